@@ -1,0 +1,37 @@
+import { readFile } from "node:fs/promises";
+import { Command, CommanderError } from "commander";
+import { runCommand } from "./commands/run.ts";
+import { describeError, type Terminal } from "./terminal.ts";
+
+/** Runs one command line and returns its exit code. Results go to stdout, all else to stderr. */
+export async function runCommandLine(commandLine: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode = 0;
+  const setExitCode = (code: number): void => {
+    exitCode = code;
+  };
+  const program = new Command("llm-etl")
+    .description("Rows out of a database, through steps that ask a language model, into a database.")
+    .version(await ownVersion())
+    .option("--debug", "show the stack of an error")
+    .addCommand(runCommand(terminal, setExitCode));
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+    });
+  }
+  try {
+    await program.parseAsync(commandLine, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has said why
+    terminal.stderr.write(`${describeError(error, program.opts()["debug"] === true)}\n`);
+    return 2;
+  }
+  return exitCode;
+}
+
+async function ownVersion(): Promise<string> {
+  const manifest: unknown = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
+  const isManifest = typeof manifest === "object" && manifest !== null && "version" in manifest;
+  return isManifest ? String(manifest.version) : "unknown";
+}

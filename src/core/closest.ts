@@ -1,0 +1,41 @@
+/**
+ * The candidates nearest to a misspelt word, best first, letter case aside: those within a third of the longer one's
+ * length, and those whose beginning is within a third of the word's.
+ */
+export function closest(word: string, candidates: readonly string[], limit: number): string[] {
+  const wanted = word.toLowerCase();
+  return candidates
+    .map((candidate) => ({ candidate, distance: distanceBetween(wanted, candidate.toLowerCase()) }))
+    .filter(({ distance }) => distance !== Infinity)
+    .toSorted((left, right) => left.distance - right.distance)
+    .slice(0, limit)
+    .map(({ candidate }) => candidate);
+}
+
+/** The edit distance; one more than that of the nearest beginning, where the word is far from the whole; Infinity if far. */
+function distanceBetween(wanted: string, candidate: string): number {
+  const tolerance = Math.ceil(Math.max(candidate.length, wanted.length) / 3);
+  // The distance is at least the difference in length: most of a long list needs no table.
+  if (wanted.length - candidate.length > tolerance) return Infinity;
+  const distances = editDistances(wanted, candidate);
+  const whole = distances.at(-1) ?? Infinity;
+  const beginning = wanted === "" ? Infinity : Math.min(...distances);
+  return Math.min(
+    whole <= tolerance ? whole : Infinity,
+    beginning <= Math.floor(wanted.length / 3) ? beginning + 1 : Infinity,
+  );
+}
+
+/** The Levenshtein distances from `left` to each beginning of `right`, the empty one first: one row of the table at a time. */
+function editDistances(left: string, right: string): readonly number[] {
+  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= left.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= right.length; column += 1) {
+      const replaced = (previous[column - 1] ?? 0) + (left[row - 1] === right[column - 1] ? 0 : 1);
+      current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous;
+}

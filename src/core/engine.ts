@@ -1,0 +1,294 @@
+import { setMaxListeners } from "node:events";
+import { setImmediate } from "node:timers/promises";
+import type { DeadLetter } from "../dead-letter/base.ts";
+import type { Conversation } from "../llm/client.ts";
+import type { ColumnValues, Sink, SinkSession } from "../sinks/base.ts";
+import type { AnySource, Parameters, SourceRow } from "../sources/base.ts";
+import type { Step } from "../steps/base.ts";
+import { Batcher } from "./batcher.ts";
+import { mapColumns, refuseMisfits } from "./column-map.ts";
+import type { EventHandler, RowOutcome } from "./events.ts";
+import {
+  LLMEtlError,
+  messageOf,
+  RunError,
+  SinkDataError,
+  SinkError,
+  SourceError,
+  StepFailedError,
+} from "./exceptions.ts";
+import { applySchema, primaryKeyOf, refuseDuplicate } from "./intake.ts";
+import { SeenKeys } from "./seen-keys.ts";
+import { SourceOrder } from "./source-order.ts";
+import { GlobalState, type Lineage, SinkState } from "./state.ts";
+
+export interface EngineOptions {
+  readonly runId: string;
+  readonly source: AnySource;
+  readonly steps: readonly Step<never, string, unknown>[];
+  readonly sink: Sink<never>;
+  readonly conversation: (step: Step<never, string, unknown>, pk: string, signal: AbortSignal) => Conversation;
+  readonly onRowError: "fail" | "skip" | "dead_letter";
+  /** Undefined unless `onRowError` is `dead_letter`. */
+  readonly deadLetter: DeadLetter | undefined;
+  readonly concurrency: number;
+  readonly batchSize: number;
+  readonly flushIntervalMs: number;
+  readonly gracePeriodMs: number;
+  readonly limit: number;
+  readonly parameters: Parameters;
+  /** Aborting it stops the run; a reason that is an LLMEtlError is what the run reports. */
+  readonly signal: AbortSignal;
+  readonly emit: EventHandler;
+}
+
+/** What is known of a row while it is on its way. */
+interface Passage {
+  readonly position: number;
+  readonly raw: unknown;
+  pk: string | null;
+  step: string | null;
+  retryCount: number;
+  processed: Readonly<Record<string, unknown>>;
+}
+
+type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
+
+interface FinishedRow {
+  readonly passage: Passage;
+  readonly values: ColumnValues;
+}
+
+/**
+ * Takes every row from the source to the sink. What ended the run, or null when all rows have ended.
+ *
+ * @throws {LLMEtlError} if the sink refuses to open: nothing was read
+ */
+export async function runEngine(options: EngineOptions): Promise<LLMEtlError | null> {
+  return await new Engine(options).run();
+}
+
+class Engine {
+  readonly #options: EngineOptions;
+  readonly #seen = new SeenKeys();
+  /** Aborted when no more rows are wanted. */
+  readonly #reading = new AbortController();
+  /** Aborted when rows in flight are given up, a grace period later. */
+  readonly #working = new AbortController();
+  readonly #batcher: Batcher<FinishedRow>;
+  readonly #order: SourceOrder<FinishedRow> | undefined;
+  #session: SinkSession | undefined;
+  #error: LLMEtlError | null = null;
+  #sinkFailed = false;
+  #graceTimer: NodeJS.Timeout | undefined;
+  #inFlight = 0;
+  #onRowEnd: (() => void) | undefined;
+  #onStop: (() => void) | undefined;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    const { batchSize, flushIntervalMs, concurrency, sink } = options;
+    this.#batcher = new Batcher({ size: batchSize, intervalMs: flushIntervalMs, write: this.#write });
+    if (sink.preserveOrder) {
+      this.#order = new SourceOrder(Math.max(batchSize, 4 * concurrency), (row) => this.#batcher.add(row));
+    }
+    setMaxListeners(0, this.#working.signal); // every row in flight may listen
+  }
+
+  async run(): Promise<LLMEtlError | null> {
+    const { signal, sink } = this.#options;
+    const onAbort = (): void => this.#stop(signal.reason);
+    try {
+      this.#session = await sink.open({ signal: this.#working.signal });
+      if (signal.aborted) onAbort();
+      signal.addEventListener("abort", onAbort, { once: true });
+      await this.#read();
+      while (this.#inFlight > 0) await this.#rowEnd();
+      await this.#batcher.drain();
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      clearTimeout(this.#graceTimer);
+      this.#seen.close();
+      await this.#close();
+    }
+    return this.#error;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#session?.close(this.#error === null ? "completed" : "stopped");
+    } catch (error) {
+      this.#stop(asRunError(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error })));
+      clearTimeout(this.#graceTimer);
+    }
+  }
+
+  /** Pulls rows one at a time, each as soon as one of `concurrency` places is free. */
+  async #read(): Promise<void> {
+    const { source, concurrency, limit, parameters } = this.#options;
+    try {
+      const rows = source.read({ signal: this.#reading.signal, parameters })[Symbol.asyncIterator]();
+      for (let sequence = 0; sequence < limit; sequence += 1) {
+        while (this.#inFlight >= concurrency) await this.#rowEnd();
+        await this.#order?.admit(sequence);
+        if (this.#error !== null) break;
+        const next = await this.#orStop(rows.next());
+        if (next === undefined || next.done === true) break;
+        void this.#take(next.value, sequence);
+        // Without it, a source and a provider that never wait would keep timers and signals from being served.
+        if (sequence % 64 === 63) await setImmediate();
+      }
+      this.#reading.abort();
+      await Promise.race([rows.return?.(), aborted(this.#working.signal)]);
+    } catch (error) {
+      this.#stop(asRunError(error, (problem) => new SourceError(source.name, problem, { cause: error })));
+    }
+  }
+
+  /** Sees one row to its end. Never rejects. */
+  async #take(row: SourceRow, sequence: number): Promise<void> {
+    this.#inFlight += 1;
+    const passage: Passage = {
+      position: row.position,
+      raw: row.raw,
+      pk: null,
+      step: null,
+      retryCount: 0,
+      processed: {},
+    };
+    this.#options.emit({ type: "row-start", position: row.position });
+    let finished: FinishedRow | undefined;
+    try {
+      finished = { passage, values: await this.#advance(row, passage) };
+    } catch (error) {
+      await this.#fail(error, passage);
+    }
+    if (this.#order !== undefined) await this.#order.settle(sequence, finished);
+    else if (finished !== undefined) await this.#batcher.add(finished);
+    this.#inFlight -= 1;
+    this.#onRowEnd?.();
+  }
+
+  async #advance(row: SourceRow, passage: Passage): Promise<ColumnValues> {
+    const { source, steps, sink, runId } = this.#options;
+    let state = await this.#intake(row, source, passage);
+    const lineage: Record<string, Lineage | null> = {};
+    for (const step of steps) {
+      passage.step = step.name;
+      const llm = this.#options.conversation(step, state.pk, this.#working.signal);
+      try {
+        // The builder's types have matched each step to the state that it is given.
+        const output = await step.run(state as never, { signal: this.#working.signal, llm });
+        state = state.with(step.name, step.outputKey, output);
+      } catch (error) {
+        throw error instanceof LLMEtlError ? error : new StepFailedError(step.name, error);
+      } finally {
+        passage.retryCount = llm.retryCount;
+      }
+      lineage[step.outputKey] = llm.lineage;
+      passage.processed = state.processed;
+    }
+    passage.step = null;
+    const sinkState = new SinkState(state, { completedAt: new Date(), run: { id: runId }, lineage });
+    const values = mapColumns(sink.columnMap, sinkState as never); // likewise
+    if (this.#session !== undefined) refuseMisfits(sink.name, this.#session, values);
+    return values;
+  }
+
+  async #intake(row: SourceRow, source: AnySource, passage: Passage): Promise<AnyState> {
+    if ("error" in row) throw row.error;
+    passage.pk = primaryKeyOf(row.raw, source.primaryKeyColumn, row.position);
+    const raw = source.schema === undefined ? row.raw : await applySchema(source.schema, row.raw, row.position);
+    refuseDuplicate(this.#seen, passage.pk, source.primaryKeyColumn, row.position);
+    return new GlobalState({ pk: passage.pk, raw: Object.freeze(raw), processed: {}, log: [], startedAt: new Date() });
+  }
+
+  /** Writes a batch; where the sink refuses it for its data, halves it until the bad rows stand alone. Never rejects. */
+  readonly #write = async (batch: readonly FinishedRow[]): Promise<void> => {
+    const startedAt = performance.now();
+    try {
+      if (this.#sinkFailed) throw this.#error;
+      await this.#session?.write(batch.map(({ values }) => values));
+    } catch (error) {
+      const [first] = batch;
+      if (error instanceof SinkDataError && batch.length > 1) {
+        const middle = Math.ceil(batch.length / 2);
+        await this.#write(batch.slice(0, middle));
+        await this.#write(batch.slice(middle));
+      } else if (error instanceof SinkDataError && first !== undefined) {
+        await this.#fail(error, first.passage);
+      } else {
+        this.#sinkFailed = true;
+        this.#stop(asRunError(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error })));
+        for (const { passage } of batch) this.#end(passage, "pending");
+      }
+      return;
+    }
+    for (const { passage } of batch) this.#end(passage, "written");
+    this.#options.emit({ type: "batch-end", rowCount: batch.length, durationMs: performance.now() - startedAt });
+  };
+
+  /** Accounts for a row that did not get through. Never rejects. */
+  async #fail(cause: unknown, passage: Passage): Promise<void> {
+    const { onRowError, deadLetter, steps } = this.#options;
+    const error = cause instanceof LLMEtlError ? cause : new RunError("INTERNAL_ERROR", messageOf(cause), { cause });
+    if (this.#working.signal.aborted || error.scope === "run") {
+      this.#stop(error);
+      return this.#end(passage, "pending");
+    }
+    if (onRowError === "skip") return this.#end(passage, "skipped", error.code);
+    if (onRowError === "fail") this.#stop(error);
+    if (onRowError === "dead_letter") {
+      const partialState = Object.fromEntries(
+        steps.map(({ outputKey }) => [outputKey, passage.processed[outputKey] ?? null]),
+      );
+      try {
+        await deadLetter?.add({ ...passage, error, partialState });
+      } catch (failure) {
+        this.#stop(asRunError(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure })));
+        return this.#end(passage, "pending");
+      }
+    }
+    this.#end(passage, "failed", error.code);
+  }
+
+  #end({ position, pk }: Passage, outcome: RowOutcome, errorCode: string | null = null): void {
+    this.#options.emit({ type: "row-end", position, pk, outcome, errorCode });
+  }
+
+  /** The first reason wins: no more rows, and a grace period for those in flight. */
+  #stop(reason: unknown): void {
+    if (this.#error !== null) return;
+    this.#error =
+      reason instanceof LLMEtlError ? reason : new RunError("ABORTED", "the run was aborted", { cause: reason });
+    this.#reading.abort(this.#error);
+    this.#graceTimer = setTimeout(() => this.#working.abort(this.#error), this.#options.gracePeriodMs);
+    this.#onStop?.();
+  }
+
+  async #rowEnd(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#onRowEnd = resolve;
+    });
+  }
+
+  /** The promise, or undefined as soon as the run stops: a source that hangs does not hang the run. */
+  async #orStop<Value>(promise: Promise<Value>): Promise<Value | undefined> {
+    return await new Promise((resolve, reject) => {
+      this.#onStop = () => resolve(undefined);
+      promise.then(resolve, reject);
+      if (this.#error !== null) resolve(undefined);
+    });
+  }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** An error that ends the run, as it is or as `wrap` words it. */
+function asRunError(error: unknown, wrap: (problem: string) => LLMEtlError): LLMEtlError {
+  return error instanceof LLMEtlError && error.scope === "run" ? error : wrap(messageOf(error));
+}

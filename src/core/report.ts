@@ -1,0 +1,106 @@
+import type { RowOutcome, RunEvent } from "./events.ts";
+import { type LLMEtlError, RunError } from "./exceptions.ts";
+
+/** Over every attempt of the run, failed and repeated ones too. */
+export interface RunUsage {
+  readonly calls: number;
+  readonly reAsks: number;
+  readonly inputTokens: number;
+  /** The part of `inputTokens` that the service had cached. */
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+}
+
+/**
+ * What a run did. `readCount` = `successCount` + `failureCount` + `skippedCount` + `pendingCount`, and
+ * `unchangedCount` is the part of `successCount` that needed no write.
+ */
+export interface RunReport {
+  readonly runId: string;
+  /** `completed`: every row was read and has ended. `failed`: `error` ended the run. `aborted`: the caller did. */
+  readonly status: "completed" | "failed" | "aborted";
+  /** What ended the run, where it did not complete. */
+  readonly error: LLMEtlError | null;
+  readonly readCount: number;
+  /** Rows that are in the target: written, or unchanged since an earlier run. */
+  readonly successCount: number;
+  readonly failureCount: number;
+  readonly skippedCount: number;
+  readonly unchangedCount: number;
+  /** Rows that were read and not finished when the run stopped; the next run does them. */
+  readonly pendingCount: number;
+  /** Failed and skipped rows by error code. */
+  readonly failuresByCode: Readonly<Record<string, number>>;
+  readonly usage: RunUsage;
+  readonly durationMs: number;
+  /**
+   * For `process.exitCode`. 0: all rows fine. 1: rows failed or were skipped, or `onRowError: "fail"` stopped at
+   * one. 2: refused before the first row. 3: stopped by a run-fatal error, a limit or a signal; run again to go on.
+   */
+  readonly exitCode: 0 | 1 | 2 | 3;
+}
+
+/** Counts a run's events. */
+export class Tally {
+  #readCount = 0;
+  readonly #outcomes: Record<RowOutcome, number> = { written: 0, unchanged: 0, failed: 0, skipped: 0, pending: 0 };
+  readonly #failuresByCode: Record<string, number> = {};
+  readonly #usage = { calls: 0, reAsks: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+
+  get readCount(): number {
+    return this.#readCount;
+  }
+
+  add(event: RunEvent): void {
+    if (event.type === "row-start") this.#readCount += 1;
+    if (event.type === "row-end") this.#addRow(event.outcome, event.errorCode);
+    if (event.type === "re-ask") this.#usage.reAsks += 1;
+    if (event.type === "call-end") {
+      this.#usage.calls += 1;
+      this.#usage.inputTokens += event.inputTokens;
+      this.#usage.cachedTokens += event.cachedTokens;
+      this.#usage.outputTokens += event.outputTokens;
+    }
+  }
+
+  /** The report of the run that ended with `error`, or without one. A run whose counts don't add up has failed. */
+  report(run: { runId: string; error: LLMEtlError | null; durationMs: number }): RunReport {
+    const { written, unchanged, failed, skipped, pending } = this.#outcomes;
+    const ended = written + unchanged + failed + skipped + pending;
+    const error = ended === this.#readCount ? run.error : countsError(this.#readCount, ended, run.error);
+    return {
+      runId: run.runId,
+      status: error === null ? "completed" : error.code === "ABORTED" ? "aborted" : "failed",
+      error,
+      readCount: this.#readCount,
+      successCount: written + unchanged,
+      failureCount: failed,
+      skippedCount: skipped,
+      unchangedCount: unchanged,
+      pendingCount: pending,
+      failuresByCode: { ...this.#failuresByCode },
+      usage: { ...this.#usage },
+      durationMs: run.durationMs,
+      exitCode: exitCode(error, this.#readCount, failed + skipped),
+    };
+  }
+
+  #addRow(outcome: RowOutcome, errorCode: string | null): void {
+    this.#outcomes[outcome] += 1;
+    if (errorCode !== null) this.#failuresByCode[errorCode] = (this.#failuresByCode[errorCode] ?? 0) + 1;
+  }
+}
+
+function exitCode(error: LLMEtlError | null, readCount: number, badCount: number): RunReport["exitCode"] {
+  if (error === null) return badCount === 0 ? 0 : 1;
+  if (error.scope === "row") return 1;
+  return readCount === 0 && error.code !== "ABORTED" ? 2 : 3;
+}
+
+function countsError(readCount: number, ended: number, cause: LLMEtlError | null): RunError {
+  return new RunError(
+    "COUNTS_DO_NOT_ADD_UP",
+    `${readCount} rows were read and ${ended} have ended: rows were lost or counted twice; please report this as a bug`,
+    { cause: cause ?? undefined },
+  );
+}

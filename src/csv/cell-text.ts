@@ -1,0 +1,24 @@
+import { toJSONValue } from "../core/json.ts";
+
+/** A cell's value as text; numbers stay numbers, so that a minus sign is not taken for a formula. */
+export type Cell = string | number | bigint | null;
+
+/**
+ * Booleans as true and false, dates as ISO 8601, bytes as base64, objects and arrays as JSON; null and undefined
+ * are empty cells. What has no text is left to {@link problemOf}.
+ */
+export function toCell(value: unknown): Cell {
+  if (value === null || value === undefined) return null;
+  if (typeof value === "string" || typeof value === "number" || typeof value === "bigint") return value;
+  if (typeof value === "boolean") return String(value);
+  const plain = toJSONValue(value); // text for dates and bytes
+  return typeof plain === "string" ? plain : JSON.stringify(plain);
+}
+
+/** Why a value can't stand in a UTF-8 text file; undefined if it can. */
+export function problemOf(value: unknown): string | undefined {
+  if (typeof value === "function" || typeof value === "symbol") return `is a ${typeof value}, which has no text`;
+  if (value instanceof Date && Number.isNaN(value.getTime())) return "is an invalid date";
+  if (typeof value === "string" && !value.isWellFormed()) return "has half of a surrogate pair, which UTF-8 can't hold";
+  return undefined;
+}

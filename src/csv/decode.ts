@@ -1,0 +1,135 @@
+import { isAscii, isUtf8 } from "node:buffer";
+import { SourceError } from "../core/exceptions.ts";
+
+export const csvEncodings = ["utf-8", "utf-16le", "windows-1252"] as const;
+export type CSVEncoding = (typeof csvEncodings)[number];
+
+/** Up to which byte a chunk is whole characters, and whether what follows is wrong or only not all there yet. */
+interface Reading {
+  readonly end: number;
+  readonly wrong: boolean;
+}
+
+interface Decoder {
+  readonly measure: (bytes: Buffer) => Reading;
+  readonly toUTF8: (bytes: Buffer) => Buffer;
+}
+
+/**
+ * The file's bytes as UTF-8 without byte order mark, in chunks that never cut a character in two.
+ * What stands before a wrong byte is yielded before the error is thrown.
+ *
+ * @throws {SourceError} naming the offset in the file of the first byte that is not text in this encoding
+ */
+export async function* decode(
+  chunks: AsyncIterable<Buffer>,
+  encoding: CSVEncoding,
+  owner: string,
+): AsyncGenerator<Buffer, void, undefined> {
+  const { measure, toUTF8 } = decoders[encoding];
+  let offset = 0;
+  let carried: Buffer = Buffer.alloc(0);
+  let begun = false;
+  for await (const chunk of chunks) {
+    let bytes = carried.length === 0 ? chunk : Buffer.concat([carried, chunk]);
+    if (!begun && bytes.length < longestMark) {
+      carried = Buffer.from(bytes);
+      continue;
+    }
+    if (!begun) {
+      offset = lengthOfMark(bytes, encoding, owner);
+      bytes = bytes.subarray(offset);
+      begun = true;
+    }
+    const { end, wrong } = measure(bytes);
+    if (end > 0) yield toUTF8(bytes.subarray(0, end));
+    offset += end;
+    if (wrong) throw notText(owner, encoding, offset);
+    carried = Buffer.from(bytes.subarray(end)); // a copy: the reader may use its buffer again
+  }
+  if (!begun) {
+    offset = lengthOfMark(carried, encoding, owner);
+    carried = carried.subarray(offset);
+  }
+  const { end } = measure(carried);
+  if (end > 0) yield toUTF8(carried.subarray(0, end));
+  if (end < carried.length) throw notText(owner, encoding, offset + end);
+}
+
+const marks = [
+  { bytes: Buffer.from([0xef, 0xbb, 0xbf]), encoding: "utf-8", remedy: 'set the option encoding: "utf-8"' },
+  { bytes: Buffer.from([0xff, 0xfe]), encoding: "utf-16le", remedy: 'set the option encoding: "utf-16le"' },
+  { bytes: Buffer.from([0xfe, 0xff]), encoding: "utf-16be", remedy: "convert the file to UTF-8 first" },
+] as const;
+const longestMark = 3;
+
+/** How many bytes the byte order mark takes; one that contradicts the option is refused. */
+function lengthOfMark(bytes: Buffer, encoding: CSVEncoding, owner: string): number {
+  const mark = marks.find((candidate) => bytes.subarray(0, candidate.bytes.length).equals(candidate.bytes));
+  if (mark === undefined) return 0;
+  if (mark.encoding === encoding) return mark.bytes.length;
+  const found = mark.encoding.toUpperCase();
+  throw new SourceError(owner, `expected ${encoding}, found the byte order mark of ${found}; ${mark.remedy}`);
+}
+
+function notText(owner: string, encoding: CSVEncoding, offset: number): SourceError {
+  const remedy =
+    encoding === "utf-8"
+      ? 'set the option encoding to what the file is in ("windows-1252" or "utf-16le"), or convert it to UTF-8'
+      : 'set the option encoding to what the file is in (is it "utf-8"?), or repair the file';
+  return new SourceError(owner, `the bytes at offset ${offset} of the file are not valid ${encoding}; ${remedy}`);
+}
+
+const decoders: Readonly<Record<CSVEncoding, Decoder>> = {
+  "utf-8": { measure: measureUTF8, toUTF8: (bytes) => bytes },
+  "utf-16le": { measure: measureUTF16, toUTF8: (bytes) => Buffer.from(bytes.toString("utf16le")) },
+  "windows-1252": { measure: (bytes) => ({ end: bytes.length, wrong: false }), toUTF8: fromWindows1252 },
+};
+
+function measureUTF8(bytes: Buffer): Reading {
+  const end = bytes.length - lengthOfCutSequence(bytes);
+  if (isUtf8(bytes.subarray(0, end))) return { end, wrong: false };
+  let index = 0;
+  while (index < end) {
+    const next = index + lengthOfSequence(bytes[index]);
+    if (!isUtf8(bytes.subarray(index, next))) break;
+    index = next;
+  }
+  return { end: index, wrong: true };
+}
+
+/** How many bytes at the end are the beginning of a character whose rest is yet to come. */
+function lengthOfCutSequence(bytes: Buffer): number {
+  for (let length = 1; length <= Math.min(3, bytes.length); length += 1) {
+    const byte = bytes[bytes.length - length] ?? 0;
+    if (byte >= 0xc0) return lengthOfSequence(byte) > length ? length : 0;
+    if (byte < 0x80) return 0;
+  }
+  return 0;
+}
+
+function lengthOfSequence(leadByte: number = 0): number {
+  if (leadByte < 0xc0) return 1;
+  if (leadByte < 0xe0) return 2;
+  return leadByte < 0xf0 ? 3 : 4;
+}
+
+function measureUTF16(bytes: Buffer): Reading {
+  let end = bytes.length - (bytes.length % 2);
+  const cutPair = end > 0 && ((bytes[end - 1] ?? 0) & 0xfc) === 0xd8;
+  if (cutPair) end -= 2;
+  const text = bytes.toString("utf16le", 0, end);
+  if (text.isWellFormed()) return { end, wrong: false };
+  return { end: 2 * text.search(/\p{Surrogate}/u), wrong: true };
+}
+
+// Node releases differ in whether their TextDecoder reads windows-1252 as such or as ISO 8859-1: hence this table.
+const from80To9F =
+  "\u20ac\u0081\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u008d\u017d\u008f" +
+  "\u0090\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u009d\u017e\u0178";
+
+function fromWindows1252(bytes: Buffer): Buffer {
+  if (isAscii(bytes)) return bytes;
+  const text = bytes.toString("latin1");
+  return Buffer.from(text.replaceAll(/[\u0080-\u009f]/g, (byte) => from80To9F.charAt(byte.charCodeAt(0) - 0x80)));
+}

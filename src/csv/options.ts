@@ -1,0 +1,8 @@
+import type { OptionCheck } from "../core/options.ts";
+
+/** What separates the cells of a row: any one character that has no other meaning in a CSV file. */
+export const isDelimiter: OptionCheck = {
+  expected: "one character that is not a quote, a line break or a byte order mark",
+  fits: (value) => typeof value === "string" && value.isWellFormed() && /^[^"\r\n\uFEFF]$/u.test(value),
+  required: true,
+};

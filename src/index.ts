@@ -1,0 +1,73 @@
+export type { EventHandler, RowOutcome, RunEvent } from "./core/events.ts";
+export {
+  ColumnMapError,
+  DeadLetterError,
+  EmptyInputError,
+  type ErrorCode,
+  errorCodes,
+  type ErrorOptions,
+  type ErrorScope,
+  InputMapError,
+  InputTooLongError,
+  type InvalidAnswer,
+  LLMEtlError,
+  OptionError,
+  PayloadLogError,
+  PrimaryKeyError,
+  RowError,
+  RowSchemaError,
+  RunError,
+  SchemaError,
+  SettingError,
+  SinkDataError,
+  SinkError,
+  SourceError,
+  StepFailedError,
+  TargetError,
+  ValidationError,
+  ValueError,
+} from "./core/exceptions.ts";
+export { Pipeline, type PipelineOptions, type RunnablePipeline, type RunOptions } from "./core/pipeline.ts";
+export type { RunReport, RunUsage } from "./core/report.ts";
+export { GlobalState, type Lineage, SinkState } from "./core/state.ts";
+export type { DeadLetter, FailedRow } from "./dead-letter/base.ts";
+export { classifierOutput, LLMOutputBase, SummarizerOutput } from "./llm/base-schemas.ts";
+export type { Conversation, Prompt } from "./llm/client.ts";
+export { ProviderError, type ProviderErrorClass, type ProviderErrorFacts } from "./llm/provider-error.ts";
+export type {
+  ChatMessage,
+  JSONSchema,
+  LLMProvider,
+  LLMRequest,
+  LLMResponse,
+  TokenUsage,
+} from "./llm/providers/base.ts";
+export type { ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "./sinks/base.ts";
+export type {
+  Parameters,
+  ParameterValue,
+  ReadContext,
+  RowSchema,
+  SchemaResult,
+  Source,
+  SourceRow,
+} from "./sources/base.ts";
+export type { Step, StepContext } from "./steps/base.ts";
+export {
+  type Category,
+  type ClassifierOutput,
+  ClassifierStep,
+  type ClassifierStepOptions,
+} from "./steps/classifier.ts";
+export { ExtractorStep, type ExtractorStepOptions } from "./steps/extractor.ts";
+export {
+  type InputMap,
+  type InputValue,
+  LLMStep,
+  type LLMStepOptions,
+  type ModelStepOptions,
+} from "./steps/llm-step.ts";
+export { SummarizerStep, type SummarizerStepOptions } from "./steps/summarizer.ts";
+export { TransformStep, type TransformStepOptions } from "./steps/transform.ts";
+export type { Issue } from "./validation/issues.ts";
+export type { Reading } from "./validation/retry.ts";

@@ -1,0 +1,48 @@
+import type { z } from "zod";
+
+export interface ChatMessage {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
+}
+
+/** A JSON Schema, in the strict subset that `validation/strict-schema.ts` makes. */
+export type JSONSchema = z.core.JSONSchema.JSONSchema;
+
+/** One question to a model. Everything static stands first and is byte-identical for every row of a step. */
+export interface LLMRequest {
+  readonly messages: readonly ChatMessage[];
+  /** What the answer must be: one JSON object. */
+  readonly schema: { readonly name: string; readonly json: JSONSchema };
+  /** 0 to 2. Left out where a model takes none. */
+  readonly temperature?: number | undefined;
+  /** The most tokens that the answer may have; it counts against a quota when the request arrives. */
+  readonly maxOutputTokens: number;
+  /** Equal for requests that share a prefix, so that the service can route them to a warm cache. */
+  readonly cacheKey: string;
+}
+
+/** In tokens. `cachedTokens` are part of `inputTokens`, `reasoningTokens` part of `outputTokens`. */
+export interface TokenUsage {
+  readonly inputTokens: number;
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+  readonly reasoningTokens: number;
+}
+
+export interface LLMResponse {
+  /** The answer as it came. For a refusal, what the model said instead. */
+  readonly text: string;
+  readonly finishReason: "stop" | "length" | "content_filter" | "refusal";
+  readonly model: string;
+  readonly usage: TokenUsage;
+  readonly requestId?: string | undefined;
+}
+
+/** Who answers. */
+export interface LLMProvider {
+  readonly name: string;
+  /** Every resolved setting that can change an answer, as text; no secret. */
+  readonly fingerprint: () => string;
+  /** One attempt, no retry. Throws {@link ProviderError}; ends within moments when the signal aborts. */
+  readonly complete: (request: LLMRequest, signal: AbortSignal) => Promise<LLMResponse>;
+}

@@ -1,0 +1,40 @@
+/** Per column of the target, a function of the finished state. The engine maps; the sink sees values only. */
+export type ColumnMap<State, Column extends string = string> = Readonly<Record<Column, (state: State) => unknown>>;
+export type ColumnValues = Readonly<Record<string, unknown>>;
+
+/** Why a value can't be written. `message` holds no content, `detail` does. */
+export interface Violation {
+  readonly column: string;
+  readonly message: string;
+  readonly detail: string;
+}
+
+export interface SinkContext {
+  /** Aborted when the run gives up; an open or a write that waits ends within moments. */
+  readonly signal: AbortSignal;
+}
+
+/** Where rows go. */
+export interface Sink<State> {
+  readonly name: string;
+  /** What is written to, however it is spelt: server, database and table, or the absolute path. */
+  readonly identity: string;
+  /** Whether what was written stays for the next run: a table's rows do, a file written anew each run does not. */
+  readonly keepsRows: boolean;
+  /** Whether rows must arrive in the source's order. It costs waiting: see `CSVSink`. @default false */
+  readonly preserveOrder?: boolean | undefined;
+  readonly columnMap: ColumnMap<State>;
+  /** The preflight: refuses a target that does not fit, before the first row is read. */
+  readonly open: (context: SinkContext) => Promise<SinkSession>;
+}
+
+export interface SinkSession {
+  /** The last guard before the write, for one row: what the target could not hold. */
+  readonly check?: (values: ColumnValues) => readonly Violation[];
+  /**
+   * Writes a batch: all or nothing, and idempotent by key. One at a time. Throws `SinkDataError` where
+   * the data is to blame: the engine then halves the batch until the bad rows stand alone.
+   */
+  readonly write: (batch: readonly ColumnValues[]) => Promise<void>;
+  readonly close: (outcome: "completed" | "stopped") => Promise<void>;
+}

@@ -1,0 +1,165 @@
+import type { DatabaseSync } from "node:sqlite";
+import { type ErrorOptions, messageOf, OptionError, SinkError } from "../core/exceptions.ts";
+import { checkOptions, isFunctionMap, isName, isOneOf, isPath, isTextList, optional } from "../core/options.ts";
+import { absolutePath } from "../core/paths.ts";
+import { isKind, isSQLiteError } from "../sqlite/errors.ts";
+import { foldName, parseTableName } from "../sqlite/identifiers.ts";
+import { openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
+import { findTarget, type Strategy, type Target } from "../sqlite/target.ts";
+import { requireWritable, setWAL } from "../sqlite/write-access.ts";
+import { WriteSession } from "../sqlite/write-session.ts";
+import type { ColumnMap, Sink, SinkContext, SinkSession } from "./base.ts";
+
+interface SQLiteSinkSettings<State, Column extends string> {
+  /** The database file: relative to the working directory, or a file: URL. It must exist: a sink creates none. */
+  readonly databasePath: string | URL;
+  /**
+   * The table, which must exist: `visits` or `main.visits`. A name with other characters than letters, digits,
+   * `_ $ # @ -` is quoted, with a quote in it doubled: `"odd ""name"""`, or as in SQL Server `[odd]]name]`.
+   */
+  readonly targetTable: string;
+  /** What goes into each column. Columns are matched as SQLite does, whatever the case of A to Z. */
+  readonly columnMap: ColumnMap<State, Column>;
+}
+
+export type SQLiteSinkOptions<State, Column extends string> = SQLiteSinkSettings<State, Column> &
+  (
+    | {
+        /**
+         * `merge` inserts a row, or updates the one with its key. `update` enriches a table in place: a key that
+         * no row has is a row error. @default "merge"
+         */
+        readonly strategy?: "merge" | "update" | undefined;
+        /** The columns by which rows are found: they need a primary key or a unique index of their own. */
+        readonly mergeKeys: readonly NoInfer<Column>[];
+      }
+    | {
+        /** Adds rows only: one that is there already is a row error. */
+        readonly strategy: "insert";
+        readonly mergeKeys?: undefined;
+      }
+  );
+
+/**
+ * Writes to a table of a SQLite database, each batch in one transaction.
+ *
+ * Opening sets the database to WAL (it stays so), so that a source can read the file that this sink writes. While
+ * a source is being read the `-wal` file grows by what is written.
+ *
+ * @throws {OptionError} at construction; `open` throws a SinkError for a database that can't be written, a
+ * TargetError for a table that does not fit; `write` a SinkDataError where the database refuses the data.
+ */
+export class SQLiteSink<State, Column extends string = string> implements Sink<State> {
+  readonly name = "sqlite";
+  /** The absolute path and the table, as they are found whatever their spelling (but for symbolic links). */
+  readonly identity: string;
+  readonly keepsRows = true;
+  readonly columnMap: ColumnMap<State, Column>;
+  readonly #databasePath: string;
+  readonly #table: string;
+  readonly #mergeKeys: readonly string[];
+  readonly #strategy: Strategy;
+
+  constructor(options: SQLiteSinkOptions<State, Column>) {
+    checkOptions<SQLiteSinkOptions<State, Column>>("SQLiteSink", options, {
+      databasePath: isPath,
+      targetTable: isName,
+      columnMap: isFunctionMap,
+      strategy: optional(isOneOf("merge", "insert", "update")),
+      mergeKeys: optional(isTextList),
+    });
+    const { databasePath, targetTable, columnMap, strategy = "merge", mergeKeys } = options;
+    this.columnMap = columnMap;
+    this.#databasePath = absolutePath(databasePath);
+    this.#table = tableIn(targetTable);
+    this.#strategy = strategy;
+    this.#mergeKeys = checkKeys(strategy, mergeKeys, Object.keys(columnMap));
+    this.identity = `${this.#databasePath}/${foldName(this.#table)}`;
+  }
+
+  readonly open = async ({ signal }: SinkContext): Promise<SinkSession> => {
+    signal.throwIfAborted();
+    await requireDatabaseFile(this.#databasePath, fail);
+    const database = await this.#unlocked(() => openDatabase(this.#databasePath, false, fail), signal);
+    try {
+      const target = await this.#unlocked(() => this.#preflight(database), signal);
+      return new WriteSession(database, target, fail, (attempt) => this.#unlocked(attempt, signal));
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  };
+
+  #preflight(database: DatabaseSync): Target {
+    const target = findTarget(database, {
+      sink: this.name,
+      databasePath: this.#databasePath,
+      table: this.#table,
+      columns: Object.keys(this.columnMap),
+      mergeKeys: this.#mergeKeys,
+      strategy: this.#strategy,
+    });
+    requireWritable(database, this.#databasePath, fail);
+    setWAL(database, this.#databasePath, fail);
+    return target;
+  }
+
+  async #unlocked<Result>(attempt: () => Result, signal: AbortSignal): Promise<Result> {
+    try {
+      return await untilUnlocked(attempt, signal);
+    } catch (cause) {
+      if (!isSQLiteError(cause)) throw cause;
+      if (!isKind(cause, "busy"))
+        throw fail(`the database ${this.#databasePath} failed (${messageOf(cause)})`, { cause });
+      const advice = "end the transaction of the program that holds it";
+      throw fail(`${this.#databasePath} stayed locked by another connection for 5 seconds; ${advice}`, { cause });
+    }
+  }
+}
+
+function tableIn(targetTable: string): string {
+  const [first, second, ...more] = parseTableName(targetTable) ?? [];
+  if (first === undefined || more.length > 0) {
+    const expected = `expected a table's name such as visits, main.visits or "odd name"`;
+    throw new OptionError("SQLiteSink", "targetTable", `${expected}, got ${JSON.stringify(targetTable)}`);
+  }
+  if (second === undefined) return first;
+  if (foldName(first) === "main") return second;
+  throw new OptionError("SQLiteSink", "targetTable", `the only schema is "main", got ${JSON.stringify(first)}`);
+}
+
+function checkKeys(
+  strategy: Strategy,
+  mergeKeys: readonly string[] | undefined,
+  columns: readonly string[],
+): readonly string[] {
+  const folded = columns.map(foldName);
+  const twice = columns.find((column, index) => folded.indexOf(foldName(column)) !== index);
+  if (twice !== undefined) {
+    throw new OptionError("SQLiteSink", "columnMap", `"${twice}" is there twice: SQLite ignores the case of letters`);
+  }
+  if (strategy === "insert") {
+    if (mergeKeys !== undefined) throw keysError(`expected none with strategy "insert", got ${mergeKeys.length}`);
+    return [];
+  }
+  if (mergeKeys === undefined || mergeKeys.length === 0) {
+    throw keysError(`expected at least one column, got none; strategy "${strategy}" finds rows by them`);
+  }
+  const unknown = mergeKeys.find((key) => !columns.includes(key));
+  if (unknown !== undefined) {
+    throw keysError(`expected columns of the columnMap (${columns.join(", ")}), got "${unknown}"`);
+  }
+  if (new Set(mergeKeys).size < mergeKeys.length) throw keysError("expected each column once, got one twice");
+  if (strategy === "update" && mergeKeys.length === columns.length) {
+    throw keysError(`expected a column in the columnMap that is no merge key: strategy "update" has nothing to update`);
+  }
+  return mergeKeys;
+}
+
+function keysError(problem: string): OptionError {
+  return new OptionError("SQLiteSink", "mergeKeys", problem);
+}
+
+function fail(problem: string, options?: ErrorOptions): SinkError {
+  return new SinkError("sqlite", problem, options);
+}

@@ -1,0 +1,194 @@
+import { open, type FileHandle } from "node:fs/promises";
+import { csvEncodings, decode, type CSVEncoding } from "../csv/decode.ts";
+import { readHeader } from "../csv/header.ts";
+import { isDelimiter } from "../csv/options.ts";
+import { parseRows, type CSVRow } from "../csv/parse.ts";
+import { messageOf, RowError, SourceError } from "../core/exceptions.ts";
+import { checkOptions, isName, isObject, isOneOf, isPath, isTextList, optional } from "../core/options.ts";
+import { absolutePath } from "../core/paths.ts";
+import type { ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
+
+interface CSVFile<Row extends object> {
+  /** The file; text is relative to the working directory. */
+  readonly path: string | URL;
+  /** The column that identifies a row. */
+  readonly primaryKeyColumn: NoInfer<keyof Row & string>;
+  /** What separates cells: one character. @default "," */
+  readonly delimiter?: string;
+  /**
+   * What the file is in. UTF-8 and UTF-16 are checked; a byte order mark is taken off, and refused where it says
+   * something else. @default "utf-8"
+   */
+  readonly encoding?: CSVEncoding;
+  /** Adds a column of this name that holds the row's number, as text from "1" up: a key for a file that has none. */
+  readonly rowNumberColumn?: string;
+}
+
+interface WithSchema<Row extends object> {
+  /** Checks and converts each row; without it every cell is text. */
+  readonly schema: RowSchema<Row>;
+  /** Cells that equal one of these become null, before the schema sees them. @default [] */
+  readonly nullValues?: readonly string[];
+}
+
+interface WithoutSchema<Values> {
+  readonly schema?: undefined;
+  /** Cells that equal one of these become null; `Row` has to say so, as in `CSVSource<Record<string, string | null>>`. */
+  readonly nullValues?: null extends Values ? readonly string[] : never;
+}
+
+/** A `Row` with values that are not text needs a schema that makes them so: the file holds text only. */
+export type CSVSourceOptions<Row extends object = Record<string, string>> = CSVFile<Row> &
+  (WithSchema<Row> | ([Row[keyof Row]] extends [string | null | undefined] ? WithoutSchema<Row[keyof Row]> : never));
+
+/** The options by name, whatever the row is. */
+interface GivenOptions<Row> extends Omit<CSVFile<Record<string, string>>, "primaryKeyColumn"> {
+  readonly primaryKeyColumn: keyof Row & string;
+  readonly schema?: RowSchema<Row> | undefined;
+  readonly nullValues?: readonly string[];
+}
+
+const maxRowBytes = 16 * 1024 * 1024;
+const chunkBytes = 64 * 1024;
+
+/**
+ * Rows of a CSV file (RFC 4180; LF, CRLF or CR), read a chunk at a time. The first line that is not blank names
+ * the columns; blank lines are skipped.
+ *
+ * A row with too few or too many cells is a row error with its line number, and reading goes on. A misplaced quote
+ * (within a cell that does not begin with one, or before the end of one that does) is text, as in a spreadsheet; it
+ * is a row error only if it leaves the row with too few or too many cells.
+ *
+ * A missing or empty file, a header that can't be used, bytes that are not text in the `encoding`, a quote that is
+ * never closed and a row of more than 16 MiB end the source with a {@link SourceError}, after the rows before it.
+ *
+ * @example new CSVSource({ path: "data/complaints.csv", primaryKeyColumn: "Complaint ID" })
+ * @throws {OptionError} at construction, for an unknown option or a wrong value
+ */
+export class CSVSource<Row extends object = Record<string, string>> implements Source<Row> {
+  readonly name = "csv";
+  readonly primaryKeyColumn: keyof Row & string;
+  readonly schema: RowSchema<Row> | undefined;
+  /** Each call opens the file anew, at the first pull. It takes no parameters. */
+  readonly read: (context: ReadContext) => AsyncGenerator<SourceRow, void, undefined>;
+
+  constructor(options: CSVSourceOptions<Row>) {
+    const given: GivenOptions<Row> = options;
+    checkOptions<GivenOptions<Row>>("CSVSource", given, {
+      path: isPath,
+      primaryKeyColumn: isName,
+      schema: optional(isObject),
+      delimiter: optional(isDelimiter),
+      encoding: optional(isOneOf(...csvEncodings)),
+      nullValues: optional(isTextList),
+      rowNumberColumn: optional(isName),
+    });
+    const { path, primaryKeyColumn, schema, delimiter = ",", encoding = "utf-8", nullValues = [] } = given;
+    const reading: Reading = {
+      path: absolutePath(path),
+      primaryKeyColumn,
+      delimiter,
+      encoding,
+      nullValues: new Set(nullValues),
+      rowNumberColumn: given.rowNumberColumn,
+    };
+    this.primaryKeyColumn = primaryKeyColumn;
+    this.schema = schema;
+    this.read = (context) => readRows(reading, context);
+  }
+}
+
+interface Reading {
+  readonly path: string;
+  readonly primaryKeyColumn: string;
+  readonly delimiter: string;
+  readonly encoding: CSVEncoding;
+  readonly nullValues: ReadonlySet<string>;
+  readonly rowNumberColumn: string | undefined;
+}
+
+async function* readRows(
+  reading: Reading,
+  { signal, parameters }: ReadContext,
+): AsyncGenerator<SourceRow, void, undefined> {
+  const owner = `CSVSource ${reading.path}`;
+  const names = Object.keys(parameters);
+  if (names.length > 0)
+    throw new SourceError(owner, `a CSV file takes no parameters, got ${names.join(", ")}; leave them out`);
+  signal.throwIfAborted();
+  const file = await openFile(owner, reading.path);
+  try {
+    const text = decode(chunksOf(file, owner, signal), reading.encoding, owner);
+    let columns: readonly string[] | undefined;
+    let position = 0;
+    for await (const rows of parseRows(text, { owner, delimiter: reading.delimiter, maxRowBytes })) {
+      for (const row of rows) {
+        signal.throwIfAborted();
+        if (columns === undefined) {
+          columns = readHeader(owner, row, reading);
+        } else {
+          position += 1;
+          yield toSourceRow(reading, columns, row, position);
+        }
+      }
+    }
+    if (columns === undefined)
+      throw new SourceError(owner, "the file is empty; expected a header line that names the columns");
+  } finally {
+    await file.close();
+  }
+}
+
+async function openFile(owner: string, path: string): Promise<FileHandle> {
+  const file = await open(path, "r").catch((cause: unknown) => {
+    const missing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    const problem = missing
+      ? `there is no such file; check the option "path" (text is relative to the working directory, ${process.cwd()})`
+      : `the file can't be opened (${messageOf(cause)}); check the option "path" and who may read it`;
+    throw new SourceError(owner, problem, { cause });
+  });
+  const isFolder = (await file.stat()).isDirectory();
+  if (!isFolder) return file;
+  await file.close();
+  throw new SourceError(owner, 'this is a folder; give the option "path" the path of a file');
+}
+
+/** The file in chunks; each is overwritten by the next. */
+async function* chunksOf(
+  file: FileHandle,
+  owner: string,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
+  const buffer = Buffer.allocUnsafe(chunkBytes);
+  for (;;) {
+    signal.throwIfAborted();
+    const { bytesRead } = await file.read(buffer, 0, chunkBytes, null).catch((cause: unknown) => {
+      throw new SourceError(owner, `the file can't be read any further (${messageOf(cause)})`, { cause });
+    });
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+function toSourceRow(reading: Reading, columns: readonly string[], row: CSVRow, position: number): SourceRow {
+  const { nullValues, rowNumberColumn, path } = reading;
+  const { cells } = row;
+  if (cells.length !== columns.length) {
+    const problem = `expected ${columns.length} cells as in the header, found ${cells.length}; a delimiter or line break that is text needs quotes around its cell`;
+    const lines = row.line === row.lastLine ? `line ${row.line}` : `lines ${row.line} to ${row.lastLine}`;
+    const message = `row ${position} (${lines} of ${path}): ${problem}`;
+    const error = new RowError("CSV_ROW_INVALID", message, {
+      detail: `${message}; the cells: ${JSON.stringify(cells)}`,
+    });
+    return { position, error, raw: cells };
+  }
+  const raw: Record<string, string | null> = {};
+  let index = 0;
+  for (const column of columns) {
+    const cell = cells[index] ?? "";
+    raw[column] = nullValues.size > 0 && nullValues.has(cell) ? null : cell;
+    index += 1;
+  }
+  if (rowNumberColumn !== undefined) raw[rowNumberColumn] = String(position);
+  return { position, raw };
+}

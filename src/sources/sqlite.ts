@@ -1,0 +1,194 @@
+import { readFile } from "node:fs/promises";
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
+import { closest } from "../core/closest.ts";
+import { type ErrorOptions, messageOf, OptionError, SourceError } from "../core/exceptions.ts";
+import { checkOptions, isName, isObject, isPath, optional } from "../core/options.ts";
+import { absolutePath } from "../core/paths.ts";
+import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
+import { openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
+import { bindParameters } from "../sqlite/parameters.ts";
+import { scanStatement } from "../sqlite/statement.ts";
+import { toRow } from "../sqlite/values.ts";
+import type { Parameters, ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
+
+interface SQLiteSourceSettings<Row extends object> {
+  /** The database file: relative to the working directory, or a file: URL. It must exist; it is opened read-only. */
+  readonly databasePath: string | URL;
+  /** The result column that identifies a row. */
+  readonly primaryKeyColumn: NoInfer<keyof Row & string>;
+  /** What each row must be; gives `Row`. Without it write `new SQLiteSource<Row>(…)`. */
+  readonly schema?: RowSchema<Row> | undefined;
+  /**
+   * Values for the `@name`, `:name` or `$name` in the SQL, each under its bare name; those given at run time win.
+   * A text compared with an INTEGER column is compared as the number it spells (SQLite's type affinity), so that
+   * `--param id=5` works; compared with an expression it stays text: write `CAST(@id AS INTEGER)` there.
+   */
+  readonly parameters?: Parameters | undefined;
+}
+
+/** One query: as text, or in a file of its own (UTF-8). */
+export type SQLiteSourceOptions<Row extends object> = SQLiteSourceSettings<Row> &
+  (
+    | { readonly sql: string; readonly sqlFile?: undefined }
+    | { readonly sqlFile: string | URL; readonly sql?: undefined }
+  );
+
+/**
+ * Reads the rows of one query, one at a time, over a read-only connection of its own.
+ *
+ * An INTEGER comes as a number, or as a bigint where a number would not be exact; a BLOB as a Buffer; NULL as null.
+ * (The driver of Node 22 cuts a text at a NUL character, that of Node 24 does not; both give U+FFFD for bytes that
+ * are not UTF-8.)
+ *
+ * @throws {OptionError} at construction; `read` throws a SourceError for a database, a file, a query or parameters
+ * that are not right, before the first row.
+ */
+export class SQLiteSource<Row extends object> implements Source<Row> {
+  readonly name = "sqlite";
+  readonly primaryKeyColumn: keyof Row & string;
+  readonly schema: RowSchema<Row> | undefined;
+  readonly #databasePath: string;
+  readonly #sqlFile: string | undefined;
+  readonly #sql: string | undefined;
+  readonly #parameters: Parameters;
+
+  constructor(options: SQLiteSourceOptions<Row>) {
+    checkOptions<SQLiteSourceOptions<Row>>("SQLiteSource", options, {
+      databasePath: isPath,
+      primaryKeyColumn: isName,
+      schema: optional(isObject),
+      parameters: optional(isObject),
+      sql: optional(isName),
+      sqlFile: optional(isPath),
+    });
+    const { databasePath, primaryKeyColumn, schema, parameters = {}, sql, sqlFile } = options;
+    if ((sql === undefined) === (sqlFile === undefined)) {
+      const given = sql === undefined ? "neither" : "both";
+      throw new OptionError("SQLiteSource", "sql", `expected exactly one of sql and sqlFile, got ${given}`);
+    }
+    this.primaryKeyColumn = primaryKeyColumn;
+    this.schema = schema;
+    this.#databasePath = absolutePath(databasePath);
+    this.#sql = sql;
+    this.#sqlFile = sqlFile === undefined ? undefined : absolutePath(sqlFile);
+    this.#parameters = parameters;
+  }
+
+  readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);
+
+  async *#rows({ signal, parameters }: ReadContext): AsyncGenerator<SourceRow> {
+    signal.throwIfAborted();
+    const sql = await this.#text();
+    await requireDatabaseFile(this.#databasePath, fail);
+    const { database, columns, rows, first } = await this.#start(sql, { ...this.#parameters, ...parameters }, signal);
+    try {
+      let next = first;
+      for (let position = 1; next.done !== true; position += 1) {
+        signal.throwIfAborted();
+        yield { position, raw: toRow(next.value, columns) };
+        next = this.#step(rows, position + 1);
+      }
+    } finally {
+      database.close();
+    }
+  }
+
+  async #text(): Promise<string> {
+    if (this.#sqlFile === undefined) return this.#sql ?? "";
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(this.#sqlFile));
+    } catch (cause) {
+      const problem = cause instanceof TypeError ? "it is not UTF-8 text" : messageOf(cause);
+      throw fail(`the sqlFile ${this.#sqlFile} can't be read (${problem})`, { cause });
+    }
+  }
+
+  /** Gets as far as the first row: what then still fails is a row's. */
+  async #start(sql: string, parameters: Parameters, signal: AbortSignal): Promise<Reading> {
+    const bindings = this.#bind(sql, parameters);
+    const attempt = (): Reading => {
+      const database = openDatabase(this.#databasePath, true, fail);
+      try {
+        const { statement, columns } = this.#prepare(database, sql);
+        const rows = statement.iterate(bindings);
+        return { database, columns, rows, first: this.#step(rows, 1) };
+      } catch (error) {
+        database.close();
+        throw error;
+      }
+    };
+    try {
+      return await untilUnlocked(attempt, signal);
+    } catch (cause) {
+      if (!isKind(cause, "busy")) throw cause;
+      throw fail(`the database ${this.#databasePath} stayed locked by another connection for 5 seconds`, { cause });
+    }
+  }
+
+  #bind(sql: string, values: Parameters): Record<string, SQLInputValue> {
+    const { count, parameters, hasPositional } = scanStatement(sql);
+    if (sql.includes("\0")) throw fail(`${this.#where} holds a NUL character; save it as UTF-8, without it`);
+    if (count === 0) throw fail(`${this.#where} is empty; expected one query`);
+    if (count > 1) throw fail(`${this.#where} holds ${count} statements; expected one query`);
+    if (hasPositional) throw fail(`${this.#where} has a positional parameter "?"; name it, as in @name`);
+    return bindParameters(parameters, values, this.#where, fail);
+  }
+
+  #prepare(database: DatabaseSync, sql: string): { statement: StatementSync; columns: readonly string[] } {
+    let statement: StatementSync;
+    try {
+      statement = database.prepare(sql);
+    } catch (cause) {
+      if (isKind(cause, "busy")) throw cause;
+      throw fail(`${this.#where} failed: ${messageOf(cause)}`, { cause }); // nothing was read yet: names and SQL only
+    }
+    statement.setReadBigInts(true);
+    statement.setAllowBareNamedParameters(false); // they would forbid @id and :id in one statement
+    const columns = statement.columns().map(({ name }) => name);
+    if (columns.length === 0) throw fail(`${this.#where} is not a query: it has no result columns`);
+    const repeated = new Set(columns.filter((name, index) => columns.indexOf(name) !== index));
+    if (repeated.size > 0) {
+      throw fail(`${this.#where} has more than one result column ${quoteAll([...repeated])}; rename one with AS`);
+    }
+    if (!columns.includes(this.primaryKeyColumn)) {
+      const [nearest] = closest(this.primaryKeyColumn, columns, 1);
+      const hint = nearest === undefined ? "" : `; did you mean "${nearest}"?`;
+      const found = `its columns are ${quoteAll(columns)}${hint}`;
+      throw fail(`the primaryKeyColumn "${this.primaryKeyColumn}" is not a result column of ${this.#where}; ${found}`);
+    }
+    return { statement, columns };
+  }
+
+  #step(rows: Rows, position: number): IteratorResult<Readonly<Record<string, SQLOutputValue>>, unknown> {
+    try {
+      return rows.next();
+    } catch (cause) {
+      if (isKind(cause, "busy") && position === 1) throw cause;
+      throw fail(`${this.#where} failed at row ${position}: ${contentFreeMessage(cause)}`, {
+        cause,
+        detail: `${this.#where} failed at row ${position}: ${messageOf(cause)}`,
+      });
+    }
+  }
+
+  get #where(): string {
+    return this.#sqlFile === undefined ? "the sql" : `the sqlFile ${this.#sqlFile}`;
+  }
+}
+
+type Rows = Iterator<Readonly<Record<string, SQLOutputValue>>, unknown>;
+
+interface Reading {
+  readonly database: DatabaseSync;
+  readonly columns: readonly string[];
+  readonly rows: Rows;
+  readonly first: IteratorResult<Readonly<Record<string, SQLOutputValue>>, unknown>;
+}
+
+function fail(problem: string, options?: ErrorOptions): SourceError {
+  return new SourceError("sqlite", problem, options);
+}
+
+function quoteAll(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(", ");
+}

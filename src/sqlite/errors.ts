@@ -1,0 +1,38 @@
+import { messageOf } from "../core/exceptions.ts";
+
+// https://www.sqlite.org/rescode.html: the low byte is the kind, the rest tells the case.
+const kinds = { error: 1, busy: 5, readOnly: 8, tooBig: 18, constraint: 19, mismatch: 20, notADatabase: 26 } as const;
+const raisedByTrigger = 1811;
+// Of these constraints the message is made of table, column and constraint names.
+const namesOnly: ReadonlySet<number> = new Set([275, 787, 1299, 1555, 2067, 2579, 3091]);
+
+/** Whether the database reported it, not the driver or anyone else. */
+export function isSQLiteError(error: unknown): boolean {
+  return codeOf(error) !== undefined;
+}
+
+/** Whether the database's error is of that kind. */
+export function isKind(error: unknown, kind: keyof typeof kinds): boolean {
+  const code = codeOf(error);
+  return code !== undefined && (code & 0xff) === kinds[kind];
+}
+
+/** Whether the database refused the data: a constraint, a type, a length, a trigger. */
+export function isDataRefusal(error: unknown): boolean {
+  return isKind(error, "constraint") || isKind(error, "mismatch") || isKind(error, "tooBig");
+}
+
+/** The database's message, without what may be the value of a cell: of an error while a statement runs. */
+export function contentFreeMessage(error: unknown): string {
+  const code = codeOf(error);
+  if (isKind(error, "constraint") && (code === undefined || !namesOnly.has(code))) {
+    return code === raisedByTrigger ? "a trigger refused it" : "a constraint failed";
+  }
+  // A function's error quotes its argument: "bad JSON path: '…'".
+  return isKind(error, "error") ? messageOf(error).replaceAll(/(['"]).*\1/gs, "$1…$1") : messageOf(error);
+}
+
+/** The code that `node:sqlite` puts on its errors. */
+function codeOf(error: unknown): number | undefined {
+  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode : undefined;
+}

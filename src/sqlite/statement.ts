@@ -1,0 +1,43 @@
+/** What a text of SQL holds, as far as it can be told without knowing the grammar. */
+export interface StatementScan {
+  /** Statements that are more than comments and blanks. */
+  readonly count: number;
+  /** The named parameters with their `@`, `:` or `$`, each once, in order. */
+  readonly parameters: readonly string[];
+  /** Whether there is a `?` or `?1`. */
+  readonly hasPositional: boolean;
+}
+
+// A quote that is never closed runs to the end of the text, and is left for SQLite to report.
+const token = new RegExp(
+  [
+    String.raw`(?<blank>[ \t\n\f\r]+|--[^\n]*|/\*[^]*?(?:\*/|$))`,
+    String.raw`(?<quoted>'[^']*(?:''[^']*)*'?|"[^"]*(?:""[^"]*)*"?|${"`[^`]*(?:``[^`]*)*`?"}|\[[^\]]*\]?)`,
+    String.raw`(?<word>[A-Za-z0-9_\u0080-\u{10ffff}][\w$\u0080-\u{10ffff}]*)`,
+    String.raw`(?<parameter>[@:$](?:[\w$\u0080-\u{10ffff}]|::)+(?:\([^)\s]*\))?)`,
+    String.raw`(?<positional>\?\d*)`,
+    String.raw`(?<end>;)`,
+    String.raw`[^]`,
+  ].join("|"),
+  "gu",
+);
+
+/** Counts statements and finds parameters, with quotes and comments understood. */
+export function scanStatement(sql: string): StatementScan {
+  const parameters = new Set<string>();
+  let count = 0;
+  let hasPositional = false;
+  let isInside = false;
+  for (const { groups = {} } of sql.matchAll(token)) {
+    if (groups["blank"] !== undefined) continue;
+    if (groups["end"] !== undefined) {
+      isInside = false;
+      continue;
+    }
+    if (!isInside) count += 1;
+    isInside = true;
+    if (groups["parameter"] !== undefined) parameters.add(groups["parameter"]);
+    if (groups["positional"] !== undefined) hasPositional = true;
+  }
+  return { count, parameters: [...parameters], hasPositional };
+}

@@ -1,0 +1,20 @@
+import type { Conversation } from "../llm/client.ts";
+import type { LLMProvider } from "../llm/providers/base.ts";
+
+export interface StepContext {
+  /** Aborted when the run gives up: what waits ends within moments. */
+  readonly signal: AbortSignal;
+  /** Asks the model on behalf of this row and this step. */
+  readonly llm: Conversation;
+}
+
+/** One thing that is done to every row. It returns only what it adds. */
+export interface Step<In, Key extends string, Out> {
+  readonly name: string;
+  /** Where the output stands in `state.processed`. */
+  readonly outputKey: Key;
+  /** Whom the step asks instead of the pipeline's provider. */
+  readonly llmProvider?: LLMProvider | undefined;
+  /** Throws a `RowError` for what is wrong with this row; anything else thrown becomes one. */
+  readonly run: (state: In, context: StepContext) => Promise<Out>;
+}

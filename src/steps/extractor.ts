@@ -1,0 +1,41 @@
+import type { z } from "zod";
+import { checkOptions } from "../core/options.ts";
+import { LLMOutputBase } from "../llm/base-schemas.ts";
+import { isObjectSchema, toStrictSchema } from "../validation/strict-schema.ts";
+import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
+
+export interface ExtractorStepOptions<
+  State,
+  Key extends string,
+  Shape extends z.core.$ZodShape,
+> extends ModelStepOptions<State, Key, "text" | "context"> {
+  /** The fields to find. Their `.describe()` texts tell the model what each means; `.nullable()` lets it say "not there". */
+  readonly schema: z.ZodObject<Shape>;
+}
+
+/**
+ * Finds the fields of a Zod object schema in each row.
+ *
+ * Inputs: `text`, and `context` if there is any. Output: the schema's fields, and `reasoning`.
+ */
+export class ExtractorStep<State, const Key extends string, Shape extends z.core.$ZodShape> extends LLMStep<
+  State,
+  Key,
+  z.ZodObject<z.util.Extend<typeof LLMOutputBase.shape, Shape>>
+> {
+  /**
+   * @throws {OptionError} for an option that is unknown or has a wrong value
+   * @throws {SchemaError} for a schema that no model can be asked for
+   */
+  constructor(options: ExtractorStepOptions<State, Key, Shape>) {
+    checkOptions("ExtractorStep", options, { ...modelStepChecks, schema: isObjectSchema });
+    toStrictSchema(options.schema);
+    // The schema's own refinements were written for its fields, which are all in the extended schema too.
+    const checks = (options.schema._zod.def.checks ?? []) as never[];
+    super({ ...options, prompt, schema: LLMOutputBase.extend(options.schema.shape).check(...checks) });
+  }
+}
+
+const prompt =
+  "Find in the text what the fields of the schema ask for. Take values from the text (a context, if there is one, helps " +
+  "to understand it); invent nothing. Where the text does not say, give null if the field allows it.";

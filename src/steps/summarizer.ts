@@ -1,0 +1,107 @@
+import type { z } from "zod";
+import { checkOptions, isCount, isTextList, type OptionCheck, optional } from "../core/options.ts";
+import { SummarizerOutput } from "../llm/base-schemas.ts";
+import { holdsNoContent } from "../validation/issues.ts";
+import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
+
+export interface SummarizerStepOptions<State, Key extends string> extends ModelStepOptions<
+  State,
+  Key,
+  "text" | "focus"
+> {
+  /** The most characters of a summary, as UTF-16 units: what NVARCHAR counts. @default no limit */
+  readonly maxCharacters?: number | undefined;
+  /** The most sentences of a summary, as `Intl.Segmenter` counts them. @default no limit */
+  readonly maxSentences?: number | undefined;
+  /** Texts that must stand in every summary, letter case aside. */
+  readonly mustInclude?: readonly string[] | undefined;
+  /** Patterns that no summary may match: names, numbers that must not leak. */
+  readonly mustNotMatch?: readonly RegExp[] | undefined;
+  /** Rules that only a model can judge. They stand in the prompt; the rules above are checked in code as well. */
+  readonly rules?: readonly string[] | undefined;
+}
+
+/**
+ * Summarizes each row. A summary that breaks a rule is sent back with the reason.
+ *
+ * Inputs: `text`, and `focus` (what matters to the reader) if there is any. Output: `{ text, reasoning }`.
+ */
+export class SummarizerStep<State, const Key extends string> extends LLMStep<State, Key, typeof SummarizerOutput> {
+  /** @throws {OptionError} for an option that is unknown or has a wrong value */
+  constructor(options: SummarizerStepOptions<State, Key>) {
+    checkOptions("SummarizerStep", options, {
+      ...modelStepChecks,
+      maxCharacters: optional(isCount(1)),
+      maxSentences: optional(isCount(1)),
+      mustInclude: optional(isTextList),
+      mustNotMatch: optional(isPatternList),
+      rules: optional(isTextList),
+    });
+    const { maxCharacters, maxSentences, mustInclude, mustNotMatch, rules, ...rest } = options;
+    const summary = { maxCharacters, maxSentences, mustInclude, mustNotMatch, rules };
+    super({ ...rest, prompt: promptFor(summary), schema: SummarizerOutput.extend({ text: ruled(summary) }) });
+  }
+}
+
+/** What a {@link SummarizerStep} adds to `state.processed`. */
+export type SummarizerOutput = z.output<typeof SummarizerOutput>;
+
+type SummaryRules = Pick<
+  SummarizerStepOptions<unknown, string>,
+  "maxCharacters" | "maxSentences" | "mustInclude" | "mustNotMatch" | "rules"
+>;
+
+const isPatternList: OptionCheck = {
+  expected: "an array of regular expressions",
+  fits: (value) => Array.isArray(value) && value.every((item) => item instanceof RegExp),
+  required: true,
+};
+
+function promptFor({ maxCharacters, maxSentences, mustInclude = [], rules = [] }: SummaryRules): string {
+  const lines = [
+    "Keep to what the text says: add nothing, and keep names, numbers and dates exact.",
+    ...(maxCharacters === undefined ? [] : [`Use at most ${maxCharacters} characters.`]),
+    ...(maxSentences === undefined ? [] : [`Use at most ${maxSentences} sentences.`]),
+    ...mustInclude.map((text) => `Include ${JSON.stringify(text)}.`),
+    ...rules,
+  ];
+  return [
+    "Summarize the text for a reader who will not see it. Where a focus is given, say first what matters to it.",
+    `Rules:\n${lines.map((line) => `- ${line}`).join("\n")}`,
+  ].join("\n\n");
+}
+
+/** The summary's own schema: each rule that code can check is a check of it, and a keyword that says so. */
+function ruled({ maxCharacters, maxSentences, mustInclude = [], mustNotMatch = [] }: SummaryRules): z.ZodString {
+  const text = SummarizerOutput.shape.text.check(({ value, issues }) => {
+    const refuse = (message: string): void => {
+      issues.push({ code: "custom", message, input: value, params: holdsNoContent });
+    };
+    // Zod's own .max() counts code points, of which a column of NVARCHAR(n) may hold no more than half.
+    if (maxCharacters !== undefined && value.length > maxCharacters) {
+      issues.push({ code: "too_big", origin: "string", maximum: maxCharacters, inclusive: true, input: value });
+    }
+    if (maxSentences !== undefined) {
+      const count = countSentences(value);
+      if (count > maxSentences) refuse(`must have at most ${maxSentences} sentences, has ${count}`);
+    }
+    for (const wanted of mustInclude) {
+      if (!value.toLowerCase().includes(wanted.toLowerCase())) refuse(`must include ${JSON.stringify(wanted)}`);
+    }
+    for (const pattern of mustNotMatch) {
+      if (value.search(pattern) !== -1) refuse(`must not match ${pattern}`);
+    }
+  });
+  return text.meta({
+    description: SummarizerOutput.shape.text.description ?? "",
+    ...(maxCharacters === undefined ? {} : { maxLength: maxCharacters }),
+    ...(maxSentences === undefined ? {} : { maxSentences }),
+    ...(mustInclude.length === 0 ? {} : { mustInclude }),
+  });
+}
+
+const sentences = new Intl.Segmenter("en", { granularity: "sentence" });
+
+function countSentences(text: string): number {
+  return [...sentences.segment(text)].filter(({ segment }) => segment.trim() !== "").length;
+}

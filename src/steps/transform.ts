@@ -1,0 +1,26 @@
+import { checkOptions, isFunction, isName } from "../core/options.ts";
+import type { Step } from "./base.ts";
+
+export interface TransformStepOptions<State, Key extends string, Out> {
+  readonly name: string;
+  /** Where the output stands in `state.processed`. */
+  readonly outputKey: Key;
+  /** What it adds, from what is there. What it throws fails the row. */
+  readonly transform: (state: State, context: { readonly signal: AbortSignal }) => Out | Promise<Out>;
+}
+
+/** Adds what a plain function returns; no model is asked. */
+export class TransformStep<State, const Key extends string, Out> implements Step<State, Key, Out> {
+  readonly name: string;
+  readonly outputKey: Key;
+  readonly run: Step<State, Key, Out>["run"];
+
+  /** @throws {OptionError} for an option that is unknown or has a wrong value */
+  constructor(options: TransformStepOptions<State, Key, Out>) {
+    checkOptions("TransformStep", options, { name: isName, outputKey: isName, transform: isFunction });
+    const { name, outputKey, transform } = options;
+    this.name = name;
+    this.outputKey = outputKey;
+    this.run = async (state, { signal }) => await transform(state, { signal });
+  }
+}

@@ -1,0 +1,70 @@
+import { SinkDataError } from "../core/exceptions.ts";
+import { checkOptions, isBoolean, isFunction, isFunctionMap, isName, isTextList, optional } from "../core/options.ts";
+import type { ColumnMap, ColumnValues, Sink } from "../sinks/base.ts";
+
+export interface MemorySinkOptions<State, Column extends string> {
+  readonly columnMap: ColumnMap<State, Column>;
+  /** The columns that identify a row: a later row with the same values replaces it. @default every row is added */
+  readonly mergeKeys?: readonly NoInfer<Column>[] | undefined;
+  /** @default "memory" */
+  readonly identity?: string | undefined;
+  /** @default false */
+  readonly preserveOrder?: boolean | undefined;
+  /** What the database would say to a row: a text refuses it, and with it the batch that it stands in. */
+  readonly refuse?: ((values: ColumnValues) => string | undefined) | undefined;
+}
+
+/** Keeps rows in memory, for tests. */
+export class MemorySink<State, const Column extends string> implements Sink<State> {
+  readonly name = "memory";
+  readonly identity: string;
+  readonly keepsRows = true;
+  readonly preserveOrder: boolean;
+  readonly columnMap: ColumnMap<State, Column>;
+  readonly open: Sink<State>["open"];
+  readonly #rows = new Map<string, ColumnValues>();
+  #batchCount = 0;
+
+  constructor(options: MemorySinkOptions<State, Column>) {
+    checkOptions("MemorySink", options, {
+      columnMap: isFunctionMap,
+      mergeKeys: optional(isTextList),
+      identity: optional(isName),
+      preserveOrder: optional(isBoolean),
+      refuse: optional(isFunction),
+    });
+    const { columnMap, mergeKeys, identity = "memory", preserveOrder = false, refuse } = options;
+    this.identity = identity;
+    this.preserveOrder = preserveOrder;
+    this.columnMap = columnMap;
+    this.open = async ({ signal }) => {
+      signal.throwIfAborted();
+      return {
+        write: async (batch) => {
+          for (const values of batch) {
+            const problem = refuse?.(values);
+            if (problem !== undefined) throw new SinkDataError("memory", problem);
+          }
+          for (const values of batch) this.#rows.set(this.#keyOf(values, mergeKeys), values);
+          this.#batchCount += 1;
+        },
+        close: async () => {},
+      };
+    };
+  }
+
+  /** What was written, in the order in which it first was. */
+  get rows(): readonly ColumnValues[] {
+    return [...this.#rows.values()];
+  }
+
+  /** How many batches were written. */
+  get batchCount(): number {
+    return this.#batchCount;
+  }
+
+  #keyOf(values: ColumnValues, mergeKeys: readonly string[] | undefined): string {
+    if (mergeKeys === undefined) return String(this.#rows.size);
+    return JSON.stringify(mergeKeys.map((key) => values[key]));
+  }
+}

@@ -1,0 +1,211 @@
+import { deepEqual, doesNotReject, equal, notEqual, ok, rejects } from "node:assert/strict";
+import { SinkDataError } from "../core/exceptions.ts";
+import type { ColumnValues, Sink, SinkSession } from "../sinks/base.ts";
+import type { ContractCheck } from "./contract.ts";
+
+/** A sink over a fresh, empty target with the text columns `id` (the key) and `value`. */
+export interface SinkUnderTest {
+  readonly sink: Sink<never>;
+  /** What the target holds, in any order; asked after the sink is closed. */
+  readonly rowsWritten: () => Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** Another sink over the same target, named in another way where there is one. */
+  readonly twin?: Sink<never> | undefined;
+  /** Called after each check, also after one that failed. */
+  readonly release?: (() => Promise<void>) | undefined;
+}
+
+export interface SinkContractOptions {
+  /** Called once for each check. */
+  readonly create: () => Promise<SinkUnderTest>;
+  /** Whether a row replaces the one with its `id`. @default true */
+  readonly keyed?: boolean | undefined;
+  /** Whether NULL is told from an empty text. @default true */
+  readonly keepsNull?: boolean | undefined;
+  /** A row that the target refuses for its data, if there is one. */
+  readonly refusedRow?: ColumnValues | undefined;
+}
+
+/**
+ * What every sink promises.
+ *
+ * @example
+ * for (const { name, check } of sinkContract({ create })) test(name, check);
+ */
+export function sinkContract(options: SinkContractOptions): readonly ContractCheck[] {
+  const { keyed = true, keepsNull = true, refusedRow } = options;
+  const checks: Record<string, (target: SinkUnderTest) => Promise<void>> = {
+    "an aborted signal opens nothing": refusesAbort,
+    "a batch is written whole": writesWhole,
+    "an empty batch writes nothing": writesNothing,
+    "one batch after another is written": writesBatches,
+    "quotes, line breaks, emoji and empty text survive": keepsText,
+    "the sink's own check lets good rows pass": passesGoodRows,
+    "two sinks over one target have one identity": hasIdentity,
+    "closing twice is harmless": closesTwice,
+    "a run that stopped leaves what was written where rows are kept": keepsWhatWasWritten,
+    "the next run finds what was written where rows are kept": keepsRows,
+    ...(keepsNull && { "NULL stays NULL": keepsNulls }),
+    ...(keyed && { "a batch written again changes nothing": isIdempotent, "a later row replaces its key's": replaces }),
+    ...(refusedRow !== undefined && {
+      "a batch with a row that is refused is refused whole": (target) => refusesWhole(target, refusedRow),
+    }),
+  };
+  return Object.entries(checks).map(([name, check]) => ({ name, check: () => withTarget(options, check) }));
+}
+
+async function withTarget(
+  { create }: SinkContractOptions,
+  check: (target: SinkUnderTest) => Promise<void>,
+): Promise<void> {
+  const target = await create();
+  try {
+    await check(target);
+  } finally {
+    await target.release?.();
+  }
+}
+
+const someRows = [
+  { id: "1", value: "one" },
+  { id: "2", value: "two" },
+  { id: "3", value: "three" },
+];
+
+async function refusesAbort({ sink }: SinkUnderTest): Promise<void> {
+  await rejects(async () => {
+    const session = await sink.open({ signal: AbortSignal.abort() });
+    await session.close("stopped");
+  }, "open went on although its signal was aborted");
+}
+
+async function writesWhole(target: SinkUnderTest): Promise<void> {
+  await run(target.sink, [someRows]);
+  await expectRows(target, someRows);
+}
+
+async function writesNothing(target: SinkUnderTest): Promise<void> {
+  await run(target.sink, [[]]);
+  await expectRows(target, []);
+}
+
+async function writesBatches(target: SinkUnderTest): Promise<void> {
+  await run(
+    target.sink,
+    someRows.map((row) => [row]),
+  );
+  await expectRows(target, someRows);
+}
+
+async function keepsText(target: SinkUnderTest): Promise<void> {
+  const texts = [
+    "",
+    " ",
+    `'"\`[];--`,
+    "line\nbreak\r\nand\ttab",
+    "😀 e\u0301 日本語",
+    "=1+1",
+    "NULL",
+    "\\N",
+    "a,b;c|d",
+  ];
+  const rows = texts.map((value, index) => ({ id: `row ${index}`, value }));
+  await run(target.sink, [rows]);
+  await expectRows(target, rows);
+}
+
+async function keepsNulls(target: SinkUnderTest): Promise<void> {
+  const rows = [
+    { id: "1", value: null },
+    { id: "2", value: "" },
+  ];
+  await run(target.sink, [rows]);
+  await expectRows(target, rows);
+}
+
+async function passesGoodRows({ sink }: SinkUnderTest): Promise<void> {
+  await inSession(sink, async (session) => {
+    for (const row of someRows) deepEqual(session.check?.(row) ?? [], [], "check refused a row that the target holds");
+  });
+}
+
+async function hasIdentity({ sink, twin }: SinkUnderTest): Promise<void> {
+  notEqual(sink.identity, "", "identity is empty");
+  if (twin !== undefined) equal(twin.identity, sink.identity);
+}
+
+async function closesTwice(target: SinkUnderTest): Promise<void> {
+  const session = await target.sink.open({ signal: new AbortController().signal });
+  await session.write(someRows);
+  await session.close("completed");
+  await doesNotReject(session.close("completed"));
+  await expectRows(target, someRows);
+}
+
+async function keepsWhatWasWritten(target: SinkUnderTest): Promise<void> {
+  if (!target.sink.keepsRows) return;
+  const session = await target.sink.open({ signal: new AbortController().signal });
+  await session.write(someRows);
+  await session.close("stopped");
+  await expectRows(target, someRows);
+}
+
+async function keepsRows(target: SinkUnderTest): Promise<void> {
+  const later = [{ id: "4", value: "four" }];
+  await run(target.sink, [someRows]);
+  await run(target.sink, [later]);
+  await expectRows(target, target.sink.keepsRows ? [...someRows, ...later] : later);
+}
+
+async function isIdempotent(target: SinkUnderTest): Promise<void> {
+  await run(target.sink, [someRows, someRows]);
+  await expectRows(target, someRows);
+}
+
+async function replaces(target: SinkUnderTest): Promise<void> {
+  await run(target.sink, [someRows, [{ id: "2", value: "two, again" }]]);
+  await expectRows(
+    target,
+    someRows.map((row) => (row.id === "2" ? { id: "2", value: "two, again" } : row)),
+  );
+}
+
+async function refusesWhole(target: SinkUnderTest, refusedRow: ColumnValues): Promise<void> {
+  await inSession(target.sink, async (session) => {
+    await rejects(
+      session.write([...someRows, refusedRow]),
+      (error) => error instanceof SinkDataError,
+      "expected a SinkDataError for the row that the target refuses",
+    );
+  });
+  await expectRows(target, []);
+}
+
+/** As the engine does it, but that a row's check is left to a check of its own. */
+async function run(sink: Sink<never>, batches: readonly (readonly ColumnValues[])[]): Promise<void> {
+  await inSession(sink, async (session) => {
+    for (const batch of batches) await session.write(batch);
+  });
+}
+
+async function inSession(sink: Sink<never>, use: (session: SinkSession) => Promise<void>): Promise<void> {
+  const session = await sink.open({ signal: new AbortController().signal });
+  let outcome: "completed" | "stopped" = "stopped";
+  try {
+    await use(session);
+    outcome = "completed";
+  } finally {
+    await session.close(outcome);
+  }
+}
+
+async function expectRows({ rowsWritten }: SinkUnderTest, expected: readonly ColumnValues[]): Promise<void> {
+  const written = await rowsWritten();
+  ok(Array.isArray(written), "rowsWritten must give an array");
+  deepEqual(inOrder(written), inOrder(expected));
+}
+
+function inOrder(rows: readonly ColumnValues[]): unknown[][] {
+  return rows
+    .map(({ id, value }) => [id, value])
+    .toSorted(([left], [right]) => String(left).localeCompare(String(right), "en"));
+}

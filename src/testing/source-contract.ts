@@ -1,0 +1,181 @@
+import { deepStrictEqual, equal, ok, rejects } from "node:assert/strict";
+import { LLMEtlError } from "../core/exceptions.ts";
+import type { AnySource, Parameters, SourceRow } from "../sources/base.ts";
+import type { ContractCheck } from "./contract.ts";
+
+/** Without the schema, which no check looks at: it would let `new CSVSource({ … })` be inferred as one of `object`. */
+type CheckedSource = Omit<AnySource, "schema">;
+
+export interface SourceContractOptions {
+  /** A new source over the same data, for each check. */
+  readonly create: () => CheckedSource | Promise<CheckedSource>;
+  /** What the source holds, in its order, as it gives it before any schema: at least 3 rows, and no bad one. */
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  /** How many files, cursors or connections are open to what is read from. With it, two more promises are checked. */
+  readonly openCount?: () => number | Promise<number>;
+  /** Called after each check. */
+  readonly release?: () => void | Promise<void>;
+}
+
+/**
+ * What every source promises, as checks for any test runner.
+ *
+ * @example for (const { name, check } of sourceContract({ create: () => new MySource(), rows })) test(name, check);
+ */
+export function sourceContract({ create, rows, openCount, release }: SourceContractOptions): readonly ContractCheck[] {
+  if (rows.length < 3) throw new RangeError(`sourceContract: expected at least 3 rows, got ${rows.length}`);
+
+  function promise(name: string, check: (source: CheckedSource) => Promise<void>): ContractCheck {
+    const run = async (): Promise<void> => {
+      try {
+        await check(await create());
+      } finally {
+        await release?.();
+      }
+    };
+    return { name, check: () => withinReason(run()) };
+  }
+
+  const checks = [
+    promise("a source has a name, and its primary key column is in every row", async (source) => {
+      ok(source.name.trim() !== "", "expected a name that is not blank");
+      for (const row of await readAll(source)) {
+        const found = Object.hasOwn(rawOf(row), source.primaryKeyColumn);
+        ok(found, `expected "${source.primaryKeyColumn}" in row ${row.position}`);
+      }
+    }),
+    promise("rows come in the source's order, as they are, with positions from 1", async (source) => {
+      matches(await readAll(source), rows);
+    }),
+    promise("each read begins anew", async (source) => {
+      matches(await readAll(source), rows);
+      matches(await readAll(source), rows);
+    }),
+    promise("a consumer that stops early can read again from the beginning", async (source) => {
+      const iterator = read(source)[Symbol.asyncIterator]();
+      deepStrictEqual(rawOf(valueOf(await iterator.next())), rows[0]);
+      await iterator.return?.();
+      equal((await iterator.next()).done, true, "expected no row after the consumer had stopped");
+      matches(await readAll(source), rows);
+    }),
+    promise("two reads at once do not disturb each other", async (source) => {
+      const [left, right] = [read(source)[Symbol.asyncIterator](), read(source)[Symbol.asyncIterator]()];
+      for (const row of rows) {
+        deepStrictEqual(rawOf(valueOf(await left.next())), row);
+        deepStrictEqual(rawOf(valueOf(await right.next())), row);
+      }
+      deepStrictEqual(
+        [(await left.next()).done, (await right.next()).done],
+        [true, true],
+        "expected both reads to end",
+      );
+    }),
+    promise("an aborted signal gives no row", async (source) => {
+      const given = await takeUntilEnd(read(source, AbortSignal.abort())[Symbol.asyncIterator]());
+      equal(given, 0, `expected no row, got ${given}`);
+    }),
+    promise("reading ends soon after the signal aborts", async (source) => {
+      const controller = new AbortController();
+      const iterator = read(source, controller.signal)[Symbol.asyncIterator]();
+      valueOf(await iterator.next());
+      controller.abort();
+      const given = 1 + (await takeUntilEnd(iterator));
+      ok(given < rows.length, `aborted after the first row, but all ${given} rows came`);
+    }),
+    promise("a parameter that the source does not know is refused, not ignored", async (source) => {
+      const parameters = { no_such_parameter_of_any_source: 1 };
+      await rejects(readAll(source, parameters), LLMEtlError, "expected an llm-etl error for an unknown parameter");
+    }),
+  ];
+  if (openCount === undefined) return checks;
+
+  return [
+    ...checks,
+    promise("a read opens nothing before its first row is pulled", async (source) => {
+      const before = await openCount();
+      const iterator = read(source)[Symbol.asyncIterator]();
+      await turnOfTheEventLoop();
+      equal(await openCount(), before, "expected read() alone to open nothing");
+      await iterator.return?.();
+    }),
+    promise("a read leaves nothing open, whether it ends, is stopped or is aborted", async (source) => {
+      const before = await openCount();
+      await readAll(source);
+      equal(await openCount(), before, "expected nothing open after the last row");
+      const stopped = read(source)[Symbol.asyncIterator]();
+      await stopped.next();
+      await stopped.return?.();
+      equal(await openCount(), before, "expected nothing open after the consumer had stopped");
+      const controller = new AbortController();
+      const aborted = read(source, controller.signal)[Symbol.asyncIterator]();
+      await aborted.next();
+      controller.abort();
+      await takeUntilEnd(aborted);
+      equal(await openCount(), before, "expected nothing open after the signal had aborted");
+    }),
+  ];
+}
+
+function read(
+  source: CheckedSource,
+  signal: AbortSignal = new AbortController().signal,
+  parameters: Parameters = {},
+): AsyncIterable<SourceRow> {
+  return source.read({ signal, parameters });
+}
+
+async function readAll(source: CheckedSource, parameters: Parameters = {}): Promise<SourceRow[]> {
+  const rows: SourceRow[] = [];
+  for await (const row of read(source, undefined, parameters)) rows.push(row);
+  return rows;
+}
+
+function matches(given: readonly SourceRow[], rows: SourceContractOptions["rows"]): void {
+  deepStrictEqual(
+    given.map((row) => ({ position: row.position, raw: rawOf(row) })),
+    rows.map((raw, index) => ({ position: index + 1, raw })),
+  );
+}
+
+/** A copy: drivers give rows with prototypes of their own, and that is no part of the promise. */
+function rawOf(row: SourceRow): Record<string, unknown> {
+  if ("error" in row) throw row.error;
+  return { ...row.raw };
+}
+
+function valueOf(result: IteratorResult<SourceRow, unknown>): SourceRow {
+  if (result.done === true) throw new Error("expected a row, but the source had ended");
+  return result.value;
+}
+
+/** How many rows still come. A source that was aborted may end by returning or by throwing. */
+async function takeUntilEnd(iterator: AsyncIterator<SourceRow, unknown>): Promise<number> {
+  let count = 0;
+  for (;;) {
+    const ended = await iterator.next().then(
+      (result) => result.done === true,
+      () => true,
+    );
+    if (ended) return count;
+    count += 1;
+  }
+}
+
+async function turnOfTheEventLoop(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const longestCheckMs = 30_000;
+
+/** A source that never ends fails its check instead of holding up the test run. */
+async function withinReason(check: Promise<void>): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(new Error(`expected the check to end, but it was still waiting after ${longestCheckMs / 1000} s`));
+  }, longestCheckMs);
+  try {
+    await Promise.race([check, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

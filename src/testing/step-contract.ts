@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { LLMClient } from "../llm/client.ts";
+import type { LLMProvider } from "../llm/providers/base.ts";
+import type { Step, StepContext } from "../steps/base.ts";
+import type { ContractCheck } from "./contract.ts";
+
+export interface StepContractOptions<In, Key extends string, Out> {
+  readonly create: () => Step<In, Key, Out>;
+  /** A state that the step gets through. */
+  readonly state: () => In;
+  /** Who answers a step with a model. */
+  readonly llmProvider: LLMProvider;
+}
+
+/** What every step promises. */
+export function stepContract<In, Key extends string, Out>(
+  options: StepContractOptions<In, Key, Out>,
+): readonly ContractCheck[] {
+  const { create, state, llmProvider } = options;
+  const contextOf = (step: Step<In, Key, Out>): StepContext => {
+    const { signal } = new AbortController();
+    const client = new LLMClient({ pipeline: "contract", payloadLog: undefined, emit: () => {} });
+    return { signal, llm: client.conversation({ step: step.name, pk: "1", provider: llmProvider, signal }) };
+  };
+  return [
+    {
+      name: "it has a name and an output key",
+      check: async () => {
+        const { name, outputKey } = create();
+        assert.ok(name.trim() !== "" && outputKey.trim() !== "");
+      },
+    },
+    {
+      name: "it returns what it adds, and changes nothing of the state",
+      check: async () => {
+        const step = create();
+        const given = state();
+        const before = JSON.stringify(given);
+        const output = await step.run(given, contextOf(step));
+        assert.notEqual(output, undefined);
+        assert.equal(JSON.stringify(given), before);
+      },
+    },
+    {
+      name: "rows in flight at once do not disturb each other",
+      check: async () => {
+        const step = create();
+        const alone = await step.run(state(), contextOf(step));
+        const together = await Promise.all(
+          Array.from({ length: 4 }, async () => await step.run(state(), contextOf(step))),
+        );
+        for (const output of together) assert.deepEqual(output, alone);
+      },
+    },
+  ];
+}

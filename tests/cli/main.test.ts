@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+test("the built command runs and passes the exit code on", () => {
+  const fine = spawnSync(process.execPath, [main, "--version"], { encoding: "utf8" });
+  assert.deepEqual([fine.status, fine.stderr], [0, ""]);
+  assert.match(fine.stdout, /^\d+\.\d+\.\d+\n$/);
+  const refused = spawnSync(process.execPath, [main, "run", "no such file.ts"], { encoding: "utf8" });
+  assert.deepEqual([refused.status, refused.stdout], [2, ""]);
+  assert.match(refused.stderr, /^llm-etl: there is no file .*no such file\.ts \[PIPELINE_MODULE_INVALID\]\n$/);
+});
+
+test("an older Node is told so in one sentence, before any import that would break on it", () => {
+  const pretend = "data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '22.18.0' })";
+  const { status, stderr } = spawnSync(process.execPath, ["--import", pretend, main, "run", "x.ts"], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 2);
+  assert.equal(stderr, "llm-etl needs Node.js 22.19 or newer, and this is 22.18.0: install a newer one.\n");
+  assert.doesNotMatch(readFileSync(main, "utf8"), /^import /m);
+});

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { errorCodes } from "../src/index.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const sources = globSync("src/**/*.ts", { cwd: root })
+  .map((path) => path.replaceAll("\\", "/"))
+  .toSorted();
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+const linesOf = (path: string): number => read(path).trimEnd().split("\n").length;
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+/** The imports of one source file from others, as paths below src/. */
+function importsOf(path: string): Import[] {
+  const matches = read(path).matchAll(/(?:^|\n)(import|export)( type)?[^;"]*?from "(\.[^"]+)"|import\("(\.[^"]+)"\)/g);
+  return [...matches].map(([, , type, named, dynamic]) => ({
+    from: path.slice(4),
+    to: normalize(join(dirname(path), named ?? dynamic ?? "")).slice(4),
+    typeOnly: type !== undefined,
+  }));
+}
+
+/** Who may import what, first match decides: a file's path, then the paths that it may import. `type:` allows types only. */
+const law: readonly (readonly [RegExp, readonly RegExp[], readonly RegExp[]])[] = [
+  [/^core\/pipeline\.ts$/, [/^core\//, /^dead-letter\//, /^llm\/[^/]+$/], [/\/base\.ts$/]],
+  [/^core\//, [/^core\//], [/\/base\.ts$/, /^llm\/client\.ts$/]],
+  [/^(sources|sinks|steps)\/base\.ts$|^llm\/providers\/base\.ts$|^dead-letter\/base\.ts$/, [], [/^core\//, /^llm\//]],
+  [/^sources\//, [/^sources\/base\.ts$/, /^core\//, /^(csv|sqlite|sql-server)\//], []],
+  [/^sinks\//, [/^sinks\/base\.ts$/, /^core\//, /^(csv|sqlite|sql-server)\//], []],
+  [
+    /^steps\//,
+    [/^steps\/(base|llm-step)\.ts$/, /^core\//, /^llm\/[^/]+$/, /^validation\//],
+    [/^llm\/providers\/base\.ts$/],
+  ],
+  [/^llm\/providers\//, [/^llm\/providers\/base\.ts$/, /^llm\/[^/]+$/, /^core\//], []],
+  [/^llm\//, [/^llm\/[^/]+$/, /^core\//, /^validation\//], [/^llm\/providers\/base\.ts$/]],
+  [/^validation\//, [/^validation\//, /^core\//], [/^llm\//]],
+  [/^dead-letter\//, [/^dead-letter\//, /^core\//], []],
+  [/^csv\//, [/^csv\//, /^core\//], []],
+  [/^sqlite\//, [/^sqlite\//, /^core\//], [/^(sources|sinks)\/base\.ts$/]],
+  [/^cli\//, [/^cli\//, /^core\//], []],
+  [/^testing\//, [/^(?!cli\/)/], []],
+  [/^index\.ts$/, [/^(?!cli\/|testing\/)/], []],
+];
+
+test("the import law: core knows contracts only as types, a plug-in no other plug-in, nobody the command line", () => {
+  const broken: string[] = [];
+  for (const path of sources) {
+    const name = path.slice(4);
+    const [, allowed, allowedTypes] = law.find(([pattern]) => pattern.test(name)) ?? assert.fail(`no law for ${path}`);
+    for (const { from, to, typeOnly } of importsOf(path)) {
+      const permitted = [...allowed, ...(typeOnly ? allowedTypes : [])];
+      if (!permitted.some((pattern) => pattern.test(to)))
+        broken.push(`${from} imports ${typeOnly ? "types of " : ""}${to}`);
+    }
+  }
+  assert.deepEqual(broken, []);
+  assert.ok(sources.flatMap(importsOf).length > 100, "the imports were not found");
+});
+
+test("the embedded default loads no driver and no HTTP client: they are loaded when they are used", () => {
+  const reached = new Set<string>();
+  const packages = new Set<string>();
+  const visit = (path: string): void => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    for (const [, name] of read(path).matchAll(/^(?:import|export) (?!type)[^;"]*?from "([^."][^"]*)"/gm)) {
+      if (name !== undefined && !name.startsWith("node:")) packages.add(name);
+    }
+    for (const { to, typeOnly } of importsOf(path)) if (!typeOnly) visit(`src/${to}`);
+  };
+  visit("src/index.ts");
+  assert.deepEqual([...packages].toSorted(), ["zod"]);
+});
+
+test("every cast in src has its reason beside it, or on the line before", () => {
+  const bare: string[] = [];
+  for (const path of sources) {
+    const lines = read(path).split("\n");
+    for (const [index, line] of lines.entries()) {
+      const code = line.replace(/\/\/.*|^\s*\/?\*.*|"[^"]*"|`[^`]*`/g, "");
+      if (!/\bas (?!const\b)[\w({[]/.test(code) || /^\s*(import|export|type)\b/.test(line)) continue;
+      if (!line.includes("//") && !lines[index - 1]?.includes("//")) bare.push(`${path}:${index + 1}`);
+    }
+  }
+  assert.deepEqual(bare, []);
+});
+
+test("every source file has its test, found by its name", () => {
+  const untested = sources
+    .filter((path) => !/\/(index|base|contract)\.ts$/.test(path))
+    .filter((path) => !existsSync(join(root, path.replace(/^src\//, "tests/").replace(/\.ts$/, ".test.ts"))));
+  assert.deepEqual(untested, []);
+});
+
+test("every public path of the package can be imported, and exports something", async () => {
+  const { exports } = JSON.parse(read("package.json"));
+  const paths = Object.keys(exports).flatMap((pattern) => {
+    if (pattern === "./package.json") return [];
+    if (!pattern.endsWith("/*")) return [pattern.replace(".", "llm-etl")];
+    const folder = pattern.slice(2, -2);
+    return globSync(`src/${folder}/*.ts`, { cwd: root }).map((path) => `llm-etl/${path.slice(4, -3)}`);
+  });
+  assert.ok(paths.includes("llm-etl/sources/sqlite") && paths.includes("llm-etl/testing"));
+  for (const path of paths) {
+    const module: object = await import(path);
+    if (!path.endsWith("/base")) assert.ok(Object.keys(module).length > 0, `${path} exports nothing`);
+  }
+});
+
+test("every error code has its heading in docs/errors.md, and every heading its code", () => {
+  const headings = [...read("docs/errors.md").matchAll(/^## `?([A-Z][A-Z_]+)`?$/gm)].map(([, code]) => code);
+  assert.deepEqual(headings, [...errorCodes]);
+});
+
+test("every error code in the list is used, and every one that is used is in the list", () => {
+  const code = sources
+    .filter((path) => path !== "src/core/exceptions.ts")
+    .map(read)
+    .join("\n");
+  const definitions = read("src/core/exceptions.ts").split("] as const;")[1] ?? "";
+  const unused = errorCodes.filter((name) => !`${code}${definitions}`.includes(`"${name}"`));
+  assert.deepEqual(unused, []);
+});
+
+test("the documents keep to their lengths", () => {
+  assert.ok(linesOf("README.md") <= 150, "README.md");
+  assert.ok(linesOf("src/core/engine.ts") <= 300, "the engine");
+  for (const path of globSync("docs/decisions/*.md", { cwd: root })) assert.ok(linesOf(path) <= 40, path);
+});
+
+test("the change log has a heading for the package's version", () => {
+  const { version } = JSON.parse(read("package.json"));
+  assert.match(read("CHANGELOG.md"), new RegExp(`^## (Unreleased|${version.replaceAll(".", "\\.")})`, "m"));
+});

@@ -1,0 +1,221 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  ClassifierStep,
+  type LLMProvider,
+  Pipeline,
+  type PipelineOptions,
+  SettingError,
+  SummarizerStep,
+} from "../../src/index.ts";
+import { MockProvider } from "../../src/llm/providers/mock.ts";
+import { MemorySink } from "../../src/testing/memory-sink.ts";
+import { MemorySource } from "../../src/testing/memory-source.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+interface Row {
+  readonly id: string;
+  readonly note: string;
+}
+
+const folder = temporaryFolder();
+const source = new MemorySource<Row>({
+  rows: [
+    { id: "a", note: "Sudden chest pain, brought in by ambulance." },
+    { id: "b", note: "Yearly preventive check of an adult, all well." },
+  ],
+  primaryKeyColumn: "id",
+});
+const options: PipelineOptions<Row> = { name: "visits", source, llmProvider: new MockProvider(), payloadLog: "off" };
+
+function classifier(name = "kind", llmProvider?: LLMProvider) {
+  return new ClassifierStep({
+    name,
+    taxonomy: [
+      { name: "Emergency", definition: "Urgent visit, pain, ambulance" },
+      { name: "Checkup", definition: "Preventive check" },
+    ],
+    inputMap: { text: (s: { raw: Row }) => s.raw.note },
+    outputKey: "kind",
+    llmProvider,
+  });
+}
+
+const sink = () => new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk } });
+
+test("`step` and `to` return new objects and change nothing", async () => {
+  const empty = new Pipeline(options);
+  const one = empty.step(classifier());
+  const columns = (state: { log: readonly string[] }) => state.log.join(",");
+  const rows = async (pipeline: Pipeline<Row, never>): Promise<unknown> => {
+    const target = new MemorySink({ columnMap: { log: columns } });
+    await pipeline.to(target).run();
+    return target.rows.map(({ log }) => log);
+  };
+  assert.deepEqual(await rows(empty as Pipeline<Row, never>), ["", ""]);
+  assert.deepEqual(await rows(one as Pipeline<Row, never>), ["kind", "kind"]);
+  assert.deepEqual(await rows(empty as Pipeline<Row, never>), ["", ""]);
+});
+
+test("a later step sees what the ones before it added, and the sink sees all, with the audit facts", async () => {
+  const target = new MemorySink({
+    columnMap: {
+      id: (s) => s.pk,
+      kind: (s) => s.processed.kind.category,
+      summary: (s) => s.processed.summary.text,
+      model: (s) => s.lineage.kind?.model,
+      calls: (s) => s.lineage.summary?.calls,
+      hash: (s) => s.lineage.kind?.promptHash,
+      run: (s) => s.run.id,
+      at: (s) => s.completedAt,
+    },
+  } satisfies ConstructorParameters<typeof MemorySink<VisitState, string>>[0]);
+  const prompts: string[] = [];
+  const llmProvider = new MockProvider({
+    responses: (request) => {
+      prompts.push(request.messages[1]?.content ?? "");
+      return undefined;
+    },
+  });
+  const report = await new Pipeline({ ...options, llmProvider })
+    .step(classifier())
+    .step(
+      new SummarizerStep({
+        name: "summary",
+        outputKey: "summary",
+        inputMap: { text: (s) => s.raw.note, focus: (s) => s.processed.kind.category },
+      }),
+    )
+    .to(target)
+    .run();
+  assert.deepEqual(
+    target.rows.map(({ kind }) => kind),
+    ["Emergency", "Checkup"],
+  );
+  assert.ok(prompts.some((prompt) => prompt.startsWith("<focus>\nEmergency\n</focus>")));
+  const [row] = target.rows;
+  assert.equal(row?.["run"], report.runId);
+  assert.equal(row?.["model"], "mock");
+  assert.equal(row?.["calls"], 1);
+  assert.match(String(row?.["hash"]), /^[0-9a-f]{16}$/);
+  assert.ok(row?.["at"] instanceof Date);
+});
+
+interface VisitState {
+  readonly pk: string;
+  readonly completedAt: Date;
+  readonly run: { readonly id: string };
+  readonly processed: { readonly kind: { category: string }; readonly summary: { text: string } };
+  readonly lineage: {
+    readonly [Key in "kind" | "summary"]: { model: string; promptHash: string; calls: number } | null;
+  };
+}
+
+test("a step's own provider is asked instead of the pipeline's", async () => {
+  const own = new MockProvider({ model: "own-model" });
+  const target = new MemorySink({
+    columnMap: { model: (s: { lineage: { readonly kind: { model: string } | null } }) => s.lineage.kind?.model },
+  });
+  await new Pipeline(options).step(classifier("kind", own)).to(target).run();
+  assert.deepEqual(target.rows, [{ model: "own-model" }, { model: "own-model" }]);
+});
+
+test("a provider that lacks a setting refuses the run before the first row", async () => {
+  let reads = 0;
+  const counted = new MemorySource<Row>({ rows: () => ((reads += 1), []), primaryKeyColumn: "id" });
+  const unset: LLMProvider = {
+    name: "unset",
+    fingerprint: () => {
+      throw new SettingError("Unset", "apiKey", "UNSET_KEY");
+    },
+    complete: async () => assert.fail("no call is made"),
+  };
+  const pipeline = new Pipeline({ ...options, source: counted }).step(classifier("kind", unset)).to(sink());
+  await assert.rejects(pipeline.run(), { code: "SETTING_MISSING", message: /"apiKey".*UNSET_KEY/ });
+  assert.equal(reads, 0);
+});
+
+test("a pipeline runs as often as you like, each time under a new id", async () => {
+  const pipeline = new Pipeline(options).step(classifier()).to(sink());
+  const [first, second] = [await pipeline.run(), await pipeline.run()];
+  assert.notEqual(first.runId, second.runId);
+  assert.equal(second.successCount, 2);
+});
+
+test("wrong options are refused at construction, with expected and got", () => {
+  const refused = (wrong: object, message: RegExp): void => {
+    assert.throws(() => new Pipeline({ ...options, ...wrong }), { code: "INVALID_OPTION", message });
+  };
+  refused({ name: " " }, /"name": expected text that is not blank, got " "/);
+  refused({ concurrency: 0 }, /"concurrency": expected a whole number from 1 up, got 0/);
+  refused({ concurency: 4 }, /"concurency": unknown option; did you mean "concurrency"\?/);
+  refused({ onRowError: "ignore" }, /expected "fail" or "skip" or "dead_letter", got "ignore"/);
+  refused({ source: {} }, /"source": expected a source/);
+  refused({ llmProvider: undefined }, /"llmProvider": expected a provider .*, got nothing/);
+  refused({ deadLetterPath: "failed.jsonl" }, /only used with onRowError: "dead_letter"/);
+  refused({ payloadLogPath: new URL("https://example.com/x") }, /"payloadLogPath": expected a path/);
+});
+
+test("two steps with one name or one output key are refused, also where no compiler looks", () => {
+  const one = new Pipeline(options).step(classifier("first"));
+  const untyped = one as unknown as { step: (step: unknown) => unknown };
+  assert.throws(() => untyped.step(classifier("second")), { message: /two steps have the output key "kind"/ });
+  assert.throws(() => untyped.step({ ...classifier("first"), outputKey: "other" }), {
+    message: /two steps are named "first"/,
+  });
+});
+
+test("wrong run options are refused before anything happens", async () => {
+  const pipeline = new Pipeline(options).step(classifier()).to(sink());
+  await assert.rejects(pipeline.run({ limit: 0 }), {
+    code: "INVALID_OPTION",
+    message: /"limit": expected a whole number/,
+  });
+  await assert.rejects(pipeline.run({ parameter: {} } as object), { message: /did you mean "parameters"/ });
+  assert.throws(() => new Pipeline(options).to({} as never), { code: "INVALID_OPTION", message: /a sink/ });
+});
+
+test("the payload log has a line for each call, or is left out where it is off", async () => {
+  const payloadLogPath = join(folder, "log", "payloads.jsonl");
+  await new Pipeline({ ...options, payloadLog: "full", payloadLogPath }).step(classifier()).to(sink()).run();
+  const lines = readFileSync(payloadLogPath, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(lines.map(({ pk }) => pk).toSorted(), ["a", "b"]);
+  const off = join(folder, "off.jsonl");
+  await new Pipeline({ ...options, payloadLogPath: off }).step(classifier()).to(sink()).run();
+  assert.equal(existsSync(off), false);
+});
+
+test(
+  "a payload log on a full disk stops the run and says what to do",
+  { skip: !existsSync("/dev/full") && "no /dev/full here" },
+  async () => {
+    const report = await new Pipeline({
+      ...options,
+      payloadLog: "full",
+      payloadLogPath: "/dev/full",
+      onRowError: "skip",
+    })
+      .step(classifier())
+      .to(sink())
+      .run();
+    assert.equal(report.error?.code, "PAYLOAD_LOG_FAILED");
+    assert.match(report.error?.message ?? "", /payloadLog: "off"/);
+    assert.equal(report.pendingCount, report.readCount);
+  },
+);
+
+test("a file that can't be opened refuses the run before the first row", async () => {
+  const blocked = join(folder, "log", "payloads.jsonl", "below-a-file.jsonl");
+  await assert.rejects(new Pipeline({ ...options, payloadLog: "full", payloadLogPath: blocked }).to(sink()).run(), {
+    code: "PAYLOAD_LOG_FAILED",
+  });
+  await assert.rejects(
+    new Pipeline({ ...options, onRowError: "dead_letter", deadLetterPath: blocked }).to(sink()).run(),
+    { code: "DEAD_LETTER_FAILED" },
+  );
+});

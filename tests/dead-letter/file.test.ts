@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { DeadLetterError, EmptyInputError, ValidationError } from "../../src/core/exceptions.ts";
+import type { FailedRow } from "../../src/dead-letter/base.ts";
+import { DeadLetterFile } from "../../src/dead-letter/file.ts";
+import { readLines } from "../support/run-rows.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const folder = temporaryFolder();
+let files = 0;
+
+const attempts = [{ answer: '{"confidence":1.5}', issues: ["confidence: must be between 0 and 1, got 1.5"] }];
+const row: FailedRow = {
+  pk: "enc_67890",
+  step: "visit_classifier",
+  error: new ValidationError(
+    "visit_classifier",
+    "no content",
+    "confidence: must be between 0 and 1, got 1.5",
+    attempts,
+  ),
+  raw: { id: "enc_67890" },
+  partialState: { visit_type: null },
+  retryCount: 3,
+};
+
+async function keep(rows: readonly FailedRow[], given?: string): Promise<{ path: string; text: string }> {
+  files += 1;
+  const path = given ?? join(folder, `output ${files}`, "failed_rows.jsonl");
+  const file = await DeadLetterFile.open(path, "run-1");
+  for (const each of rows) await file.add(each);
+  await file.close();
+  return { path, text: readFileSync(path, "utf8") };
+}
+
+test("a line has the keys of the design, in its order, byte for byte but for the time", async () => {
+  const { text } = await keep([row]);
+  const time = /"timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"/.exec(text)?.[1] ?? "no time";
+  assert.ok(Math.abs(Date.parse(time) - Date.now()) < 600_000, time);
+  assert.equal(
+    text.replace(time, "…"),
+    '{"pk":"enc_67890","run_id":"run-1","step_name":"visit_classifier","error_type":"ValidationError",' +
+      '"error_code":"INVALID_OUTPUT","error_message":"confidence: must be between 0 and 1, got 1.5",' +
+      '"raw_data":{"id":"enc_67890"},"partial_state":{"visit_type":null},"timestamp":"…","retry_attempts":3,' +
+      '"attempts":[{"answer":"{\\"confidence\\":1.5}","issues":["confidence: must be between 0 and 1, got 1.5"]}]}\n',
+  );
+});
+
+test("dates, bytes and bigints of a row are written so that a replay gets them back", async () => {
+  const raw = {
+    at: new Date("2025-02-02T10:30:00Z"),
+    never: new Date(Number.NaN),
+    photo: Buffer.from([1, 2, 255]),
+    big: 2n ** 63n,
+    list: [{ at: new Date(0) }],
+    text: 'a "quote"\nand 😀',
+    none: null,
+  };
+  const { path } = await keep([{ ...row, raw }]);
+  assert.deepEqual(readLines(path)[0]?.["raw_data"], {
+    at: { $date: "2025-02-02T10:30:00.000Z" },
+    never: { $date: null },
+    photo: { $bytes: "AQL/" },
+    big: { $bigint: "9223372036854775808" },
+    list: [{ at: { $date: "1970-01-01T00:00:00.000Z" } }],
+    text: 'a "quote"\nand 😀',
+    none: null,
+  });
+});
+
+test("what the steps had added is written as GlobalState writes it", async () => {
+  const { path } = await keep([{ ...row, partialState: { at: new Date(0), n: 5n, none: null } }]);
+  assert.deepEqual(readLines(path)[0]?.["partial_state"], { at: "1970-01-01T00:00:00.000Z", n: "5", none: null });
+});
+
+test("a row without key, step and data, whose error has no attempts, is kept as well", async () => {
+  const { path } = await keep([
+    { ...row, pk: null, step: null, raw: undefined, error: new EmptyInputError("s"), retryCount: 0 },
+  ]);
+  const { timestamp: _, ...line } = readLines(path)[0] ?? {};
+  assert.deepEqual(line, {
+    ...{ pk: null, run_id: "run-1", step_name: null, error_type: "EmptyInputError", error_code: "EMPTY_INPUT" },
+    error_message: 's: the input "text" is empty or NULL, so the model was not asked',
+    ...{ raw_data: null, partial_state: { visit_type: null }, retry_attempts: 0, attempts: [] },
+  });
+});
+
+test("the file has mode 0600 under any umask, and is appended to, after a line that a crash cut off", async () => {
+  const before = process.umask(0);
+  try {
+    const path = join(folder, "torn", "failed.jsonl");
+    const first = await keep([row], path);
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    writeFileSync(path, `${first.text}{"pk":"torn`);
+    const { text } = await keep([row, row], path);
+    const lines = text.split("\n");
+    assert.equal(lines.length, 5);
+    assert.equal(lines[1], '{"pk":"torn');
+    for (const index of [0, 2, 3]) assert.doesNotThrow(() => JSON.parse(lines[index] ?? ""));
+  } finally {
+    process.umask(before);
+  }
+});
+
+test("a row is in the file when adding it resolves", async () => {
+  const path = join(folder, "flushed", "failed.jsonl");
+  const file = await DeadLetterFile.open(path, "run-1");
+  await file.add(row);
+  assert.equal(readLines(path).length, 1);
+  await Promise.all([file.add(row), file.add(row)]);
+  assert.equal(readLines(path).length, 3);
+  await file.close();
+});
+
+test(
+  "a full disk is an error that ends the run",
+  { skip: existsSync("/dev/full") ? false : "there is no /dev/full" },
+  async () => {
+    await assert.rejects(keep([row], "/dev/full"), (error) => {
+      assert.ok(error instanceof DeadLetterError);
+      assert.equal(error.code, "DEAD_LETTER_FAILED");
+      assert.equal(error.scope, "run");
+      assert.match(error.message, /\/dev\/full .*ENOSPC/);
+      return true;
+    });
+  },
+);
+
+test("a path that can't be opened is refused", async () => {
+  mkdirSync(join(folder, "a folder"));
+  await assert.rejects(
+    keep([row], join(folder, "a folder")),
+    (error) => error instanceof DeadLetterError && /EISDIR/.test(error.message),
+  );
+});

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LLMEtlError } from "../../src/core/exceptions.ts";
+import { ProviderError } from "../../src/llm/provider-error.ts";
+
+test("only an error of class run ends the run; the others are of the row", () => {
+  for (const errorClass of ["transient", "row", "run"] as const) {
+    const error = new ProviderError(errorClass, "RATE_LIMITED", "429");
+    assert.ok(error instanceof LLMEtlError);
+    assert.equal(error.class, errorClass);
+    assert.equal(error.scope, errorClass === "run" ? "run" : "row");
+    assert.equal(error.name, "ProviderError");
+  }
+});
+
+test("the facts of a failed call are kept", () => {
+  const cause = new Error("reset");
+  const usage = { inputTokens: 1, cachedTokens: 0, outputTokens: 2, reasoningTokens: 0 };
+  const error = new ProviderError("transient", "MY_CODE", "said", {
+    status: 500,
+    requestId: "r",
+    retryAfterMs: 5,
+    usage,
+    cause,
+  });
+  assert.equal(error.code, "MY_CODE");
+  assert.deepEqual([error.status, error.requestId, error.retryAfterMs], [500, "r", 5]);
+  assert.equal(error.usage, usage);
+  assert.equal(error.cause, cause);
+  assert.equal(error.detail, "said");
+});
+
+test("what the service said may be told in the detail", () => {
+  const error = new ProviderError("row", "BAD_REQUEST", "400", { detail: "400: the row's text" });
+  assert.deepEqual([error.message, error.detail], ["400", "400: the row's text"]);
+});

@@ -1,0 +1,323 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type FileHandle, mkdir, mkdtemp, open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import * as fc from "fast-check";
+import { OptionError, SinkDataError, SinkError } from "../../src/core/exceptions.ts";
+import type { ColumnValues, SinkSession } from "../../src/sinks/base.ts";
+import { CSVSink, type CSVSinkOptions } from "../../src/sinks/csv.ts";
+import { CSVSource } from "../../src/sources/csv.ts";
+import { sinkContract } from "../../src/testing/sink-contract.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "llm-etl csv sink "));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+interface State {
+  readonly pk: string;
+}
+
+let files = 0;
+function newPath(): string {
+  files += 1;
+  return join(folder, `rows ${files}.csv`);
+}
+
+function sinkOf(
+  path: string,
+  columns: readonly string[],
+  options: Partial<CSVSinkOptions<State>> = {},
+): CSVSink<State> {
+  const columnMap = Object.fromEntries(columns.map((column) => [column, (state: State) => state.pk]));
+  return new CSVSink<State>({ path, columnMap, ...options });
+}
+
+function openSink(sink: CSVSink<State>): Promise<SinkSession> {
+  return sink.open({ signal: new AbortController().signal });
+}
+
+/** The text of the file after one batch was written to it. */
+async function write(rows: readonly ColumnValues[], options: Partial<CSVSinkOptions<State>> = {}): Promise<string> {
+  const path = newPath();
+  const session = await openSink(sinkOf(path, Object.keys(rows[0] ?? {}), options));
+  await session.write(rows);
+  await session.close("completed");
+  return readFileSync(path, "utf8");
+}
+
+async function readBack(path: string, primaryKeyColumn: string, delimiter = ","): Promise<ColumnValues[]> {
+  const raws: ColumnValues[] = [];
+  const source = new CSVSource({ path, primaryKeyColumn, delimiter });
+  for await (const row of source.read({ signal: new AbortController().signal, parameters: {} })) {
+    if ("error" in row) throw row.error;
+    raws.push(row.raw);
+  }
+  return raws;
+}
+
+describe("CSVSink keeps the contract of sinks", () => {
+  const checks = sinkContract({
+    keyed: false,
+    keepsNull: false,
+    refusedRow: { id: "5", value: "half a pair: \uD83D" },
+    create: async () => {
+      const path = join(await mkdtemp(join(folder, "contract ")), "rows.csv");
+      const columnMap = { id: (state: State) => state.pk, value: (state: State) => state.pk };
+      return {
+        sink: new CSVSink({ path, columnMap }),
+        twin: new CSVSink({ path: pathToFileURL(path), columnMap }),
+        rowsWritten: async () => {
+          if (!existsSync(path)) return [];
+          return readBack(path, "id");
+        },
+      };
+    },
+  });
+  for (const { name, check } of checks) test(name, check);
+});
+
+test("any table that is written is read back equal, whatever the delimiter and the line ending", async () => {
+  const character = fc.oneof(
+    fc.constantFrom('"', ",", ";", "\n", "\r", "\uFEFF", "=", "§"),
+    fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
+  );
+  const text = fc.string({ unit: character, maxLength: 10 });
+  const name = text.filter((value) => value.trim() !== "" && value !== "__proto__" && !value.includes("\0"));
+  const cases = fc.uniqueArray(name, { minLength: 1, maxLength: 4 }).chain((columns) =>
+    fc.record({
+      columns: fc.constant(columns),
+      table: fc.array(fc.array(text, { minLength: columns.length, maxLength: columns.length }), { maxLength: 6 }),
+      padding: fc.constantFrom(0, 65_520, 65_530, 65_535),
+      delimiter: fc.constantFrom(",", ";", "\t", "|", "§", "😀"),
+      lineEnding: fc.constantFrom("\n" as const, "\r\n" as const),
+      bom: fc.boolean(),
+      batchSize: fc.integer({ min: 1, max: 3 }),
+    }),
+  );
+  await fc.assert(
+    fc.asyncProperty(cases, async ({ columns, table, padding, batchSize, ...options }) => {
+      const path = newPath();
+      const padded = [columns.map(() => "x".repeat(padding)), ...table]; // puts what follows on a chunk's boundary
+      const rows = padded.map((cells) => Object.fromEntries(cells.map((cell, index) => [columns[index] ?? "", cell])));
+      const session = await openSink(sinkOf(path, columns, options));
+      for (let start = 0; start < rows.length; start += batchSize)
+        await session.write(rows.slice(start, start + batchSize));
+      await session.close("completed");
+      assert.deepEqual(await readBack(path, columns[0] ?? "", options.delimiter), rows);
+      rmSync(path);
+    }),
+    { seed: 5, numRuns: 150 },
+  );
+});
+
+test("every kind of value is written as text", async () => {
+  const row = {
+    text: "a",
+    number: -1.5,
+    big: 12345678901234567890n,
+    yes: true,
+    no: false,
+    date: new Date(Date.UTC(2025, 1, 2, 10, 30)),
+    none: null,
+    missing: undefined,
+    bytes: new Uint8Array([1, 2, 255]),
+    list: ["a", 1],
+    object: { b: 2n },
+    quoted: 'say "hi", twice\r\nplease',
+  };
+  assert.equal(
+    await write([row]),
+    "text,number,big,yes,no,date,none,missing,bytes,list,object,quoted\n" +
+      'a,-1.5,12345678901234567890,true,false,2025-02-02T10:30:00.000Z,,,AQL/,"[""a"",1]","{""b"":""2""}",' +
+      '"say ""hi"", twice\r\nplease"\n',
+  );
+});
+
+test("columns stand in the order of the column map, and a value that is not there is an empty cell", async () => {
+  const path = newPath();
+  const session = await openSink(sinkOf(path, ["b", "a"]));
+  await session.write([{ a: 1, b: 2 }, { a: 3 }]);
+  await session.close("completed");
+  assert.equal(readFileSync(path, "utf8"), "b,a\n2,1\n,3\n");
+});
+
+test("delimiter, line ending and byte order mark are as asked for", async () => {
+  const text = await write([{ id: "1;", text: "a,b" }], { delimiter: ";", lineEnding: "\r\n", bom: true });
+  assert.equal(text, '\uFEFFid;text\r\n"1;";a,b\r\n');
+});
+
+test("formulas are escaped on request only, and numbers are left alone", async () => {
+  const row = { a: "=1+1", b: "+1", c: "-1", d: "@x", e: "\tx", f: "\rx", g: -1, h: "1=1" };
+  assert.equal(await write([row], { escapeFormulas: true }), `a,b,c,d,e,f,g,h\n'=1+1,'+1,'-1,'@x,'\tx,"'\rx",-1,1=1\n`);
+  assert.equal(await write([{ a: "=1+1", c: "-1" }]), "a,c\n=1+1,-1\n");
+});
+
+test("a run without rows leaves a file with the header", async () => {
+  const path = newPath();
+  await (await openSink(sinkOf(path, ["id", "text"]))).close("completed");
+  assert.equal(readFileSync(path, "utf8"), "id,text\n");
+});
+
+test("the file appears when the run completes, with mode 0600, in a folder that is created", async () => {
+  const path = join(folder, "new folder", "deeper", "rows.csv");
+  const session = await openSink(sinkOf(path, ["id"]));
+  await session.write([{ id: "1" }]);
+  assert.equal(existsSync(path), false);
+  assert.equal(readFileSync(`${path}.partial`, "utf8"), "id\n1\n");
+  await session.close("completed");
+  assert.equal(existsSync(`${path}.partial`), false);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+});
+
+async function prototypeOfHandles(): Promise<FileHandle> {
+  const handle = await open(folder, "r");
+  await handle.close();
+  return Object.getPrototypeOf(handle);
+}
+
+test("the file is synced to disk before it is renamed, and its folder after that", async (context) => {
+  const path = newPath();
+  const prototype = await prototypeOfHandles();
+  const synced: unknown[] = [];
+  context.mock.method(prototype, "sync", async function spy(this: FileHandle) {
+    synced.push({ folder: (await this.stat()).isDirectory(), renamed: existsSync(path) });
+    await this.datasync();
+  });
+  await (await openSink(sinkOf(path, ["id"]))).close("completed");
+  assert.deepEqual(synced, [
+    { folder: false, renamed: false },
+    { folder: true, renamed: true },
+  ]);
+});
+
+test("a folder that can't be synced fails the run, but not on a system that syncs none", async (context) => {
+  const prototype = await prototypeOfHandles();
+  let code = "EIO";
+  context.mock.method(prototype, "sync", async function fail(this: FileHandle) {
+    if ((await this.stat()).isDirectory()) throw Object.assign(new Error(code), { code });
+    await this.datasync();
+  });
+  const session = await openSink(sinkOf(newPath(), ["id"]));
+  await assert.rejects(session.close("completed"), (error) => {
+    assert.ok(error instanceof SinkError);
+    assert.match(error.message, /the file is complete, but its folder can't be synced to disk \(EIO\)/);
+    return true;
+  });
+  code = "EPERM";
+  await (await openSink(sinkOf(newPath(), ["id"]))).close("completed");
+});
+
+test("a run that stops leaves the earlier file as it was and keeps the partial one, until the next run", async () => {
+  const path = newPath();
+  writeFileSync(path, "of an earlier run");
+  writeFileSync(`${path}.partial`, "of a run that stopped", { mode: 0o644 });
+  const stopped = await openSink(sinkOf(path, ["id"]));
+  await stopped.write([{ id: "1" }]);
+  await stopped.close("stopped");
+  assert.equal(readFileSync(path, "utf8"), "of an earlier run");
+  assert.equal(readFileSync(`${path}.partial`, "utf8"), "id\n1\n");
+  assert.equal(statSync(`${path}.partial`).mode & 0o777, 0o600);
+  await (await openSink(sinkOf(path, ["id"]))).close("completed");
+  assert.equal(readFileSync(path, "utf8"), "id\n");
+});
+
+test("a path that is a folder, and a folder that can't be written to, are refused before the first row", async () => {
+  const taken = join(folder, "taken");
+  await mkdir(taken);
+  await assert.rejects(openSink(sinkOf(taken, ["id"])), (error) => {
+    assert.ok(error instanceof SinkError);
+    assert.equal(error.message, `CSVSink ${taken}: this is a folder; give the option "path" the path of a file in it`);
+    return true;
+  });
+  const file = newPath();
+  writeFileSync(file, "a file, no folder");
+  const blocked = join(folder, "blocked.csv");
+  await mkdir(`${blocked}.partial`);
+  for (const path of [join(file, "rows.csv"), blocked, "/proc/rows.csv"]) {
+    await assert.rejects(openSink(sinkOf(path, ["id"])), (error) => {
+      assert.ok(error instanceof SinkError && error.cause instanceof Error);
+      assert.ok(error.message.startsWith(`CSVSink ${path}: ${path}.partial can't be created (`), error.message);
+      return true;
+    });
+  }
+});
+
+test(
+  "a batch that the disk has no room for leaves whole batches only, and the run can go on",
+  { skip: process.platform === "win32" },
+  async () => {
+    const path = newPath();
+    const script = `
+    const { CSVSink } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/sinks/csv.ts")).href)});
+    const sink = new CSVSink({ path: ${JSON.stringify(path)}, columnMap: { id: (s) => s.pk, text: (s) => s.pk } });
+    const session = await sink.open({ signal: new AbortController().signal });
+    await session.write([{ id: 1, text: "a" }]);
+    const failed = await session.write([{ id: 2, text: "b" }, { id: 3, text: "x".repeat(200_000) }]).catch((error) => error);
+    const { statSync } = await import("node:fs");
+    const size = statSync(${JSON.stringify(`${path}.partial`)}).size;
+    await session.write([{ id: 4, text: "c" }]);
+    await session.close("completed");
+    console.log(JSON.stringify({ name: failed.name, message: failed.message, cause: failed.cause.code, size }));
+  `;
+    // A limit on the size of files, in blocks of 512 or 1,024 bytes, is met as a full disk is.
+    const { stdout, stderr } = spawnSync(
+      "sh",
+      ["-c", `ulimit -f 64 && exec "$0" --input-type=module -e "$1"`, process.execPath, script],
+      { encoding: "utf8", env: { ...process.env, NODE_V8_COVERAGE: "" } }, // its coverage file would be cut off, too
+    );
+    assert.deepEqual(JSON.parse(stdout || stderr), {
+      name: "SinkError",
+      message: `CSVSink ${path}: ${path}.partial can't be written (EFBIG: file too large, write); is the disk full?`,
+      cause: "EFBIG",
+      size: "id,text\n1,a\n".length,
+    });
+    assert.equal(readFileSync(path, "utf8"), "id,text\n1,a\n4,c\n");
+  },
+);
+
+test("a value without text is told by the check, and refused by the write with nothing written", async () => {
+  const path = newPath();
+  const session = await openSink(sinkOf(path, ["id", "text"]));
+  const bad = { id: "2", text: "secret \uD83D" };
+  assert.deepEqual(session.check?.({ id: "1", text: "fine" }), []);
+  const [violation, ...others] = session.check?.(bad) ?? [];
+  assert.equal(violation?.column, "text");
+  assert.match(violation?.message ?? "", /column "text" has half of a surrogate pair/);
+  assert.deepEqual(others, []);
+  await assert.rejects(
+    session.write([{ id: "1", text: "a" }, bad]),
+    (error) => error instanceof SinkDataError && !error.message.includes("secret"),
+  );
+  await session.close("completed");
+  assert.equal(readFileSync(path, "utf8"), "id,text\n");
+});
+
+test("what the engine asks a sink is told", () => {
+  const path = newPath();
+  const sink = sinkOf(path, ["id"], { preserveOrder: true });
+  assert.deepEqual([sink.name, sink.identity, sink.keepsRows, sink.preserveOrder], ["csv", path, false, true]);
+  assert.equal(sinkOf(path, ["id"]).preserveOrder, false);
+});
+
+test("an unknown option, a missing one and a wrong value are refused at construction", () => {
+  const right = { path: "rows.csv", columnMap: { id: (state: State) => state.pk } };
+  const wrong: readonly object[] = [
+    { path: "rows.csv" },
+    { columnMap: right.columnMap },
+    { ...right, columnMap: {} },
+    { ...right, columnMap: { id: "pk" } },
+    { ...right, delimiter: "" },
+    { ...right, preserveOrder: 1 },
+    { ...right, escapeFormulas: "yes" },
+    { ...right, bom: null },
+    { ...right, lineEnding: "\r" },
+    { ...right, order: true },
+  ];
+  for (const options of wrong) {
+    // @ts-expect-error: the options are wrong, and a user of JavaScript is told so too
+    assert.throws(() => new CSVSink(options), OptionError, JSON.stringify(options));
+  }
+});

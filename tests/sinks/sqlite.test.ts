@@ -1,0 +1,320 @@
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test, type TestContext } from "node:test";
+import { pathToFileURL } from "node:url";
+import * as fc from "fast-check";
+import type { ColumnValues, Sink, SinkSession } from "../../src/sinks/base.ts";
+import { SQLiteSink } from "../../src/sinks/sqlite.ts";
+import { SQLiteSource } from "../../src/sources/sqlite.ts";
+import { sinkContract, type SinkUnderTest } from "../../src/testing/sink-contract.ts";
+import { execute, noAbort, query, temporaryDatabase, temporaryFolder } from "../support/sqlite.ts";
+
+interface State {
+  readonly pk: string;
+  readonly value: string;
+}
+
+const columnMap = { id: (state: State) => state.pk, value: (state: State) => state.value };
+const table = "CREATE TABLE visits (id TEXT PRIMARY KEY, value TEXT)";
+
+/** As a JavaScript user could, without the types. */
+function construct(options: object): Sink<State> {
+  return Reflect.construct(SQLiteSink, [options]);
+}
+
+function visitsSink(t: TestContext, sql: string, options: object = {}): Sink<State> {
+  const databasePath = temporaryDatabase(t, sql);
+  return construct({ databasePath, targetTable: "visits", mergeKeys: ["id"], columnMap, ...options });
+}
+
+function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+function open(sink: Sink<never>): Promise<SinkSession> {
+  return sink.open({ signal: noAbort() });
+}
+
+for (const strategy of ["merge", "insert"] as const) {
+  for (const [kind, sql] of Object.entries({
+    "a table": table,
+    "a table without rowid": `${table} WITHOUT ROWID`,
+    "a STRICT table": `${table} STRICT`,
+    "an untyped table": "CREATE TABLE visits (id, value); CREATE UNIQUE INDEX i ON visits (id)",
+  })) {
+    test(`SQLiteSink by ${strategy} into ${kind} keeps what every sink promises`, async (t) => {
+      const create = async (): Promise<SinkUnderTest> => {
+        const path = temporaryDatabase(
+          t,
+          `${sql}; CREATE TRIGGER no BEFORE INSERT ON visits WHEN new.id = 'refused'
+          BEGIN SELECT RAISE(ABORT, 'refused'); END`,
+        );
+        const keys = strategy === "insert" ? {} : { mergeKeys: ["id"] };
+        return {
+          sink: construct({ databasePath: path, targetTable: "visits", strategy, ...keys, columnMap }),
+          twin: construct({
+            databasePath: pathToFileURL(path),
+            targetTable: 'MAIN."Visits"',
+            strategy,
+            ...keys,
+            columnMap,
+          }),
+          rowsWritten: async () => query(path, "SELECT * FROM visits"),
+        };
+      };
+      const keyed = strategy === "merge";
+      const checks = sinkContract({ create, keyed, refusedRow: { id: "refused", value: "x" } });
+      for (const { name, check } of checks) await t.test(name, check);
+    });
+  }
+}
+
+function identityOf(databasePath: string | URL, targetTable: string): string {
+  return construct({ databasePath, targetTable, mergeKeys: ["id"], columnMap }).identity;
+}
+
+test("the identity is the absolute path and the table, however they are spelt", () => {
+  const expected = "/data/my visits.db/enriched";
+  assert.equal(identityOf("/data/my visits.db", "enriched"), expected);
+  assert.equal(identityOf(relative(process.cwd(), "/data/my visits.db"), "main.Enriched"), expected);
+  assert.equal(identityOf("/data/x/../my visits.db", '[Main]."ENRICHED"'), expected);
+  assert.equal(identityOf(pathToFileURL("/data/my visits.db"), "`enriched`"), expected);
+  assert.notEqual(identityOf("/data/my visits.db", "enriched2"), expected);
+});
+
+test("wrong options are refused at construction", () => {
+  const good = { databasePath: "x.db", targetTable: "t", mergeKeys: ["id"], columnMap };
+  const problems: [object, RegExp][] = [
+    [{ databasePath: "" }, /"databasePath": expected a path/],
+    [{ targetTable: " " }, /"targetTable": expected text/],
+    [{ targetTable: "a; DROP TABLE b" }, /"targetTable": expected a table's name such as .* got "a; DROP TABLE b"/],
+    [{ targetTable: "a.b.c" }, /"targetTable": expected a table's name/],
+    [{ targetTable: "dbo.visits" }, /"targetTable": the only schema is "main", got "dbo"/],
+    [{ columnMap: {} }, /"columnMap": expected an object of functions, with at least one/],
+    [{ columnMap: { id: "pk" } }, /"columnMap"/],
+    [{ columnMap: { ...columnMap, ID: () => 1 } }, /"columnMap": "ID" is there twice/],
+    [{ mergeKeys: undefined }, /"mergeKeys": expected at least one column, got none; strategy "merge"/],
+    [{ mergeKeys: [] }, /"mergeKeys": expected at least one column/],
+    [{ mergeKeys: "id" }, /"mergeKeys": expected an array of texts/],
+    [{ mergeKeys: ["ident"] }, /"mergeKeys": expected columns of the columnMap \(id, value\), got "ident"/],
+    [{ mergeKeys: ["id", "id"] }, /"mergeKeys": expected each column once/],
+    [{ strategy: "upsert" }, /"strategy": expected "merge" or "insert" or "update", got "upsert"/],
+    [{ strategy: "insert" }, /"mergeKeys": expected none with strategy "insert", got 1/],
+    [{ strategy: "update", mergeKeys: ["id", "value"] }, /strategy "update" has nothing to update/],
+    [{ batchSize: 5 }, /"batchSize": unknown option/],
+  ];
+  for (const [wrong, message] of problems) {
+    assert.throws(() => construct({ ...good, ...wrong }), { name: "OptionError", message });
+  }
+});
+
+test("a database that is not there is refused and not created", async (t) => {
+  const path = join(temporaryFolder(t), "none.db");
+  const sink = construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap });
+  await assert.rejects(open(sink), {
+    name: "SinkError",
+    message: /there is no database file at \/.*none\.db; .*create/,
+  });
+  assert.equal(existsSync(path), false);
+});
+
+test("a file that is no database is refused", async (t) => {
+  const sink = visitsSink(t, table);
+  const path = join(temporaryFolder(t), "notes.db");
+  writeFileSync(path, "no database, but long enough to look at its first hundred bytes. ".repeat(20));
+  const wrong = construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap });
+  await assert.rejects(open(wrong), { name: "SinkError", message: /is not a SQLite database/ });
+  await (await open(sink)).close("completed");
+});
+
+test("a target that does not fit is refused before any row, and left as it is", async (t) => {
+  const problems: [string, object, RegExp][] = [
+    [table, { targetTable: "visit" }, /there is no table "visit" .*; closest: "visits"/],
+    [
+      table,
+      { columnMap: { ...columnMap, catgory: () => 1 } },
+      /has no column "catgory"; its columns are "id", "value"/,
+    ],
+    ["CREATE VIEW visits AS SELECT 1 AS id, 2 AS value", {}, /is a view and not a table/],
+    ["CREATE TABLE visits (id TEXT, value TEXT)", {}, /CREATE UNIQUE INDEX "visits_id_unique" ON "visits" \("id"\);/],
+    ["CREATE TABLE visits (id TEXT, value TEXT)", { strategy: "update" }, /CREATE UNIQUE INDEX/],
+    ["CREATE TABLE visits (id TEXT PRIMARY KEY, value TEXT, a NOT NULL)", {}, /NOT NULL without a default .*"a"/],
+  ];
+  for (const [sql, options, message] of problems) {
+    const path = temporaryDatabase(t, sql);
+    const sink = construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap, ...options });
+    await assert.rejects(open(sink), { name: "TargetError", message });
+    assert.equal(query(path, "PRAGMA journal_mode")[0]?.["journal_mode"], "delete");
+  }
+  const internal = visitsSink(t, `CREATE TABLE a (i INTEGER PRIMARY KEY AUTOINCREMENT)`, {
+    targetTable: "sqlite_schema",
+    strategy: "insert",
+    mergeKeys: undefined,
+    columnMap: { name: () => "x" },
+  });
+  await assert.rejects(open(internal), { name: "SinkError", message: /refuses to write to "sqlite_schema"/ });
+});
+
+test("columns are matched whatever their letter case", async (t) => {
+  const path = temporaryDatabase(t, "CREATE TABLE Visits (ID TEXT PRIMARY KEY, Value TEXT)");
+  const session = await open(construct({ databasePath: path, targetTable: "VISITS", mergeKeys: ["id"], columnMap }));
+  await session.write([{ id: "1", value: "x" }]);
+  await session.close("completed");
+  assert.deepEqual(query(path, "SELECT * FROM Visits"), [{ ID: "1", Value: "x" }]);
+});
+
+test("a database that another connection keeps locked can't be opened, and an abort ends the wait", async (t) => {
+  const path = temporaryDatabase(t, table);
+  const holder = new DatabaseSync(path);
+  t.after(() => holder.close());
+  holder.exec("BEGIN EXCLUSIVE");
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const sink = construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap });
+  const opening = sink.open({ signal: controller.signal });
+  setTimeout(() => controller.abort(reason), 5);
+  await assert.rejects(opening, reason);
+  holder.exec("COMMIT");
+  await (await open(sink)).close("completed");
+});
+
+test("names and values of any kind are data and never SQL", async (t) => {
+  const path = temporaryDatabase(t, "CREATE TABLE witness (a); INSERT INTO witness VALUES ('still here')");
+  const hostile = fc.constantFrom(
+    '"; DROP TABLE witness; --',
+    "'; DROP TABLE witness; --",
+    "]; DROP TABLE witness --",
+    "a]b[c",
+    '""',
+    "``",
+    "-- comment",
+    "/* comment",
+    "?1",
+    "@name",
+    "excluded",
+    "select",
+    "rowid",
+    "größe 日本語 😀",
+    " ",
+    "__proto__",
+    "constructor",
+    "line\nbreak",
+  );
+  const anyText = fc.string({ unit: "binary", minLength: 1, maxLength: 20 }).filter((text) => text.isWellFormed());
+  const name = fc
+    .oneof(hostile, anyText)
+    .filter((text) => !text.includes("\0") && !text.toLowerCase().startsWith("sqlite_"));
+  const names = fc.uniqueArray(name, { minLength: 4, maxLength: 4, selector: (text) => text.toLowerCase() });
+  const value = fc.oneof(name, hostile, fc.constantFrom("", "NULL", "=1+1"));
+  await fc.assert(
+    fc.asyncProperty(
+      names,
+      value,
+      value,
+      fc.constantFrom("merge", "insert", "update"),
+      async (four, first, second, strategy) => {
+        const [target = "", key = "", other = "", quoted = ""] = four;
+        const create = `CREATE TABLE ${quote(target)} (${quote(key)} TEXT PRIMARY KEY, ${quote(other)} TEXT, ${quote(quoted)} TEXT)`;
+        execute(path, `DROP TABLE IF EXISTS ${quote(target)}; ${create}`);
+        if (strategy === "update") execute(path, `INSERT INTO ${quote(target)} (${quote(key)}) VALUES ('k')`);
+        const sink = construct({
+          databasePath: path,
+          targetTable: `[${target.replaceAll("]", "]]")}]`,
+          strategy,
+          ...(strategy !== "insert" && { mergeKeys: [key] }),
+          columnMap: Object.fromEntries([key, other, quoted].map((column) => [column, () => null])),
+        });
+        const session = await open(sink);
+        const row: ColumnValues = Object.fromEntries([
+          [key, "k"],
+          [other, first],
+          [quoted, second],
+        ]);
+        assert.deepEqual(session.check?.(row), []);
+        await session.write([row]);
+        await session.close("completed");
+        assert.deepEqual(query(path, `SELECT * FROM ${quote(target)}`), [row]);
+        execute(path, `DROP TABLE ${quote(target)}`);
+        assert.deepEqual(query(path, "SELECT * FROM witness"), [{ a: "still here" }]);
+      },
+    ),
+    { seed: 1, numRuns: 60 },
+  );
+});
+
+const hundredVisits = `CREATE TABLE visits (id TEXT PRIMARY KEY, notes TEXT, value TEXT);
+  WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+  INSERT INTO visits SELECT 'v' || i, 'note ' || i, NULL FROM n;`;
+
+/** Reads all rows, and writes each 10 of them while the reading goes on. */
+async function enrich(databasePath: string, sink: Sink<never>): Promise<number> {
+  const session = await open(sink);
+  const source = new SQLiteSource<{ id: string }>({
+    databasePath,
+    sql: "SELECT id, notes FROM visits ORDER BY rowid",
+    primaryKeyColumn: "id",
+  });
+  let [batch, count]: [ColumnValues[], number] = [[], 0];
+  for await (const row of source.read({ signal: noAbort(), parameters: {} })) {
+    assert.ok(!("error" in row));
+    const values = { id: row.raw["id"], value: `value of ${String(row.raw["notes"])}` };
+    assert.deepEqual(session.check?.(values), []);
+    batch.push(values);
+    count += 1;
+    if (batch.length === 10) await session.write(batch.splice(0));
+  }
+  await session.close("completed");
+  return count;
+}
+
+test("a source reads the file that the sink writes to at the same time", async (t) => {
+  const path = temporaryDatabase(t, `${hundredVisits} CREATE TABLE enriched (id TEXT PRIMARY KEY, value TEXT)`);
+  const sink = construct({ databasePath: path, targetTable: "enriched", mergeKeys: ["id"], columnMap });
+  assert.equal(await enrich(path, sink), 1000);
+  const wrong =
+    "SELECT count(*) AS n FROM visits v LEFT JOIN enriched e USING (id) WHERE e.value IS NOT 'value of ' || v.notes";
+  assert.deepEqual(query(path, wrong), [{ n: 0 }]);
+});
+
+test("a table is enriched in place while it is being read, each row once", async (t) => {
+  for (const strategy of ["update", "merge"]) {
+    const path = temporaryDatabase(t, hundredVisits);
+    const sink = construct({ databasePath: path, targetTable: "visits", strategy, mergeKeys: ["id"], columnMap });
+    assert.equal(await enrich(path, sink), 1000);
+    assert.equal(existsSync(`${path}-wal`), false, "the last connection to close removes the -wal file");
+    const facts = "SELECT count(*) AS n, sum(value IS NOT 'value of ' || notes) AS wrong FROM visits";
+    assert.deepEqual(query(path, facts), [{ n: 1000, wrong: 0 }]);
+  }
+});
+
+test("opening sets WAL, and it stays", async (t) => {
+  const path = temporaryDatabase(t, table);
+  const session = await open(construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap }));
+  await session.close("stopped");
+  assert.deepEqual(query(path, "PRAGMA journal_mode"), [{ journal_mode: "wal" }]);
+});
+
+/** As a pipeline takes its sink. */
+function to(sink: Sink<State>): Sink<State> {
+  return sink;
+}
+
+test("the types hold the merge keys against the columns, and the columns against the state", () => {
+  const settings = { databasePath: "x.db", targetTable: "t" };
+  const sink = to(
+    new SQLiteSink({ ...settings, mergeKeys: ["id"], columnMap: { id: (s) => s.pk, value: (s) => s.value.length } }),
+  );
+  assert.deepEqual([sink.name, sink.keepsRows, Object.keys(sink.columnMap)], ["sqlite", true, ["id", "value"]]);
+  to(new SQLiteSink({ ...settings, strategy: "insert", columnMap: { id: (s) => s.pk } }));
+  to(new SQLiteSink({ ...settings, strategy: "update", mergeKeys: ["id"], columnMap }));
+  // @ts-expect-error a column that no step adds
+  to(new SQLiteSink({ ...settings, mergeKeys: ["id"], columnMap: { id: (s) => s.pk, other: (s) => s.summary } }));
+  // @ts-expect-error a merge key that is no column
+  assert.throws(() => to(new SQLiteSink({ ...settings, mergeKeys: ["ident"], columnMap: { id: (s) => s.pk } })));
+  // @ts-expect-error merging needs merge keys
+  assert.throws(() => to(new SQLiteSink({ ...settings, columnMap: { id: (s) => s.pk } })));
+  // @ts-expect-error inserting takes none
+  assert.throws(() => new SQLiteSink({ ...settings, strategy: "insert", mergeKeys: ["id"], columnMap }));
+});

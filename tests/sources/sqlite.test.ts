@@ -1,0 +1,278 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test, type TestContext } from "node:test";
+import { pathToFileURL } from "node:url";
+import { z } from "zod";
+import type { Parameters, Source, SourceRow } from "../../src/sources/base.ts";
+import { SQLiteSource } from "../../src/sources/sqlite.ts";
+import { sourceContract } from "../../src/testing/source-contract.ts";
+import { execute, noAbort, temporaryDatabase, temporaryFolder } from "../support/sqlite.ts";
+
+interface Visit {
+  readonly id: number;
+  readonly department: string;
+}
+
+const visits = `
+  CREATE TABLE visits (id INTEGER PRIMARY KEY, department TEXT);
+  INSERT INTO visits VALUES (1, 'ER'), (2, 'Lab'), (3, 'ER'), (4, NULL);`;
+
+function visitsSource(t: TestContext, sql: string): SQLiteSource<Visit> {
+  return new SQLiteSource<Visit>({ databasePath: temporaryDatabase(t, visits), sql, primaryKeyColumn: "id" });
+}
+
+type Readable = Pick<Source<Visit>, "read">;
+
+/** As a JavaScript user could, without the types. */
+function construct(options: object): Readable {
+  return Reflect.construct(SQLiteSource, [options]);
+}
+
+async function readAll(source: Readable, parameters: Parameters = {}): Promise<SourceRow[]> {
+  const rows: SourceRow[] = [];
+  for await (const row of source.read({ signal: noAbort(), parameters })) rows.push(row);
+  return rows;
+}
+
+async function idsOf(source: Readable, parameters: Parameters = {}): Promise<unknown[]> {
+  return (await readAll(source, parameters)).map((row) => ("error" in row ? row.error : row.raw["id"]));
+}
+
+test("SQLiteSource keeps what every source promises", async (t) => {
+  const path = temporaryDatabase(t, visits);
+  const openFiles = (): number =>
+    readdirSync("/proc/self/fd").filter((fd) => {
+      const link = join("/proc/self/fd", fd);
+      return existsSync(link) && readlinkSync(link) === path;
+    }).length;
+  const checks = sourceContract({
+    create: () => new SQLiteSource<Visit>({ databasePath: path, sql: "SELECT * FROM visits", primaryKeyColumn: "id" }),
+    rows: [
+      { id: 1, department: "ER" },
+      { id: 2, department: "Lab" },
+      { id: 3, department: "ER" },
+      { id: 4, department: null },
+    ],
+    ...(existsSync("/proc/self/fd") && { openCount: openFiles }),
+  });
+  for (const { name, check } of checks) await t.test(name, check);
+});
+
+test("values come as plain objects of numbers, exact bigints, Buffers, texts and null", async (t) => {
+  const sql = `SELECT 1 AS id, 9007199254740991 AS whole, 9007199254740993 AS big, -9223372036854775808 AS least,
+    1.5 AS real, x'00ff' AS bytes, NULL AS missing, 'é😀' || char(10) AS text`;
+  const [row] = await readAll(visitsSource(t, sql));
+  assert.deepEqual(row, {
+    position: 1,
+    raw: {
+      id: 1,
+      whole: 9007199254740991,
+      big: 9007199254740993n,
+      least: -9223372036854775808n,
+      real: 1.5,
+      bytes: Buffer.from([0, 255]),
+      missing: null,
+      text: "é😀\n",
+    },
+  });
+  assert.ok(row !== undefined && !("error" in row) && Buffer.isBuffer(row.raw["bytes"]));
+});
+
+test("100,000 rows are read lazily, and a consumer that stops early closes the connection", async (t) => {
+  const path = temporaryDatabase(t, "CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT)");
+  const fill = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 100000)";
+  execute(path, `${fill} INSERT INTO t SELECT i, 'note ' || i FROM n`);
+  const source = new SQLiteSource<{ id: number }>({
+    databasePath: path,
+    sql: "SELECT * FROM t",
+    primaryKeyColumn: "id",
+  });
+  let count = 0;
+  for await (const { position } of source.read({ signal: noAbort(), parameters: {} })) {
+    count += 1;
+    assert.equal(position, count);
+    if (count === 10) break;
+  }
+  execute(path, "PRAGMA locking_mode = EXCLUSIVE; DROP TABLE IF EXISTS u; BEGIN EXCLUSIVE; COMMIT"); // needs to be alone
+  let sum = 0;
+  for await (const row of source.read({ signal: noAbort(), parameters: {} })) {
+    if (!("error" in row)) sum += Number(row.raw["id"]);
+  }
+  assert.equal(sum, (100_000 * 100_001) / 2);
+});
+
+test("an aborted signal ends the reading with its reason", async (t) => {
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const rows = visitsSource(t, "SELECT * FROM visits").read({ signal: controller.signal, parameters: {} });
+  await rows.next();
+  controller.abort(reason);
+  await assert.rejects(rows.next(), reason);
+});
+
+test("the query may stand in a file, given as text or as a URL, with a byte order mark or without", async (t) => {
+  const databasePath = temporaryDatabase(t, visits);
+  const sqlFile = join(dirname(databasePath), "get visits.sql");
+  writeFileSync(sqlFile, "\ufeff-- the ER; and no other\nSELECT * FROM visits WHERE department = 'ER';\n");
+  for (const file of [sqlFile, pathToFileURL(sqlFile)]) {
+    const source = new SQLiteSource<Visit>({
+      databasePath: pathToFileURL(databasePath),
+      sqlFile: file,
+      primaryKeyColumn: "id",
+    });
+    assert.deepEqual(await idsOf(source), [1, 3]);
+  }
+});
+
+test("parameters are bound by name, and those given at run time win", async (t) => {
+  const source = new SQLiteSource<Visit>({
+    databasePath: temporaryDatabase(t, visits),
+    sql: "SELECT * FROM visits WHERE department = @department AND id >= :from AND id < $to AND :from IS NOT NULL",
+    primaryKeyColumn: "id",
+    parameters: { department: "Lab", from: 0, to: 99n },
+  });
+  assert.deepEqual(await idsOf(source), [2]);
+  assert.deepEqual(await idsOf(source, { department: "ER" }), [1, 3]);
+  assert.deepEqual(
+    await idsOf(source, { department: "ER", from: "2" }),
+    [3],
+    "text is compared by the column's affinity",
+  );
+  assert.deepEqual(await idsOf(source, { department: "ER'; DROP TABLE visits --" }), []);
+  assert.deepEqual(await idsOf(source), [2]);
+});
+
+test("booleans, dates and bytes can be parameters", async (t) => {
+  const source = visitsSource(t, "SELECT @yes AS id, @at AS at, @bytes AS bytes, @none AS none");
+  const parameters = { yes: true, at: new Date(0), bytes: new Uint8Array([1, 2]), none: null };
+  const [row] = await readAll(source, parameters);
+  assert.deepEqual(row, {
+    position: 1,
+    raw: { id: 1, at: "1970-01-01T00:00:00.000Z", bytes: Buffer.from([1, 2]), none: null },
+  });
+});
+
+test("a parameter without a value and a value without a parameter are refused", async (t) => {
+  const source = visitsSource(t, "SELECT * FROM visits WHERE department = @department");
+  await assert.rejects(readAll(source), {
+    name: "SourceError",
+    message: 'sqlite: the parameter "department" of the sql has no value; the parameters given are none',
+  });
+  await assert.rejects(
+    readAll(source, { department: "ER", departmen: "ER" }),
+    /"departmen" is not used .* mean "department"/,
+  );
+});
+
+test("SQL that is not one query is refused, and says why", async (t) => {
+  const problems: [string, RegExp][] = [
+    ["-- nothing here", /the sql is empty/],
+    ["SELECT * FROM visits; DELETE FROM visits", /the sql holds 2 statements; expected one query/],
+    ["SELECT * FROM visits WHERE id = ?", /positional parameter/],
+    ["DELETE FROM visits", /is not a query/],
+    ["CREATE TABLE u (a)", /is not a query/],
+    ["DELETE FROM visits RETURNING id", /readonly database/],
+    ["SELECT * FROM visitors", /the sql failed: no such table: visitors/],
+    ["SELEC * FROM visits", /the sql failed: near "SELEC": syntax error/],
+    ['SELECT "departmnt" AS id FROM visits', /no such column/],
+    ["SELECT id FROM visits\0", /NUL/],
+    [
+      "SELECT id, department AS id, id AS ok, 1 AS x, 2 AS x FROM visits",
+      /more than one result column "id", "x"; rename/,
+    ],
+    [
+      "SELECT id AS visit_id, department FROM visits",
+      /"id" is not a result column of the sql; its columns are "visit_id", "dep/,
+    ],
+    ["SELECT id AS idd FROM visits", /its columns are "idd"; did you mean "idd"\?/],
+  ];
+  for (const [sql, message] of problems) {
+    const source = visitsSource(t, sql);
+    await assert.rejects(readAll(source), { name: "SourceError", message }, sql);
+    const fine = visitsSource(t, "SELECT count(*) AS id FROM visits");
+    assert.deepEqual(await idsOf(fine), [4]);
+  }
+});
+
+test("a row on which the query fails ends the source, names the row and hides its content", async (t) => {
+  const sql = "SELECT id, json_extract('{}', iif(id = 3, 'secret', '$')) AS j FROM visits";
+  const rows: SourceRow[] = [];
+  const reading = (async () => {
+    for await (const row of visitsSource(t, sql).read({ signal: noAbort(), parameters: {} })) rows.push(row);
+  })();
+  await assert.rejects(reading, (error: Error & { detail: string }) => {
+    assert.match(error.message, /the sql failed at row 3: /);
+    assert.doesNotMatch(error.message, /secret/);
+    assert.match(error.detail, /secret/);
+    return true;
+  });
+  assert.equal(rows.length, 2);
+});
+
+test("files that are missing or not what they should be are named by their absolute path", async (t) => {
+  const folder = temporaryFolder(t);
+  const none = join(folder, "none.db");
+  const notes = join(folder, "notes.db");
+  writeFileSync(notes, "not a database, but long enough to look at its first hundred bytes. ".repeat(20));
+  const databasePath = temporaryDatabase(t, visits);
+  const read = (options: object): Promise<unknown> =>
+    readAll(construct({ databasePath, primaryKeyColumn: "id", ...options }));
+  await assert.rejects(
+    read({ databasePath: none, sql: "SELECT 1 AS id" }),
+    /there is no database file at \/.*none\.db/,
+  );
+  assert.equal(existsSync(none), false, "a source never creates a database");
+  await assert.rejects(read({ databasePath: folder, sql: "SELECT 1 AS id" }), /is not a file/);
+  await assert.rejects(read({ databasePath: notes, sql: "SELECT 1 AS id" }), /notes\.db is not a SQLite database/);
+  await assert.rejects(read({ sqlFile: join(folder, "none.sql") }), /the sqlFile \/.*none\.sql can't be read \(ENOENT/);
+  const latin = join(folder, "latin.sql");
+  writeFileSync(latin, Buffer.from("SELECT 1 AS id -- \xe9", "latin1"));
+  await assert.rejects(read({ sqlFile: latin }), /latin\.sql can't be read \(it is not UTF-8 text\)/);
+  const failing = join(folder, "failing.sql");
+  writeFileSync(failing, "SELECT * FROM nowhere");
+  await assert.rejects(read({ sqlFile: failing }), /the sqlFile \/.*failing\.sql failed: no such table: nowhere/);
+});
+
+test("a database that another connection locks is waited for", async (t) => {
+  const path = temporaryDatabase(t, visits);
+  const holder = new DatabaseSync(path);
+  holder.exec("BEGIN EXCLUSIVE");
+  const source = new SQLiteSource<Visit>({ databasePath: path, sql: "SELECT * FROM visits", primaryKeyColumn: "id" });
+  const reading = idsOf(source);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  holder.exec("COMMIT");
+  holder.close();
+  assert.deepEqual(await reading, [1, 2, 3, 4]);
+});
+
+test("wrong options are refused at construction", () => {
+  const good = { databasePath: "x.db", sql: "SELECT 1 AS id", primaryKeyColumn: "id" };
+  const problems: [object, RegExp][] = [
+    [{ sql: undefined }, /"sql": expected exactly one of sql and sqlFile, got neither/],
+    [{ sqlFile: "x.sql" }, /exactly one of sql and sqlFile, got both/],
+    [{ sql: "  " }, /"sql": expected text that is not blank/],
+    [{ databasePath: 5 }, /"databasePath": expected a path/],
+    [{ primaryKeyColumn: "" }, /"primaryKeyColumn"/],
+    [{ parameters: "x=1" }, /"parameters": expected an object/],
+    [{ primaryKey: "id" }, /"primaryKey": unknown option; did you mean "primaryKeyColumn"\?/],
+  ];
+  for (const [wrong, message] of problems) {
+    assert.throws(() => construct({ ...good, ...wrong }), { name: "OptionError", message });
+  }
+});
+
+test("the row's type comes from the schema, and holds the primary key", () => {
+  const schema = z.object({ id: z.string(), notes: z.string() });
+  const source = new SQLiteSource({ databasePath: "x.db", sql: "SELECT 1", primaryKeyColumn: "id", schema });
+  const typed: SQLiteSource<{ id: string; notes: string }> = source;
+  assert.equal(typed.schema, schema);
+  assert.equal(source.name, "sqlite");
+  // @ts-expect-error a column that the schema does not have
+  void new SQLiteSource({ databasePath: "x.db", sql: "SELECT 1", primaryKeyColumn: "ident", schema });
+  // @ts-expect-error sql and sqlFile exclude each other
+  assert.throws(() => new SQLiteSource<Visit>({ databasePath: "x", sql: "S", sqlFile: "f", primaryKeyColumn: "id" }));
+  // @ts-expect-error one of them is needed
+  assert.throws(() => new SQLiteSource<Visit>({ databasePath: "x", primaryKeyColumn: "id" }));
+});

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { SourceError } from "../../src/core/exceptions.ts";
+import { type Fail, openDatabase, requireDatabaseFile, untilUnlocked } from "../../src/sqlite/open.ts";
+import { noAbort, temporaryDatabase, temporaryFolder } from "../support/sqlite.ts";
+
+const fail: Fail = (problem, options) => new SourceError("sqlite", problem, options);
+
+test("a file that is missing or a folder is refused by its absolute path", async (t) => {
+  const folder = temporaryFolder(t);
+  await assert.rejects(requireDatabaseFile(join(folder, "none.db"), fail), /no database file at \/.*none\.db; /);
+  await assert.rejects(requireDatabaseFile(folder, fail), /is not a file/);
+  writeFileSync(join(folder, "file"), "");
+  await assert.rejects(requireDatabaseFile(join(folder, "file", "below.db"), fail), /no database file/);
+  await assert.rejects(requireDatabaseFile(join(folder, "x".repeat(5000)), fail), /can't be opened/);
+});
+
+test("a file that is no database is refused", (t) => {
+  const path = join(temporaryFolder(t), "notes.txt");
+  writeFileSync(path, "these are notes, and not a database at all\n".repeat(50));
+  assert.throws(() => openDatabase(path, true, fail), /notes\.txt is not a SQLite database/);
+});
+
+test("a lock that is freed is waited for, and the event loop goes on meanwhile", async (t) => {
+  const path = temporaryDatabase(t, "CREATE TABLE t (a)");
+  const [holder, waiter] = [new DatabaseSync(path), new DatabaseSync(path)];
+  holder.exec("BEGIN IMMEDIATE");
+  const waiting = untilUnlocked(() => waiter.exec("BEGIN IMMEDIATE"), noAbort());
+  await new Promise(setImmediate);
+  holder.exec("COMMIT");
+  await waiting;
+  assert.equal(waiter.isTransaction, true);
+  holder.close();
+  waiter.close();
+});
+
+test("a lock that is not freed is given up in the end", async () => {
+  const busy = Object.assign(new Error("database is locked"), { errcode: 5 });
+  let attempts = 0;
+  const waiting = untilUnlocked(
+    () => {
+      attempts += 1;
+      throw busy;
+    },
+    noAbort(),
+    40,
+  );
+  await assert.rejects(waiting, busy);
+  assert.equal(attempts, 3);
+});
+
+test("an abort ends the wait with its own reason, but does not stop an attempt that need not wait", async () => {
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  const busy = Object.assign(new Error("database is locked"), { errcode: 261 });
+  const waiting = untilUnlocked(() => {
+    throw busy;
+  }, controller.signal);
+  controller.abort(reason);
+  await assert.rejects(waiting, reason);
+  assert.equal(await untilUnlocked(() => "done", AbortSignal.abort()), "done");
+});

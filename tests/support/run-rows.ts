@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { Pipeline, type PipelineOptions } from "../../src/core/pipeline.ts";
+import type { RunReport } from "../../src/core/report.ts";
+import type { GlobalState } from "../../src/core/state.ts";
+import type { LLMProvider } from "../../src/llm/providers/base.ts";
+import type { Step } from "../../src/steps/base.ts";
+import { MemorySink } from "../../src/testing/memory-sink.ts";
+import { MemorySource } from "../../src/testing/memory-source.ts";
+
+export interface Note {
+  readonly id: string;
+  readonly text: string | null;
+}
+
+const Line = z.record(z.string(), z.unknown());
+export type Line = z.output<typeof Line>;
+
+export interface NotesRun {
+  readonly report: RunReport;
+  readonly outputs: readonly unknown[];
+  readonly payloads: readonly Line[];
+  readonly deadLetters: readonly Line[];
+}
+
+/** Runs notes through one step, one at a time, and reads the files that the run left in the folder. */
+export async function runNotes<Out>(given: {
+  folder: string;
+  notes: readonly Note[];
+  provider: LLMProvider;
+  step: Step<GlobalState<Note>, "out", Out>;
+  options?: Partial<PipelineOptions<Note>>;
+}): Promise<NotesRun> {
+  const deadLetterPath = join(given.folder, "failed.jsonl");
+  const payloadLogPath = join(given.folder, "payloads.jsonl");
+  const sink = new MemorySink({ columnMap: { out: (state: { processed: { out: Out } }) => state.processed.out } });
+  const report = await new Pipeline<Note>({
+    name: "notes",
+    source: new MemorySource<Note>({ rows: given.notes, primaryKeyColumn: "id" }),
+    llmProvider: given.provider,
+    concurrency: 1,
+    ...{ onRowError: "dead_letter", deadLetterPath, payloadLogPath },
+    ...given.options,
+  })
+    .step(given.step)
+    .to(sink)
+    .run();
+  const outputs = sink.rows.map(({ out }) => out);
+  return { report, outputs, payloads: readLines(payloadLogPath), deadLetters: readLines(deadLetterPath) };
+}
+
+/** The JSON objects of a file, one a line. */
+export function readLines(path: string): Line[] {
+  const lines = readFileSync(path, "utf8").split("\n");
+  return lines.filter((line) => line !== "").map((line) => Line.parse(JSON.parse(line)));
+}

@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RowError, SourceError } from "../../src/core/exceptions.ts";
+import type { AnySource, ReadContext, SourceRow } from "../../src/sources/base.ts";
+import { sourceContract } from "../../src/testing/source-contract.ts";
+
+const rows = [{ id: "1" }, { id: "2" }, { id: "3" }, { id: "4" }];
+let open = 0;
+
+async function* readRows({ signal, parameters }: ReadContext): AsyncGenerator<SourceRow> {
+  if (Object.keys(parameters).length > 0) throw new SourceError("test source", "it takes no parameters");
+  signal.throwIfAborted();
+  open += 1;
+  try {
+    for (const [index, raw] of rows.entries()) {
+      signal.throwIfAborted();
+      yield { position: index + 1, raw };
+    }
+  } finally {
+    open -= 1;
+  }
+}
+
+const goodSource: AnySource = { name: "test", primaryKeyColumn: "id", read: readRows };
+
+/** The good source, but that its rows pass through `change`. */
+function changed(change: (row: SourceRow) => SourceRow): AnySource {
+  return {
+    ...goodSource,
+    read: async function* (context) {
+      for await (const row of readRows(context)) yield change(row);
+    },
+  };
+}
+
+/** The promises that the source does not keep, by name. */
+async function brokenPromises(create: () => AnySource): Promise<string[]> {
+  const names: string[] = [];
+  for (const { name, check } of sourceContract({ create, rows, openCount: () => open })) {
+    open = 0;
+    await check().catch((error: unknown) => {
+      assert.ok(error instanceof Error);
+      names.push(name);
+    });
+  }
+  return names;
+}
+
+const promises = {
+  key: "a source has a name, and its primary key column is in every row",
+  order: "rows come in the source's order, as they are, with positions from 1",
+  anew: "each read begins anew",
+  again: "a consumer that stops early can read again from the beginning",
+  atOnce: "two reads at once do not disturb each other",
+  aborted: "an aborted signal gives no row",
+  abort: "reading ends soon after the signal aborts",
+  parameter: "a parameter that the source does not know is refused, not ignored",
+  lazy: "a read opens nothing before its first row is pulled",
+  closed: "a read leaves nothing open, whether it ends, is stopped or is aborted",
+};
+
+test("a source that keeps every promise passes every check", async () => {
+  assert.deepEqual(await brokenPromises(() => goodSource), []);
+  const names = sourceContract({ create: () => goodSource, rows, openCount: () => open }).map(({ name }) => name);
+  assert.deepEqual(names, Object.values(promises));
+});
+
+test("a source whose rows lack the key column fails the check that says so", async () => {
+  assert.deepEqual(await brokenPromises(() => ({ ...goodSource, primaryKeyColumn: "key" })), [promises.key]);
+  assert.deepEqual(await brokenPromises(() => ({ ...goodSource, name: " " })), [promises.key]);
+});
+
+test("a source that counts from 0 fails the check of positions", async () => {
+  const broken = await brokenPromises(() => changed((row) => ({ ...row, position: row.position - 1 })));
+  assert.deepEqual(broken, [promises.order, promises.anew, promises.again]);
+});
+
+test("a source that calls a good row bad fails", async () => {
+  const broken = await brokenPromises(() =>
+    changed(({ position }) => ({ position, error: new RowError("CSV_ROW_INVALID", "bad") })),
+  );
+  assert.ok(broken.includes(promises.order));
+});
+
+test("a source that goes on where the last read ended fails the checks of reading anew", async () => {
+  const broken = await brokenPromises(() => {
+    const remaining = rows.map((raw, index) => ({ position: index + 1, raw }));
+    const read: AnySource["read"] = async function* (context) {
+      for await (const _row of readRows(context)) {
+        const row = remaining.shift();
+        if (row !== undefined) yield row;
+      }
+    };
+    return { ...goodSource, read };
+  });
+  assert.deepEqual(broken, [promises.anew, promises.again, promises.atOnce]);
+});
+
+test("two reads that share one cursor fail the check of reads at once", async () => {
+  const broken = await brokenPromises(() => {
+    let shared: AsyncGenerator<SourceRow> | undefined;
+    let users = 0;
+    const read: AnySource["read"] = async function* (context) {
+      users += 1;
+      shared ??= readRows(context);
+      try {
+        for (let next = await shared.next(); next.done !== true; next = await shared.next()) yield next.value;
+      } finally {
+        users -= 1;
+        if (users === 0) {
+          await shared?.return(undefined);
+          shared = undefined;
+        }
+      }
+    };
+    return { ...goodSource, read };
+  });
+  assert.deepEqual(broken, [promises.atOnce]);
+});
+
+test("a source that does not look at the signal fails the checks of aborting", async () => {
+  const never = new AbortController().signal;
+  const broken = await brokenPromises(() => ({
+    ...goodSource,
+    read: (context) => readRows({ ...context, signal: never }),
+  }));
+  assert.deepEqual(broken, [promises.aborted, promises.abort]);
+});
+
+test("a source that ignores a parameter it does not know fails the check of parameters", async () => {
+  const broken = await brokenPromises(() => ({
+    ...goodSource,
+    read: (context) => readRows({ ...context, parameters: {} }),
+  }));
+  assert.deepEqual(broken, [promises.parameter]);
+});
+
+test("a source that opens what it reads before it is asked for a row fails the check of laziness", async () => {
+  const broken = await brokenPromises(() => ({
+    ...goodSource,
+    read: (context) => {
+      open += 1;
+      return (async function* () {
+        try {
+          yield* readRows(context);
+        } finally {
+          open -= 1;
+        }
+      })();
+    },
+  }));
+  assert.ok(broken.includes(promises.lazy));
+});
+
+test("a source that closes only when it is read to its end fails the check of what is left open", async () => {
+  const broken = await brokenPromises(() => ({
+    ...goodSource,
+    read: async function* (context) {
+      open += 1;
+      for await (const row of readRows(context)) yield row;
+      open -= 1;
+    },
+  }));
+  assert.deepEqual(broken, [promises.closed]);
+});
+
+test("what a check made is released, also when it fails", async () => {
+  let released = 0;
+  const source = changed((row) => ({ ...row, position: 0 }));
+  const checks = sourceContract({ create: () => source, rows, release: () => void (released += 1) });
+  await Promise.allSettled(checks.map(({ check }) => check()));
+  assert.equal(released, checks.length);
+});
+
+test("fewer than three rows prove nothing and are refused", () => {
+  assert.throws(() => sourceContract({ create: () => goodSource, rows: rows.slice(0, 2) }), /at least 3 rows, got 2/);
+});

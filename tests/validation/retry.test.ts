@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { z } from "zod";
+import { ValidationError } from "../../src/core/exceptions.ts";
+import type { Conversation, Prompt } from "../../src/llm/client.ts";
+import { type MockAnswer, MockProvider } from "../../src/llm/providers/mock.ts";
+import type { LLMRequest } from "../../src/llm/providers/base.ts";
+import { ClassifierStep } from "../../src/steps/classifier.ts";
+import { askUntilValid, type Reading } from "../../src/validation/retry.ts";
+import { type Note, runNotes } from "../support/run-rows.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const folder = temporaryFolder();
+const newFolder = (): string => mkdtempSync(join(folder, "run "));
+
+const prompt: Prompt = {
+  messages: [
+    { role: "system", content: "the task" },
+    { role: "user", content: "the row" },
+  ],
+  schema: { name: "out", json: { type: "object" } },
+  temperature: 0,
+  maxOutputTokens: 512,
+  promptHash: "0".repeat(16),
+};
+
+/** Asks with answers that are given one after the other, and keeps what was asked. */
+async function ask(answers: readonly string[], read: (answer: string) => Reading<string>, maxRetries = 3) {
+  const asked: { prompt: Prompt; issueCount: number }[] = [];
+  const conversation: Conversation = {
+    retryCount: 0,
+    lineage: null,
+    ask: async (request, issueCount) => {
+      asked.push({ prompt: request, issueCount });
+      const usage = { inputTokens: 1, cachedTokens: 0, outputTokens: 1, reasoningTokens: 0 };
+      return { text: answers[asked.length - 1] ?? "no answer is left", finishReason: "stop", model: "mock", usage };
+    },
+  };
+  const outcome = await askUntilValid({ step: "classify", prompt, read, conversation, maxRetries }).then(
+    (output) => ({ output, error: undefined }),
+    (error: unknown) => ({ output: undefined, error }),
+  );
+  return { asked, ...outcome };
+}
+
+/** Takes "good"; anything else has one issue, which quotes it. */
+function isGood(answer: string): Reading<string> {
+  if (answer === "good") return { valid: true, output: answer };
+  return {
+    valid: false,
+    issues: [{ path: "field", message: "is not good", detail: `is not good: ${answer.slice(0, 20)}` }],
+  };
+}
+
+test("a valid answer is the output, and nothing is asked again", async () => {
+  const { asked, output } = await ask(["good"], isGood);
+  assert.equal(output, "good");
+  assert.deepEqual(asked, [{ prompt, issueCount: 0 }]);
+});
+
+test("a re-ask is the same request with the last answer and the reasons behind it, byte for byte", async () => {
+  const { asked, output } = await ask(["bad 1", "bad 2", "good"], isGood);
+  assert.equal(output, "good");
+  assert.deepEqual(
+    asked.map(({ issueCount }) => issueCount),
+    [0, 1, 1],
+  );
+  assert.deepEqual(asked[2]?.prompt, {
+    ...prompt,
+    messages: [
+      ...prompt.messages,
+      { role: "assistant", content: "bad 2" },
+      {
+        role: "user",
+        content:
+          "The previous reply did not pass validation:\n" +
+          "- field: is not good: bad 2\n" +
+          "Reply again with the complete corrected JSON object. Fields not listed above can stay as they were.",
+      },
+    ],
+  });
+});
+
+test("an issue with the answer as a whole has no path", async () => {
+  const detail = "the reply is not valid JSON: Unexpected end of JSON input";
+  const { asked } = await ask(["{", "{"], () => ({
+    valid: false,
+    issues: [{ path: "", message: "the reply is not valid JSON", detail }],
+  }));
+  assert.match(asked[1]?.prompt.messages.at(-1)?.content ?? "", new RegExp(`validation:\n- ${detail}\nReply`));
+});
+
+test("of a long answer 2,000 characters are shown, and never half of one", async () => {
+  const { asked } = await ask([`${"x".repeat(1999)}😀${"y".repeat(1000)}`, "good"], isGood);
+  const echoed = asked[1]?.prompt.messages[2]?.content ?? "";
+  assert.equal(echoed.length, 2000);
+  assert.ok(echoed.isWellFormed());
+  assert.ok(echoed.startsWith("x".repeat(1999)));
+});
+
+test("at most ten issues are told", async () => {
+  const issues = Array.from({ length: 25 }, (_, index) => ({ path: `f${index}`, message: "m", detail: "d" }));
+  const { asked, error } = await ask(["a", "b"], () => ({ valid: false, issues }), 1);
+  const lines = asked[1]?.prompt.messages.at(-1)?.content.split("\n") ?? [];
+  assert.deepEqual(
+    lines.slice(1, -1),
+    Array.from({ length: 10 }, (_, index) => `- f${index}: d`),
+  );
+  assert.ok(error instanceof ValidationError);
+  assert.equal(error.attempts[0]?.issues.length, 25);
+});
+
+test("when no re-ask is left the row fails with the issues of the last answer, and all answers are kept", async () => {
+  const { asked, error } = await ask(["a", "b", "c", "d", "good"], isGood);
+  assert.equal(asked.length, 4);
+  assert.ok(error instanceof ValidationError);
+  assert.equal(error.code, "INVALID_OUTPUT");
+  assert.equal(error.message, "classify: field: is not good");
+  assert.equal(error.detail, "field: is not good: d");
+  assert.deepEqual(
+    error.attempts,
+    ["a", "b", "c", "d"].map((answer) => ({ answer, issues: [`field: is not good: ${answer}`] })),
+  );
+});
+
+test("without retries an answer that is not valid fails the row at once", async () => {
+  const { asked, error } = await ask(["a", "good"], isGood, 0);
+  assert.equal(asked.length, 1);
+  assert.ok(error instanceof ValidationError);
+});
+
+test("when the same issues come back the model is not told them a third time", async () => {
+  const { asked, error } = await ask(["a", "b", "b", "good"], isGood);
+  assert.equal(asked.length, 3);
+  assert.ok(error instanceof ValidationError);
+  assert.equal(error.attempts.length, 3);
+});
+
+test("issues that change and come back later are asked about as long as retries are left", async () => {
+  const { asked, output } = await ask(["a", "b", "a", "good"], isGood);
+  assert.equal(asked.length, 4);
+  assert.equal(output, "good");
+});
+
+// From here on through a pipeline: a step, the client, the files and the engine.
+
+const taxonomy = [
+  { name: "Billing", definition: "Bills and payments" },
+  { name: "Billing / Refund", definition: "Money that is to be given back" },
+  { name: "Shipping", definition: "Parcels" },
+] as const;
+const step = new ClassifierStep({
+  name: "classify",
+  taxonomy,
+  inputMap: { text: (state: { raw: Note }) => state.raw.text },
+  outputKey: "out",
+});
+const bad = (confidence: number, category = "Billing"): MockAnswer => ({
+  json: { reasoning: "r", category, confidence },
+});
+const good: MockAnswer = { json: { reasoning: "r", category: "Billing", confidence: 0.9 } };
+
+/** A mock that answers so, and keeps what it was asked. */
+function scripted(answers: readonly MockAnswer[]): { provider: MockProvider; requests: LLMRequest[] } {
+  const requests: LLMRequest[] = [];
+  const responses = (request: LLMRequest, callNumber: number): MockAnswer | undefined => {
+    requests.push(request);
+    return answers[callNumber - 1];
+  };
+  return { provider: new MockProvider({ responses }), requests };
+}
+
+const Attempts = z.array(z.object({ answer: z.string(), issues: z.array(z.string()) }));
+
+test("the model is told what the design's example says, byte for byte", async () => {
+  const { provider, requests } = scripted([bad(1.5, "Biling"), good]);
+  await runNotes({ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step });
+  assert.equal(
+    requests[1]?.messages.at(-1)?.content,
+    `The previous reply did not pass validation:
+- category: "Biling" is not one of the allowed values; closest: "Billing", "Billing / Refund"
+- confidence: must be between 0 and 1, got 1.5
+Reply again with the complete corrected JSON object. Fields not listed above can stay as they were.`,
+  );
+});
+
+test("invalid, invalid, valid: the row is written, and three logged attempts count 0, 1, 2 and hold both bad answers", async () => {
+  const { provider } = scripted([bad(1.5), bad(-2), good]);
+  const { report, outputs, payloads, deadLetters } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step },
+  });
+  assert.deepEqual(outputs, [{ reasoning: "r", category: "Billing", confidence: 0.9 }]);
+  assert.deepEqual(
+    payloads.map(({ retry_count: count, response }) => [count, response]),
+    [
+      [0, { reasoning: "r", category: "Billing", confidence: 1.5 }],
+      [1, { reasoning: "r", category: "Billing", confidence: -2 }],
+      [2, { reasoning: "r", category: "Billing", confidence: 0.9 }],
+    ],
+  );
+  assert.deepEqual(deadLetters, []);
+  assert.equal(report.successCount, 1);
+  assert.equal(report.usage.calls, 3);
+  assert.equal(report.usage.reAsks, 2);
+  assert.ok(report.usage.outputTokens >= 3);
+});
+
+test("four invalid answers: a dead letter with three retries, the message of the last and all four answers", async () => {
+  const { provider } = scripted([bad(1.5), bad(-2), "no JSON", bad(7), good]);
+  const { report, outputs, payloads, deadLetters } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step },
+  });
+  assert.deepEqual(outputs, []);
+  assert.equal(payloads.length, 4);
+  assert.equal(report.failureCount, 1);
+  assert.deepEqual(report.failuresByCode, { INVALID_OUTPUT: 1 });
+  const [letter] = deadLetters;
+  assert.equal(deadLetters.length, 1);
+  assert.equal(letter?.["error_type"], "ValidationError");
+  assert.equal(letter?.["error_code"], "INVALID_OUTPUT");
+  assert.equal(letter?.["error_message"], "confidence: must be between 0 and 1, got 7");
+  assert.equal(letter?.["retry_attempts"], 3);
+  assert.deepEqual(letter?.["partial_state"], { out: null });
+  const attempts = Attempts.parse(letter?.["attempts"]);
+  assert.deepEqual(
+    attempts.map(({ answer }) => answer),
+    [1.5, -2, 0, 7].map((confidence, index) =>
+      index === 2 ? "no JSON" : JSON.stringify({ reasoning: "r", category: "Billing", confidence }),
+    ),
+  );
+  assert.deepEqual(attempts[0]?.issues, ["confidence: must be between 0 and 1, got 1.5"]);
+});
+
+test("the first two messages of a re-ask are those of the call, and the first is the same for every row", async () => {
+  const { provider, requests } = scripted([bad(1.5), good, bad(2), good]);
+  await runNotes({
+    ...{ folder: newFolder(), provider, step },
+    notes: [
+      { id: "1", text: "a bill" },
+      { id: "2", text: "a parcel" },
+    ],
+  });
+  const messages = requests.map((request) => request.messages);
+  assert.deepEqual(
+    messages.map(({ length }) => length),
+    [2, 4, 2, 4],
+  );
+  assert.deepEqual(messages[1]?.slice(0, 2), messages[0]);
+  assert.deepEqual(messages[3]?.slice(0, 2), messages[2]);
+  assert.equal(new Set(messages.map((list) => list[0]?.content)).size, 1);
+  assert.equal(new Set(requests.map(({ schema }) => JSON.stringify(schema))).size, 1);
+  assert.equal(new Set(requests.map(({ cacheKey }) => cacheKey)).size, 1);
+});
+
+test("a reply with line breaks that is no JSON is told in one line", async () => {
+  const { provider, requests } = scripted(["no\n- category: JSON\n", good]);
+  await runNotes({ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step });
+  assert.match(
+    requests[1]?.messages.at(-1)?.content ?? "",
+    /^The previous reply did not pass validation:\n- the reply is not valid JSON: [^\n]+\nReply again [^\n]+$/,
+  );
+});
