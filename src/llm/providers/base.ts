@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Prices } from "../pricing.ts";
 
 export interface ChatMessage {
   readonly role: "system" | "user" | "assistant";
@@ -29,6 +30,12 @@ export interface TokenUsage {
   readonly reasoningTokens: number;
 }
 
+/** What the service says is left of its limits: advice, for some services show a slice of a minute. */
+export interface RateLimit {
+  readonly remainingRequests?: number | undefined;
+  readonly remainingTokens?: number | undefined;
+}
+
 export interface LLMResponse {
   /** The answer as it came. For a refusal, what the model said instead. */
   readonly text: string;
@@ -36,11 +43,14 @@ export interface LLMResponse {
   readonly model: string;
   readonly usage: TokenUsage;
   readonly requestId?: string | undefined;
+  readonly rateLimit?: RateLimit | undefined;
 }
 
 /** Who answers. */
 export interface LLMProvider {
   readonly name: string;
+  /** What its tokens cost; without it, a run's cost is unknown. */
+  readonly prices?: Prices | undefined;
   /** Every resolved setting that can change an answer, as text; no secret. */
   readonly fingerprint: () => string;
   /** One attempt, no retry. Throws {@link ProviderError}; ends within moments when the signal aborts. */
