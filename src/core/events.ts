@@ -14,6 +14,7 @@ export type RunEvent =
       readonly outcome: RowOutcome;
       readonly errorCode: string | null;
     }
+  | { readonly type: "call-start"; readonly step: string; readonly pk: string }
   | {
       readonly type: "call-end";
       readonly step: string;
@@ -25,7 +26,16 @@ export type RunEvent =
       readonly inputTokens: number;
       readonly cachedTokens: number;
       readonly outputTokens: number;
+      /** In the currency of the provider's prices; null where it has none. */
+      readonly cost: number | null;
       readonly errorCode: string | null;
+    }
+  | {
+      readonly type: "gate-close";
+      readonly provider: string;
+      /** `rate_limit`: a 429 asked for it. `outage`: call after call failed, and single ones go as probes. */
+      readonly reason: "rate_limit" | "outage";
+      readonly durationMs: number;
     }
   | { readonly type: "re-ask"; readonly step: string; readonly pk: string; readonly issueCount: number }
   | { readonly type: "batch-end"; readonly rowCount: number; readonly durationMs: number }

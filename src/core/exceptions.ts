@@ -24,6 +24,7 @@ export const errorCodes = [
   "INVALID_OPTION",
   "INVALID_OUTPUT",
   "INVALID_RESPONSE",
+  "LIMIT_REACHED",
   "NETWORK_ERROR",
   "OUTPUT_TRUNCATED",
   "PAYLOAD_LOG_FAILED",
@@ -41,9 +42,11 @@ export const errorCodes = [
   "SINK_DATA_REFUSED",
   "SINK_FAILED",
   "SOURCE_FAILED",
+  "STALLED",
   "STEP_FAILED",
   "TARGET_MISMATCH",
   "TIMEOUT",
+  "TOO_MANY_ROW_ERRORS",
   "VALUE_DOES_NOT_FIT",
 ] as const;
 

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { DeadLetterFile } from "../dead-letter/file.ts";
+import { type AdmissionOptions, checkAdmission, resolveAdmission } from "../llm/admission-options.ts";
+import { Budget } from "../llm/budget.ts";
 import { LLMClient } from "../llm/client.ts";
 import { PayloadLog } from "../llm/payload-log.ts";
 import type { LLMProvider } from "../llm/providers/base.ts";
@@ -15,6 +17,7 @@ import {
   isCount,
   isFunction,
   isName,
+  isNumber,
   isObject,
   isOneOf,
   isPath,
@@ -52,6 +55,14 @@ export interface PipelineOptions<Row extends object> {
   readonly payloadLogMaxBytes?: number | undefined;
   /** Applied to each message and answer before it is logged. @default nothing is changed */
   readonly redact?: ((text: string) => string) | undefined;
+  /** How calls are spaced, held back and tried again. */
+  readonly admission?: AdmissionOptions | undefined;
+  /** After so many failed or skipped rows (or, below 1, such a share of the rows, from 200 on) the run stops. @default never */
+  readonly maxRowErrors?: number | undefined;
+  /** The most calls of a run: it then stops, resumable. @default no limit */
+  readonly maxCalls?: number | undefined;
+  /** The most that a run may cost, in the currency of the providers' prices, give or take the calls in flight. @default no limit */
+  readonly maxCost?: number | undefined;
 }
 
 export interface RunOptions {
@@ -67,6 +78,10 @@ export interface RunOptions {
   readonly gracePeriodMs?: number | undefined;
   /** Called for everything that happens. What it throws stops the run. */
   readonly onEvent?: EventHandler | undefined;
+  /** @default the pipeline's */
+  readonly maxCalls?: number | undefined;
+  /** @default the pipeline's */
+  readonly maxCost?: number | undefined;
 }
 
 /** A pipeline with its sink: ready to run, as often as you like. */
@@ -97,6 +112,7 @@ export class Pipeline<Row extends object, Processed extends object = object> {
     if (options.deadLetterPath !== undefined && options.onRowError !== "dead_letter") {
       throw new OptionError("Pipeline", "deadLetterPath", 'is only used with onRowError: "dead_letter"');
     }
+    if (options.admission !== undefined) checkAdmission(options.admission);
     this.#options = options;
   }
 
@@ -137,6 +153,14 @@ const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-?: Opti
   payloadLogPath: optional(isPath),
   payloadLogMaxBytes: optional(isCount(1)),
   redact: optional(isFunction),
+  admission: optional(isObject),
+  maxRowErrors: optional({
+    expected: "a whole number from 1 up, or a share between 0 and 1",
+    fits: (value) => isCount(1).fits(value) || (typeof value === "number" && value > 0 && value < 1),
+    required: true,
+  }),
+  maxCalls: optional(isCount(1)),
+  maxCost: optional(isNumber(0)),
 };
 
 const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } = {
@@ -146,6 +170,8 @@ const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } = {
   signal: optional({ expected: "an AbortSignal", fits: (value) => value instanceof AbortSignal, required: true }),
   gracePeriodMs: optional(isCount(0)),
   onEvent: optional(isFunction),
+  maxCalls: optional(isCount(1)),
+  maxCost: optional(isNumber(0)),
 };
 
 function hasFunctionsOrThrow(sink: object): void {
@@ -164,15 +190,19 @@ async function run<Row extends object, Processed extends object>(
   const { name, source, llmProvider, onRowError = "fail", batchSize = 500, flushIntervalMs = 2000 } = options;
   const { limit = Infinity, parameters = {}, gracePeriodMs = 30_000, signal, onEvent } = runOptions;
   const { concurrency = options.concurrency ?? 32 } = runOptions;
-  for (const step of steps) (step.llmProvider ?? llmProvider).fingerprint(); // throws here, not at the first row, what it lacks
+  const { maxCalls = options.maxCalls ?? Infinity, maxCost = options.maxCost ?? Infinity } = runOptions;
+  const providers = new Set(steps.map((step) => step.llmProvider ?? llmProvider));
+  for (const provider of providers) provider.fingerprint(); // throws here, not at the first row, what it lacks
+  const currency = currencyOf([...providers], maxCost);
 
   const runId = randomUUID();
   const startedAt = new Date();
   const startedMs = performance.now();
-  const tally = new Tally();
+  const tally = new Tally(currency);
   const halt = new AbortController();
   const emit = (event: RunEvent): void => {
     tally.add(event);
+    if (event.type === "row-end") stopAtTooManyErrors(tally, options.maxRowErrors, halt);
     try {
       onEvent?.(event);
     } catch (cause) {
@@ -181,7 +211,9 @@ async function run<Row extends object, Processed extends object>(
   };
   const payloadLog = await openPayloadLog(options, runId);
   const deadLetter = onRowError === "dead_letter" ? await openDeadLetter(options, runId) : undefined;
-  const client = new LLMClient({ pipeline: name, payloadLog, emit });
+  const budget = new Budget({ maxCalls, maxCost });
+  const admission = resolveAdmission(options.admission);
+  const client = new LLMClient({ pipeline: name, concurrency, admission, budget, payloadLog, emit });
   let error: LLMEtlError | null;
   emit({ type: "run-start", runId, pipeline: name, startedAt });
   try {
@@ -210,6 +242,35 @@ async function run<Row extends object, Processed extends object>(
   const report = tally.report({ runId, error, durationMs: Math.round(performance.now() - startedMs) });
   emit({ type: "run-end", report });
   return report;
+}
+
+/**
+ * The currency in which the run's cost is added up, or null where no provider has prices.
+ *
+ * @throws {OptionError} if the prices are in two currencies, or `maxCost` is given and a provider has none
+ */
+function currencyOf(providers: readonly LLMProvider[], maxCost: number): string | null {
+  const currencies = new Set(providers.flatMap(({ prices }) => (prices === undefined ? [] : [prices.currency])));
+  if (currencies.size > 1) {
+    throw new OptionError("Pipeline", "llmProvider", `prices in ${[...currencies].join(" and ")} can't be added up`);
+  }
+  const free = providers.find(({ prices }) => prices === undefined);
+  if (maxCost < Infinity && free !== undefined) {
+    throw new OptionError("Pipeline", "maxCost", `needs the prices of every provider: ${free.name} has none`);
+  }
+  return [...currencies][0] ?? null;
+}
+
+/** Few rows say nothing about a share. */
+const rowsBeforeShare = 200;
+
+function stopAtTooManyErrors(tally: Tally, maxRowErrors: number | undefined, halt: AbortController): void {
+  const { badCount, readCount } = tally;
+  if (maxRowErrors === undefined || halt.signal.aborted) return;
+  if (maxRowErrors < 1 ? readCount < rowsBeforeShare || badCount <= maxRowErrors * readCount : badCount < maxRowErrors)
+    return;
+  const problem = `${badCount} of ${readCount} rows have failed, and maxRowErrors is ${maxRowErrors}`;
+  halt.abort(new RunError("TOO_MANY_ROW_ERRORS", `${problem}; look at their causes before you run again`));
 }
 
 type LogOptions = Omit<PipelineOptions<object>, "source">;

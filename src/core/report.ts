@@ -11,6 +11,11 @@ export interface RunUsage {
   readonly outputTokens: number;
 }
 
+export interface RunCost {
+  readonly amount: number;
+  readonly currency: string;
+}
+
 /**
  * What a run did. `readCount` = `successCount` + `failureCount` + `skippedCount` + `pendingCount`, and
  * `unchangedCount` is the part of `successCount` that needed no write.
@@ -32,6 +37,8 @@ export interface RunReport {
   /** Failed and skipped rows by error code. */
   readonly failuresByCode: Readonly<Record<string, number>>;
   readonly usage: RunUsage;
+  /** What the attempts cost by the providers' prices; null where no provider has any. */
+  readonly cost: RunCost | null;
   readonly durationMs: number;
   /**
    * For `process.exitCode`. 0: all rows fine. 1: rows failed or were skipped, or `onRowError: "fail"` stopped at
@@ -45,10 +52,22 @@ export class Tally {
   #readCount = 0;
   readonly #outcomes: Record<RowOutcome, number> = { written: 0, unchanged: 0, failed: 0, skipped: 0, pending: 0 };
   readonly #failuresByCode: Record<string, number> = {};
+  readonly #currency: string | null;
+  #costAmount = 0;
   readonly #usage = { calls: 0, reAsks: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+
+  /** `currency` is that of the providers' prices, or null. */
+  constructor(currency: string | null) {
+    this.#currency = currency;
+  }
 
   get readCount(): number {
     return this.#readCount;
+  }
+
+  /** Rows that failed or were skipped. */
+  get badCount(): number {
+    return this.#outcomes.failed + this.#outcomes.skipped;
   }
 
   add(event: RunEvent): void {
@@ -60,6 +79,7 @@ export class Tally {
       this.#usage.inputTokens += event.inputTokens;
       this.#usage.cachedTokens += event.cachedTokens;
       this.#usage.outputTokens += event.outputTokens;
+      this.#costAmount += event.cost ?? 0;
     }
   }
 
@@ -80,6 +100,7 @@ export class Tally {
       pendingCount: pending,
       failuresByCode: { ...this.#failuresByCode },
       usage: { ...this.#usage },
+      cost: this.#currency === null ? null : { amount: this.#costAmount, currency: this.#currency },
       durationMs: run.durationMs,
       exitCode: exitCode(error, this.#readCount, failed + skipped),
     };

@@ -1,9 +1,15 @@
 import type { EventHandler } from "../core/events.ts";
 import { LLMEtlError, nameOf } from "../core/exceptions.ts";
 import type { Lineage } from "../core/state.ts";
+import { Admission, type CallOutcome } from "./admission.ts";
+import type { ResolvedAdmissionOptions } from "./admission-options.ts";
+import type { Budget } from "./budget.ts";
+import { Canary } from "./canary.ts";
 import type { PayloadLog } from "./payload-log.ts";
+import { costOf } from "./pricing.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { LLMProvider, LLMRequest, LLMResponse, TokenUsage } from "./providers/base.ts";
+import { retryTransport } from "./transport-retry.ts";
 
 /** What a step renders for a row: the request, but for what only the run knows. */
 export interface Prompt extends Omit<LLMRequest, "cacheKey"> {
@@ -28,6 +34,9 @@ export interface Conversation {
 
 export interface LLMClientOptions {
   readonly pipeline: string;
+  readonly concurrency: number;
+  readonly admission: ResolvedAdmissionOptions;
+  readonly budget: Budget;
   /** Undefined where the log is off. */
   readonly payloadLog: PayloadLog | undefined;
   readonly emit: EventHandler;
@@ -40,9 +49,17 @@ export interface ConversationOptions {
   readonly signal: AbortSignal;
 }
 
-/** Where every call of a run goes through: each attempt is sent, logged and counted here. */
+/** How the calls of one step to one provider go. */
+interface Route {
+  readonly canary: Canary;
+  readonly admission: Admission;
+}
+
+/** Where every call of a run goes through: each attempt is admitted, sent, logged and counted here. */
 export class LLMClient {
   readonly #options: LLMClientOptions;
+  readonly #admissions = new Map<LLMProvider, Admission>();
+  readonly #canaries = new Map<string, Canary>();
 
   constructor(options: LLMClientOptions) {
     this.#options = options;
@@ -50,17 +67,35 @@ export class LLMClient {
 
   /** Begins the conversation of one step about one row. */
   conversation(options: ConversationOptions): Conversation {
-    return new RowConversation({ ...this.#options, ...options });
+    const { provider, step } = options;
+    const { concurrency, admission, emit } = this.#options;
+    const { name, quota = {} } = provider;
+    const route = {
+      admission: getOrMake(this.#admissions, provider, () => {
+        return new Admission({ provider: name, concurrency, quota, options: admission, emit });
+      }),
+      canary: getOrMake(this.#canaries, step, () => new Canary()),
+    };
+    return new RowConversation({ ...this.#options, ...options }, route, (reason) => this.#stop(reason));
+  }
+
+  /** After an error that ends the run no call goes any more, whoever waits. */
+  #stop(reason: LLMEtlError): void {
+    for (const part of [...this.#admissions.values(), ...this.#canaries.values()]) part.stop(reason);
   }
 }
 
 class RowConversation implements Conversation {
   readonly #options: LLMClientOptions & ConversationOptions;
+  readonly #route: Route;
+  readonly #stop: (reason: LLMEtlError) => void;
   #callCount = 0;
   #lineage: Lineage | null = null;
 
-  constructor(options: LLMClientOptions & ConversationOptions) {
+  constructor(options: LLMClientOptions & ConversationOptions, route: Route, stop: (reason: LLMEtlError) => void) {
     this.#options = options;
+    this.#route = route;
+    this.#stop = stop;
   }
 
   get retryCount(): number {
@@ -76,49 +111,63 @@ class RowConversation implements Conversation {
     if (issueCount > 0) emit({ type: "re-ask", step, pk, issueCount });
     const { promptHash, ...rest } = prompt;
     const request = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
-    let response = await this.#attempt(request, promptHash);
+    let response = await this.#call(request, promptHash);
     if (response.finishReason === "length") {
-      const longer = { ...request, maxOutputTokens: 2 * request.maxOutputTokens };
-      response = await this.#attempt(longer, promptHash);
+      response = await this.#call({ ...request, maxOutputTokens: 2 * request.maxOutputTokens }, promptHash);
     }
     if (response.finishReason === "stop") return response;
     throw unusable(step, response, request.maxOutputTokens);
   }
 
-  /** One call: sent, logged, counted. */
-  async #attempt(request: LLMRequest, promptHash: string): Promise<LLMResponse> {
-    const { provider, signal, step, pk, payloadLog } = this.#options;
-    const retryCount = this.#callCount;
-    const startedAt = new Date();
-    const startedMs = performance.now();
-    this.#callCount += 1;
-    let response: LLMResponse | null = null;
-    let error: LLMEtlError | null = null;
+  /** One answer: as many attempts as transient failures take. */
+  async #call(request: LLMRequest, promptHash: string): Promise<LLMResponse> {
+    const { pk, signal, admission: options } = this.#options;
+    const { canary, admission } = this.#route;
+    const attempt = async (): Promise<LLMResponse> => await this.#attempt(request, promptHash);
     try {
-      response = await provider.complete(request, signal);
-      return response;
-    } catch (thrown) {
-      error = signal.aborted ? aborted(thrown) : asProviderError(provider, thrown);
+      return await canary.run(pk, async () => await retryTransport(attempt, { ...options, admission, signal }));
+    } catch (error) {
+      if (error instanceof LLMEtlError && error.scope === "run" && !signal.aborted) this.#stop(error);
       throw error;
-    } finally {
-      const latencyMs = performance.now() - startedMs;
-      this.#count({ promptHash, response, error, retryCount, latencyMs });
-      const facts = { step, pk, provider: provider.name, retryCount, startedAt, latencyMs };
-      await payloadLog?.add({ ...facts, request, response, error });
     }
   }
 
-  #count(attempt: {
-    promptHash: string;
-    response: LLMResponse | null;
-    error: LLMEtlError | null;
-    retryCount: number;
-    latencyMs: number;
-  }): void {
-    const { promptHash, response, error, retryCount, latencyMs } = attempt;
-    const { step, pk, emit } = this.#options;
-    const usage = response?.usage ?? (error instanceof ProviderError ? error.usage : undefined);
-    const { inputTokens = 0, cachedTokens = 0, outputTokens = 0 }: Partial<TokenUsage> = usage ?? {};
+  /** One attempt: admitted, sent, counted, logged. */
+  async #attempt(request: LLMRequest, promptHash: string): Promise<LLMResponse> {
+    const { provider, signal, step, pk, budget, payloadLog, emit } = this.#options;
+    const { admission } = this.#route;
+    const tokens = estimate(request);
+    await admission.admit(tokens, signal);
+    const retryCount = this.#callCount;
+    const startedAt = new Date();
+    const startedMs = performance.now();
+    let outcome: CallOutcome;
+    try {
+      budget.spendCall();
+      this.#callCount += 1;
+      emit({ type: "call-start", step, pk });
+      outcome = { response: await provider.complete(request, signal), error: null };
+    } catch (thrown) {
+      outcome = { response: null, error: signal.aborted ? aborted(thrown) : asProviderError(provider, thrown) };
+    }
+    const stalled = admission.settle(outcome, tokens);
+    if (this.#callCount > retryCount) {
+      const facts = { ...outcome, retryCount, latencyMs: performance.now() - startedMs };
+      const cost = this.#count(promptHash, facts);
+      await payloadLog?.add({ ...facts, step, pk, provider, request, startedAt, cost });
+    }
+    if (outcome.response !== null) return outcome.response;
+    throw stalled ?? outcome.error;
+  }
+
+  /** Adds the attempt to the row's lineage, the budget and the run's events. What it cost, where that is known. */
+  #count(promptHash: string, attempt: CallOutcome & { retryCount: number; latencyMs: number }): number | null {
+    const { response, error, retryCount, latencyMs } = attempt;
+    const { step, pk, provider, budget, emit } = this.#options;
+    const usage = response?.usage ?? (error instanceof ProviderError ? error.usage : undefined) ?? noUsage;
+    const { inputTokens, cachedTokens, outputTokens } = usage;
+    const cost = provider.prices === undefined ? null : costOf(usage, provider.prices);
+    budget.spendCost(cost ?? 0);
     const before = this.#lineage;
     const model = response?.model ?? before?.model;
     if (model !== undefined) {
@@ -141,19 +190,35 @@ class RowConversation implements Conversation {
       inputTokens,
       cachedTokens,
       outputTokens,
+      cost,
       errorCode: error?.code ?? null,
     });
+    return cost;
   }
+}
+
+const noUsage: TokenUsage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 };
+
+/** The tokens that a service counts when the request arrives: about four characters each, and the most of the answer. */
+function estimate({ messages, maxOutputTokens }: LLMRequest): number {
+  const characters = messages.reduce((sum, { content }) => sum + content.length, 0);
+  return Math.ceil(characters / 4) + maxOutputTokens;
+}
+
+function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const value = map.get(key) ?? make();
+  map.set(key, value);
+  return value;
+}
+
+function aborted(thrown: unknown): ProviderError {
+  return new ProviderError("transient", "ABORTED", "the run stopped before the answer came", { cause: thrown });
 }
 
 /** An error of a provider that keeps the contract, or one made of what it threw instead. */
 function asProviderError(provider: LLMProvider, thrown: unknown): LLMEtlError {
   if (thrown instanceof LLMEtlError) return thrown;
   return new ProviderError("row", "PROVIDER_FAILED", `${provider.name} threw ${nameOf(thrown)}`, { cause: thrown });
-}
-
-function aborted(thrown: unknown): ProviderError {
-  return new ProviderError("transient", "ABORTED", "the run stopped before the answer came", { cause: thrown });
 }
 
 function unusable(step: string, response: LLMResponse, maxOutputTokens: number): ProviderError {

@@ -1,19 +1,21 @@
 import { type LLMEtlError, nameOf, PayloadLogError } from "../core/exceptions.ts";
 import { LinesFile } from "../core/lines-file.ts";
 import { ProviderError } from "./provider-error.ts";
-import type { LLMRequest, LLMResponse } from "./providers/base.ts";
+import type { LLMProvider, LLMRequest, LLMResponse } from "./providers/base.ts";
 
 /** One attempt, as it is logged. */
 export interface Payload {
   readonly step: string;
   readonly pk: string;
-  readonly provider: string;
+  readonly provider: LLMProvider;
   readonly request: LLMRequest;
   readonly response: LLMResponse | null;
   readonly error: LLMEtlError | null;
   readonly retryCount: number;
   readonly startedAt: Date;
   readonly latencyMs: number;
+  /** In the currency of the provider's prices; null where it has none. */
+  readonly cost: number | null;
 }
 
 export interface PayloadLogOptions {
@@ -60,14 +62,14 @@ export class PayloadLog {
     await this.#file.close();
   }
 
-  #entry({ step, pk, provider, request, response, error, retryCount, startedAt, latencyMs }: Payload): object {
+  #entry({ step, pk, provider, request, response, error, retryCount, startedAt, latencyMs, cost }: Payload): object {
     const usage = response?.usage ?? (error instanceof ProviderError ? error.usage : undefined);
     return {
       timestamp: startedAt.toISOString(),
       run_id: this.#options.runId,
       step,
       pk,
-      request: { ...this.#messages(request), model: response?.model ?? provider },
+      request: { ...this.#messages(request), model: response?.model ?? provider.name },
       response: this.#answer(response),
       retry_count: retryCount,
       latency_ms: Math.round(latencyMs),
@@ -76,6 +78,7 @@ export class PayloadLog {
         cached_tokens: usage?.cachedTokens ?? 0,
         output_tokens: usage?.outputTokens ?? 0,
       },
+      ...(cost === null ? {} : { cost: { amount: cost, currency: provider.prices?.currency } }),
       error: error === null ? null : { code: error.code, message: this.#messageOf(error), ...this.#facts(error) },
     };
   }

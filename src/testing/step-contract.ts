@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { resolveAdmission } from "../llm/admission-options.ts";
+import { Budget } from "../llm/budget.ts";
 import { LLMClient } from "../llm/client.ts";
 import type { LLMProvider } from "../llm/providers/base.ts";
 import type { Step, StepContext } from "../steps/base.ts";
@@ -19,7 +21,14 @@ export function stepContract<In, Key extends string, Out>(
   const { create, state, llmProvider } = options;
   const contextOf = (step: Step<In, Key, Out>): StepContext => {
     const { signal } = new AbortController();
-    const client = new LLMClient({ pipeline: "contract", payloadLog: undefined, emit: () => {} });
+    const client = new LLMClient({
+      pipeline: "contract",
+      concurrency: 4,
+      admission: resolveAdmission(),
+      budget: new Budget({ maxCalls: Infinity, maxCost: Infinity }),
+      payloadLog: undefined,
+      emit: () => {},
+    });
     return { signal, llm: client.conversation({ step: step.name, pk: "1", provider: llmProvider, signal }) };
   };
   return [

@@ -219,3 +219,70 @@ test("a file that can't be opened refuses the run before the first row", async (
     { code: "DEAD_LETTER_FAILED" },
   );
 });
+
+const prices = { inputPerMillion: 1000, cachedInputPerMillion: 1000, outputPerMillion: 1000, currency: "EUR" };
+const manyRows = (count: number) =>
+  new MemorySource<Row>({
+    rows: Array.from({ length: count }, (_, index) => ({
+      id: `r${index}`,
+      note: index % 4 === 3 ? "" : `Note ${index}.`,
+    })),
+    primaryKeyColumn: "id",
+  });
+
+test("maxCalls ends the run after exactly so many calls, resumable", async () => {
+  const pipeline = new Pipeline({ ...options, source: manyRows(100), onRowError: "skip", maxCalls: 9, batchSize: 1 });
+  const report = await pipeline.step(classifier()).to(sink()).run();
+  assert.deepEqual(
+    [report.error?.code, report.usage.calls, report.successCount, report.exitCode],
+    ["LIMIT_REACHED", 9, 9, 3],
+  );
+  assert.equal((await pipeline.step(classifier()).to(sink()).run({ maxCalls: 4 })).usage.calls, 4);
+});
+
+test("maxCost ends the run with at most the calls in flight over it, and the report says what it cost", async () => {
+  const llmProvider = new MockProvider({ prices });
+  const pipeline = new Pipeline({ ...options, llmProvider, source: manyRows(400), onRowError: "skip", concurrency: 4 });
+  const { cost, usage } = await pipeline.step(classifier()).to(sink()).run({ limit: 8 });
+  const amount = cost?.amount ?? 0;
+  assert.equal(cost?.currency, "EUR");
+  assert.ok(Math.abs(amount - (usage.inputTokens + usage.outputTokens) / 1000) < 1e-9);
+  const capped = await pipeline.step(classifier()).to(sink()).run({ maxCost: amount });
+  assert.equal(capped.error?.code, "LIMIT_REACHED");
+  assert.ok((capped.cost?.amount ?? 0) < amount * 2);
+});
+
+test("maxCost without prices, and prices in two currencies, are refused before the first row", async () => {
+  const priced = new MockProvider({ prices });
+  const refused = async (given: PipelineOptions<Row>, own: LLMProvider | undefined, message: RegExp): Promise<void> => {
+    await assert.rejects(new Pipeline(given).step(classifier("kind", own)).to(sink()).run(), {
+      code: "INVALID_OPTION",
+      message,
+    });
+  };
+  await refused({ ...options, maxCost: 5 }, undefined, /needs the prices of every provider: mock has none/);
+  const dollars = new MockProvider({ prices: { ...prices, currency: "USD" } });
+  const both = new Pipeline({ ...options, llmProvider: priced }).step(classifier());
+  const second = new SummarizerStep({
+    name: "s",
+    outputKey: "s",
+    inputMap: { text: (s: { raw: Row }) => s.raw.note },
+    llmProvider: dollars,
+  });
+  await assert.rejects(both.step(second).to(sink()).run(), { message: /EUR and USD can't be added up/ });
+});
+
+test("maxRowErrors stops the run: as a count, and as a share once 200 rows were read", async () => {
+  const run = async (maxRowErrors: number) =>
+    await new Pipeline({ ...options, source: manyRows(1000), onRowError: "skip", maxRowErrors, concurrency: 2 })
+      .step(classifier())
+      .to(sink())
+      .run();
+  const byCount = await run(3);
+  assert.deepEqual([byCount.error?.code, byCount.exitCode], ["TOO_MANY_ROW_ERRORS", 3]);
+  assert.ok(byCount.skippedCount >= 3 && byCount.skippedCount <= 5);
+  const byShare = await run(0.2);
+  assert.equal(byShare.error?.code, "TOO_MANY_ROW_ERRORS");
+  assert.ok(byShare.readCount >= 200 && byShare.readCount < 250, `${byShare.readCount}`);
+  assert.equal((await run(0.3)).status, "completed");
+});

@@ -5,7 +5,7 @@ import { PrimaryKeyError, RunError } from "../../src/core/exceptions.ts";
 import { Tally } from "../../src/core/report.ts";
 
 function tallyOf(outcomes: readonly RowOutcome[], readCount = outcomes.length): Tally {
-  const tally = new Tally();
+  const tally = new Tally(null);
   for (let position = 1; position <= readCount; position += 1) tally.add({ type: "row-start", position });
   for (const [index, outcome] of outcomes.entries()) {
     const errorCode = outcome === "failed" || outcome === "skipped" ? "EMPTY_INPUT" : null;
@@ -33,7 +33,7 @@ test("rows are counted by how they ended; unchanged ones are part of the success
 });
 
 test("tokens and calls are summed over every attempt", () => {
-  const tally = new Tally();
+  const tally = new Tally("EUR");
   const call = {
     type: "call-end",
     step: "s",
@@ -41,11 +41,13 @@ test("tokens and calls are summed over every attempt", () => {
     model: "m",
     retryCount: 0,
     latencyMs: 1,
+    cost: 0.25,
     errorCode: null,
   } as const;
   tally.add({ ...call, inputTokens: 100, cachedTokens: 40, outputTokens: 10 });
   tally.add({ ...call, inputTokens: 120, cachedTokens: 100, outputTokens: 12, errorCode: "TIMEOUT" });
   tally.add({ type: "re-ask", step: "s", pk: "a", issueCount: 3 });
+  assert.deepEqual(tally.report(end).cost, { amount: 0.5, currency: "EUR" });
   assert.deepEqual(tally.report(end).usage, {
     calls: 2,
     reAsks: 1,

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RunEvent } from "../../src/core/events.ts";
 import { LLMEtlError, RunError } from "../../src/core/exceptions.ts";
-import { type Conversation, LLMClient, type Prompt } from "../../src/llm/client.ts";
+import type { Conversation, Prompt } from "../../src/llm/client.ts";
 import type { PayloadLog } from "../../src/llm/payload-log.ts";
 import { ProviderError } from "../../src/llm/provider-error.ts";
 import type { LLMProvider, LLMRequest, LLMResponse } from "../../src/llm/providers/base.ts";
+import type { Prices } from "../../src/llm/pricing.ts";
+import { clientWith } from "../support/llm-client.ts";
 
 const prompt: Prompt = {
   messages: [{ role: "user", content: "secret row" }],
@@ -29,11 +31,13 @@ interface Talk {
 function talk(
   answers: readonly (LLMResponse | (() => never))[],
   signal: AbortSignal = new AbortController().signal,
+  prices?: Prices,
 ): Talk {
   const requests: LLMRequest[] = [];
   const events: RunEvent[] = [];
   const provider: LLMProvider = {
     name: "scripted",
+    prices,
     fingerprint: () => "scripted",
     complete: async (request) => {
       requests.push(request);
@@ -42,7 +46,7 @@ function talk(
       return typeof next === "function" ? next() : next;
     },
   };
-  const client = new LLMClient({ pipeline: "visits", payloadLog: undefined, emit: (event) => events.push(event) });
+  const client = clientWith({ pipeline: "visits", emit: (event) => events.push(event) });
   return { conversation: client.conversation({ step: "classify", pk: "1", provider, signal }), requests, events };
 }
 
@@ -84,9 +88,10 @@ test("each call is an event, and a re-ask one before it, without content", async
     events.map((event) => (event.type === "call-end" ? { ...event, latencyMs: 0 } : event)),
     [0, 1].flatMap((retryCount) => [
       ...(retryCount === 1 ? [{ type: "re-ask", step: "classify", pk: "1", issueCount: 2 }] : []),
+      { type: "call-start", step: "classify", pk: "1" },
       {
         ...{ type: "call-end", step: "classify", pk: "1", model: "gpt", retryCount, latencyMs: 0 },
-        ...{ inputTokens: 10, cachedTokens: 4, outputTokens: 3, errorCode: null },
+        ...{ inputTokens: 10, cachedTokens: 4, outputTokens: 3, cost: null, errorCode: null },
       },
     ]),
   );
@@ -120,7 +125,7 @@ test("a refusal and a filtered answer fail the row, and what came with them is n
 });
 
 test("a provider's error comes through as it is, is counted, and its usage is booked", async () => {
-  const thrown = new ProviderError("transient", "RATE_LIMITED", "429", { usage });
+  const thrown = new ProviderError("row", "REFUSAL", "no", { usage });
   const { conversation, events } = talk([
     answer("stop"),
     () => {
@@ -131,7 +136,7 @@ test("a provider's error comes through as it is, is counted, and its usage is bo
   assert.equal(await failureOf(conversation.ask(prompt, 1)), thrown);
   const last = events.at(-1);
   assert.ok(last?.type === "call-end");
-  assert.deepEqual([last.errorCode, last.model, last.inputTokens, last.retryCount], ["RATE_LIMITED", null, 10, 1]);
+  assert.deepEqual([last.errorCode, last.model, last.inputTokens, last.retryCount], ["REFUSAL", null, 10, 1]);
   assert.equal(conversation.lineage?.inputTokens, 20);
 });
 
@@ -155,17 +160,65 @@ test("an error of the run that a provider throws ends the run", async () => {
   await assert.rejects(conversation.ask(prompt, 0), { code: "SETTING_MISSING", scope: "run" });
 });
 
-test("once the run is given up, whatever a provider throws means that no answer came", async () => {
-  const { conversation } = talk(
+test("once the run is given up no call goes, and a call that breaks off is nobody's failure", async () => {
+  const stop = new AbortController();
+  const { conversation, events } = talk(
     [
       () => {
+        stop.abort(new RunError("ABORTED", "stopped"));
         throw new DOMException("aborted", "AbortError");
       },
     ],
-    AbortSignal.abort(),
+    stop.signal,
   );
+  await assert.rejects(conversation.ask(prompt, 0), { code: "ABORTED" });
+  const last = events.at(-1);
+  assert.ok(last?.type === "call-end" && last.errorCode === "ABORTED");
+  await assert.rejects(conversation.ask(prompt, 0), { code: "ABORTED" });
+  assert.equal(conversation.retryCount, 0);
+});
+
+test("a transient failure is tried again, and each attempt is counted, booked and paid for", async () => {
+  const prices = { inputPerMillion: 1, cachedInputPerMillion: 1, outputPerMillion: 1, currency: "USD" };
+  const down = (): never => {
+    throw new ProviderError("transient", "SERVICE_UNAVAILABLE", "500", { status: 500, usage });
+  };
+  const { conversation, events } = talk([down, down, answer("stop", "{}")], undefined, prices);
+  assert.equal((await conversation.ask(prompt, 0)).text, "{}");
+  assert.equal(conversation.retryCount, 2);
+  assert.equal(conversation.lineage?.calls, 3);
+  const costs = events.flatMap((event) => (event.type === "call-end" ? [event.cost] : []));
+  assert.deepEqual(costs, [13e-6, 13e-6, 13e-6]);
+});
+
+test("a transient failure that stays fails the row after five retries", async () => {
+  const down = (): never => {
+    throw new ProviderError("transient", "TIMEOUT", "no answer");
+  };
+  const { conversation, requests } = talk(Array.from({ length: 9 }, () => down));
   const error = await failureOf(conversation.ask(prompt, 0));
-  assert.deepEqual([error.code, error.class], ["ABORTED", "transient"]);
+  assert.deepEqual([error.code, error.scope, requests.length], ["TIMEOUT", "row", 6]);
+});
+
+test("after an error that ends the run, no call of any step goes", async () => {
+  let calls = 0;
+  const provider: LLMProvider = {
+    name: "p",
+    fingerprint: () => "",
+    complete: async () => {
+      calls += 1;
+      throw new ProviderError("run", "AUTHENTICATION_FAILED", "401");
+    },
+  };
+  const client = clientWith();
+  const { signal } = new AbortController();
+  const ask = async (step: string, pk: string) =>
+    await client.conversation({ step, pk, provider, signal }).ask(prompt, 0);
+  const asked = await Promise.allSettled([ask("one", "a"), ask("one", "b"), ask("one", "c")]);
+  assert.ok(asked.every((result) => result.status === "rejected" && result.reason.code === "AUTHENTICATION_FAILED"));
+  assert.equal(calls, 1, "the canary alone");
+  await assert.rejects(ask("two", "a"), { code: "AUTHENTICATION_FAILED" });
+  assert.equal(calls, 1);
 });
 
 test("an attempt that can't be logged ends the run, also when the call failed", async () => {
@@ -173,7 +226,7 @@ test("an attempt that can't be logged ends the run, also when the call failed", 
   const payloadLog = { add: async () => await Promise.reject(failure) } as unknown as PayloadLog; // all that is called of it
   for (const complete of [async () => answer("stop"), async () => await Promise.reject(new Error("down"))]) {
     const provider: LLMProvider = { name: "p", fingerprint: () => "", complete };
-    const client = new LLMClient({ pipeline: "visits", payloadLog, emit: () => {} });
+    const client = clientWith({ payloadLog });
     const { signal } = new AbortController();
     const asked = client.conversation({ step: "s", pk: "1", provider, signal }).ask(prompt, 0);
     await assert.rejects(asked, (error) => error instanceof LLMEtlError && error === failure);

@@ -5,16 +5,23 @@ import { test } from "node:test";
 import { PayloadLogError, RowError } from "../../src/core/exceptions.ts";
 import { type Payload, PayloadLog, type PayloadLogOptions } from "../../src/llm/payload-log.ts";
 import { ProviderError } from "../../src/llm/provider-error.ts";
+import type { LLMProvider } from "../../src/llm/providers/base.ts";
 import { readLines } from "../support/run-rows.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
 let files = 0;
 
+const provider: LLMProvider = {
+  name: "azure-openai",
+  fingerprint: () => "",
+  complete: async () => await Promise.reject(new Error("is not called")),
+};
+
 const payload: Payload = {
   step: "visit_classifier",
   pk: "enc_12345",
-  provider: "azure-openai",
+  provider,
   request: {
     messages: [
       { role: "system", content: "Classify." },
@@ -35,6 +42,7 @@ const payload: Payload = {
   retryCount: 0,
   startedAt: new Date("2025-02-02T10:30:00Z"),
   latencyMs: 450.4,
+  cost: null,
 };
 
 /** Logs payloads to a new file (or the given one) and gives what the file then holds. */
@@ -185,3 +193,9 @@ test("a path that can't be opened is refused", async () => {
 function fail(): never {
   throw new Error("the payload above has a response");
 }
+
+test("what the attempt cost stands in its line where the provider has prices", async () => {
+  const prices = { inputPerMillion: 2, cachedInputPerMillion: 1, outputPerMillion: 8, currency: "EUR" };
+  const { text } = await log([{ ...payload, provider: { ...provider, prices }, cost: 0.0125 }]);
+  assert.deepEqual(JSON.parse(text).cost, { amount: 0.0125, currency: "EUR" });
+});

@@ -13,11 +13,11 @@ import {
   SchemaError,
 } from "../../src/core/exceptions.ts";
 import { LLMOutputBase } from "../../src/llm/base-schemas.ts";
-import { LLMClient } from "../../src/llm/client.ts";
 import { type MockAnswer, MockProvider } from "../../src/llm/providers/mock.ts";
 import { type InputMap, LLMStep, type LLMStepOptions } from "../../src/steps/llm-step.ts";
 import { type Note, runNotes } from "../support/run-rows.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { clientWith } from "../support/llm-client.ts";
 
 const folder = temporaryFolder();
 const secret = "Jane_Doe_1970";
@@ -208,7 +208,7 @@ test("no error that a row can meet has the row's text or the answer in its messa
   ];
   for (const answer of answers) {
     const provider = new MockProvider({ responses: () => answer });
-    const client = new LLMClient({ pipeline: "p", payloadLog: undefined, emit: () => {} });
+    const client = clientWith();
     const { signal } = new AbortController();
     const llm = client.conversation({ step: "mood step", pk: "1", provider, signal });
     const error: unknown = await step()

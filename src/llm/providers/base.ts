@@ -46,9 +46,18 @@ export interface LLMResponse {
   readonly rateLimit?: RateLimit | undefined;
 }
 
+/** What a deployment was given: calls are then paced to it. */
+export interface Quota {
+  /** Requests per minute. */
+  readonly rpm?: number | undefined;
+  /** Tokens per minute, of prompts and the most that their answers may have. */
+  readonly tpm?: number | undefined;
+}
+
 /** Who answers. */
 export interface LLMProvider {
   readonly name: string;
+  readonly quota?: Quota | undefined;
   /** What its tokens cost; without it, a run's cost is unknown. */
   readonly prices?: Prices | undefined;
   /** Every resolved setting that can change an answer, as text; no secret. */

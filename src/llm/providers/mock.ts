@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { OptionError } from "../../core/exceptions.ts";
 import { checkOptions, isCount, isName, isNumber, isObject, type OptionCheck, optional } from "../../core/options.ts";
+import { checkPrices, type Prices } from "../pricing.ts";
 import { ProviderError } from "../provider-error.ts";
 import { AnswerSampler } from "../sample-answer.ts";
 import type { LLMProvider, LLMRequest, LLMResponse } from "./base.ts";
@@ -45,6 +46,8 @@ export interface MockProviderOptions {
   readonly faults?: MockFaults | undefined;
   /** The model's name in answers, logs and lineage. @default "mock" */
   readonly model?: string | undefined;
+  /** What its tokens are to cost, to try out `maxCost` and reports. @default none */
+  readonly prices?: Prices | undefined;
 }
 
 /**
@@ -53,7 +56,8 @@ export interface MockProviderOptions {
  */
 export class MockProvider implements LLMProvider {
   readonly name = "mock";
-  readonly #options: Required<{ [Name in keyof MockProviderOptions]: NonNullable<MockProviderOptions[Name]> }>;
+  readonly prices: Prices | undefined;
+  readonly #options: { [Name in keyof Omit<MockProviderOptions, "prices">]-?: NonNullable<MockProviderOptions[Name]> };
   readonly #sampler: AnswerSampler;
   /** How often each request that met a fault was seen, so that a retry does not meet it for ever. */
   readonly #timesSeen = new Map<string, number>();
@@ -67,7 +71,10 @@ export class MockProvider implements LLMProvider {
       responses: optional(isScript),
       faults: optional(isObject),
       model: optional(isName),
+      prices: optional(isObject),
     });
+    if (options.prices !== undefined) checkPrices("MockProvider", options.prices);
+    this.prices = options.prices;
     const { seed = 1, latencyMs = 0, responses = [], faults = {}, model = "mock" } = options;
     const shares = { serverError: isShare, rateLimit: isShare, connectionReset: isShare, invalidJSON: isShare };
     const others = { outOfRange: isShare, refusal: isShare, contentFilter: isShare, length: isShare };

@@ -1,0 +1,16 @@
+import { resolveAdmission } from "../../src/llm/admission-options.ts";
+import { Budget } from "../../src/llm/budget.ts";
+import { LLMClient, type LLMClientOptions } from "../../src/llm/client.ts";
+
+/** A client without limits, but for what a test gives; retries follow at once. */
+export function clientWith(options: Partial<LLMClientOptions> = {}): LLMClient {
+  return new LLMClient({
+    pipeline: "test",
+    concurrency: 32,
+    admission: resolveAdmission({ retryDelayMs: [0, 0] }),
+    budget: new Budget({ maxCalls: Infinity, maxCost: Infinity }),
+    payloadLog: undefined,
+    emit: () => {},
+    ...options,
+  });
+}
