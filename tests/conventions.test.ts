@@ -46,6 +46,7 @@ const law: readonly (readonly [RegExp, readonly RegExp[], readonly RegExp[]])[] 
   [/^dead-letter\//, [/^dead-letter\//, /^core\//], []],
   [/^csv\//, [/^csv\//, /^core\//], []],
   [/^sqlite\//, [/^sqlite\//, /^core\//], [/^(sources|sinks)\/base\.ts$/]],
+  [/^cli\/commands\/simulate\.ts$/, [/^cli\//, /^core\//, /^testing\/simulator\//], []],
   [/^cli\//, [/^cli\//, /^core\//], []],
   [/^testing\//, [/^(?!cli\/)/], []],
   [/^index\.ts$/, [/^(?!cli\/|testing\/)/], []],

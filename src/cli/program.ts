@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
 import { runCommand } from "./commands/run.ts";
+import { simulateCommand } from "./commands/simulate.ts";
 import { describeError, type Terminal } from "./terminal.ts";
 
 /** Runs one command line and returns its exit code. Results go to stdout, all else to stderr. */
@@ -13,7 +14,8 @@ export async function runCommandLine(commandLine: readonly string[], terminal: T
     .description("Rows out of a database, through steps that ask a language model, into a database.")
     .version(await ownVersion())
     .option("--debug", "show the stack of an error")
-    .addCommand(runCommand(terminal, setExitCode));
+    .addCommand(runCommand(terminal, setExitCode))
+    .addCommand(simulateCommand(terminal));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => terminal.stdout.write(text),

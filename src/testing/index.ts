@@ -5,3 +5,9 @@ export { providerContract, type ProviderContractOptions } from "./provider-contr
 export { sinkContract, type SinkContractOptions } from "./sink-contract.ts";
 export { sourceContract, type SourceContractOptions } from "./source-contract.ts";
 export { stepContract, type StepContractOptions } from "./step-contract.ts";
+export type { SimulatorFaultName, SimulatorFaults, SimulatorRequest } from "./simulator/faults.ts";
+export type { LabelledCSVOptions } from "./simulator/labelled-csv.ts";
+export type { SimulatorLatency } from "./simulator/latency.ts";
+export type { AzureOpenAISimulatorChanges, AzureOpenAISimulatorOptions } from "./simulator/options.ts";
+export { startAzureOpenAISimulator, type AzureOpenAISimulator } from "./simulator/server.ts";
+export type { SimulatorStatistics } from "./simulator/statistics.ts";

@@ -1,0 +1,114 @@
+import { Command, InvalidArgumentError } from "commander";
+import { OptionError } from "../../core/exceptions.ts";
+import type { AzureOpenAISimulatorOptions } from "../../testing/simulator/options.ts";
+import type { Terminal } from "../terminal.ts";
+
+interface SimulateCommandOptions {
+  readonly port: number;
+  readonly host?: string;
+  readonly latencyMs?: number;
+  readonly latencySigma?: number;
+  readonly rpm?: number;
+  readonly tpm?: number;
+  readonly requestWindowMs?: number;
+  readonly fault: Readonly<Record<string, number>>;
+  readonly seed?: number;
+  readonly apiKey?: string;
+  readonly deployment: string;
+  readonly reasoning?: boolean;
+  readonly answersFrom?: string;
+  readonly textColumn?: string;
+  readonly labelColumn?: string;
+}
+
+/** `llm-etl simulate`: an Azure OpenAI on this machine, until Ctrl-C. */
+export function simulateCommand(terminal: Terminal): Command {
+  return new Command("simulate")
+    .description("run a simulated Azure OpenAI on this machine, until Ctrl-C")
+    .option("--port <port>", "listen on this port; 0 for one that is free", number, 8000)
+    .option("--host <address>", "listen on this address", "127.0.0.1")
+    .option("--latency-ms <milliseconds>", "answer after so long", number)
+    .option("--latency-sigma <number>", "spread the latency: lognormal, --latency-ms is its median", number)
+    .option("--rpm <requests>", "requests a minute for a deployment; beyond them 429", number)
+    .option("--tpm <tokens>", "tokens a minute for a deployment; beyond them 429", number)
+    .option("--request-window-ms <milliseconds>", "count requests in windows of this length", number)
+    .option("--fault <name=share>", "let this share of the requests, 0 to 1, go wrong (repeat for more)", addFault, {})
+    .option("--seed <number>", "another seed gives other answers, latencies and faults", number)
+    .option("--api-key <key>", "accept this key only; without it, any")
+    .option("--deployment <name>", "the name to print; requests may name any", "simulated")
+    .option("--reasoning", "behave as a reasoning model")
+    .option("--answers-from <file.csv>", "answer with the labels of this file")
+    .option("--text-column <name>", "its column with the texts")
+    .option("--label-column <name>", "its column with the labels")
+    .addHelpText(
+      "after",
+      "\nExample:\n  llm-etl simulate --latency-ms 200 --rpm 600 --fault serverError=0.02 --fault invalidJSON=0.01",
+    )
+    .action(async (given: SimulateCommandOptions) => {
+      // Loaded here: whoever runs a pipeline does not need it.
+      const { startAzureOpenAISimulator } = await import("../../testing/simulator/server.ts");
+      const simulator = await startAzureOpenAISimulator(optionsOf(given));
+      try {
+        const stopped = firstSignal(terminal);
+        terminal.stdout.write(`AZURE_OPENAI_ENDPOINT=${simulator.url}\n`);
+        terminal.stdout.write(`AZURE_OPENAI_API_KEY=${given.apiKey ?? "simulator"}\n`);
+        terminal.stdout.write(`AZURE_OPENAI_DEPLOYMENT=${given.deployment}\n`);
+        terminal.stderr.write(`Listening on ${simulator.url}, statistics at ${simulator.url}/stats. Ctrl-C ends it.\n`);
+        await stopped;
+      } finally {
+        await simulator.close();
+      }
+      terminal.stdout.write(`${JSON.stringify(simulator.statistics(), undefined, 2)}\n`);
+    });
+}
+
+function optionsOf(given: SimulateCommandOptions): AzureOpenAISimulatorOptions {
+  const { port, host, latencyMs = 0, latencySigma, rpm, tpm, requestWindowMs, fault, seed, apiKey, reasoning } = given;
+  return {
+    port,
+    host,
+    seed,
+    reasoning,
+    faults: fault,
+    requestsPerMinute: rpm,
+    requestWindowMs,
+    tokensPerMinute: tpm,
+    latencyMs: latencySigma === undefined ? latencyMs : { median: latencyMs, sigma: latencySigma },
+    apiKeys: apiKey === undefined ? undefined : [apiKey],
+    answersFrom: answersFromOf(given),
+  };
+}
+
+function answersFromOf(given: SimulateCommandOptions): AzureOpenAISimulatorOptions["answersFrom"] {
+  const { answersFrom: path, textColumn, labelColumn } = given;
+  if (path === undefined && textColumn === undefined && labelColumn === undefined) return undefined;
+  if (path !== undefined && textColumn !== undefined && labelColumn !== undefined)
+    return { path, textColumn, labelColumn };
+  throw new OptionError("simulate", "--answers-from", "needs --text-column and --label-column, and they need it");
+}
+
+/** Settles at SIGINT or SIGTERM, and takes its listeners away. */
+async function firstSignal(terminal: Terminal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const onSignal = (): void => {
+      terminal.removeListener("SIGINT", onSignal);
+      terminal.removeListener("SIGTERM", onSignal);
+      resolve();
+    };
+    terminal.once("SIGINT", onSignal);
+    terminal.once("SIGTERM", onSignal);
+  });
+}
+
+function number(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected a number from 0 up.");
+}
+
+function addFault(text: string, before: Readonly<Record<string, number>>): Record<string, number> {
+  const [, name, share] = /^(\w+)=(\d*\.?\d+)$/.exec(text) ?? [];
+  if (name === undefined || share === undefined) {
+    throw new InvalidArgumentError("Expected name=share, for example serverError=0.02.");
+  }
+  return { ...before, [name]: Number(share) };
+}

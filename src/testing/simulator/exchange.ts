@@ -1,0 +1,97 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { messageOf } from "../../core/exceptions.ts";
+import type { Decision, Outcome } from "./chat-service.ts";
+import { errorReply, type Reply } from "./replies.ts";
+import type { StatisticsCounter } from "./statistics.ts";
+
+/** One request and what becomes of it, counted once, however it ends. */
+export class Exchange {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #statistics: StatisticsCounter;
+  readonly #number: number;
+  #timer: NodeJS.Timeout | undefined;
+  #hasLeft = false;
+  #hasStatus = false;
+
+  constructor(request: IncomingMessage, response: ServerResponse, statistics: StatisticsCounter, number: number) {
+    this.#request = request;
+    this.#response = response;
+    this.#statistics = statistics;
+    this.#number = number;
+    response.once("close", () => this.#close());
+  }
+
+  /** Serves what was decided, when its time has come. */
+  meet(decision: Decision, body: Buffer): void {
+    if (decision.waitMs <= 0) return this.#serve(decision, body);
+    this.#timer = setTimeout(() => this.#serve(decision, body), decision.waitMs);
+    this.#timer.unref();
+  }
+
+  /** Tells the client of a fault of the simulator's own, or of a function that it was given. */
+  fail(error: unknown): void {
+    const message = `The simulator itself failed: ${messageOf(error)}`;
+    this.reply(errorReply(500, { message, code: "SimulatorFailed" }));
+  }
+
+  /** Sends a reply as a whole. */
+  reply(reply: Reply, headers: readonly string[] = []): void {
+    this.#begin(reply, headers);
+    this.#leave(); // before the last byte: a client that sends its next request at once is not a second one
+    this.#response.end(reply.body);
+  }
+
+  #serve({ outcome, headers }: Decision, body: Buffer): void {
+    let met: Outcome;
+    try {
+      met = outcome();
+    } catch (error) {
+      return this.fail(error);
+    }
+    if (met.kind === "hang") return;
+    if (met.kind === "reset") {
+      this.#request.socket.resetAndDestroy();
+      return;
+    }
+    if (met.answered !== undefined) {
+      this.#statistics.answered(body, met.answered.systemMessage, met.answered.tokens);
+    }
+    if (met.delivery === "whole") return this.reply(met.reply, headers);
+    this.#begin(met.reply, headers);
+    const half = met.reply.body.slice(0, met.reply.body.length / 2);
+    this.#response.write(half, () => {
+      if (met.delivery === "truncated") this.#request.socket.destroy();
+    });
+  }
+
+  #begin({ status, body, contentType = "application/json", headers = [] }: Reply, others: readonly string[]): void {
+    const id = `simulator-${this.#number}`;
+    this.#hasStatus = true;
+    this.#statistics.ended(status);
+    this.#response.writeHead(status, [
+      "content-type",
+      contentType,
+      "content-length",
+      String(Buffer.byteLength(body)),
+      "x-request-id",
+      id,
+      "apim-request-id",
+      id,
+      ...headers,
+      ...others,
+    ]);
+  }
+
+  #close(): void {
+    clearTimeout(this.#timer);
+    this.#leave();
+    if (!this.#hasStatus) this.#statistics.ended("none");
+    this.#hasStatus = true;
+  }
+
+  #leave(): void {
+    if (!this.#hasLeft) this.#statistics.left();
+    this.#hasLeft = true;
+  }
+}

@@ -1,0 +1,119 @@
+import type { ChatMessage } from "../../llm/providers/base.ts";
+import { drawsFor, keyOf, type Draws } from "./request-hash.ts";
+
+/** All that can go wrong with a request, in the order in which shares are laid on the scale from 0 to 1. */
+export const faultNames = [
+  "rateLimit",
+  "serverError",
+  "unavailable",
+  "connectionReset",
+  "hang",
+  "stalledBody",
+  "truncatedBody",
+  "html",
+  "invalidJSON",
+  "outOfRange",
+  "wrongEnum",
+  "refusal",
+  "contentFilterPrompt",
+  "contentFilterAnswer",
+  "length",
+  "unauthorized",
+  "deploymentNotFound",
+  "quotaExhausted",
+  "contextLength",
+  "badSchema",
+] as const;
+
+export type SimulatorFaultName = (typeof faultNames)[number];
+
+/** Shares of the requests, 0 to 1 each and at most 1 in all, that go wrong. */
+export interface SimulatorFaults {
+  /** 429 with a short `retry-after-ms`. */
+  readonly rateLimit?: number | undefined;
+  /** 500. */
+  readonly serverError?: number | undefined;
+  /** 503. */
+  readonly unavailable?: number | undefined;
+  /** The connection is reset, with no answer. */
+  readonly connectionReset?: number | undefined;
+  /** No answer ever. */
+  readonly hang?: number | undefined;
+  /** The headers and half of the body, then nothing more. */
+  readonly stalledBody?: number | undefined;
+  /** Half of the body, then the connection ends. */
+  readonly truncatedBody?: number | undefined;
+  /** 200 with a web page, as a proxy sends it. */
+  readonly html?: number | undefined;
+  /** An answer that is cut off at some place, with `finish_reason` stop. */
+  readonly invalidJSON?: number | undefined;
+  /** A number beyond its limits; else a text that is too long; else a value of the wrong type. */
+  readonly outOfRange?: number | undefined;
+  /** A value that its enum does not have; else a value of the wrong type. */
+  readonly wrongEnum?: number | undefined;
+  /** `message.refusal`. Decided by the first user message: the row is refused each time. */
+  readonly refusal?: number | undefined;
+  /** 400 with `ResponsibleAIPolicyViolation`. Decided by the first user message. */
+  readonly contentFilterPrompt?: number | undefined;
+  /** 200 with `finish_reason` content_filter and no content. */
+  readonly contentFilterAnswer?: number | undefined;
+  /** 200 with `finish_reason` length and half of the content. */
+  readonly length?: number | undefined;
+  /** 401. */
+  readonly unauthorized?: number | undefined;
+  /** 404 with `DeploymentNotFound`. */
+  readonly deploymentNotFound?: number | undefined;
+  /** 429 with `insufficient_quota`. */
+  readonly quotaExhausted?: number | undefined;
+  /** 400 with `context_length_exceeded`. Decided by the first user message. */
+  readonly contextLength?: number | undefined;
+  /** 400 for `response_format`. */
+  readonly badSchema?: number | undefined;
+}
+
+/** What a `fault` function is told of a request that came through authentication, limits and checks. */
+export interface SimulatorRequest {
+  /** The number of the request, from 1. */
+  readonly number: number;
+  readonly deployment: string;
+  readonly messages: readonly ChatMessage[];
+  /** How often these messages came to this deployment before. */
+  readonly timesSeen: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** A retry, a re-ask or another run meets these again: they belong to the row and not to the moment. */
+const permanent: ReadonlySet<string> = new Set(["refusal", "contentFilterPrompt", "contextLength"]);
+
+/** Which fault a request meets, by the shares; decided by seed and request alone, so that the order of requests is all one. */
+export function faultFor(
+  faults: SimulatorFaults,
+  seed: number,
+  messages: readonly ChatMessage[],
+  draws: Draws,
+): SimulatorFaultName | undefined {
+  const lasting = faultNames.filter((name) => permanent.has(name) && (faults[name] ?? 0) > 0);
+  const passing = faultNames.filter((name) => !permanent.has(name) && (faults[name] ?? 0) > 0);
+  let room = 1;
+  if (lasting.length > 0) {
+    const user = messages.find(({ role }) => role === "user")?.content ?? "";
+    const met = pick(faults, lasting, drawsFor(seed, keyOf(user), "lasting").share(0));
+    if (met !== undefined) return met;
+    for (const name of lasting) room -= faults[name] ?? 0;
+  }
+  // What is left of the requests meets the others at a rate that makes their shares right among all.
+  return pick(faults, passing, draws.share(0) * room);
+}
+
+function pick(
+  faults: SimulatorFaults,
+  names: readonly SimulatorFaultName[],
+  draw: number,
+): SimulatorFaultName | undefined {
+  let bound = 0;
+  for (const name of names) {
+    bound += faults[name] ?? 0;
+    if (draw < bound) return name;
+  }
+  return undefined;
+}

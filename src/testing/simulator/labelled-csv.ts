@@ -1,0 +1,54 @@
+import { closest } from "../../core/closest.ts";
+import { OptionError, SourceError } from "../../core/exceptions.ts";
+import { CSVSource } from "../../sources/csv.ts";
+import { keyOf } from "./request-hash.ts";
+
+export interface LabelledCSVOptions {
+  /** The file; text is relative to the working directory. */
+  readonly path: string | URL;
+  /** The column with the texts that rows are asked about. */
+  readonly textColumn: string;
+  /** The column with the label that is the answer. */
+  readonly labelColumn: string;
+}
+
+/** The labels of texts that are known. */
+export interface Labels {
+  readonly of: (text: string) => string | undefined;
+}
+
+const rowNumberColumn = "row number (added by the simulator)";
+
+/**
+ * Reads a labelled CSV file. The texts themselves are not kept.
+ *
+ * @throws {OptionError} if the file lacks a column
+ * @throws {SourceError} if it can't be read or has no row
+ * @throws {RowError} for a row with too few or too many cells
+ */
+export async function readLabels({ path, textColumn, labelColumn }: LabelledCSVOptions): Promise<Labels> {
+  const labels = new Map<number, string>();
+  const source = new CSVSource({ path, primaryKeyColumn: rowNumberColumn, rowNumberColumn });
+  for await (const row of source.read({ signal: new AbortController().signal, parameters: {} })) {
+    if ("error" in row) throw row.error;
+    const cells = new Map(Object.entries(row.raw));
+    if (labels.size === 0) checkColumns(cells, { textColumn, labelColumn });
+    labels.set(keyOf(String(cells.get(textColumn))), String(cells.get(labelColumn)));
+  }
+  if (labels.size === 0) throw new SourceError("simulator answersFrom", "the file has a header but no rows");
+  return { of: (text) => labels.get(keyOf(text)) };
+}
+
+function checkColumns(cells: ReadonlyMap<string, unknown>, columns: Readonly<Record<string, string>>): void {
+  const names = [...cells.keys()].filter((name) => name !== rowNumberColumn);
+  for (const [option, column] of Object.entries(columns)) {
+    if (names.includes(column)) continue;
+    const [nearest] = closest(column, names, 1);
+    const hint = nearest === undefined ? `its columns are ${names.join(", ")}` : `did you mean "${nearest}"?`;
+    throw new OptionError(
+      "startAzureOpenAISimulator answersFrom",
+      option,
+      `the file has no column "${column}"; ${hint}`,
+    );
+  }
+}

@@ -1,0 +1,146 @@
+/** One whole answer over HTTP. */
+export interface Reply {
+  readonly status: number;
+  readonly body: string;
+  /** @default "application/json" */
+  readonly contentType?: string | undefined;
+  /** Names and values in turn. @default none */
+  readonly headers?: readonly string[] | undefined;
+}
+
+interface ErrorFacts {
+  readonly message: string;
+  readonly code: string | null;
+  readonly type?: string | null | undefined;
+  readonly param?: string | null | undefined;
+  readonly innererror?: object | undefined;
+}
+
+/** An error in the shape that Azure OpenAI gives it. */
+export function errorReply(status: number, facts: ErrorFacts, headers: readonly string[] = []): Reply {
+  const { message, code, type = null, param = null, innererror } = facts;
+  const error = { message, type, param, code, ...(innererror === undefined ? {} : { status, innererror }) };
+  return { status, body: JSON.stringify({ error }), headers };
+}
+
+/** A request that is wrong in itself: the service would refuse it each time. */
+export function invalidRequest(message: string, param: string | null, code: string | null = null): Reply {
+  return errorReply(400, { message, code, param, type: "invalid_request_error" });
+}
+
+/** 429. `retry-after` is in whole seconds, so it may be later than `retry-after-ms`, never earlier. */
+export function rateLimitReply(exceeded: "requests" | "tokens", retryAfterMs: number, detail: string): Reply {
+  const message = `The rate limit for ${exceeded} of this deployment is reached${detail}. Try again in ${retryAfterMs} ms.`;
+  return errorReply(429, { message, type: exceeded, code: "rate_limit_exceeded" }, [
+    "retry-after-ms",
+    String(retryAfterMs),
+    "retry-after",
+    String(Math.ceil(retryAfterMs / 1000)),
+  ]);
+}
+
+export function quotaExhaustedReply(): Reply {
+  const message = "The quota of this subscription is used up; see its plan and billing.";
+  return errorReply(429, { message, type: "insufficient_quota", code: "insufficient_quota" });
+}
+
+export function unauthorizedReply(): Reply {
+  const message =
+    "Access denied: the key or token is not valid for this resource, or the address is another resource's.";
+  return errorReply(401, { message, code: "401" });
+}
+
+export function deploymentNotFoundReply(): Reply {
+  const message = "There is no such deployment for this resource. A new one takes some minutes to appear.";
+  return errorReply(404, { message, code: "DeploymentNotFound" });
+}
+
+export function serverErrorReply(): Reply {
+  return errorReply(500, {
+    message: "The server had an error while it processed the request.",
+    code: "InternalServerError",
+    type: "server_error",
+  });
+}
+
+export function unavailableReply(): Reply {
+  return errorReply(503, {
+    message: "The service is temporarily unable to process the request.",
+    code: "ServiceUnavailable",
+    type: "server_error",
+  });
+}
+
+export function contextLengthReply(promptTokens: number): Reply {
+  const message = `This model's maximum context length is less than the ${promptTokens} tokens of these messages.`;
+  return invalidRequest(message, "messages", "context_length_exceeded");
+}
+
+export function badSchemaReply(problem: string): Reply {
+  return invalidRequest(`Invalid schema for response_format: ${problem}.`, "response_format");
+}
+
+export function promptFilteredReply(): Reply {
+  return errorReply(400, {
+    message: "The prompt was refused by the content management policy of this resource.",
+    code: "content_filter",
+    param: "prompt",
+    innererror: {
+      code: "ResponsibleAIPolicyViolation",
+      content_filter_result: { ...safe, violence: filtered, jailbreak: { filtered: false, detected: false } },
+    },
+  });
+}
+
+/** What stands in front of a service, a proxy or a firewall, and answers for it. */
+export function pageReply(): Reply {
+  const body = "<!doctype html><html><head><title>One moment</title></head><body>Please wait.</body></html>";
+  return { status: 200, body, contentType: "text/html; charset=utf-8" };
+}
+
+export interface CompletionFacts {
+  readonly id: string;
+  readonly model: string;
+  readonly finishReason: "stop" | "length" | "content_filter";
+  readonly content: string | null;
+  readonly refusal: string | null;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  /** Reasoning tokens included. */
+  readonly completionTokens: number;
+  readonly reasoningTokens: number;
+}
+
+export function completionReply(facts: CompletionFacts): Reply {
+  const { id, model, finishReason, content, refusal, promptTokens, cachedTokens, completionTokens, reasoningTokens } =
+    facts;
+  const body = {
+    id,
+    object: "chat.completion",
+    created: Math.floor(Date.now() / 1000),
+    model,
+    system_fingerprint: "fp_simulator",
+    prompt_filter_results: [{ prompt_index: 0, content_filter_results: safe }],
+    choices: [
+      {
+        index: 0,
+        finish_reason: finishReason,
+        logprobs: null,
+        message: { role: "assistant", content, refusal },
+        content_filter_results: finishReason === "content_filter" ? { ...safe, violence: filtered } : safe,
+      },
+    ],
+    usage: {
+      prompt_tokens: promptTokens,
+      completion_tokens: completionTokens,
+      total_tokens: promptTokens + completionTokens,
+      prompt_tokens_details: { cached_tokens: cachedTokens, audio_tokens: 0 },
+      completion_tokens_details: { reasoning_tokens: reasoningTokens, audio_tokens: 0 },
+    },
+  };
+  return { status: 200, body: JSON.stringify(body) };
+}
+
+const passed = { filtered: false, severity: "safe" };
+const safe = { hate: passed, self_harm: passed, sexual: passed, violence: passed };
+const filtered = { filtered: true, severity: "high" };

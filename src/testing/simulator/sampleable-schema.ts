@@ -1,0 +1,78 @@
+import type { JSONSchema } from "../../llm/providers/base.ts";
+import { limitsIn } from "../../validation/strict-schema.ts";
+
+/** How deep a schema may be nested in itself, before it is taken for an attempt to break something. */
+const maxDepth = 100;
+
+/**
+ * A schema in the form that answers are sampled from: limits in the description, `const` as an enum of one, `oneOf` as
+ * `anyOf`, an `allOf` as its parts together. A schema in the strict subset stays as it is.
+ *
+ * @throws {RangeError} if it is nested too deep
+ */
+export function toSampleable(schema: unknown): JSONSchema {
+  return convert(schema, 0);
+}
+
+const limitKeywords = new Set(
+  "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems format".split(
+    " ",
+  ),
+);
+
+function convert(schema: unknown, depth: number): JSONSchema {
+  if (depth > maxDepth) throw new RangeError(`a schema may be nested ${maxDepth} deep`);
+  if (!isObject(schema)) return { type: "string" }; // `true` allows anything
+  const { allOf, ...node } = schema;
+  if (Array.isArray(allOf)) return convert(merged([node, ...allOf.filter(isObject)]), depth + 1);
+  const { $ref: reference, type, description, required, enum: values, const: constant, items } = node;
+  const alternatives = [node["anyOf"], node["oneOf"]].find((list) => Array.isArray(list));
+  const definitions = { ...asObject(node["definitions"]), ...asObject(node["$defs"]) };
+  const limits = Object.entries(node).filter(([keyword]) => limitKeywords.has(keyword));
+  const words = typeof description === "string" ? description : undefined;
+  const properties = "properties" in node ? convertAll(asObject(node["properties"]), depth) : undefined;
+  const isUnnamed = type === undefined && reference === undefined && alternatives === undefined;
+  const converted: Record<string, unknown> = {
+    ...(typeof reference === "string" ? { $ref: reference.replace("#/definitions/", "#/$defs/") } : {}),
+    ...(type === undefined ? {} : { type }),
+    ...(isUnnamed ? { type: properties === undefined ? "string" : "object" } : {}),
+    ...(properties === undefined ? {} : { properties }),
+    ...(Array.isArray(required) ? { required } : {}),
+    ...(items === undefined ? {} : { items: convert(Array.isArray(items) ? items[0] : items, depth + 1) }),
+    ...(alternatives === undefined ? {} : { anyOf: alternatives.map((choice: unknown) => convert(choice, depth + 1)) }),
+    ...(Array.isArray(values) ? { enum: values } : {}),
+    ...(constant === undefined ? {} : { enum: [constant] }),
+    ...(words === undefined ? {} : { description: words }),
+    ...(limits.length === 0 ? {} : { description: withLimits(words, Object.fromEntries(limits)) }),
+    ...(Object.keys(definitions).length === 0 ? {} : { $defs: convertAll(definitions, depth) }),
+  };
+  return converted; // each part was made here, of the keywords that a JSON Schema has
+}
+
+function convertAll(schemas: Readonly<Record<string, unknown>>, depth: number): Record<string, JSONSchema> {
+  return Object.fromEntries(Object.entries(schemas).map(([name, child]) => [name, convert(child, depth + 1)]));
+}
+
+function withLimits(description: string | undefined, limits: Readonly<Record<string, unknown>>): string {
+  return `${description ?? ""} Limits: ${JSON.stringify({ ...limitsIn(description), ...limits })}`.trim();
+}
+
+/** The parts of an `allOf` as one schema: what only one has is kept, properties and required are put together. */
+function merged(parts: readonly Readonly<Record<string, unknown>>[]): Record<string, unknown> {
+  const whole: Record<string, unknown> = {};
+  for (const part of parts) {
+    const { properties, required, ...others } = part;
+    Object.assign(whole, others);
+    if (isObject(properties)) whole["properties"] = { ...asObject(whole["properties"]), ...properties };
+    if (Array.isArray(required)) whole["required"] = [...[whole["required"] ?? []].flat(), ...required];
+  }
+  return whole;
+}
+
+function asObject(value: unknown): Readonly<Record<string, unknown>> {
+  return isObject(value) ? value : {};
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

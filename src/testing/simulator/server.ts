@@ -1,0 +1,152 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { messageOf, OptionError } from "../../core/exceptions.ts";
+import { ChatService, type Decision } from "./chat-service.ts";
+import { Exchange } from "./exchange.ts";
+import { readLabels } from "./labelled-csv.ts";
+import {
+  checkSimulatorChanges,
+  checkSimulatorOptions,
+  type AzureOpenAISimulatorChanges,
+  type AzureOpenAISimulatorOptions,
+} from "./options.ts";
+import { readBody } from "./read-body.ts";
+import { errorReply, type Reply } from "./replies.ts";
+import { routeOf, type Route } from "./routes.ts";
+import { StatisticsCounter, type SimulatorStatistics } from "./statistics.ts";
+
+/** A simulator that is running. */
+export interface AzureOpenAISimulator {
+  /** The endpoint to point a client at, for example `http://127.0.0.1:8000`. */
+  readonly url: string;
+  readonly port: number;
+  readonly statistics: () => SimulatorStatistics;
+  /** Forgets every request: statistics, limits used, prompts cached, how often a request was seen. */
+  readonly reset: () => void;
+  /**
+   * Changes options from the next request on; what is not named stays, and `undefined` brings back the default.
+   *
+   * @throws {OptionError} for an option that is unknown, has a wrong value or can't be changed
+   */
+  readonly update: (changes: AzureOpenAISimulatorChanges) => void;
+  /** Ends every connection, those that hang as well. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Starts an HTTP server that behaves as Azure OpenAI's chat completions: keys, limits, latency, usage and faults, with
+ * answers that fit the schema that a request asks for. The same seed and the same requests meet the same answers and
+ * faults, whatever their order.
+ *
+ * @example
+ * const simulator = await startAzureOpenAISimulator({ requestsPerMinute: 600, faults: { serverError: 0.02 } });
+ * @throws {OptionError} for an option that is unknown or has a wrong value, and a port that can't be had
+ * @throws {SourceError} if `answersFrom` can't be read
+ */
+export async function startAzureOpenAISimulator(
+  options: AzureOpenAISimulatorOptions = {},
+): Promise<AzureOpenAISimulator> {
+  checkSimulatorOptions(options);
+  const { port = 0, host = "127.0.0.1", answersFrom } = options;
+  const labels = answersFrom === undefined ? undefined : await readLabels(answersFrom);
+  const statistics = new StatisticsCounter();
+  const service = new ChatService(options, labels);
+  const reset = (): void => {
+    service.reset();
+    statistics.reset();
+  };
+  const startedMs = performance.now();
+  const server = createServer((request, response) => {
+    const route = routeOf(request.method ?? "GET", request.url ?? "/");
+    if (route.kind === "statistics" || route.kind === "reset") {
+      if (route.kind === "reset") reset();
+      return answerAboutItself(request, response, statistics);
+    }
+    serve({ request, response, route, statistics, service, nowMs: performance.now() - startedMs });
+  });
+  server.keepAliveTimeout = 0; // a connection that the server ends as a request is sent would be a fault that nobody ordered
+  server.on("connection", () => statistics.connected());
+  const actualPort = await listen(server, port, host);
+  return {
+    url: `http://${host.includes(":") ? `[${host}]` : host}:${actualPort}`,
+    port: actualPort,
+    statistics: () => statistics.read(),
+    reset,
+    update: (changes) => {
+      checkSimulatorChanges(changes);
+      service.update(changes);
+    },
+    close: async () => await close(server),
+  };
+}
+
+const maxBodyBytes = 16 * 1024 * 1024;
+
+interface Served {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly route: Exclude<Route, { readonly kind: "statistics" | "reset" }>;
+  readonly statistics: StatisticsCounter;
+  readonly service: ChatService;
+  readonly nowMs: number;
+}
+
+function serve({ request, response, route, statistics, service, nowMs }: Served): void {
+  const number = statistics.arrived();
+  const exchange = new Exchange(request, response, statistics, number);
+  readBody(request, maxBodyBytes, (body) => {
+    if (body === undefined) {
+      const message = `The body is larger than ${maxBodyBytes} bytes.`;
+      return exchange.reply(errorReply(413, { message, code: "413" }));
+    }
+    if (route.kind !== "chat") return exchange.reply(refusalOf(route));
+    const { deployment, apiVersion } = route;
+    try {
+      const decision = service.decide({ number, deployment, apiVersion, headers: request.headers, body, nowMs });
+      note(decision, statistics);
+      exchange.meet(decision, body);
+    } catch (error) {
+      exchange.fail(error);
+    }
+  });
+}
+
+function note({ fault, isRateLimited = false }: Decision, statistics: StatisticsCounter): void {
+  if (fault !== undefined) statistics.faulted(fault);
+  if (isRateLimited) statistics.rateLimited();
+}
+
+function refusalOf(route: Extract<Route, { readonly kind: "wrong-method" | "not-found" }>): Reply {
+  if (route.kind === "not-found") return errorReply(404, { message: route.reason, code: "404" });
+  const message = `The method is not allowed here; ${route.allowed} is.`;
+  return errorReply(405, { message, code: "405" }, ["allow", route.allowed]);
+}
+
+function answerAboutItself(request: IncomingMessage, response: ServerResponse, statistics: StatisticsCounter): void {
+  request.resume();
+  const body = JSON.stringify(statistics.read());
+  response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) }).end(body);
+}
+
+async function listen(server: Server, port: number, host: string): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    const onError = (error: Error): void =>
+      reject(
+        new OptionError("startAzureOpenAISimulator", "port", `can't listen on ${host}:${port} (${messageOf(error)})`),
+      );
+    server.once("error", onError);
+    server.listen({ port, host, backlog: 4096 }, () => {
+      server.off("error", onError);
+      resolve();
+    });
+  });
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : port;
+}
+
+async function close(server: Server): Promise<void> {
+  if (!server.listening) return;
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,124 @@
+import { keyOf } from "./request-hash.ts";
+import { Tally } from "./tally.ts";
+
+/** What a simulator has seen since it started, or since its last reset. */
+export interface SimulatorStatistics {
+  /** Requests for a completion, however they ended; those for an unknown path included. */
+  readonly requests: number;
+  /** How they ended, by HTTP status; `none` for those that got no status (reset, hung, or the client went away). */
+  readonly byStatus: Readonly<Record<string, number>>;
+  /** Faults that were served, by name. */
+  readonly byFault: Readonly<Record<string, number>>;
+  /** Requests that the limits turned away with 429; the fault `rateLimit` is not among them. */
+  readonly rateLimitedRequests: number;
+  /** As billed: of answers only. */
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+  readonly reasoningTokens: number;
+  /** Requests under way now, and at most at once. */
+  readonly concurrency: number;
+  readonly peakConcurrency: number;
+  /** Answers given to a request that had been answered before, byte for byte the same: money spent twice. */
+  readonly repeatedRequests: number;
+  /** Different system messages among the answered requests, counted up to 10,000. */
+  readonly systemMessages: number;
+  /** Connections that were opened. */
+  readonly connections: number;
+}
+
+/** The tokens of one answer. */
+export interface AnswerTokens {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+  readonly reasoningTokens: number;
+}
+
+const maxSystemMessages = 10_000;
+/** How many different bodies are remembered at most. */
+const maxBodies = 1_000_000;
+
+export class StatisticsCounter {
+  readonly #byStatus = new Map<string, number>();
+  readonly #byFault = new Map<string, number>();
+  readonly #systemMessages = new Set<number>();
+  readonly #tokens = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
+  #bodies = new Tally(maxBodies);
+  #requests = 0;
+  #rateLimited = 0;
+  #concurrency = 0;
+  #peakConcurrency = 0;
+  #repeated = 0;
+  #connections = 0;
+
+  connected(): void {
+    this.#connections += 1;
+  }
+
+  /** The number of the request, from 1. */
+  arrived(): number {
+    this.#concurrency += 1;
+    this.#peakConcurrency = Math.max(this.#peakConcurrency, this.#concurrency);
+    this.#requests += 1;
+    return this.#requests;
+  }
+
+  left(): void {
+    this.#concurrency -= 1;
+  }
+
+  ended(status: number | "none"): void {
+    count(this.#byStatus, String(status));
+  }
+
+  faulted(name: string): void {
+    count(this.#byFault, name);
+  }
+
+  rateLimited(): void {
+    this.#rateLimited += 1;
+  }
+
+  answered(body: Buffer, systemMessage: string, tokens: AnswerTokens): void {
+    if (this.#bodies.meet(keyOf(body)) > 0) this.#repeated += 1;
+    if (this.#systemMessages.size < maxSystemMessages) this.#systemMessages.add(keyOf(systemMessage));
+    this.#tokens.promptTokens += tokens.promptTokens;
+    this.#tokens.cachedTokens += tokens.cachedTokens;
+    this.#tokens.completionTokens += tokens.completionTokens;
+    this.#tokens.reasoningTokens += tokens.reasoningTokens;
+  }
+
+  /** Starts anew, but for the requests that are under way. */
+  reset(): void {
+    this.#byStatus.clear();
+    this.#byFault.clear();
+    this.#systemMessages.clear();
+    Object.assign(this.#tokens, { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 });
+    this.#bodies = new Tally(maxBodies);
+    this.#requests = this.#concurrency;
+    this.#peakConcurrency = this.#concurrency;
+    this.#rateLimited = 0;
+    this.#repeated = 0;
+    this.#connections = 0;
+  }
+
+  read(): SimulatorStatistics {
+    return {
+      requests: this.#requests,
+      byStatus: Object.fromEntries(this.#byStatus),
+      byFault: Object.fromEntries(this.#byFault),
+      rateLimitedRequests: this.#rateLimited,
+      ...this.#tokens,
+      concurrency: this.#concurrency,
+      peakConcurrency: this.#peakConcurrency,
+      repeatedRequests: this.#repeated,
+      systemMessages: this.#systemMessages.size,
+      connections: this.#connections,
+    };
+  }
+}
+
+function count(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { runCommandLine } from "../../../src/cli/program.ts";
+import { chat, completionIn, errorIn, send } from "../../support/simulator.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { commandLine } from "../../support/terminal.ts";
+
+const folder = temporaryFolder();
+
+/** `llm-etl simulate` with these words, up to the point where it listens. */
+async function simulating(...words: readonly string[]) {
+  const signals = new EventEmitter();
+  const written = { stdout: "", stderr: "" };
+  const listening = Promise.withResolvers<string>();
+  const ended = runCommandLine(["simulate", "--port", "0", ...words], {
+    stdout: { write: (text) => (written.stdout += text) },
+    stderr: {
+      write: (text) => {
+        written.stderr += text;
+        const url = /Listening on (http:\S+),/.exec(written.stderr)?.[1];
+        if (url !== undefined) listening.resolve(url);
+      },
+    },
+    once: (event, listener) => signals.once(event, listener),
+    removeListener: (event, listener) => signals.removeListener(event, listener),
+  });
+  return { url: await listening.promise, signals, ended, written };
+}
+
+test("it prints what to set, serves until a signal, then prints the statistics, exit code 0", async () => {
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    const { url, signals, ended, written } = await simulating("--deployment", "prod");
+    assert.equal(
+      written.stdout,
+      `AZURE_OPENAI_ENDPOINT=${url}\nAZURE_OPENAI_API_KEY=simulator\nAZURE_OPENAI_DEPLOYMENT=prod\n`,
+    );
+    assert.equal((await send({ url }, { body: chat("x") })).status, 200);
+    signals.emit(signal);
+    assert.equal(await ended, 0);
+    const statistics = JSON.parse(written.stdout.slice(written.stdout.indexOf("{")));
+    assert.deepEqual([statistics.requests, statistics.byStatus], [1, { 200: 1 }]);
+    assert.deepEqual([signals.listenerCount("SIGINT"), signals.listenerCount("SIGTERM")], [0, 0]);
+    await assert.rejects(send({ url }, { body: chat("x") }), { code: "ECONNREFUSED" });
+  }
+});
+
+test("its options reach the simulator", async () => {
+  const path = join(folder, "labels.csv");
+  await writeFile(path, "text,label\nplain,Emergency\n");
+  const { url, signals, ended, written } = await simulating(
+    ...[
+      "--api-key",
+      "secret",
+      "--rpm",
+      "60",
+      "--request-window-ms",
+      "60000",
+      "--seed",
+      "3",
+      "--latency-ms",
+      "1.5",
+      "--latency-sigma",
+      "0.1",
+    ],
+    ...["--tpm", "1000000", "--fault", "serverError=0", "--fault", "html=.0", "--reasoning"],
+    ...["--answers-from", path, "--text-column", "text", "--label-column", "label"],
+  );
+  assert.match(written.stdout, /AZURE_OPENAI_API_KEY=secret\n/);
+  assert.equal((await send({ url }, { body: chat("plain") })).status, 401);
+  const headers = { "api-key": "secret" };
+  const received = await send({ url }, { headers, body: chat("plain", { max_completion_tokens: 900 }) });
+  assert.equal(JSON.parse(completionIn(received).content ?? "").category, "Emergency");
+  assert.equal(received.headers["x-ratelimit-limit-requests"], "60");
+  assert.equal(received.headers["x-ratelimit-limit-tokens"], "1000000");
+  assert.equal(errorIn(await send({ url }, { headers, body: chat("x", { temperature: 0 }) })).param, "temperature");
+  signals.emit("SIGINT");
+  assert.equal(await ended, 0);
+});
+
+test("faults are served at their share", async () => {
+  const { url, signals, ended } = await simulating("--fault", "unavailable=1");
+  assert.equal((await send({ url }, { body: chat("x") })).status, 503);
+  signals.emit("SIGINT");
+  assert.equal(await ended, 0);
+});
+
+test("what is wrong on the command line is one sentence, exit code 2", async () => {
+  const cases: [readonly string[], RegExp][] = [
+    [["--port", "eighty"], /Expected a number from 0 up/],
+    [["--fault", "serverError"], /Expected name=share/],
+    [["--fault", "serverErr=0.1"], /"serverErr": unknown option; did you mean "serverError"\?/],
+    [["--fault", "html=0.9", "--fault", "hang=0.9"], /shares of at most 1 in all/],
+    [["--rpm", "0"], /"requestsPerMinute": expected a whole number from 1 up, got 0/],
+    [["--answers-from", "x.csv"], /"--answers-from": needs --text-column and --label-column/],
+    [
+      ["--answers-from", join(folder, "none.csv"), "--text-column", "a", "--label-column", "b"],
+      /there is no such file/,
+    ],
+  ];
+  for (const [words, message] of cases) {
+    const { exitCode, stdout, stderr } = await commandLine(["simulate", ...words]);
+    assert.deepEqual([exitCode, stdout], [2, ""], words.join(" "));
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /\n {4}at /);
+  }
+});

@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ChatService, type Arrival, type Decision, type Outcome } from "../../../src/testing/simulator/chat-service.ts";
+import type { AzureOpenAISimulatorOptions } from "../../../src/testing/simulator/options.ts";
+import { faultNames } from "../../../src/testing/simulator/faults.ts";
+import { chat, completionIn, errorIn, VisitAnswer } from "../../support/simulator.ts";
+
+const service = (options: AzureOpenAISimulatorOptions = {}): ChatService => new ChatService(options, undefined);
+
+function arrival(body: unknown, others: Partial<Arrival> = {}): Arrival {
+  const headers = { "api-key": "any" };
+  return {
+    number: 1,
+    deployment: undefined,
+    apiVersion: undefined,
+    headers,
+    body: Buffer.from(JSON.stringify(body)),
+    nowMs: 0,
+    ...others,
+  };
+}
+
+function replyOf({ outcome }: Decision): Extract<Outcome, { kind: "reply" }> {
+  const met = outcome();
+  assert.ok(met.kind === "reply", met.kind);
+  return met;
+}
+
+const statusOf = (decision: Decision): number => replyOf(decision).reply.status;
+
+test("an answer fits the schema, and the same request in another service gets the same answer", () => {
+  const { content } = completionIn(replyOf(service().decide(arrival(chat("Acute pain.")))).reply);
+  VisitAnswer.parse(JSON.parse(content ?? ""));
+  assert.equal(completionIn(replyOf(service().decide(arrival(chat("Acute pain.")))).reply).content, content);
+});
+
+test("usage counts prompt and schema, four characters a token, and what was seen before as cached", () => {
+  const system = "x".repeat(6000);
+  const messages = (row: string) => ({
+    model: "d",
+    messages: [
+      { role: "system", content: system },
+      { role: "user", content: row },
+    ],
+  });
+  const one = service();
+  const first = completionIn(replyOf(one.decide(arrival(messages("a".repeat(400))))).reply);
+  assert.deepEqual([first.usage.prompt_tokens, first.usage.prompt_tokens_details.cached_tokens], [1600, 0]);
+  assert.equal(first.usage.completion_tokens, Math.ceil((first.content ?? "").length / 4));
+  const second = completionIn(replyOf(one.decide(arrival(messages("b".repeat(400))))).reply);
+  assert.equal(second.usage.prompt_tokens_details.cached_tokens, 1408);
+  const elsewhere = completionIn(replyOf(one.decide(arrival(messages("c"), { deployment: "e" }))).reply);
+  assert.equal(elsewhere.usage.prompt_tokens_details.cached_tokens, 0, "another deployment has another cache");
+});
+
+test("limits are those of each deployment, and turn away with 429 and the wait", () => {
+  const limited = service({ requestsPerMinute: 120 });
+  const at = (nowMs: number, deployment = "d"): Decision => limited.decide(arrival(chat("x"), { nowMs, deployment }));
+  assert.deepEqual([at(0), at(1), at(2), at(2, "e")].map(statusOf), [200, 200, 429, 200]);
+  const turnedAway = at(400);
+  assert.equal(turnedAway.isRateLimited, true);
+  const { headers = [], body } = replyOf(turnedAway).reply;
+  assert.deepEqual(headers, ["retry-after-ms", "600", "retry-after", "1"]);
+  assert.equal(errorIn({ body }).code, "rate_limit_exceeded");
+  assert.deepEqual(turnedAway.headers.slice(0, 4), [
+    "x-ratelimit-limit-requests",
+    "120",
+    "x-ratelimit-remaining-requests",
+    "0",
+  ]);
+  assert.equal(statusOf(at(1000)), 200);
+});
+
+test("tokens are estimated on arrival as prompt characters / 4, rounded up, + max tokens", () => {
+  const body = { model: "d", messages: [{ role: "user", content: "x".repeat(401) }], max_tokens: 50 };
+  const limited = service({ tokensPerMinute: 302 });
+  assert.deepEqual(
+    [1, 2, 3].map(() => statusOf(limited.decide(arrival(body)))),
+    [200, 200, 429],
+  );
+  limited.update({ tokensPerMinute: undefined });
+  assert.equal(statusOf(limited.decide(arrival(body))), 200);
+});
+
+test("keys, deployments and outages are looked at first, in this order", () => {
+  const one = service({ apiKeys: ["k"], deployments: ["d"] });
+  const statuses = (): number[] => [
+    statusOf(one.decide(arrival(chat("x")))),
+    statusOf(one.decide(arrival(chat("x"), { headers: { "api-key": "k" } }))),
+    statusOf(one.decide(arrival(chat("x"), { headers: { "api-key": "k" }, deployment: "d" }))),
+  ];
+  assert.deepEqual(statuses(), [401, 404, 200]);
+  one.update({ outage: true });
+  assert.deepEqual(statuses(), [503, 503, 503]);
+  one.update({ outage: "reset" });
+  assert.equal(one.decide(arrival(chat("x"))).outcome().kind, "reset");
+  one.update({ outage: undefined, apiKeys: [] });
+  assert.equal(statusOf(one.decide(arrival(chat("x"), { headers: {}, deployment: "d" }))), 200);
+});
+
+test("every fault is served as what it is named", () => {
+  const statuses: Partial<Record<string, number>> = {
+    ...{ rateLimit: 429, serverError: 500, unavailable: 503, contentFilterPrompt: 400, unauthorized: 401 },
+    ...{ deploymentNotFound: 404, quotaExhausted: 429, contextLength: 400, badSchema: 400 },
+  };
+  for (const name of faultNames) {
+    const decision = service({ faults: { [name]: 1 } }).decide(arrival(chat("Acute pain. It hurts.")));
+    assert.equal(decision.fault, name);
+    const met = decision.outcome();
+    if (name === "hang" || name === "connectionReset") {
+      assert.equal(met.kind, name === "hang" ? "hang" : "reset");
+      continue;
+    }
+    assert.ok(met.kind === "reply");
+    assert.equal(met.reply.status, statuses[name] ?? 200, name);
+    assert.equal(met.delivery, name === "stalledBody" ? "stalled" : name === "truncatedBody" ? "truncated" : "whole");
+    if (["html", "stalledBody", "truncatedBody"].includes(name) || met.reply.status !== 200)
+      assert.equal(met.answered, undefined, name);
+    else assert.ok(met.answered !== undefined, name);
+  }
+});
+
+test("what the model says under a fault", () => {
+  const said = (name: string) =>
+    completionIn(replyOf(service({ faults: { [name]: 1 } }).decide(arrival(chat("Acute pain.")))).reply);
+  const fine = completionIn(replyOf(service().decide(arrival(chat("Acute pain.")))).reply);
+  assert.deepEqual([said("refusal").content, typeof said("refusal").refusal], [null, "string"]);
+  assert.deepEqual(
+    [said("contentFilterAnswer").content, said("contentFilterAnswer").finishReason],
+    [null, "content_filter"],
+  );
+  assert.equal(said("length").finishReason, "length");
+  assert.ok(fine.content?.startsWith(said("length").content ?? "?"));
+  for (const name of ["outOfRange", "wrongEnum", "invalidJSON"]) {
+    const { content, finishReason } = said(name);
+    assert.equal(finishReason, "stop");
+    assert.throws(() => VisitAnswer.parse(JSON.parse(content ?? "")), name);
+  }
+});
+
+test("a fault function decides before the shares, told how often the request was seen", () => {
+  const seen: unknown[] = [];
+  const scripted = service({
+    faults: { html: 1 },
+    fault: ({ number, deployment, messages, timesSeen, body }) => {
+      seen.push([number, deployment, messages.length, timesSeen, body["max_completion_tokens"]]);
+      return timesSeen === 0 ? "serverError" : undefined;
+    },
+  });
+  const met = [1, 2].map((number) => scripted.decide(arrival(chat("x"), { number })).fault);
+  assert.deepEqual(met, ["serverError", "html"]);
+  assert.deepEqual(seen, [
+    [1, "gpt-test", 2, 0, 200],
+    [2, "gpt-test", 2, 1, 200],
+  ]);
+  scripted.reset();
+  assert.equal(scripted.decide(arrival(chat("x"))).fault, "serverError", "after a reset nothing was seen");
+});
+
+test("faults and latencies do not depend on the order of the requests", () => {
+  const options: AzureOpenAISimulatorOptions = {
+    faults: { serverError: 0.3, refusal: 0.2 },
+    latencyMs: { median: 50, sigma: 1 },
+  };
+  const rows = Array.from({ length: 200 }, (_, index) => `row ${index}`);
+  const outcomes = (order: readonly string[]): Map<string, unknown> => {
+    const one = service(options);
+    return new Map(
+      order.map((row) => [
+        row,
+        [0, 1].map(() => one.decide(arrival(chat(row)))).map(({ fault, waitMs }) => [fault, waitMs]),
+      ]),
+    );
+  };
+  const forwards = outcomes(rows);
+  const backwards = outcomes(rows.toReversed());
+  for (const row of rows) assert.deepEqual(forwards.get(row), backwards.get(row));
+});
+
+test("an answer longer than the tokens it may have is cut, and a reasoning model spends tokens on reasoning first", () => {
+  const short = completionIn(replyOf(service().decide(arrival(chat("x", { max_completion_tokens: 3 })))).reply);
+  assert.deepEqual([short.finishReason, short.content?.length, short.usage.completion_tokens], ["length", 12, 3]);
+  const reasoning = completionIn(
+    replyOf(service({ reasoning: true }).decide(arrival(chat("x", { max_completion_tokens: 2000 })))).reply,
+  );
+  const { reasoning_tokens: spent } = reasoning.usage.completion_tokens_details;
+  assert.ok(spent >= 64 && reasoning.usage.completion_tokens > spent && reasoning.finishReason === "stop");
+  const none = completionIn(
+    replyOf(service({ reasoning: true }).decide(arrival(chat("x", { max_completion_tokens: 20 })))).reply,
+  );
+  assert.deepEqual([none.finishReason, none.content, none.usage.completion_tokens], ["length", "", 20]);
+});
+
+test("a schema that no finite answer fits is refused instead of bringing the service down", () => {
+  const schema = { type: "object", properties: { a: { $ref: "#" } }, required: ["a"], additionalProperties: false };
+  const body = chat("x", {
+    response_format: { type: "json_schema", json_schema: { name: "n", strict: true, schema } },
+  });
+  assert.match(replyOf(service().decide(arrival(body))).reply.body, /no finite answer/);
+});
+
+test("the model's name is the deployment's, or the one that is given", () => {
+  assert.equal(completionIn(replyOf(service().decide(arrival(chat("x")))).reply).model, "gpt-test");
+  assert.equal(completionIn(replyOf(service({ model: "gpt-x" }).decide(arrival(chat("x")))).reply).model, "gpt-x");
+});
+
+test("names of deployments that a client makes up do not fill the memory", () => {
+  const one = service({ requestsPerMinute: 60 });
+  for (let index = 0; index < 2500; index += 1)
+    assert.equal(statusOf(one.decide(arrival(chat("x"), { deployment: `d${index}` }))), 200);
+});

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { OptionError, RowError, SourceError } from "../../../src/core/exceptions.ts";
+import { readLabels } from "../../../src/testing/simulator/labelled-csv.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+
+const folder = temporaryFolder();
+const columns = { textColumn: "text", labelColumn: "category" };
+
+test("texts get their labels, with commas, quotes and line breaks in them, and others none", async () => {
+  const path = join(folder, "labels.csv");
+  await writeFile(path, 'text,category\n"a, ""b""\nc",one\nplain,two\n');
+  const labels = await readLabels({ path, ...columns });
+  assert.deepEqual(['a, "b"\nc', "plain", "unknown"].map(labels.of), ["one", "two", undefined]);
+});
+
+test("a file that is missing, has no rows, lacks a column or has a ragged row is refused", async () => {
+  const path = join(folder, "others.csv");
+  await assert.rejects(readLabels({ path, ...columns }), SourceError);
+  await writeFile(path, "text,category\n");
+  await assert.rejects(readLabels({ path, ...columns }), /has a header but no rows/);
+  await writeFile(path, "text,categories\na,b\n");
+  await assert.rejects(readLabels({ path, ...columns }), (error) => {
+    assert.ok(error instanceof OptionError);
+    assert.match(error.message, /"labelColumn": the file has no column "category"; did you mean "categories"\?/);
+    return true;
+  });
+  await writeFile(path, "text,category\na,b\nc\n");
+  await assert.rejects(readLabels({ path, ...columns }), RowError);
+});

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SchemaBook } from "../../../src/testing/simulator/schema-book.ts";
+
+const schema = { type: "object", properties: { a: { type: "string" } }, required: ["a"], additionalProperties: false };
+
+test("a schema is examined once, and known again by its text", () => {
+  const book = new SchemaBook();
+  const entry = book.entry(JSON.stringify(schema), schema);
+  assert.deepEqual([entry.problem, entry.strictProblem], [undefined, undefined]);
+  assert.equal(book.entry(JSON.stringify(schema), structuredClone(schema)), entry);
+  const open = { ...schema, additionalProperties: true };
+  const other = book.entry(JSON.stringify(open), open);
+  assert.match(other.strictProblem ?? "", /additionalProperties/);
+  assert.equal(other.problem, undefined);
+  assert.notEqual(other.key, entry.key);
+});
+
+test("what is no schema has a problem, and many schemas do not fill it", () => {
+  const book = new SchemaBook();
+  for (const value of [null, [], "x", undefined])
+    assert.match(book.entry(String(value), value).problem ?? "", /not an object/);
+  for (let index = 0; index < 1000; index += 1) {
+    assert.equal(book.entry(`${index}`, { ...schema, title: String(index) }).problem, undefined);
+  }
+  let deep: unknown = {};
+  for (let level = 0; level < 5000; level += 1) deep = { items: deep };
+  assert.match(book.entry("deep", deep).problem ?? "", /nested/);
+});
+
+test("a text is parsed if it holds a schema", () => {
+  const book = new SchemaBook();
+  assert.equal(book.parsed(JSON.stringify(schema))?.type, "object");
+  assert.equal(book.parsed(JSON.stringify(schema)), book.parsed(JSON.stringify(schema)));
+  assert.deepEqual(
+    [book.parsed("no schema"), book.parsed("3"), book.parsed("no schema")],
+    [undefined, undefined, undefined],
+  );
+});
