@@ -27,12 +27,15 @@ export {
   ValidationError,
   ValueError,
 } from "./core/exceptions.ts";
-export { Pipeline, type PipelineOptions, type RunnablePipeline, type RunOptions } from "./core/pipeline.ts";
-export type { RunReport, RunUsage } from "./core/report.ts";
+export { Pipeline, type RunnablePipeline } from "./core/pipeline.ts";
+export type { PipelineOptions, RunOptions } from "./core/pipeline-options.ts";
+export type { RunCost, RunReport, RunUsage } from "./core/report.ts";
 export { GlobalState, type Lineage, SinkState } from "./core/state.ts";
 export type { DeadLetter, FailedRow } from "./dead-letter/base.ts";
 export { classifierOutput, LLMOutputBase, SummarizerOutput } from "./llm/base-schemas.ts";
+export type { AdmissionOptions } from "./llm/admission-options.ts";
 export type { Conversation, Prompt } from "./llm/client.ts";
+export type { Prices } from "./llm/pricing.ts";
 export { ProviderError, type ProviderErrorClass, type ProviderErrorFacts } from "./llm/provider-error.ts";
 export type {
   ChatMessage,
@@ -40,6 +43,8 @@ export type {
   LLMProvider,
   LLMRequest,
   LLMResponse,
+  Quota,
+  RateLimit,
   TokenUsage,
 } from "./llm/providers/base.ts";
 export type { ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "./sinks/base.ts";

@@ -31,7 +31,7 @@ function importsOf(path: string): Import[] {
 /** Who may import what, first match decides: a file's path, then the paths that it may import. `type:` allows types only. */
 const law: readonly (readonly [RegExp, readonly RegExp[], readonly RegExp[]])[] = [
   [/^core\/pipeline\.ts$/, [/^core\//, /^dead-letter\//, /^llm\/[^/]+$/], [/\/base\.ts$/]],
-  [/^core\//, [/^core\//], [/\/base\.ts$/, /^llm\/client\.ts$/]],
+  [/^core\//, [/^core\//], [/\/base\.ts$/, /^llm\/(client|admission-options)\.ts$/]],
   [/^(sources|sinks|steps)\/base\.ts$|^llm\/providers\/base\.ts$|^dead-letter\/base\.ts$/, [], [/^core\//, /^llm\//]],
   [/^sources\//, [/^sources\/base\.ts$/, /^core\//, /^(csv|sqlite|sql-server)\//], []],
   [/^sinks\//, [/^sinks\/base\.ts$/, /^core\//, /^(csv|sqlite|sql-server)\//], []],

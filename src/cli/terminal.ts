@@ -1,4 +1,6 @@
-import { LLMEtlError, messageOf } from "../core/exceptions.ts";
+import { LLMEtlError } from "../core/exceptions.ts";
+import { messageOf } from "../core/thrown.ts";
+import { stacksOf } from "./stack.ts";
 
 /** The slice of `process` that the command line uses. */
 export interface Terminal {
@@ -8,9 +10,9 @@ export interface Terminal {
   readonly removeListener: (event: "SIGINT" | "SIGTERM", listener: () => void) => unknown;
 }
 
-/** An error in words, with its code; with its stack where `withStack` asks for it. */
+/** An error in words, with its code; with its stack and those of its causes where `withStack` asks for them. */
 export function describeError(error: unknown, withStack: boolean): string {
   const code = error instanceof LLMEtlError ? ` [${error.code}]` : "";
-  const stack = withStack && error instanceof Error ? `\n${error.stack}` : "";
+  const stack = withStack && error instanceof Error ? `\n${stacksOf(error)}` : "";
   return `llm-etl: ${messageOf(error)}${code}${stack}`;
 }

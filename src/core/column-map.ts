@@ -1,5 +1,6 @@
 import type { ColumnMap, ColumnValues, SinkSession, Violation } from "../sinks/base.ts";
-import { ColumnMapError, LLMEtlError, nameOf, SinkError, ValueError } from "./exceptions.ts";
+import { ColumnMapError, LLMEtlError, SinkError, ValueError } from "./exceptions.ts";
+import { nameOf } from "./thrown.ts";
 
 /**
  * What a finished row puts into each column.

@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import type { DeadLetter } from "../dead-letter/base.ts";
 import type { Conversation } from "../llm/client.ts";
@@ -8,16 +7,10 @@ import type { Step } from "../steps/base.ts";
 import { Batcher } from "./batcher.ts";
 import { mapColumns, refuseMisfits } from "./column-map.ts";
 import type { EventHandler, RowOutcome } from "./events.ts";
-import {
-  LLMEtlError,
-  messageOf,
-  RunError,
-  SinkDataError,
-  SinkError,
-  SourceError,
-  StepFailedError,
-} from "./exceptions.ts";
-import { applySchema, primaryKeyOf, refuseDuplicate } from "./intake.ts";
+import { LLMEtlError, RunError, SinkDataError, SinkError, SourceError, StepFailedError } from "./exceptions.ts";
+import { abandonAfterMs, Stopping, within } from "./stopping.ts";
+import { messageOf, withoutSecrets } from "./thrown.ts";
+import { intake } from "./intake.ts";
 import { SeenKeys } from "./seen-keys.ts";
 import { SourceOrder } from "./source-order.ts";
 import { GlobalState, type Lineage, SinkState } from "./state.ts";
@@ -71,55 +64,62 @@ export async function runEngine(options: EngineOptions): Promise<LLMEtlError | n
 class Engine {
   readonly #options: EngineOptions;
   readonly #seen = new SeenKeys();
-  /** Aborted when no more rows are wanted. */
-  readonly #reading = new AbortController();
-  /** Aborted when rows in flight are given up, a grace period later. */
-  readonly #working = new AbortController();
+  readonly #stopping: Stopping;
   readonly #batcher: Batcher<FinishedRow>;
   readonly #order: SourceOrder<FinishedRow> | undefined;
+  /** Rows that were read and have not ended. */
+  readonly #passages = new Set<Passage>();
   #session: SinkSession | undefined;
-  #error: LLMEtlError | null = null;
   #sinkFailed = false;
-  #graceTimer: NodeJS.Timeout | undefined;
   #inFlight = 0;
   #onRowEnd: (() => void) | undefined;
-  #onStop: (() => void) | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    const { batchSize, flushIntervalMs, concurrency, sink } = options;
+    const { batchSize, flushIntervalMs, concurrency, sink, gracePeriodMs } = options;
+    this.#stopping = new Stopping(gracePeriodMs);
     this.#batcher = new Batcher({ size: batchSize, intervalMs: flushIntervalMs, write: this.#write });
     if (sink.preserveOrder) {
       this.#order = new SourceOrder(Math.max(batchSize, 4 * concurrency), (row) => this.#batcher.add(row));
     }
-    setMaxListeners(0, this.#working.signal); // every row in flight may listen
   }
 
   async run(): Promise<LLMEtlError | null> {
     const { signal, sink } = this.#options;
-    const onAbort = (): void => this.#stop(signal.reason);
+    const onAbort = (): void => this.#stopping.stop(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
     try {
-      this.#session = await sink.open({ signal: this.#working.signal });
       if (signal.aborted) onAbort();
-      signal.addEventListener("abort", onAbort, { once: true });
-      await this.#read();
-      while (this.#inFlight > 0) await this.#rowEnd();
-      await this.#batcher.drain();
+      this.#session = await sink.open({ signal: this.#stopping.working });
+      this.#stopping.begin();
+      await this.#stopping.orAbandoned(this.#readAndFinish());
+    } catch (error) {
+      if (this.#stopping.error === null || this.#session !== undefined) throw error;
+      // Otherwise the abort ended the opening.
     } finally {
       signal.removeEventListener("abort", onAbort);
-      clearTimeout(this.#graceTimer);
-      this.#seen.close();
+      for (const passage of this.#passages) this.#end(passage, "pending");
       await this.#close();
+      this.#stopping.end();
+      this.#seen.close();
     }
-    return this.#error;
+    return this.#stopping.error;
+  }
+
+  async #readAndFinish(): Promise<void> {
+    await this.#read();
+    while (this.#inFlight > 0) await this.#rowEnd();
+    await this.#batcher.drain();
   }
 
   async #close(): Promise<void> {
     try {
-      await this.#session?.close(this.#error === null ? "completed" : "stopped");
+      const closing = this.#session?.close(this.#stopping.error === null ? "completed" : "stopped");
+      await (this.#stopping.isAbandoned ? within(abandonAfterMs, closing) : closing);
     } catch (error) {
-      this.#stop(asRunError(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error })));
-      clearTimeout(this.#graceTimer);
+      this.#stopping.stop(
+        asRunError(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error })),
+      );
     }
   }
 
@@ -127,21 +127,22 @@ class Engine {
   async #read(): Promise<void> {
     const { source, concurrency, limit, parameters } = this.#options;
     try {
-      const rows = source.read({ signal: this.#reading.signal, parameters })[Symbol.asyncIterator]();
+      const rows = source.read({ signal: this.#stopping.reading, parameters })[Symbol.asyncIterator]();
       for (let sequence = 0; sequence < limit; sequence += 1) {
         while (this.#inFlight >= concurrency) await this.#rowEnd();
         await this.#order?.admit(sequence);
-        if (this.#error !== null) break;
-        const next = await this.#orStop(rows.next());
+        if (this.#stopping.error !== null) break;
+        const next = await this.#stopping.orStopped(rows.next());
         if (next === undefined || next.done === true) break;
+        if (typeof next.value !== "object" || next.value === null) throw new TypeError("it yielded what is no row");
         void this.#take(next.value, sequence);
         // Without it, a source and a provider that never wait would keep timers and signals from being served.
         if (sequence % 64 === 63) await setImmediate();
       }
-      this.#reading.abort();
-      await Promise.race([rows.return?.(), aborted(this.#working.signal)]);
+      this.#stopping.endReading();
+      await within(this.#options.gracePeriodMs + abandonAfterMs, rows.return?.());
     } catch (error) {
-      this.#stop(asRunError(error, (problem) => new SourceError(source.name, problem, { cause: error })));
+      this.#stopping.stop(asRunError(error, (problem) => new SourceError(source.name, problem, { cause: error })));
     }
   }
 
@@ -156,6 +157,7 @@ class Engine {
       retryCount: 0,
       processed: {},
     };
+    this.#passages.add(passage);
     this.#options.emit({ type: "row-start", position: row.position });
     let finished: FinishedRow | undefined;
     try {
@@ -163,6 +165,7 @@ class Engine {
     } catch (error) {
       await this.#fail(error, passage);
     }
+    if (this.#stopping.isAbandoned) return; // the run has ended without this row
     if (this.#order !== undefined) await this.#order.settle(sequence, finished);
     else if (finished !== undefined) await this.#batcher.add(finished);
     this.#inFlight -= 1;
@@ -175,10 +178,10 @@ class Engine {
     const lineage: Record<string, Lineage | null> = {};
     for (const step of steps) {
       passage.step = step.name;
-      const llm = this.#options.conversation(step, state.pk, this.#working.signal);
+      const llm = this.#options.conversation(step, state.pk, this.#stopping.working);
       try {
         // The builder's types have matched each step to the state that it is given.
-        const output = await step.run(state as never, { signal: this.#working.signal, llm });
+        const output = await step.run(state as never, { signal: this.#stopping.working, llm });
         state = state.with(step.name, step.outputKey, output);
       } catch (error) {
         throw error instanceof LLMEtlError ? error : new StepFailedError(step.name, error);
@@ -197,17 +200,15 @@ class Engine {
 
   async #intake(row: SourceRow, source: AnySource, passage: Passage): Promise<AnyState> {
     if ("error" in row) throw row.error;
-    passage.pk = primaryKeyOf(row.raw, source.primaryKeyColumn, row.position);
-    const raw = source.schema === undefined ? row.raw : await applySchema(source.schema, row.raw, row.position);
-    refuseDuplicate(this.#seen, passage.pk, source.primaryKeyColumn, row.position);
-    return new GlobalState({ pk: passage.pk, raw: Object.freeze(raw), processed: {}, log: [], startedAt: new Date() });
+    const { pk, raw } = await intake(row, source, this.#seen, passage);
+    return new GlobalState({ pk, raw, processed: {}, log: [], startedAt: new Date() });
   }
 
   /** Writes a batch; where the sink refuses it for its data, halves it until the bad rows stand alone. Never rejects. */
   readonly #write = async (batch: readonly FinishedRow[]): Promise<void> => {
     const startedAt = performance.now();
     try {
-      if (this.#sinkFailed) throw this.#error;
+      if (this.#sinkFailed) throw new RunError("SINK_FAILED", "the sink has failed before");
       await this.#session?.write(batch.map(({ values }) => values));
     } catch (error) {
       const [first] = batch;
@@ -219,7 +220,9 @@ class Engine {
         await this.#fail(error, first.passage);
       } else {
         this.#sinkFailed = true;
-        this.#stop(asRunError(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error })));
+        this.#stopping.stop(
+          asRunError(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error })),
+        );
         for (const { passage } of batch) this.#end(passage, "pending");
       }
       return;
@@ -232,12 +235,12 @@ class Engine {
   async #fail(cause: unknown, passage: Passage): Promise<void> {
     const { onRowError, deadLetter, steps } = this.#options;
     const error = cause instanceof LLMEtlError ? cause : new RunError("INTERNAL_ERROR", messageOf(cause), { cause });
-    if (this.#working.signal.aborted || error.scope === "run") {
-      this.#stop(error);
+    if (this.#stopping.working.aborted || error.scope === "run") {
+      this.#stopping.stop(error);
       return this.#end(passage, "pending");
     }
     if (onRowError === "skip") return this.#end(passage, "skipped", error.code);
-    if (onRowError === "fail") this.#stop(error);
+    if (onRowError === "fail") this.#stopping.stop(error);
     if (onRowError === "dead_letter") {
       const partialState = Object.fromEntries(
         steps.map(({ outputKey }) => [outputKey, passage.processed[outputKey] ?? null]),
@@ -245,25 +248,20 @@ class Engine {
       try {
         await deadLetter?.add({ ...passage, error, partialState });
       } catch (failure) {
-        this.#stop(asRunError(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure })));
+        this.#stopping.stop(
+          asRunError(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure })),
+        );
         return this.#end(passage, "pending");
       }
     }
     this.#end(passage, "failed", error.code);
   }
 
-  #end({ position, pk }: Passage, outcome: RowOutcome, errorCode: string | null = null): void {
+  /** Says how a row ended: once, also where a row that was given up ends after all. */
+  #end(passage: Passage, outcome: RowOutcome, errorCode: string | null = null): void {
+    if (!this.#passages.delete(passage)) return;
+    const { position, pk } = passage;
     this.#options.emit({ type: "row-end", position, pk, outcome, errorCode });
-  }
-
-  /** The first reason wins: no more rows, and a grace period for those in flight. */
-  #stop(reason: unknown): void {
-    if (this.#error !== null) return;
-    this.#error =
-      reason instanceof LLMEtlError ? reason : new RunError("ABORTED", "the run was aborted", { cause: reason });
-    this.#reading.abort(this.#error);
-    this.#graceTimer = setTimeout(() => this.#working.abort(this.#error), this.#options.gracePeriodMs);
-    this.#onStop?.();
   }
 
   async #rowEnd(): Promise<void> {
@@ -271,24 +269,9 @@ class Engine {
       this.#onRowEnd = resolve;
     });
   }
-
-  /** The promise, or undefined as soon as the run stops: a source that hangs does not hang the run. */
-  async #orStop<Value>(promise: Promise<Value>): Promise<Value | undefined> {
-    return await new Promise((resolve, reject) => {
-      this.#onStop = () => resolve(undefined);
-      promise.then(resolve, reject);
-      if (this.#error !== null) resolve(undefined);
-    });
-  }
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 /** An error that ends the run, as it is or as `wrap` words it. */
 function asRunError(error: unknown, wrap: (problem: string) => LLMEtlError): LLMEtlError {
-  return error instanceof LLMEtlError && error.scope === "run" ? error : wrap(messageOf(error));
+  return error instanceof LLMEtlError && error.scope === "run" ? error : wrap(withoutSecrets(messageOf(error)));
 }

@@ -1,3 +1,6 @@
+import { inspect } from "node:util";
+import { messageOf, nameOf, textOf } from "./thrown.ts";
+
 /**
  * Every error that llm-etl throws or reports. `docs/errors.md` has a heading for each code.
  *
@@ -61,18 +64,59 @@ export interface ErrorOptions {
   readonly detail?: string;
 }
 
-/** The base of all: a stable `code`, a `scope`, and a message that says expected, got and what to do. */
+/** One answer that did not pass, and why: kept in the dead letter file. */
+export interface InvalidAnswer {
+  readonly answer: string;
+  readonly issues: readonly string[];
+}
+
+/**
+ * The base of all: a stable `code`, a `scope`, and a message that says expected, got and what to do. What may hold content
+ * (`detail`, `attempts`, the message of the `cause`) is there to be read, but stands in no JSON and on no terminal.
+ */
 export class LLMEtlError extends Error {
   readonly code: string;
   readonly scope: ErrorScope;
-  readonly detail: string;
+  readonly #detail: string;
+  #attempts: readonly InvalidAnswer[] = [];
 
   constructor(code: string, scope: ErrorScope, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.name = new.target.name;
     this.code = code;
     this.scope = scope;
-    this.detail = options.detail ?? message;
+    this.#detail = options.detail ?? message;
+  }
+
+  /** The message with the values in it. */
+  get detail(): string {
+    return this.#detail;
+  }
+
+  /** The answers that the model gave before the row failed. */
+  get attempts(): readonly InvalidAnswer[] {
+    return this.#attempts;
+  }
+
+  /** The same error, with the answers that were paid for before it. */
+  withAttempts(attempts: readonly InvalidAnswer[]): this {
+    this.#attempts = attempts;
+    return this;
+  }
+
+  toJSON(): { readonly name: string; readonly code: string; readonly scope: ErrorScope; readonly message: string } {
+    const { name, code, scope, message } = this;
+    return { name, code, scope, message };
+  }
+
+  static {
+    // What `console.log` shows. Not a method: its computed name can't stand in a declaration file.
+    Object.defineProperty(this.prototype, inspect.custom, {
+      value(this: LLMEtlError): string {
+        const cause = this.cause === undefined ? "" : `\n  caused by ${nameOf(this.cause)}`;
+        return `${this.stack ?? this.message} [${this.code}]${cause}`;
+      },
+    });
   }
 }
 
@@ -185,19 +229,11 @@ export class InputTooLongError extends RowError {
   }
 }
 
-/** One answer that did not pass, and why: kept in the dead letter file. */
-export interface InvalidAnswer {
-  readonly answer: string;
-  readonly issues: readonly string[];
-}
-
 /** The model's last answer did not pass validation, and no re-ask is left (or none would help). */
 export class ValidationError extends RowError {
-  readonly attempts: readonly InvalidAnswer[];
-
   constructor(step: string, message: string, detail: string, attempts: readonly InvalidAnswer[]) {
     super("INVALID_OUTPUT", `${step}: ${message}`, { detail });
-    this.attempts = attempts;
+    this.withAttempts(attempts);
   }
 }
 
@@ -244,24 +280,4 @@ export class PayloadLogError extends RunError {
       { cause },
     );
   }
-}
-
-/** The message of anything thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : textOf(error);
-}
-
-/** Anything thrown as text, name and message, for a `detail`. */
-export function textOf(error: unknown): string {
-  try {
-    return String(error);
-  } catch {
-    return nameOf(error); // an object without a prototype, say, can't be made text
-  }
-}
-
-/** The kind of anything thrown, without its message: a message of the user's own code may hold content. */
-export function nameOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error === "object" ? "an object" : `a ${typeof error}`;
-  return `${/^[aeiou]/i.test(error.name) ? "an" : "a"} ${error.name}`;
 }

@@ -46,9 +46,7 @@ export class LinesFile {
   async append(line: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ line, resolve, reject });
-      this.#writing ??= this.#writeWaiting().finally(() => {
-        this.#writing = undefined;
-      });
+      this.#writing ??= this.#writeWaiting();
     });
   }
 
@@ -69,6 +67,7 @@ export class LinesFile {
         for (const { reject } of lines) reject(error);
       }
     }
+    this.#writing = undefined; // in the same turn as the loop's last look: a line added from now on begins a new one
   }
 
   async #write(bytes: Buffer): Promise<void> {

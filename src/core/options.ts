@@ -70,6 +70,15 @@ export const isFunctionMap: OptionCheck = checkThat(
     Object.values(value).every((item) => typeof item === "function"),
 );
 
+/** Milliseconds that a timer can wait: from `minimum` to 2,147,483,647 (24 days). */
+export function isDuration(minimum: number): OptionCheck {
+  const longest = 2 ** 31 - 1; // Node takes a longer one for 1 ms
+  return checkThat(
+    `whole milliseconds from ${minimum} to ${longest}`,
+    (value) => Number.isSafeInteger(value) && Number(value) >= minimum && Number(value) <= longest,
+  );
+}
+
 /** A whole number from `minimum` up. */
 export function isCount(minimum: number): OptionCheck {
   return checkThat(

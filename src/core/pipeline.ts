@@ -1,88 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { DeadLetterFile } from "../dead-letter/file.ts";
-import { type AdmissionOptions, checkAdmission, resolveAdmission } from "../llm/admission-options.ts";
+import { checkAdmission, resolveAdmission } from "../llm/admission-options.ts";
 import { Budget } from "../llm/budget.ts";
 import { LLMClient } from "../llm/client.ts";
 import { PayloadLog } from "../llm/payload-log.ts";
 import type { LLMProvider } from "../llm/providers/base.ts";
 import type { Sink } from "../sinks/base.ts";
-import type { Parameters, Source } from "../sources/base.ts";
 import type { Step } from "../steps/base.ts";
 import { runEngine } from "./engine.ts";
 import type { EventHandler, RunEvent } from "./events.ts";
 import { type LLMEtlError, OptionError, RunError } from "./exceptions.ts";
-import {
-  checkOptions,
-  hasFunctions,
-  isCount,
-  isFunction,
-  isName,
-  isNumber,
-  isObject,
-  isOneOf,
-  isPath,
-  type OptionCheck,
-  optional,
-} from "./options.ts";
+import { checkOptions, hasFunctions, type OptionCheck } from "./options.ts";
+import { pipelineChecks, type PipelineOptions, runChecks, type RunOptions } from "./pipeline-options.ts";
 import { absolutePath } from "./paths.ts";
 import { type RunReport, Tally } from "./report.ts";
 import type { GlobalState, SinkState } from "./state.ts";
-
-export interface PipelineOptions<Row extends object> {
-  /** Names the pipeline in logs and caches. */
-  readonly name: string;
-  readonly source: Source<Row>;
-  /** Whom a step asks that has no provider of its own. */
-  readonly llmProvider: LLMProvider;
-  /**
-   * What a row that fails means: `fail` stops the run, `skip` leaves the row out, `dead_letter` keeps it in a file.
-   * The other rows are not touched. @default "fail"
-   */
-  readonly onRowError?: "fail" | "skip" | "dead_letter" | undefined;
-  /** Where `dead_letter` keeps failed rows: one JSON object a line, mode 0600. @default "output/failed_rows.jsonl" */
-  readonly deadLetterPath?: string | URL | undefined;
-  /** How many rows are in flight at once. @default 32 */
-  readonly concurrency?: number | undefined;
-  /** How many rows the sink writes at once. @default 500 */
-  readonly batchSize?: number | undefined;
-  /** How long a finished row waits for its batch to fill, in milliseconds. @default 2,000 */
-  readonly flushIntervalMs?: number | undefined;
-  /** How much of each call the payload log keeps: `metadata` leaves out messages and answers. @default "full" */
-  readonly payloadLog?: "full" | "metadata" | "off" | undefined;
-  /** One JSON object a line for each attempt, mode 0600. @default "logs/llm_payloads.jsonl" */
-  readonly payloadLogPath?: string | URL | undefined;
-  /** At this size the payload log is renamed and begun anew, in bytes. @default 1 GiB */
-  readonly payloadLogMaxBytes?: number | undefined;
-  /** Applied to each message and answer before it is logged. @default nothing is changed */
-  readonly redact?: ((text: string) => string) | undefined;
-  /** How calls are spaced, held back and tried again. */
-  readonly admission?: AdmissionOptions | undefined;
-  /** After so many failed or skipped rows (or, below 1, such a share of the rows, from 200 on) the run stops. @default never */
-  readonly maxRowErrors?: number | undefined;
-  /** The most calls of a run: it then stops, resumable. @default no limit */
-  readonly maxCalls?: number | undefined;
-  /** The most that a run may cost, in the currency of the providers' prices, give or take the calls in flight. @default no limit */
-  readonly maxCost?: number | undefined;
-}
-
-export interface RunOptions {
-  /** The most rows to read. @default all */
-  readonly limit?: number | undefined;
-  /** @default the pipeline's */
-  readonly concurrency?: number | undefined;
-  /** Values for the names in the source's statement; they win over the source's own. */
-  readonly parameters?: Parameters | undefined;
-  /** Aborting it stops the run: no further row is read, and what is complete is written. */
-  readonly signal?: AbortSignal | undefined;
-  /** How long rows in flight may take to finish when the run stops, in milliseconds. @default 30,000 */
-  readonly gracePeriodMs?: number | undefined;
-  /** Called for everything that happens. What it throws stops the run. */
-  readonly onEvent?: EventHandler | undefined;
-  /** @default the pipeline's */
-  readonly maxCalls?: number | undefined;
-  /** @default the pipeline's */
-  readonly maxCost?: number | undefined;
-}
 
 /** A pipeline with its sink: ready to run, as often as you like. */
 export interface RunnablePipeline {
@@ -112,6 +44,9 @@ export class Pipeline<Row extends object, Processed extends object = object> {
     if (options.deadLetterPath !== undefined && options.onRowError !== "dead_letter") {
       throw new OptionError("Pipeline", "deadLetterPath", 'is only used with onRowError: "dead_letter"');
     }
+    if (options.deadLetterPath !== undefined && deadLetterPathOf(options) === payloadLogPathOf(options)) {
+      throw new OptionError("Pipeline", "deadLetterPath", "is the payload log's path too: give each a file of its own");
+    }
     if (options.admission !== undefined) checkAdmission(options.admission);
     this.#options = options;
   }
@@ -120,6 +55,7 @@ export class Pipeline<Row extends object, Processed extends object = object> {
   step<const Key extends string, Out>(
     step: Step<GlobalState<Row, Processed>, Key extends keyof Processed ? never : Key, Out>,
   ): Pipeline<Row, Processed & { readonly [Name in Key]: Out }> {
+    if (!isStep.fits(step)) throw new OptionError("Pipeline", "step", `expected ${isStep.expected}`);
     for (const other of this.#steps) {
       if (other.name === step.name) throw new OptionError("Pipeline", "step", `two steps are named "${step.name}"`);
       if (other.outputKey === step.outputKey) {
@@ -133,51 +69,15 @@ export class Pipeline<Row extends object, Processed extends object = object> {
 
   /** Ends in a sink. */
   to(sink: Sink<SinkState<Row, Processed>>): RunnablePipeline {
-    hasFunctionsOrThrow(sink);
+    if (!isSink.fits(sink)) throw new OptionError("Pipeline", "to", `expected ${isSink.expected}`);
     const options = this.#options;
     const steps = this.#steps;
     return { name: options.name, run: async (runOptions) => await run(options, steps, sink, runOptions) };
   }
 }
 
-const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-?: OptionCheck } = {
-  name: isName,
-  source: hasFunctions("a source", "read"),
-  llmProvider: hasFunctions("a provider", "complete", "fingerprint"),
-  onRowError: optional(isOneOf("fail", "skip", "dead_letter")),
-  deadLetterPath: optional(isPath),
-  concurrency: optional(isCount(1)),
-  batchSize: optional(isCount(1)),
-  flushIntervalMs: optional(isCount(1)),
-  payloadLog: optional(isOneOf("full", "metadata", "off")),
-  payloadLogPath: optional(isPath),
-  payloadLogMaxBytes: optional(isCount(1)),
-  redact: optional(isFunction),
-  admission: optional(isObject),
-  maxRowErrors: optional({
-    expected: "a whole number from 1 up, or a share between 0 and 1",
-    fits: (value) => isCount(1).fits(value) || (typeof value === "number" && value > 0 && value < 1),
-    required: true,
-  }),
-  maxCalls: optional(isCount(1)),
-  maxCost: optional(isNumber(0)),
-};
-
-const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } = {
-  limit: optional(isCount(1)),
-  concurrency: optional(isCount(1)),
-  parameters: optional(isObject),
-  signal: optional({ expected: "an AbortSignal", fits: (value) => value instanceof AbortSignal, required: true }),
-  gracePeriodMs: optional(isCount(0)),
-  onEvent: optional(isFunction),
-  maxCalls: optional(isCount(1)),
-  maxCost: optional(isNumber(0)),
-};
-
-function hasFunctionsOrThrow(sink: object): void {
-  const check = hasFunctions("a sink", "open");
-  if (!check.fits(sink)) throw new OptionError("Pipeline", "to", `expected ${check.expected}`);
-}
+const isStep: OptionCheck = hasFunctions("a step", "run");
+const isSink: OptionCheck = hasFunctions("a sink", "open");
 
 /** The one place where the parts of a run are put together. */
 async function run<Row extends object, Processed extends object>(
@@ -203,20 +103,18 @@ async function run<Row extends object, Processed extends object>(
   const emit = (event: RunEvent): void => {
     tally.add(event);
     if (event.type === "row-end") stopAtTooManyErrors(tally, options.maxRowErrors, halt);
-    try {
-      onEvent?.(event);
-    } catch (cause) {
-      halt.abort(new RunError("EVENT_HANDLER_FAILED", "the onEvent handler threw, so the run was stopped", { cause }));
-    }
+    handOver(event, onEvent, halt);
   };
-  const payloadLog = await openPayloadLog(options, runId);
-  const deadLetter = onRowError === "dead_letter" ? await openDeadLetter(options, runId) : undefined;
   const budget = new Budget({ maxCalls, maxCost });
   const admission = resolveAdmission(options.admission);
-  const client = new LLMClient({ pipeline: name, concurrency, admission, budget, payloadLog, emit });
+  let payloadLog: PayloadLog | undefined;
+  let deadLetter: DeadLetterFile | undefined;
   let error: LLMEtlError | null;
-  emit({ type: "run-start", runId, pipeline: name, startedAt });
   try {
+    payloadLog = await openPayloadLog(options, runId);
+    deadLetter = onRowError === "dead_letter" ? await DeadLetterFile.open(deadLetterPathOf(options), runId) : undefined;
+    const client = new LLMClient({ pipeline: name, concurrency, admission, budget, payloadLog, emit });
+    emit({ type: "run-start", runId, pipeline: name, startedAt });
     error = await runEngine({
       runId,
       source,
@@ -236,12 +134,24 @@ async function run<Row extends object, Processed extends object>(
         client.conversation({ step: step.name, pk, provider: step.llmProvider ?? llmProvider, signal: working }),
     });
   } finally {
-    await payloadLog?.close();
-    await deadLetter?.close();
+    await Promise.allSettled([payloadLog?.close(), deadLetter?.close()]); // every line in them was awaited
   }
   const report = tally.report({ runId, error, durationMs: Math.round(performance.now() - startedMs) });
   emit({ type: "run-end", report });
   return report;
+}
+
+/** Shows an event to the user's handler. What it throws, also later, stops the run. */
+function handOver(event: RunEvent, onEvent: EventHandler | undefined, halt: AbortController): void {
+  const stop = (cause: unknown): void => {
+    halt.abort(new RunError("EVENT_HANDLER_FAILED", "the onEvent handler threw, so the run was stopped", { cause }));
+  };
+  try {
+    const result: unknown = onEvent?.(event);
+    if (result instanceof Promise) result.catch(stop);
+  } catch (cause) {
+    stop(cause);
+  }
 }
 
 /**
@@ -276,12 +186,15 @@ function stopAtTooManyErrors(tally: Tally, maxRowErrors: number | undefined, hal
 type LogOptions = Omit<PipelineOptions<object>, "source">;
 
 async function openPayloadLog(options: LogOptions, runId: string): Promise<PayloadLog | undefined> {
-  const { payloadLog: level = "full", payloadLogPath = "logs/llm_payloads.jsonl" } = options;
-  const { payloadLogMaxBytes: maxBytes = 1024 ** 3, redact = (text) => text } = options;
+  const { payloadLog: level = "full", payloadLogMaxBytes: maxBytes = 1024 ** 3, redact = (text) => text } = options;
   if (level === "off") return undefined;
-  return await PayloadLog.open({ path: absolutePath(payloadLogPath), runId, level, redact, maxBytes });
+  return await PayloadLog.open({ path: payloadLogPathOf(options), runId, level, redact, maxBytes });
 }
 
-async function openDeadLetter(options: LogOptions, runId: string): Promise<DeadLetterFile> {
-  return await DeadLetterFile.open(absolutePath(options.deadLetterPath ?? "output/failed_rows.jsonl"), runId);
+function payloadLogPathOf({ payloadLogPath = "logs/llm_payloads.jsonl" }: LogOptions): string {
+  return absolutePath(payloadLogPath);
+}
+
+function deadLetterPathOf({ deadLetterPath = "output/failed_rows.jsonl" }: LogOptions): string {
+  return absolutePath(deadLetterPath);
 }

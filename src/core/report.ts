@@ -22,7 +22,7 @@ export interface RunCost {
  */
 export interface RunReport {
   readonly runId: string;
-  /** `completed`: every row was read and has ended. `failed`: `error` ended the run. `aborted`: the caller did. */
+  /** `completed`: every row (up to `limit`) was read and has ended. `failed`: `error` ended the run. `aborted`: the caller did. */
   readonly status: "completed" | "failed" | "aborted";
   /** What ended the run, where it did not complete. */
   readonly error: LLMEtlError | null;
@@ -42,7 +42,7 @@ export interface RunReport {
   readonly durationMs: number;
   /**
    * For `process.exitCode`. 0: all rows fine. 1: rows failed or were skipped, or `onRowError: "fail"` stopped at
-   * one. 2: refused before the first row. 3: stopped by a run-fatal error, a limit or a signal; run again to go on.
+   * one. 2: refused before the first row. 3: stopped by a run error, `maxCalls`, `maxCost` or a signal; run again to go on.
    */
   readonly exitCode: 0 | 1 | 2 | 3;
 }

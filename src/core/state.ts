@@ -31,7 +31,7 @@ export class GlobalState<Row extends object = object, Processed extends object =
   Row,
   Processed
 > {
-  /** The primary key as text; the typed value is in `raw`. */
+  /** The primary key as text, after the source's schema; the typed value is in `raw`. */
   readonly pk: string;
   /** The row as the source gave it (after its schema). */
   readonly raw: Readonly<Row>;

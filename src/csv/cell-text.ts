@@ -20,5 +20,10 @@ export function problemOf(value: unknown): string | undefined {
   if (typeof value === "function" || typeof value === "symbol") return `is a ${typeof value}, which has no text`;
   if (value instanceof Date && Number.isNaN(value.getTime())) return "is an invalid date";
   if (typeof value === "string" && !value.isWellFormed()) return "has half of a surrogate pair, which UTF-8 can't hold";
-  return undefined;
+  if (typeof value === "number" && !Number.isFinite(value)) return `is ${value}, which is no number to read back`;
+  if (typeof value !== "object" || value === null || !textless.some((kind) => value instanceof kind)) return undefined;
+  return `is of the class ${value.constructor.name}, which has no text`;
 }
+
+/** What JSON would make an empty object of, without a word. */
+const textless = [Map, Set, WeakMap, WeakSet, Error, RegExp, Promise, ArrayBuffer] as const;

@@ -1,5 +1,6 @@
 import { closest } from "../core/closest.ts";
 import { SourceError } from "../core/exceptions.ts";
+import { listItems, listNames } from "../core/name-list.ts";
 import type { CSVRow } from "./parse.ts";
 
 export interface HeaderExpectation {
@@ -25,10 +26,9 @@ function findProblem({ cells }: CSVRow, expected: HeaderExpectation): string | u
     return 'has zero bytes in it; if the file is in UTF-16, set the option encoding: "utf-16le"';
   }
   const blank = cells.flatMap((name, index) => (name.trim() === "" ? [index + 1] : []));
-  if (blank.length > 0)
-    return `has no name for column ${list(blank.map(String))} of ${cells.length}; give each column a name`;
+  if (blank.length > 0) return `has no name for column ${listItems(blank)} of ${cells.length}; give each column a name`;
   const duplicate = [...new Set(cells.filter((name, index) => cells.indexOf(name) !== index))];
-  if (duplicate.length > 0) return `has more than one column named ${quoteAll(duplicate)}; rename all but one`;
+  if (duplicate.length > 0) return `has more than one column named ${listNames(duplicate)}; rename all but one`;
   if (cells.includes("__proto__"))
     return 'has a column named "__proto__", which JavaScript keeps for itself; rename it';
   if (rowNumberColumn !== undefined && cells.includes(rowNumberColumn)) {
@@ -36,7 +36,7 @@ function findProblem({ cells }: CSVRow, expected: HeaderExpectation): string | u
   }
   if (primaryKeyColumn === rowNumberColumn || cells.includes(primaryKeyColumn)) return undefined;
   return (
-    `has no column "${primaryKeyColumn}", the primaryKeyColumn; its columns are ${quoteAll(cells)}` +
+    `has no column "${primaryKeyColumn}", the primaryKeyColumn; its columns are ${listNames(cells)}` +
     suggest(cells, expected)
   );
 }
@@ -48,15 +48,4 @@ function suggest(cells: readonly string[], { primaryKeyColumn, delimiter }: Head
   const [nearest] = closest(primaryKeyColumn, cells, 1);
   if (nearest !== undefined) return `; did you mean "${nearest}"?`;
   return "; for a file without a key, rowNumberColumn adds one";
-}
-
-const longestList = 50;
-
-function list(items: readonly string[]): string {
-  const shown = items.slice(0, longestList).join(", ");
-  return items.length > longestList ? `${shown} and ${items.length - longestList} more` : shown;
-}
-
-function quoteAll(names: readonly string[]): string {
-  return list(names.map((name) => JSON.stringify(name)));
 }

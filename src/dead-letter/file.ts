@@ -32,8 +32,9 @@ export class DeadLetterFile implements DeadLetter {
   }
 
   async add(row: FailedRow): Promise<void> {
+    const line = this.#line(row); // what can't be encoded is not the file's fault
     try {
-      await this.#file.append(JSON.stringify(this.#entry(row)));
+      await this.#file.append(line);
     } catch (error) {
       throw new DeadLetterError(this.#path, error);
     }
@@ -43,19 +44,66 @@ export class DeadLetterFile implements DeadLetter {
     await this.#file.close();
   }
 
-  #entry({ pk, step, error, raw, partialState, retryCount }: FailedRow): Readonly<Record<string, unknown>> {
-    return {
-      pk,
-      run_id: this.#runId,
-      step_name: step,
-      error_type: error.name,
-      error_code: error.code,
-      error_message: error.detail,
-      raw_data: toJSONValue(raw ?? null, reversible),
-      partial_state: toJSONValue(partialState),
-      timestamp: new Date().toISOString(),
-      retry_attempts: retryCount,
-      attempts: "attempts" in error ? error.attempts : [],
+  #line({ pk, step, error, raw, partialState, retryCount }: FailedRow): string {
+    const fields = {
+      pk: encode(pk),
+      run_id: encode(this.#runId),
+      step_name: encode(step),
+      error_type: encode(error.name),
+      error_code: encode(error.code),
+      error_message: encode(error.detail),
+      raw_data: encodeParts(raw ?? null, reversible),
+      partial_state: encodeParts(partialState),
+      timestamp: encode(new Date()),
+      retry_attempts: encode(retryCount),
+      attempts: encode(error.attempts),
     };
+    return objectOf(Object.entries(fields));
   }
+}
+
+/** A value as JSON text. What has none (a getter that throws, a nesting of thousands) is marked as that. */
+function encode(value: unknown): string {
+  return encodeRead(() => value, undefined);
+}
+
+/** The same; of an object that can't be encoded as a whole, each field that can be is kept. */
+function encodeParts(value: unknown, encoding?: JSONEncoding): string {
+  try {
+    return jsonOf(value, encoding);
+  } catch (error) {
+    const names = namesIn(value);
+    if (names === undefined) return unencodable(error);
+    return objectOf(names.map((name) => [name, encodeRead(() => Reflect.get(Object(value), name), encoding)]));
+  }
+}
+
+function encodeRead(read: () => unknown, encoding: JSONEncoding | undefined): string {
+  try {
+    return jsonOf(read(), encoding);
+  } catch (error) {
+    return unencodable(error);
+  }
+}
+
+function jsonOf(value: unknown, encoding: JSONEncoding | undefined): string {
+  return JSON.stringify(toJSONValue(value, encoding)) ?? "null";
+}
+
+/** The names of an object's fields; undefined if it is none, or does not tell them. */
+function namesIn(value: unknown): readonly string[] | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  try {
+    return Object.keys(value);
+  } catch {
+    return undefined; // a Proxy's
+  }
+}
+
+function unencodable(error: unknown): string {
+  return JSON.stringify({ $unencodable: error instanceof Error ? error.name : typeof error });
+}
+
+function objectOf(fields: readonly (readonly [string, string])[]): string {
+  return `{${fields.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(",")}}`;
 }

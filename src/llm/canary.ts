@@ -1,4 +1,5 @@
-import { LLMEtlError, messageOf } from "../core/exceptions.ts";
+import { LLMEtlError } from "../core/exceptions.ts";
+import { messageOf } from "../core/thrown.ts";
 import { ProviderError } from "./provider-error.ts";
 
 /** So many rows with a request that the service refuses, and none that it accepts: the request is wrong, not the row. */

@@ -1,5 +1,6 @@
 import type { EventHandler } from "../core/events.ts";
-import { LLMEtlError, nameOf } from "../core/exceptions.ts";
+import { LLMEtlError } from "../core/exceptions.ts";
+import { nameOf, textOf } from "../core/thrown.ts";
 import type { Lineage } from "../core/state.ts";
 import { Admission, type CallOutcome } from "./admission.ts";
 import type { ResolvedAdmissionOptions } from "./admission-options.ts";
@@ -113,7 +114,10 @@ class RowConversation implements Conversation {
     const request = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
     let response = await this.#call(request, promptHash);
     if (response.finishReason === "length") {
-      response = await this.#call({ ...request, maxOutputTokens: 2 * request.maxOutputTokens }, promptHash);
+      response = await this.#call(
+        { ...request, maxOutputTokens: 2 * request.maxOutputTokens, lengthFactor: 2 },
+        promptHash,
+      );
     }
     if (response.finishReason === "stop") return response;
     throw unusable(step, response, request.maxOutputTokens);
@@ -218,7 +222,10 @@ function aborted(thrown: unknown): ProviderError {
 /** An error of a provider that keeps the contract, or one made of what it threw instead. */
 function asProviderError(provider: LLMProvider, thrown: unknown): LLMEtlError {
   if (thrown instanceof LLMEtlError) return thrown;
-  return new ProviderError("row", "PROVIDER_FAILED", `${provider.name} threw ${nameOf(thrown)}`, { cause: thrown });
+  return new ProviderError("row", "PROVIDER_FAILED", `${provider.name} threw ${nameOf(thrown)}`, {
+    cause: thrown,
+    detail: `${provider.name} threw ${textOf(thrown)}`,
+  });
 }
 
 function unusable(step: string, response: LLMResponse, maxOutputTokens: number): ProviderError {

@@ -1,4 +1,5 @@
-import { type LLMEtlError, nameOf, PayloadLogError } from "../core/exceptions.ts";
+import { type LLMEtlError, PayloadLogError } from "../core/exceptions.ts";
+import { nameOf } from "../core/thrown.ts";
 import { LinesFile } from "../core/lines-file.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { LLMProvider, LLMRequest, LLMResponse } from "./providers/base.ts";

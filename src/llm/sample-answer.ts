@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { asSchema, resolveReference } from "../validation/json-schema.ts";
 import { limitsIn } from "../validation/strict-schema.ts";
 import type { ChatMessage, JSONSchema } from "./providers/base.ts";
 
@@ -73,10 +74,8 @@ class Sampler {
   }
 
   #followed(reference: string, name: string): unknown {
-    const target = reference === "#" ? this.#root : this.#root.$defs?.[reference.replace("#/$defs/", "")];
-    if (typeof target !== "object") return null;
     this.#depth += 1;
-    const value = this.value(target, name);
+    const value = this.value(resolveReference(reference, this.#root), name);
     this.#depth -= 1;
     return value;
   }
@@ -173,10 +172,6 @@ const formats: Readonly<Record<string, string>> = {
 
 function rank(schema: JSONSchema | boolean): number {
   return typeof schema === "object" && schema.enum !== undefined ? 0 : 1;
-}
-
-function asSchema(schema: JSONSchema | boolean): JSONSchema {
-  return typeof schema === "object" ? schema : {};
 }
 
 /** What stands between the text tags of a user message, or the whole of it. */

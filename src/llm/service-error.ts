@@ -15,20 +15,40 @@ const longestRetryAfterMs = 600_000;
 
 const statusesOfTransient = new Set([408, 409, 425, 499]);
 
-/** Azure OpenAI's and OpenAI's error bodies; API Management puts its own `message` at the top level. */
+/**
+ * Azure OpenAI's and OpenAI's error bodies. API Management and vLLM put their own `message` at the top level; others give
+ * the error as a text.
+ */
 const ErrorBody = z.object({
   message: z.string().nullish(),
   error: z
-    .object({
-      param: z.string().nullish(),
-      code: z.union([z.string(), z.number()]).nullish(),
-      message: z.string().nullish(),
-      innererror: z
-        .object({ code: z.string().nullish(), content_filter_result: z.record(z.string(), z.unknown()).nullish() })
-        .nullish(),
-    })
-    .optional(),
+    .union([
+      z.string().transform((message) => ({ message })),
+      z.object({
+        param: z.string().nullish(),
+        code: z.union([z.string(), z.number()]).nullish(),
+        message: z.string().nullish(),
+        innererror: z
+          .object({ code: z.string().nullish(), content_filter_result: z.record(z.string(), z.unknown()).nullish() })
+          .nullish(),
+      }),
+    ])
+    .transform((error): ErrorFields => error)
+    .nullish(),
 });
+
+interface ErrorFields {
+  readonly param?: string | null | undefined;
+  readonly code?: string | number | null | undefined;
+  readonly message?: string | null | undefined;
+  readonly innererror?:
+    | {
+        readonly code?: string | null | undefined;
+        readonly content_filter_result?: Readonly<Record<string, unknown>> | null | undefined;
+      }
+    | null
+    | undefined;
+}
 type ErrorBody = z.output<typeof ErrorBody>;
 
 /**
@@ -55,7 +75,7 @@ export function serviceError({ status, headers, body, settings }: ServiceFailure
     );
   }
   if (status === 404) {
-    const problem = "404: there is no such deployment at this endpoint (a new one takes minutes to appear)";
+    const problem = "404: there is no such deployment or model at this endpoint (a new one takes minutes to appear)";
     return new ProviderError(
       "run",
       "DEPLOYMENT_NOT_FOUND",
@@ -114,7 +134,8 @@ function requestError(status: number, code: string, body: ErrorBody, facts: Prov
       facts,
     );
   }
-  if (status === 413 || code === "context_length_exceeded" || code === "string_above_max_length") {
+  const isTooLong = tooLong.test(body.error?.message ?? body.message ?? "");
+  if (status === 413 || code === "context_length_exceeded" || code === "string_above_max_length" || isTooLong) {
     const problem = `${status}: the request is longer than the model takes; set maxInputCharacters`;
     return new ProviderError("row", "CONTEXT_LENGTH_EXCEEDED", problem, facts);
   }
@@ -123,6 +144,9 @@ function requestError(status: number, code: string, body: ErrorBody, facts: Prov
   const said = (body.error?.message ?? body.message ?? "no reason given").slice(0, maxSaidCharacters);
   return new ProviderError("row", "BAD_REQUEST", problem, { ...facts, detail: `${problem}: ${said}` });
 }
+
+/** What vLLM and llama.cpp's server say, which have no code for it. */
+const tooLong = /maximum context length|available context size/i;
 
 const maxSaidCharacters = 300;
 

@@ -1,11 +1,13 @@
-import { mkdir, open, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { access, constants, mkdir, open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { stringify, type Options as StringifyOptions } from "csv-stringify/sync";
 import { problemOf, toCell, type Cell } from "../csv/cell-text.ts";
 import { isDelimiter } from "../csv/options.ts";
-import { messageOf, SinkDataError, SinkError } from "../core/exceptions.ts";
+import { SinkDataError, SinkError } from "../core/exceptions.ts";
+import { messageOf } from "../core/thrown.ts";
 import { checkOptions, isBoolean, isFunctionMap, isOneOf, isPath, optional } from "../core/options.ts";
 import { absolutePath } from "../core/paths.ts";
+import { type FileLock, lockFile } from "../sqlite/file-lock.ts";
 import type { ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "./base.ts";
 
 export interface CSVSinkOptions<State, Column extends string = string> {
@@ -38,7 +40,8 @@ export interface CSVSinkOptions<State, Column extends string = string> {
  *
  * Every run writes the whole file anew, to `<path>.partial` beside it (mode 0600: rows hold personal data). A run that
  * completes renames it over the file; a run that stops leaves the file of an earlier run as it was, and keeps what it
- * had written in the `.partial` file until the next run begins.
+ * had written in the `.partial` file until the next run begins. One run at a time writes to a path: a second one is
+ * refused before its first row (by a lock on `<path>.partial.lock`, which ends with its process).
  *
  * Text and numbers stand as they are, booleans as true and false, dates as ISO 8601, bytes as base64, objects and
  * arrays as JSON; null and undefined are empty cells.
@@ -55,7 +58,7 @@ export class CSVSink<State, Column extends string = string> implements Sink<Stat
   /**
    * Creates the `.partial` file and writes the header.
    *
-   * @throws {SinkError} if the path is a folder, or its folder can't be created or written to
+   * @throws {SinkError} if the path is a folder, its folder can't be created or written to, or a run is writing to it
    */
   readonly open: (context: SinkContext) => Promise<SinkSession>;
 
@@ -98,7 +101,7 @@ async function openSession({ path, columns, format, bom }: Writing, { signal }: 
   signal.throwIfAborted();
   const owner = `CSVSink ${path}`;
   const partialPath = `${path}.partial`;
-  const file = await createFile(owner, path, partialPath);
+  const { file, lock } = await createFile(owner, path, partialPath);
   let closed = false;
   let written = 0; // bytes of header and whole batches: a batch that failed half-way is written over
 
@@ -118,6 +121,7 @@ async function openSession({ path, columns, format, bom }: Writing, { signal }: 
     await append((bom ? "\uFEFF" : "") + stringify([columns], format));
   } catch (error) {
     await file.close();
+    await lock.release();
     throw error;
   }
   return {
@@ -132,20 +136,38 @@ async function openSession({ path, columns, format, bom }: Writing, { signal }: 
     close: async (outcome) => {
       if (closed) return;
       closed = true;
-      await closeFile(owner, file, outcome === "completed" ? { from: partialPath, to: path } : undefined);
+      try {
+        await closeFile(owner, file, outcome === "completed" ? { from: partialPath, to: path } : undefined);
+      } finally {
+        await lock.release();
+      }
     },
   };
 }
 
-async function createFile(owner: string, path: string, partialPath: string): Promise<FileHandle> {
+/** The `.partial` file, and the lock on it: what an earlier run left is removed, but not what another is writing. */
+async function createFile(
+  owner: string,
+  path: string,
+  partialPath: string,
+): Promise<{ file: FileHandle; lock: FileLock }> {
   const entry = await stat(path).catch(() => undefined); // what is not there is no folder; the rest shows below
   if (entry?.isDirectory())
     throw new SinkError(owner, 'this is a folder; give the option "path" the path of a file in it');
+  let lock: FileLock | undefined;
   try {
     await mkdir(dirname(path), { recursive: true });
+    await access(dirname(path), constants.W_OK);
+    lock = lockFile(`${partialPath}.lock`);
+    if (lock === undefined) {
+      const advice = "wait until it has ended, or give this run another path";
+      throw new SinkError(owner, `another run is writing to ${partialPath}; ${advice}`);
+    }
     await rm(partialPath, { force: true }); // else an old file would keep its mode, and the folder stay unproven
-    return await open(partialPath, "wx", 0o600);
+    return { file: await open(partialPath, "wx", 0o600), lock };
   } catch (cause) {
+    await lock?.release();
+    if (cause instanceof SinkError) throw cause;
     const problem = `${partialPath} can't be created (${messageOf(cause)}); check the option "path" and who may write to its folder`;
     throw new SinkError(owner, problem, { cause });
   }
@@ -193,12 +215,14 @@ async function closeFile(
   try {
     try {
       if (move !== undefined) await file.sync();
+      if (move !== undefined) await refuseForeignFile(owner, file, move.from);
     } finally {
       await file.close();
     }
     if (move === undefined) return;
     await rename(move.from, move.to);
   } catch (cause) {
+    if (cause instanceof SinkError) throw cause;
     throw new SinkError(
       owner,
       `the file can't be finished (${messageOf(cause)}); what was written is in the .partial file beside it`,
@@ -206,6 +230,19 @@ async function closeFile(
     );
   }
   await syncFolder(owner, dirname(move.to));
+}
+
+/** What stands under the name may no longer be what this run wrote: that is somebody else's, and not to be published. */
+async function refuseForeignFile(owner: string, file: FileHandle, partialPath: string): Promise<void> {
+  const ours = await file.stat({ bigint: true });
+  const there = await stat(partialPath, { bigint: true }).catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (there?.ino === ours.ino && there.dev === ours.dev) return;
+  const problem = there === undefined ? "was removed" : "was replaced by another file";
+  const consequence = "what this run wrote is lost, and nothing was put in its place";
+  throw new SinkError(owner, `${partialPath} ${problem} while this run was writing to it: ${consequence}; run again`);
 }
 
 // Windows does not let folders be opened or synced, and some network file systems do not either: there the rename is

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
-import { type ErrorOptions, messageOf, OptionError, SinkError } from "../core/exceptions.ts";
+import { type ErrorOptions, OptionError, SinkError } from "../core/exceptions.ts";
+import { messageOf } from "../core/thrown.ts";
 import { checkOptions, isFunctionMap, isName, isOneOf, isPath, isTextList, optional } from "../core/options.ts";
 import { absolutePath } from "../core/paths.ts";
 import { isKind, isSQLiteError } from "../sqlite/errors.ts";

@@ -3,7 +3,8 @@ import { csvEncodings, decode, type CSVEncoding } from "../csv/decode.ts";
 import { readHeader } from "../csv/header.ts";
 import { isDelimiter } from "../csv/options.ts";
 import { parseRows, type CSVRow } from "../csv/parse.ts";
-import { messageOf, RowError, SourceError } from "../core/exceptions.ts";
+import { RowError, SourceError } from "../core/exceptions.ts";
+import { messageOf } from "../core/thrown.ts";
 import { checkOptions, isName, isObject, isOneOf, isPath, isTextList, optional } from "../core/options.ts";
 import { absolutePath } from "../core/paths.ts";
 import type { ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
@@ -34,7 +35,12 @@ interface WithSchema<Row extends object> {
 interface WithoutSchema<Values> {
   readonly schema?: undefined;
   /** Cells that equal one of these become null; `Row` has to say so, as in `CSVSource<Record<string, string | null>>`. */
-  readonly nullValues?: null extends Values ? readonly string[] : never;
+  readonly nullValues?: null extends Values ? readonly string[] : readonly string[] & RowWithoutNull;
+}
+
+/** No value has this type: it stands in the compiler's message where `nullValues` is given for a row without null. */
+interface RowWithoutNull {
+  readonly "nullValues makes cells null: write new CSVSource<Record<string, string | null>>(…), or give a schema": never;
 }
 
 /** A `Row` with values that are not text needs a schema that makes them so: the file holds text only. */

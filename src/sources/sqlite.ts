@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { closest } from "../core/closest.ts";
-import { type ErrorOptions, messageOf, OptionError, SourceError } from "../core/exceptions.ts";
+import { type ErrorOptions, OptionError, SourceError } from "../core/exceptions.ts";
+import { messageOf } from "../core/thrown.ts";
+import { listNames } from "../core/name-list.ts";
 import { checkOptions, isName, isObject, isPath, optional } from "../core/options.ts";
 import { absolutePath } from "../core/paths.ts";
 import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
@@ -148,12 +150,12 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     if (columns.length === 0) throw fail(`${this.#where} is not a query: it has no result columns`);
     const repeated = new Set(columns.filter((name, index) => columns.indexOf(name) !== index));
     if (repeated.size > 0) {
-      throw fail(`${this.#where} has more than one result column ${quoteAll([...repeated])}; rename one with AS`);
+      throw fail(`${this.#where} has more than one result column ${listNames([...repeated])}; rename one with AS`);
     }
     if (!columns.includes(this.primaryKeyColumn)) {
       const [nearest] = closest(this.primaryKeyColumn, columns, 1);
       const hint = nearest === undefined ? "" : `; did you mean "${nearest}"?`;
-      const found = `its columns are ${quoteAll(columns)}${hint}`;
+      const found = `its columns are ${listNames(columns)}${hint}`;
       throw fail(`the primaryKeyColumn "${this.primaryKeyColumn}" is not a result column of ${this.#where}; ${found}`);
     }
     return { statement, columns };
@@ -187,8 +189,4 @@ interface Reading {
 
 function fail(problem: string, options?: ErrorOptions): SourceError {
   return new SourceError("sqlite", problem, options);
-}
-
-function quoteAll(names: readonly string[]): string {
-  return names.map((name) => `"${name}"`).join(", ");
 }

@@ -1,4 +1,4 @@
-import { messageOf } from "../core/exceptions.ts";
+import { messageOf } from "../core/thrown.ts";
 
 // https://www.sqlite.org/rescode.html: the low byte is the kind, the rest tells the case.
 const kinds = { error: 1, busy: 5, readOnly: 8, tooBig: 18, constraint: 19, mismatch: 20, notADatabase: 26 } as const;

@@ -1,7 +1,8 @@
 import { stat } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
-import { type ErrorOptions, messageOf } from "../core/exceptions.ts";
+import { type ErrorOptions } from "../core/exceptions.ts";
+import { messageOf } from "../core/thrown.ts";
 import { isKind } from "./errors.ts";
 
 const lockWaitMs = 5000;

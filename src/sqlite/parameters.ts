@@ -1,5 +1,6 @@
 import type { SQLInputValue } from "node:sqlite";
 import { closest } from "../core/closest.ts";
+import { listNames } from "../core/name-list.ts";
 import type { Parameters } from "../sources/base.ts";
 import type { Fail } from "./open.ts";
 import { bindingProblem, toSQLiteValue } from "./values.ts";
@@ -20,7 +21,7 @@ export function bindParameters(
   for (const name of Object.keys(given)) {
     if (bare.includes(name)) continue;
     const [nearest] = closest(name, bare, 1);
-    const hint = nearest === undefined ? `it uses ${listOf(bare)}` : `did you mean "${nearest}"?`;
+    const hint = nearest === undefined ? `it uses ${listNames(bare)}` : `did you mean "${nearest}"?`;
     throw fail(`the parameter "${name}" is not used by ${where}; ${hint}`);
   }
   const entries = wanted.map((parameter, index): [string, SQLInputValue] => {
@@ -28,7 +29,7 @@ export function bindParameters(
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
     if (value === undefined) {
       throw fail(
-        `the parameter "${name}" of ${where} has no value; the parameters given are ${listOf(Object.keys(given))}`,
+        `the parameter "${name}" of ${where} has no value; the parameters given are ${listNames(Object.keys(given))}`,
       );
     }
     const problem = bindingProblem(value);
@@ -36,8 +37,4 @@ export function bindParameters(
     return [parameter, toSQLiteValue(value)];
   });
   return Object.fromEntries(entries);
-}
-
-function listOf(names: readonly string[]): string {
-  return names.length === 0 ? "none" : names.map((name) => `"${name}"`).join(", ");
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { closest } from "../core/closest.ts";
 import { TargetError } from "../core/exceptions.ts";
+import { listNames } from "../core/name-list.ts";
 import { foldName, quoteIdentifier } from "./identifiers.ts";
 import { describeTable, type Table, type TableColumn, tableNames, type UniqueKey } from "./table.ts";
 
@@ -52,10 +53,10 @@ function findTable(database: DatabaseSync, { sink, table: name, databasePath }: 
     const near = closest(name, names, 3);
     const hint =
       near.length > 0
-        ? `closest: ${listOf(near)}`
+        ? `closest: ${listNames(near)}`
         : names.length === 0
           ? "the database has no tables"
-          : `there are ${listOf(names.slice(0, 20))}`;
+          : `there are ${listNames(names)}`;
     throw new TargetError(sink, `there is no table "${name}" in ${databasePath}; ${hint}`);
   }
   if (table.kind !== "table") {
@@ -70,10 +71,10 @@ function findColumn(mapped: string, table: Table, { sink }: TargetRequest): Targ
   const names = table.columns.map(({ name }) => name);
   if (column === undefined) {
     const near = closest(mapped, names, 3);
-    const hint = near.length === 0 ? "" : `; closest: ${listOf(near)}`;
+    const hint = near.length === 0 ? "" : `; closest: ${listNames(near)}`;
     throw new TargetError(
       sink,
-      `the table "${table.name}" has no column "${mapped}"; its columns are ${listOf(names)}${hint}`,
+      `the table "${table.name}" has no column "${mapped}"; its columns are ${listNames(names)}${hint}`,
     );
   }
   if (column.isGenerated) {
@@ -93,7 +94,7 @@ function requireWholeRows(columns: readonly TargetColumn[], table: Table, { sink
   throw new TargetError(
     sink,
     `the table "${table.name}" has columns that are NOT NULL without a default and not in the columnMap: ` +
-      `${listOf(missing.map(({ name }) => name))}; add them to the columnMap, or give them a default`,
+      `${listNames(missing.map(({ name }) => name))}; add them to the columnMap, or give them a default`,
   );
 }
 
@@ -109,15 +110,11 @@ function findKeys(columns: readonly TargetColumn[], table: Table, request: Targe
   const on = `${quoteIdentifier(table.name)} (${names.map(quoteIdentifier).join(", ")})`;
   throw new TargetError(
     request.sink,
-    `the table "${table.name}" has no primary key or unique index over exactly the mergeKeys ${listOf(names)}, ` +
+    `the table "${table.name}" has no primary key or unique index over exactly the mergeKeys ${listNames(names)}, ` +
       `so a key could stand for more than one row; create one: CREATE UNIQUE INDEX ${index} ON ${on};`,
   );
 }
 
 function withCollation(key: TargetColumn, unique: UniqueKey): TargetKey {
   return { ...key, collation: unique.columns.find(({ name }) => name === key.name)?.collation ?? "BINARY" };
-}
-
-function listOf(names: readonly string[]): string {
-  return names.map((name) => `"${name}"`).join(", ");
 }

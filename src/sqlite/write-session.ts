@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { type ErrorOptions, messageOf, SinkDataError, SinkError } from "../core/exceptions.ts";
+import { type ErrorOptions, SinkDataError, SinkError } from "../core/exceptions.ts";
+import { messageOf } from "../core/thrown.ts";
 import type { ColumnValues, SinkSession, Violation } from "../sinks/base.ts";
 import { misfitOf } from "./column-fit.ts";
 import { contentFreeMessage, isDataRefusal, isKind, isSQLiteError } from "./errors.ts";

@@ -30,10 +30,20 @@ export class ExtractorStep<State, const Key extends string, Shape extends z.core
   constructor(options: ExtractorStepOptions<State, Key, Shape>) {
     checkOptions("ExtractorStep", options, { ...modelStepChecks, schema: isObjectSchema });
     toStrictSchema(options.schema);
-    // The schema's own refinements were written for its fields, which are all in the extended schema too.
-    const checks = (options.schema._zod.def.checks ?? []) as never[];
-    super({ ...options, prompt, schema: LLMOutputBase.extend(options.schema.shape).check(...checks) });
+    super({ ...options, prompt, schema: withReasoning(options.schema) });
   }
+}
+
+/** The schema with `reasoning` before its fields, and with all else that it says: strictness, refinements, description. */
+function withReasoning<Shape extends z.core.$ZodShape>(
+  schema: z.ZodObject<Shape>,
+): z.ZodObject<z.util.Extend<typeof LLMOutputBase.shape, Shape>> {
+  const { catchall, checks = [] } = schema._zod.def;
+  const extended = LLMOutputBase.extend(schema.shape);
+  const closed = catchall?._zod.def.type === "never" ? extended.strict() : extended;
+  // The schema's own refinements were written for its fields, which are all in the extended schema too.
+  const checked = closed.check(...(checks as never[]));
+  return schema.description === undefined ? checked : checked.describe(schema.description);
 }
 
 const prompt =

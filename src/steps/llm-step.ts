@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
-import type { z } from "zod";
-import { EmptyInputError, InputMapError, InputTooLongError, nameOf, OptionError, textOf } from "../core/exceptions.ts";
+import { z } from "zod";
+import { EmptyInputError, InputMapError, InputTooLongError, OptionError, SchemaError } from "../core/exceptions.ts";
+import { nameOf, textOf } from "../core/thrown.ts";
+import { oneLine } from "../core/issue-wording.ts";
 import { kindOf } from "../core/kind-of.ts";
 import {
   checkOptions,
@@ -15,8 +17,9 @@ import {
   optional,
 } from "../core/options.ts";
 import type { Prompt } from "../llm/client.ts";
+import { AnswerSampler } from "../llm/sample-answer.ts";
 import type { LLMProvider } from "../llm/providers/base.ts";
-import { describeIssues, oneLine } from "../validation/issues.ts";
+import { describeIssues } from "../validation/issues.ts";
 import { askUntilValid, type Reading } from "../validation/retry.ts";
 import { isObjectSchema, type StrictSchema, toStrictSchema } from "../validation/strict-schema.ts";
 import type { Step, StepContext } from "./base.ts";
@@ -95,7 +98,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
 
   /**
    * @throws {OptionError} for an option that is unknown or has a wrong value
-   * @throws {SchemaError} for a schema that no model can be asked for
+   * @throws {SchemaError} for a schema that no model can be asked for, or that is asynchronous
    */
   constructor(options: LLMStepOptions<State, Key, Schema>) {
     checkOptions("LLMStep", options, { ...modelStepChecks, prompt: isName, schema: isObjectSchema });
@@ -105,6 +108,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     this.llmProvider = options.llmProvider;
     this.#options = options;
     this.#strict = toStrictSchema(options.schema);
+    refuseAsynchronous(options.schema, this.#strict);
     this.#system = systemMessage(options);
     this.#promptHash = createHash("sha256")
       .update(JSON.stringify([this.#system, this.#strict.json]))
@@ -142,12 +146,16 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     };
   };
 
-  /** The output in an answer, or what is wrong with it. */
+  /**
+   * The output in an answer, or what is wrong with it.
+   *
+   * @throws {SchemaError} if a check of the schema turns out to be asynchronous
+   */
   readonly read = (answer: string): Reading<z.output<Schema>> => {
     const parsed = parseJSON(answer);
     if (!parsed.valid) return parsed;
     const value = this.#strict.undoNulls(parsed.output);
-    const result = this.#options.schema.safeParse(value);
+    const result = parse(this.#options.schema, value);
     if (result.success) return { valid: true, output: result.data };
     return { valid: false, issues: describeIssues(result.error.issues, value, this.#strict.full) };
   };
@@ -203,6 +211,27 @@ function checkInput(step: string, inputMap: Readonly<Record<string, unknown>>, i
     "inputMap",
     `"${input}" is no input name: expected a letter, then letters, digits, _ or -`,
   );
+}
+
+/** Tries the schema on a made-up answer: better than finding out when every answer has been paid for. */
+function refuseAsynchronous(schema: z.ZodObject, { json, undoNulls }: StrictSchema): void {
+  try {
+    parse(schema, undoNulls(new AnswerSampler(0).answer([], json)));
+  } catch (error) {
+    // A check that throws at a made-up answer may be right about those of a model.
+    if (error instanceof SchemaError) throw error;
+  }
+}
+
+/** @throws {SchemaError} for a schema that answers later, which a step can't wait for */
+function parse<Schema extends z.ZodObject>(schema: Schema, value: unknown): z.ZodSafeParseResult<z.output<Schema>> {
+  try {
+    return schema.safeParse(value);
+  } catch (error) {
+    if (!(error instanceof z.core.$ZodAsyncError)) throw error;
+    const remedy = "make it synchronous, and do what has to be awaited in a TransformStep behind this step";
+    throw new SchemaError("", "a refinement or transform of it is asynchronous", remedy);
+  }
 }
 
 function systemMessage({ prompt, instructions = "" }: { prompt: string; instructions?: string | undefined }): string {

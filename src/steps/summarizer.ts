@@ -1,7 +1,8 @@
 import type { z } from "zod";
+import { OptionError } from "../core/exceptions.ts";
+import { holdsNoContent } from "../core/issue-wording.ts";
 import { checkOptions, isCount, isTextList, type OptionCheck, optional } from "../core/options.ts";
 import { SummarizerOutput } from "../llm/base-schemas.ts";
-import { holdsNoContent } from "../validation/issues.ts";
 import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
 
 export interface SummarizerStepOptions<State, Key extends string> extends ModelStepOptions<
@@ -38,6 +39,7 @@ export class SummarizerStep<State, const Key extends string> extends LLMStep<Sta
       rules: optional(isTextList),
     });
     const { maxCharacters, maxSentences, mustInclude, mustNotMatch, rules, ...rest } = options;
+    refuseSticky(mustNotMatch);
     const summary = { maxCharacters, maxSentences, mustInclude, mustNotMatch, rules };
     super({ ...rest, prompt: promptFor(summary), schema: SummarizerOutput.extend({ text: ruled(summary) }) });
   }
@@ -56,6 +58,18 @@ const isPatternList: OptionCheck = {
   fits: (value) => Array.isArray(value) && value.every((item) => item instanceof RegExp),
   required: true,
 };
+
+/** A sticky pattern is tried at the beginning only: a rule that would hardly ever fire. */
+function refuseSticky(patterns: readonly RegExp[] = []): void {
+  const sticky = patterns.find((pattern) => pattern.sticky);
+  if (sticky === undefined) return;
+  const problem = `${sticky} has the flag y, with which it is tried at the beginning of a summary only`;
+  throw new OptionError(
+    "SummarizerStep",
+    "mustNotMatch",
+    `${problem}; leave the flag out (or begin the pattern with ^)`,
+  );
+}
 
 function promptFor({ maxCharacters, maxSentences, mustInclude = [], rules = [] }: SummaryRules): string {
   const lines = [

@@ -1,4 +1,5 @@
-import { ValidationError, type InvalidAnswer } from "../core/exceptions.ts";
+import { type InvalidAnswer, LLMEtlError, StepFailedError, ValidationError } from "../core/exceptions.ts";
+import { textOf } from "../core/thrown.ts";
 import type { Conversation, Prompt } from "../llm/client.ts";
 import type { Issue } from "./issues.ts";
 
@@ -21,16 +22,27 @@ export interface AskUntilValidOptions<Output> {
  * of the one before: the model has been told, and being told the same once more would not help it.
  *
  * @throws {ValidationError} with the issues of the last answer, and all answers
+ * @throws {StepFailedError} if reading an answer throws; and what the conversation throws: each with the answers so far
  */
 export async function askUntilValid<Output>(options: AskUntilValidOptions<Output>): Promise<Output> {
-  const { step, prompt, read, conversation, maxRetries } = options;
   const attempts: InvalidAnswer[] = [];
+  try {
+    return await askOn(options, attempts);
+  } catch (error) {
+    // What was paid for is kept, also where the last attempt brought no answer.
+    if (error instanceof LLMEtlError && error.scope === "row" && attempts.length > 0) error.withAttempts(attempts);
+    throw error;
+  }
+}
+
+async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: InvalidAnswer[]): Promise<Output> {
+  const { step, prompt, conversation, maxRetries } = options;
   let request = prompt;
   let issueCount = 0;
   let before = "";
   for (;;) {
     const { text } = await conversation.ask(request, issueCount);
-    const reading = read(text);
+    const reading = readOrKeep(options, text, attempts);
     if (reading.valid) return reading.output;
     const feedback = feedbackOn(reading.issues);
     attempts.push({ answer: text, issues: reading.issues.map((issue) => lineOf(issue, "detail")) });
@@ -43,6 +55,21 @@ export async function askUntilValid<Output>(options: AskUntilValidOptions<Output
     };
     issueCount = reading.issues.length;
     before = feedback;
+  }
+}
+
+/** Reads an answer; one whose reading throws (a rule of the user's own with a bug) is kept as well. */
+function readOrKeep<Output>(
+  { step, read }: AskUntilValidOptions<Output>,
+  answer: string,
+  attempts: InvalidAnswer[],
+): Reading<Output> {
+  try {
+    return read(answer);
+  } catch (error) {
+    if (error instanceof LLMEtlError) throw error;
+    attempts.push({ answer, issues: [`the schema threw ${textOf(error)}`] });
+    throw new StepFailedError(step, error);
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { SchemaError } from "../core/exceptions.ts";
 import type { OptionCheck } from "../core/options.ts";
 import type { JSONSchema } from "../llm/providers/base.ts";
+import { asSchema, resolveReference } from "./json-schema.ts";
 
 /** A Zod object schema as a model can be held to it, and the way back. */
 export interface StrictSchema {
@@ -36,7 +37,7 @@ export function toStrictSchema(schema: z.ZodObject): StrictSchema {
   });
   // A schema with an id is a reference at its root, where services want the object itself.
   const { $ref: reference, $defs = {} } = converted;
-  const full: JSONSchema = reference === undefined ? converted : { ...resolve(reference, converted), $defs };
+  const full: JSONSchema = reference === undefined ? converted : { ...resolveReference(reference, converted), $defs };
   const size: Size = { properties: 0, enumValues: 0 };
   const json = toStrict(full, [], 1, size);
   if (full.$defs !== undefined) {
@@ -226,7 +227,7 @@ function refuseOversize({ properties, enumValues }: Size): void {
 /** Takes out the nulls that stand for an absent optional field: where the field may be null as well, null stays. */
 function undoNulls(answer: unknown, node: JSONSchema, root: JSONSchema): unknown {
   if (typeof answer !== "object" || answer === null) return answer;
-  if (node.$ref !== undefined) return undoNulls(answer, resolve(node.$ref, root), root);
+  if (node.$ref !== undefined) return undoNulls(answer, resolveReference(node.$ref, root), root);
   const alternatives = node.anyOf ?? node.oneOf;
   if (alternatives !== undefined) {
     const candidates = alternatives.map(asSchema).filter((candidate) => couldBe(answer, candidate, root));
@@ -248,7 +249,7 @@ function undoNulls(answer: unknown, node: JSONSchema, root: JSONSchema): unknown
 
 /** Whether an answer is meant as this alternative: an array or an object whose constant fields agree. */
 function couldBe(answer: object, node: JSONSchema, root: JSONSchema): boolean {
-  if (node.$ref !== undefined) return couldBe(answer, resolve(node.$ref, root), root);
+  if (node.$ref !== undefined) return couldBe(answer, resolveReference(node.$ref, root), root);
   if (Array.isArray(answer)) return node.type === "array";
   if (node.type !== "object") return false;
   const fields = new Map(Object.entries(answer));
@@ -260,18 +261,9 @@ function couldBe(answer: object, node: JSONSchema, root: JSONSchema): boolean {
 
 /** Whether the fields of an answer are those of this alternative: a closed object has them all. */
 function hasFieldsOf(answer: object, node: JSONSchema, root: JSONSchema): boolean {
-  if (node.$ref !== undefined) return hasFieldsOf(answer, resolve(node.$ref, root), root);
+  if (node.$ref !== undefined) return hasFieldsOf(answer, resolveReference(node.$ref, root), root);
   const names = Object.keys(node.properties ?? {});
   return names.length === Object.keys(answer).length && names.every((name) => Object.hasOwn(answer, name));
-}
-
-function resolve(reference: string, root: JSONSchema): JSONSchema {
-  return reference === "#" ? root : asSchema(root.$defs?.[reference.replace("#/$defs/", "")] ?? {});
-}
-
-/** JSON Schema also allows `true` and `false` as schemas; Zod's output has them only where this file refuses the type. */
-function asSchema(node: JSONSchema | boolean): JSONSchema {
-  return typeof node === "boolean" ? {} : node;
 }
 
 function mapValues(

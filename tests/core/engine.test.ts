@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import fc from "fast-check";
 import {
@@ -551,4 +552,104 @@ test("a SinkDataError about a single row is that row's error", async () => {
   const report = await runRows({ rows: rowsOf(8), sink, batchSize: 8, onRowError: "skip" });
   assert.equal(report.skippedCount, 8);
   assert.equal(report.status, "completed");
+});
+
+test("a sink that fails after a row stopped the run: the sink's failure is reported, and nobody counts as refused", async () => {
+  let batches = 0;
+  const { sink } = controlledSink(async (batch) => {
+    batches += 1;
+    if (batch.some(({ id }) => id === "r1")) throw new SinkDataError("controlled", "too long");
+    throw new Error("disk gone");
+  });
+  const report = await runRows({ rows: rowsOf(30), sink, batchSize: 1, concurrency: 8, onRowError: "fail" });
+  assert.equal(batches, 2);
+  assert.deepEqual([report.error?.code, report.exitCode, report.failureCount], ["SINK_FAILED", 3, 1]);
+  assert.deepEqual(report.failuresByCode, { SINK_DATA_REFUSED: 1 });
+  assertAddsUp(report);
+});
+
+test("a step, a write and a source that listen to nothing are abandoned after an abort, and their rows are pending", async () => {
+  const forever = async () => await new Promise<never>(() => {});
+  const hangsAtReturn: Source<Row>["read"] = () => ({
+    [Symbol.asyncIterator]: () => ({
+      next: async () => ({ done: false, value: { position: 1, raw: { id: "r1", value: 1 } } }),
+      return: forever,
+    }),
+  });
+  const stopped = async (setup: Setup): Promise<RunReport> => {
+    const stop = new AbortController();
+    const running = runRows(setup, { signal: stop.signal, gracePeriodMs: 0 });
+    for (let turn = 0; turn < 20; turn += 1) await setImmediate();
+    stop.abort();
+    return await running;
+  };
+  const reports = await Promise.all([
+    stopped({ rows: rowsOf(3), transform: forever }),
+    stopped({ rows: rowsOf(3), sink: controlledSink(forever).sink, batchSize: 1 }),
+    stopped({ rows: hangsAtReturn, transform: forever, concurrency: 1 }),
+    runRows({ rows: hangsAtReturn }, { limit: 1, gracePeriodMs: 0 }),
+  ]);
+  for (const report of reports) assertAddsUp(report);
+  assert.deepEqual(
+    reports.map(({ status, pendingCount }) => [status, pendingCount]),
+    [
+      ["aborted", 3],
+      ["aborted", 3],
+      ["aborted", 1],
+      ["completed", 0],
+    ],
+  );
+});
+
+test("an abort while the sink is being opened ends the opening at once", async () => {
+  const { sink } = controlledSink(async () => {}, {
+    open: async ({ signal }) =>
+      await new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+  });
+  const stop = new AbortController();
+  const running = runRows({ sink }, { signal: stop.signal, gracePeriodMs: 60_000 });
+  await setImmediate();
+  stop.abort();
+  assert.deepEqual([(await running).status, (await running).readCount], ["aborted", 0]);
+});
+
+test("a source that yields what is no row has failed", async () => {
+  const rows = async function* read(): AsyncGenerator<SourceRow> {
+    yield undefined as unknown as SourceRow;
+  };
+  const report = await runRows({ rows });
+  assert.deepEqual([report.error?.code, report.readCount], ["SOURCE_FAILED", 0]);
+});
+
+test("a credential in the message of a source's driver does not reach the report", async () => {
+  const rows = async function* read(): AsyncGenerator<SourceRow> {
+    throw new Error("login failed for postgres://user:S3CRET@host/db");
+  };
+  const report = await runRows({ rows });
+  assert.ok(!inspect(report).includes("S3CRET") && !JSON.stringify(report).includes("S3CRET"), inspect(report));
+});
+
+test("a report shows no content, neither on a terminal nor as JSON; the details can be read", async () => {
+  const transform = (): never => {
+    throw new Error("John Doe is ill");
+  };
+  const events: RunEvent[] = [];
+  const report = await runRows({ transform, onRowError: "fail" }, { onEvent: (event) => void events.push(event) });
+  for (const text of [inspect(report, { depth: 9 }), JSON.stringify(report), inspect(events), JSON.stringify(events)]) {
+    assert.ok(!text.includes("John Doe"), text);
+  }
+  assert.match(inspect(report), /StepFailedError: step "work" threw an Error/);
+  assert.match(report.error?.detail ?? "", /John Doe/);
+});
+
+test("a handler of events that fails later stops the run, too", async () => {
+  const onEvent = async (event: RunEvent): Promise<void> => {
+    await setImmediate();
+    if (event.type === "row-end") throw new Error("bug in the handler");
+  };
+  const report = await runRows(
+    { rows: rowsOf(5000), batchSize: 10 },
+    { onEvent: (event) => onEvent(event) as never, gracePeriodMs: 0 },
+  );
+  assert.equal(report.error?.code, "EVENT_HANDLER_FAILED");
 });

@@ -9,8 +9,6 @@ import {
   InputMapError,
   InputTooLongError,
   LLMEtlError,
-  messageOf,
-  nameOf,
   OptionError,
   PayloadLogError,
   PrimaryKeyError,
@@ -24,10 +22,10 @@ import {
   SourceError,
   StepFailedError,
   TargetError,
-  textOf,
   ValidationError,
   ValueError,
 } from "../../src/core/exceptions.ts";
+import { messageOf, nameOf, textOf } from "../../src/core/thrown.ts";
 
 const secret = "Patient Jane Doe";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -162,3 +163,32 @@ test(
     assert.equal(readFileSync(path, "utf8"), `${"a".repeat(600)}\n${"b".repeat(99)}\nc\n`);
   },
 );
+
+test("a line that is added at any moment is written: none waits for the next one", async (context) => {
+  const path = newPath();
+  const file = await LinesFile.open(path, { durable: false });
+  const handle = await open(path, "r");
+  await handle.close();
+  // Without the disk everything happens in one turn of the event loop, whose every moment is tried.
+  context.mock.method(Object.getPrototypeOf(handle), "write", async (bytes: Buffer) => ({
+    bytesWritten: bytes.length,
+  }));
+  for (let moments = 0; moments < 40; moments += 1) {
+    const outcomes: string[] = [];
+    const add = async (line: string): Promise<void> => {
+      await file.append(line);
+      outcomes.push(line);
+    };
+    void add("one");
+    let left = moments;
+    const wait = (): void => {
+      left -= 1;
+      if (left < 0) void add("two");
+      else queueMicrotask(wait);
+    };
+    wait();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(outcomes, ["one", "two"], `after ${moments} moments`);
+  }
+  await file.close();
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
@@ -286,3 +286,36 @@ test("maxRowErrors stops the run: as a count, and as a share once 200 rows were 
   assert.ok(byShare.readCount >= 200 && byShare.readCount < 250, `${byShare.readCount}`);
   assert.equal((await run(0.3)).status, "completed");
 });
+
+test("a dead letter file that is the payload log too, and a step that is none, are refused", () => {
+  const path = join(folder, "both.jsonl");
+  assert.throws(
+    () => new Pipeline({ ...options, onRowError: "dead_letter", deadLetterPath: path, payloadLogPath: path }),
+    {
+      message: /"deadLetterPath": is the payload log's path too/,
+    },
+  );
+  assert.throws(() => new Pipeline(options).step({} as never), { message: /"step": expected a step/ });
+});
+
+test(
+  "a run that is refused leaves no file open",
+  { skip: !existsSync("/proc/self/fd") && "no /proc here" },
+  async () => {
+    const openFiles = (): number => readdirSync("/proc/self/fd").length;
+    const deadLetterPath = "/dev/null/below-a-file.jsonl";
+    const payloadLogPath = join(folder, "leak.jsonl");
+    const refused = new Pipeline({
+      ...options,
+      payloadLog: "full",
+      payloadLogPath,
+      onRowError: "dead_letter",
+      deadLetterPath,
+    });
+    const pipeline = refused.step(classifier()).to(sink());
+    await assert.rejects(pipeline.run(), { code: "DEAD_LETTER_FAILED" });
+    const before = openFiles();
+    for (let run = 0; run < 10; run += 1) await assert.rejects(pipeline.run());
+    assert.equal(openFiles(), before);
+  },
+);

@@ -135,3 +135,40 @@ test("a path that can't be opened is refused", async () => {
     (error) => error instanceof DeadLetterError && /EISDIR/.test(error.message),
   );
 });
+
+test("what can't be encoded is marked, and the rest of the row is kept: it is not the file's fault", async () => {
+  const deep: Record<string, unknown> = {};
+  let inner = deep;
+  for (let level = 0; level < 20_000; level += 1) inner = inner["in"] = {};
+  const throwing = Object.defineProperty({ id: 5n }, "note", {
+    enumerable: true,
+    get: () => {
+      throw new TypeError("Jane Roe");
+    },
+  });
+  const proxy = new Proxy(
+    {},
+    {
+      ownKeys: () => {
+        throw new Error("Jane Roe");
+      },
+    },
+  );
+  const { path, text } = await keep([
+    { ...row, raw: throwing },
+    { ...row, raw: { id: "a", deep }, partialState: { out: deep, other: 1 } },
+    { ...row, raw: proxy },
+    { ...row, raw: [throwing] },
+  ]);
+  assert.deepEqual(
+    readLines(path).map((line) => line["raw_data"]),
+    [
+      { id: { $bigint: "5" }, note: { $unencodable: "TypeError" } },
+      { id: "a", deep: { $unencodable: "RangeError" } },
+      { $unencodable: "Error" },
+      { $unencodable: "TypeError" },
+    ],
+  );
+  assert.deepEqual(readLines(path)[1]?.["partial_state"], { out: { $unencodable: "RangeError" }, other: 1 });
+  assert.ok(!text.includes("Jane Roe"));
+});

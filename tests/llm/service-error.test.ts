@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { inspect } from "node:util";
 import fc from "fast-check";
 import type { ProviderErrorClass } from "../../src/llm/provider-error.ts";
 import { requestIdOf, retryAfterOf, serviceError, type ServiceFailure } from "../../src/llm/service-error.ts";
@@ -40,6 +41,22 @@ describe("each status has the class and the code of the table in the design", ()
     ["400 ResponsibleAIPolicyViolation", 400, policy, {}, "row", "CONTENT_FILTER"],
     ["400 invalid_prompt", 400, { error: { code: "invalid_prompt" } }, {}, "row", "CONTENT_FILTER"],
     ["400 context_length_exceeded", 400, tooLong, {}, "row", "CONTEXT_LENGTH_EXCEEDED"],
+    [
+      "400 of vLLM",
+      400,
+      { message: "This model's maximum context length is 4096" },
+      {},
+      "row",
+      "CONTEXT_LENGTH_EXCEEDED",
+    ],
+    [
+      "400 of llama.cpp",
+      400,
+      { error: { message: "exceeds the available context size", code: 400 } },
+      {},
+      "row",
+      "CONTEXT_LENGTH_EXCEEDED",
+    ],
     ["413", 413, "", {}, "row", "CONTEXT_LENGTH_EXCEEDED"],
     ["another 400", 400, { error: { code: "unsupported_value" } }, {}, "row", "BAD_REQUEST"],
     ["422", 422, "", {}, "row", "BAD_REQUEST"],
@@ -82,7 +99,9 @@ test("what the service said about a request stands in the detail, as it may quot
   assert.equal(long.message, "400: the service refused the request");
   assert.equal(long.detail.length, long.message.length + 2 + 300);
   assert.match(errorOf(400, { statusCode: 400, message: "of a gateway" }).detail, /: of a gateway$/);
+  assert.match(errorOf(400, { error: "said as a text" }).detail, /: said as a text$/);
   assert.match(errorOf(400).detail, /no reason given$/);
+  assert.ok(!inspect(errorOf(400, { error: "Jane Doe" })).includes("Jane"));
 });
 
 test("whatever the body of an error is, it is an error of the table, with no more of the body than its code", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type FileHandle, mkdir, mkdtemp, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -320,4 +320,75 @@ test("an unknown option, a missing one and a wrong value are refused at construc
     // @ts-expect-error: the options are wrong, and a user of JavaScript is told so too
     assert.throws(() => new CSVSink(options), OptionError, JSON.stringify(options));
   }
+});
+
+test("a second run to the same path is refused before its first row, and the first one goes on", async () => {
+  const path = newPath();
+  const first = await openSink(sinkOf(path, ["id"]));
+  await first.write([{ id: "1" }]);
+  await assert.rejects(openSink(sinkOf(path, ["id"])), (error) => {
+    assert.ok(error instanceof SinkError);
+    assert.equal(
+      error.message,
+      `CSVSink ${path}: another run is writing to ${path}.partial; wait until it has ended, or give this run another path`,
+    );
+    return true;
+  });
+  await first.write([{ id: "2" }]);
+  await first.close("completed");
+  assert.equal(readFileSync(path, "utf8"), "id\n1\n2\n");
+  await (await openSink(sinkOf(path, ["id"]))).close("stopped");
+  await (await openSink(sinkOf(path, ["id"]))).close("completed");
+  assert.equal(existsSync(`${path}.partial.lock`), false);
+});
+
+test("what a run that was killed left behind does not block the next one", async () => {
+  const path = newPath();
+  const script = `
+    const { CSVSink } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/sinks/csv.ts")).href)});
+    const sink = new CSVSink({ path: ${JSON.stringify(path)}, columnMap: { id: (s) => s.pk } });
+    const session = await sink.open({ signal: new AbortController().signal });
+    await session.write([{ id: "old" }]);
+    process.kill(process.pid, "SIGKILL");`;
+  spawnSync(process.execPath, ["--input-type=module", "-e", script], { env: { ...process.env, NODE_V8_COVERAGE: "" } });
+  assert.equal(readFileSync(`${path}.partial`, "utf8"), "id\nold\n");
+  const session = await openSink(sinkOf(path, ["id"]));
+  await session.write([{ id: "new" }]);
+  await session.close("completed");
+  assert.equal(readFileSync(path, "utf8"), "id\nnew\n");
+});
+
+test("a run never puts in place what somebody else wrote under its file's name", async () => {
+  const cases = [
+    { happens: (partial: string) => rmSync(partial), said: "was removed" },
+    {
+      happens: (partial: string) => {
+        writeFileSync(`${partial}.other`, "half of another's");
+        renameSync(`${partial}.other`, partial);
+      },
+      said: "was replaced by another file",
+    },
+  ];
+  for (const { happens, said } of cases) {
+    const path = newPath();
+    writeFileSync(path, "of an earlier run");
+    const session = await openSink(sinkOf(path, ["id"]));
+    happens(`${path}.partial`);
+    await assert.rejects(session.close("completed"), (error) => {
+      assert.ok(error instanceof SinkError);
+      assert.ok(error.message.includes(`${path}.partial ${said} while this run was writing to it`), error.message);
+      return true;
+    });
+    assert.equal(readFileSync(path, "utf8"), "of an earlier run");
+  }
+});
+
+test("a value of which a file would hold nothing is told by the check", async () => {
+  const session = await openSink(sinkOf(newPath(), ["value"]));
+  for (const value of [new Map([["a", 1]]), new Set([1]), new Error("secret"), Number.NaN, Infinity]) {
+    const violations = session.check?.({ value }) ?? [];
+    assert.equal(violations.length, 1);
+    assert.ok(!violations[0]?.message.includes("secret"));
+  }
+  await session.close("completed");
 });

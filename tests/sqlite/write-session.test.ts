@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
-import { type ErrorOptions, SinkError } from "../../src/core/exceptions.ts";
+import { type ErrorOptions, LLMEtlError, SinkError } from "../../src/core/exceptions.ts";
 import { untilUnlocked } from "../../src/sqlite/open.ts";
 import { findTarget, type Strategy } from "../../src/sqlite/target.ts";
 import { WriteSession } from "../../src/sqlite/write-session.ts";
@@ -39,7 +39,7 @@ function openSession(
 }
 
 /** A batch of two rows, of which the second is refused: the first must not be written either. */
-async function refusalOf({ session, rows }: Opened, values: ColumnValues): Promise<Error & { detail: string }> {
+async function refusalOf({ session, rows }: Opened, values: ColumnValues): Promise<LLMEtlError> {
   const before = rows();
   let refused: unknown;
   try {
@@ -49,8 +49,8 @@ async function refusalOf({ session, rows }: Opened, values: ColumnValues): Promi
   }
   assert.deepEqual(rows(), before, "a refused batch must leave nothing");
   await session.write([]);
-  assert.ok(refused instanceof Error && "detail" in refused && typeof refused.detail === "string");
-  return Object.assign(refused, { detail: refused.detail });
+  assert.ok(refused instanceof LLMEtlError);
+  return refused;
 }
 
 test("a batch is merged by key, and values are stored in the column's terms", async (t) => {

@@ -68,3 +68,19 @@ test("a schema that is none, or that no model can be asked for, is refused at co
     (error) => error instanceof SchemaError && error.path === "list[].at" && /z\.iso\.date/.test(error.message),
   );
 });
+
+test("what the schema says of itself is kept: its description, and that it takes no unknown fields", () => {
+  const strict = new ExtractorStep({
+    name: "e",
+    schema: z.strictObject({ drug: z.string() }).describe("What was prescribed").meta({ id: "Prescription" }),
+    inputMap,
+    outputKey: "o",
+  });
+  assert.equal(strict.render({ text: "x" }).schema.json.description, "What was prescribed");
+  const answer = '{"reasoning":"r","drug":"A","dose":1}';
+  const reading = strict.read(answer);
+  assert.ok(!reading.valid);
+  assert.equal(reading.issues[0]?.detail, 'has unknown fields: "dose"');
+  const loose = new ExtractorStep({ name: "e", schema: z.object({ drug: z.string() }), inputMap, outputKey: "o" });
+  assert.deepEqual(loose.read(answer), { valid: true, output: { reasoning: "r", drug: "A" } });
+});

@@ -275,3 +275,31 @@ function noteStep(more: Partial<LLMStepOptions<{ raw: Note }, "out", typeof sche
 function fail(error: unknown): never {
   throw error;
 }
+
+describe("a schema that is asynchronous is an error of the run, and no row is paid for", () => {
+  const asynchronous = LLMOutputBase.extend({ code: z.string().refine(async (code) => code !== "") });
+
+  test("it is refused at construction", () => {
+    assert.throws(
+      () => new LLMStep({ ...options, schema: asynchronous }),
+      (error) => error instanceof SchemaError && /asynchronous; make it synchronous/.test(error.message),
+    );
+  });
+
+  test("one that is so for some answers only ends the run at the first of them", () => {
+    const late = LLMOutputBase.refine(({ reasoning }) => (reasoning === "later" ? Promise.resolve(true) : true));
+    const made = new LLMStep({ ...options, schema: late });
+    assert.ok(made.read('{"reasoning":"now"}').valid);
+    assert.throws(
+      () => made.read('{"reasoning":"later"}'),
+      (error) => error instanceof SchemaError && error.scope === "run",
+    );
+  });
+
+  test("a refinement that throws at a made-up answer may be right about others", () => {
+    const picky = LLMOutputBase.refine(({ reasoning }) => (reasoning === "fine" ? true : fail(new Error("a bug"))));
+    const made = new LLMStep({ ...options, schema: picky });
+    assert.ok(made.read('{"reasoning":"fine"}').valid);
+    assert.throws(() => made.read('{"reasoning":"other"}'), /a bug/);
+  });
+});

@@ -102,3 +102,10 @@ test("wrong options are refused at construction", () => {
     );
   }
 });
+
+test("a pattern with the flag y, which would be tried at the beginning only, is refused at construction", () => {
+  assert.throws(
+    () => step({ mustNotMatch: [/\d{3}/g, /\d{3}-\d{4}/y] }),
+    (error) => error instanceof OptionError && /"mustNotMatch": .*\/y has the flag y/.test(error.message),
+  );
+});

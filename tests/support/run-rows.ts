@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { Pipeline, type PipelineOptions } from "../../src/core/pipeline.ts";
+import { Pipeline } from "../../src/core/pipeline.ts";
+import type { PipelineOptions } from "../../src/core/pipeline-options.ts";
 import type { RunReport } from "../../src/core/report.ts";
 import type { GlobalState } from "../../src/core/state.ts";
 import type { LLMProvider } from "../../src/llm/providers/base.ts";

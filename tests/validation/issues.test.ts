@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
-import { describeIssues, holdsNoContent, type Issue, oneLine, quote } from "../../src/validation/issues.ts";
+import { holdsNoContent, oneLine, quote } from "../../src/core/issue-wording.ts";
+import { describeIssues, type Issue } from "../../src/validation/issues.ts";
 import { toStrictSchema } from "../../src/validation/strict-schema.ts";
 
 function issuesOf(schema: z.ZodObject, answer: unknown): readonly Issue[] {

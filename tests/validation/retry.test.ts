@@ -3,7 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
-import { ValidationError } from "../../src/core/exceptions.ts";
+import { StepFailedError, ValidationError } from "../../src/core/exceptions.ts";
 import type { Conversation, Prompt } from "../../src/llm/client.ts";
 import { type MockAnswer, MockProvider } from "../../src/llm/providers/mock.ts";
 import type { LLMRequest } from "../../src/llm/providers/base.ts";
@@ -260,5 +260,42 @@ test("a reply with line breaks that is no JSON is told in one line", async () =>
   assert.match(
     requests[1]?.messages.at(-1)?.content ?? "",
     /^The previous reply did not pass validation:\n- the reply is not valid JSON: [^\n]+\nReply again [^\n]+$/,
+  );
+});
+
+test("answers that were paid for are kept when a later attempt brings none", async () => {
+  const responses: readonly MockAnswer[] = ['{"category":"Zoo"}', { text: "", finishReason: "content_filter" }];
+  const step = new ClassifierStep({
+    name: "classify",
+    taxonomy: [{ name: "A", definition: "a" }],
+    inputMap: { text: (state: { raw: Note }) => state.raw.text },
+    outputKey: "out",
+  });
+  const { deadLetters } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "x" }], provider: new MockProvider({ responses }), step },
+  });
+  assert.deepEqual(
+    deadLetters.map((line) => [line["error_code"], line["retry_attempts"]]),
+    [["CONTENT_FILTER", 1]],
+  );
+  const [kept, ...others] = z.array(z.object({ answer: z.string() })).parse(deadLetters[0]?.["attempts"]);
+  assert.equal(kept?.answer, '{"category":"Zoo"}');
+  assert.deepEqual(others, []);
+});
+
+test("an answer whose reading throws is kept, with those before it", async () => {
+  let count = 0;
+  const { error } = await ask(["bad", "worse"], (answer) => {
+    count += 1;
+    if (count === 2) throw new RangeError("a bug");
+    return isGood(answer);
+  });
+  assert.ok(error instanceof StepFailedError);
+  assert.deepEqual(
+    error.attempts.map(({ answer, issues }) => [answer, issues.at(-1)]),
+    [
+      ["bad", "field: is not good: bad"],
+      ["worse", "the schema threw RangeError: a bug"],
+    ],
   );
 });

@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
-import { LLMEtlError, messageOf, RunError } from "../../core/exceptions.ts";
+import { LLMEtlError, RunError } from "../../core/exceptions.ts";
+import { messageOf } from "../../core/thrown.ts";
 import { absolutePath } from "../../core/paths.ts";
 import type { RunnablePipeline } from "../../core/pipeline.ts";
 import type { RunReport } from "../../core/report.ts";
+import { placeOf } from "../stack.ts";
 import { describeError, type Terminal } from "../terminal.ts";
 
 interface RunCommandOptions {
@@ -48,7 +50,8 @@ async function importPipeline(path: string): Promise<RunnablePipeline> {
     module = await import(pathToFileURL(absolute).href);
   } catch (error) {
     if (error instanceof LLMEtlError) throw error;
-    const problem = `${path} can't be imported: ${messageOf(error)}`;
+    const place = error instanceof Error ? placeOf(error) : undefined;
+    const problem = `${path} can't be imported: ${messageOf(error)}${place === undefined ? "" : ` (${place})`}`;
     throw new RunError("PIPELINE_MODULE_INVALID", problem, { cause: error });
   }
   const pipeline = module["default"];

@@ -1,256 +1,189 @@
-import { Agent, type Dispatcher } from "undici";
-import { z } from "zod";
-import { messageOf, OptionError, SettingError } from "../../core/exceptions.ts";
-import { checkOptions, hasFunctions, isCount, isName, optional } from "../../core/options.ts";
-import { ProviderError } from "../provider-error.ts";
-import { requestIdOf, serviceError } from "../service-error.ts";
-import type { LLMProvider, LLMRequest, LLMResponse } from "./base.ts";
+import { OptionError, SettingError } from "../../core/exceptions.ts";
+import { checkOptions, isFunction, isName, optional } from "../../core/options.ts";
+import type { TokenProvider } from "../bearer-token.ts";
+import type { ChatFormat, SchemaDialect } from "../chat-body.ts";
+import {
+  ChatCompletions,
+  chatOptionChecks,
+  type ChatOptions,
+  checkChatOptions,
+  type Credential,
+  reasoningOf,
+} from "../chat-completions.ts";
+import type { Prices } from "../pricing.ts";
+import { type ServiceURL, serviceURL } from "../service-url.ts";
+import type { LLMProvider, LLMRequest, LLMResponse, Quota } from "./base.ts";
 
-export interface AzureOpenAIProviderOptions {
+export type { TokenProvider } from "../bearer-token.ts";
+export { type EntraCredential, entraTokenProvider, type EntraTokenProviderOptions } from "../entra-id.ts";
+
+export interface AzureOpenAIProviderOptions extends ChatOptions {
   /** For example `https://my-resource.openai.azure.com`. @default the variable AZURE_OPENAI_ENDPOINT */
   readonly endpoint?: string | undefined;
-  /** @default the variable AZURE_OPENAI_API_KEY */
+  /** @default the variable AZURE_OPENAI_API_KEY, unless there is a `tokenProvider` */
   readonly apiKey?: string | undefined;
+  /** Tokens of Entra ID instead of a key: `entraTokenProvider()`, or a function of your own. */
+  readonly tokenProvider?: TokenProvider | undefined;
   /** The name of the deployment. @default the variable AZURE_OPENAI_DEPLOYMENT */
   readonly deployment?: string | undefined;
   /** A dated API version, for gateways that have no v1 API. @default the variable AZURE_OPENAI_API_VERSION, else v1 */
   readonly apiVersion?: string | undefined;
-  /** How long one attempt may take, its body included, in milliseconds. @default 60,000 */
-  readonly timeoutMs?: number | undefined;
-  /** What carries the requests, for a proxy or a certificate authority of one's own. @default an undici Agent */
-  readonly dispatcher?: Dispatcher | undefined;
 }
 
 /** The settings in force: options, else the environment. */
 interface Settings {
-  readonly endpoint: URL;
-  readonly apiKey: string;
+  readonly url: ServiceURL;
+  readonly credential: Credential;
   readonly deployment: string;
   /** Undefined for the v1 API. */
   readonly apiVersion: string | undefined;
 }
 
-/** The first dated API that knows `json_schema` (reference: Azure OpenAI API lifecycle, Microsoft Learn). */
+/** The first dated API that knows `json_schema` (Azure OpenAI API lifecycle, Microsoft Learn). */
 const firstVersionWithSchema = "2024-08-01-preview";
+/** The first dated API of which `max_completion_tokens` is certain for every model; the others take `max_tokens`. */
+const firstVersionWithCompletionTokens = "2024-12-01-preview";
 
-const Completion = z.object({
-  model: z.string().optional(),
-  choices: z
-    .array(
-      z.object({
-        finish_reason: z.string().nullish(),
-        message: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }),
-      }),
-    )
-    .min(1),
-  usage: z
-    .object({
-      prompt_tokens: z.number(),
-      completion_tokens: z.number(),
-      prompt_tokens_details: z.object({ cached_tokens: z.number().nullish() }).nullish(),
-      completion_tokens_details: z.object({ reasoning_tokens: z.number().nullish() }).nullish(),
-    })
-    .nullish(),
-});
+const owner = "AzureOpenAIProvider";
 
-/** Asks a deployment of Azure OpenAI, over its chat completions API. Settings are read at the first call. */
+/** Asks a deployment of Azure OpenAI, over its chat completions API. Settings are read once, when they are first used. */
 export class AzureOpenAIProvider implements LLMProvider {
   readonly name = "azure-openai";
+  readonly prices: Prices | undefined;
+  readonly quota: Quota;
   readonly #options: AzureOpenAIProviderOptions;
-  readonly #timeoutMs: number;
-  readonly #dispatcher: Dispatcher;
-  #settings: Settings | undefined;
+  #resolved: { readonly chat: ChatCompletions; readonly fingerprint: string } | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: AzureOpenAIProviderOptions = {}) {
-    checkOptions("AzureOpenAIProvider", options, {
+    checkOptions<AzureOpenAIProviderOptions>(owner, options, {
       endpoint: optional(isName),
       apiKey: optional(isName),
+      tokenProvider: optional(isFunction),
       deployment: optional(isName),
       apiVersion: optional(isName),
-      timeoutMs: optional(isCount(1)),
-      dispatcher: optional(hasFunctions("an undici dispatcher", "dispatch")),
+      ...chatOptionChecks,
     });
-    const { timeoutMs = 60_000, dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 }) } = options;
-    this.#options = options;
-    this.#timeoutMs = timeoutMs;
-    this.#dispatcher = dispatcher; // its own timeouts are off: timeoutMs covers the attempt as a whole
+    checkChatOptions(owner, options);
+    if (options.apiKey !== undefined && options.tokenProvider !== undefined) {
+      throw new OptionError(owner, "tokenProvider", "expected either apiKey or tokenProvider, got both");
+    }
+    this.#options = { ...options };
+    this.prices = options.prices;
+    this.quota = { rpm: options.rpm, tpm: options.tpm };
   }
 
-  /** @throws {SettingError} if a setting is missing */
-  readonly fingerprint = (): string => {
-    const { endpoint, deployment, apiVersion } = this.#resolve();
-    return JSON.stringify({
-      provider: this.name,
-      endpoint: endpoint.origin,
-      deployment,
-      apiVersion: apiVersion ?? "v1",
-    });
-  };
+  /**
+   * @throws {SettingError} if a setting is missing
+   * @throws {OptionError} if a setting can't be right
+   */
+  readonly fingerprint = (): string => this.#resolve().fingerprint;
 
   /**
    * @throws {ProviderError} by the table of `docs/azure-openai.md`
    * @throws {SettingError} if a setting is missing
    */
-  readonly complete = async (request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> => {
-    signal.throwIfAborted();
-    const settings = this.#resolve();
-    const timeout = AbortSignal.timeout(this.#timeoutMs);
-    let response: { status: number; headers: Dispatcher.ResponseData["headers"]; body: string };
-    try {
-      const { statusCode, headers, body } = await this.#dispatcher.request({
-        origin: settings.endpoint.origin,
-        path: pathOf(settings),
-        method: "POST",
-        headers: { "content-type": "application/json", "api-key": settings.apiKey },
-        body: JSON.stringify(bodyOf(request, settings)),
-        signal: AbortSignal.any([signal, timeout]),
-      });
-      response = { status: statusCode, headers, body: await body.text() };
-    } catch (error) {
-      signal.throwIfAborted();
-      throw timeout.aborted ? this.#timeoutError(error) : networkError(error);
-    }
-    if (response.status !== 200) throw serviceError({ ...response, settings: settingNames });
-    return readCompletion(response.body, settings.deployment, requestIdOf(response.headers));
-  };
+  readonly complete = async (request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> =>
+    await this.#resolve().chat.complete(request, signal);
 
-  #resolve(): Settings {
-    if (this.#settings !== undefined) return this.#settings;
-    const { AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY, AZURE_OPENAI_DEPLOYMENT, AZURE_OPENAI_API_VERSION } =
-      process.env;
-    const endpoint = required("endpoint", this.#options.endpoint, AZURE_OPENAI_ENDPOINT);
-    const deployment = required("deployment", this.#options.deployment, AZURE_OPENAI_DEPLOYMENT);
-    if (!/^[A-Za-z0-9._-]{1,64}$/.test(deployment) || /^\.+$/.test(deployment)) {
-      throw new OptionError("AzureOpenAIProvider", "deployment", "expected 1 to 64 letters, digits, dots, _ or -");
-    }
-    const apiKey = required("apiKey", this.#options.apiKey, AZURE_OPENAI_API_KEY);
-    if (!/^[\x21-\x7E]+$/.test(apiKey)) {
-      throw new OptionError("AzureOpenAIProvider", "apiKey", "expected printable ASCII characters without blanks");
-    }
-    this.#settings = {
-      endpoint: checkedEndpoint(endpoint),
-      apiKey,
-      deployment,
-      apiVersion: this.#options.apiVersion ?? (AZURE_OPENAI_API_VERSION === "" ? undefined : AZURE_OPENAI_API_VERSION),
+  #resolve(): { readonly chat: ChatCompletions; readonly fingerprint: string } {
+    if (this.#resolved !== undefined) return this.#resolved;
+    const settings = settingsOf(this.#options);
+    const { url, credential, deployment, apiVersion } = settings;
+    const format = formatOf(settings, this.#options);
+    const path = pathOf(settings);
+    const { origin } = url;
+    const service = { owner, origin, path, credential, format, model: deployment, settings: settingNames(credential) };
+    this.#resolved = {
+      chat: new ChatCompletions(service, this.#options),
+      fingerprint: JSON.stringify({
+        provider: this.name,
+        endpoint: `${origin}${url.path}`,
+        deployment,
+        apiVersion: apiVersion ?? "v1",
+        dialect: format.dialect,
+        reasoning: format.reasoning ?? null,
+      }),
     };
-    return this.#settings;
-  }
-
-  #timeoutError(cause: unknown): ProviderError {
-    const problem = `no complete answer within ${this.#timeoutMs} ms; raise timeoutMs if that is usual for this model`;
-    return new ProviderError("transient", "TIMEOUT", problem, { cause });
+    return this.#resolved;
   }
 }
 
-const settingNames = {
-  credential: 'the option "apiKey" or AZURE_OPENAI_API_KEY',
-  endpoint: 'the option "endpoint" or AZURE_OPENAI_ENDPOINT',
-  deployment: 'the option "deployment" or AZURE_OPENAI_DEPLOYMENT',
-};
-
-const variables = {
-  endpoint: "AZURE_OPENAI_ENDPOINT",
-  apiKey: "AZURE_OPENAI_API_KEY",
-  deployment: "AZURE_OPENAI_DEPLOYMENT",
-} as const;
-
-function required(option: keyof typeof variables, given: string | undefined, variable: string | undefined): string {
-  const value = given ?? variable;
-  if (value === undefined || value.trim() === "") {
-    throw new SettingError("AzureOpenAIProvider", option, variables[option]);
+function settingsOf(options: AzureOpenAIProviderOptions): Settings {
+  const { AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_DEPLOYMENT, AZURE_OPENAI_API_VERSION = "" } = process.env;
+  const endpoint = required("endpoint", options.endpoint, AZURE_OPENAI_ENDPOINT, "AZURE_OPENAI_ENDPOINT");
+  const deployment = required("deployment", options.deployment, AZURE_OPENAI_DEPLOYMENT, "AZURE_OPENAI_DEPLOYMENT");
+  if (!/^[A-Za-z0-9._-]{1,64}$/.test(deployment) || /^\.+$/.test(deployment)) {
+    throw new OptionError(owner, "deployment", "expected 1 to 64 letters, digits, dots, _ or -");
   }
-  return value.trim();
-}
-
-function checkedEndpoint(text: string): URL {
-  const url = URL.parse(text);
-  const isLoopback = url !== null && ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
-  if (url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback)) return url;
-  const expected = "expected an https:// address (plain http only to this machine, the key would travel in the clear)";
-  throw new OptionError(
-    "AzureOpenAIProvider",
-    "endpoint",
-    `${expected}, got ${url === null ? "no address" : url.origin}`,
-  );
-}
-
-function pathOf({ endpoint, deployment, apiVersion }: Settings): string {
-  const base = endpoint.pathname.replace(/\/+$/, "").replace(/\/openai(\/v1)?$/, "");
-  if (apiVersion === undefined) return `${base}/openai/v1/chat/completions`;
-  return `${base}/openai/deployments/${deployment}/chat/completions?api-version=${encodeURIComponent(apiVersion)}`;
-}
-
-function bodyOf(request: LLMRequest, { deployment, apiVersion }: Settings): Readonly<Record<string, unknown>> {
-  const { messages, schema, temperature, maxOutputTokens, cacheKey } = request;
-  if (apiVersion !== undefined && apiVersion < firstVersionWithSchema) {
-    return {
-      messages: withSchema(request),
-      response_format: { type: "json_object" },
-      max_tokens: maxOutputTokens,
-      temperature,
-    };
+  const apiVersion = (options.apiVersion ?? AZURE_OPENAI_API_VERSION).trim();
+  if (!/^(\d{4}-\d\d-\d\d(-[a-z]+)?)?$/.test(apiVersion)) {
+    throw new OptionError(owner, "apiVersion", 'expected a date such as "2024-10-21", or nothing for the v1 API');
   }
+  const url = serviceURL(endpoint, { owner, option: "endpoint", allowHTTP: false });
   return {
-    ...(apiVersion === undefined ? { model: deployment, prompt_cache_key: cacheKey.slice(-64).toWellFormed() } : {}),
-    messages,
-    response_format: { type: "json_schema", json_schema: { name: schema.name, strict: true, schema: schema.json } },
-    max_completion_tokens: maxOutputTokens,
-    temperature,
+    url: { ...url, path: url.path.replace(/\/openai(\/v1)?$/, "") },
+    credential: credentialOf(options),
+    deployment,
+    apiVersion: apiVersion === "" ? undefined : apiVersion,
   };
 }
 
-/** The messages with the schema at the end of the system message, for an API that can't be given it otherwise. */
-function withSchema({ messages, schema }: LLMRequest): LLMRequest["messages"] {
-  const text = `\n\nThe JSON Schema of the reply:\n${JSON.stringify(schema.json)}`;
-  return messages.map((message) =>
-    message.role === "system" ? { ...message, content: message.content + text } : message,
-  );
+function credentialOf({ apiKey, tokenProvider }: AzureOpenAIProviderOptions): Credential {
+  if (tokenProvider !== undefined) return { tokenProvider };
+  const remedy = 'AZURE_OPENAI_API_KEY, or give the option "tokenProvider" (Entra ID)';
+  const value = required("apiKey", apiKey, process.env["AZURE_OPENAI_API_KEY"], remedy);
+  if (!/^[\x21-\x7E]+$/.test(value)) {
+    throw new OptionError(owner, "apiKey", "expected printable ASCII characters without blanks");
+  }
+  return { header: "api-key", value };
 }
 
-function readCompletion(body: string, deployment: string, requestId: string | undefined): LLMResponse {
-  const { choices, model = deployment, usage } = parseCompletion(body, requestId);
-  const { finish_reason: reason, message } = choices[0] ?? { message: {} };
+function required(option: string, given: string | undefined, inherited: string | undefined, variable: string): string {
+  const value = (given ?? inherited ?? "").trim();
+  if (value === "") throw new SettingError(owner, option, variable);
+  return value;
+}
+
+function pathOf({ url, deployment, apiVersion }: Settings): string {
+  if (apiVersion === undefined) return `${url.path}/openai/v1/chat/completions`;
+  return `${url.path}/openai/deployments/${deployment}/chat/completions?api-version=${apiVersion}`;
+}
+
+/** What the API of that version understands. A version before JSON Schema gets the schema in the system message. */
+function formatOf({ deployment, apiVersion }: Settings, options: AzureOpenAIProviderOptions): ChatFormat {
+  const reasoning = reasoningOf(options);
+  if (apiVersion === undefined) {
+    const { dialect = "strict" } = options;
+    return { model: deployment, dialect, tokenLimit: "max_completion_tokens", takesCacheKey: true, reasoning };
+  }
+  const isNew = apiVersion >= firstVersionWithCompletionTokens || reasoning !== undefined;
   return {
-    text: message.refusal ?? message.content ?? "",
-    finishReason:
-      typeof message.refusal === "string"
-        ? "refusal"
-        : reason === "length" || reason === "content_filter"
-          ? reason
-          : "stop",
-    model,
-    usage: {
-      inputTokens: usage?.prompt_tokens ?? 0,
-      cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? 0,
-      outputTokens: usage?.completion_tokens ?? 0,
-      reasoningTokens: usage?.completion_tokens_details?.reasoning_tokens ?? 0,
-    },
-    requestId,
+    model: undefined,
+    dialect: dialectOf(apiVersion, options.dialect),
+    tokenLimit: isNew ? "max_completion_tokens" : "max_tokens",
+    takesCacheKey: false,
+    reasoning,
   };
 }
 
-/** A truncated body, or a proxy's page with status 200: the same call may well succeed later. */
-function parseCompletion(body: string, requestId: string | undefined): z.output<typeof Completion> {
-  const problem = `200, but the body (${body.length} characters) is no chat completion`;
-  try {
-    return Completion.parse(JSON.parse(body));
-  } catch (cause) {
-    throw new ProviderError("transient", "INVALID_RESPONSE", problem, {
-      status: 200,
-      requestId,
-      cause: nameOnly(cause),
-    });
-  }
+function dialectOf(apiVersion: string, dialect: SchemaDialect | undefined): SchemaDialect {
+  if (apiVersion >= firstVersionWithSchema) return dialect ?? "strict";
+  if (dialect !== undefined && dialect !== "strict") return dialect;
+  const problem = `the Azure OpenAI API version ${apiVersion} knows no JSON Schema (${firstVersionWithSchema} is the first)`;
+  const remedy =
+    "the schema goes into the system message, and the model is not held to it; better leave the version out";
+  process.emitWarning(`${problem}: ${remedy}`, { type: "LLMEtlWarning", code: "NO_JSON_SCHEMA" });
+  return "json_object";
 }
 
-/** A parser's message quotes the text that it failed on, which may be an answer's. */
-function nameOnly(error: unknown): Error {
-  return new Error(error instanceof Error ? error.name : "not an error");
-}
-
-function networkError(error: unknown): ProviderError {
-  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? ` (${error.code})` : "";
-  const problem = `the connection failed${code}: ${messageOf(error)}`;
-  return new ProviderError("transient", "NETWORK_ERROR", problem, { cause: error });
+function settingNames(credential: Credential): { credential: string; endpoint: string; deployment: string } {
+  const isToken = credential !== undefined && "tokenProvider" in credential;
+  return {
+    credential: isToken
+      ? 'the option "tokenProvider": its scope, and whose token it is'
+      : 'the option "apiKey" or AZURE_OPENAI_API_KEY',
+    endpoint: 'the option "endpoint" or AZURE_OPENAI_ENDPOINT',
+    deployment: 'the option "deployment" or AZURE_OPENAI_DEPLOYMENT',
+  };
 }

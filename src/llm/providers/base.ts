@@ -18,6 +18,11 @@ export interface LLMRequest {
   readonly temperature?: number | undefined;
   /** The most tokens that the answer may have; it counts against a quota when the request arrives. */
   readonly maxOutputTokens: number;
+  /**
+   * How many times its usual length the answer may have: 2 after one was cut off. `maxOutputTokens` has it already; a
+   * provider that adds tokens of its own, for reasoning, multiplies these by it. @default 1
+   */
+  readonly lengthFactor?: number | undefined;
   /** Equal for requests that share a prefix, so that the service can route them to a warm cache. */
   readonly cacheKey: string;
 }

@@ -139,10 +139,13 @@ function readFormat(
   messages: readonly ChatMessage[],
   rules: ReadingRules,
 ): Format | { readonly reply: Reply } {
-  if (given === undefined || given === null) return plainText;
+  if (given === undefined || given === null) {
+    const schema = writtenSchema(messages, rules.schemas);
+    return schema === undefined ? plainText : { ...plainText, schema };
+  }
   const type = isObject(given) ? given["type"] : undefined;
   if (type === "text") return plainText;
-  if (type === "json_object") return { ...plainText, schema: schemaInMessages(messages, rules.schemas) };
+  if (type === "json_object") return { ...plainText, schema: writtenSchema(messages, rules.schemas) ?? anyObject };
   const wrapped = isObject(given) ? given["json_schema"] : undefined;
   if (type !== "json_schema" || !isObject(wrapped)) {
     return {
@@ -169,12 +172,11 @@ const schemaMark = "The JSON Schema of the reply:\n";
 /** What is answered where any JSON object will do. */
 const anyObject: JSONSchema = { type: "object", properties: { answer: { type: "string" } } };
 
-/** The schema that a client puts into the system message for an API that can't be given it otherwise. */
-function schemaInMessages(messages: readonly ChatMessage[], schemas: SchemaBook): JSONSchema {
+/** The schema that a client puts into the system message for a service that can't be given it otherwise. */
+function writtenSchema(messages: readonly ChatMessage[], schemas: SchemaBook): JSONSchema | undefined {
   const system = messages.find(({ role }) => role === "system")?.content ?? "";
   const start = system.lastIndexOf(schemaMark);
-  if (start === -1) return anyObject;
-  return schemas.parsed(system.slice(start + schemaMark.length)) ?? anyObject;
+  return start === -1 ? undefined : schemas.parsed(system.slice(start + schemaMark.length));
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { messageOf, OptionError } from "../../core/exceptions.ts";
+import { OptionError } from "../../core/exceptions.ts";
+import { messageOf } from "../../core/thrown.ts";
 import { isAccepted } from "./access.ts";
 import { AnswerMaker } from "./answers.ts";
 import { keysOfBeginnings, readChatRequest, type ChatRequest } from "./chat-request.ts";

@@ -1,4 +1,4 @@
-import { messageOf } from "../../core/exceptions.ts";
+import { messageOf } from "../../core/thrown.ts";
 import type { JSONSchema } from "../../llm/providers/base.ts";
 import { keyOf } from "./request-hash.ts";
 import { toSampleable } from "./sampleable-schema.ts";

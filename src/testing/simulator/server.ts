@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { messageOf, OptionError } from "../../core/exceptions.ts";
+import { OptionError } from "../../core/exceptions.ts";
+import { messageOf } from "../../core/thrown.ts";
 import { ChatService, type Decision } from "./chat-service.ts";
 import { Exchange } from "./exchange.ts";
 import { readLabels } from "./labelled-csv.ts";

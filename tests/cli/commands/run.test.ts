@@ -59,7 +59,8 @@ test("a module that is not there, has no default export, no sink or a wrong opti
     ["no-default", /it has no default export; expected `export default/],
     ["no-sink", /its pipeline has no sink: end it with \.to\(…\)/],
     ["wrong-option", /option "concurrency": expected a whole number from 1 up, got 0/],
-    ["broken", /can't be imported/],
+    ["broken", /can't be imported: .* \(.*broken\.ts:1\) \[PIPELINE_MODULE_INVALID\]\n$/],
+    ["throws", /can't be imported: the settings have no table \(.*throws\.ts:4\) \[PIPELINE_MODULE_INVALID\]\n$/],
   ];
   for (const [name, message] of cases) {
     const { exitCode, stdout, stderr } = await commandLine(["run", fixture(name)]);
@@ -87,4 +88,16 @@ test("numbers and parameters that are none are refused, exit code 2", async () =
     assert.match(stderr, /Expected/);
   }
   assert.equal((await commandLine(["run"])).exitCode, 2);
+});
+
+test("--debug shows where the cause was thrown, and the words of a row's cause not even then", async () => {
+  const { stderr } = await commandLine(["--debug", "run", fixture("step-throws")]);
+  assert.match(stderr, /step "age" threw a RangeError \[STEP_FAILED\]\n/);
+  assert.match(stderr, /\ncaused by RangeError\n {4}at ageOf \(file:.*step-throws\.ts:6:9\)\n/);
+  assert.ok(!stderr.includes("no age"), stderr);
+});
+
+test("--debug shows file and line of a module that can't be read", async () => {
+  const { stderr } = await commandLine(["--debug", "run", fixture("broken")]);
+  assert.match(stderr, /\ncaused by SyntaxError .*at .*broken\.ts:1\n/);
 });

@@ -1,47 +1,39 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, beforeEach, describe, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
-import { z } from "zod";
+import { inspect } from "node:util";
 import { OptionError, SettingError } from "../../../src/core/exceptions.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
-import type { LLMRequest } from "../../../src/llm/providers/base.ts";
-import { AzureOpenAIProvider, type AzureOpenAIProviderOptions } from "../../../src/llm/providers/azure-openai.ts";
+import {
+  AzureOpenAIProvider,
+  type AzureOpenAIProviderOptions,
+  entraTokenProvider,
+} from "../../../src/llm/providers/azure-openai.ts";
+import { providerContract } from "../../../src/testing/provider-contract.ts";
+import {
+  chatRequest,
+  completion,
+  contractReply,
+  fine,
+  json,
+  never,
+  type Reply,
+  rowText,
+  startChatServer,
+} from "../../support/chat-server.ts";
 
 const key = "key-that-must-not-be-told";
-const marker = "Jane Doe";
-
-interface Seen {
-  readonly method: string | undefined;
-  readonly url: string | undefined;
-  readonly headers: IncomingMessage["headers"];
-  readonly body: Record<string, unknown>;
-}
-
-type Reply = (response: ServerResponse) => void;
-let reply: Reply = (response) => response.end();
-let seen: Seen[] = [];
-
-const server = createServer((request, response) => {
-  void text(request).then((body) => {
-    const parsed = z.record(z.string(), z.unknown()).parse(JSON.parse(body));
-    seen.push({ method: request.method, url: request.url, headers: request.headers, body: parsed });
-    reply(response);
-  });
-});
-server.listen(0, "127.0.0.1");
-await once(server, "listening");
-const { port } = server.address() as AddressInfo; // a server that listens on a port has such an address
-const endpoint = `http://127.0.0.1:${port}`;
-after(() => {
-  server.closeAllConnections();
-  server.close();
-});
+const marker = rowText;
+const request = chatRequest;
+const server = await startChatServer();
+const endpoint = server.origin;
 
 const variables = [
   "AZURE_OPENAI_ENDPOINT",
@@ -59,19 +51,9 @@ after(() => {
 });
 beforeEach(() => {
   clearEnvironment();
-  seen = [];
+  server.seen.length = 0;
+  server.reply = fine;
 });
-
-const request: LLMRequest = {
-  messages: [
-    { role: "system", content: "Classify." },
-    { role: "user", content: `<text>\n${marker}\n</text>` },
-  ],
-  schema: { name: "visit", json: { type: "object", properties: {}, required: [], additionalProperties: false } },
-  temperature: 0,
-  maxOutputTokens: 256,
-  cacheKey: "visits.classify.0123456789abcdef",
-};
 
 function provider(options: AzureOpenAIProviderOptions = {}): AzureOpenAIProvider {
   return new AzureOpenAIProvider({ endpoint, apiKey: key, deployment: "gpt-4o-prod", ...options });
@@ -90,33 +72,15 @@ async function failureOf(options: AzureOpenAIProviderOptions = {}): Promise<Prov
   assert.ok(error instanceof ProviderError, String(error));
   assert.ok(!`${error.message} ${error.detail} ${String(error.cause)}`.includes(key));
   assert.ok(!error.message.includes(marker), error.message);
+  const printed = `${inspect(error, { depth: 9 })} ${JSON.stringify(error)}`;
+  assert.ok(!printed.includes(key) && !printed.includes(marker), printed);
   return error;
 }
 
-function json(status: number, body: unknown, headers: Record<string, string> = {}): Reply {
-  return (response) => {
-    response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
-  };
-}
-
-function completion(message: object, finishReason = "stop"): unknown {
-  return {
-    model: "gpt-4o-2024-11-20",
-    choices: [{ index: 0, finish_reason: finishReason, message: { role: "assistant", ...message } }],
-    usage: {
-      ...{ prompt_tokens: 812, completion_tokens: 61, total_tokens: 873 },
-      prompt_tokens_details: { cached_tokens: 640 },
-      completion_tokens_details: { reasoning_tokens: 7 },
-    },
-  };
-}
-const fine = json(200, completion({ content: '{"a":1}', refusal: null }), { "apim-request-id": "req-1" });
-
 describe("a request", () => {
   test("goes to the v1 API, with the schema, the key and a cache key, and nothing else", async () => {
-    reply = fine;
     await complete();
-    const [{ method, url, headers, body } = fail()] = seen;
+    const [{ method, url, headers, body } = fail()] = server.seen;
     assert.deepEqual([method, url], ["POST", "/openai/v1/chat/completions"]);
     assert.equal(headers["api-key"], key);
     assert.equal(headers["content-type"], "application/json");
@@ -135,9 +99,8 @@ describe("a request", () => {
   });
 
   test("goes to the deployment's path where a dated API version is set", async () => {
-    reply = fine;
     await complete({ apiVersion: "2024-10-21" });
-    const [{ url, body } = fail()] = seen;
+    const [{ url, body } = fail()] = server.seen;
     assert.equal(url, "/openai/deployments/gpt-4o-prod/chat/completions?api-version=2024-10-21");
     assert.deepEqual(body, {
       messages: request.messages,
@@ -145,15 +108,14 @@ describe("a request", () => {
         type: "json_schema",
         json_schema: { name: "visit", strict: true, schema: request.schema.json },
       },
-      max_completion_tokens: 256,
+      max_tokens: 256,
       temperature: 0,
     });
   });
 
   test("has the schema in the system message for a version that knows no json_schema", async () => {
-    reply = fine;
     await complete({ apiVersion: "2024-02-15-preview" });
-    const [{ url, body } = fail()] = seen;
+    const [{ url, body } = fail()] = server.seen;
     assert.equal(url, "/openai/deployments/gpt-4o-prod/chat/completions?api-version=2024-02-15-preview");
     assert.deepEqual(body, {
       messages: [
@@ -167,25 +129,21 @@ describe("a request", () => {
       max_tokens: 256,
       temperature: 0,
     });
-    await complete({ apiVersion: "2024-08-01-preview" });
-    assert.deepEqual(Object.keys(seen[1]?.body ?? {}).includes("max_completion_tokens"), true);
   });
 
   test("keeps the path of a gateway, and an endpoint may be given with or without its end", async () => {
-    reply = fine;
     for (const end of ["", "/", "/openai", "/openai/v1/"]) await complete({ endpoint: `${endpoint}${end}` });
     await complete({ endpoint: `${endpoint}/apim/east/` });
     assert.deepEqual(
-      seen.map(({ url }) => url),
+      server.seen.map(({ url }) => url),
       [...Array.from({ length: 4 }, () => "/openai/v1/chat/completions"), "/apim/east/openai/v1/chat/completions"],
     );
   });
 
   test("has no temperature where none is wanted, and a cache key of at most 64 characters", async () => {
-    reply = fine;
     const asked = { ...request, temperature: undefined, cacheKey: `${"x".repeat(100)}.hash` };
     await provider().complete(asked, new AbortController().signal);
-    const body = seen[0]?.body ?? {};
+    const body = server.seen[0]?.body ?? {};
     assert.equal("temperature" in body, false);
     assert.equal(body["prompt_cache_key"], `${"x".repeat(59)}.hash`);
   });
@@ -193,7 +151,6 @@ describe("a request", () => {
 
 describe("an answer", () => {
   test("comes with its text, the model, the usage with cached tokens, and the request's id", async () => {
-    reply = fine;
     assert.deepEqual(await complete(), {
       text: '{"a":1}',
       finishReason: "stop",
@@ -204,7 +161,7 @@ describe("an answer", () => {
   });
 
   test("without usage, model and apim id still counts, with the deployment's name and the service's id", async () => {
-    reply = json(200, { choices: [{ message: { content: "{}" } }] }, { "x-request-id": "req-2" });
+    server.reply = json(200, { choices: [{ message: { content: "{}" } }] }, { "x-request-id": "req-2" });
     assert.deepEqual(await complete(), {
       ...{ text: "{}", finishReason: "stop", model: "gpt-4o-prod", requestId: "req-2" },
       usage: { inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 },
@@ -212,12 +169,12 @@ describe("an answer", () => {
   });
 
   test("may be a refusal, cut off, or held back by the content filter", async () => {
-    reply = json(200, completion({ content: null, refusal: "I can't." }));
+    server.reply = json(200, completion({ content: null, refusal: "I can't." }));
     const refused = await complete();
     assert.deepEqual([refused.finishReason, refused.text], ["refusal", "I can't."]);
-    reply = json(200, completion({ content: '{"a' }, "length"));
+    server.reply = json(200, completion({ content: '{"a' }, "length"));
     assert.deepEqual((await complete()).finishReason, "length");
-    reply = json(200, completion({}, "content_filter"));
+    server.reply = json(200, completion({}, "content_filter"));
     const filtered = await complete();
     assert.deepEqual([filtered.finishReason, filtered.text, filtered.usage.inputTokens], ["content_filter", "", 812]);
   });
@@ -264,7 +221,7 @@ describe("a failure has a class and a code, and names the setting to look at", (
   ];
   for (const [status, body, headers, errorClass, code, message] of cases) {
     test(`${status} ${code}`, async () => {
-      reply = json(status, body, { "apim-request-id": "req-9", ...headers });
+      server.reply = json(status, body, { "apim-request-id": "req-9", ...headers });
       const error = await failureOf();
       assert.deepEqual([error.class, error.code, error.status, error.requestId], [errorClass, code, status, "req-9"]);
       assert.match(error.message, message);
@@ -273,10 +230,10 @@ describe("a failure has a class and a code, and names the setting to look at", (
   }
 
   test("a redirect is refused and not followed, so that the key stays", async () => {
-    reply = json(307, {}, { location: `${endpoint}/elsewhere` });
+    server.reply = json(307, {}, { location: `${endpoint}/elsewhere` });
     const error = await failureOf();
     assert.deepEqual([error.class, error.code, error.status], ["run", "BAD_REQUEST", 307]);
-    assert.equal(seen.length, 1);
+    assert.equal(server.seen.length, 1);
   });
 });
 
@@ -301,7 +258,7 @@ describe("a call that brings no whole answer is transient", () => {
   ];
   for (const [name, how, options, code] of cases) {
     test(name, async () => {
-      reply = how;
+      server.reply = how;
       const error = await failureOf(options);
       assert.deepEqual([error.class, error.code], ["transient", code]);
       if (code === "TIMEOUT") assert.match(error.message, /within 60 ms; raise timeoutMs/);
@@ -329,8 +286,8 @@ describe("an abort ends the call with its reason", () => {
   for (const [name, how] of cases) {
     test(name, async () => {
       const controller = new AbortController();
-      reply = (response) => {
-        how(response);
+      server.reply = (response, seen) => {
+        how(response, seen);
         setTimeout(() => controller.abort(reason), 20);
       };
       await assert.rejects(complete({}, controller.signal), reason);
@@ -339,32 +296,30 @@ describe("an abort ends the call with its reason", () => {
 
   test("before it begins: nothing is sent", async () => {
     await assert.rejects(complete({}, AbortSignal.abort(reason)), reason);
-    assert.equal(seen.length, 0);
+    assert.equal(server.seen.length, 0);
   });
 });
 
 describe("settings", () => {
   test("come from the environment, at the first call", async () => {
-    reply = fine;
     const bare = new AzureOpenAIProvider();
     process.env["AZURE_OPENAI_ENDPOINT"] = endpoint;
     process.env["AZURE_OPENAI_API_KEY"] = "from the environment".replaceAll(" ", "-");
     process.env["AZURE_OPENAI_DEPLOYMENT"] = "environment-deployment";
     process.env["AZURE_OPENAI_API_VERSION"] = "2024-10-21";
     await bare.complete(request, new AbortController().signal);
-    assert.equal(seen[0]?.headers["api-key"], "from-the-environment");
-    assert.match(seen[0]?.url ?? "", /deployments\/environment-deployment\/.*api-version=2024-10-21/);
+    assert.equal(server.seen[0]?.headers["api-key"], "from-the-environment");
+    assert.match(server.seen[0]?.url ?? "", /deployments\/environment-deployment\/.*api-version=2024-10-21/);
   });
 
   test("given as options win over the environment, and an empty version is none", async () => {
-    reply = fine;
     process.env["AZURE_OPENAI_ENDPOINT"] = "https://elsewhere.example";
     process.env["AZURE_OPENAI_API_KEY"] = "other";
     process.env["AZURE_OPENAI_DEPLOYMENT"] = "other";
     process.env["AZURE_OPENAI_API_VERSION"] = "";
     await complete();
-    assert.deepEqual([seen[0]?.headers["api-key"], seen[0]?.body["model"]], [key, "gpt-4o-prod"]);
-    assert.equal(seen[0]?.url, "/openai/v1/chat/completions");
+    assert.deepEqual([server.seen[0]?.headers["api-key"], server.seen[0]?.body["model"]], [key, "gpt-4o-prod"]);
+    assert.equal(server.seen[0]?.url, "/openai/v1/chat/completions");
   });
 
   test("that are missing are named, as option and as variable", async () => {
@@ -396,6 +351,9 @@ describe("settings", () => {
       [{ endpoint: "http://localhost@example.com" }, /"endpoint"/],
       [{ endpoint: "my-resource" }, /"endpoint".*got no address/],
       [{ endpoint: "ftp://localhost" }, /"endpoint"/],
+      [{ endpoint: `${endpoint}/openai/deployments/d/chat/completions?api-version=2024-10-21` }, /the service alone/],
+      [{ apiVersion: "v1" }, /"apiVersion": expected a date/],
+      [{ apiVersion: "2024-10-21&x=y" }, /"apiVersion": expected a date/],
       ...["a/b", "..", ".", "a b", "x".repeat(65), "größe", "a%2Fb", "a?b"].map(
         (deployment) => [{ deployment }, /"deployment": expected 1 to 64 letters/] as const,
       ),
@@ -409,13 +367,13 @@ describe("settings", () => {
         JSON.stringify(options),
       );
     }
-    assert.equal(seen.length, 0);
+    assert.equal(server.seen.length, 0);
   });
 
   test("of a wrong kind are refused at construction", () => {
     assert.throws(
       () => new AzureOpenAIProvider({ timeoutMs: 0 }),
-      /"timeoutMs": expected a whole number from 1 up, got 0/,
+      /"timeoutMs": expected whole milliseconds from 1 to 2147483647, got 0/,
     );
     assert.throws(
       () => new AzureOpenAIProvider({ apikey: key } as AzureOpenAIProviderOptions),
@@ -441,11 +399,225 @@ describe("settings", () => {
     assert.equal(new Set(all).size, 4);
     assert.equal(of({ apiKey: "another-key", timeoutMs: 5 }), of({}));
     assert.ok(all.every((fingerprint) => !fingerprint.includes(key)));
+    const effort = [of({}), of({ reasoning: true }), of({ reasoningEffort: "low" }), of({ dialect: "json_object" })];
+    assert.equal(new Set(effort).size, 4);
+    assert.equal(of({ endpoint: `${endpoint}/openai/v1/` }), of({}));
+    assert.notEqual(of({ endpoint: `${endpoint}/gateway` }), of({}));
   });
 });
 
+describe("Entra ID", () => {
+  const tokens = (list: readonly string[], asked: boolean[] = []) => {
+    const left = [...list];
+    return {
+      apiKey: undefined,
+      tokenProvider: async ({ forceRefresh }: { forceRefresh: boolean }) => {
+        asked.push(forceRefresh);
+        await setImmediate();
+        return left.shift() ?? "token-last";
+      },
+    };
+  };
+  const accepts =
+    (token: string): Reply =>
+    (response, seen) =>
+      (seen.headers.authorization === `Bearer ${token}` ? fine : json(401, {}))(response, seen);
+
+  test("sends the token as bearer, asks for it once for many calls, and never for a key", async () => {
+    process.env["AZURE_OPENAI_API_KEY"] = "key-of-the-environment";
+    const asked: boolean[] = [];
+    const entra = provider(tokens(["token-1"], asked));
+    await Promise.all(Array.from({ length: 8 }, async () => await entra.complete(request, never())));
+    await entra.complete(request, never());
+    assert.deepEqual(asked, [false]);
+    assert.ok(server.seen.every(({ headers }) => headers.authorization === "Bearer token-1"));
+    assert.ok(server.seen.every(({ headers }) => headers["api-key"] === undefined));
+  });
+
+  test("asks for a token once more after a 401, once for all calls that met it, and repeats each once", async () => {
+    server.reply = accepts("token-2");
+    const asked: boolean[] = [];
+    const entra = provider(tokens(["token-1", "token-2"], asked));
+    await Promise.all(Array.from({ length: 8 }, async () => await entra.complete(request, never())));
+    assert.deepEqual(asked, [false, true]);
+    assert.equal(server.seen.length, 16);
+    await entra.complete(request, never());
+    assert.equal(server.seen.length, 17);
+  });
+
+  test("gives up at the second 401, and tells no token", async () => {
+    server.reply = accepts("none");
+    const error = await failureOf(tokens([`${key}-1`, `${key}-2`]));
+    assert.deepEqual([error.class, error.code, error.status], ["run", "AUTHENTICATION_FAILED", 401]);
+    assert.match(error.message, /"tokenProvider": its scope/);
+    assert.equal(server.seen.length, 2);
+  });
+
+  test("a key is not asked for twice", async () => {
+    server.reply = json(401, {});
+    await failureOf();
+    assert.equal(server.seen.length, 1);
+  });
+
+  test("a token provider that fails ends the run with its reason, and without its secrets", async () => {
+    const secret = `eyJ${"a".repeat(40)}.${"b".repeat(40)}.c`;
+    const error = await failureOf({
+      apiKey: undefined,
+      tokenProvider: async () => await Promise.reject(new RangeError(`run az login first; had ${secret}`)),
+    });
+    assert.deepEqual([error.class, error.code], ["run", "AUTHENTICATION_FAILED"]);
+    assert.match(error.message, /^tokenProvider threw a RangeError: run az login first; had …/);
+    assert.ok(!inspect(error).includes("eyJ"));
+    assert.equal(server.seen.length, 0);
+  });
+
+  test("an abort and the timeout end the wait for a token", async () => {
+    const hanging = { apiKey: undefined, tokenProvider: async () => await new Promise<string>(() => {}) };
+    const controller = new AbortController();
+    const call = complete(hanging, controller.signal);
+    controller.abort(new Error("the run stops"));
+    await assert.rejects(call, /the run stops/);
+    const error = await failureOf({ ...hanging, timeoutMs: 20 });
+    assert.deepEqual([error.class, error.code], ["transient", "TIMEOUT"]);
+  });
+
+  test("works with a credential of @azure/identity", async () => {
+    const scopes: string[] = [];
+    const credential = {
+      getToken: async (scope: string) => {
+        scopes.push(scope);
+        return await Promise.resolve({ token: "token-of-the-credential", expiresOnTimestamp: Date.now() + 3_600_000 });
+      },
+    };
+    await complete({ apiKey: undefined, tokenProvider: entraTokenProvider({ credential }) });
+    assert.equal(server.seen[0]?.headers.authorization, "Bearer token-of-the-credential");
+    assert.deepEqual(scopes, ["https://ai.azure.com/.default"]);
+  });
+
+  test("without key and token, the message names option, variable and tokenProvider; both at once are refused", async () => {
+    await assert.rejects(complete({ apiKey: undefined }), (error) => {
+      assert.ok(error instanceof SettingError);
+      assert.match(error.message, /"apiKey".*AZURE_OPENAI_API_KEY.*"tokenProvider"/);
+      return true;
+    });
+    assert.throws(
+      () => provider({ tokenProvider: async () => await Promise.resolve("t") }),
+      /either apiKey or tokenProvider/,
+    );
+  });
+});
+
+describe("a reasoning model", () => {
+  test("is sent no temperature, and tokens for its reasoning", async () => {
+    await complete({ reasoning: true });
+    const body = server.seen[0]?.body ?? {};
+    assert.deepEqual(
+      [body["max_completion_tokens"], body["temperature"], body["reasoning_effort"]],
+      [2304, undefined, undefined],
+    );
+    await complete({ reasoningEffort: "low", maxReasoningTokens: 1000 });
+    const other = server.seen[1]?.body ?? {};
+    assert.deepEqual(
+      [other["max_completion_tokens"], other["temperature"], other["reasoning_effort"]],
+      [1256, undefined, "low"],
+    );
+  });
+
+  test("gets twice of both where an answer was cut off", async () => {
+    const longer = { ...request, maxOutputTokens: 512, lengthFactor: 2 };
+    await provider({ reasoning: true }).complete(longer, never());
+    assert.equal(server.seen[0]?.body["max_completion_tokens"], 2 * 2304);
+  });
+
+  test("is sent max_completion_tokens over a dated API too", async () => {
+    await complete({ reasoning: true, apiVersion: "2024-10-21" });
+    await complete({ apiVersion: "2024-12-01-preview" });
+    assert.deepEqual(
+      server.seen.map(({ body }) => [body["max_completion_tokens"], body["max_tokens"]]),
+      [
+        [2304, undefined],
+        [256, undefined],
+      ],
+    );
+  });
+
+  test("has options that are refused for another", () => {
+    assert.throws(() => provider({ maxReasoningTokens: 10 }), /"maxReasoningTokens".*set reasoning: true/);
+    assert.throws(
+      () => provider({ reasoning: false, reasoningEffort: "low" }),
+      /"reasoningEffort".*set reasoning: true/,
+    );
+    assert.throws(() => provider({ reasoningEffort: "huge" as "high" }), /"reasoningEffort": expected "none" or/);
+  });
+});
+
+test("a version without JSON Schema gives one warning a provider, others and a chosen dialect none", async () => {
+  const warnings: string[] = [];
+  const note = (warning: Error): void => void warnings.push(warning.message);
+  process.on("warning", note);
+  const old = provider({ apiVersion: "2024-02-15-preview" });
+  for (let call = 0; call < 3; call += 1) await old.complete(request, never());
+  await complete({ apiVersion: "2024-08-01-preview" });
+  await complete({ apiVersion: "2024-02-15-preview", dialect: "json_object" });
+  await setImmediate();
+  process.off("warning", note);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] ?? "", /2024-02-15-preview knows no JSON Schema/);
+});
+
+test("a dialect puts the schema into the system message, and takes the answer out of its fence", async () => {
+  server.reply = json(200, completion({ content: '```json\n{"a":1}\n```\n' }));
+  const { text: answer } = await complete({ dialect: "none" });
+  assert.equal(answer, '{"a":1}');
+  const body = server.seen[0]?.body ?? {};
+  assert.equal("response_format" in body, false);
+  assert.match(JSON.stringify(body["messages"]), /The JSON Schema of the reply/);
+});
+
+test("prices are the provider's, and are checked", () => {
+  const prices = { inputPerMillion: 2.5, cachedInputPerMillion: 1.25, outputPerMillion: 10, currency: "USD" };
+  assert.deepEqual(provider({ prices }).prices, prices);
+  assert.throws(
+    () => provider({ prices: { ...prices, outputPerMillion: -1 } }),
+    /AzureOpenAIProvider prices.*"outputPerMillion"/,
+  );
+});
+
+test("a print of the provider, used or not, tells no key", async () => {
+  const used = provider();
+  await used.complete(request, never());
+  for (const one of [used, provider()]) {
+    const printed = `${inspect(one, { depth: 9, showHidden: true })} ${JSON.stringify(one)}`;
+    assert.ok(!printed.includes(key), printed);
+  }
+});
+
+test("system message and schema are the same bytes for every row, and a re-ask keeps the first two messages", async () => {
+  const one = provider();
+  const [system, user] = request.messages;
+  assert.ok(system !== undefined && user !== undefined);
+  await one.complete(request, never());
+  await one.complete({ ...request, messages: [{ ...system }, { role: "user", content: "another row" }] }, never());
+  const reask = [...request.messages, { role: "assistant", content: "{" }, { role: "user", content: "again" }] as const;
+  await one.complete({ ...request, messages: reask }, never());
+  const texts = server.seen.map((seen) => seen.text);
+  const afterUser = (text: string): string => text.slice(text.indexOf('"response_format"'));
+  assert.equal(new Set(texts.map(afterUser)).size, 1);
+  const start = JSON.stringify(request.messages).slice(0, -1);
+  assert.ok(texts[0]?.includes(start) === true && texts[2]?.includes(start) === true);
+});
+
+describe("AzureOpenAIProvider keeps the contract of a provider", () => {
+  const checks = providerContract({ create: () => provider() });
+  for (const { name, check } of checks) {
+    test(name, async () => {
+      server.reply = contractReply;
+      await check();
+    });
+  }
+});
+
 test("a provider keeps no process alive, neither unused nor after a call", async () => {
-  reply = fine;
   const module = pathToFileURL(join(import.meta.dirname, "../../../src/llm/providers/azure-openai.ts")).href;
   const script = `
     const { AzureOpenAIProvider } = await import(${JSON.stringify(module)});

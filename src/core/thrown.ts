@@ -1,0 +1,29 @@
+/** A message of somebody else's, with what looks like a credential in it taken out. */
+export function withoutSecrets(message: string): string {
+  return message
+    .replaceAll(/(\/\/[^\s:/@]*):[^\s@]*@/g, "$1:***@")
+    .replaceAll(
+      /\b(password|pwd|accountkey|sharedaccesskey|api[-_ ]?key|secret|token)\s*=\s*("[^"]*"|[^;\s]+)/gi,
+      "$1=***",
+    );
+}
+
+/** The message of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : textOf(error);
+}
+
+/** Anything thrown as text, name and message, for a `detail`. */
+export function textOf(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return nameOf(error); // an object without a prototype, say, can't be made text
+  }
+}
+
+/** The kind of anything thrown, without its message: a message of the user's own code may hold content. */
+export function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error === "object" ? "an object" : `a ${typeof error}`;
+  return `${/^[aeiou]/i.test(error.name) ? "an" : "a"} ${error.name}`;
+}

@@ -1,0 +1,120 @@
+import { OptionError, SettingError } from "../../core/exceptions.ts";
+import { checkOptions, isBoolean, isName, optional } from "../../core/options.ts";
+import type { ChatFormat } from "../chat-body.ts";
+import {
+  ChatCompletions,
+  chatOptionChecks,
+  type ChatOptions,
+  checkChatOptions,
+  type Credential,
+  reasoningOf,
+} from "../chat-completions.ts";
+import type { Prices } from "../pricing.ts";
+import { serviceURL } from "../service-url.ts";
+import type { LLMProvider, LLMRequest, LLMResponse, Quota } from "./base.ts";
+
+export interface OpenAICompatibleProviderOptions extends ChatOptions {
+  /** Up to the path before `/chat/completions`: `https://api.openai.com/v1`, `http://localhost:11434/v1`. */
+  readonly baseURL: string;
+  /** The model's name, as the service knows it. */
+  readonly model: string;
+  /**
+   * Sent as a bearer token. @default none; for `https://api.openai.com` the variable OPENAI_API_KEY, which is sent to
+   * no other host
+   */
+  readonly apiKey?: string | undefined;
+  /** Plain http to other hosts than this machine: whoever is on the way can read rows and key. @default false */
+  readonly allowHTTP?: boolean | undefined;
+}
+
+const owner = "OpenAICompatibleProvider";
+const openAI = "https://api.openai.com";
+
+/** Asks any service that has OpenAI's chat completions API: OpenAI, vLLM, Ollama, LM Studio, llama.cpp's server. */
+export class OpenAICompatibleProvider implements LLMProvider {
+  readonly name = "openai-compatible";
+  readonly prices: Prices | undefined;
+  readonly quota: Quota;
+  readonly #options: OpenAICompatibleProviderOptions;
+  #resolved: { readonly chat: ChatCompletions; readonly fingerprint: string } | undefined;
+
+  /** @throws {OptionError} for an option that is unknown or has a wrong value */
+  constructor(options: OpenAICompatibleProviderOptions) {
+    checkOptions<OpenAICompatibleProviderOptions>(owner, options, {
+      baseURL: isName,
+      model: isName,
+      apiKey: optional(isName),
+      allowHTTP: optional(isBoolean),
+      ...chatOptionChecks,
+    });
+    checkChatOptions(owner, options);
+    this.#options = { ...options };
+    this.prices = options.prices;
+    this.quota = { rpm: options.rpm, tpm: options.tpm };
+    urlOf(options);
+  }
+
+  /** @throws {SettingError} if the key of OpenAI is missing */
+  readonly fingerprint = (): string => this.#resolve().fingerprint;
+
+  /**
+   * @throws {ProviderError} by the table of `docs/azure-openai.md`
+   * @throws {SettingError} if the key of OpenAI is missing
+   */
+  readonly complete = async (request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> =>
+    await this.#resolve().chat.complete(request, signal);
+
+  #resolve(): { readonly chat: ChatCompletions; readonly fingerprint: string } {
+    if (this.#resolved !== undefined) return this.#resolved;
+    const { model, dialect = "strict" } = this.#options;
+    const { origin, path: base } = urlOf(this.#options);
+    const isOpenAI = origin === openAI;
+    const format: ChatFormat = {
+      model,
+      dialect,
+      // OpenAI's newer models refuse max_tokens; Ollama and others know nothing else, and would ignore a limit.
+      tokenLimit: isOpenAI ? "max_completion_tokens" : "max_tokens",
+      takesCacheKey: isOpenAI,
+      reasoning: reasoningOf(this.#options),
+    };
+    const credential = credentialOf(this.#options.apiKey, isOpenAI);
+    const path = `${base}/chat/completions`;
+    const service = { owner, origin, path, credential, format, model, settings: settingNames(isOpenAI) };
+    this.#resolved = {
+      chat: new ChatCompletions(service, this.#options),
+      fingerprint: JSON.stringify({
+        provider: this.name,
+        baseURL: `${origin}${base}`,
+        model,
+        dialect,
+        reasoning: format.reasoning ?? null,
+      }),
+    };
+    return this.#resolved;
+  }
+}
+
+function urlOf({ baseURL, allowHTTP = false }: OpenAICompatibleProviderOptions): { origin: string; path: string } {
+  const remedy = "; allowHTTP: true allows it, in a network of your own";
+  return serviceURL(baseURL.trim(), { owner, option: "baseURL", allowHTTP, remedy });
+}
+
+function credentialOf(apiKey: string | undefined, isOpenAI: boolean): Credential {
+  const key = (apiKey ?? (isOpenAI ? process.env["OPENAI_API_KEY"] : undefined) ?? "").trim();
+  if (key === "") {
+    if (isOpenAI) throw new SettingError(owner, "apiKey", "OPENAI_API_KEY");
+    return undefined;
+  }
+  if (!/^[\x21-\x7E]+$/.test(key)) {
+    throw new OptionError(owner, "apiKey", "expected printable ASCII characters without blanks");
+  }
+  return { header: "authorization", value: `Bearer ${key}` };
+}
+
+function settingNames(isOpenAI: boolean): { credential: string; endpoint: string; deployment: string } {
+  return {
+    credential: `the option "apiKey"${isOpenAI ? " or OPENAI_API_KEY" : ""}`,
+    endpoint: 'the option "baseURL"',
+    deployment: 'the option "model"',
+  };
+}

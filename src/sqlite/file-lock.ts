@@ -1,0 +1,34 @@
+import { rm } from "node:fs/promises";
+import { DatabaseSync } from "node:sqlite";
+import { isKind } from "./errors.ts";
+
+/** A lock that is held until it is released or its process ends, however it ends. */
+export interface FileLock {
+  readonly release: () => Promise<void>;
+}
+
+/**
+ * Takes the lock that a file stands for, in this process and among all: SQLite's lock on an empty database, which the
+ * operating system lets go of when the process ends. Undefined if somebody holds it; the file is removed at the release.
+ *
+ * A file system without locks grants it to everyone.
+ */
+export function lockFile(path: string): FileLock | undefined {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    if (isKind(error, "busy")) {
+      database.close();
+      return undefined;
+    }
+    // Without locks there is nothing to hold.
+  }
+  return {
+    release: async () => {
+      if (!database.isOpen) return;
+      database.close();
+      await rm(path, { force: true });
+    },
+  };
+}

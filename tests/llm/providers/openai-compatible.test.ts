@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { inspect } from "node:util";
+import { SettingError } from "../../../src/core/exceptions.ts";
+import {
+  OpenAICompatibleProvider,
+  type OpenAICompatibleProviderOptions,
+} from "../../../src/llm/providers/openai-compatible.ts";
+import { providerContract } from "../../../src/testing/provider-contract.ts";
+import {
+  chatRequest,
+  completion,
+  contractReply,
+  fine,
+  json,
+  never,
+  startChatServer,
+} from "../../support/chat-server.ts";
+
+const server = await startChatServer();
+const baseURL = `${server.origin}/v1`;
+const key = "key-that-must-not-be-told";
+const before = process.env["OPENAI_API_KEY"];
+
+beforeEach(() => {
+  server.seen.length = 0;
+  server.reply = fine;
+  delete process.env["OPENAI_API_KEY"];
+});
+afterEach(() => {
+  if (before !== undefined) process.env["OPENAI_API_KEY"] = before;
+});
+
+function provider(options: Partial<OpenAICompatibleProviderOptions> = {}): OpenAICompatibleProvider {
+  return new OpenAICompatibleProvider({ baseURL, model: "org/model:7b", ...options });
+}
+
+describe("a request", () => {
+  test("goes to the path of the address, with the schema, without key and cache key", async () => {
+    process.env["OPENAI_API_KEY"] = "key-of-openai"; // is sent to no other host
+    await provider({ baseURL: `${baseURL}/` }).complete(chatRequest, never());
+    const [seen] = server.seen;
+    assert.deepEqual([seen?.url, seen?.headers.authorization], ["/v1/chat/completions", undefined]);
+    const { name, json: schema } = chatRequest.schema;
+    assert.deepEqual(seen?.body, {
+      messages: chatRequest.messages,
+      response_format: { type: "json_schema", json_schema: { name, strict: true, schema } },
+      ...{ model: "org/model:7b", max_tokens: 256, temperature: 0 },
+    });
+  });
+
+  test("has a key as bearer where one is given, which no print tells", async () => {
+    const keyed = provider({ apiKey: key });
+    await keyed.complete(chatRequest, never());
+    assert.equal(server.seen[0]?.headers.authorization, `Bearer ${key}`);
+    assert.ok(!`${inspect(keyed, { depth: 9 })}${JSON.stringify(keyed)}${keyed.fingerprint()}`.includes(key));
+  });
+
+  test("leaves the schema to the system message as the dialect says, and takes answers out of their fence", async () => {
+    server.reply = json(200, completion({ content: '```json\n{"a":1}\n```' }));
+    for (const dialect of ["json_object", "none"] as const) {
+      const { text } = await provider({ dialect }).complete(chatRequest, never());
+      assert.equal(text, '{"a":1}');
+    }
+    assert.deepEqual(
+      server.seen.map(({ body }) => body["response_format"]),
+      [{ type: "json_object" }, undefined],
+    );
+    assert.ok(server.seen.every(({ text }) => text.includes("The JSON Schema of the reply")));
+    const { text } = await provider().complete(chatRequest, never());
+    assert.match(text, /^```json/);
+  });
+
+  test("of a reasoning model has its effort, more tokens and no temperature", async () => {
+    await provider({ reasoningEffort: "low" }).complete(chatRequest, never());
+    const { max_tokens: limit, reasoning_effort: effort, temperature } = server.seen[0]?.body ?? {};
+    assert.deepEqual([limit, effort, temperature], [2304, "low", undefined]);
+  });
+});
+
+describe("settings", () => {
+  test("plain http to another machine has to be allowed", () => {
+    const lan = { baseURL: "http://vllm.lan:8000/v1" };
+    assert.throws(() => provider(lan), /"baseURL".*allowHTTP: true/);
+    assert.match(provider({ ...lan, allowHTTP: true }).fingerprint(), /vllm\.lan/);
+  });
+
+  test("OpenAI itself needs a key, as option or variable", () => {
+    const openAI = provider({ baseURL: "https://api.openai.com/v1" });
+    assert.throws(
+      () => openAI.fingerprint(),
+      (error) => error instanceof SettingError && /"apiKey".*OPENAI_API_KEY/.test(error.message),
+    );
+    process.env["OPENAI_API_KEY"] = key;
+    assert.match(openAI.fingerprint(), /api\.openai\.com/);
+  });
+
+  test("that can't be right are refused, without telling the key", () => {
+    assert.throws(() => provider({ model: " " }), /"model"/);
+    assert.throws(() => provider({ baseURL: `${baseURL}/chat/completions` }), /the service alone/);
+    assert.throws(() => provider({ dialect: "json" as "none" }), /"dialect": expected "strict" or/);
+    assert.throws(
+      () => provider({ apiKey: `${key}\nx` }).fingerprint(),
+      (error) => !String(error).includes(key),
+    );
+  });
+
+  test("that change answers are in the fingerprint", () => {
+    const all = [{}, { model: "b" }, { dialect: "none" }, { reasoning: true }, { baseURL: server.origin }] as const;
+    assert.equal(new Set(all.map((options) => provider(options).fingerprint())).size, all.length);
+    assert.equal(provider({ timeoutMs: 1, apiKey: key }).fingerprint(), provider().fingerprint());
+  });
+});
+
+test("a failure names this provider's options", async () => {
+  server.reply = json(404, { error: { message: "model not found", code: "model_not_found" } });
+  await assert.rejects(provider().complete(chatRequest, never()), {
+    code: "DEPLOYMENT_NOT_FOUND",
+    message: /"model".*"baseURL"/,
+  });
+  server.reply = json(400, {
+    object: "error",
+    message: "This model's maximum context length is 4096 tokens",
+    code: 400,
+  });
+  await assert.rejects(provider().complete(chatRequest, never()), { code: "CONTEXT_LENGTH_EXCEEDED", class: "row" });
+});
+
+describe("OpenAICompatibleProvider keeps the contract of a provider", () => {
+  for (const { name, check } of providerContract({ create: () => provider() })) {
+    test(name, async () => {
+      server.reply = contractReply;
+      await check();
+    });
+  }
+});
