@@ -93,6 +93,7 @@ class Engine {
       this.#session = await sink.open({ signal: this.#stopping.working });
       this.#stopping.begin();
       await this.#stopping.orAbandoned(this.#readAndFinish());
+      if (this.#stopping.isAbandoned) await within(abandonAfterMs, this.#batcher.drain()); // what is complete
     } catch (error) {
       if (this.#stopping.error === null || this.#session !== undefined) throw error;
       // Otherwise the abort ended the opening.

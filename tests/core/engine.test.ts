@@ -585,6 +585,7 @@ test("a step, a write and a source that listen to nothing are abandoned after an
   };
   const reports = await Promise.all([
     stopped({ rows: rowsOf(3), transform: forever }),
+    stopped({ rows: rowsOf(3), transform: async ({ value }) => (value === 1 ? await forever() : value) }),
     stopped({ rows: rowsOf(3), sink: controlledSink(forever).sink, batchSize: 1 }),
     stopped({ rows: hangsAtReturn, transform: forever, concurrency: 1 }),
     runRows({ rows: hangsAtReturn }, { limit: 1, gracePeriodMs: 0 }),
@@ -594,6 +595,7 @@ test("a step, a write and a source that listen to nothing are abandoned after an
     reports.map(({ status, pendingCount }) => [status, pendingCount]),
     [
       ["aborted", 3],
+      ["aborted", 1],
       ["aborted", 3],
       ["aborted", 1],
       ["completed", 0],
