@@ -12,7 +12,7 @@ import { describeError, type Terminal } from "../terminal.ts";
 interface RunCommandOptions {
   readonly limit?: number;
   readonly concurrency?: number;
-  readonly param: Readonly<Record<string, string>>;
+  readonly param?: Readonly<Record<string, string>>;
 }
 
 /** `llm-etl run <pipeline.ts>`: runs the pipeline that a module exports as its default. */
@@ -22,9 +22,9 @@ export function runCommand(terminal: Terminal, setExitCode: (code: number) => vo
     .argument("<pipeline.ts>", "the module: TypeScript or JavaScript")
     .option("--limit <rows>", "read at most so many rows", wholeNumber)
     .option("--concurrency <rows>", "have so many rows in flight at once", wholeNumber)
-    .option("--param <name=value>", "give the source's statement a value, as text (repeat for more)", addParameter, {})
+    .option("--param <name=value>", "give the source's statement a value, as text (repeat for more)", addParameter)
     .addHelpText("after", "\nExample:\n  llm-etl run pipeline.ts --limit 100 --param department=Cardiology")
-    .action(async (path: string, { limit, concurrency, param }: RunCommandOptions, command: Command) => {
+    .action(async (path: string, { limit, concurrency, param = {} }: RunCommandOptions, command: Command) => {
       const pipeline = await importPipeline(path);
       const stop = new AbortController();
       const onSignal = (): void => stop.abort();
@@ -85,7 +85,7 @@ function wholeNumber(text: string): number {
   throw new InvalidArgumentError("Expected a whole number from 1 up.");
 }
 
-function addParameter(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+function addParameter(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("Expected name=value.");
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };

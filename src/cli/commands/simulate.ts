@@ -11,7 +11,7 @@ interface SimulateCommandOptions {
   readonly rpm?: number;
   readonly tpm?: number;
   readonly requestWindowMs?: number;
-  readonly fault: Readonly<Record<string, number>>;
+  readonly fault?: Readonly<Record<string, number>>;
   readonly seed?: number;
   readonly apiKey?: string;
   readonly deployment: string;
@@ -32,7 +32,7 @@ export function simulateCommand(terminal: Terminal): Command {
     .option("--rpm <requests>", "requests a minute for a deployment; beyond them 429", number)
     .option("--tpm <tokens>", "tokens a minute for a deployment; beyond them 429", number)
     .option("--request-window-ms <milliseconds>", "count requests in windows of this length", number)
-    .option("--fault <name=share>", "let this share of the requests, 0 to 1, go wrong (repeat for more)", addFault, {})
+    .option("--fault <name=share>", "let this share of the requests, 0 to 1, go wrong (repeat for more)", addFault)
     .option("--seed <number>", "another seed gives other answers, latencies and faults", number)
     .option("--api-key <key>", "accept this key only; without it, any")
     .option("--deployment <name>", "the name to print; requests may name any", "simulated")
@@ -63,7 +63,19 @@ export function simulateCommand(terminal: Terminal): Command {
 }
 
 function optionsOf(given: SimulateCommandOptions): AzureOpenAISimulatorOptions {
-  const { port, host, latencyMs = 0, latencySigma, rpm, tpm, requestWindowMs, fault, seed, apiKey, reasoning } = given;
+  const {
+    port,
+    host,
+    latencyMs = 0,
+    latencySigma,
+    rpm,
+    tpm,
+    requestWindowMs,
+    fault = {},
+    seed,
+    apiKey,
+    reasoning,
+  } = given;
   return {
     port,
     host,
@@ -105,7 +117,7 @@ function number(text: string): number {
   throw new InvalidArgumentError("Expected a number from 0 up.");
 }
 
-function addFault(text: string, before: Readonly<Record<string, number>>): Record<string, number> {
+function addFault(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
   const [, name, share] = /^(\w+)=(\d*\.?\d+)$/.exec(text) ?? [];
   if (name === undefined || share === undefined) {
     throw new InvalidArgumentError("Expected name=share, for example serverError=0.02.");
