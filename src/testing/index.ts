@@ -1,4 +1,4 @@
-export type { ContractCheck } from "./contract.ts";
+export type { ContractCheck } from "./base.ts";
 export { MemorySink, type MemorySinkOptions } from "./memory-sink.ts";
 export { MemorySource, type MemorySourceOptions } from "./memory-source.ts";
 export { providerContract, type ProviderContractOptions } from "./provider-contract.ts";

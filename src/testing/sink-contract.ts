@@ -1,7 +1,7 @@
 import { deepEqual, doesNotReject, equal, notEqual, ok, rejects } from "node:assert/strict";
 import { SinkDataError } from "../core/exceptions.ts";
 import type { ColumnValues, Sink, SinkSession } from "../sinks/base.ts";
-import type { ContractCheck } from "./contract.ts";
+import type { ContractCheck } from "./base.ts";
 
 /** A sink over a fresh, empty target with the text columns `id` (the key) and `value`. */
 export interface SinkUnderTest {

@@ -1,7 +1,7 @@
 import { deepStrictEqual, equal, ok, rejects } from "node:assert/strict";
 import { LLMEtlError } from "../core/exceptions.ts";
 import type { AnySource, Parameters, SourceRow } from "../sources/base.ts";
-import type { ContractCheck } from "./contract.ts";
+import type { ContractCheck } from "./base.ts";
 
 /** Without the schema, which no check looks at: it would let `new CSVSource({ … })` be inferred as one of `object`. */
 type CheckedSource = Omit<AnySource, "schema">;

@@ -4,7 +4,7 @@ import { Budget } from "../llm/budget.ts";
 import { LLMClient } from "../llm/client.ts";
 import type { LLMProvider } from "../llm/providers/base.ts";
 import type { Step, StepContext } from "../steps/base.ts";
-import type { ContractCheck } from "./contract.ts";
+import type { ContractCheck } from "./base.ts";
 
 export interface StepContractOptions<In, Key extends string, Out> {
   readonly create: () => Step<In, Key, Out>;
