@@ -7,7 +7,7 @@ import { SinkDataError, SinkError } from "../core/exceptions.ts";
 import { messageOf } from "../core/thrown.ts";
 import { checkOptions, isBoolean, isFunctionMap, isOneOf, isPath, optional } from "../core/options.ts";
 import { absolutePath } from "../core/paths.ts";
-import { type FileLock, lockFile } from "../sqlite/file-lock.ts";
+import { type FileLock, lockFile } from "../core/file-lock.ts";
 import type { ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "./base.ts";
 
 export interface CSVSinkOptions<State, Column extends string = string> {

@@ -1,6 +1,5 @@
 import { rm } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
-import { isKind } from "./errors.ts";
 
 /** A lock that is held until it is released or its process ends, however it ends. */
 export interface FileLock {
@@ -18,7 +17,7 @@ export function lockFile(path: string): FileLock | undefined {
   try {
     database.exec("BEGIN EXCLUSIVE");
   } catch (error) {
-    if (isKind(error, "busy")) {
+    if (isBusy(error)) {
       database.close();
       return undefined;
     }
@@ -31,4 +30,9 @@ export function lockFile(path: string): FileLock | undefined {
       await rm(path, { force: true });
     },
   };
+}
+
+/** SQLITE_BUSY: somebody else holds it (https://www.sqlite.org/rescode.html: the low byte is the kind). */
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === 5;
 }

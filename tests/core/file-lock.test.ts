@@ -5,11 +5,11 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { lockFile } from "../../src/sqlite/file-lock.ts";
+import { lockFile } from "../../src/core/file-lock.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
-const module = pathToFileURL(join(import.meta.dirname, "../../src/sqlite/file-lock.ts")).href;
+const module = pathToFileURL(join(import.meta.dirname, "../../src/core/file-lock.ts")).href;
 
 test("a lock is held by one, until it is released, and leaves no file", async () => {
   const path = join(folder, "one");
