@@ -10,6 +10,8 @@ export {
   InputMapError,
   InputTooLongError,
   type InvalidAnswer,
+  JournalError,
+  JournalInUseError,
   LLMEtlError,
   OptionError,
   PayloadLogError,
@@ -28,9 +30,11 @@ export {
   ValueError,
 } from "./core/exceptions.ts";
 export { Pipeline, type RunnablePipeline } from "./core/pipeline.ts";
-export type { PipelineOptions, RunOptions } from "./core/pipeline-options.ts";
-export type { RunCost, RunReport, RunUsage } from "./core/report.ts";
+export type { PipelineOptions, ReplayOptions, RunOptions } from "./core/pipeline-options.ts";
+export type { ReplayReport, RunCost, RunFigures, RunReport, RunUsage } from "./core/report.ts";
+export type { RunRecord } from "./core/run-recorder.ts";
 export { GlobalState, type Lineage, SinkState } from "./core/state.ts";
+export type { BadRow, Journal, StoredAnswer, WrittenRow } from "./journal/base.ts";
 export type { DeadLetter, FailedRow } from "./dead-letter/base.ts";
 export { classifierOutput, LLMOutputBase, SummarizerOutput } from "./llm/base-schemas.ts";
 export type { AdmissionOptions } from "./llm/admission-options.ts";

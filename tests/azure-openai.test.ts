@@ -51,6 +51,7 @@ async function classify({ rows = 1, simulator: options, provider, admission, run
       }),
       llmProvider: new AzureOpenAIProvider({ endpoint: simulator.url, apiKey: "key", deployment: "gpt", ...provider }),
       payloadLog: "off",
+      journal: "off",
       onRowError: "skip",
       admission: { ...quick, ...admission },
     })

@@ -30,9 +30,15 @@ function importsOf(path: string): Import[] {
 
 /** Who may import what, first match decides: a file's path, then the paths that it may import. `type:` allows types only. */
 const law: readonly (readonly [RegExp, readonly RegExp[], readonly RegExp[]])[] = [
-  [/^core\/pipeline\.ts$/, [/^core\//, /^dead-letter\//, /^llm\/[^/]+$/], [/\/base\.ts$/]],
+  [/^core\/run\.ts$/, [/^core\//, /^dead-letter\//, /^journal\//, /^llm\/[^/]+$/], [/\/base\.ts$/]],
+  [/^core\/pipeline\.ts$/, [/^core\//, /^llm\/admission-options\.ts$/], [/\/base\.ts$/]],
   [/^core\//, [/^core\//], [/\/base\.ts$/, /^llm\/(client|admission-options)\.ts$/]],
-  [/^(sources|sinks|steps)\/base\.ts$|^llm\/providers\/base\.ts$|^dead-letter\/base\.ts$/, [], [/^core\//, /^llm\//]],
+  [
+    /^(sources|sinks|steps)\/base\.ts$|^llm\/providers\/base\.ts$|^(dead-letter|journal)\/base\.ts$/,
+    [],
+    [/^core\//, /^llm\//],
+  ],
+  [/^journal\//, [/^journal\//, /^core\//, /^sqlite\/errors\.ts$/], []],
   [/^sources\/csv\.ts$/, [/^sources\/base\.ts$/, /^core\//, /^csv\//], []],
   [/^sinks\/csv\.ts$/, [/^sinks\/base\.ts$/, /^core\//, /^csv\//], []],
   [/^sources\/sqlite\.ts$/, [/^sources\/base\.ts$/, /^core\//, /^sqlite\//], []],
@@ -45,13 +51,13 @@ const law: readonly (readonly [RegExp, readonly RegExp[], readonly RegExp[]])[] 
     [/^llm\/providers\/base\.ts$/],
   ],
   [/^llm\/providers\//, [/^llm\/providers\/base\.ts$/, /^llm\/[^/]+$/, /^core\//], []],
-  [/^llm\//, [/^llm\/[^/]+$/, /^core\//, /^validation\//], [/^llm\/providers\/base\.ts$/]],
+  [/^llm\//, [/^llm\/[^/]+$/, /^core\//, /^validation\//], [/^(llm\/providers|journal)\/base\.ts$/]],
   [/^validation\//, [/^validation\//, /^core\//], [/^llm\//]],
-  [/^dead-letter\//, [/^dead-letter\//, /^core\//], []],
+  [/^dead-letter\//, [/^dead-letter\//, /^core\//], [/^sources\/base\.ts$/]],
   [/^csv\//, [/^csv\//, /^core\//], []],
   [/^sqlite\//, [/^sqlite\//, /^core\//], [/^(sources|sinks)\/base\.ts$/]],
   [/^cli\/commands\/simulate\.ts$/, [/^cli\//, /^core\//, /^testing\/simulator\//], []],
-  [/^cli\//, [/^cli\//, /^core\//], []],
+  [/^cli\//, [/^cli\//, /^core\//, /^journal\/run-history\.ts$/], [/^llm\/providers\/base\.ts$/]],
   [/^testing\//, [/^(?!cli\/)/], []],
   [/^index\.ts$/, [/^(?!cli\/|testing\/)/], []],
 ];

@@ -39,6 +39,7 @@ async function classify(path: string, column: string, names: readonly string[]):
     }),
     llmProvider: new MockProvider(),
     payloadLog: "off",
+    journal: "off",
     onRowError: "dead_letter",
     deadLetterPath,
   })

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { createDatabase } from "./create-database.ts";
-import { databasePath, deadLetterPath, payloadLogPath } from "./files.ts";
+import { databasePath, deadLetterPath, journalPath, payloadLogPath } from "./files.ts";
 import pipeline from "./pipeline.ts";
 
 const Enriched = z.object({
@@ -16,7 +16,8 @@ const Enriched = z.object({
 });
 const FailedRow = z.object({ pk: z.string().nullable(), error_code: z.string(), error_message: z.string() });
 
-for (const file of [deadLetterPath, payloadLogPath]) rmSync(file, { force: true }); // runs append to them
+// Runs append to the first two; the journal knows what earlier runs wrote to a table that is made anew here.
+for (const file of [deadLetterPath, payloadLogPath, journalPath]) rmSync(file, { force: true });
 createDatabase(databasePath);
 const result = await pipeline.run();
 

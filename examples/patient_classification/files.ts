@@ -8,4 +8,5 @@ const output = folder ? pathToFileURL(`${resolve(folder)}/`) : new URL("./output
 
 export const databasePath = new URL("encounters.db", output);
 export const deadLetterPath = new URL("failed_rows.jsonl", output);
+export const journalPath = new URL("journal.db", output);
 export const payloadLogPath = new URL("llm_payloads.jsonl", output);

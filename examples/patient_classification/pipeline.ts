@@ -2,7 +2,7 @@ import { ClassifierStep, Pipeline, SummarizerStep } from "llm-etl";
 import { MockProvider } from "llm-etl/llm/providers/mock";
 import { SQLiteSink } from "llm-etl/sinks/sqlite";
 import { SQLiteSource } from "llm-etl/sources/sqlite";
-import { databasePath, deadLetterPath, payloadLogPath } from "./files.ts";
+import { databasePath, deadLetterPath, journalPath, payloadLogPath } from "./files.ts";
 import { Encounter, visitTaxonomy } from "./schemas.ts";
 
 export default new Pipeline({
@@ -18,6 +18,7 @@ export default new Pipeline({
   onRowError: "dead_letter", // one bad row stops nothing: it is kept, with the reason, in this file
   deadLetterPath,
   payloadLogPath,
+  journalPath, // what was done is not done again, nor paid for again: after a crash, or in tomorrow's run
 })
   .step(
     new ClassifierStep({

@@ -1,6 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
+import { replayCommand } from "./commands/replay.ts";
 import { runCommand } from "./commands/run.ts";
+import { runsCommand } from "./commands/runs.ts";
+import { showCommand } from "./commands/show.ts";
 import { simulateCommand } from "./commands/simulate.ts";
 import { describeError, type Terminal } from "./terminal.ts";
 
@@ -15,6 +18,9 @@ export async function runCommandLine(commandLine: readonly string[], terminal: T
     .version(await ownVersion())
     .option("--debug", "show the stack of an error")
     .addCommand(runCommand(terminal, setExitCode))
+    .addCommand(replayCommand(terminal, setExitCode))
+    .addCommand(runsCommand(terminal))
+    .addCommand(showCommand(terminal))
     .addCommand(simulateCommand(terminal));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({

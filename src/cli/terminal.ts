@@ -6,7 +6,7 @@ import { stacksOf } from "./stack.ts";
 export interface Terminal {
   readonly stdout: { readonly write: (text: string) => unknown };
   readonly stderr: { readonly write: (text: string) => unknown };
-  readonly once: (event: "SIGINT" | "SIGTERM", listener: () => void) => unknown;
+  readonly on: (event: "SIGINT" | "SIGTERM", listener: () => void) => unknown;
   readonly removeListener: (event: "SIGINT" | "SIGTERM", listener: () => void) => unknown;
 }
 

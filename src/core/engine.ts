@@ -1,11 +1,11 @@
 import { setImmediate } from "node:timers/promises";
 import type { DeadLetter } from "../dead-letter/base.ts";
-import type { Conversation } from "../llm/client.ts";
-import type { ColumnValues, Sink, SinkSession } from "../sinks/base.ts";
+import type { Journal } from "../journal/base.ts";
+import type { RowConversation } from "../llm/client.ts";
+import type { Sink, SinkSession } from "../sinks/base.ts";
 import type { AnySource, Parameters, SourceRow } from "../sources/base.ts";
 import type { Step } from "../steps/base.ts";
 import { Batcher } from "./batcher.ts";
-import { mapColumns, refuseMisfits } from "./column-map.ts";
 import type { EventHandler, RowOutcome } from "./events.ts";
 import { LLMEtlError, RunError, SinkDataError, SinkError, SourceError, StepFailedError } from "./exceptions.ts";
 import { abandonAfterMs, Stopping, within } from "./stopping.ts";
@@ -13,14 +13,19 @@ import { messageOf, withoutSecrets } from "./thrown.ts";
 import { intake } from "./intake.ts";
 import { SeenKeys } from "./seen-keys.ts";
 import { SourceOrder } from "./source-order.ts";
-import { GlobalState, type Lineage, SinkState } from "./state.ts";
+import { GlobalState, type Lineage } from "./state.ts";
+import { type MappedRow, WrittenRows } from "./written-rows.ts";
 
 export interface EngineOptions {
   readonly runId: string;
   readonly source: AnySource;
   readonly steps: readonly Step<never, string, unknown>[];
   readonly sink: Sink<never>;
-  readonly conversation: (step: Step<never, string, unknown>, pk: string, signal: AbortSignal) => Conversation;
+  readonly conversation: (step: Step<never, string, unknown>, pk: string, signal: AbortSignal) => RowConversation;
+  /** Undefined where it is off. */
+  readonly journal: Journal | undefined;
+  /** Whether rows are written again that did not change. */
+  readonly fresh: boolean;
   readonly onRowError: "fail" | "skip" | "dead_letter";
   /** Undefined unless `onRowError` is `dead_letter`. */
   readonly deadLetter: DeadLetter | undefined;
@@ -32,6 +37,8 @@ export interface EngineOptions {
   readonly parameters: Parameters;
   /** Aborting it stops the run; a reason that is an LLMEtlError is what the run reports. */
   readonly signal: AbortSignal;
+  /** Aborting it stops the run without a grace period. */
+  readonly stopNowSignal: AbortSignal | undefined;
   readonly emit: EventHandler;
 }
 
@@ -47,9 +54,8 @@ interface Passage {
 
 type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
 
-interface FinishedRow {
+interface FinishedRow extends MappedRow {
   readonly passage: Passage;
-  readonly values: ColumnValues;
 }
 
 /**
@@ -64,6 +70,7 @@ export async function runEngine(options: EngineOptions): Promise<LLMEtlError | n
 class Engine {
   readonly #options: EngineOptions;
   readonly #seen = new SeenKeys();
+  readonly #written: WrittenRows;
   readonly #stopping: Stopping;
   readonly #batcher: Batcher<FinishedRow>;
   readonly #order: SourceOrder<FinishedRow> | undefined;
@@ -77,6 +84,7 @@ class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     const { batchSize, flushIntervalMs, concurrency, sink, gracePeriodMs } = options;
+    this.#written = new WrittenRows(options);
     this.#stopping = new Stopping(gracePeriodMs);
     this.#batcher = new Batcher({ size: batchSize, intervalMs: flushIntervalMs, write: this.#write });
     if (sink.preserveOrder) {
@@ -85,12 +93,10 @@ class Engine {
   }
 
   async run(): Promise<LLMEtlError | null> {
-    const { signal, sink } = this.#options;
-    const onAbort = (): void => this.#stopping.stop(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
+    this.#stopping.listen(this.#options.signal, false);
+    this.#stopping.listen(this.#options.stopNowSignal, true);
     try {
-      if (signal.aborted) onAbort();
-      this.#session = await sink.open({ signal: this.#stopping.working });
+      this.#session = await this.#open();
       this.#stopping.begin();
       await this.#stopping.orAbandoned(this.#readAndFinish());
       if (this.#stopping.isAbandoned) await within(abandonAfterMs, this.#batcher.drain()); // what is complete
@@ -98,13 +104,23 @@ class Engine {
       if (this.#stopping.error === null || this.#session !== undefined) throw error;
       // Otherwise the abort ended the opening.
     } finally {
-      signal.removeEventListener("abort", onAbort);
       for (const passage of this.#passages) this.#end(passage, "pending");
       await this.#close();
       this.#stopping.end();
       this.#seen.close();
     }
     return this.#stopping.error;
+  }
+
+  async #open(): Promise<SinkSession> {
+    const session = await this.#options.sink.open({ signal: this.#stopping.working });
+    try {
+      await this.#written.begin(session, this.#options.fresh);
+    } catch (error) {
+      await session.close("stopped");
+      throw error;
+    }
+    return session;
   }
 
   async #readAndFinish(): Promise<void> {
@@ -162,7 +178,9 @@ class Engine {
     this.#options.emit({ type: "row-start", position: row.position });
     let finished: FinishedRow | undefined;
     try {
-      finished = { passage, values: await this.#advance(row, passage) };
+      const mapped = await this.#advance(row, passage);
+      if (mapped.isUnchanged) this.#end(passage, "unchanged");
+      else finished = { ...mapped, passage };
     } catch (error) {
       await this.#fail(error, passage);
     }
@@ -173,8 +191,8 @@ class Engine {
     this.#onRowEnd?.();
   }
 
-  async #advance(row: SourceRow, passage: Passage): Promise<ColumnValues> {
-    const { source, steps, sink, runId } = this.#options;
+  async #advance(row: SourceRow, passage: Passage): Promise<MappedRow> {
+    const { source, steps } = this.#options;
     let state = await this.#intake(row, source, passage);
     const lineage: Record<string, Lineage | null> = {};
     for (const step of steps) {
@@ -185,7 +203,9 @@ class Engine {
         const output = await step.run(state as never, { signal: this.#stopping.working, llm });
         state = state.with(step.name, step.outputKey, output);
       } catch (error) {
-        throw error instanceof LLMEtlError ? error : new StepFailedError(step.name, error);
+        const failure = error instanceof LLMEtlError ? error : new StepFailedError(step.name, error);
+        if (failure.scope === "row" && !this.#stopping.working.aborted) await llm.forget();
+        throw failure;
       } finally {
         passage.retryCount = llm.retryCount;
       }
@@ -193,10 +213,7 @@ class Engine {
       passage.processed = state.processed;
     }
     passage.step = null;
-    const sinkState = new SinkState(state, { completedAt: new Date(), run: { id: runId }, lineage });
-    const values = mapColumns(sink.columnMap, sinkState as never); // likewise
-    if (this.#session !== undefined) refuseMisfits(sink.name, this.#session, values);
-    return values;
+    return await this.#written.map(state, lineage);
   }
 
   async #intake(row: SourceRow, source: AnySource, passage: Passage): Promise<AnyState> {
@@ -228,34 +245,39 @@ class Engine {
       }
       return;
     }
+    try {
+      await this.#written.keep(batch.map(({ record }) => record));
+    } catch (error) {
+      this.#stopping.stop(error); // the rows are in the target; the next run writes them there once more
+    }
     for (const { passage } of batch) this.#end(passage, "written");
     this.#options.emit({ type: "batch-end", rowCount: batch.length, durationMs: performance.now() - startedAt });
   };
 
   /** Accounts for a row that did not get through. Never rejects. */
   async #fail(cause: unknown, passage: Passage): Promise<void> {
-    const { onRowError, deadLetter, steps } = this.#options;
+    const { onRowError, deadLetter, steps, runId } = this.#options;
     const error = cause instanceof LLMEtlError ? cause : new RunError("INTERNAL_ERROR", messageOf(cause), { cause });
     if (this.#stopping.working.aborted || error.scope === "run") {
       this.#stopping.stop(error);
       return this.#end(passage, "pending");
     }
-    if (onRowError === "skip") return this.#end(passage, "skipped", error.code);
     if (onRowError === "fail") this.#stopping.stop(error);
-    if (onRowError === "dead_letter") {
-      const partialState = Object.fromEntries(
-        steps.map(({ outputKey }) => [outputKey, passage.processed[outputKey] ?? null]),
+    const partialState = Object.fromEntries(
+      steps.map(({ outputKey }) => [outputKey, passage.processed[outputKey] ?? null]),
+    );
+    try {
+      await deadLetter?.add({ ...passage, error, partialState });
+      const isKeysOwner = error.code !== "PRIMARY_KEY_DUPLICATE"; // what the journal knows of the key is the other row's
+      if (passage.pk !== null && isKeysOwner)
+        await this.#written.keepBad({ pk: passage.pk, errorCode: error.code, runId });
+    } catch (failure) {
+      this.#stopping.stop(
+        asRunError(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure })),
       );
-      try {
-        await deadLetter?.add({ ...passage, error, partialState });
-      } catch (failure) {
-        this.#stopping.stop(
-          asRunError(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure })),
-        );
-        return this.#end(passage, "pending");
-      }
+      return this.#end(passage, "pending");
     }
-    this.#end(passage, "failed", error.code);
+    this.#end(passage, onRowError === "skip" ? "skipped" : "failed", error.code);
   }
 
   /** Says how a row ended: once, also where a row that was given up ends after all. */

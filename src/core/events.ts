@@ -31,6 +31,17 @@ export type RunEvent =
       readonly errorCode: string | null;
     }
   | {
+      /** An answer that was not asked for; the figures say what it had cost. */
+      readonly type: "answer-reuse";
+      readonly step: string;
+      readonly pk: string;
+      readonly model: string;
+      readonly inputTokens: number;
+      readonly cachedTokens: number;
+      readonly outputTokens: number;
+      readonly cost: number | null;
+    }
+  | {
       readonly type: "gate-close";
       readonly provider: string;
       /** `rate_limit`: a 429 asked for it. `outage`: call after call failed, and single ones go as probes. */

@@ -17,6 +17,7 @@ export const errorCodes = [
   "COUNTS_DO_NOT_ADD_UP",
   "CSV_ROW_INVALID",
   "DEAD_LETTER_FAILED",
+  "DEAD_LETTER_UNREADABLE",
   "DEPLOYMENT_NOT_FOUND",
   "EMPTY_INPUT",
   "EVENT_HANDLER_FAILED",
@@ -27,6 +28,8 @@ export const errorCodes = [
   "INVALID_OPTION",
   "INVALID_OUTPUT",
   "INVALID_RESPONSE",
+  "JOURNAL_FAILED",
+  "JOURNAL_IN_USE",
   "LIMIT_REACHED",
   "NETWORK_ERROR",
   "OUTPUT_TRUNCATED",
@@ -240,10 +243,8 @@ export class ValidationError extends RowError {
 /** A step threw something that is not an llm-etl error: a bug in a function of the user's, as a rule. */
 export class StepFailedError extends RowError {
   constructor(step: string, cause: unknown) {
-    super("STEP_FAILED", `step "${step}" threw ${nameOf(cause)}`, {
-      cause,
-      detail: `step "${step}" threw ${textOf(cause)}`,
-    });
+    const detail = `step "${step}" threw ${textOf(cause)}`;
+    super("STEP_FAILED", `step "${step}" threw ${nameOf(cause)}`, { cause, detail });
   }
 }
 
@@ -261,6 +262,21 @@ export class ColumnMapError extends RowError {
 export class ValueError extends RowError {
   constructor(message: string, detail: string) {
     super("VALUE_DOES_NOT_FIT", message, { detail });
+  }
+}
+
+/** The journal can't be opened, read or written. What was kept in it before is still there, unless it is damaged. */
+export class JournalError extends RunError {
+  constructor(path: string, problem: string, options?: ErrorOptions) {
+    super("JOURNAL_FAILED", `the journal ${path} ${problem}`, options);
+  }
+}
+
+/** Another run has the journal: one process at a time. */
+export class JournalInUseError extends RunError {
+  constructor(path: string, holder: string) {
+    const advice = "wait until that run has ended or stop it, or give this pipeline another name or journalPath";
+    super("JOURNAL_IN_USE", `the journal ${path} is in use by ${holder}; ${advice}`);
   }
 }
 

@@ -3,12 +3,13 @@ import { DatabaseSync } from "node:sqlite";
 
 /** A lock that is held until it is released or its process ends, however it ends. */
 export interface FileLock {
-  readonly release: () => Promise<void>;
+  /** Lets go of it and removes the file, or leaves that where others may be about to take it. */
+  readonly release: (options?: { readonly keepFile: boolean }) => Promise<void>;
 }
 
 /**
  * Takes the lock that a file stands for, in this process and among all: SQLite's lock on an empty database, which the
- * operating system lets go of when the process ends. Undefined if somebody holds it; the file is removed at the release.
+ * operating system lets go of when the process ends. Undefined if somebody holds it.
  *
  * A file system without locks grants it to everyone.
  */
@@ -24,10 +25,10 @@ export function lockFile(path: string): FileLock | undefined {
     // Without locks there is nothing to hold.
   }
   return {
-    release: async () => {
+    release: async ({ keepFile } = { keepFile: false }) => {
       if (!database.isOpen) return;
       database.close();
-      await rm(path, { force: true });
+      if (!keepFile) await rm(path, { force: true });
     },
   };
 }

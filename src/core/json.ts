@@ -3,17 +3,29 @@ export interface JSONEncoding {
   readonly date: (value: Date) => unknown;
   readonly bytes: (value: Uint8Array) => unknown;
   readonly bigint: (value: bigint) => unknown;
+  /** For NaN and the infinities. */
+  readonly number: (value: number) => unknown;
 }
 
 const plain: JSONEncoding = {
   date: (value) => (Number.isNaN(value.getTime()) ? null : value.toISOString()),
   bytes: (value) => Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64"),
   bigint: String,
+  number: (value) => value,
+};
+
+/** So that {@link fromReversible} gives the value back, and no two are written alike. */
+export const reversible: JSONEncoding = {
+  date: (value) => ({ $date: plain.date(value) }),
+  bytes: (value) => ({ $bytes: plain.bytes(value) }),
+  bigint: (value) => ({ $bigint: String(value) }),
+  number: (value) => ({ $number: String(value) }),
 };
 
 /**
- * A copy that `JSON.stringify` takes whatever the value holds: dates, bytes and bigints as `encoding` says, an object
- * with a `toJSON` of its class as that says, functions and undefined left out, a cycle replaced by null.
+ * A copy that `JSON.stringify` takes whatever the value holds: dates, bytes, bigints and numbers that JSON lacks as
+ * `encoding` says, an object with a `toJSON` of its class as that says, functions and undefined left out, a cycle replaced
+ * by null.
  */
 export function toJSONValue(value: unknown, encoding: JSONEncoding = plain): unknown {
   return convert(value, encoding, []);
@@ -21,6 +33,7 @@ export function toJSONValue(value: unknown, encoding: JSONEncoding = plain): unk
 
 function convert(value: unknown, encoding: JSONEncoding, above: readonly object[]): unknown {
   if (typeof value === "bigint") return encoding.bigint(value);
+  if (typeof value === "number") return Number.isFinite(value) ? value : encoding.number(value);
   if (typeof value === "function") return undefined; // one named toJSON would be called
   if (typeof value !== "object" || value === null) return value;
   if (value instanceof Date) return encoding.date(value);
@@ -33,4 +46,33 @@ function convert(value: unknown, encoding: JSONEncoding, above: readonly object[
   if (Array.isArray(value)) return value.map((item) => convert(item, encoding, path));
   const entries = Object.entries(value).map(([key, item]) => [key, convert(item, encoding, path)]);
   return Object.fromEntries(entries);
+}
+
+/**
+ * What {@link reversible} made JSON of, from the parsed JSON: dates, bytes (as a Buffer), bigints and numbers at any depth.
+ * An object of the row's own that has one key, `$date` say, with what would stand there, can't be told from that.
+ */
+export function fromReversible(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => fromReversible(item));
+  const entries: [string, unknown][] = Object.entries(value);
+  const [first] = entries;
+  const decoded = entries.length === 1 && first !== undefined ? decode(...first) : undefined;
+  return decoded ?? Object.fromEntries(entries.map(([key, item]) => [key, fromReversible(item)]));
+}
+
+/** Undefined where it is not what was written for such a value. */
+function decode(key: string, content: unknown): unknown {
+  if (key === "$date" && content === null) return new Date(Number.NaN);
+  if (typeof content !== "string") return undefined;
+  if (key === "$date") {
+    const date = new Date(content);
+    return plain.date(date) === content ? date : undefined;
+  }
+  if (key === "$bytes") {
+    const bytes = Buffer.from(content, "base64");
+    return bytes.toString("base64") === content ? bytes : undefined;
+  }
+  if (key === "$bigint") return /^-?\d+$/.test(content) ? BigInt(content) : undefined;
+  return key === "$number" && ["NaN", "Infinity", "-Infinity"].includes(content) ? Number(content) : undefined;
 }

@@ -102,8 +102,8 @@ async function inodeOf(path: string): Promise<number | undefined> {
   }
 }
 
-/** The path with the time in it; files rotated within one millisecond are counted. */
-function rotatedPath(path: string): string {
+/** The path with the time in it, of no file yet; files rotated within one millisecond are counted. */
+export function rotatedPath(path: string): string {
   const extension = extname(path);
   const time = new Date().toISOString().replaceAll(/[-:.]/g, "");
   const base = `${path.slice(0, path.length - extension.length)}.${time}`;

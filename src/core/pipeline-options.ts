@@ -4,6 +4,7 @@ import type { Parameters, Source } from "../sources/base.ts";
 import type { EventHandler } from "./events.ts";
 import {
   hasFunctions,
+  isBoolean,
   isCount,
   isDuration,
   isFunction,
@@ -12,6 +13,7 @@ import {
   isObject,
   isOneOf,
   isPath,
+  isTextList,
   type OptionCheck,
   optional,
 } from "./options.ts";
@@ -41,6 +43,13 @@ export interface PipelineOptions<Row extends object> {
   readonly payloadLogPath?: string | URL | undefined;
   /** At this size the payload log is renamed and begun anew, in bytes. @default 1 GiB */
   readonly payloadLogMaxBytes?: number | undefined;
+  /**
+   * Whether answers, rows and runs are kept in a journal: what was done is then not done or paid for again.
+   * @default "on"
+   */
+  readonly journal?: "on" | "off" | undefined;
+  /** One SQLite file, mode 0600, for one run at a time. @default ".llm-etl/<name>.db", in the working directory */
+  readonly journalPath?: string | URL | undefined;
   /** Applied to each message and answer before it is logged. @default nothing is changed */
   readonly redact?: ((text: string) => string) | undefined;
   /** How calls are spaced, held back and tried again. */
@@ -64,19 +73,37 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long rows in flight may take to finish when the run stops, in milliseconds. @default 30,000 */
   readonly gracePeriodMs?: number | undefined;
+  /** Aborting it stops the run with no grace period, or ends the one that is under way; what is complete is still written. */
+  readonly stopNowSignal?: AbortSignal | undefined;
   /** Called for everything that happens. What it throws stops the run (but for `run-end`, which is the last). */
   readonly onEvent?: EventHandler | undefined;
   /** @default the pipeline's */
   readonly maxCalls?: number | undefined;
   /** @default the pipeline's */
   readonly maxCost?: number | undefined;
+  /** Writes every row again, also those whose values did not change: the target was emptied, say. @default false */
+  readonly fresh?: boolean | undefined;
+  /** Whether answers of earlier runs are reused; false asks the model again, once for equal requests. @default true */
+  readonly cache?: boolean | undefined;
 }
+
+/** What a replay is told; the rest is as in a run. */
+export interface ReplayOptions extends Omit<RunOptions, "limit" | "parameters" | "fresh"> {
+  /** The dead letter file. @default the pipeline's */
+  readonly path?: string | URL | undefined;
+  /** Only rows that failed with one of these error codes. @default all */
+  readonly codes?: readonly string[] | undefined;
+  /** Whom every step asks instead of its own provider. @default each its own */
+  readonly llmProvider?: LLMProvider | undefined;
+}
+
+const isProvider: OptionCheck = hasFunctions("a provider", "complete", "fingerprint");
 
 /** What each option must be. */
 export const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-?: OptionCheck } = {
   name: isName,
   source: hasFunctions("a source", "read"),
-  llmProvider: hasFunctions("a provider", "complete", "fingerprint"),
+  llmProvider: isProvider,
   onRowError: optional(isOneOf("fail", "skip", "dead_letter")),
   deadLetterPath: optional(isPath),
   concurrency: optional(isCount(1)),
@@ -85,6 +112,8 @@ export const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-
   payloadLog: optional(isOneOf("full", "metadata", "off")),
   payloadLogPath: optional(isPath),
   payloadLogMaxBytes: optional(isCount(1)),
+  journal: optional(isOneOf("on", "off")),
+  journalPath: optional(isPath),
   redact: optional(isFunction),
   admission: optional(isObject),
   maxRowErrors: optional({
@@ -96,14 +125,33 @@ export const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-
   maxCost: optional(isNumber(0)),
 };
 
+const isSignal: OptionCheck = {
+  expected: "an AbortSignal",
+  fits: (value) => value instanceof AbortSignal,
+  required: true,
+};
+
 /** What each run option must be. */
 export const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } = {
   limit: optional(isCount(1)),
   concurrency: optional(isCount(1)),
   parameters: optional(isObject),
-  signal: optional({ expected: "an AbortSignal", fits: (value) => value instanceof AbortSignal, required: true }),
+  signal: optional(isSignal),
+  stopNowSignal: optional(isSignal),
   gracePeriodMs: optional(isDuration(0)),
   onEvent: optional(isFunction),
   maxCalls: optional(isCount(1)),
   maxCost: optional(isNumber(0)),
+  fresh: optional(isBoolean),
+  cache: optional(isBoolean),
+};
+
+const { limit: _limit, parameters: _parameters, fresh: _fresh, ...sharedChecks } = runChecks;
+
+/** What each replay option must be. */
+export const replayChecks: { readonly [Name in keyof ReplayOptions]-?: OptionCheck } = {
+  ...sharedChecks,
+  path: optional(isPath),
+  codes: optional(isTextList),
+  llmProvider: optional(isProvider),
 };

@@ -9,6 +9,11 @@ export interface RunUsage {
   /** The part of `inputTokens` that the service had cached. */
   readonly cachedTokens: number;
   readonly outputTokens: number;
+  /** Answers that were not asked for: the journal had them, or another row was asking for the same. */
+  readonly reusedAnswers: number;
+  /** The tokens that reused answers had cost when they were paid for. */
+  readonly savedInputTokens: number;
+  readonly savedOutputTokens: number;
 }
 
 export interface RunCost {
@@ -17,15 +22,10 @@ export interface RunCost {
 }
 
 /**
- * What a run did. `readCount` = `successCount` + `failureCount` + `skippedCount` + `pendingCount`, and
+ * What a run did, counted. `readCount` = `successCount` + `failureCount` + `skippedCount` + `pendingCount`, and
  * `unchangedCount` is the part of `successCount` that needed no write.
  */
-export interface RunReport {
-  readonly runId: string;
-  /** `completed`: every row (up to `limit`) was read and has ended. `failed`: `error` ended the run. `aborted`: the caller did. */
-  readonly status: "completed" | "failed" | "aborted";
-  /** What ended the run, where it did not complete. */
-  readonly error: LLMEtlError | null;
+export interface RunFigures {
   readonly readCount: number;
   /** Rows that are in the target: written, or unchanged since an earlier run. */
   readonly successCount: number;
@@ -39,12 +39,35 @@ export interface RunReport {
   readonly usage: RunUsage;
   /** What the attempts cost by the providers' prices; null where no provider has any. */
   readonly cost: RunCost | null;
+  /** What reused answers had cost, by today's prices; null where no provider has any. */
+  readonly savedCost: RunCost | null;
   readonly durationMs: number;
+}
+
+/** What a run did, and how it ended. */
+export interface RunReport extends RunFigures {
+  readonly runId: string;
+  /** `completed`: every row (up to `limit`) was read and has ended. `failed`: `error` ended the run. `aborted`: the caller did. */
+  readonly status: "completed" | "failed" | "aborted";
+  /** What ended the run, where it did not complete. */
+  readonly error: LLMEtlError | null;
   /**
    * For `process.exitCode`. 0: all rows fine. 1: rows failed or were skipped, or `onRowError: "fail"` stopped at
    * one. 2: refused before the first row. 3: stopped by a run error, `maxCalls`, `maxCost` or a signal; run again to go on.
    */
   readonly exitCode: 0 | 1 | 2 | 3;
+}
+
+/** What a replay did: a run's report, and what became of the dead letter file. */
+export interface ReplayReport extends RunReport {
+  /** Rows that a run had written since they failed: they left the file without being replayed. */
+  readonly writtenSinceCount: number;
+  /** Rows that are in the file now. */
+  readonly remainingCount: number;
+  /** Lines that can't be replayed, and why; they stay in the file. */
+  readonly notReplayable: readonly { readonly line: number; readonly reason: string }[];
+  /** Where the file as it was is kept; null where nothing left it. */
+  readonly keptPath: string | null;
 }
 
 /** Counts a run's events. */
@@ -53,8 +76,18 @@ export class Tally {
   readonly #outcomes: Record<RowOutcome, number> = { written: 0, unchanged: 0, failed: 0, skipped: 0, pending: 0 };
   readonly #failuresByCode: Record<string, number> = {};
   readonly #currency: string | null;
-  #costAmount = 0;
-  readonly #usage = { calls: 0, reAsks: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+  #cost = 0;
+  #savedCost = 0;
+  readonly #usage = {
+    calls: 0,
+    reAsks: 0,
+    inputTokens: 0,
+    cachedTokens: 0,
+    outputTokens: 0,
+    reusedAnswers: 0,
+    savedInputTokens: 0,
+    savedOutputTokens: 0,
+  };
 
   /** `currency` is that of the providers' prices, or null. */
   constructor(currency: string | null) {
@@ -79,19 +112,20 @@ export class Tally {
       this.#usage.inputTokens += event.inputTokens;
       this.#usage.cachedTokens += event.cachedTokens;
       this.#usage.outputTokens += event.outputTokens;
-      this.#costAmount += event.cost ?? 0;
+      this.#cost += event.cost ?? 0;
+    }
+    if (event.type === "answer-reuse") {
+      this.#usage.reusedAnswers += 1;
+      this.#usage.savedInputTokens += event.inputTokens;
+      this.#usage.savedOutputTokens += event.outputTokens;
+      this.#savedCost += event.cost ?? 0;
     }
   }
 
-  /** The report of the run that ended with `error`, or without one. A run whose counts don't add up has failed. */
-  report(run: { runId: string; error: LLMEtlError | null; durationMs: number }): RunReport {
+  /** What has been counted so far. */
+  figures(durationMs: number): RunFigures {
     const { written, unchanged, failed, skipped, pending } = this.#outcomes;
-    const ended = written + unchanged + failed + skipped + pending;
-    const error = ended === this.#readCount ? run.error : countsError(this.#readCount, ended, run.error);
     return {
-      runId: run.runId,
-      status: error === null ? "completed" : error.code === "ABORTED" ? "aborted" : "failed",
-      error,
       readCount: this.#readCount,
       successCount: written + unchanged,
       failureCount: failed,
@@ -100,10 +134,27 @@ export class Tally {
       pendingCount: pending,
       failuresByCode: { ...this.#failuresByCode },
       usage: { ...this.#usage },
-      cost: this.#currency === null ? null : { amount: this.#costAmount, currency: this.#currency },
-      durationMs: run.durationMs,
-      exitCode: exitCode(error, this.#readCount, failed + skipped),
+      cost: this.#inCurrency(this.#cost),
+      savedCost: this.#inCurrency(this.#savedCost),
+      durationMs,
     };
+  }
+
+  /** The report of the run that ended with `error`, or without one. A run whose counts don't add up has failed. */
+  report(run: { runId: string; error: LLMEtlError | null; durationMs: number }): RunReport {
+    const ended = Object.values(this.#outcomes).reduce((sum, count) => sum + count);
+    const error = ended === this.#readCount ? run.error : countsError(this.#readCount, ended, run.error);
+    return {
+      runId: run.runId,
+      status: error === null ? "completed" : error.code === "ABORTED" ? "aborted" : "failed",
+      error,
+      exitCode: exitCode(error, this.#readCount, this.badCount),
+      ...this.figures(run.durationMs),
+    };
+  }
+
+  #inCurrency(amount: number): RunCost | null {
+    return this.#currency === null ? null : { amount, currency: this.#currency };
   }
 
   #addRow(outcome: RowOutcome, errorCode: string | null): void {

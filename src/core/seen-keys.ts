@@ -1,4 +1,5 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { toExactText } from "./exact-text.ts";
 
 /**
  * The primary keys seen in a run. They are kept in a temporary database that SQLite spills to disk and deletes,
@@ -19,8 +20,7 @@ export class SeenKeys {
 
   /** Remembers the key of the row at `position`. The position of the row that had it before, or undefined. */
   add(pk: string, position: number): number | undefined {
-    // SQLite would fold lone surrogates into one replacement character, and so two keys into one.
-    const key = pk.isWellFormed() ? pk : Buffer.from(pk, "utf16le");
+    const key = toExactText(pk);
     if (this.#insert.run(key, position).changes === 1) return undefined;
     return Number(this.#find.get(key)?.["position"]);
   }

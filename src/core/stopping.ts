@@ -19,6 +19,8 @@ export class Stopping {
   #onStop: (() => void) | undefined;
   #onAbandon: (() => void) | undefined;
 
+  readonly #signals: { readonly signal: AbortSignal; readonly onAbort: () => void }[] = [];
+
   constructor(gracePeriodMs: number) {
     this.#gracePeriodMs = gracePeriodMs;
     setMaxListeners(0, this.#working.signal); // every row in flight may listen
@@ -46,6 +48,18 @@ export class Stopping {
   /** From now on there may be rows in flight, which a stop gives the grace period. */
   begin(): void {
     this.#hasBegun = true;
+  }
+
+  /** Stops when the signal aborts; with `now`, without a grace period, also while one is under way. */
+  listen(signal: AbortSignal | undefined, now: boolean): void {
+    if (signal === undefined) return;
+    const onAbort = (): void => {
+      this.stop(signal.reason);
+      if (now && !this.#working.signal.aborted) this.#giveUp();
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#signals.push({ signal, onAbort });
+    if (signal.aborted) onAbort();
   }
 
   endReading(): void {
@@ -82,12 +96,14 @@ export class Stopping {
     });
   }
 
-  /** Lets go of the timer. */
+  /** Lets go of the timer and the signals. */
   end(): void {
     clearTimeout(this.#timer);
+    for (const { signal, onAbort } of this.#signals) signal.removeEventListener("abort", onAbort);
   }
 
   #giveUp(): void {
+    clearTimeout(this.#timer);
     this.#working.abort(this.#error);
     this.#timer = setTimeout(() => {
       this.#isAbandoned = true;

@@ -1,14 +1,7 @@
 import { DeadLetterError } from "../core/exceptions.ts";
-import { type JSONEncoding, toJSONValue } from "../core/json.ts";
+import { type JSONEncoding, reversible, toJSONValue } from "../core/json.ts";
 import { LinesFile } from "../core/lines-file.ts";
 import type { DeadLetter, FailedRow } from "./base.ts";
-
-/** In `raw_data`, so that a replay gives steps what the source gave them. */
-const reversible: JSONEncoding = {
-  date: (value) => ({ $date: Number.isNaN(value.getTime()) ? null : value.toISOString() }),
-  bytes: (value) => ({ $bytes: Buffer.from(value).toString("base64") }),
-  bigint: (value) => ({ $bigint: String(value) }),
-};
 
 /** Failed rows, one JSON object a line, appended; on the disk before the row counts as failed. */
 export class DeadLetterFile implements DeadLetter {
@@ -52,7 +45,7 @@ export class DeadLetterFile implements DeadLetter {
       error_type: encode(error.name),
       error_code: encode(error.code),
       error_message: encode(error.detail),
-      raw_data: encodeParts(raw ?? null, reversible),
+      raw_data: encodeParts(raw ?? null, reversible), // so that a replay gives steps what the source gave them
       partial_state: encodeParts(partialState),
       timestamp: encode(new Date()),
       retry_attempts: encode(retryCount),

@@ -23,6 +23,8 @@ export function classifierOutput<Category extends string>(
   });
 }
 
+export type SummarizerOutput = z.output<typeof SummarizerOutput>;
+
 /** What a `SummarizerStep` adds. */
 export const SummarizerOutput: z.ZodObject<{ reasoning: z.ZodString; text: z.ZodString }> = LLMOutputBase.extend({
   text: z.string().min(1).describe("The summary"),

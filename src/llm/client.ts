@@ -4,8 +4,10 @@ import { nameOf, textOf } from "../core/thrown.ts";
 import type { Lineage } from "../core/state.ts";
 import { Admission, type CallOutcome } from "./admission.ts";
 import type { ResolvedAdmissionOptions } from "./admission-options.ts";
+import type { AnswerCache } from "./answer-cache.ts";
 import type { Budget } from "./budget.ts";
 import { Canary } from "./canary.ts";
+import { Fingerprints } from "./fingerprint.ts";
 import type { PayloadLog } from "./payload-log.ts";
 import { costOf } from "./pricing.ts";
 import { ProviderError } from "./provider-error.ts";
@@ -27,10 +29,16 @@ export interface Conversation {
    * @throws {ProviderError} if no answer came, or none that can be read (refused, filtered, cut off twice)
    */
   readonly ask: (prompt: Prompt, issueCount: number) => Promise<LLMResponse>;
-  /** Calls made so far after the first. */
+  /** Answers had so far after the first, also those that failed, and those that the journal had. */
   readonly retryCount: number;
   /** What the calls so far were and cost; null before the first answer. */
   readonly lineage: Lineage | null;
+}
+
+/** What the engine sees of it. */
+export interface RowConversation extends Conversation {
+  /** Lets the journal forget the answers had so far: they led to no output, and the next run is to ask anew. */
+  readonly forget: () => Promise<void>;
 }
 
 export interface LLMClientOptions {
@@ -40,6 +48,8 @@ export interface LLMClientOptions {
   readonly budget: Budget;
   /** Undefined where the log is off. */
   readonly payloadLog: PayloadLog | undefined;
+  /** Undefined where there is no journal: then every request is a call. */
+  readonly cache: AnswerCache | undefined;
   readonly emit: EventHandler;
 }
 
@@ -54,6 +64,7 @@ export interface ConversationOptions {
 interface Route {
   readonly canary: Canary;
   readonly admission: Admission;
+  readonly fingerprints: Fingerprints;
 }
 
 /** Where every call of a run goes through: each attempt is admitted, sent, logged and counted here. */
@@ -61,23 +72,25 @@ export class LLMClient {
   readonly #options: LLMClientOptions;
   readonly #admissions = new Map<LLMProvider, Admission>();
   readonly #canaries = new Map<string, Canary>();
+  readonly #fingerprints = new Fingerprints();
 
   constructor(options: LLMClientOptions) {
     this.#options = options;
   }
 
   /** Begins the conversation of one step about one row. */
-  conversation(options: ConversationOptions): Conversation {
+  conversation(options: ConversationOptions): RowConversation {
     const { provider, step } = options;
     const { concurrency, admission, emit } = this.#options;
     const { name, quota = {} } = provider;
     const route = {
+      fingerprints: this.#fingerprints,
       admission: getOrMake(this.#admissions, provider, () => {
         return new Admission({ provider: name, concurrency, quota, options: admission, emit });
       }),
       canary: getOrMake(this.#canaries, step, () => new Canary()),
     };
-    return new RowConversation({ ...this.#options, ...options }, route, (reason) => this.#stop(reason));
+    return new ClientConversation({ ...this.#options, ...options }, route, (reason) => this.#stop(reason));
   }
 
   /** After an error that ends the run no call goes any more, whoever waits. */
@@ -86,12 +99,14 @@ export class LLMClient {
   }
 }
 
-class RowConversation implements Conversation {
+class ClientConversation implements RowConversation {
   readonly #options: LLMClientOptions & ConversationOptions;
   readonly #route: Route;
   readonly #stop: (reason: LLMEtlError) => void;
+  /** Calls made, and answers that were had without one. */
   #callCount = 0;
   #lineage: Lineage | null = null;
+  readonly #fingerprints: string[] = [];
 
   constructor(options: LLMClientOptions & ConversationOptions, route: Route, stop: (reason: LLMEtlError) => void) {
     this.#options = options;
@@ -108,19 +123,35 @@ class RowConversation implements Conversation {
   }
 
   async ask(prompt: Prompt, issueCount: number): Promise<LLMResponse> {
-    const { pipeline, step, pk, emit } = this.#options;
-    if (issueCount > 0) emit({ type: "re-ask", step, pk, issueCount });
+    const { pipeline, step } = this.#options;
     const { promptHash, ...rest } = prompt;
     const request = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
-    let response = await this.#call(request, promptHash);
+    let response = await this.#answer(request, promptHash, issueCount);
     if (response.finishReason === "length") {
-      response = await this.#call(
-        { ...request, maxOutputTokens: 2 * request.maxOutputTokens, lengthFactor: 2 },
-        promptHash,
-      );
+      const longer = { ...request, maxOutputTokens: 2 * request.maxOutputTokens, lengthFactor: 2 };
+      response = await this.#answer(longer, promptHash, 0);
     }
     if (response.finishReason === "stop") return response;
     throw unusable(step, response, request.maxOutputTokens);
+  }
+
+  async forget(): Promise<void> {
+    if (this.#fingerprints.length > 0) await this.#options.cache?.forget(this.#fingerprints);
+  }
+
+  /** One answer: the journal's, that of another row with the same request, or the model's. */
+  async #answer(request: LLMRequest, promptHash: string, issueCount: number): Promise<LLMResponse> {
+    const { cache, provider, step, pk, emit } = this.#options;
+    const ask = async (): Promise<LLMResponse> => {
+      if (issueCount > 0) emit({ type: "re-ask", step, pk, issueCount });
+      return await this.#call(request, promptHash);
+    };
+    if (cache === undefined) return await ask();
+    const fingerprint = this.#route.fingerprints.of(provider, request);
+    this.#fingerprints.push(fingerprint);
+    const { response, reused } = await cache.find(fingerprint, ask);
+    if (reused) this.#countReuse(promptHash, response);
+    return response;
   }
 
   /** One answer: as many attempts as transient failures take. */
@@ -172,18 +203,7 @@ class RowConversation implements Conversation {
     const { inputTokens, cachedTokens, outputTokens } = usage;
     const cost = provider.prices === undefined ? null : costOf(usage, provider.prices);
     budget.spendCost(cost ?? 0);
-    const before = this.#lineage;
-    const model = response?.model ?? before?.model;
-    if (model !== undefined) {
-      this.#lineage = {
-        model,
-        promptHash,
-        inputTokens: inputTokens + (before?.inputTokens ?? 0),
-        cachedTokens: cachedTokens + (before?.cachedTokens ?? 0),
-        outputTokens: outputTokens + (before?.outputTokens ?? 0),
-        calls: this.#callCount,
-      };
-    }
+    this.#addToLineage(promptHash, response?.model, usage);
     emit({
       type: "call-end",
       step,
@@ -198,6 +218,30 @@ class RowConversation implements Conversation {
       errorCode: error?.code ?? null,
     });
     return cost;
+  }
+
+  /** Adds an answer that was had without a call: its figures are those of the call that paid for it. */
+  #countReuse(promptHash: string, { model, usage }: LLMResponse): void {
+    const { step, pk, provider, emit } = this.#options;
+    const { inputTokens, cachedTokens, outputTokens } = usage;
+    const cost = provider.prices === undefined ? null : costOf(usage, provider.prices);
+    this.#callCount += 1;
+    this.#addToLineage(promptHash, model, usage);
+    emit({ type: "answer-reuse", step, pk, model, inputTokens, cachedTokens, outputTokens, cost });
+  }
+
+  #addToLineage(promptHash: string, answeredBy: string | undefined, usage: TokenUsage): void {
+    const before = this.#lineage;
+    const model = answeredBy ?? before?.model;
+    if (model === undefined) return;
+    this.#lineage = {
+      model,
+      promptHash,
+      inputTokens: usage.inputTokens + (before?.inputTokens ?? 0),
+      cachedTokens: usage.cachedTokens + (before?.cachedTokens ?? 0),
+      outputTokens: usage.outputTokens + (before?.outputTokens ?? 0),
+      calls: this.#callCount,
+    };
   }
 }
 

@@ -29,6 +29,15 @@ export interface Sink<State> {
 }
 
 export interface SinkSession {
+  /**
+   * What tells the row from all others in the target: of two rows with equal keys the later one replaces the other.
+   * @default its primary key
+   */
+  readonly keyOf?: (values: ColumnValues) => string;
+  /** Whether the target has no row at all: asked where earlier runs wrote to it. A sink that keeps rows has it. */
+  readonly isEmpty?: () => Promise<boolean>;
+  /** Whether the target has a row with the key in these values (without keys, any): asked of some unchanged rows. */
+  readonly holds?: (values: ColumnValues) => Promise<boolean>;
   /** The last guard before the write, for one row: what the target could not hold. */
   readonly check?: (values: ColumnValues) => readonly Violation[];
   /**

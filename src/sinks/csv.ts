@@ -8,6 +8,7 @@ import { messageOf } from "../core/thrown.ts";
 import { checkOptions, isBoolean, isFunctionMap, isOneOf, isPath, optional } from "../core/options.ts";
 import { absolutePath } from "../core/paths.ts";
 import { type FileLock, lockFile } from "../core/file-lock.ts";
+import { syncFolder } from "../core/sync-folder.ts";
 import type { ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "./base.ts";
 
 export interface CSVSinkOptions<State, Column extends string = string> {
@@ -229,7 +230,12 @@ async function closeFile(
       { cause },
     );
   }
-  await syncFolder(owner, dirname(move.to));
+  try {
+    await syncFolder(dirname(move.to));
+  } catch (cause) {
+    const problem = `the file is complete, but its folder can't be synced to disk (${messageOf(cause)}); a power cut may undo its renaming`;
+    throw new SinkError(owner, problem, { cause });
+  }
 }
 
 /** What stands under the name may no longer be what this run wrote: that is somebody else's, and not to be published. */
@@ -243,24 +249,4 @@ async function refuseForeignFile(owner: string, file: FileHandle, partialPath: s
   const problem = there === undefined ? "was removed" : "was replaced by another file";
   const consequence = "what this run wrote is lost, and nothing was put in its place";
   throw new SinkError(owner, `${partialPath} ${problem} while this run was writing to it: ${consequence}; run again`);
-}
-
-// Windows does not let folders be opened or synced, and some network file systems do not either: there the rename is
-// as durable as the system makes it.
-const codesOfNoFolderSync = new Set(["EACCES", "EISDIR", "EPERM", "EINVAL", "ENOTSUP"]);
-
-/** A rename survives a power cut once its folder is on the disk. */
-async function syncFolder(owner: string, path: string): Promise<void> {
-  try {
-    const folder = await open(path, "r");
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && codesOfNoFolderSync.has(String(cause.code))) return;
-    const problem = `the file is complete, but its folder can't be synced to disk (${messageOf(cause)}); a power cut may undo its renaming`;
-    throw new SinkError(owner, problem, { cause });
-  }
 }

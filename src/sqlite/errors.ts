@@ -1,7 +1,18 @@
 import { messageOf } from "../core/thrown.ts";
 
 // https://www.sqlite.org/rescode.html: the low byte is the kind, the rest tells the case.
-const kinds = { error: 1, busy: 5, readOnly: 8, tooBig: 18, constraint: 19, mismatch: 20, notADatabase: 26 } as const;
+const kinds = {
+  error: 1,
+  busy: 5,
+  readOnly: 8,
+  ioError: 10,
+  corrupt: 11,
+  full: 13,
+  tooBig: 18,
+  constraint: 19,
+  mismatch: 20,
+  notADatabase: 26,
+} as const;
 const raisedByTrigger = 1811;
 // Of these constraints the message is made of table, column and constraint names.
 const namesOnly: ReadonlySet<number> = new Set([275, 787, 1299, 1555, 2067, 2579, 3091]);

@@ -8,7 +8,7 @@ import { MergeKeys } from "./merge-keys.ts";
 import type { Fail } from "./open.ts";
 import type { Target, TargetColumn } from "./target.ts";
 import { bindingProblem, showValue, toSQLiteValue } from "./values.ts";
-import { type WriteStatement, writeStatement } from "./write-statement.ts";
+import { findStatement, type WriteStatement, writeStatement } from "./write-statement.ts";
 
 /** Waits for the lock that the attempt needs. */
 type Unlocked = (attempt: () => void) => Promise<void>;
@@ -59,10 +59,35 @@ export class WriteSession implements SinkSession {
     }
   };
 
+  readonly keyOf = (values: ColumnValues): string => {
+    const texts = this.#target.keys.map(({ mapped, collation }) => keyText(values[mapped], collation));
+    return texts.length === 1 ? (texts[0] ?? "") : JSON.stringify(texts);
+  };
+
+  readonly isEmpty = async (): Promise<boolean> => {
+    return !(await this.#finds({ table: this.#target.table, keys: [] }, {}));
+  };
+
+  readonly holds = async (values: ColumnValues): Promise<boolean> => await this.#finds(this.#target, values);
+
   readonly close = async (): Promise<void> => {
     this.#seen?.close();
     if (this.#database.isOpen) this.#database.close();
   };
+
+  async #finds(target: Pick<Target, "table" | "keys">, values: ColumnValues): Promise<boolean> {
+    const { sql, columns } = findStatement(target);
+    const bound = columns.map(({ mapped }) => toSQLiteValue(values[mapped]));
+    let found = false;
+    try {
+      await this.#unlocked(() => {
+        found = this.#database.prepare(sql).get(...bound) !== undefined;
+      });
+    } catch (error) {
+      throw this.#explain(error);
+    }
+    return found;
+  }
 
   #writeRow(values: ColumnValues): void {
     const bound = this.#statement.columns.map(({ mapped }) => {
@@ -135,6 +160,18 @@ export class WriteSession implements SinkSession {
   #keyValues(values: ColumnValues): string {
     return this.#target.keys.map(({ mapped }) => showValue(values[mapped])).join(", ");
   }
+}
+
+/** As the collation holds it equal; https://www.sqlite.org/datatype3.html#collating_sequences says how. */
+function keyText(value: unknown, collation: string): string {
+  const bound = toSQLiteValue(value);
+  const text = typeof bound === "object" ? (bound === null ? "" : bytesOf(bound).toString("hex")) : String(bound);
+  if (collation.toUpperCase() === "NOCASE") return text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  return collation.toUpperCase() === "RTRIM" ? text.replace(/ +$/, "") : text;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function refusal(problem: string, options?: ErrorOptions): SinkDataError {

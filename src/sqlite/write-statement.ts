@@ -16,8 +16,7 @@ export function writeStatement(target: Target): WriteStatement {
   // OR ABORT: a constraint declared with ON CONFLICT IGNORE or REPLACE would drop rows in silence.
   if (strategy === "update") {
     const set = others.map(({ name }) => `${quoteIdentifier(name)} = ?`).join(", ");
-    const where = keys.map((key) => `${quoteIdentifier(key.name)} = ?${collate(key)}`).join(" AND ");
-    return { sql: `UPDATE OR ABORT ${into} SET ${set} WHERE ${where}`, columns: [...others, ...keys] };
+    return { sql: `UPDATE OR ABORT ${into} SET ${set} WHERE ${whereKey(keys)}`, columns: [...others, ...keys] };
   }
   const names = columns.map(({ name }) => quoteIdentifier(name)).join(", ");
   const insert = `INSERT OR ABORT INTO ${into} (${names}) VALUES (${columns.map(() => "?").join(", ")})`;
@@ -27,6 +26,16 @@ export function writeStatement(target: Target): WriteStatement {
     .map(({ name }) => `${quoteIdentifier(name)} = excluded.${quoteIdentifier(name)}`)
     .join(", ");
   return { sql: `${insert} ON CONFLICT (${conflict}) DO UPDATE SET ${set}`, columns };
+}
+
+/** The statement that finds a row by the target's keys; one without keys finds any row. */
+export function findStatement({ table, keys }: Pick<Target, "table" | "keys">): WriteStatement {
+  const from = `SELECT 1 FROM "main".${quoteIdentifier(table)}`;
+  return { sql: `${from}${keys.length === 0 ? "" : ` WHERE ${whereKey(keys)}`} LIMIT 1`, columns: keys };
+}
+
+function whereKey(keys: Target["keys"]): string {
+  return keys.map((key) => `${quoteIdentifier(key.name)} = ?${collate(key)}`).join(" AND ");
 }
 
 /** The unique index's collation decides what an equal key is, also where the column has another. */

@@ -45,9 +45,6 @@ export class SummarizerStep<State, const Key extends string> extends LLMStep<Sta
   }
 }
 
-/** What a {@link SummarizerStep} adds to `state.processed`. */
-export type SummarizerOutput = z.output<typeof SummarizerOutput>;
-
 type SummaryRules = Pick<
   SummarizerStepOptions<unknown, string>,
   "maxCharacters" | "maxSentences" | "mustInclude" | "mustNotMatch" | "rules"

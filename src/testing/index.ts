@@ -4,6 +4,7 @@ export { MemorySource, type MemorySourceOptions } from "./memory-source.ts";
 export { providerContract, type ProviderContractOptions } from "./provider-contract.ts";
 export { sinkContract, type SinkContractOptions } from "./sink-contract.ts";
 export { sourceContract, type SourceContractOptions } from "./source-contract.ts";
+export { type JournalUnderTest, journalContract } from "./journal-contract.ts";
 export { stepContract, type StepContractOptions } from "./step-contract.ts";
 export type { SimulatorFaultName, SimulatorFaults, SimulatorRequest } from "./simulator/faults.ts";
 export type { LabelledCSVOptions } from "./simulator/labelled-csv.ts";

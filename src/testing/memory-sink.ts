@@ -48,6 +48,11 @@ export class MemorySink<State, const Column extends string> implements Sink<Stat
           for (const values of batch) this.#rows.set(this.#keyOf(values, mergeKeys), values);
           this.#batchCount += 1;
         },
+        isEmpty: async () => this.#rows.size === 0,
+        ...(mergeKeys !== undefined && {
+          holds: async (values) => this.#rows.has(this.#keyOf(values, mergeKeys)),
+          keyOf: (values) => this.#keyOf(values, mergeKeys),
+        }),
         close: async () => {},
       };
     };

@@ -44,6 +44,7 @@ export function sinkContract(options: SinkContractOptions): readonly ContractChe
     "closing twice is harmless": closesTwice,
     "a run that stopped leaves what was written where rows are kept": keepsWhatWasWritten,
     "the next run finds what was written where rows are kept": keepsRows,
+    "where rows are kept, the sink tells an empty target and a row that is missing": tellsWhatIsThere,
     ...(keepsNull && { "NULL stays NULL": keepsNulls }),
     ...(keyed && { "a batch written again changes nothing": isIdempotent, "a later row replaces its key's": replaces }),
     ...(refusedRow !== undefined && {
@@ -154,6 +155,20 @@ async function keepsRows(target: SinkUnderTest): Promise<void> {
   await run(target.sink, [someRows]);
   await run(target.sink, [later]);
   await expectRows(target, target.sink.keepsRows ? [...someRows, ...later] : later);
+}
+
+async function tellsWhatIsThere({ sink }: SinkUnderTest): Promise<void> {
+  if (!sink.keepsRows) return;
+  const [first = {}] = someRows;
+  await inSession(sink, async ({ isEmpty, holds }) => {
+    equal((await isEmpty?.()) ?? true, true, "an empty target is not called empty");
+    equal((await holds?.(first)) ?? false, false, "a row is said to be in an empty target");
+  });
+  await run(sink, [someRows]);
+  await inSession(sink, async ({ isEmpty, holds }) => {
+    equal((await isEmpty?.()) ?? false, false, "a target with rows is called empty");
+    equal((await holds?.(first)) ?? true, true, "a row that was written is not found");
+  });
 }
 
 async function isIdempotent(target: SinkUnderTest): Promise<void> {

@@ -52,7 +52,14 @@ async function runRows(setup: Setup, runOptions: RunOptions = {}): Promise<RunRe
   } = setup;
   const memory = new MemorySource<Row>({ rows: Array.isArray(rows) ? rows : [], primaryKeyColumn: "id" });
   const source: Source<Row> = { ...memory, read: typeof rows === "function" ? rows : memory.read };
-  return await new Pipeline({ name: "test", source, llmProvider: new MockProvider(), payloadLog: "off", ...options })
+  return await new Pipeline({
+    name: "test",
+    source,
+    llmProvider: new MockProvider(),
+    payloadLog: "off",
+    journal: "off",
+    ...options,
+  })
     .step(
       new TransformStep({
         name: "work",

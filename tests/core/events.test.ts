@@ -17,6 +17,7 @@ async function eventsOf(responses: string[]): Promise<{ events: RunEvent[]; repo
     }),
     llmProvider: new MockProvider({ responses }),
     payloadLog: "off",
+    journal: "off",
     batchSize: 2,
   })
     .step(new SummarizerStep({ name: "summary", outputKey: "summary", inputMap: { text: (s) => s.raw.note } }))

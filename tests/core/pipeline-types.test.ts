@@ -40,6 +40,7 @@ function begun() {
     source: new MemorySource({ rows: encounters, primaryKeyColumn: "encounter_id", schema: Encounter }),
     llmProvider: new MockProvider(),
     payloadLog: "off",
+    journal: "off",
   }).step(
     new ClassifierStep({
       name: "classify",
@@ -68,6 +69,7 @@ test("the pipeline of the design compiles with no annotation, over SQLite, and r
     llmProvider: new MockProvider(),
     onRowError: "dead_letter",
     deadLetterPath: join(folder, "failed_rows.jsonl"),
+    journal: "off",
     payloadLogPath: join(folder, "payloads.jsonl"),
   })
     .step(

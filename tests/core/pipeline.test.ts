@@ -28,7 +28,13 @@ const source = new MemorySource<Row>({
   ],
   primaryKeyColumn: "id",
 });
-const options: PipelineOptions<Row> = { name: "visits", source, llmProvider: new MockProvider(), payloadLog: "off" };
+const options: PipelineOptions<Row> = {
+  name: "visits",
+  source,
+  llmProvider: new MockProvider(),
+  payloadLog: "off",
+  journal: "off",
+};
 
 function classifier(name = "kind", llmProvider?: LLMProvider) {
   return new ClassifierStep({

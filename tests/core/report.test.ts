@@ -47,6 +47,9 @@ test("tokens and calls are summed over every attempt", () => {
   tally.add({ ...call, inputTokens: 100, cachedTokens: 40, outputTokens: 10 });
   tally.add({ ...call, inputTokens: 120, cachedTokens: 100, outputTokens: 12, errorCode: "TIMEOUT" });
   tally.add({ type: "re-ask", step: "s", pk: "a", issueCount: 3 });
+  const reused = { type: "answer-reuse", step: "s", pk: "b", model: "m", cost: 0.125 } as const;
+  tally.add({ ...reused, inputTokens: 50, cachedTokens: 40, outputTokens: 5 });
+  assert.deepEqual(tally.report(end).savedCost, { amount: 0.125, currency: "EUR" });
   assert.deepEqual(tally.report(end).cost, { amount: 0.5, currency: "EUR" });
   assert.deepEqual(tally.report(end).usage, {
     calls: 2,
@@ -54,6 +57,9 @@ test("tokens and calls are summed over every attempt", () => {
     inputTokens: 220,
     cachedTokens: 140,
     outputTokens: 22,
+    reusedAnswers: 1,
+    savedInputTokens: 50,
+    savedOutputTokens: 5,
   });
 });
 

@@ -41,7 +41,7 @@ export async function runNotes<Out>(given: {
     source: new MemorySource<Note>({ rows: given.notes, primaryKeyColumn: "id" }),
     llmProvider: given.provider,
     concurrency: 1,
-    ...{ onRowError: "dead_letter", deadLetterPath, payloadLogPath },
+    ...{ onRowError: "dead_letter", deadLetterPath, payloadLogPath, journal: "off" as const },
     ...given.options,
   })
     .step(given.step)

@@ -18,7 +18,7 @@ export async function commandLine(
   const terminal: Terminal = {
     stdout: { write: (text) => (written.stdout += text) },
     stderr: { write: (text) => (written.stderr += text) },
-    once: (event, listener) => signals.once(event, listener),
+    on: (event, listener) => signals.on(event, listener),
     removeListener: (event, listener) => signals.removeListener(event, listener),
   };
   const exitCode = await runCommandLine(words, terminal);

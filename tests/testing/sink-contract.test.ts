@@ -10,6 +10,7 @@ interface Faults {
   readonly writesForEmptyBatch?: boolean;
   readonly keepsFirstBatchOnly?: boolean;
   readonly trimsText?: boolean;
+  readonly isNeverEmpty?: boolean;
   readonly refusesGoodRows?: boolean;
   readonly identities?: readonly [string, string];
   readonly throwsOnSecondClose?: boolean;
@@ -48,6 +49,8 @@ async function create(faults: Faults): Promise<SinkUnderTest> {
             put(values);
           }
         },
+        isEmpty: async () => faults.isNeverEmpty !== true && rows.length === 0,
+        holds: async ({ id }) => rows.some((row) => row["id"] === id),
         close: async (outcome) => {
           closeCount += 1;
           if (faults.throwsOnSecondClose && closeCount > 1) throw new Error("closed already");
@@ -91,6 +94,7 @@ const detectedBy: Record<string, Faults> = {
   "closing twice is harmless": { throwsOnSecondClose: true },
   "a run that stopped leaves what was written where rows are kept": { dropsWhenStopped: true },
   "the next run finds what was written where rows are kept": { forgetsAtOpen: true },
+  "where rows are kept, the sink tells an empty target and a row that is missing": { isNeverEmpty: true },
   "NULL stays NULL": { nullBecomesText: true },
   "a batch written again changes nothing": { appendsOnly: true },
   "a later row replaces its key's": { keepsOldRow: true },
@@ -114,7 +118,7 @@ test("an empty identity fails, a sink without keys and NULL is asked less, and t
   const release = async (): Promise<void> => void (released += 1);
   const createReleased = async (): Promise<SinkUnderTest> => ({ ...(await create({ dropsLastRow: true })), release });
   const checks = sinkContract({ create: createReleased, keyed: false, keepsNull: false });
-  assert.equal(checks.length, 10);
+  assert.equal(checks.length, 11);
   for (const { check } of checks) await check().catch(() => undefined);
-  assert.equal(released, 10);
+  assert.equal(released, 11);
 });

@@ -1,18 +1,18 @@
-import { existsSync } from "node:fs";
-import { pathToFileURL } from "node:url";
-import { Command, InvalidArgumentError } from "commander";
-import { LLMEtlError, RunError } from "../../core/exceptions.ts";
-import { messageOf } from "../../core/thrown.ts";
-import { absolutePath } from "../../core/paths.ts";
-import type { RunnablePipeline } from "../../core/pipeline.ts";
+import { Command } from "commander";
 import type { RunReport } from "../../core/report.ts";
-import { placeOf } from "../stack.ts";
+import { addParameter, wholeNumber } from "../arguments.ts";
+import { formatSaved } from "../format.ts";
+import { importPipeline } from "../import-module.ts";
+import { stopSignals } from "../signals.ts";
 import { describeError, type Terminal } from "../terminal.ts";
 
 interface RunCommandOptions {
   readonly limit?: number;
   readonly concurrency?: number;
   readonly param?: Readonly<Record<string, string>>;
+  readonly fresh?: boolean;
+  /** False where `--no-cache` was given. */
+  readonly cache: boolean;
 }
 
 /** `llm-etl run <pipeline.ts>`: runs the pipeline that a module exports as its default. */
@@ -23,70 +23,43 @@ export function runCommand(terminal: Terminal, setExitCode: (code: number) => vo
     .option("--limit <rows>", "read at most so many rows", wholeNumber)
     .option("--concurrency <rows>", "have so many rows in flight at once", wholeNumber)
     .option("--param <name=value>", "give the source's statement a value, as text (repeat for more)", addParameter)
+    .option("--fresh", "write every row again, also unchanged ones")
+    .option("--no-cache", "ask the model again, also where the journal has the answer")
     .addHelpText("after", "\nExample:\n  llm-etl run pipeline.ts --limit 100 --param department=Cardiology")
-    .action(async (path: string, { limit, concurrency, param = {} }: RunCommandOptions, command: Command) => {
+    .action(async (path: string, options: RunCommandOptions, command: Command) => {
+      const { limit, concurrency, param: parameters = {}, fresh, cache } = options;
       const pipeline = await importPipeline(path);
-      const stop = new AbortController();
-      const onSignal = (): void => stop.abort();
-      terminal.once("SIGINT", onSignal);
-      terminal.once("SIGTERM", onSignal);
+      const { signal, stopNowSignal, release } = stopSignals(terminal);
       try {
-        const report = await pipeline.run({ limit, concurrency, parameters: param, signal: stop.signal });
+        const report = await pipeline.run({ limit, concurrency, parameters, fresh, cache, signal, stopNowSignal });
         print(report, terminal, command.optsWithGlobals()["debug"] === true);
+        if (report.exitCode === 3 && pipeline.journalPath !== null) terminal.stderr.write(`${adviceToGoOn(options)}\n`);
+        terminal.stdout.write(`Processed: ${report.successCount}, Failed: ${report.failureCount}\n`);
         setExitCode(report.exitCode);
       } finally {
-        terminal.removeListener("SIGINT", onSignal);
-        terminal.removeListener("SIGTERM", onSignal);
+        release();
       }
     });
 }
 
-/** @throws {RunError} if there is no such module, it can't be imported, or its default export is no pipeline with a sink */
-async function importPipeline(path: string): Promise<RunnablePipeline> {
-  const absolute = absolutePath(path);
-  if (!existsSync(absolute)) throw new RunError("PIPELINE_MODULE_INVALID", `there is no file ${absolute}`);
-  let module: Readonly<Record<string, unknown>>;
-  try {
-    module = await import(pathToFileURL(absolute).href);
-  } catch (error) {
-    if (error instanceof LLMEtlError) throw error;
-    const place = error instanceof Error ? placeOf(error) : undefined;
-    const problem = `${path} can't be imported: ${messageOf(error)}${place === undefined ? "" : ` (${place})`}`;
-    throw new RunError("PIPELINE_MODULE_INVALID", problem, { cause: error });
-  }
-  const pipeline = module["default"];
-  if (isRunnable(pipeline)) return pipeline;
-  const expected = "expected `export default new Pipeline({…}).step(…).to(sink)`";
-  const got =
-    pipeline === undefined
-      ? "it has no default export"
-      : typeof pipeline === "object" && pipeline !== null && "to" in pipeline
-        ? "its pipeline has no sink: end it with .to(…)"
-        : "its default export is not a pipeline";
-  throw new RunError("PIPELINE_MODULE_INVALID", `${path}: ${got}; ${expected}`);
-}
-
-function isRunnable(value: unknown): value is RunnablePipeline {
-  return typeof value === "object" && value !== null && "run" in value && typeof value.run === "function";
-}
-
 function print(report: RunReport, terminal: Terminal, withStack: boolean): void {
-  for (const [code, count] of Object.entries(report.failuresByCode)) terminal.stderr.write(`  ${count} × ${code}\n`);
-  if (report.skippedCount > 0) terminal.stderr.write(`Skipped: ${report.skippedCount}\n`);
-  if (report.pendingCount > 0) terminal.stderr.write(`Pending: ${report.pendingCount}\n`);
-  if (report.error !== null) {
-    terminal.stderr.write(`${report.status}: ${describeError(report.error, withStack)}\n`);
+  const { failuresByCode, unchangedCount, skippedCount, pendingCount, usage, savedCost } = report;
+  const { reusedAnswers, savedInputTokens, savedOutputTokens } = usage;
+  const write = (line: string): unknown => terminal.stderr.write(`${line}\n`);
+  for (const [code, count] of Object.entries(failuresByCode)) write(`  ${count} × ${code}`);
+  if (unchangedCount > 0) write(`Unchanged: ${unchangedCount}`);
+  if (reusedAnswers > 0) {
+    const saved = formatSaved(savedInputTokens, savedOutputTokens, savedCost);
+    write(`Reused answers: ${reusedAnswers} (saved ${saved})`);
   }
-  terminal.stdout.write(`Processed: ${report.successCount}, Failed: ${report.failureCount}\n`);
+  if (skippedCount > 0) write(`Skipped: ${skippedCount}`);
+  if (pendingCount > 0) write(`Pending: ${pendingCount}`);
+  if (report.error !== null) write(`${report.status}: ${describeError(report.error, withStack)}`);
 }
 
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d*$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("Expected a whole number from 1 up.");
-}
-
-function addParameter(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const at = text.indexOf("=");
-  if (at < 1) throw new InvalidArgumentError("Expected name=value.");
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+/** How to go on with a run that was stopped. `--fresh` would write anew what is written, `--no-cache` ask again. */
+function adviceToGoOn({ fresh = false, cache }: RunCommandOptions): string {
+  const flags = [...(fresh ? ["--fresh"] : []), ...(cache ? [] : ["--no-cache"])];
+  const without = flags.length === 0 ? "" : `, without ${flags.join(" and ")},`;
+  return `Run the same command again${without} to go on.`;
 }

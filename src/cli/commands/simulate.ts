@@ -107,8 +107,8 @@ async function firstSignal(terminal: Terminal): Promise<void> {
       terminal.removeListener("SIGTERM", onSignal);
       resolve();
     };
-    terminal.once("SIGINT", onSignal);
-    terminal.once("SIGTERM", onSignal);
+    terminal.on("SIGINT", onSignal);
+    terminal.on("SIGTERM", onSignal);
   });
 }
 

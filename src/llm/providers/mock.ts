@@ -87,7 +87,9 @@ export class MockProvider implements LLMProvider {
 
   readonly fingerprint = (): string => {
     const { latencyMs: _, ...settings } = this.#options;
-    return JSON.stringify({ provider: this.name, ...settings });
+    // Of a function only its text is known: what it closes over is not.
+    const script = typeof settings.responses === "function" ? String(settings.responses) : settings.responses;
+    return JSON.stringify({ provider: this.name, ...settings, responses: script });
   };
 
   readonly complete = async (request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> => {

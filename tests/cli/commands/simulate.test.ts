@@ -24,7 +24,7 @@ async function simulating(...words: readonly string[]) {
         if (url !== undefined) listening.resolve(url);
       },
     },
-    once: (event, listener) => signals.once(event, listener),
+    on: (event, listener) => signals.on(event, listener),
     removeListener: (event, listener) => signals.removeListener(event, listener),
   });
   return { url: await listening.promise, signals, ended, written };

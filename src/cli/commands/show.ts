@@ -1,0 +1,131 @@
+import { Command } from "commander";
+import { OptionError } from "../../core/exceptions.ts";
+import { addText } from "../arguments.ts";
+import { formatCost, formatCount, formatDuration, formatSaved, formatTime, inOneLine } from "../format.ts";
+import { findRuns, type RunInJournal, shortId, toLine } from "../history.ts";
+import type { Terminal } from "../terminal.ts";
+
+interface ShowCommandOptions {
+  readonly journal?: readonly string[];
+  readonly pipeline?: readonly string[];
+  readonly json?: boolean;
+}
+
+/** `llm-etl show [run]`: all that the journal knows of one run. */
+export function showCommand(terminal: Terminal): Command {
+  return new Command("show")
+    .description("show one run: what it did, how it ended, whether it can be resumed")
+    .argument("[run]", "its id, or the first characters of it, at least 4; without it, the newest run")
+    .option("--pipeline <pipeline.ts>", "a run of this module's pipeline (repeat for more)", addText)
+    .option("--journal <file>", "a run in this journal (repeat for more)", addText)
+    .option("--json", "one JSON object with all that is known of the run")
+    .addHelpText("after", "\nExample:\n  llm-etl show 1f0c9a52 --pipeline pipeline.ts")
+    .action(async (id: string | undefined, options: ShowCommandOptions) => {
+      const { journal: journals = [], pipeline: pipelines = [], json = false } = options;
+      const runs = await findRuns({ journals, pipelines });
+      const run = findRun(runs, id);
+      terminal.stdout.write(json ? toLine(run) : describe(run, runs));
+    });
+}
+
+/** @throws {OptionError} if there is no such run, or more than one */
+function findRun(runs: readonly RunInJournal[], id: string | undefined): RunInJournal {
+  if (id !== undefined && id.length < 4)
+    throw new OptionError("show", "run", `expected at least 4 characters of an id, got ${id.length}`);
+  const [run, ...others] = id === undefined ? runs.slice(0, 1) : runs.filter(({ runId }) => runId.startsWith(id));
+  if (run === undefined) {
+    throw new OptionError(
+      "show",
+      "run",
+      id === undefined ? "no run has begun yet" : `no run's id begins with "${id}"; llm-etl runs lists them`,
+    );
+  }
+  if (others.length === 0) return run;
+  const ids = [run, ...others].map(({ runId }) => runId).join(", ");
+  throw new OptionError("show", "run", `${others.length + 1} ids begin with "${id}": ${ids}; give more characters`);
+}
+
+function describe(run: RunInJournal, runs: readonly RunInJournal[]): string {
+  const lines = [
+    ...history(run),
+    ["", ""],
+    ...counts(run),
+    ["", ""],
+    ...model(run),
+    ["", ""],
+    ["Resume", resume(run, runs)],
+  ];
+  return lines.map(([name = "", value = ""]) => `${`${name.padEnd(16)}${inOneLine(value)}`.trimEnd()}\n`).join("");
+}
+
+type Line = readonly [name: string, value: string];
+
+function history({ runId, pipeline, sink, journal, startedAt, endedAt, figures, ...run }: RunInJournal): Line[] {
+  return [
+    ["Run", runId],
+    ["Pipeline", pipeline],
+    ["Sink", sink],
+    ["Journal", journal],
+    ["Process", `${run.processId} on ${run.host}`],
+    ["Started", formatTime(startedAt)],
+    ["Ended", endedAt === null ? "-" : formatTime(endedAt)],
+    ["Took", formatDuration(figures.durationMs)],
+    ["Status", run.exitCode === null ? run.status : `${run.status}, exit code ${run.exitCode}`],
+    ...errorLines(run.error),
+  ];
+}
+
+function errorLines(error: RunInJournal["error"]): Line[] {
+  if (error === null) return [];
+  return [
+    ["Error", `${error.code}: ${error.message}`],
+    ["", `see docs/errors.md#${error.code.toLowerCase()}`],
+  ];
+}
+
+function counts({ figures }: RunInJournal): Line[] {
+  const { readCount, successCount, unchangedCount, failureCount, skippedCount, pendingCount, failuresByCode } = figures;
+  const byCode = Object.entries(failuresByCode).toSorted(([, one], [, other]) => other - one);
+  return [
+    ["Read", formatCount(readCount)],
+    ["Written", formatCount(successCount - unchangedCount)],
+    ["Unchanged", formatCount(unchangedCount)],
+    ["Failed", formatCount(failureCount)],
+    ["Skipped", formatCount(skippedCount)],
+    ["Pending", formatCount(pendingCount)],
+    ...byCode.map(([code, count], index): Line => [index === 0 ? "By code" : "", `${formatCount(count)} × ${code}`]),
+  ];
+}
+
+function model({ figures: { usage, cost, savedCost } }: RunInJournal): Line[] {
+  const saved = formatSaved(usage.savedInputTokens, usage.savedOutputTokens, savedCost);
+  return [
+    ["Calls", `${formatCount(usage.calls)}, ${formatCount(usage.reAsks)} of them re-asks`],
+    ["Input tokens", `${formatCount(usage.inputTokens)}, ${formatCount(usage.cachedTokens)} of them cached`],
+    ["Output tokens", formatCount(usage.outputTokens)],
+    ["Cost", formatCost(cost)],
+    ["Reused answers", usage.reusedAnswers === 0 ? "0" : `${formatCount(usage.reusedAnswers)}, saved ${saved}`],
+  ];
+}
+
+/** Whether and how a run can be resumed, in a sentence. */
+function resume(run: RunInJournal, runs: readonly RunInJournal[]): string {
+  const { status, exitCode, processId, host, figures } = run;
+  if (status === "running") return `it is still running, in process ${processId} on ${host}`;
+  if (status === "refused") return "it did nothing: mend what the error names, then run the same command again";
+  const isComplete = status === "completed" && figures.failureCount + figures.skippedCount === 0;
+  if (isComplete) return "nothing to resume: every row that it read is done";
+  const later = runs.find((other) => goesOnFrom(other, run));
+  if (later !== undefined) return `a later run went on: llm-etl show ${shortId(later.runId)}`;
+  if (status === "completed") {
+    return "run again: failed rows are tried again, the others are not paid for again; or replay the dead letter file";
+  }
+  if (exitCode === 2) return "it read nothing: mend what the error names, then run the same command again";
+  return "it can be resumed: run the same command again";
+}
+
+/** Whether a run began later and took the same rows to the same sink. */
+function goesOnFrom(other: RunInJournal, run: RunInJournal): boolean {
+  const isSame = other.journal === run.journal && other.pipeline === run.pipeline && other.sink === run.sink;
+  return isSame && other.startedAt > run.startedAt && other.status !== "refused";
+}

@@ -1,0 +1,77 @@
+import type { RunCost } from "../core/report.ts";
+
+/** A whole number with its thousands set apart: `1,234`. */
+export function formatCount(count: number): string {
+  return count.toLocaleString("en");
+}
+
+/** An amount with the digits that say something, and its currency; a dash where there are no prices. */
+export function formatCost(cost: RunCost | null): string {
+  if (cost === null) return "-";
+  const { amount, currency } = cost;
+  const isSmall = amount > 0 && amount < 0.1;
+  const digits = isSmall ? { maximumSignificantDigits: 3 } : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+  return `${amount.toLocaleString("en", digits)} ${currency}`;
+}
+
+/** What answers that were not asked for had cost. */
+export function formatSaved(inputTokens: number, outputTokens: number, cost: RunCost | null): string {
+  const tokens = `${formatCount(inputTokens)} input and ${formatCount(outputTokens)} output tokens`;
+  return cost === null ? tokens : `${tokens}, ${formatCost(cost)}`;
+}
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+
+/** A duration in its two largest units. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < minuteMs) return `${(Math.floor(milliseconds / 100) / 10).toFixed(1)} s`;
+  if (milliseconds < hourMs) return twoUnits(milliseconds, [minuteMs, "min"], [1000, "s"]);
+  if (milliseconds < dayMs) return twoUnits(milliseconds, [hourMs, "h"], [minuteMs, "min"]);
+  return twoUnits(milliseconds, [dayMs, "d"], [hourMs, "h"]);
+}
+
+/** Local time, `YYYY-MM-DD HH:MM:SS`. */
+export function formatTime(time: Date): string {
+  const date = [time.getFullYear(), time.getMonth() + 1, time.getDate()].map(twoDigits).join("-");
+  return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":")}`;
+}
+
+/** One column of a table: its name, and what it shows of an item. */
+export interface Column<Item> {
+  readonly name: string;
+  readonly text: (item: Item) => string;
+  /** Whether it stands to the right, as numbers do. @default false */
+  readonly isNumeric?: boolean;
+}
+
+/** A line with the names of the columns, and one for each item. */
+export function formatTable<Item>(columns: readonly Column<Item>[], items: readonly Item[]): string {
+  const padded = columns.map(({ name, text, isNumeric = false }) => {
+    const cells = [name, ...items.map((item) => inOneLine(text(item)))];
+    const width = Math.max(...cells.map((cell) => cell.length));
+    return cells.map((cell) => (isNumeric ? cell.padStart(width) : cell.padEnd(width)));
+  });
+  const lines = ["", ...items].map((_, line) => padded.map((cells) => cells[line]).join("  "));
+  return lines.map((line) => `${line.trimEnd()}\n`).join("");
+}
+
+/** Text that can neither break a line nor command a terminal. */
+export function inOneLine(text: string): string {
+  return text.replaceAll(/\p{Cc}+/gu, " ");
+}
+
+function twoUnits(
+  milliseconds: number,
+  [large, largeName]: readonly [number, string],
+  [small, smallName]: readonly [number, string],
+): string {
+  const rest = Math.floor((milliseconds % large) / small);
+  return `${Math.floor(milliseconds / large)} ${largeName} ${twoDigits(rest)} ${smallName}`;
+}
+
+function twoDigits(number: number): string {
+  return String(number).padStart(2, "0");
+}

@@ -1,0 +1,34 @@
+import { hash } from "node:crypto";
+import { join } from "node:path";
+import { absolutePath } from "./paths.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
+
+type FileOptions = Pick<PipelineOptions<object>, "name" | "payloadLogPath" | "deadLetterPath" | "journalPath">;
+
+export function payloadLogPathOf({ payloadLogPath = "logs/llm_payloads.jsonl" }: FileOptions): string {
+  return absolutePath(payloadLogPath);
+}
+
+export function deadLetterPathOf({ deadLetterPath = "output/failed_rows.jsonl" }: FileOptions): string {
+  return absolutePath(deadLetterPath);
+}
+
+/** The folder of the journals that have no path of their own, below the working directory. */
+export const journalFolder = ".llm-etl";
+
+export function journalPathOf({ name, journalPath }: FileOptions): string {
+  return absolutePath(journalPath ?? join(journalFolder, `${fileNameOf(name)}.db`));
+}
+
+/** Longer ones are cut: most file systems take 255 bytes. */
+const longestName = 60;
+
+/** A pipeline's name as a file's; where that takes a change, with a hash, so that no two names share a file. */
+function fileNameOf(name: string): string {
+  const safe = name
+    .replaceAll(/^[. ]+|[^\p{L}\p{N}_. -]/gu, "_")
+    .slice(0, longestName)
+    .trim();
+  if (safe === name) return name;
+  return `${safe}-${hash("sha256", name, "hex").slice(0, 8)}`;
+}

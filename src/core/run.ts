@@ -1,0 +1,231 @@
+import { randomUUID } from "node:crypto";
+import { DeadLetterFile } from "../dead-letter/file.ts";
+import { DeadLetterReplay } from "../dead-letter/replay.ts";
+import type { Journal } from "../journal/base.ts";
+import { SQLiteJournal } from "../journal/sqlite.ts";
+import { resolveAdmission } from "../llm/admission-options.ts";
+import { AnswerCache } from "../llm/answer-cache.ts";
+import { Budget } from "../llm/budget.ts";
+import { LLMClient } from "../llm/client.ts";
+import { PayloadLog } from "../llm/payload-log.ts";
+import type { LLMProvider } from "../llm/providers/base.ts";
+import type { Sink } from "../sinks/base.ts";
+import type { AnySource } from "../sources/base.ts";
+import type { Step } from "../steps/base.ts";
+import { runEngine } from "./engine.ts";
+import type { EventHandler, RunEvent } from "./events.ts";
+import { LLMEtlError, OptionError, RunError } from "./exceptions.ts";
+import { checkOptions } from "./options.ts";
+import {
+  type PipelineOptions,
+  type ReplayOptions,
+  replayChecks,
+  runChecks,
+  type RunOptions,
+} from "./pipeline-options.ts";
+import { absolutePath } from "./paths.ts";
+import { type ReplayReport, type RunReport, Tally } from "./report.ts";
+import { deadLetterPathOf, journalPathOf, payloadLogPathOf } from "./run-files.ts";
+import { RunRecorder } from "./run-recorder.ts";
+
+/** A pipeline with its sink, as its builder left it. */
+export interface PipelineDefinition {
+  readonly options: Omit<PipelineOptions<object>, "source"> & { readonly source: AnySource };
+  readonly steps: readonly Step<never, string, unknown>[];
+  readonly sink: Sink<never>;
+}
+
+/** What a run does otherwise than its pipeline says. */
+interface Replacement {
+  /** Whom every step asks. */
+  readonly llmProvider?: LLMProvider | undefined;
+  /** Where rows come from, once the journal is open. */
+  readonly source?: (journal: Journal | undefined) => Promise<AnySource>;
+  /** Called when the last row has ended, while the journal is still held. */
+  readonly finish?: () => Promise<void>;
+}
+
+/** Takes every row of the source through the steps to the sink: see `RunnablePipeline.run`. */
+export async function runPipeline(pipeline: PipelineDefinition, runOptions: RunOptions = {}): Promise<RunReport> {
+  checkOptions("run", runOptions, runChecks);
+  return await run(pipeline, runOptions, {});
+}
+
+/** Takes the rows of a dead letter file through the steps to the sink: see `RunnablePipeline.replay`. */
+export async function replayPipeline(
+  { options, steps, sink }: PipelineDefinition,
+  replayOptions: ReplayOptions = {},
+): Promise<ReplayReport> {
+  checkOptions("replay", replayOptions, replayChecks);
+  const { path, codes, llmProvider, ...runOptions } = replayOptions;
+  if (!sink.keepsRows) {
+    const problem = `${sink.name} writes its file anew in each run: run the pipeline again, failed rows are tried again`;
+    throw new OptionError("replay", "path", problem);
+  }
+  if (options.journal === "off") throw new OptionError("Pipeline", "journal", 'is "off", and a replay needs it');
+  const deadLetterPath = path === undefined ? deadLetterPathOf(options) : absolutePath(path);
+  const replay = await DeadLetterReplay.open(deadLetterPath, codes);
+  const report = await run(
+    { options: { ...options, onRowError: "dead_letter", deadLetterPath }, steps, sink },
+    {
+      ...runOptions,
+      onEvent: (event) => {
+        replay.observe(event);
+        return runOptions.onEvent?.(event);
+      },
+    },
+    {
+      llmProvider,
+      source: async (journal) =>
+        await replay.begin(options.source, async (pk) => (await journal?.writtenRow(sink.identity, pk))?.completedAt),
+      finish: async () => await replay.finish(),
+    },
+  );
+  return { ...report, ...replay.figures };
+}
+
+/** The one place where the parts of a run are put together. */
+async function run(
+  { options, steps, sink }: PipelineDefinition,
+  runOptions: RunOptions,
+  replacement: Replacement,
+): Promise<RunReport> {
+  const { name, onRowError = "fail", batchSize = 500, flushIntervalMs = 2000 } = options;
+  const {
+    limit = Infinity,
+    parameters = {},
+    gracePeriodMs = 30_000,
+    onEvent,
+    fresh = false,
+    cache = true,
+  } = runOptions;
+  const { concurrency = options.concurrency ?? 32 } = runOptions;
+  const { maxCalls = options.maxCalls ?? Infinity, maxCost = options.maxCost ?? Infinity } = runOptions;
+  const providerOf = (step: Step<never, string, unknown>): LLMProvider =>
+    replacement.llmProvider ?? step.llmProvider ?? options.llmProvider;
+  const providers = new Set(steps.map(providerOf));
+  for (const provider of providers) provider.fingerprint(); // throws here, not at the first row, what it lacks
+  const currency = currencyOf([...providers], maxCost);
+
+  const runId = randomUUID();
+  const startedAt = new Date();
+  const startedMs = performance.now();
+  const durationMs = (): number => Math.round(performance.now() - startedMs);
+  const tally = new Tally(currency);
+  const halt = new AbortController();
+  const emit = (event: RunEvent): void => {
+    tally.add(event);
+    if (event.type === "row-end") stopAtTooManyErrors(tally, options.maxRowErrors, halt);
+    handOver(event, onEvent, halt);
+  };
+  const journal = options.journal === "off" ? undefined : await SQLiteJournal.open(journalPathOf(options));
+  const recorder = new RunRecorder({
+    journal,
+    run: { runId, pipeline: name, sink: sink.identity, startedAt },
+    figures: () => tally.figures(durationMs()),
+    onFailure: (error) => halt.abort(error),
+  });
+  let payloadLog: PayloadLog | undefined;
+  let deadLetter: DeadLetterFile | undefined;
+  try {
+    await recorder.begin();
+    payloadLog = await openPayloadLog(options, runId);
+    deadLetter = onRowError === "dead_letter" ? await DeadLetterFile.open(deadLetterPathOf(options), runId) : undefined;
+    const client = new LLMClient({
+      pipeline: name,
+      concurrency,
+      admission: resolveAdmission(options.admission),
+      budget: new Budget({ maxCalls, maxCost }),
+      payloadLog,
+      cache: journal && new AnswerCache({ journal, runId, reuseEarlier: cache }),
+      emit,
+    });
+    const source = (await replacement.source?.(journal)) ?? options.source;
+    emit({ type: "run-start", runId, pipeline: name, startedAt });
+    const error = await runEngine({
+      runId,
+      source,
+      steps,
+      sink,
+      journal,
+      fresh,
+      onRowError,
+      deadLetter,
+      concurrency,
+      batchSize,
+      flushIntervalMs,
+      gracePeriodMs,
+      limit,
+      parameters,
+      emit,
+      signal: runOptions.signal === undefined ? halt.signal : AbortSignal.any([runOptions.signal, halt.signal]),
+      stopNowSignal: runOptions.stopNowSignal,
+      conversation: (step, pk, signal) =>
+        client.conversation({ step: step.name, pk, provider: providerOf(step), signal }),
+    });
+    let report = tally.report({ runId, error, durationMs: durationMs() });
+    try {
+      await replacement.finish?.();
+      await recorder.end(report);
+    } catch (failure) {
+      if (!(failure instanceof LLMEtlError)) throw failure;
+      report = tally.report({ runId, error: error ?? failure, durationMs: durationMs() });
+    }
+    emit({ type: "run-end", report });
+    return report;
+  } catch (refusal) {
+    await recorder.refuse(refusal).catch(() => {}); // what refused the run says more than that this can't be kept
+    throw refusal;
+  } finally {
+    await Promise.allSettled([payloadLog?.close(), deadLetter?.close()]); // every line in them was awaited
+    await journal?.close();
+  }
+}
+
+/** Shows an event to the user's handler. What it throws, also later, stops the run. */
+function handOver(event: RunEvent, onEvent: EventHandler | undefined, halt: AbortController): void {
+  const stop = (cause: unknown): void => {
+    halt.abort(new RunError("EVENT_HANDLER_FAILED", "the onEvent handler threw, so the run was stopped", { cause }));
+  };
+  try {
+    const result: unknown = onEvent?.(event);
+    if (result instanceof Promise) result.catch(stop);
+  } catch (cause) {
+    stop(cause);
+  }
+}
+
+/**
+ * The currency in which the run's cost is added up, or null where no provider has prices.
+ *
+ * @throws {OptionError} if the prices are in two currencies, or `maxCost` is given and a provider has none
+ */
+function currencyOf(providers: readonly LLMProvider[], maxCost: number): string | null {
+  const currencies = new Set(providers.flatMap(({ prices }) => (prices === undefined ? [] : [prices.currency])));
+  if (currencies.size > 1) {
+    throw new OptionError("Pipeline", "llmProvider", `prices in ${[...currencies].join(" and ")} can't be added up`);
+  }
+  const free = providers.find(({ prices }) => prices === undefined);
+  if (maxCost < Infinity && free !== undefined) {
+    throw new OptionError("Pipeline", "maxCost", `needs the prices of every provider: ${free.name} has none`);
+  }
+  return [...currencies][0] ?? null;
+}
+
+/** Few rows say nothing about a share. */
+const rowsBeforeShare = 200;
+
+function stopAtTooManyErrors(tally: Tally, maxRowErrors: number | undefined, halt: AbortController): void {
+  const { badCount, readCount } = tally;
+  if (maxRowErrors === undefined || halt.signal.aborted) return;
+  if (maxRowErrors < 1 ? readCount < rowsBeforeShare || badCount <= maxRowErrors * readCount : badCount < maxRowErrors)
+    return;
+  const problem = `${badCount} of ${readCount} rows have failed, and maxRowErrors is ${maxRowErrors}`;
+  halt.abort(new RunError("TOO_MANY_ROW_ERRORS", `${problem}; look at their causes before you run again`));
+}
+
+async function openPayloadLog(options: PipelineDefinition["options"], runId: string): Promise<PayloadLog | undefined> {
+  const { payloadLog: level = "full", payloadLogMaxBytes: maxBytes = 1024 ** 3, redact = (text) => text } = options;
+  if (level === "off") return undefined;
+  return await PayloadLog.open({ path: payloadLogPathOf(options), runId, level, redact, maxBytes });
+}

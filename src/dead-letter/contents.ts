@@ -1,0 +1,90 @@
+import type { FileHandle } from "node:fs/promises";
+import { type OtherLine, readLine, type RowLine } from "./line.ts";
+
+/** Where a line stands in the file, from byte `start` to before byte `end` (its end of line included), and its number from 1. */
+interface Place {
+  readonly number: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+export type RowPlace = Place & Omit<RowLine, "raw">;
+export type LinePlace = RowPlace | (Place & OtherLine);
+
+const newline = 0x0a;
+const chunkBytes = 1024 ** 2;
+
+/** Where a dead letter file has what: of each row its last line, and all lines that stand for no row. Never what is in them. */
+export class DeadLetterContents {
+  readonly #rows = new Map<string, RowPlace>();
+  readonly #others: LinePlace[] = [];
+  /** Each error code once: as many texts as rows would be as many times the memory. */
+  readonly #codes = new Map<string, string>();
+  #lineCount = 0;
+  #end = 0;
+
+  /** The byte after the last line that was read. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** The last line of each row, in the file's order. */
+  get rows(): Iterable<RowPlace> {
+    return this.#rows.values();
+  }
+
+  /** The lines that count, in the file's order. */
+  get lines(): readonly LinePlace[] {
+    return [...this.#rows.values(), ...this.#others].toSorted((left, right) => left.start - right.start);
+  }
+
+  /** Reads from where it left off. A last line without its end is left: somebody is writing it. */
+  async readOn(file: FileHandle): Promise<void> {
+    const chunk = Buffer.allocUnsafe(chunkBytes);
+    let begun: Buffer[] = [];
+    for (let position = this.#end; ;) {
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      let from = 0;
+      for (let to = lineEnd(chunk, from, bytesRead); to > 0; to = lineEnd(chunk, from, bytesRead)) {
+        const last = chunk.subarray(from, to);
+        this.#add(begun.length === 0 ? last : Buffer.concat([...begun, last]));
+        begun = [];
+        from = to;
+      }
+      if (from < bytesRead) begun.push(Buffer.from(chunk.subarray(from, bytesRead))); // a copy: the chunk is used again
+    }
+  }
+
+  #add(bytes: Buffer): void {
+    this.#lineCount += 1;
+    const place = { number: this.#lineCount, start: this.#end, end: this.#end + bytes.length };
+    this.#end = place.end;
+    if (isBlank(bytes)) return;
+    const content = readLine(bytes);
+    if (content.pk === null) {
+      this.#others.push({ ...place, ...content });
+    } else {
+      const { pk, failedAtMs, problem } = content;
+      this.#rows.delete(pk); // so that the map is in the order of the last lines
+      this.#rows.set(pk, { ...place, pk, errorCode: this.#codeLike(content.errorCode), failedAtMs, problem });
+    }
+  }
+
+  #codeLike(code: string): string {
+    const known = this.#codes.get(code) ?? code;
+    this.#codes.set(known, known);
+    return known;
+  }
+}
+
+/** The byte after the next end of a line, 0 where there is none before `end`. */
+function lineEnd(chunk: Buffer, from: number, end: number): number {
+  const at = chunk.indexOf(newline, from);
+  return at === -1 || at >= end ? 0 : at + 1;
+}
+
+function isBlank(bytes: Buffer): boolean {
+  return bytes.length <= 2 && bytes.toString("latin1").trim() === "";
+}

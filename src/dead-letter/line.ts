@@ -1,0 +1,70 @@
+import { fromReversible } from "../core/json.ts";
+import { kindOf } from "../core/kind-of.ts";
+
+/** What a line of the dead letter file says. */
+export type LineContent = RowLine | OtherLine;
+
+/** A line on a row that can be told from all others. */
+export interface RowLine {
+  readonly pk: string;
+  readonly errorCode: string;
+  readonly failedAtMs: number;
+  /** The row as the source gave it; null where the line does not hold it whole. */
+  readonly raw: Readonly<Record<string, unknown>> | null;
+  /** Why the row can't be had back; null where it can. Holds no content. */
+  readonly problem: string | null;
+}
+
+/** A line that stands for no row in particular: it is not understood, or the row's key is missing or another row's. */
+export interface OtherLine {
+  readonly pk: null;
+  readonly problem: string;
+}
+
+/** Reads a line of the dead letter file. Never throws. */
+export function readLine(bytes: Uint8Array): LineContent {
+  let line: unknown;
+  try {
+    line = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    return other("is not JSON in UTF-8: a crash cut it off, or it was edited");
+  }
+  if (!isObject(line)) return other(`is ${kindOf(line)}, expected an object`);
+  const { pk, error_code: errorCode, raw_data: rawData, timestamp } = line;
+  if (pk === null) return other("its row has no primary key");
+  if (typeof pk !== "string") return other(`its "pk" is ${kindOf(pk)}, expected text`);
+  if (typeof errorCode !== "string") return other(`its "error_code" is ${kindOf(errorCode)}, expected text`);
+  if (errorCode === "PRIMARY_KEY_DUPLICATE") return other("another row of its run has the same primary key");
+  const failedAtMs = typeof timestamp === "string" ? Date.parse(timestamp) : Number.NaN;
+  if (Number.isNaN(failedAtMs)) return other('its "timestamp" is no time');
+  return { pk, errorCode, failedAtMs, ...rowIn(rawData) };
+}
+
+function rowIn(rawData: unknown): Pick<RowLine, "raw" | "problem"> {
+  if (!isObject(rawData)) return { raw: null, problem: `its "raw_data" is ${kindOf(rawData)}, expected an object` };
+  try {
+    if (isIncomplete(rawData)) return { raw: null, problem: "its row held a value that could not be kept" };
+    const raw = fromReversible(rawData);
+    if (isObject(raw)) return { raw, problem: null };
+  } catch {
+    return { raw: null, problem: 'its "raw_data" is nested too deeply' }; // more than the stack holds
+  }
+  return { raw: null, problem: 'its "raw_data" is a value, expected an object' };
+}
+
+/** Whether a value in it, at any depth, could not be encoded when the line was written. */
+function isIncomplete(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some((item) => isIncomplete(item));
+  if (!isObject(value)) return false;
+  const names = Object.keys(value);
+  if (names.length === 1 && names[0] === "$unencodable") return true;
+  return names.some((name) => isIncomplete(value[name]));
+}
+
+function other(problem: string): OtherLine {
+  return { pk: null, problem };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,86 @@
+import { copyFile, constants, type FileHandle, link, open, rename, rm } from "node:fs/promises";
+import { rotatedPath } from "../core/lines-file.ts";
+
+export interface Rewriting {
+  readonly path: string;
+  /** The same file, open for reading. */
+  readonly file: FileHandle;
+  /** What stays, from byte `start` to before byte `end` each, in order. */
+  readonly ranges: readonly { readonly start: number; readonly end: number }[];
+  /** What stands from this byte on stays, too. */
+  readonly restStart: number;
+}
+
+/**
+ * Puts a file in its place that has some of its bytes only, mode 0600. The file as it was is kept beside it. A crash at
+ * any moment leaves one of the two under the path, whole.
+ *
+ * Returns where the file as it was is kept.
+ */
+export async function rewriteFile({ path, file, ranges, restStart }: Rewriting): Promise<string> {
+  const partialPath = `${path}.partial`;
+  const keptPath = rotatedPath(path);
+  try {
+    await rm(partialPath, { force: true }); // a crash has left it
+    const partial = await open(partialPath, "wx", 0o600);
+    try {
+      for (const { start, end } of joined(ranges)) await copyBytes(file, partial, start, end);
+      await copyBytes(file, partial, restStart, Infinity);
+      await partial.sync();
+    } finally {
+      await partial.close();
+    }
+    await keepBeside(path, keptPath);
+    await rename(partialPath, path);
+  } catch (error) {
+    await rm(partialPath, { force: true });
+    throw error;
+  }
+  return keptPath;
+}
+
+/** The ranges, those that touch made one. */
+function* joined(ranges: Rewriting["ranges"]): Generator<{ readonly start: number; readonly end: number }> {
+  let last: { readonly start: number; readonly end: number } | undefined;
+  for (const { start, end } of ranges) {
+    if (last?.end === start) {
+      last = { start: last.start, end };
+    } else {
+      if (last !== undefined) yield last;
+      last = { start, end };
+    }
+  }
+  if (last !== undefined) yield last;
+}
+
+const chunkBytes = 1024 ** 2;
+
+/** Appends bytes of one file to another, up to `end` or to the file's. */
+async function copyBytes(from: FileHandle, to: FileHandle, start: number, end: number): Promise<void> {
+  const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, end - start));
+  for (let position = start; position < end;) {
+    const { bytesRead } = await from.read(chunk, 0, Math.min(chunk.length, end - position), position);
+    if (bytesRead === 0) return;
+    await to.writeFile(chunk.subarray(0, bytesRead)); // goes on from where the last one ended
+    position += bytesRead;
+  }
+}
+
+/** What file systems say that have no hard links. */
+const codesOfNoLink = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EACCES"]);
+
+/** Gives a file a second name, or where that can't be, a copy. */
+async function keepBeside(path: string, keptPath: string): Promise<void> {
+  try {
+    await link(path, keptPath);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && codesOfNoLink.has(String(error.code)))) throw error;
+    await copyFile(path, keptPath, constants.COPYFILE_EXCL);
+    const copy = await open(keptPath, "r+");
+    try {
+      await copy.sync();
+    } finally {
+      await copy.close();
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { fromExactText, toExactText } from "../core/exact-text.ts";
+import type { StoredAnswer } from "./base.ts";
+
+/** So much of a fingerprint is in the index. */
+const beginningBytes = 8;
+
+/** So many fingerprints wait in memory, at most, before the index takes them. */
+const mostWaiting = 16_384;
+
+/**
+ * The answers in a journal, found by fingerprint. Fingerprints come in no order, so that each would dirty a page of the
+ * index of its own, and that was most of what an answer cost. They are put into it many at a time, in order; until then
+ * they wait in memory, and after a crash they are read from the answers that the index lacks. `keep` and `forget` are to
+ * be called in a transaction, `index` is one.
+ */
+export class Answers {
+  readonly #database: DatabaseSync;
+  readonly #byNumber: StatementSync;
+  readonly #indexed: StatementSync;
+  readonly #add: StatementSync;
+  readonly #remove: StatementSync;
+  /** By fingerprint the numbers of the answers that the index lacks. */
+  readonly #waiting = new Map<string, number>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    // A number whose answer was rolled back or removed finds nothing: its fingerprint is compared, too.
+    this.#byNumber = database.prepare("SELECT * FROM answers WHERE number = ? AND fingerprint = ?");
+    this.#indexed = database.prepare("SELECT answer FROM fingerprints WHERE beginning = ? ORDER BY answer DESC");
+    this.#add = database.prepare("INSERT INTO answers VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    this.#remove = database.prepare("DELETE FROM answers WHERE number = ? AND fingerprint = ?");
+    const missing = database.prepare(
+      "SELECT fingerprint, number FROM answers WHERE number > (SELECT answer FROM indexed)",
+    );
+    for (const { fingerprint, number } of missing.iterate()) {
+      if (fingerprint instanceof Uint8Array)
+        this.#waiting.set(Buffer.from(fingerprint).toString("hex"), Number(number));
+    }
+  }
+
+  find(fingerprint: string): StoredAnswer | undefined {
+    const key = Buffer.from(fingerprint, "hex");
+    const found = this.#numbersOf(fingerprint, key)
+      .map((number) => this.#byNumber.get(number, key))
+      .find((answer) => answer !== undefined);
+    if (found === undefined) return undefined;
+    const { text, finish_reason, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, run_id } = found;
+    return {
+      text: fromExactText(text),
+      finishReason: finish_reason === "length" ? "length" : "stop",
+      model: String(model),
+      usage: {
+        inputTokens: Number(input_tokens),
+        cachedTokens: Number(cached_tokens),
+        outputTokens: Number(output_tokens),
+        reasoningTokens: Number(reasoning_tokens),
+      },
+      runId: String(run_id),
+    };
+  }
+
+  /** Keeps an answer; it counts before any that has the same fingerprint. */
+  keep(fingerprint: string, { text, finishReason, model, usage, runId }: StoredAnswer): void {
+    const key = Buffer.from(fingerprint, "hex");
+    const { inputTokens, cachedTokens, outputTokens, reasoningTokens } = usage;
+    const tokens = [inputTokens, cachedTokens, outputTokens, reasoningTokens];
+    const before = this.#waiting.get(fingerprint);
+    if (before !== undefined) this.#remove.run(before, key);
+    const { lastInsertRowid } = this.#add.run(key, toExactText(text), finishReason, model, ...tokens, runId);
+    this.#waiting.set(fingerprint, Number(lastInsertRowid));
+  }
+
+  forget(fingerprint: string): void {
+    const key = Buffer.from(fingerprint, "hex");
+    for (const number of this.#numbersOf(fingerprint, key)) this.#remove.run(number, key);
+    this.#waiting.delete(fingerprint);
+  }
+
+  /** Puts what waits into the index, where it is so much. */
+  index(leastCount: number = mostWaiting): void {
+    if (this.#waiting.size < leastCount) return;
+    this.#database.exec(`
+      BEGIN IMMEDIATE;
+      INSERT INTO fingerprints
+        SELECT substr(fingerprint, 1, ${beginningBytes}), number FROM answers WHERE number > (SELECT answer FROM indexed) ORDER BY 1;
+      UPDATE indexed SET answer = max(answer, coalesce((SELECT max(number) FROM answers), 0));
+      COMMIT`);
+    this.#waiting.clear();
+  }
+
+  /** The answers that may have the fingerprint, the newest first. */
+  #numbersOf(fingerprint: string, key: Buffer): readonly number[] {
+    const waiting = this.#waiting.get(fingerprint);
+    const indexed = this.#indexed.all(key.subarray(0, beginningBytes)).map(({ answer }) => Number(answer));
+    return waiting === undefined ? indexed : [waiting, ...indexed];
+  }
+}

@@ -1,0 +1,71 @@
+import { existsSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { lockFile } from "../core/file-lock.ts";
+import type { RunRecord } from "../core/run-recorder.ts";
+import { asJournalError } from "./failure.ts";
+import { requireJournal } from "./schema.ts";
+
+/** A run as the history shows it. `interrupted`: its process died before it could say how it ended. */
+export interface PastRun extends Omit<RunRecord, "status"> {
+  readonly status: RunRecord["status"] | "interrupted";
+}
+
+/**
+ * The runs in a journal, the newest first; also while a run writes to it.
+ *
+ * @throws {JournalError} if it can't be read
+ */
+export async function readRuns(path: string): Promise<readonly PastRun[]> {
+  const isInUse = await isLocked(path);
+  const [newest, ...others] = recordsIn(path);
+  return newest === undefined ? [] : [isInUse ? newest : settle(newest), ...others.map(settle)];
+}
+
+/** Of a run that nobody is at any more, what its last word means. */
+function settle(run: RunRecord): PastRun {
+  return run.status === "running" ? { ...run, status: "interrupted" } : run;
+}
+
+/** Who has the journal, in words. */
+export async function holderOf(path: string): Promise<string> {
+  let newest: RunRecord | undefined;
+  try {
+    [newest] = recordsIn(path);
+  } catch {
+    return "another process"; // it is being made, or can't be read: that it is held is known all the same
+  }
+  if (newest === undefined || newest.status !== "running") return "another process";
+  const { processId, host, startedAt } = newest;
+  return `process ${processId} on ${host}, whose run started at ${startedAt.toISOString()}`;
+}
+
+/** A run as its line in the journal says it. */
+export function toRunRecord(text: unknown): RunRecord {
+  const record: RunRecord = JSON.parse(String(text)); // written by this journal's keepRun, in this version of the format
+  const { startedAt, endedAt } = record;
+  return { ...record, startedAt: new Date(startedAt), endedAt: endedAt === null ? null : new Date(endedAt) };
+}
+
+function recordsIn(path: string): readonly RunRecord[] {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
+    requireJournal(database, path);
+    return database
+      .prepare("SELECT record FROM runs ORDER BY number DESC")
+      .all()
+      .map(({ record }) => toRunRecord(record));
+  } catch (error) {
+    throw asJournalError(path, error);
+  } finally {
+    database?.close();
+  }
+}
+
+/** Whether a run has the journal. Takes the lock for a moment where none has. */
+async function isLocked(path: string): Promise<boolean> {
+  if (!existsSync(`${path}.lock`)) return false;
+  const lock = lockFile(`${path}.lock`);
+  await lock?.release({ keepFile: true });
+  return lock === undefined;
+}

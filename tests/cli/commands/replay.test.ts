@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { sameSignalMs } from "../../../src/cli/signals.ts";
+import { readLines } from "../../support/run-rows.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { commandLine } from "../../support/terminal.ts";
+
+const folder = temporaryFolder();
+
+const source = (path: string): string => JSON.stringify(new URL(`../../../src/${path}`, import.meta.url).href);
+
+/** Six rows, of which the model refuses four: r1 and r2 with CONTENT_FILTER, r3 and r4 with REFUSAL. */
+const pipelineModule = `
+  import { ClassifierStep, Pipeline, ProviderError } from ${source("index.ts")};
+  import { MockProvider } from ${source("llm/providers/mock.ts")};
+  import { MemorySink } from ${source("testing/memory-sink.ts")};
+  import { MemorySource } from ${source("testing/memory-source.ts")};
+
+  const refused = (code) => new ProviderError("row", code, "mock: refused");
+  const rows = [1, 2, 3, 4, 5, 6].map((number) => ({ id: "r" + number, note: "Note " + number + "." }));
+  const here = (name) => new URL(name, import.meta.url);
+  export default new Pipeline({
+    name: "replayed",
+    source: new MemorySource({ rows, primaryKeyColumn: "id" }),
+    llmProvider: new MockProvider({
+      responses: ({ messages }) => {
+        const { content } = messages[1];
+        return /Note [12]/.test(content) ? refused("CONTENT_FILTER") : /Note [34]/.test(content) ? refused("REFUSAL") : undefined;
+      },
+    }),
+    onRowError: "dead_letter",
+    deadLetterPath: here("failed.jsonl"),
+    payloadLog: "off",
+    journalPath: here("journal.db"),
+  })
+    .step(new ClassifierStep({ name: "kind", taxonomy: [{ name: "Only", definition: "all" }], inputMap: { text: (s) => s.raw.note }, outputKey: "kind" }))
+    .to(new MemorySink({ columnMap: { id: (s) => s.pk }, mergeKeys: ["id"] }));
+`;
+
+function providerModule(options: string): string {
+  return `import { MockProvider } from ${source("llm/providers/mock.ts")}; export default new MockProvider(${options});`;
+}
+
+interface Site {
+  readonly failed: string;
+  readonly pipeline: string;
+  /** Answers everything. */
+  readonly willing: string;
+  /** Does not answer before it is aborted. */
+  readonly slow: string;
+}
+
+/** A folder with a pipeline that has run, its dead letter file and some providers. */
+async function newSite(): Promise<Site> {
+  const place = mkdtempSync(join(folder, "site "));
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(place, name), text);
+    return join(place, name);
+  };
+  const pipeline = write("pipeline.mjs", pipelineModule);
+  const willing = write("willing.mjs", providerModule("{ seed: 2 }"));
+  const slow = write("slow.mjs", providerModule("{ latencyMs: 1_000_000 }"));
+  assert.equal((await commandLine(["run", pipeline])).stdout, "Processed: 2, Failed: 4\n");
+  return { failed: join(place, "failed.jsonl"), pipeline, willing, slow };
+}
+
+test("it replays the file through the pipeline; --provider is asked instead of the pipeline's; all fine is exit code 0", async () => {
+  const { failed, pipeline, willing } = await newSite();
+  const words = ["replay", failed, "--pipeline", pipeline, "--provider", willing, "--concurrency", "1"];
+  const { exitCode, stdout, stderr } = await commandLine(words);
+  assert.equal(stdout, "Replayed: 4, Succeeded: 4, Failed: 0, Written since: 0, Remaining: 0\n");
+  assert.match(stderr, /^The file as it was: .*failed\.\d{8}T\d{9}Z\.jsonl\n$/);
+  assert.equal(exitCode, 0);
+  assert.equal(readFileSync(failed, "utf8"), "");
+});
+
+test("rows that fail again stay, and are counted by code: exit code 1", async () => {
+  const { failed, pipeline } = await newSite();
+  const { exitCode, stdout, stderr } = await commandLine(["replay", failed, "--pipeline", pipeline]);
+  assert.equal(stdout, "Replayed: 4, Succeeded: 0, Failed: 4, Written since: 0, Remaining: 4\n");
+  assert.equal(stderr.split("\n").toSorted().join("\n"), "\n  2 × CONTENT_FILTER\n  2 × REFUSAL");
+  assert.equal(exitCode, 1);
+});
+
+test("--code takes rows with that error code only, and can be repeated", async () => {
+  const { failed, pipeline, willing } = await newSite();
+  const words = ["replay", failed, "--pipeline", pipeline, "--provider", willing];
+  const some = await commandLine([...words, "--code", "REFUSAL"]);
+  assert.equal(some.stdout, "Replayed: 2, Succeeded: 2, Failed: 0, Written since: 0, Remaining: 2\n");
+  assert.deepEqual(
+    readLines(failed).map((line) => line["error_code"]),
+    ["CONTENT_FILTER", "CONTENT_FILTER"],
+  );
+  const rest = await commandLine([...words, "--code", "REFUSAL", "--code", "CONTENT_FILTER"]);
+  assert.equal(rest.stdout, "Replayed: 2, Succeeded: 2, Failed: 0, Written since: 0, Remaining: 0\n");
+});
+
+test("lines that can't be replayed stand on stderr with their number and why, the first 20, and without what is in them", async () => {
+  const { failed, pipeline, willing } = await newSite();
+  appendFileSync(failed, "secret note\n".repeat(23));
+  const { exitCode, stdout, stderr } = await commandLine([
+    ...["replay", failed, "--pipeline", pipeline],
+    ...["--provider", willing, "--code", "TIMEOUT"],
+  ]);
+  assert.equal(stdout, "Replayed: 0, Succeeded: 0, Failed: 0, Written since: 0, Remaining: 27\n");
+  const lines = stderr.split("\n");
+  assert.deepEqual([lines[0], lines.at(-2)], ["Not replayable: 23", "  and 3 more"]);
+  assert.equal(lines[1], "  line 5: is not JSON in UTF-8: a crash cut it off, or it was edited");
+  assert.equal(lines.filter((line) => /^ {2}line \d+: /.test(line)).length, 20);
+  assert.ok(!stderr.includes("secret"), stderr);
+  assert.equal(exitCode, 0);
+});
+
+test("SIGINT stops the replay, and a second one at once: what was not done stays, exit code 3", async () => {
+  const { failed, pipeline, slow } = await newSite();
+  const before = readFileSync(failed, "utf8");
+  const signals = new EventEmitter();
+  const replaying = commandLine(["replay", failed, "--pipeline", pipeline, "--provider", slow], signals);
+  while (signals.listenerCount("SIGTERM") === 0) await new Promise((resolve) => setImmediate(resolve));
+  signals.emit("SIGINT");
+  await new Promise((resolve) => setTimeout(resolve, sameSignalMs + 50)); // nearer together they are one
+  signals.emit("SIGINT");
+  const { exitCode, stdout, stderr } = await replaying;
+  assert.equal(exitCode, 3);
+  assert.match(stdout, /Succeeded: 0, Failed: 0, Written since: 0, Remaining: 4\n$/);
+  assert.match(
+    stderr,
+    /aborted: llm-etl: SIGINT stopped the run \[ABORTED\]\nRun the same command again to go on\.\n$/,
+  );
+  assert.equal(readFileSync(failed, "utf8"), before);
+  assert.equal(signals.listenerCount("SIGINT"), 0);
+});
+
+test("what is missing or wrong on the command line is said in one sentence, exit code 2", async () => {
+  const { failed, pipeline, willing } = await newSite();
+  const cases: [string[], RegExp][] = [
+    [["--pipeline", pipeline], /missing required argument 'file'/],
+    [[failed], /required option '--pipeline <pipeline\.ts>' not specified/],
+    [[`${failed}.not-there`, "--pipeline", pipeline], /does not exist: .* \[DEAD_LETTER_UNREADABLE\]\n$/],
+    [[failed, "--pipeline", willing], /its default export is not a pipeline; expected/],
+    [[failed, "--pipeline", pipeline, "--provider", pipeline], /its default export is not a provider; expected/],
+    [[failed, "--pipeline", pipeline, "--code", "REFUSED"], /no row of the file has failed with "REFUSED"/],
+    [[failed, "--pipeline", pipeline, "--concurrency", "0"], /Expected a whole number from 1 up/],
+  ];
+  for (const [words, message] of cases) {
+    const { exitCode, stdout, stderr } = await commandLine(["replay", ...words]);
+    assert.deepEqual([exitCode, stdout], [2, ""], words.join(" "));
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /\n {4}at /);
+  }
+  assert.equal(readLines(failed).length, 4);
+});
+
+test("--help has an example", async () => {
+  const { exitCode, stdout } = await commandLine(["replay", "--help"]);
+  assert.equal(exitCode, 0);
+  assert.match(
+    stdout,
+    /Example:\n {2}llm-etl replay output\/failed_rows\.jsonl --pipeline pipeline\.ts --code CONTENT_FILTER/,
+  );
+});

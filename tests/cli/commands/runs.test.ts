@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { journaledFolder, startCommand } from "../../support/command.ts";
+import { figures, runRecord, writeJournal } from "../../support/journal-file.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { commandLine } from "../../support/terminal.ts";
+
+const folder = temporaryFolder();
+const journaled = fileURLToPath(new URL("../../fixtures/pipelines/journaled.ts", import.meta.url));
+
+test("it lists runs in a table, the newest first, exit code 0", async () => {
+  const journal = join(folder, "table.db");
+  const usage = { ...figures().usage, calls: 2469 };
+  const counts = { readCount: 1234, successCount: 1230, unchangedCount: 30, failureCount: 3, skippedCount: 1 };
+  const cost = { amount: 1.5, currency: "USD" };
+  await writeJournal(journal, [
+    runRecord({ runId: "aaaaaaaa-1", figures: figures({ ...counts, usage, cost, durationMs: 65_000 }), exitCode: 1 }),
+    runRecord({ runId: "bbbbbbbb-2", startedAt: new Date(2026, 0, 3), status: "refused", exitCode: 2 }),
+  ]);
+  assert.deepEqual(await commandLine(["runs", "--journal", journal]), {
+    exitCode: 0,
+    stdout: [
+      "run       pipeline  started                    took  status      read  written  unchanged  failed (+skipped)  calls      cost\n",
+      "bbbbbbbb  visits    2026-01-03 00:00:00        0 ms  refused        0        0          0                  0      0         -\n",
+      "aaaaaaaa  visits    2026-01-02 03:04:05  1 min 05 s  completed  1,234    1,200         30             3 (+1)  2,469  1.50 USD\n",
+    ].join(""),
+    stderr: "",
+  });
+});
+
+test("--limit lists the newest and says how many there are; 20 unless it is given", async () => {
+  const journal = join(folder, "many.db");
+  const ids = Array.from({ length: 25 }, (_, index) => `run${index}`);
+  await writeJournal(
+    journal,
+    ids.map((runId, index) => runRecord({ runId, startedAt: new Date(index * 1000) })),
+  );
+  const listed = await commandLine(["runs", "--journal", journal]);
+  assert.equal(listed.stdout.trimEnd().split("\n").length, 21);
+  assert.equal(listed.stderr, "20 of 25 runs; --limit 25 lists all.\n");
+  const two = await commandLine(["runs", "--journal", journal, "--limit", "2", "--json"]);
+  assert.deepEqual(
+    two.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).runId),
+    ["run24", "run23"],
+  );
+  assert.equal((await commandLine(["runs", "--journal", journal, "--limit", "0"])).exitCode, 2);
+});
+
+test("--json has all that is known of a run, its journal too", async () => {
+  const journal = join(folder, "json.db");
+  const run = runRecord({ error: { code: "TIMEOUT", message: "too late" }, status: "failed", exitCode: 3 });
+  await writeJournal(journal, [run]);
+  const { stdout } = await commandLine(["runs", "--journal", journal, "--json"]);
+  assert.deepEqual(JSON.parse(stdout), JSON.parse(JSON.stringify({ ...run, journal })));
+});
+
+test("no journal, or a file that is none: what is wrong and what to do, exit code 2", async () => {
+  const missing = await commandLine(["runs", "--journal", join(folder, "none.db")]);
+  assert.deepEqual([missing.exitCode, missing.stdout], [2, ""]);
+  assert.match(missing.stderr, /^llm-etl: the journal .*none\.db does not exist: .* \[JOURNAL_FAILED\]\n$/);
+  writeFileSync(join(folder, "letter.db"), "Dear journal, ".repeat(100));
+  const damaged = await commandLine(["runs", "--journal", join(folder, "letter.db")]);
+  assert.deepEqual([damaged.exitCode, damaged.stdout], [2, ""]);
+  assert.match(damaged.stderr, /letter\.db is damaged: restore a copy, or move it away/);
+});
+
+test("a run is `running` while it runs and `interrupted` once it was killed; the next one completes", async () => {
+  const FOLDER = journaledFolder(folder);
+  const statuses = async (): Promise<string[]> => {
+    const { stdout } = await startCommand(["runs", journaled, "--json"], { FOLDER }).ended;
+    return stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).status);
+  };
+  const running = startCommand(["run", journaled], { FOLDER, STUCK_FROM: "5" });
+  await running.said(/begun r8\n/);
+  assert.deepEqual(await statuses(), ["running"]);
+  running.child.kill("SIGKILL");
+  assert.equal((await running.ended).signal, "SIGKILL");
+  assert.deepEqual(await statuses(), ["interrupted"]);
+  assert.equal((await startCommand(["run", journaled], { FOLDER }).ended).exitCode, 0);
+  assert.deepEqual(await statuses(), ["completed", "interrupted"]);
+});

@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { RunRecord } from "../../../src/core/run-recorder.ts";
+import { journaledFolder, startCommand } from "../../support/command.ts";
+import { figures, runRecord, writeJournal } from "../../support/journal-file.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { commandLine } from "../../support/terminal.ts";
+
+const folder = temporaryFolder();
+const journaled = fileURLToPath(new URL("../../fixtures/pipelines/journaled.ts", import.meta.url));
+
+/** What `show` says of these runs' last, or of the one with that id. */
+async function shown(name: string, runs: readonly RunRecord[], id?: string): Promise<string> {
+  const journal = join(folder, `${name}.db`);
+  await writeJournal(journal, runs);
+  const { exitCode, stdout, stderr } = await commandLine([
+    "show",
+    ...(id === undefined ? [] : [id]),
+    "--journal",
+    journal,
+  ]);
+  assert.deepEqual([exitCode, stderr], [0, ""]);
+  return stdout;
+}
+
+test("it shows all that is known of a run", async () => {
+  const text = await shown("all", [
+    runRecord({
+      runId: "0a1b2c3d-0000",
+      status: "failed",
+      exitCode: 3,
+      error: { code: "QUOTA_EXHAUSTED", message: "the quota is used up" },
+      figures: figures({
+        readCount: 2000,
+        successCount: 1990,
+        unchangedCount: 990,
+        failureCount: 5,
+        skippedCount: 1,
+        pendingCount: 4,
+        failuresByCode: { EMPTY_INPUT: 1, CONTENT_FILTER: 5 },
+        usage: {
+          calls: 1010,
+          reAsks: 7,
+          inputTokens: 123_456,
+          cachedTokens: 23_456,
+          outputTokens: 9876,
+          reusedAnswers: 980,
+          savedInputTokens: 100_000,
+          savedOutputTokens: 8000,
+        },
+        cost: { amount: 0.5, currency: "USD" },
+        savedCost: { amount: 0.04, currency: "USD" },
+        durationMs: 65_000,
+      }),
+    }),
+  ]);
+  assert.equal(
+    text,
+    `Run             0a1b2c3d-0000
+Pipeline        visits
+Sink            /data/target.db/visits
+Journal         ${join(folder, "all.db")}
+Process         4711 on worker-1
+Started         2026-01-02 03:04:05
+Ended           2026-01-02 03:05:10
+Took            1 min 05 s
+Status          failed, exit code 3
+Error           QUOTA_EXHAUSTED: the quota is used up
+                see docs/errors.md#quota_exhausted
+
+Read            2,000
+Written         1,000
+Unchanged       990
+Failed          5
+Skipped         1
+Pending         4
+By code         5 × CONTENT_FILTER
+                1 × EMPTY_INPUT
+
+Calls           1,010, 7 of them re-asks
+Input tokens    123,456, 23,456 of them cached
+Output tokens   9,876
+Cost            0.50 USD
+Reused answers  980, saved 100,000 input and 8,000 output tokens, 0.04 USD
+
+Resume          it can be resumed: run the same command again
+`,
+  );
+});
+
+test("whether it can be resumed follows from how it ended", async () => {
+  const error = { code: "ABORTED", message: "SIGINT stopped the run" };
+  const cases: [string, Partial<RunRecord>, RegExp][] = [
+    ["fine", {}, /nothing to resume: every row that it read is done/],
+    [
+      "bad",
+      { figures: figures({ failureCount: 1 }), exitCode: 1 },
+      /failed rows are tried again, the others are not paid/,
+    ],
+    [
+      "skipped",
+      { figures: figures({ skippedCount: 1 }), exitCode: 1 },
+      /run again: .*; or replay the dead letter file/,
+    ],
+    ["aborted", { status: "aborted", error, exitCode: 3 }, /it can be resumed: run the same command again/],
+    ["failed at a row", { status: "failed", error, exitCode: 1 }, /it can be resumed: run the same command again/],
+    ["failed before", { status: "failed", error, exitCode: 2 }, /it read nothing: mend what the error names/],
+    ["refused", { status: "refused", error, exitCode: 2 }, /it did nothing: mend what the error names/],
+    ["killed", { status: "running", endedAt: null, exitCode: null }, /it can be resumed: run the same command again/],
+  ];
+  for (const [name, given, expected] of cases) {
+    const text = await shown(name, [runRecord(given)]);
+    assert.match(text.split("\n").findLast((line) => line.startsWith("Resume")) ?? "", expected, name);
+  }
+});
+
+test("a run that a later one went on from points to that; a refused one did not, nor one to another sink", async () => {
+  const stopped = runRecord({ runId: "aaaa", startedAt: new Date(1000), status: "aborted", exitCode: 3 });
+  const elsewhere = runRecord({ startedAt: new Date(2000), sink: "another" });
+  const refused = runRecord({ startedAt: new Date(3000), status: "refused", exitCode: 2 });
+  assert.match(await shown("not yet", [stopped, elsewhere, refused], "aaaa"), /Resume +it can be resumed/);
+  const later = runRecord({ runId: "bbbbbbbb-cccc", startedAt: new Date(4000) });
+  const text = await shown("later", [stopped, refused, later], "aaaa");
+  assert.match(text, /Resume +a later run went on: llm-etl show bbbbbbbb\n$/);
+});
+
+test("a run is found by the first characters of its id; too few, none and several are refused, exit code 2", async () => {
+  const runs = ["abcd1111", "abcd2222", "ef001111"].map((runId) => runRecord({ runId }));
+  assert.match(await shown("found", runs, "ef00"), /^Run +ef001111\n/);
+  const cases: [string, RegExp][] = [
+    ["abc", /expected at least 4 characters of an id, got 3/],
+    ["9999", /no run's id begins with "9999"; llm-etl runs lists them/],
+    ["abcd", /2 ids begin with "abcd": abcd2222, abcd1111; give more characters/],
+  ];
+  for (const [id, expected] of cases) {
+    const { exitCode, stdout, stderr } = await commandLine(["show", id, "--journal", join(folder, "found.db")]);
+    assert.deepEqual([exitCode, stdout], [2, ""]);
+    assert.match(stderr, expected);
+  }
+});
+
+test("--json is one object with all of it; a journal without runs says so", async () => {
+  const run = runRecord();
+  await writeJournal(join(folder, "json.db"), [run]);
+  const { stdout } = await commandLine(["show", "--json", "--journal", join(folder, "json.db")]);
+  assert.deepEqual(JSON.parse(stdout), JSON.parse(JSON.stringify({ ...run, journal: join(folder, "json.db") })));
+  await writeJournal(join(folder, "empty.db"), []);
+  const { exitCode, stderr } = await commandLine(["show", "--journal", join(folder, "empty.db")]);
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /no run has begun yet/);
+});
+
+test("a run that goes on shows how far it is, and one that was killed that it can be resumed", async () => {
+  const FOLDER = journaledFolder(folder);
+  const show = async (): Promise<string> =>
+    (await startCommand(["show", "--pipeline", journaled], { FOLDER }).ended).stdout;
+  const running = startCommand(["run", journaled], { FOLDER, STUCK_FROM: "5" });
+  await running.said(/begun r8\n/);
+  const during = await show();
+  assert.match(during, /^Ended +-$/m);
+  assert.match(during, /^Status +running$/m);
+  assert.match(during, new RegExp(`^Resume +it is still running, in process ${running.child.pid} on .+$`, "m"));
+  running.child.kill("SIGKILL");
+  await running.ended;
+  const after = await show();
+  assert.match(after, /^Status +interrupted$/m);
+  assert.match(after, /^Resume +it can be resumed: run the same command again$/m);
+});

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  formatCost,
+  formatCount,
+  formatDuration,
+  formatSaved,
+  formatTable,
+  formatTime,
+  inOneLine,
+} from "../../src/cli/format.ts";
+
+test("counts have their thousands set apart", () => {
+  assert.deepEqual([0, 999, 1_234_567].map(formatCount), ["0", "999", "1,234,567"]);
+});
+
+test("amounts show two decimals, small ones the digits that say something, and no prices a dash", () => {
+  const cost = (amount: number): string => formatCost({ amount, currency: "USD" });
+  const amounts = [0, 1234.5, 1, 0.5, 0.034_567, 0.000_001_234];
+  assert.deepEqual(amounts.map(cost), [
+    "0.00 USD",
+    "1,234.50 USD",
+    "1.00 USD",
+    "0.50 USD",
+    "0.0346 USD",
+    "0.00000123 USD",
+  ]);
+  assert.equal(formatCost(null), "-");
+});
+
+test("what was saved is tokens, and money where there are prices", () => {
+  assert.equal(formatSaved(1200, 30, null), "1,200 input and 30 output tokens");
+  assert.equal(formatSaved(1200, 30, { amount: 2, currency: "EUR" }), "1,200 input and 30 output tokens, 2.00 EUR");
+});
+
+test("a duration has its two largest units, and is never rounded up to the next", () => {
+  const durations: [number, string][] = [
+    [0, "0 ms"],
+    [999, "999 ms"],
+    [1000, "1.0 s"],
+    [59_999, "59.9 s"],
+    [60_000, "1 min 00 s"],
+    [3_599_999, "59 min 59 s"],
+    [3_600_000, "1 h 00 min"],
+    [86_399_999, "23 h 59 min"],
+    [90_000_000, "1 d 01 h"],
+  ];
+  for (const [milliseconds, text] of durations) assert.equal(formatDuration(milliseconds), text);
+});
+
+test("a time is local, to the second", () => {
+  assert.equal(formatTime(new Date(2026, 0, 2, 3, 4, 5)), "2026-01-02 03:04:05");
+});
+
+test("a table has its columns below each other, and numbers to the right", () => {
+  const items = [
+    { name: "a", size: 5 },
+    { name: "longer", size: 1000 },
+  ];
+  const text = formatTable(
+    [
+      { name: "name", text: (item) => item.name },
+      { name: "n", text: (item) => String(item.size), isNumeric: true },
+      { name: "note", text: () => "" },
+    ],
+    items,
+  );
+  assert.equal(text, "name       n  note\na          5\nlonger  1000\n");
+});
+
+test("text from elsewhere can't break a line or command a terminal", () => {
+  assert.equal(inOneLine("a\r\nb\u001B[31mc\u0085"), "a b [31mc ");
+  assert.equal(formatTable([{ name: "x", text: (item: string) => item }], ["a\nb"]), "x\na b\n");
+});

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { setTimeout } from "node:timers/promises";
+import { test } from "node:test";
+import { sameSignalMs, stopSignals } from "../../src/cli/signals.ts";
+import { RunError } from "../../src/index.ts";
+
+function listening() {
+  const signals = new EventEmitter();
+  const said: string[] = [];
+  const stops = stopSignals({
+    stdout: { write: () => assert.fail("stdout is for results") },
+    stderr: { write: (text) => said.push(text) },
+    on: (event, listener) => signals.on(event, listener),
+    removeListener: (event, listener) => signals.removeListener(event, listener),
+  });
+  return {
+    signals,
+    said,
+    ...stops,
+    states: () => [stops.signal.aborted, stops.stopNowSignal.aborted],
+    listenerCount: () => signals.listenerCount("SIGINT") + signals.listenerCount("SIGTERM"),
+  };
+}
+
+test("the first signal stops, the second stops at once, and nobody listens for a third", async () => {
+  const { signals, said, states, listenerCount } = listening();
+  assert.deepEqual([states(), said], [[false, false], []]);
+  signals.emit("SIGINT");
+  assert.deepEqual(states(), [true, false]);
+  assert.deepEqual(said, ["SIGINT: stopping. Rows in flight have up to 30 s; press Ctrl-C again to stop at once.\n"]);
+  await setTimeout(sameSignalMs + 20);
+  signals.emit("SIGTERM");
+  assert.deepEqual(states(), [true, true]);
+  assert.deepEqual(said.slice(1), ["SIGTERM: stopping at once.\n"]);
+  await setTimeout(sameSignalMs + 20);
+  assert.equal(listenerCount(), 0);
+});
+
+test("a Ctrl-C that npm passes on besides the terminal's is the same one, the first time and the second", async () => {
+  const { signals, said, states, listenerCount } = listening();
+  signals.emit("SIGINT");
+  signals.emit("SIGINT");
+  assert.deepEqual([states(), said.length], [[true, false], 1]);
+  await setTimeout(sameSignalMs + 20);
+  signals.emit("SIGINT");
+  assert.deepEqual([states(), said.length, listenerCount()], [[true, true], 2, 2]);
+  signals.emit("SIGINT");
+  assert.deepEqual([said.length, listenerCount()], [2, 2]);
+  await setTimeout(sameSignalMs + 20);
+  assert.equal(listenerCount(), 0);
+});
+
+test("the run's error names the signal", () => {
+  const { signals, signal } = listening();
+  signals.emit("SIGTERM");
+  const reason: unknown = signal.reason;
+  assert.ok(reason instanceof RunError);
+  assert.deepEqual([reason.code, reason.message], ["ABORTED", "SIGTERM stopped the run"]);
+});
+
+test("release stops listening, also between two signals", () => {
+  const { signals, listenerCount, release } = listening();
+  assert.equal(listenerCount(), 2);
+  signals.emit("SIGINT");
+  release();
+  assert.equal(listenerCount(), 0);
+});

@@ -1,0 +1,56 @@
+import { randomUUID } from "node:crypto";
+import type { RunFigures } from "../../src/core/report.ts";
+import type { RunRecord } from "../../src/core/run-recorder.ts";
+import { SQLiteJournal } from "../../src/journal/sqlite.ts";
+
+/** Figures of a run, zero where nothing else is given. */
+export function figures(given: Partial<RunFigures> = {}): RunFigures {
+  return {
+    readCount: 0,
+    successCount: 0,
+    failureCount: 0,
+    skippedCount: 0,
+    unchangedCount: 0,
+    pendingCount: 0,
+    failuresByCode: {},
+    usage: {
+      calls: 0,
+      reAsks: 0,
+      inputTokens: 0,
+      cachedTokens: 0,
+      outputTokens: 0,
+      reusedAnswers: 0,
+      savedInputTokens: 0,
+      savedOutputTokens: 0,
+    },
+    cost: null,
+    savedCost: null,
+    durationMs: 0,
+    ...given,
+  };
+}
+
+/** A completed run, but for what is given. */
+export function runRecord(given: Partial<RunRecord> = {}): RunRecord {
+  return {
+    runId: randomUUID(),
+    pipeline: "visits",
+    sink: "/data/target.db/visits",
+    startedAt: new Date(2026, 0, 2, 3, 4, 5),
+    endedAt: new Date(2026, 0, 2, 3, 5, 10),
+    status: "completed",
+    error: null,
+    exitCode: 0,
+    figures: figures(),
+    processId: 4711,
+    host: "worker-1",
+    ...given,
+  };
+}
+
+/** Makes a journal with these runs, the oldest first. */
+export async function writeJournal(path: string, runs: readonly RunRecord[]): Promise<void> {
+  const journal = await SQLiteJournal.open(path);
+  for (const run of runs) await journal.keepRun(run);
+  await journal.close();
+}
