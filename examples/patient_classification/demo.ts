@@ -25,12 +25,16 @@ const { enriched, encounterCount } = readDatabase();
 showRows(enriched);
 showCategories(enriched);
 showFailures();
+const again = await pipeline.run();
+showSecondRun();
 showFiles();
 if (result.error !== null) console.error(`The run ended early: ${result.error.message}`);
+const isUnchanged = again.unchangedCount === result.successCount && again.usage.calls === 0;
+if (!isUnchanged) console.error("The second run should have had nothing to do.");
 const addsUp = result.successCount === enriched.length && enriched.length + result.failureCount === encounterCount;
 if (!addsUp) console.error(`The counts do not add up to the ${encounterCount} encounters in the table.`);
 // Failed rows are expected here, so they are no reason to exit with 1, as run.ts does.
-process.exitCode = result.status === "completed" && addsUp ? 0 : 1;
+process.exitCode = result.status === "completed" && addsUp && isUnchanged ? 0 : 1;
 console.log(`Processed: ${result.successCount}, Failed: ${result.failureCount}`);
 
 function readDatabase(): { enriched: z.output<typeof Enriched>[]; encounterCount: number } {
@@ -77,9 +81,20 @@ function showFailures(): void {
   }
 }
 
+function showSecondRun(): void {
+  const { unchangedCount, failureCount, usage } = again;
+  console.log(`\nThe same once more: ${unchangedCount} rows unchanged and not written, ${usage.calls} calls made,`);
+  console.log(`${usage.reusedAnswers} answers had from the journal; the ${failureCount} failed rows were tried again.`);
+}
+
 function showFiles(): void {
   console.log("\nFiles:");
-  const files = { database: databasePath, "dead letter file": deadLetterPath, "payload log": payloadLogPath };
+  const files = {
+    database: databasePath,
+    "dead letter file": deadLetterPath,
+    "payload log": payloadLogPath,
+    journal: journalPath,
+  };
   for (const [name, url] of Object.entries(files)) {
     console.log(`  ${name.padEnd(17)} ${relative(process.cwd(), fileURLToPath(url))}`);
   }
