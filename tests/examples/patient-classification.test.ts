@@ -36,7 +36,9 @@ interface DemoRun {
   readonly stdout: string;
   readonly encounterCount: number;
   readonly enriched: readonly z.output<typeof EnrichedRow>[];
+  /** By the last line of each row. */
   readonly failed: readonly z.output<typeof DeadLetterLine>[];
+  readonly deadLetterLines: number;
 }
 
 suite("the demo of patient_classification", () => {
@@ -64,11 +66,12 @@ suite("the demo of patient_classification", () => {
     const { stdout } = runs[0] ?? assert.fail();
     const [report = "", files = ""] = stdout.split("\nFiles:\n");
     for (const line of report.split("\n")) assert.ok(line.length <= 100, `${line.length} columns`);
-    for (const name of ["encounters.db", "failed_rows.jsonl", "llm_payloads.jsonl"]) assert.ok(files.includes(name));
+    for (const name of ["encounters.db", "failed_rows.jsonl", "llm_payloads.jsonl", "journal.db"])
+      assert.ok(files.includes(name));
   });
 
   test("leaves each failed row in the dead letter file with its true cause, and no other", () => {
-    const { failed } = runs[0] ?? assert.fail();
+    const { failed, deadLetterLines } = runs[0] ?? assert.fail();
     const causes = new Map(failed.map(({ pk, error_code }) => [pk, error_code]));
     const expected = sampleData().encounters.flatMap(({ id, notes, hard }): [string, string][] => {
       if (notes === null || notes.trim() === "") return [[id, "EMPTY_INPUT"]];
@@ -76,10 +79,16 @@ suite("the demo of patient_classification", () => {
     });
     assert.deepEqual(causes, new Map(expected));
     assert.equal(failed.length, causes.size);
+    assert.equal(deadLetterLines, 2 * failed.length, "the second run tries failed rows again");
     for (const { error_code, error_message, raw_data } of failed) {
       if (error_code === "EMPTY_INPUT") assert.ok((raw_data.clinical_notes ?? "").trim() === "");
       else assert.match(error_message, /age: .* got -\d+/);
     }
+  });
+
+  test("runs a second time, with nothing to write and nothing to pay for", () => {
+    const { stdout, enriched } = runs[0] ?? assert.fail();
+    assert.match(stdout, new RegExp(`once more: ${enriched.length} rows unchanged and not written, 0 calls made`));
   });
 
   test("gives every other row a category of the taxonomy and a summary within the rules", () => {
@@ -203,11 +212,13 @@ function runDemo(workingDirectory: string, output: string): DemoRun {
   assert.equal(status, 0, `demo.ts ended with ${status}: ${stderr}${stdout}`);
   const { encounters, enriched } = allRows(join(output, "encounters.db"));
   const lines = readFileSync(join(output, "failed_rows.jsonl"), "utf8").split("\n").slice(0, -1);
+  const failed = lines.map((line) => DeadLetterLine.parse(JSON.parse(line)));
   return {
     stdout,
     encounterCount: encounters.length,
     enriched: z.array(EnrichedRow).parse(enriched),
-    failed: lines.map((line) => DeadLetterLine.parse(JSON.parse(line))),
+    failed: [...new Map(failed.map((line) => [line.pk, line])).values()],
+    deadLetterLines: failed.length,
   };
 }
 
