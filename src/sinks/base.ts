@@ -31,9 +31,9 @@ export interface Sink<State> {
 export interface SinkSession {
   /**
    * What tells the row from all others in the target: of two rows with equal keys the later one replaces the other.
-   * @default its primary key
+   * @default its primary key, also where this gives undefined
    */
-  readonly keyOf?: (values: ColumnValues) => string;
+  readonly keyOf?: (values: ColumnValues) => string | undefined;
   /** Whether the target has no row at all: asked where earlier runs wrote to it. A sink that keeps rows has it. */
   readonly isEmpty?: () => Promise<boolean>;
   /** Whether the target has a row with the key in these values (without keys, any): asked of some unchanged rows. */

@@ -59,9 +59,9 @@ export class WriteSession implements SinkSession {
     }
   };
 
-  readonly keyOf = (values: ColumnValues): string => {
+  readonly keyOf = (values: ColumnValues): string | undefined => {
     const texts = this.#target.keys.map(({ mapped, collation }) => keyText(values[mapped], collation));
-    return texts.length === 1 ? (texts[0] ?? "") : JSON.stringify(texts);
+    return texts.length > 1 ? JSON.stringify(texts) : texts[0];
   };
 
   readonly isEmpty = async (): Promise<boolean> => {

@@ -257,3 +257,11 @@ test("a closed session writes nothing, and can be closed again", async (t) => {
   await session.write([]);
   await assert.rejects(session.write([{ id: "1", value: "x" }]), { name: "SinkError", message: /the sink is closed/ });
 });
+
+test("a row's key is told as its index holds keys equal; rows that are only inserted have none", (t) => {
+  const keyed = openSession(t, "CREATE TABLE t (id TEXT PRIMARY KEY COLLATE NOCASE, value)").session;
+  assert.equal(keyed.keyOf({ id: "Abc", value: 1 }), "abc");
+  assert.equal(keyed.keyOf({ id: 7, value: 1 }), "7");
+  const inserted = openSession(t, "CREATE TABLE t (id, value)", { strategy: "insert" }).session;
+  assert.equal(inserted.keyOf({ id: "a", value: 1 }), undefined);
+});
