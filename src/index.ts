@@ -29,11 +29,14 @@ export {
   ValidationError,
   ValueError,
 } from "./core/exceptions.ts";
+export type { FieldLimit } from "./core/learned-limits.ts";
 export { Pipeline, type RunnablePipeline } from "./core/pipeline.ts";
 export type { PipelineOptions, ReplayOptions, RunOptions } from "./core/pipeline-options.ts";
 export type { ReplayReport, RunCost, RunFigures, RunReport, RunUsage } from "./core/report.ts";
 export type { RunRecord } from "./core/run-recorder.ts";
 export { GlobalState, type Lineage, SinkState } from "./core/state.ts";
+export type { ColumnDescription, TargetDescription } from "./core/target-description.ts";
+export type { ValueType } from "./core/value-type.ts";
 export type { BadRow, Journal, StoredAnswer, WrittenRow } from "./journal/base.ts";
 export type { DeadLetter, FailedRow } from "./dead-letter/base.ts";
 export { classifierOutput, LLMOutputBase, SummarizerOutput } from "./llm/base-schemas.ts";
@@ -51,7 +54,7 @@ export type {
   RateLimit,
   TokenUsage,
 } from "./llm/providers/base.ts";
-export type { ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "./sinks/base.ts";
+export type { ColumnLimit, ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "./sinks/base.ts";
 export type {
   Parameters,
   ParameterValue,

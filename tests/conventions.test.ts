@@ -43,6 +43,8 @@ const law: readonly (readonly [RegExp, readonly RegExp[], readonly RegExp[]])[] 
   [/^sinks\/csv\.ts$/, [/^sinks\/base\.ts$/, /^core\//, /^csv\//], []],
   [/^sources\/sqlite\.ts$/, [/^sources\/base\.ts$/, /^core\//, /^sqlite\//], []],
   [/^sinks\/sqlite\.ts$/, [/^sinks\/base\.ts$/, /^core\//, /^sqlite\//], []],
+  [/^sources\/sql-server\.ts$/, [/^sources\/base\.ts$/, /^core\//, /^sql-server\//], []],
+  [/^sinks\/sql-server\.ts$/, [/^sinks\/base\.ts$/, /^core\//, /^sql-server\//], []],
   [/^sources\//, [/^sources\/base\.ts$/, /^core\//], []],
   [/^sinks\//, [/^sinks\/base\.ts$/, /^core\//], []],
   [
@@ -56,6 +58,8 @@ const law: readonly (readonly [RegExp, readonly RegExp[], readonly RegExp[]])[] 
   [/^dead-letter\//, [/^dead-letter\//, /^core\//], [/^sources\/base\.ts$/]],
   [/^csv\//, [/^csv\//, /^core\//], []],
   [/^sqlite\//, [/^sqlite\//, /^core\//], [/^(sources|sinks)\/base\.ts$/]],
+  [/^sql-server\//, [/^sql-server\//, /^core\//], [/^(sources|sinks)\/base\.ts$/]],
+  [/^cli\/commands\/sql\.ts$/, [/^cli\//, /^core\//, /^(sqlite|sql-server)\/create-table\.ts$/], []],
   [/^cli\/commands\/simulate\.ts$/, [/^cli\//, /^core\//, /^testing\/simulator\//], []],
   [/^cli\//, [/^cli\//, /^core\//, /^journal\/run-history\.ts$/], [/^llm\/providers\/base\.ts$/]],
   [/^testing\//, [/^(?!cli\/)/], []],
@@ -78,6 +82,20 @@ test("the import law: core knows contracts only as types, a plug-in no other plu
 });
 
 test("the embedded default loads no driver and no HTTP client: they are loaded when they are used", () => {
+  assert.deepEqual(packagesLoadedBy("src/index.ts"), ["zod"]);
+});
+
+test("the source and the sink of SQL Server load without their driver", () => {
+  for (const folder of ["sources", "sinks"]) {
+    assert.deepEqual(
+      packagesLoadedBy(`src/${folder}/sql-server.ts`).filter((name) => name !== "zod"),
+      [],
+      folder,
+    );
+  }
+});
+
+function packagesLoadedBy(entry: string): string[] {
   const reached = new Set<string>();
   const packages = new Set<string>();
   const visit = (path: string): void => {
@@ -88,8 +106,32 @@ test("the embedded default loads no driver and no HTTP client: they are loaded w
     }
     for (const { to, typeOnly } of importsOf(path)) if (!typeOnly) visit(`src/${to}`);
   };
-  visit("src/index.ts");
-  assert.deepEqual([...packages].toSorted(), ["zod"]);
+  visit(entry);
+  return [...packages].toSorted();
+}
+
+test("the package's types need no other than those that are installed with it", () => {
+  const { dependencies } = JSON.parse(read("package.json"));
+  assert.ok(existsSync(join(root, "dist")), "dist/ is not there: run `npm run build` first");
+  const pending = globSync("dist/{index,testing/index,sources/*,sinks/*,steps/*,llm/providers/*}.d.ts", { cwd: root });
+  assert.ok(pending.length > 15, "the public declarations were not found");
+  const needed = new Set<string>();
+  const reached = new Set<string>(pending);
+  for (const path of pending) {
+    for (const [, plain, called] of read(path).matchAll(
+      /^(?:import|export) [^;"]*?from "([^"]+)"|\bimport\("([^"]+)"\)/gm,
+    )) {
+      const name = plain ?? called ?? "";
+      const file = normalize(join(dirname(path), name.replace(/\.ts$/, ".d.ts")));
+      if (name.startsWith(".") && !reached.has(file)) {
+        reached.add(file);
+        pending.push(file);
+      } else if (!name.startsWith(".") && !name.startsWith("node:") && !Object.hasOwn(dependencies, name)) {
+        needed.add(`${path}: ${name}`);
+      }
+    }
+  }
+  assert.deepEqual([...needed], []);
 });
 
 test("every cast in src has its reason beside it, or on the line before", () => {

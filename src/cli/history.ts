@@ -24,11 +24,11 @@ export interface HistoryOptions {
  * @throws {LLMEtlError} if there is no journal, or one of them can't be read
  */
 export async function findRuns(options: HistoryOptions): Promise<readonly RunInJournal[]> {
-  const runs: RunInJournal[] = [];
+  const runs = new Map<string, RunInJournal>(); // a copy of a journal has the same ones
   for (const journal of await findJournals(options)) {
-    for (const run of await readRuns(journal)) runs.push({ ...run, journal });
+    for (const run of await readRuns(journal)) if (!runs.has(run.runId)) runs.set(run.runId, { ...run, journal });
   }
-  return runs.toSorted((one, other) => other.startedAt.getTime() - one.startedAt.getTime());
+  return [...runs.values()].toSorted((one, other) => other.startedAt.getTime() - one.startedAt.getTime());
 }
 
 /** The part of a run's id by which people know it: `llm-etl show` takes it. */

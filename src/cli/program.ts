@@ -5,6 +5,7 @@ import { runCommand } from "./commands/run.ts";
 import { runsCommand } from "./commands/runs.ts";
 import { showCommand } from "./commands/show.ts";
 import { simulateCommand } from "./commands/simulate.ts";
+import { sqlCommand } from "./commands/sql.ts";
 import { describeError, type Terminal } from "./terminal.ts";
 
 /** Runs one command line and returns its exit code. Results go to stdout, all else to stderr. */
@@ -21,8 +22,9 @@ export async function runCommandLine(commandLine: readonly string[], terminal: T
     .addCommand(replayCommand(terminal, setExitCode))
     .addCommand(runsCommand(terminal))
     .addCommand(showCommand(terminal))
+    .addCommand(sqlCommand(terminal))
     .addCommand(simulateCommand(terminal));
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),

@@ -8,8 +8,9 @@ import type { Step } from "../steps/base.ts";
 import { Batcher } from "./batcher.ts";
 import type { EventHandler, RowOutcome } from "./events.ts";
 import { LLMEtlError, RunError, SinkDataError, SinkError, SourceError, StepFailedError } from "./exceptions.ts";
+import { type LearnedLimits, learnLimits } from "./learned-limits.ts";
 import { abandonAfterMs, Stopping, within } from "./stopping.ts";
-import { messageOf, withoutSecrets } from "./thrown.ts";
+import { messageOf } from "./thrown.ts";
 import { intake } from "./intake.ts";
 import { SeenKeys } from "./seen-keys.ts";
 import { SourceOrder } from "./source-order.ts";
@@ -77,6 +78,7 @@ class Engine {
   /** Rows that were read and have not ended. */
   readonly #passages = new Set<Passage>();
   #session: SinkSession | undefined;
+  #limits: LearnedLimits = new Map();
   #sinkFailed = false;
   #inFlight = 0;
   #onRowEnd: (() => void) | undefined;
@@ -113,9 +115,11 @@ class Engine {
   }
 
   async #open(): Promise<SinkSession> {
-    const session = await this.#options.sink.open({ signal: this.#stopping.working });
+    const { sink, steps, fresh } = this.#options;
+    const session = await sink.open({ signal: this.#stopping.working });
     try {
-      await this.#written.begin(session, this.#options.fresh);
+      this.#limits = learnLimits(sink, session.limits ?? {}, steps);
+      await this.#written.begin(session, fresh);
     } catch (error) {
       await session.close("stopped");
       throw error;
@@ -134,9 +138,7 @@ class Engine {
       const closing = this.#session?.close(this.#stopping.error === null ? "completed" : "stopped");
       await (this.#stopping.isAbandoned ? within(abandonAfterMs, closing) : closing);
     } catch (error) {
-      this.#stopping.stop(
-        asRunError(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error })),
-      );
+      this.#stopping.stopFor(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error }));
     }
   }
 
@@ -159,7 +161,7 @@ class Engine {
       this.#stopping.endReading();
       await within(this.#options.gracePeriodMs + abandonAfterMs, rows.return?.());
     } catch (error) {
-      this.#stopping.stop(asRunError(error, (problem) => new SourceError(source.name, problem, { cause: error })));
+      this.#stopping.stopFor(error, (problem) => new SourceError(source.name, problem, { cause: error }));
     }
   }
 
@@ -199,12 +201,15 @@ class Engine {
       passage.step = step.name;
       const llm = this.#options.conversation(step, state.pk, this.#stopping.working);
       try {
+        const limits = this.#limits.get(step.outputKey);
         // The builder's types have matched each step to the state that it is given.
-        const output = await step.run(state as never, { signal: this.#stopping.working, llm });
+        const output = await step.run(state as never, { signal: this.#stopping.working, llm, limits });
         state = state.with(step.name, step.outputKey, output);
       } catch (error) {
         const failure = error instanceof LLMEtlError ? error : new StepFailedError(step.name, error);
-        if (failure.scope === "row" && !this.#stopping.working.aborted) await llm.forget();
+        // Of a function with a bug the answers are as good as ever: once it is mended, they are not paid for again.
+        const isAnswersFault = failure.scope === "row" && !(failure instanceof StepFailedError);
+        if (isAnswersFault && !this.#stopping.working.aborted) await llm.forget();
         throw failure;
       } finally {
         passage.retryCount = llm.retryCount;
@@ -238,9 +243,7 @@ class Engine {
         await this.#fail(error, first.passage);
       } else {
         this.#sinkFailed = true;
-        this.#stopping.stop(
-          asRunError(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error })),
-        );
+        this.#stopping.stopFor(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error }));
         for (const { passage } of batch) this.#end(passage, "pending");
       }
       return;
@@ -272,9 +275,7 @@ class Engine {
       if (passage.pk !== null && isKeysOwner)
         await this.#written.keepBad({ pk: passage.pk, errorCode: error.code, runId });
     } catch (failure) {
-      this.#stopping.stop(
-        asRunError(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure })),
-      );
+      this.#stopping.stopFor(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure }));
       return this.#end(passage, "pending");
     }
     this.#end(passage, onRowError === "skip" ? "skipped" : "failed", error.code);
@@ -292,9 +293,4 @@ class Engine {
       this.#onRowEnd = resolve;
     });
   }
-}
-
-/** An error that ends the run, as it is or as `wrap` words it. */
-function asRunError(error: unknown, wrap: (problem: string) => LLMEtlError): LLMEtlError {
-  return error instanceof LLMEtlError && error.scope === "run" ? error : wrap(withoutSecrets(messageOf(error)));
 }

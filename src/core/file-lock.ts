@@ -1,10 +1,9 @@
-import { rm } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 
 /** A lock that is held until it is released or its process ends, however it ends. */
 export interface FileLock {
-  /** Lets go of it and removes the file, or leaves that where others may be about to take it. */
-  readonly release: (options?: { readonly keepFile: boolean }) => Promise<void>;
+  /** The file stays: between its removal and the next holder's, two could hold locks on two files of its name. */
+  readonly release: () => Promise<void>;
 }
 
 /**
@@ -18,22 +17,22 @@ export function lockFile(path: string): FileLock | undefined {
   try {
     database.exec("BEGIN EXCLUSIVE");
   } catch (error) {
-    if (isBusy(error)) {
-      database.close();
-      return undefined;
-    }
+    if (!isKind(error, ioError)) database.close();
+    if (isKind(error, busy)) return undefined;
+    if (!isKind(error, ioError)) throw error; // it is no file of ours
     // Without locks there is nothing to hold.
   }
   return {
-    release: async ({ keepFile } = { keepFile: false }) => {
-      if (!database.isOpen) return;
-      database.close();
-      if (!keepFile) await rm(path, { force: true });
+    release: async () => {
+      if (database.isOpen) database.close();
     },
   };
 }
 
-/** SQLITE_BUSY: somebody else holds it (https://www.sqlite.org/rescode.html: the low byte is the kind). */
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === 5;
+// https://www.sqlite.org/rescode.html: the low byte is the kind.
+const busy = 5;
+const ioError = 10; // what a file system without locks answers
+
+function isKind(error: unknown, kind: number): boolean {
+  return error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === kind;
 }

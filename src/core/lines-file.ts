@@ -71,6 +71,7 @@ export class LinesFile {
   }
 
   async #write(bytes: Buffer): Promise<void> {
+    if (this.#options.durable) await this.#follow();
     if (this.#size > 0 && this.#size >= (this.#options.maxBytes ?? Infinity)) await this.#rotate();
     for (let offset = 0; offset < bytes.length;) {
       const { bytesWritten } = await this.#file.write(bytes, offset);
@@ -79,6 +80,16 @@ export class LinesFile {
       this.#isTorn = offset < bytes.length;
     }
     if (this.#options.durable) await this.#file.datasync();
+  }
+
+  /** Goes on in the file that stands under the name now: a replay may have put another in its place. */
+  async #follow(): Promise<void> {
+    const ours = await this.#file.stat();
+    if (!ours.isFile() || ours.ino === (await inodeOf(this.#path))) return;
+    const before = this.#file;
+    ({ file: this.#file, size: this.#size } = await openToAppend(this.#path));
+    this.#isTorn = false;
+    await before.close();
   }
 
   async #rotate(): Promise<void> {

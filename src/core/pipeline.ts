@@ -8,6 +8,7 @@ import type { ReplayReport, RunReport } from "./report.ts";
 import { replayPipeline, runPipeline } from "./run.ts";
 import { deadLetterPathOf, journalPathOf, payloadLogPathOf } from "./run-files.ts";
 import type { GlobalState, SinkState } from "./state.ts";
+import { describeTarget, type TargetDescription } from "./target-description.ts";
 
 /** A pipeline with its sink: ready to run, as often as you like. */
 export interface RunnablePipeline {
@@ -30,6 +31,8 @@ export interface RunnablePipeline {
    * pipeline without a journal, or a file that can't be read
    */
   readonly replay: (options?: ReplayOptions) => Promise<ReplayReport>;
+  /** What the target has to hold, as far as column map and schemas tell: nothing is connected to. */
+  readonly describeTarget: () => TargetDescription;
 }
 
 type AnyStep = Step<never, string, unknown>;
@@ -84,6 +87,7 @@ export class Pipeline<Row extends object, Processed extends object = object> {
       journalPath: options.journal === "off" ? null : journalPathOf(options),
       run: async (runOptions) => await runPipeline(definition, runOptions),
       replay: async (replayOptions) => await replayPipeline(definition, replayOptions),
+      describeTarget: () => describeTarget({ source: options.source, steps: definition.steps, sink }),
     };
   }
 }

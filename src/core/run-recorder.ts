@@ -8,6 +8,8 @@ import { messageOf } from "./thrown.ts";
 export interface RunRecord {
   readonly runId: string;
   readonly pipeline: string;
+  /** A replay takes the rows of a dead letter file only. */
+  readonly kind: "run" | "replay";
   /** Where the rows went: the sink's identity. */
   readonly sink: string;
   readonly startedAt: Date;
@@ -30,7 +32,7 @@ const progressEveryMs = 1000;
 export interface RunRecorderOptions {
   /** Undefined where it is off: then nothing is kept. */
   readonly journal: Journal | undefined;
-  readonly run: Pick<RunRecord, "runId" | "pipeline" | "sink" | "startedAt">;
+  readonly run: Pick<RunRecord, "runId" | "pipeline" | "kind" | "sink" | "startedAt">;
   readonly figures: () => RunFigures;
   /** Called once where the figures can't be kept. */
   readonly onFailure: (error: unknown) => void;

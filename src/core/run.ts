@@ -64,7 +64,7 @@ export async function replayPipeline(
   }
   if (options.journal === "off") throw new OptionError("Pipeline", "journal", 'is "off", and a replay needs it');
   const deadLetterPath = path === undefined ? deadLetterPathOf(options) : absolutePath(path);
-  const replay = await DeadLetterReplay.open(deadLetterPath, codes);
+  const replay = await DeadLetterReplay.open(deadLetterPath, options.name, codes);
   const report = await run(
     { options: { ...options, onRowError: "dead_letter", deadLetterPath }, steps, sink },
     {
@@ -113,7 +113,10 @@ async function run(
   const durationMs = (): number => Math.round(performance.now() - startedMs);
   const tally = new Tally(currency);
   const halt = new AbortController();
+  let hasEnded = false;
   const emit = (event: RunEvent): void => {
+    if (hasEnded) return; // a provider that does not heed its abort may still answer
+    hasEnded = event.type === "run-end";
     tally.add(event);
     if (event.type === "row-end") stopAtTooManyErrors(tally, options.maxRowErrors, halt);
     handOver(event, onEvent, halt);
@@ -121,7 +124,7 @@ async function run(
   const journal = options.journal === "off" ? undefined : await SQLiteJournal.open(journalPathOf(options));
   const recorder = new RunRecorder({
     journal,
-    run: { runId, pipeline: name, sink: sink.identity, startedAt },
+    run: { runId, pipeline: name, kind: replacement.source ? "replay" : "run", sink: sink.identity, startedAt },
     figures: () => tally.figures(durationMs()),
     onFailure: (error) => halt.abort(error),
   });
@@ -130,7 +133,10 @@ async function run(
   try {
     await recorder.begin();
     payloadLog = await openPayloadLog(options, runId);
-    deadLetter = onRowError === "dead_letter" ? await DeadLetterFile.open(deadLetterPathOf(options), runId) : undefined;
+    deadLetter =
+      onRowError === "dead_letter"
+        ? await DeadLetterFile.open(deadLetterPathOf(options), { runId, pipeline: name })
+        : undefined;
     const client = new LLMClient({
       pipeline: name,
       concurrency,
@@ -163,14 +169,10 @@ async function run(
       conversation: (step, pk, signal) =>
         client.conversation({ step: step.name, pk, provider: providerOf(step), signal }),
     });
-    let report = tally.report({ runId, error, durationMs: durationMs() });
-    try {
-      await replacement.finish?.();
-      await recorder.end(report);
-    } catch (failure) {
-      if (!(failure instanceof LLMEtlError)) throw failure;
-      report = tally.report({ runId, error: error ?? failure, durationMs: durationMs() });
-    }
+    const failure = await errorOf(replacement.finish);
+    let report = tally.report({ runId, error: error ?? failure, durationMs: durationMs() });
+    const unkept = await errorOf(async () => await recorder.end(report));
+    if (unkept !== null) report = tally.report({ runId, error: report.error ?? unkept, durationMs: durationMs() });
     emit({ type: "run-end", report });
     return report;
   } catch (refusal) {
@@ -179,6 +181,17 @@ async function run(
   } finally {
     await Promise.allSettled([payloadLog?.close(), deadLetter?.close()]); // every line in them was awaited
     await journal?.close();
+  }
+}
+
+/** The error of ours that it ends with, or null. */
+async function errorOf(work: (() => Promise<void>) | undefined): Promise<LLMEtlError | null> {
+  try {
+    await work?.();
+    return null;
+  } catch (error) {
+    if (error instanceof LLMEtlError) return error;
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { LLMEtlError, RunError } from "./exceptions.ts";
+import { messageOf, withoutSecrets } from "./thrown.ts";
 
 /** How long what was aborted may take to notice, in milliseconds, before the run ends without it. */
 export const abandonAfterMs = 5000;
@@ -48,6 +49,12 @@ export class Stopping {
   /** From now on there may be rows in flight, which a stop gives the grace period. */
   begin(): void {
     this.#hasBegun = true;
+  }
+
+  /** Stops for an error that ends the run: as it is, or as `wrap` words it. */
+  stopFor(error: unknown, wrap: (problem: string) => LLMEtlError): void {
+    const isOurs = error instanceof LLMEtlError && error.scope === "run";
+    this.stop(isOurs ? error : wrap(withoutSecrets(messageOf(error))));
   }
 
   /** Stops when the signal aborts; with `now`, without a grace period, also while one is under way. */

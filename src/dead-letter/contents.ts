@@ -20,8 +20,14 @@ export class DeadLetterContents {
   readonly #others: LinePlace[] = [];
   /** Each error code once: as many texts as rows would be as many times the memory. */
   readonly #codes = new Map<string, string>();
+  readonly #pipeline: string;
   #lineCount = 0;
   #end = 0;
+
+  /** Lines of other pipelines stand for no row. */
+  constructor(pipeline: string) {
+    this.#pipeline = pipeline;
+  }
 
   /** The byte after the last line that was read. */
   get end(): number {
@@ -62,7 +68,7 @@ export class DeadLetterContents {
     const place = { number: this.#lineCount, start: this.#end, end: this.#end + bytes.length };
     this.#end = place.end;
     if (isBlank(bytes)) return;
-    const content = readLine(bytes);
+    const content = readLine(bytes, this.#pipeline);
     if (content.pk === null) {
       this.#others.push({ ...place, ...content });
     } else {

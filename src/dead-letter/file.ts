@@ -3,22 +3,28 @@ import { type JSONEncoding, reversible, toJSONValue } from "../core/json.ts";
 import { LinesFile } from "../core/lines-file.ts";
 import type { DeadLetter, FailedRow } from "./base.ts";
 
+/** Whose rows they are. */
+export interface DeadLetterRun {
+  readonly runId: string;
+  readonly pipeline: string;
+}
+
 /** Failed rows, one JSON object a line, appended; on the disk before the row counts as failed. */
 export class DeadLetterFile implements DeadLetter {
   readonly #path: string;
-  readonly #runId: string;
+  readonly #run: DeadLetterRun;
   readonly #file: LinesFile;
 
-  private constructor(path: string, runId: string, file: LinesFile) {
+  private constructor(path: string, run: DeadLetterRun, file: LinesFile) {
     this.#path = path;
-    this.#runId = runId;
+    this.#run = run;
     this.#file = file;
   }
 
   /** @throws {DeadLetterError} if the file can't be opened for writing */
-  static async open(path: string, runId: string): Promise<DeadLetterFile> {
+  static async open(path: string, run: DeadLetterRun): Promise<DeadLetterFile> {
     try {
-      return new DeadLetterFile(path, runId, await LinesFile.open(path, { durable: true }));
+      return new DeadLetterFile(path, run, await LinesFile.open(path, { durable: true }));
     } catch (error) {
       throw new DeadLetterError(path, error);
     }
@@ -40,7 +46,8 @@ export class DeadLetterFile implements DeadLetter {
   #line({ pk, step, error, raw, partialState, retryCount }: FailedRow): string {
     const fields = {
       pk: encode(pk),
-      run_id: encode(this.#runId),
+      run_id: encode(this.#run.runId),
+      pipeline: encode(this.#run.pipeline),
       step_name: encode(step),
       error_type: encode(error.name),
       error_code: encode(error.code),

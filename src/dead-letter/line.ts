@@ -21,8 +21,8 @@ export interface OtherLine {
   readonly problem: string;
 }
 
-/** Reads a line of the dead letter file. Never throws. */
-export function readLine(bytes: Uint8Array): LineContent {
+/** Reads a line of the dead letter file, as far as it is of the pipeline. Never throws. */
+export function readLine(bytes: Uint8Array, pipeline: string): LineContent {
   let line: unknown;
   try {
     line = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -30,7 +30,8 @@ export function readLine(bytes: Uint8Array): LineContent {
     return other("is not JSON in UTF-8: a crash cut it off, or it was edited");
   }
   if (!isObject(line)) return other(`is ${kindOf(line)}, expected an object`);
-  const { pk, error_code: errorCode, raw_data: rawData, timestamp } = line;
+  const { pk, pipeline: owner = pipeline, error_code: errorCode, raw_data: rawData, timestamp } = line;
+  if (owner !== pipeline) return other("it is of another pipeline");
   if (pk === null) return other("its row has no primary key");
   if (typeof pk !== "string") return other(`its "pk" is ${kindOf(pk)}, expected text`);
   if (typeof errorCode !== "string") return other(`its "error_code" is ${kindOf(errorCode)}, expected text`);

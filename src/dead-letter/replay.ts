@@ -16,7 +16,8 @@ import { rewriteFile } from "./rewrite.ts";
 export class DeadLetterReplay {
   readonly #path: string;
   readonly #codes: readonly string[] | undefined;
-  readonly #contents = new DeadLetterContents();
+  readonly #pipeline: string;
+  readonly #contents: DeadLetterContents;
   /** The lines that are in the file, as far as they count. */
   #lines: readonly LinePlace[] = [];
   /** Which file it was that was read, and how far: what is appended from then on is this replay's own. */
@@ -29,8 +30,10 @@ export class DeadLetterReplay {
   #writtenSinceCount = 0;
   #keptPath: string | null = null;
 
-  private constructor(path: string, codes: readonly string[] | undefined) {
+  private constructor(path: string, pipeline: string, codes: readonly string[] | undefined) {
     this.#path = path;
+    this.#pipeline = pipeline;
+    this.#contents = new DeadLetterContents(pipeline);
     this.#codes = codes;
   }
 
@@ -40,14 +43,14 @@ export class DeadLetterReplay {
    * @throws {RunError} if there is no such file, or it can't be read
    * @throws {DeadLetterError} if its folder can't be written to
    */
-  static async open(path: string, codes: readonly string[] | undefined): Promise<DeadLetterReplay> {
+  static async open(path: string, pipeline: string, codes: readonly string[] | undefined): Promise<DeadLetterReplay> {
     const realPath = await realPathOf(path);
     try {
       await access(dirname(realPath), constants.W_OK);
     } catch (error) {
       throw new DeadLetterError(realPath, error);
     }
-    return new DeadLetterReplay(realPath, codes);
+    return new DeadLetterReplay(realPath, pipeline, codes);
   }
 
   /**
@@ -141,7 +144,7 @@ export class DeadLetterReplay {
       await this.#refuseOtherFile(file);
       for (const line of lines) {
         if (signal.aborted) return;
-        const content = readLine(await bytesOf(file, line));
+        const content = readLine(await bytesOf(file, line), this.#pipeline);
         if (content.pk !== line.pk || content.raw === null) throw this.#changed();
         this.#onTheirWay.set(line.number, line);
         yield { position: line.number, raw: content.raw };

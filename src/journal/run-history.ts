@@ -66,6 +66,6 @@ function recordsIn(path: string): readonly RunRecord[] {
 async function isLocked(path: string): Promise<boolean> {
   if (!existsSync(`${path}.lock`)) return false;
   const lock = lockFile(`${path}.lock`);
-  await lock?.release({ keepFile: true });
+  await lock?.release();
   return lock === undefined;
 }

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { type FileHandle, open, realpath } from "node:fs/promises";
 import type { DatabaseSync } from "node:sqlite";
 import { fromExactText, toExactText } from "../core/exact-text.ts";
 import type { FileLock } from "../core/file-lock.ts";
@@ -53,7 +54,8 @@ export class SQLiteJournal implements Journal {
    * @throws {JournalError} if it is damaged, of a newer version or no journal, or its folder does not let it be written
    * @throws {JournalInUseError} if a run has it: with the process and its start
    */
-  static async open(path: string): Promise<SQLiteJournal> {
+  static async open(given: string): Promise<SQLiteJournal> {
+    const path = existsSync(given) ? await realpath(given) : given; // the lock and the log stand beside the file itself
     const lock = await lockJournal(path);
     let database: DatabaseSync | undefined;
     try {
@@ -61,7 +63,7 @@ export class SQLiteJournal implements Journal {
       return new SQLiteJournal(path, database, lock, await open(`${path}-wal`, "r+"));
     } catch (error) {
       database?.close();
-      await lock.release({ keepFile: true });
+      await lock.release();
       throw asJournalError(path, error);
     }
   }
@@ -140,17 +142,19 @@ export class SQLiteJournal implements Journal {
   async close(): Promise<void> {
     if (!this.#database.isOpen) return;
     clearTimeout(this.#syncTimer);
+    this.#commit();
     try {
-      this.#commit();
       this.#endTransaction();
       this.#answers.index(1); // so that the next run need not
+    } catch {
+      this.#endTransaction(); // it will read what the index lacks; whoever had something to keep was told
+    }
+    try {
       await this.#syncing;
       await this.#log.close();
-      this.#database.close(); // brings the log into the file, and removes it
-    } catch (error) {
-      throw asJournalError(this.#path, error);
     } finally {
-      await this.#lock.release({ keepFile: true }); // between a removal and its next holder two could have it
+      this.#database.close(); // brings the log into the file, and removes it
+      await this.#lock.release();
     }
   }
 
@@ -198,12 +202,16 @@ export class SQLiteJournal implements Journal {
 
   /** Tells the disk to keep what was committed: off this thread. */
   readonly #sync = (): void => {
-    this.#syncing = this.#log
-      .datasync()
-      .catch(() => {}) // the next commit, or closing, meets the same disk and says so
-      .finally(() => {
-        this.#syncTimer = undefined;
-      });
+    this.#syncTimer = undefined; // what is committed from now on is for the next one
+    const before = this.#syncing;
+    this.#syncing = (async () => {
+      await before;
+      try {
+        await this.#log.datasync();
+      } catch {
+        // The next commit, or closing, meets the same disk and says so.
+      }
+    })();
   };
 
   #keyOf(identity: string): Buffer {

@@ -11,11 +11,16 @@ import { Fingerprints } from "./fingerprint.ts";
 import type { PayloadLog } from "./payload-log.ts";
 import { costOf } from "./pricing.ts";
 import { ProviderError } from "./provider-error.ts";
-import type { LLMProvider, LLMRequest, LLMResponse, TokenUsage } from "./providers/base.ts";
+import type { JSONSchema, LLMProvider, LLMRequest, LLMResponse, TokenUsage } from "./providers/base.ts";
 import { retryTransport } from "./transport-retry.ts";
 
 /** What a step renders for a row: the request, but for what only the run knows. */
 export interface Prompt extends Omit<LLMRequest, "cacheKey"> {
+  /**
+   * The schema with what the target can hold, which is sent instead of the other. It is no part of the fingerprint: a
+   * stored answer that fits is as good.
+   */
+  readonly limitedSchema?: JSONSchema | undefined;
   /** The first 16 hexadecimal digits of the SHA-256 of all that is equal for every row. */
   readonly promptHash: string;
 }
@@ -123,13 +128,14 @@ class ClientConversation implements RowConversation {
   }
 
   async ask(prompt: Prompt, issueCount: number): Promise<LLMResponse> {
+    const { promptHash, limitedSchema, ...rest } = prompt;
     const { pipeline, step } = this.#options;
-    const { promptHash, ...rest } = prompt;
     const request = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
-    let response = await this.#answer(request, promptHash, issueCount);
+    const sent = limitedSchema === undefined ? {} : { schema: { ...request.schema, json: limitedSchema } };
+    let response = await this.#answer(request, sent, promptHash, issueCount);
     if (response.finishReason === "length") {
       const longer = { ...request, maxOutputTokens: 2 * request.maxOutputTokens, lengthFactor: 2 };
-      response = await this.#answer(longer, promptHash, 0);
+      response = await this.#answer(longer, sent, promptHash, 0);
     }
     if (response.finishReason === "stop") return response;
     throw unusable(step, response, request.maxOutputTokens);
@@ -140,11 +146,16 @@ class ClientConversation implements RowConversation {
   }
 
   /** One answer: the journal's, that of another row with the same request, or the model's. */
-  async #answer(request: LLMRequest, promptHash: string, issueCount: number): Promise<LLMResponse> {
+  async #answer(
+    request: LLMRequest,
+    sent: Partial<LLMRequest>,
+    promptHash: string,
+    issueCount: number,
+  ): Promise<LLMResponse> {
     const { cache, provider, step, pk, emit } = this.#options;
     const ask = async (): Promise<LLMResponse> => {
       if (issueCount > 0) emit({ type: "re-ask", step, pk, issueCount });
-      return await this.#call(request, promptHash);
+      return await this.#call({ ...request, ...sent }, promptHash);
     };
     if (cache === undefined) return await ask();
     const fingerprint = this.#route.fingerprints.of(provider, request);
@@ -181,7 +192,7 @@ class ClientConversation implements RowConversation {
       budget.spendCall();
       this.#callCount += 1;
       emit({ type: "call-start", step, pk });
-      outcome = { response: await provider.complete(request, signal), error: null };
+      outcome = { response: readable(provider, await provider.complete(request, signal)), error: null };
     } catch (thrown) {
       outcome = { response: null, error: signal.aborted ? aborted(thrown) : asProviderError(provider, thrown) };
     }
@@ -200,34 +211,24 @@ class ClientConversation implements RowConversation {
     const { response, error, retryCount, latencyMs } = attempt;
     const { step, pk, provider, budget, emit } = this.#options;
     const usage = response?.usage ?? (error instanceof ProviderError ? error.usage : undefined) ?? noUsage;
-    const { inputTokens, cachedTokens, outputTokens } = usage;
-    const cost = provider.prices === undefined ? null : costOf(usage, provider.prices);
+    const { reasoningTokens: _, ...tokens } = usage;
+    const cost = costOf(usage, provider.prices);
     budget.spendCost(cost ?? 0);
     this.#addToLineage(promptHash, response?.model, usage);
-    emit({
-      type: "call-end",
-      step,
-      pk,
-      model: response?.model ?? null,
-      retryCount,
-      latencyMs,
-      inputTokens,
-      cachedTokens,
-      outputTokens,
-      cost,
-      errorCode: error?.code ?? null,
-    });
+    const model = response?.model ?? null;
+    const errorCode = error?.code ?? null;
+    emit({ type: "call-end", step, pk, model, retryCount, latencyMs, ...tokens, cost, errorCode });
     return cost;
   }
 
   /** Adds an answer that was had without a call: its figures are those of the call that paid for it. */
   #countReuse(promptHash: string, { model, usage }: LLMResponse): void {
     const { step, pk, provider, emit } = this.#options;
-    const { inputTokens, cachedTokens, outputTokens } = usage;
-    const cost = provider.prices === undefined ? null : costOf(usage, provider.prices);
+    const { reasoningTokens: _, ...tokens } = usage;
+    const cost = costOf(usage, provider.prices);
     this.#callCount += 1;
     this.#addToLineage(promptHash, model, usage);
-    emit({ type: "answer-reuse", step, pk, model, inputTokens, cachedTokens, outputTokens, cost });
+    emit({ type: "answer-reuse", step, pk, model, ...tokens, cost });
   }
 
   #addToLineage(promptHash: string, answeredBy: string | undefined, usage: TokenUsage): void {
@@ -270,6 +271,15 @@ function asProviderError(provider: LLMProvider, thrown: unknown): LLMEtlError {
     cause: thrown,
     detail: `${provider.name} threw ${textOf(thrown)}`,
   });
+}
+
+/** A response that keeps the contract: a provider of the user's own may not. */
+function readable({ name }: LLMProvider, response: LLMResponse): LLMResponse {
+  const { text, model, usage } = response;
+  const counts = [usage.inputTokens, usage.cachedTokens, usage.outputTokens, usage.reasoningTokens];
+  if (typeof text === "string" && typeof model === "string" && counts.every(Number.isFinite)) return response;
+  const expected = "expected text, a model's name, and four numbers of tokens";
+  throw new ProviderError("row", "INVALID_RESPONSE", `${name} gave a response that can't be read: ${expected}`);
 }
 
 function unusable(step: string, response: LLMResponse, maxOutputTokens: number): ProviderError {

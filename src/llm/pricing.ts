@@ -22,8 +22,9 @@ export function checkPrices(owner: string, prices: Prices): void {
   });
 }
 
-/** What an attempt cost, in the prices' currency. */
-export function costOf(usage: TokenUsage, prices: Prices): number {
+/** What an attempt cost, in the prices' currency; null without prices. */
+export function costOf(usage: TokenUsage, prices: Prices | undefined): number | null {
+  if (prices === undefined) return null;
   const { inputTokens, cachedTokens, outputTokens } = usage;
   const input = (inputTokens - cachedTokens) * prices.inputPerMillion + cachedTokens * prices.cachedInputPerMillion;
   return (input + outputTokens * prices.outputPerMillion) / 1_000_000;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { asSchema, resolveReference } from "../validation/json-schema.ts";
+import { asSchema, resolveReference } from "../core/json-schema.ts";
 import { limitsIn } from "../validation/strict-schema.ts";
 import type { ChatMessage, JSONSchema } from "./providers/base.ts";
 

@@ -9,6 +9,14 @@ export interface Violation {
   readonly detail: string;
 }
 
+/** What a column can hold, told before a value is there. */
+export interface ColumnLimit {
+  /** In the words of JSON Schema, for the model to heed. */
+  readonly schema: { readonly maxLength?: number; readonly minimum?: number; readonly maximum?: number };
+  /** Why the column can't hold a value; undefined where it can. */
+  readonly problemOf: (value: unknown) => Omit<Violation, "column"> | undefined;
+}
+
 export interface SinkContext {
   /** Aborted when the run gives up; an open or a write that waits ends within moments. */
   readonly signal: AbortSignal;
@@ -24,11 +32,19 @@ export interface Sink<State> {
   /** Whether rows must arrive in the source's order. It costs waiting: see `CSVSink`. @default false */
   readonly preserveOrder?: boolean | undefined;
   readonly columnMap: ColumnMap<State>;
+  /** Of a sink that writes to a table: its name, as it was given. */
+  readonly targetTable?: string | undefined;
+  /** The columns by which rows are found; none where rows are only added. */
+  readonly mergeKeys?: readonly string[] | undefined;
+  /** What becomes of the rows that are there: `merge`, `update`, `insert` or the like. */
+  readonly strategy?: string | undefined;
   /** The preflight: refuses a target that does not fit, before the first row is read. */
   readonly open: (context: SinkContext) => Promise<SinkSession>;
 }
 
 export interface SinkSession {
+  /** By column of the column map, what it can hold. They reach back to what a model is asked for. */
+  readonly limits?: Readonly<Record<string, ColumnLimit>>;
   /**
    * What tells the row from all others in the target: of two rows with equal keys the later one replaces the other.
    * @default its primary key, also where this gives undefined

@@ -42,7 +42,7 @@ export interface CSVSinkOptions<State, Column extends string = string> {
  * Every run writes the whole file anew, to `<path>.partial` beside it (mode 0600: rows hold personal data). A run that
  * completes renames it over the file; a run that stops leaves the file of an earlier run as it was, and keeps what it
  * had written in the `.partial` file until the next run begins. One run at a time writes to a path: a second one is
- * refused before its first row (by a lock on `<path>.partial.lock`, which ends with its process).
+ * refused before its first row (by a lock on `<path>.partial.lock`, which ends with its process; the file stays).
  *
  * Text and numbers stand as they are, booleans as true and false, dates as ISO 8601, bytes as base64, objects and
  * arrays as JSON; null and undefined are empty cells.

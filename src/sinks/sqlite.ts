@@ -4,7 +4,7 @@ import { messageOf } from "../core/thrown.ts";
 import { checkOptions, isFunctionMap, isName, isOneOf, isPath, isTextList, optional } from "../core/options.ts";
 import { absolutePath } from "../core/paths.ts";
 import { isKind, isSQLiteError } from "../sqlite/errors.ts";
-import { foldName, parseTableName } from "../sqlite/identifiers.ts";
+import { foldName, tableInMain } from "../sqlite/identifiers.ts";
 import { openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
 import { findTarget, type Strategy, type Target } from "../sqlite/target.ts";
 import { requireWritable, setWAL } from "../sqlite/write-access.ts";
@@ -56,10 +56,12 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
   readonly identity: string;
   readonly keepsRows = true;
   readonly columnMap: ColumnMap<State, Column>;
+  readonly targetTable: string;
+  /** None when inserting. */
+  readonly mergeKeys: readonly string[];
+  readonly strategy: Strategy;
   readonly #databasePath: string;
   readonly #table: string;
-  readonly #mergeKeys: readonly string[];
-  readonly #strategy: Strategy;
 
   constructor(options: SQLiteSinkOptions<State, Column>) {
     checkOptions<SQLiteSinkOptions<State, Column>>("SQLiteSink", options, {
@@ -70,11 +72,14 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
       mergeKeys: optional(isTextList),
     });
     const { databasePath, targetTable, columnMap, strategy = "merge", mergeKeys } = options;
+    const parsed = tableInMain(targetTable);
+    if (!parsed.ok) throw new OptionError("SQLiteSink", "targetTable", parsed.problem);
     this.columnMap = columnMap;
+    this.targetTable = targetTable;
     this.#databasePath = absolutePath(databasePath);
-    this.#table = tableIn(targetTable);
-    this.#strategy = strategy;
-    this.#mergeKeys = checkKeys(strategy, mergeKeys, Object.keys(columnMap));
+    this.#table = parsed.table;
+    this.strategy = strategy;
+    this.mergeKeys = checkKeys(strategy, mergeKeys, Object.keys(columnMap));
     this.identity = `${this.#databasePath}/${foldName(this.#table)}`;
   }
 
@@ -97,8 +102,8 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
       databasePath: this.#databasePath,
       table: this.#table,
       columns: Object.keys(this.columnMap),
-      mergeKeys: this.#mergeKeys,
-      strategy: this.#strategy,
+      mergeKeys: this.mergeKeys,
+      strategy: this.strategy,
     });
     requireWritable(database, this.#databasePath, fail);
     setWAL(database, this.#databasePath, fail);
@@ -116,17 +121,6 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
       throw fail(`${this.#databasePath} stayed locked by another connection for 5 seconds; ${advice}`, { cause });
     }
   }
-}
-
-function tableIn(targetTable: string): string {
-  const [first, second, ...more] = parseTableName(targetTable) ?? [];
-  if (first === undefined || more.length > 0) {
-    const expected = `expected a table's name such as visits, main.visits or "odd name"`;
-    throw new OptionError("SQLiteSink", "targetTable", `${expected}, got ${JSON.stringify(targetTable)}`);
-  }
-  if (second === undefined) return first;
-  if (foldName(first) === "main") return second;
-  throw new OptionError("SQLiteSink", "targetTable", `the only schema is "main", got ${JSON.stringify(first)}`);
 }
 
 function checkKeys(

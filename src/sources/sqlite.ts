@@ -1,11 +1,11 @@
-import { readFile } from "node:fs/promises";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { closest } from "../core/closest.ts";
-import { type ErrorOptions, OptionError, SourceError } from "../core/exceptions.ts";
+import { type ErrorOptions, SourceError } from "../core/exceptions.ts";
 import { messageOf } from "../core/thrown.ts";
 import { listNames } from "../core/name-list.ts";
 import { checkOptions, isName, isObject, isPath, optional } from "../core/options.ts";
 import { absolutePath } from "../core/paths.ts";
+import { type QueryText, queryText, type QueryTextOptions } from "../core/query-text.ts";
 import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
 import { openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
 import { bindParameters } from "../sqlite/parameters.ts";
@@ -28,12 +28,7 @@ interface SQLiteSourceSettings<Row extends object> {
   readonly parameters?: Parameters | undefined;
 }
 
-/** One query: as text, or in a file of its own (UTF-8). */
-export type SQLiteSourceOptions<Row extends object> = SQLiteSourceSettings<Row> &
-  (
-    | { readonly sql: string; readonly sqlFile?: undefined }
-    | { readonly sqlFile: string | URL; readonly sql?: undefined }
-  );
+export type SQLiteSourceOptions<Row extends object> = SQLiteSourceSettings<Row> & QueryTextOptions;
 
 /**
  * Reads the rows of one query, one at a time, over a read-only connection of its own.
@@ -50,8 +45,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
   readonly #databasePath: string;
-  readonly #sqlFile: string | undefined;
-  readonly #sql: string | undefined;
+  readonly #query: QueryText;
   readonly #parameters: Parameters;
 
   constructor(options: SQLiteSourceOptions<Row>) {
@@ -63,16 +57,11 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       sql: optional(isName),
       sqlFile: optional(isPath),
     });
-    const { databasePath, primaryKeyColumn, schema, parameters = {}, sql, sqlFile } = options;
-    if ((sql === undefined) === (sqlFile === undefined)) {
-      const given = sql === undefined ? "neither" : "both";
-      throw new OptionError("SQLiteSource", "sql", `expected exactly one of sql and sqlFile, got ${given}`);
-    }
+    const { databasePath, primaryKeyColumn, schema, parameters = {} } = options;
     this.primaryKeyColumn = primaryKeyColumn;
     this.schema = schema;
     this.#databasePath = absolutePath(databasePath);
-    this.#sql = sql;
-    this.#sqlFile = sqlFile === undefined ? undefined : absolutePath(sqlFile);
+    this.#query = queryText("SQLiteSource", options, fail);
     this.#parameters = parameters;
   }
 
@@ -80,7 +69,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
 
   async *#rows({ signal, parameters }: ReadContext): AsyncGenerator<SourceRow> {
     signal.throwIfAborted();
-    const sql = await this.#text();
+    const sql = await this.#query.read();
     await requireDatabaseFile(this.#databasePath, fail);
     const { database, columns, rows, first } = await this.#start(sql, { ...this.#parameters, ...parameters }, signal);
     try {
@@ -92,16 +81,6 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       }
     } finally {
       database.close();
-    }
-  }
-
-  async #text(): Promise<string> {
-    if (this.#sqlFile === undefined) return this.#sql ?? "";
-    try {
-      return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(this.#sqlFile));
-    } catch (cause) {
-      const problem = cause instanceof TypeError ? "it is not UTF-8 text" : messageOf(cause);
-      throw fail(`the sqlFile ${this.#sqlFile} can't be read (${problem})`, { cause });
     }
   }
 
@@ -129,11 +108,11 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
 
   #bind(sql: string, values: Parameters): Record<string, SQLInputValue> {
     const { count, parameters, hasPositional } = scanStatement(sql);
-    if (sql.includes("\0")) throw fail(`${this.#where} holds a NUL character; save it as UTF-8, without it`);
-    if (count === 0) throw fail(`${this.#where} is empty; expected one query`);
-    if (count > 1) throw fail(`${this.#where} holds ${count} statements; expected one query`);
-    if (hasPositional) throw fail(`${this.#where} has a positional parameter "?"; name it, as in @name`);
-    return bindParameters(parameters, values, this.#where, fail);
+    if (sql.includes("\0")) throw fail(`${this.#query.where} holds a NUL character; save it as UTF-8, without it`);
+    if (count === 0) throw fail(`${this.#query.where} is empty; expected one query`);
+    if (count > 1) throw fail(`${this.#query.where} holds ${count} statements; expected one query`);
+    if (hasPositional) throw fail(`${this.#query.where} has a positional parameter "?"; name it, as in @name`);
+    return bindParameters(parameters, values, this.#query.where, fail);
   }
 
   #prepare(database: DatabaseSync, sql: string): { statement: StatementSync; columns: readonly string[] } {
@@ -142,21 +121,25 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       statement = database.prepare(sql);
     } catch (cause) {
       if (isKind(cause, "busy")) throw cause;
-      throw fail(`${this.#where} failed: ${messageOf(cause)}`, { cause }); // nothing was read yet: names and SQL only
+      throw fail(`${this.#query.where} failed: ${messageOf(cause)}`, { cause }); // nothing was read yet: names and SQL only
     }
     statement.setReadBigInts(true);
     statement.setAllowBareNamedParameters(false); // they would forbid @id and :id in one statement
     const columns = statement.columns().map(({ name }) => name);
-    if (columns.length === 0) throw fail(`${this.#where} is not a query: it has no result columns`);
+    if (columns.length === 0) throw fail(`${this.#query.where} is not a query: it has no result columns`);
     const repeated = new Set(columns.filter((name, index) => columns.indexOf(name) !== index));
     if (repeated.size > 0) {
-      throw fail(`${this.#where} has more than one result column ${listNames([...repeated])}; rename one with AS`);
+      throw fail(
+        `${this.#query.where} has more than one result column ${listNames([...repeated])}; rename one with AS`,
+      );
     }
     if (!columns.includes(this.primaryKeyColumn)) {
       const [nearest] = closest(this.primaryKeyColumn, columns, 1);
       const hint = nearest === undefined ? "" : `; did you mean "${nearest}"?`;
       const found = `its columns are ${listNames(columns)}${hint}`;
-      throw fail(`the primaryKeyColumn "${this.primaryKeyColumn}" is not a result column of ${this.#where}; ${found}`);
+      throw fail(
+        `the primaryKeyColumn "${this.primaryKeyColumn}" is not a result column of ${this.#query.where}; ${found}`,
+      );
     }
     return { statement, columns };
   }
@@ -166,15 +149,11 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       return rows.next();
     } catch (cause) {
       if (isKind(cause, "busy") && position === 1) throw cause;
-      throw fail(`${this.#where} failed at row ${position}: ${contentFreeMessage(cause)}`, {
+      throw fail(`${this.#query.where} failed at row ${position}: ${contentFreeMessage(cause)}`, {
         cause,
-        detail: `${this.#where} failed at row ${position}: ${messageOf(cause)}`,
+        detail: `${this.#query.where} failed at row ${position}: ${messageOf(cause)}`,
       });
     }
-  }
-
-  get #where(): string {
-    return this.#sqlFile === undefined ? "the sql" : `the sqlFile ${this.#sqlFile}`;
   }
 }
 

@@ -30,6 +30,26 @@ export function parseTableName(text: string): readonly string[] | undefined {
   }
 }
 
+export type NameInMain =
+  | { readonly ok: true; readonly table: string }
+  | {
+      readonly ok: false;
+      /** What was expected, and what was found. */
+      readonly problem: string;
+    };
+
+/** The table that a text names; the only schema is `main`. */
+export function tableInMain(text: string): NameInMain {
+  const [first, second, ...more] = parseTableName(text) ?? [];
+  if (first === undefined || more.length > 0) {
+    const expected = `expected a table's name such as visits, main.visits or "odd name"`;
+    return { ok: false, problem: `${expected}, got ${JSON.stringify(text)}` };
+  }
+  if (second === undefined) return { ok: true, table: first };
+  if (foldName(first) === "main") return { ok: true, table: second };
+  return { ok: false, problem: `the only schema is "main", got ${JSON.stringify(first)}` };
+}
+
 function unquote(quoted: string): string {
   const open = quoted[0];
   if (open !== '"' && open !== "[" && open !== "`") return quoted;

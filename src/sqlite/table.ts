@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import { declaredLength } from "./declared-length.ts";
 import { foldName } from "./identifiers.ts";
 
 export type Affinity = "INTEGER" | "TEXT" | "BLOB" | "REAL" | "NUMERIC";
@@ -8,6 +9,8 @@ export interface TableColumn {
   readonly affinity: Affinity;
   /** The type that the column holds to, other than by affinity: of a STRICT table, or of a rowid. */
   readonly enforcedType: "INTEGER" | "REAL" | "TEXT" | "BLOB" | undefined;
+  /** How many characters it is declared to hold. */
+  readonly maxLength: number | undefined;
   readonly isNotNull: boolean;
   readonly hasDefault: boolean;
   readonly isGenerated: boolean;
@@ -44,7 +47,9 @@ export function describeTable(database: DatabaseSync, name: string): Table | und
   const rows = allRows(database, "SELECT * FROM pragma_table_xinfo(?, 'main')", tableName);
   // A rowid's primary key is the one that has no index.
   const hasRowidKey = found["isWithoutRowid"] === 0 && !indexes.some((index) => index["origin"] === "pk");
-  const columns = rows.map((row) => describeColumn(row, found["strict"] === 1, hasRowidKey));
+  const [schema] = allRows(database, "SELECT sql FROM main.sqlite_schema WHERE name = ?", tableName);
+  const facts = { isStrict: found["strict"] === 1, hasRowidKey, tableSQL: text(schema?.["sql"]) };
+  const columns = rows.map((row) => describeColumn(row, facts));
   const uniqueKeys = indexes
     .filter((index) => index["unique"] === 1 && index["partial"] === 0)
     .flatMap((index) => keyOf(database, text(index["name"])));
@@ -64,7 +69,13 @@ function text(value: SQLOutputValue | undefined): string {
   return typeof value === "string" ? value : "";
 }
 
-function describeColumn(row: Row, isStrict: boolean, hasRowidKey: boolean): TableColumn {
+interface TableFacts {
+  readonly isStrict: boolean;
+  readonly hasRowidKey: boolean;
+  readonly tableSQL: string;
+}
+
+function describeColumn(row: Row, { isStrict, hasRowidKey, tableSQL }: TableFacts): TableColumn {
   const declaredType = text(row["type"]).toUpperCase();
   const affinity = affinityOf(declaredType, isStrict);
   const isRowid = hasRowidKey && row["pk"] === 1;
@@ -74,6 +85,7 @@ function describeColumn(row: Row, isStrict: boolean, hasRowidKey: boolean): Tabl
     name: text(row["name"]),
     affinity,
     enforcedType: isRowid ? "INTEGER" : enforcedType,
+    maxLength: declaredLength(text(row["name"]), declaredType, tableSQL),
     isNotNull: row["notnull"] === 1,
     hasDefault: typeof defaultSQL === "string" && defaultSQL.toUpperCase() !== "NULL",
     isGenerated: row["hidden"] === 2 || row["hidden"] === 3,

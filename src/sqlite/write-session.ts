@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type ErrorOptions, SinkDataError, SinkError } from "../core/exceptions.ts";
 import { messageOf } from "../core/thrown.ts";
-import type { ColumnValues, SinkSession, Violation } from "../sinks/base.ts";
+import type { ColumnLimit, ColumnValues, SinkSession, Violation } from "../sinks/base.ts";
 import { misfitOf } from "./column-fit.ts";
 import { contentFreeMessage, isDataRefusal, isKind, isSQLiteError } from "./errors.ts";
 import { MergeKeys } from "./merge-keys.ts";
@@ -59,24 +59,42 @@ export class WriteSession implements SinkSession {
     }
   };
 
+  get limits(): Readonly<Record<string, ColumnLimit>> {
+    return Object.fromEntries(
+      this.#target.columns.map((column) => {
+        const { mapped, maxLength } = column;
+        const problemOf: ColumnLimit["problemOf"] = (value) => {
+          const message = this.#misfitOf(value, column) ?? overlongMessage(value, maxLength);
+          return message === undefined ? undefined : { message, detail: `${message}: ${showValue(value)}` };
+        };
+        return [mapped, { schema: maxLength === undefined ? {} : { maxLength }, problemOf }];
+      }),
+    );
+  }
+
   readonly keyOf = (values: ColumnValues): string | undefined => {
     const texts = this.#target.keys.map(({ mapped, collation }) => keyText(values[mapped], collation));
     return texts.length > 1 ? JSON.stringify(texts) : texts[0];
   };
 
   readonly isEmpty = async (): Promise<boolean> => {
-    return !(await this.#finds({ table: this.#target.table, keys: [] }, {}));
+    return !(await this.#finds(findStatement({ table: this.#target.table, keys: [] }), {}));
   };
 
-  readonly holds = async (values: ColumnValues): Promise<boolean> => await this.#finds(this.#target, values);
+  readonly holds = async (values: ColumnValues): Promise<boolean> => {
+    const { columns, keys, strategy } = this.#target;
+    const written = columns.filter(({ name, mapped }) => {
+      return (values[mapped] ?? null) !== null && !keys.some((key) => key.name === name);
+    });
+    return await this.#finds(findStatement(this.#target, strategy === "update" ? written : []), values);
+  };
 
   readonly close = async (): Promise<void> => {
     this.#seen?.close();
     if (this.#database.isOpen) this.#database.close();
   };
 
-  async #finds(target: Pick<Target, "table" | "keys">, values: ColumnValues): Promise<boolean> {
-    const { sql, columns } = findStatement(target);
+  async #finds({ sql, columns }: WriteStatement, values: ColumnValues): Promise<boolean> {
     const bound = columns.map(({ mapped }) => toSQLiteValue(values[mapped]));
     let found = false;
     try {
@@ -160,6 +178,13 @@ export class WriteSession implements SinkSession {
   #keyValues(values: ColumnValues): string {
     return this.#target.keys.map(({ mapped }) => showValue(values[mapped])).join(", ");
   }
+}
+
+/** SQLite's own `length` counts code points; a declared length is not enforced, but what is longer is not meant to be there. */
+function overlongMessage(value: unknown, maxLength: number | undefined): string | undefined {
+  if (typeof value !== "string" || maxLength === undefined || value.length <= maxLength) return undefined;
+  const length = [...value].length;
+  return length <= maxLength ? undefined : `must have at most ${maxLength} characters, got ${length}`;
 }
 
 /** As the collation holds it equal; https://www.sqlite.org/datatype3.html#collating_sequences says how. */

@@ -28,10 +28,18 @@ export function writeStatement(target: Target): WriteStatement {
   return { sql: `${insert} ON CONFLICT (${conflict}) DO UPDATE SET ${set}`, columns };
 }
 
-/** The statement that finds a row by the target's keys; one without keys finds any row. */
-export function findStatement({ table, keys }: Pick<Target, "table" | "keys">): WriteStatement {
-  const from = `SELECT 1 FROM "main".${quoteIdentifier(table)}`;
-  return { sql: `${from}${keys.length === 0 ? "" : ` WHERE ${whereKey(keys)}`} LIMIT 1`, columns: keys };
+/**
+ * The statement that finds a row by the target's keys; one without keys finds any row. Of the columns in `filled` at least
+ * one must hold something: a table that is enriched in place has its rows before anything was written to them.
+ */
+export function findStatement(
+  { table, keys }: Pick<Target, "table" | "keys">,
+  filled: readonly TargetColumn[] = [],
+): WriteStatement {
+  const isFilled = filled.map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`).join(" OR ");
+  const conditions = [...(keys.length === 0 ? [] : [whereKey(keys)]), ...(isFilled === "" ? [] : [`(${isFilled})`])];
+  const where = conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
+  return { sql: `SELECT 1 FROM "main".${quoteIdentifier(table)}${where} LIMIT 1`, columns: keys };
 }
 
 function whereKey(keys: Target["keys"]): string {

@@ -1,11 +1,14 @@
+import type { FieldLimit } from "../core/learned-limits.ts";
 import type { Conversation } from "../llm/client.ts";
-import type { LLMProvider } from "../llm/providers/base.ts";
+import type { JSONSchema, LLMProvider } from "../llm/providers/base.ts";
 
 export interface StepContext {
   /** Aborted when the run gives up: what waits ends within moments. */
   readonly signal: AbortSignal;
   /** Asks the model on behalf of this row and this step. */
   readonly llm: Conversation;
+  /** What the target's columns can hold of this step's output; an answer that does not fit is asked for again. */
+  readonly limits?: readonly FieldLimit[] | undefined;
 }
 
 /** One thing that is done to every row. It returns only what it adds. */
@@ -15,6 +18,8 @@ export interface Step<In, Key extends string, Out> {
   readonly outputKey: Key;
   /** Whom the step asks instead of the pipeline's provider. */
   readonly llmProvider?: LLMProvider | undefined;
+  /** What the output is, with its limits as keywords; a step with a model has it. */
+  readonly outputSchema?: JSONSchema | undefined;
   /** Throws a `RowError` for what is wrong with this row; anything else thrown becomes one. */
   readonly run: (state: In, context: StepContext) => Promise<Out>;
 }

@@ -4,6 +4,7 @@ import { EmptyInputError, InputMapError, InputTooLongError, OptionError, SchemaE
 import { nameOf, textOf } from "../core/thrown.ts";
 import { oneLine } from "../core/issue-wording.ts";
 import { kindOf } from "../core/kind-of.ts";
+import type { FieldLimit } from "../core/learned-limits.ts";
 import {
   checkOptions,
   hasFunctions,
@@ -18,8 +19,9 @@ import {
 } from "../core/options.ts";
 import type { Prompt } from "../llm/client.ts";
 import { AnswerSampler } from "../llm/sample-answer.ts";
-import type { LLMProvider } from "../llm/providers/base.ts";
+import type { JSONSchema, LLMProvider } from "../llm/providers/base.ts";
 import { describeIssues } from "../validation/issues.ts";
+import { LimitedSchemas, misfits } from "../validation/limited-schema.ts";
 import { askUntilValid, type Reading } from "../validation/retry.ts";
 import { isObjectSchema, type StrictSchema, toStrictSchema } from "../validation/strict-schema.ts";
 import type { Step, StepContext } from "./base.ts";
@@ -91,10 +93,12 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
   readonly name: string;
   readonly outputKey: Key;
   readonly llmProvider: LLMProvider | undefined;
+  readonly outputSchema: JSONSchema;
   readonly #options: LLMStepOptions<State, Key, Schema>;
   readonly #strict: StrictSchema;
   readonly #system: string;
   readonly #promptHash: string;
+  readonly #limited: LimitedSchemas;
 
   /**
    * @throws {OptionError} for an option that is unknown or has a wrong value
@@ -108,20 +112,22 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     this.llmProvider = options.llmProvider;
     this.#options = options;
     this.#strict = toStrictSchema(options.schema);
+    this.outputSchema = this.#strict.full;
     refuseAsynchronous(options.schema, this.#strict);
     this.#system = systemMessage(options);
+    this.#limited = new LimitedSchemas(this.#strict.json);
     this.#promptHash = createHash("sha256")
       .update(JSON.stringify([this.#system, this.#strict.json]))
       .digest("hex")
       .slice(0, 16);
   }
 
-  readonly run = async (state: State, { llm }: StepContext): Promise<z.output<Schema>> => {
+  readonly run = async (state: State, { llm, limits = [] }: StepContext): Promise<z.output<Schema>> => {
     const { maxRetries = 3 } = this.#options;
     return await askUntilValid({
       step: this.name,
-      prompt: this.render(state),
-      read: this.read,
+      prompt: { ...this.render(state), limitedSchema: this.#limited.get(limits) },
+      read: (answer) => this.read(answer, limits),
       conversation: llm,
       maxRetries,
     });
@@ -147,16 +153,19 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
   };
 
   /**
-   * The output in an answer, or what is wrong with it.
+   * The output in an answer, or what is wrong with it; `limits` are those of the target's columns.
    *
    * @throws {SchemaError} if a check of the schema turns out to be asynchronous
    */
-  readonly read = (answer: string): Reading<z.output<Schema>> => {
+  readonly read = (answer: string, limits: readonly FieldLimit[] = []): Reading<z.output<Schema>> => {
     const parsed = parseJSON(answer);
     if (!parsed.valid) return parsed;
     const value = this.#strict.undoNulls(parsed.output);
     const result = parse(this.#options.schema, value);
-    if (result.success) return { valid: true, output: result.data };
+    if (result.success) {
+      const issues = limits.length === 0 ? [] : misfits(result.data, limits);
+      return issues.length === 0 ? { valid: true, output: result.data } : { valid: false, issues };
+    }
     return { valid: false, issues: describeIssues(result.error.issues, value, this.#strict.full) };
   };
 

@@ -84,6 +84,7 @@ function run(runId: string, status: RunRecord["status"]): RunRecord {
   return {
     runId,
     pipeline: "visits",
+    kind: "run",
     sink: "memory",
     startedAt: new Date("2026-01-02T03:04:05.006Z"),
     endedAt: status === "running" ? null : new Date("2026-01-02T03:05:00Z"),

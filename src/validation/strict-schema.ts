@@ -2,7 +2,7 @@ import { z } from "zod";
 import { SchemaError } from "../core/exceptions.ts";
 import type { OptionCheck } from "../core/options.ts";
 import type { JSONSchema } from "../llm/providers/base.ts";
-import { asSchema, resolveReference } from "./json-schema.ts";
+import { asSchema, resolveReference } from "../core/json-schema.ts";
 
 /** A Zod object schema as a model can be held to it, and the way back. */
 export interface StrictSchema {
@@ -45,6 +45,21 @@ export function toStrictSchema(schema: z.ZodObject): StrictSchema {
   }
   refuseOversize(size);
   return { json, full, undoNulls: (answer) => undoNulls(answer, full, full) };
+}
+
+/** The field's schema with further limits in its description, beside those that stand there; of two, the tighter one. */
+export function withLimits(schema: JSONSchema, limits: Readonly<Record<string, number>>): JSONSchema {
+  const { description = "" } = schema;
+  const before = limitsIn(description);
+  const own =
+    Object.keys(before).length === 0 ? description : description.slice(0, description.lastIndexOf(limitsMark));
+  const all = { ...before };
+  for (const [keyword, limit] of Object.entries(limits)) {
+    const known = before[keyword];
+    const tighter = keyword === "minimum" ? Math.max : Math.min;
+    all[keyword] = typeof known === "number" ? tighter(known, limit) : limit;
+  }
+  return { ...schema, description: `${own.trim()} ${limitsMark}${JSON.stringify(all)}`.trim() };
 }
 
 /** The limits that {@link toStrictSchema} moved into a description. */

@@ -5,7 +5,13 @@ import { Tally } from "../../src/core/report.ts";
 import { type RunRecord, RunRecorder } from "../../src/core/run-recorder.ts";
 import type { Journal } from "../../src/journal/base.ts";
 
-const run = { runId: "run-1", pipeline: "visits", sink: "memory", startedAt: new Date("2026-01-02T03:04:05Z") };
+const run = {
+  runId: "run-1",
+  pipeline: "visits",
+  kind: "run" as const,
+  sink: "memory",
+  startedAt: new Date("2026-01-02T03:04:05Z"),
+};
 
 function recorderInto(keep: (record: RunRecord) => Promise<void>, onFailure: (error: unknown) => void = fail) {
   const nothing = async (): Promise<undefined> => undefined;

@@ -4,7 +4,18 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { RunOptions } from "../../src/core/pipeline-options.ts";
-import { LLMEtlError, Pipeline, type RunEvent, TransformStep } from "../../src/index.ts";
+import { z } from "zod";
+import {
+  LLMEtlError,
+  LLMOutputBase,
+  type LLMProvider,
+  LLMStep,
+  Pipeline,
+  type RunEvent,
+  SummarizerStep,
+  TransformStep,
+} from "../../src/index.ts";
+import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { readRuns } from "../../src/journal/run-history.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
@@ -171,6 +182,85 @@ test("stopNowSignal ends the run without a grace period, also one that is under 
     const report = await running;
     assert.deepEqual([report.status, report.pendingCount, report.exitCode], ["aborted", 1, 3]);
   }
+});
+
+test("a table enriched in place that was loaded anew is no success: its rows are there, and empty", async () => {
+  const databasePath = join(folder, "in-place.db");
+  const load = (): void => {
+    const database = new DatabaseSync(databasePath);
+    database.exec(`DROP TABLE IF EXISTS visits; CREATE TABLE visits (id TEXT PRIMARY KEY, kind TEXT);
+      INSERT INTO visits (id) VALUES ('1'), ('2'), ('3')`);
+    database.close();
+  };
+  load();
+  const rows = [{ id: "1" }, { id: "2" }, { id: "3" }];
+  const pipeline = new Pipeline<Row>({
+    ...{
+      name: "in_place",
+      llmProvider: new MockProvider(),
+      payloadLog: "off",
+      journalPath: join(folder, "in-place.journal"),
+    },
+    source: new MemorySource<Row>({ rows, primaryKeyColumn: "id" }),
+  }).to(
+    new SQLiteSink({
+      ...{ databasePath, targetTable: "visits", strategy: "update", mergeKeys: ["id"] },
+      columnMap: { id: (s: { pk: string }) => s.pk, kind: () => "Emergency" },
+    }),
+  );
+  assert.equal((await pipeline.run()).successCount, 3);
+  assert.equal((await pipeline.run()).unchangedCount, 3);
+  load();
+  const report = await pipeline.run();
+  assert.deepEqual([report.status, report.error?.code], ["failed", "TARGET_MISMATCH"]);
+  assert.equal((await pipeline.run({ fresh: true })).successCount, 3);
+});
+
+test("answers stay where a rule of the user's own threw: once it is mended, they are not paid for again", async () => {
+  const journalPath = join(folder, "rule.db");
+  const sink = new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk }, mergeKeys: ["id"] });
+  const runWith = async (rule: (text: string) => boolean) =>
+    await new Pipeline<Row>({
+      ...{ name: "rule", llmProvider: new MockProvider(), payloadLog: "off", journalPath, onRowError: "skip" },
+      source: new MemorySource<Row>({ rows: [{ id: "1" }, { id: "2" }], primaryKeyColumn: "id" }),
+    })
+      .step(
+        new LLMStep({
+          name: "reads",
+          prompt: "Read.",
+          schema: LLMOutputBase.extend({ text: z.string().refine(rule) }),
+          inputMap: { text: (s) => s.pk },
+          outputKey: "out",
+        }),
+      )
+      .to(sink)
+      .run();
+  assert.equal((await runWith(() => true)).usage.calls, 2);
+  const broken = await runWith(() => assert.fail("a bug"));
+  assert.deepEqual([broken.usage.calls, broken.failuresByCode], [0, { STEP_FAILED: 2 }]);
+  const mended = await runWith((text) => text.length > 0);
+  assert.deepEqual([mended.usage.calls, mended.successCount], [0, 2]);
+});
+
+test("a response that does not keep the contract fails its row, and what others were answered is kept", async () => {
+  const sound = new MockProvider();
+  const llmProvider: LLMProvider = {
+    name: "own",
+    fingerprint: () => "own",
+    complete: async (request, signal) => {
+      const response = await sound.complete(request, signal);
+      const isOdd = request.messages.at(-1)?.content.includes("odd") === true;
+      return isOdd ? { ...response, usage: { ...response.usage, reasoningTokens: Number.NaN } } : response;
+    },
+  };
+  const pipeline = new Pipeline<Row>({
+    ...{ name: "own", llmProvider, payloadLog: "off", journalPath: join(folder, "own.db"), onRowError: "skip" },
+    source: new MemorySource<Row>({ rows: [{ id: "1" }, { id: "odd" }, { id: "3" }], primaryKeyColumn: "id" }),
+  })
+    .step(new SummarizerStep({ name: "sum", inputMap: { text: (s) => s.pk }, outputKey: "sum" }))
+    .to(new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk }, mergeKeys: ["id"] }));
+  const report = await pipeline.run();
+  assert.deepEqual([report.successCount, report.failuresByCode], [2, { INVALID_RESPONSE: 1 }]);
 });
 
 test("options that contradict each other are refused", () => {

@@ -24,7 +24,7 @@ async function readOn(contents: DeadLetterContents, path: string): Promise<void>
 test("the last line of a row counts, and every line that stands for no row, in the file's order", async () => {
   const path = join(folder, "last.jsonl");
   writeFileSync(path, `${line("a")}${line("b")}\nno JSON\n${line(null)}${line("a", "é😀")}`);
-  const contents = new DeadLetterContents();
+  const contents = new DeadLetterContents("visits");
   await readOn(contents, path);
   const { lines, rows, end } = contents;
   assert.deepEqual(
@@ -46,7 +46,7 @@ test("the last line of a row counts, and every line that stands for no row, in t
 test("reading goes on with what was appended, and leaves a last line that has no end yet", async () => {
   const path = join(folder, "appended.jsonl");
   writeFileSync(path, `${line("a")}{"pk":"b`);
-  const contents = new DeadLetterContents();
+  const contents = new DeadLetterContents("visits");
   await readOn(contents, path);
   assert.equal(contents.end, line("a").length);
   appendFileSync(path, `\n${line("a")}`);
@@ -65,7 +65,7 @@ test("lines of any length are found where they are, wherever the file is cut int
   const lengths = [10, 1024 ** 2 - 200, 3 * 1024 ** 2, 5, 1024 ** 2, 1];
   const lines = lengths.map((length, index) => line(`r${index}`, "x".repeat(length)));
   writeFileSync(path, lines.join(""));
-  const contents = new DeadLetterContents();
+  const contents = new DeadLetterContents("visits");
   await readOn(contents, path);
   assert.deepEqual(
     contents.lines.map(({ pk, start, end }) => [pk, end - start]),

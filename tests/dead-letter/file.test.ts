@@ -29,7 +29,7 @@ const row: FailedRow = {
 async function keep(rows: readonly FailedRow[], given?: string): Promise<{ path: string; text: string }> {
   files += 1;
   const path = given ?? join(folder, `output ${files}`, "failed_rows.jsonl");
-  const file = await DeadLetterFile.open(path, "run-1");
+  const file = await DeadLetterFile.open(path, { runId: "run-1", pipeline: "visits" });
   for (const each of rows) await file.add(each);
   await file.close();
   return { path, text: readFileSync(path, "utf8") };
@@ -41,7 +41,7 @@ test("a line has the keys of the design, in its order, byte for byte but for the
   assert.ok(Math.abs(Date.parse(time) - Date.now()) < 600_000, time);
   assert.equal(
     text.replace(time, "…"),
-    '{"pk":"enc_67890","run_id":"run-1","step_name":"visit_classifier","error_type":"ValidationError",' +
+    '{"pk":"enc_67890","run_id":"run-1","pipeline":"visits","step_name":"visit_classifier","error_type":"ValidationError",' +
       '"error_code":"INVALID_OUTPUT","error_message":"confidence: must be between 0 and 1, got 1.5",' +
       '"raw_data":{"id":"enc_67890"},"partial_state":{"visit_type":null},"timestamp":"…","retry_attempts":3,' +
       '"attempts":[{"answer":"{\\"confidence\\":1.5}","issues":["confidence: must be between 0 and 1, got 1.5"]}]}\n',
@@ -81,7 +81,14 @@ test("a row without key, step and data, whose error has no attempts, is kept as 
   ]);
   const { timestamp: _, ...line } = readLines(path)[0] ?? {};
   assert.deepEqual(line, {
-    ...{ pk: null, run_id: "run-1", step_name: null, error_type: "EmptyInputError", error_code: "EMPTY_INPUT" },
+    ...{
+      pk: null,
+      run_id: "run-1",
+      pipeline: "visits",
+      step_name: null,
+      error_type: "EmptyInputError",
+      error_code: "EMPTY_INPUT",
+    },
     error_message: 's: the input "text" is empty or NULL, so the model was not asked',
     ...{ raw_data: null, partial_state: { visit_type: null }, retry_attempts: 0, attempts: [] },
   });
@@ -106,7 +113,7 @@ test("the file has mode 0600 under any umask, and is appended to, after a line t
 
 test("a row is in the file when adding it resolves", async () => {
   const path = join(folder, "flushed", "failed.jsonl");
-  const file = await DeadLetterFile.open(path, "run-1");
+  const file = await DeadLetterFile.open(path, { runId: "run-1", pipeline: "visits" });
   await file.add(row);
   assert.equal(readLines(path).length, 1);
   await Promise.all([file.add(row), file.add(row)]);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { readLine } from "../../src/dead-letter/line.ts";
 
 const fields = { pk: "a", error_code: "STEP_FAILED", timestamp: "2025-02-02T10:31:00.000Z", raw_data: { id: "a" } };
-const read = (line: unknown) => readLine(Buffer.from(`${JSON.stringify(line)}\n`));
+const read = (line: unknown) => readLine(Buffer.from(`${JSON.stringify(line)}\n`), "visits");
 
 test("a line holds a row's key, error code, time and data, with the types that the source gave", () => {
   assert.deepEqual(read({ ...fields, raw_data: { id: "a", at: { $date: "2025-01-01T00:00:00.000Z" } } }), {
@@ -16,7 +16,7 @@ test("a line holds a row's key, error code, time and data, with the types that t
 });
 
 test("a byte order mark and a Windows end of line, which editors leave, do no harm", () => {
-  const content = readLine(Buffer.from(`\uFEFF${JSON.stringify(fields)}\r\n`));
+  const content = readLine(Buffer.from(`\uFEFF${JSON.stringify(fields)}\r\n`), "visits");
   assert.equal(content.problem, null);
 });
 
@@ -38,8 +38,8 @@ test("a line that stands for no row in particular says why", () => {
 
 test("what is no JSON in UTF-8 is no line on a row", () => {
   const notJSON = { pk: null, problem: "is not JSON in UTF-8: a crash cut it off, or it was edited" };
-  assert.deepEqual(readLine(Buffer.from('{"pk":"a","raw_')), notJSON);
-  assert.deepEqual(readLine(Buffer.from([0x22, 0xff, 0x22])), notJSON);
+  assert.deepEqual(readLine(Buffer.from('{"pk":"a","raw_'), "visits"), notJSON);
+  assert.deepEqual(readLine(Buffer.from([0x22, 0xff, 0x22]), "visits"), notJSON);
 });
 
 test("a row that the line does not hold whole is known by its key, and can't be had back", () => {
@@ -54,7 +54,7 @@ test("a row that the line does not hold whole is known by its key, and can't be 
   ];
   for (const [rawData, problem] of cases) {
     const text = JSON.stringify({ ...fields, raw_data: "here" }).replace('"here"', () => rawData);
-    const content = readLine(Buffer.from(text));
+    const content = readLine(Buffer.from(text), "visits");
     assert.deepEqual(
       { ...content, failedAtMs: 0 },
       { pk: "a", errorCode: "STEP_FAILED", failedAtMs: 0, raw: null, problem },

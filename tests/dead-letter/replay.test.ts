@@ -26,6 +26,8 @@ import {
   type Sink,
   type SinkState,
 } from "../../src/index.ts";
+import { RowError } from "../../src/core/exceptions.ts";
+import { DeadLetterFile } from "../../src/dead-letter/file.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { CSVSink } from "../../src/sinks/csv.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
@@ -572,4 +574,56 @@ test("a replay that is killed at any moment loses nothing: the file is the old o
     assert.equal(readFileSync(join(own, "failed.jsonl"), "utf8"), "", moment);
     assert.equal(existsSync(join(own, "failed.jsonl.partial")), false, moment);
   }
+});
+
+test("of a file that pipelines share, a replay takes its own pipeline's rows, and leaves the others'", async () => {
+  const site = mkdtempSync(join(folder, "shared "));
+  const deadLetterPath = join(site, "failed.jsonl");
+  type Note = { readonly id: string; readonly note: string };
+  type Noted = { readonly pk: string; readonly raw: Note };
+  const pipelineOf = (name: string) => {
+    const sink = new MemorySink({
+      columnMap: { id: (s: Noted) => s.pk, note: (s: Noted) => s.raw.note },
+      mergeKeys: ["id"],
+      refuse: () => (isRefused ? "refused" : undefined),
+    });
+    const source = new MemorySource<Note>({ rows: [{ id: "1", note: `of ${name}` }], primaryKeyColumn: "id" });
+    const files = { deadLetterPath, journalPath: join(site, `${name}.db`), payloadLog: "off" } as const;
+    const pipeline = new Pipeline<Note>({
+      name,
+      source,
+      llmProvider: new MockProvider(),
+      onRowError: "dead_letter",
+      ...files,
+    });
+    return { sink, pipeline: pipeline.to(sink) };
+  };
+  let isRefused = true;
+  const [visits, bills] = [pipelineOf("visits"), pipelineOf("bills")];
+  await visits.pipeline.run();
+  await bills.pipeline.run();
+  isRefused = false;
+  const report = await visits.pipeline.replay();
+  assert.deepEqual(visits.sink.rows, [{ id: "1", note: "of visits" }]);
+  assert.deepEqual([report.successCount, report.remainingCount], [1, 1]);
+  assert.deepEqual(
+    readLines(deadLetterPath).map(({ pipeline }) => pipeline),
+    ["bills"],
+  );
+});
+
+test("what another process appends while the file is put in its place is in the new file", async () => {
+  const path = join(mkdtempSync(join(folder, "followed ")), "failed.jsonl");
+  const file = await DeadLetterFile.open(path, { runId: "run-1", pipeline: "bills" });
+  const row = { pk: "1", step: null, raw: { id: "1" }, partialState: {}, retryCount: 0 };
+  const error = new RowError("REFUSAL", "refused");
+  await file.add({ ...row, error });
+  renameSync(path, `${path}.kept`);
+  writeFileSync(path, "");
+  await file.add({ ...row, pk: "77", error });
+  await file.close();
+  assert.deepEqual(
+    readLines(path).map(({ pk }) => pk),
+    ["77"],
+  );
 });

@@ -18,14 +18,14 @@ test("a journal has its tables before it has its name", async () => {
   );
   assert.equal(existsSync(`${path}.new`), false);
   database.close();
-  await lock.release({ keepFile: true });
+  await lock.release();
 });
 
 test("the lock waits out somebody who only looks, and refuses who comes while it is held", async () => {
   const path = join(folder, "lock", "journal.db");
   const looking = await lockJournal(path);
-  setTimeout(() => void looking.release({ keepFile: true }), 40);
+  setTimeout(() => void looking.release(), 40);
   const lock = await lockJournal(path);
   await assert.rejects(lockJournal(path), { code: "JOURNAL_IN_USE", message: /in use by another process; wait until/ });
-  await lock.release({ keepFile: true });
+  await lock.release();
 });

@@ -13,7 +13,17 @@ const folder = temporaryFolder();
 function record(runId: string, status: RunRecord["status"]): RunRecord {
   const startedAt = new Date("2026-01-02T03:04:05Z");
   const endedAt = status === "running" ? null : new Date("2026-01-02T03:05:05Z");
-  const run = { runId, pipeline: "visits", sink: "memory", startedAt, endedAt, status, error: null, exitCode: null };
+  const run = {
+    runId,
+    pipeline: "visits",
+    kind: "run" as const,
+    sink: "memory",
+    startedAt,
+    endedAt,
+    status,
+    error: null,
+    exitCode: null,
+  };
   return { ...run, figures: new Tally(null).figures(0), processId: 1, host: "here" };
 }
 

@@ -67,7 +67,16 @@ test("a second run is refused, and told the first one's process and start", asyn
   assert.match((await refusal(path)).message, /in use by another process/);
   const startedAt = new Date("2026-01-02T03:04:05Z");
   await journal.keepRun({
-    ...{ runId: "run-1", pipeline: "visits", sink: "memory", startedAt, endedAt: null, status: "running", error: null },
+    ...{
+      runId: "run-1",
+      pipeline: "visits",
+      kind: "run",
+      sink: "memory",
+      startedAt,
+      endedAt: null,
+      status: "running",
+      error: null,
+    },
     ...{ exitCode: null, processId: 4711, host: "etl-7" },
     figures: {
       ...{ readCount: 0, successCount: 0, failureCount: 0, skippedCount: 0, unchangedCount: 0, pendingCount: 0 },

@@ -35,6 +35,7 @@ export function runRecord(given: Partial<RunRecord> = {}): RunRecord {
   return {
     runId: randomUUID(),
     pipeline: "visits",
+    kind: "run",
     sink: "/data/target.db/visits",
     startedAt: new Date(2026, 0, 2, 3, 4, 5),
     endedAt: new Date(2026, 0, 2, 3, 5, 10),

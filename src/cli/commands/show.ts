@@ -63,7 +63,7 @@ type Line = readonly [name: string, value: string];
 function history({ runId, pipeline, sink, journal, startedAt, endedAt, figures, ...run }: RunInJournal): Line[] {
   return [
     ["Run", runId],
-    ["Pipeline", pipeline],
+    ["Pipeline", run.kind === "replay" ? `${pipeline}, a replay of failed rows` : pipeline],
     ["Sink", sink],
     ["Journal", journal],
     ["Process", `${run.processId} on ${run.host}`],
@@ -127,5 +127,5 @@ function resume(run: RunInJournal, runs: readonly RunInJournal[]): string {
 /** Whether a run began later and took the same rows to the same sink. */
 function goesOnFrom(other: RunInJournal, run: RunInJournal): boolean {
   const isSame = other.journal === run.journal && other.pipeline === run.pipeline && other.sink === run.sink;
-  return isSame && other.startedAt > run.startedAt && other.status !== "refused";
+  return isSame && other.kind === "run" && other.startedAt > run.startedAt && other.status !== "refused";
 }

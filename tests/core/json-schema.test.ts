@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { asSchema, resolveReference } from "../../src/validation/json-schema.ts";
+import { asSchema, resolveReference } from "../../src/core/json-schema.ts";
 
 test("true and false, which are schemas as well, say nothing", () => {
   assert.deepEqual([asSchema(true), asSchema(false)], [{}, {}]);

@@ -1,0 +1,183 @@
+import { type ErrorOptions, LLMEtlError, OptionError, SinkError } from "../core/exceptions.ts";
+import { messageOf } from "../core/thrown.ts";
+import { checkOptions, isDuration, isFunctionMap, isName, isOneOf, isTextList, optional } from "../core/options.ts";
+import { readCatalog } from "../sql-server/catalog.ts";
+import { connectionChecks, type SQLServerConnectionOptions } from "../sql-server/connection-options.ts";
+import { type OpenConnection, SQLServerConnection } from "../sql-server/connection.ts";
+import { parseTableName, quoteIdentifier, quoteTableName } from "../sql-server/identifiers.ts";
+import { findTarget, type Strategy, type Target } from "../sql-server/target.ts";
+import { driverFacts, retryTransient } from "../sql-server/transient-errors.ts";
+import { WriteSession } from "../sql-server/write-session.ts";
+import type { ColumnMap, Sink, SinkContext, SinkSession } from "./base.ts";
+
+interface SQLServerSinkSettings<State, Column extends string> extends SQLServerConnectionOptions {
+  /**
+   * The table, which must exist: `visits` (in the schema dbo), `sales.visits` or `[my schema].[odd]]name]`. It is looked for in the
+   * database of the connection.
+   */
+  readonly targetTable: string;
+  /** What goes into each column. A column that is not here keeps what it holds, and gets its default in a new row. */
+  readonly columnMap: ColumnMap<State, Column>;
+  /**
+   * How long the server may be unavailable (failing over, restarting, busy) before the run stops, in milliseconds. It can be resumed.
+   * @default 300,000
+   */
+  readonly sinkTimeoutMs?: number | undefined;
+}
+
+export type SQLServerSinkOptions<State, Column extends string> = SQLServerSinkSettings<State, Column> &
+  (
+    | {
+        /**
+         * `merge` inserts a row, or updates the one with its key, by MERGE; `update_insert` does the same with UPDATE and INSERT, for servers
+         * and teams without MERGE. `update` enriches a table in place: a key that no row has is a row error. @default "merge"
+         */
+        readonly strategy?: "merge" | "update_insert" | "update" | undefined;
+        /** The columns by which rows are found: they need a primary key or a unique index of their own. */
+        readonly mergeKeys: readonly NoInfer<Column>[];
+      }
+    | {
+        /** Adds rows only: one that a unique index of the table refuses is a row error. */
+        readonly strategy: "insert";
+        readonly mergeKeys?: undefined;
+      }
+  );
+
+const name = "sql-server";
+
+/**
+ * Writes to a table of SQL Server, each batch in one transaction: the rows are loaded into a temporary table, and taken from there by
+ * one statement or two.
+ *
+ * @throws {OptionError} at construction; `open` throws a SinkError for a server that can't be reached, a TargetError for a table that does
+ * not fit; `write` a SinkDataError where the server refuses the data.
+ */
+export class SQLServerSink<State, Column extends string = string> implements Sink<State> {
+  readonly name: typeof name = name;
+  readonly keepsRows = true;
+  readonly columnMap: ColumnMap<State, Column>;
+  readonly targetTable: string;
+  /** None when inserting. */
+  readonly mergeKeys: readonly string[];
+  readonly strategy: NonNullable<SQLServerSinkOptions<State, Column>["strategy"]>;
+  readonly #connection: SQLServerConnection;
+  readonly #schema: string;
+  readonly #table: string;
+  readonly #timeoutMs: number;
+
+  constructor(options: SQLServerSinkOptions<State, Column>) {
+    checkOptions<SQLServerSinkOptions<State, Column>>("SQLServerSink", options, {
+      ...connectionChecks,
+      targetTable: isName,
+      columnMap: isFunctionMap,
+      sinkTimeoutMs: optional(isDuration(0)),
+      strategy: optional(isOneOf("merge", "update_insert", "insert", "update")),
+      mergeKeys: optional(isTextList),
+    });
+    const { targetTable, columnMap, strategy = "merge", mergeKeys, sinkTimeoutMs = 300_000 } = options;
+    const parsed = parseTableName(targetTable);
+    if (!parsed.ok) throw new OptionError("SQLServerSink", "targetTable", parsed.problem);
+    const { schema = "dbo", table } = parsed.name;
+    if (table.startsWith("#")) {
+      throw new OptionError("SQLServerSink", "targetTable", "expected a lasting table, got a temporary one");
+    }
+    this.columnMap = columnMap;
+    this.targetTable = targetTable;
+    this.#schema = schema;
+    this.#table = table;
+    this.strategy = strategy;
+    this.#timeoutMs = sinkTimeoutMs;
+    this.mergeKeys = checkKeys(strategy, mergeKeys, Object.keys(columnMap));
+    this.#connection = new SQLServerConnection("SQLServerSink", options);
+  }
+
+  /**
+   * Server, database, schema and table in lower case, whatever their spelling.
+   *
+   * @throws {SettingError} if neither an option nor the environment gives a connection
+   */
+  get identity(): string {
+    const table = [this.#schema, this.#table].map((part) =>
+      /^[\p{L}\p{N}_]+$/u.test(part) ? part : quoteIdentifier(part),
+    );
+    return `${this.#connection.identity}/${table.join(".").toLowerCase()}`;
+  }
+
+  readonly open = async ({ signal }: SinkContext): Promise<SinkSession> => {
+    signal.throwIfAborted();
+    const opened = await this.#connection.open({ signal, fail });
+    try {
+      const session = new WriteSession({
+        sink: name,
+        connection: opened,
+        target: await this.#preflight(opened, signal),
+        fail,
+        signal,
+        timeoutMs: this.#timeoutMs,
+        onClose: this.#connection.close,
+      });
+      await session.prove();
+      return session;
+    } catch (error) {
+      await this.#connection.close();
+      throw error;
+    }
+  };
+
+  async #preflight({ pool, driver }: OpenConnection, signal: AbortSignal): Promise<Target> {
+    const { server, database } = this.#connection.place;
+    const quoted = quoteTableName({ schema: this.#schema, table: this.#table });
+    const attempt = async (): Promise<Target> => {
+      const catalog = await readCatalog(pool, quoted, driver.NVarChar(driver.MAX));
+      return findTarget(catalog, {
+        sink: name,
+        place: `${server}/${database ?? catalog.server.database}`,
+        schema: this.#schema,
+        table: this.#table,
+        columns: Object.keys(this.columnMap),
+        mergeKeys: this.mergeKeys,
+        strategy: this.strategy,
+      });
+    };
+    try {
+      return await retryTransient(attempt, { signal, maxWaitMs: this.#timeoutMs });
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (cause instanceof LLMEtlError) throw cause;
+      const { numbers, codes } = driverFacts(cause);
+      const said = numbers[0] === undefined ? (codes[0] ?? "no error number") : `error ${numbers[0]}`;
+      throw fail(`the catalog of ${server} can't be read (${said})`, { cause, detail: messageOf(cause) });
+    }
+  }
+}
+
+function checkKeys(
+  strategy: Strategy,
+  mergeKeys: readonly string[] | undefined,
+  columns: readonly string[],
+): readonly string[] {
+  if (strategy === "insert") {
+    if (mergeKeys !== undefined) throw keysError(`expected none with strategy "insert", got ${mergeKeys.length}`);
+    return [];
+  }
+  if (mergeKeys === undefined || mergeKeys.length === 0) {
+    throw keysError(`expected at least one column, got none; strategy "${strategy}" finds rows by them`);
+  }
+  const unknown = mergeKeys.find((key) => !columns.includes(key));
+  if (unknown !== undefined) {
+    throw keysError(`expected columns of the columnMap (${columns.join(", ")}), got "${unknown}"`);
+  }
+  if (new Set(mergeKeys).size < mergeKeys.length) throw keysError("expected each column once, got one twice");
+  if (strategy === "update" && mergeKeys.length === columns.length) {
+    throw keysError(`expected a column in the columnMap that is no merge key: strategy "update" has nothing to update`);
+  }
+  return mergeKeys;
+}
+
+function keysError(problem: string): OptionError {
+  return new OptionError("SQLServerSink", "mergeKeys", problem);
+}
+
+function fail(problem: string, options?: ErrorOptions): SinkError {
+  return new SinkError(name, problem, options);
+}

@@ -1,0 +1,161 @@
+import { type ErrorOptions, SourceError } from "../core/exceptions.ts";
+import { checkOptions, isCount, isDuration, isName, isObject, isPath, optional } from "../core/options.ts";
+import { type QueryText, queryText, type QueryTextOptions } from "../core/query-text.ts";
+import {
+  connectionChecks,
+  type ConnectionSeams,
+  type SQLServerConnectionOptions,
+} from "../sql-server/connection-options.ts";
+import { SQLServerConnection } from "../sql-server/connection.ts";
+import { bindParameters } from "../sql-server/parameters.ts";
+import { type PageSettings, pagingParameters, ReadSession } from "../sql-server/read-session.ts";
+import { requireQuery } from "../sql-server/statement.ts";
+import type { Parameters, ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
+
+interface SQLServerSourceSettings<Row extends object> extends SQLServerConnectionOptions {
+  /** The result column that identifies a row. */
+  readonly primaryKeyColumn: NoInfer<keyof Row & string>;
+  /** What each row must be; gives `Row`. Without it write `new SQLServerSource<Row>(…)`. */
+  readonly schema?: RowSchema<Row> | undefined;
+  /**
+   * Values for the `@name` in the SQL, each under its bare name; those given at run time win. A value gives its type: text
+   * NVARCHAR, a whole number INT or BIGINT, another number FLOAT, a bigint BIGINT or DECIMAL(38,0), a boolean BIT, a Date
+   * DATETIME2(7) in UTC, bytes VARBINARY, null NVARCHAR.
+   */
+  readonly parameters?: Parameters | undefined;
+  /** Reads in pages, so that no SELECT stays open while steps are at work, and a broken connection is no end. @default one SELECT */
+  readonly paging?: SQLServerPaging<Row> | undefined;
+  /** For how long a server that can't be reached, or fails in passing, is tried again, in milliseconds. @default 300,000 */
+  readonly sourceTimeoutMs?: number | undefined;
+}
+
+/**
+ * How a query is read in pages: it holds `@after` (NULL, then the last key that came) and `@page_size`, and its keys are
+ * unique and ascending. Without OPTION (RECOMPILE) the server looks for each page from the table's beginning.
+ *
+ * @example
+ * SELECT TOP (@page_size) id, note FROM dbo.visits
+ * WHERE (@after IS NULL OR id > @after) ORDER BY id OPTION (RECOMPILE)
+ */
+export interface SQLServerPaging<Row extends object> {
+  /** The result column by which the rows are ordered. It needs a unique index: without, each page sorts the table. */
+  readonly keyColumn: NoInfer<keyof Row & string>;
+  /** Rows of a page; they are held in memory. @default 1,000 */
+  readonly pageSize?: number | undefined;
+}
+
+export type SQLServerSourceOptions<Row extends object> = SQLServerSourceSettings<Row> & QueryTextOptions;
+
+/**
+ * Reads the rows of one query, as the server makes them, over a connection of its own (or of the `pool`). What each SQL type
+ * becomes is told in docs/sql-server.md; no digit is lost, and a type without a JavaScript value is refused.
+ *
+ * @throws {OptionError} at construction; `read` throws a SourceError for a server, a file, a query or parameters that are not
+ * right, before the first row, and for a connection that breaks among the rows of a query that is not paged.
+ */
+export class SQLServerSource<Row extends object> implements Source<Row> {
+  readonly name = "sql-server";
+  readonly primaryKeyColumn: keyof Row & string;
+  readonly schema: RowSchema<Row> | undefined;
+  readonly #connect: () => SQLServerConnection;
+  readonly #query: QueryText;
+  readonly #parameters: Parameters;
+  readonly #paging: PageSettings | undefined;
+  readonly #sourceTimeoutMs: number;
+  readonly #seams: ConnectionSeams;
+
+  /** @param seams what a test puts in the place of environment, driver and timer */
+  constructor(options: SQLServerSourceOptions<Row>, seams: ConnectionSeams = {}) {
+    checkOptions<SQLServerSourceOptions<Row>>(owner, options, {
+      ...connectionChecks,
+      primaryKeyColumn: isName,
+      schema: optional(isObject),
+      parameters: optional(isObject),
+      paging: optional(isObject),
+      sourceTimeoutMs: optional(isDuration(0)),
+      sql: optional(isName),
+      sqlFile: optional(isPath),
+    });
+    const { primaryKeyColumn, schema, parameters = {}, paging, sourceTimeoutMs = 300_000 } = options;
+    const { connectionString, pool, tokenCredential } = options;
+    this.primaryKeyColumn = primaryKeyColumn;
+    this.schema = schema;
+    this.#query = queryText(owner, options, fail);
+    this.#parameters = parameters;
+    this.#paging = paging === undefined ? undefined : pageSettings(paging);
+    this.#sourceTimeoutMs = sourceTimeoutMs;
+    this.#seams = seams;
+    // One for each reading: the first to end must not close what another still reads from.
+    this.#connect = () => new SQLServerConnection(owner, { connectionString, pool, tokenCredential }, seams);
+    this.#connect();
+  }
+
+  readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);
+
+  async *#rows({ signal, parameters: given }: ReadContext): AsyncGenerator<SourceRow> {
+    signal.throwIfAborted();
+    const text = await this.#query.read();
+    const parameters = this.#bind(text, { ...this.#parameters, ...given });
+    const connection = this.#connect();
+    const paging = this.#paging;
+    const session = new ReadSession({
+      connection,
+      signal,
+      fail,
+      where: this.#query.where,
+      text,
+      parameters,
+      required: {
+        primaryKeyColumn: this.primaryKeyColumn,
+        ...(paging !== undefined && { "paging.keyColumn": paging.keyColumn }),
+      },
+      maxWaitMs: this.#sourceTimeoutMs,
+      sleep: this.#seams.sleep,
+    });
+    try {
+      let position = 1;
+      for await (const raw of paging === undefined ? session.readAll() : session.readPages(paging)) {
+        yield { position, raw };
+        position += 1;
+        signal.throwIfAborted();
+      }
+    } finally {
+      await connection.close();
+    }
+  }
+
+  #bind(sql: string, given: Parameters): ReturnType<typeof bindParameters> {
+    const { variables, words } = requireQuery(sql, this.#query.where, fail);
+    if (this.#paging === undefined) return bindParameters(variables, given, this.#query.where, fail);
+    const missing = pagingParameters.find((name) => !variables.includes(name));
+    if (missing !== undefined || !words.includes("ORDER")) {
+      const lack = missing === undefined ? "an ORDER BY" : `the parameter @${missing}`;
+      const form = "SELECT TOP (@page_size) … WHERE (@after IS NULL OR key > @after) ORDER BY key OPTION (RECOMPILE)";
+      throw fail(`${this.#query.where} is read in pages and lacks ${lack}; expected the form ${form}`);
+    }
+    const own = pagingParameters.find((name) => Object.hasOwn(given, name));
+    if (own !== undefined) throw fail(`the parameter "${own}" is bound by paging; leave it out of the parameters`);
+    const wanted = variables.filter((name) => !pagingParameters.includes(name));
+    return bindParameters(wanted, given, this.#query.where, fail);
+  }
+}
+
+interface UncheckedPaging {
+  readonly keyColumn: string;
+  readonly pageSize?: number | undefined;
+}
+
+const owner = "SQLServerSource";
+
+function pageSettings({ keyColumn, pageSize = 1_000, ...rest }: UncheckedPaging): PageSettings {
+  checkOptions<PageSettings>(
+    `${owner} paging`,
+    { keyColumn, pageSize, ...rest },
+    { keyColumn: isName, pageSize: isCount(1) },
+  );
+  return { keyColumn, pageSize };
+}
+
+function fail(problem: string, options?: ErrorOptions): SourceError {
+  return new SourceError("sql-server", problem, options);
+}

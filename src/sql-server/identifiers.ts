@@ -1,0 +1,91 @@
+/** The longest name that SQL Server takes, in UTF-16 code units. */
+export const longestIdentifier = 128;
+
+/**
+ * The name as SQL Server reads it back, whatever is in it. Names are not folded: which are equal is the database's
+ * collation's matter.
+ *
+ * @throws {TypeError} for a name that no object can have; the message does not hold it
+ */
+export function quoteIdentifier(name: string): string {
+  const problem = identifierProblem(name);
+  if (problem !== undefined) throw new TypeError(`a name in SQL ${problem}`);
+  return `[${name.replaceAll("]", "]]")}]`;
+}
+
+/** Why no object can have this name, if so; it completes "a name …". */
+export function identifierProblem(name: string): string | undefined {
+  if (name === "") return "can't be empty";
+  if (name.length > longestIdentifier)
+    return `has at most ${longestIdentifier} characters, this one has ${name.length}`;
+  if (name.includes("\0")) return "can't hold a NUL character";
+  if (!name.isWellFormed()) return "can't hold half of a surrogate pair";
+  return undefined;
+}
+
+export interface TableName {
+  /** Undefined where the name has one part: then it is the login's default schema. */
+  readonly schema: string | undefined;
+  readonly table: string;
+}
+
+export type ParsedTableName =
+  | { readonly ok: true; readonly name: TableName }
+  | {
+      readonly ok: false;
+      /** What was expected, what was found and what to do. */
+      readonly problem: string;
+    };
+
+const part = /\[(?:[^\]]|\]\])*\]|"(?:[^"]|"")*"|[\p{L}_#][\p{L}\p{M}\p{N}_$#@]*/uy;
+
+/** `t`, `dbo.t`, `[my schema].[odd]]name]`, `"my schema"."odd ""name"`: a closing quote within a part is doubled. */
+export function parseTableName(text: string): ParsedTableName {
+  const parts = splitName(text);
+  if (parts === undefined) {
+    const spelling =
+      "t, dbo.t or [my schema].[odd]]name], with a name of other signs than letters, digits and _ $ # @ in brackets";
+    return { ok: false, problem: `expected a table's name: ${spelling}` };
+  }
+  if (parts.length > 2) {
+    const found = parts.length === 3 ? "the name of a database" : `${parts.length} parts`;
+    const remedy = "name the database in the connection string (Database=…)";
+    return {
+      ok: false,
+      problem: `expected a table's name, with its schema or without, got one with ${found}; ${remedy}`,
+    };
+  }
+  const [schema, table] = parts.length === 2 ? parts : [undefined, ...parts];
+  for (const name of parts) {
+    const problem = identifierProblem(name);
+    if (problem !== undefined) return { ok: false, problem: `a name ${problem}` };
+  }
+  return { ok: true, name: { schema, table: table ?? "" } };
+}
+
+/** The name as it stands in a statement. */
+export function quoteTableName({ schema, table }: TableName): string {
+  return schema === undefined ? quoteIdentifier(table) : `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
+}
+
+/** Undefined if the text is no name. The parts between two dots may be blank, as in `database..t`. */
+function splitName(text: string): readonly string[] | undefined {
+  const trimmed = text.trim();
+  const parts: string[] = [];
+  for (let index = 0; ; index += 1) {
+    part.lastIndex = index;
+    const [found] = part.exec(trimmed) ?? [];
+    const skipped = found === undefined && trimmed[index] === "." && parts.length > 0;
+    if (found === undefined && !skipped) return undefined;
+    parts.push(unquote(found ?? ""));
+    index += found?.length ?? 0;
+    if (index === trimmed.length) return parts;
+    if (trimmed[index] !== ".") return undefined;
+  }
+}
+
+function unquote(quoted: string): string {
+  if (quoted.startsWith("[")) return quoted.slice(1, -1).replaceAll("]]", "]");
+  if (quoted.startsWith('"')) return quoted.slice(1, -1).replaceAll('""', '"');
+  return quoted;
+}

@@ -1,0 +1,92 @@
+import type { ConnectionPool, Request } from "mssql";
+
+/** The commit failed in a way that leaves open whether it was carried out. Its cause says what happened. */
+export class CommitInDoubtError extends Error {
+  constructor(cause: unknown) {
+    super("the outcome of a commit is not known", { cause });
+    this.name = "CommitInDoubtError";
+  }
+}
+
+/** Runs a statement by way of a new request on the transaction's connection; an abort cancels it. */
+export type Run = <Result>(use: (request: Request) => Promise<Result>) => Promise<Result>;
+
+/**
+ * Does `work` in one transaction on one connection of the pool: committed where it returns true as its second part, else rolled back.
+ *
+ * @throws {CommitInDoubtError}; what `work` threw, with the failure of the rollback if that failed, too; the signal's reason
+ */
+export async function inTransaction<Result>(
+  pool: ConnectionPool,
+  signal: AbortSignal,
+  work: (run: Run) => Promise<readonly [result: Result, commit: boolean]>,
+): Promise<Result> {
+  signal.throwIfAborted();
+  const transaction = pool.transaction();
+  await begin(transaction, signal);
+  let outcome: readonly [Result, boolean];
+  try {
+    outcome = await work((use) => cancellable(transaction.request(), signal, use));
+    signal.throwIfAborted();
+  } catch (error) {
+    const reason: unknown = signal.aborted ? signal.reason : error;
+    throw await rolledBack(transaction, reason);
+  }
+  const [result, commit] = outcome;
+  if (!commit) {
+    await transaction.rollback();
+    return result;
+  }
+  try {
+    await transaction.commit();
+  } catch (cause) {
+    throw new CommitInDoubtError(cause);
+  }
+  return result;
+}
+
+type Transaction = ReturnType<ConnectionPool["transaction"]>;
+
+/** The driver takes no signal while it waits for a connection: what comes of it after an abort is given back. */
+async function begin(transaction: Transaction, signal: AbortSignal): Promise<void> {
+  const begun = transaction.begin();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([begun, aborted.promise]);
+  } catch (error) {
+    if (signal.aborted) void Promise.allSettled([begun.then(() => transaction.rollback())]);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function cancellable<Result>(
+  request: Request,
+  signal: AbortSignal,
+  use: (request: Request) => Promise<Result>,
+): Promise<Result> {
+  signal.throwIfAborted();
+  request.arrayRowMode = false; // a pool of the user's may have it as its default
+  const cancel = (): void => request.cancel();
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    return await use(request);
+  } finally {
+    signal.removeEventListener("abort", cancel);
+  }
+}
+
+/** What to throw after a rollback. The server may have rolled back already, as it does on most errors. */
+async function rolledBack(transaction: Transaction, error: unknown): Promise<unknown> {
+  try {
+    await transaction.rollback();
+  } catch (failure) {
+    const code = failure instanceof Error && "code" in failure ? failure.code : undefined;
+    if (code === "EABORT" || code === "ENOTBEGUN") return error;
+    return new AggregateError([error, failure], "a batch failed, and so did its rollback");
+  }
+  return error;
+}

@@ -1,0 +1,27 @@
+import { foldName } from "./identifiers.ts";
+
+/**
+ * How many characters a column is declared to hold, by its type (`VARCHAR(100)`: SQLite does not enforce it) or by a check
+ * that says nothing else (`CHECK (length(summary) <= 500)`, also with `summary IS NULL OR` before it). Undefined without.
+ */
+export function declaredLength(column: string, declaredType: string, tableSQL: string): number | undefined {
+  const [, ofType] = /CHAR[^(]*\(\s*(\d+)\s*\)/i.exec(declaredType) ?? [];
+  const lengths = ofType === undefined ? [] : [Number(ofType)];
+  for (const [, nullable, checked = "", operator, limit] of tableSQL.matchAll(lengthCheck)) {
+    if (foldName(unquote(checked)) !== foldName(column)) continue;
+    if (nullable !== undefined && foldName(unquote(nullable)) !== foldName(column)) continue;
+    lengths.push(Number(limit) - (operator === "<" ? 1 : 0));
+  }
+  return lengths.length === 0 ? undefined : Math.min(...lengths);
+}
+
+const name = String.raw`("(?:[^"]|"")+"|\[[^\]]+\]|[\w$]+)`;
+const lengthCheck = new RegExp(
+  String.raw`CHECK\s*\(\s*(?:${name}\s+IS\s+NULL\s+OR\s+)?length\s*\(\s*${name}\s*\)\s*(<=?)\s*(\d+)\s*\)`,
+  "gi",
+);
+
+function unquote(text: string): string {
+  if (text.startsWith('"')) return text.slice(1, -1).replaceAll('""', '"');
+  return text.startsWith("[") ? text.slice(1, -1) : text;
+}

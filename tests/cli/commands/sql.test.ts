@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import enriched from "../../fixtures/pipelines/enriched.ts";
+import { startTargetServer } from "../../support/sql-server-target.ts";
+import { type Outcome, commandLine } from "../../support/terminal.ts";
+
+const pathOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+const fixture = (name: string): string => pathOf(`../../fixtures/pipelines/${name}.ts`);
+const createTable = async (...words: string[]): Promise<Outcome> => commandLine(["sql", "create-table", ...words]);
+
+/** Takes the variable away, or sets it, until the test has ended. */
+function setConnection(t: TestContext, value: string | undefined): void {
+  const { SQL_SERVER_CONN: before } = process.env;
+  const set = (to: string | undefined): void => {
+    if (to === undefined) delete process.env["SQL_SERVER_CONN"];
+    else process.env["SQL_SERVER_CONN"] = to;
+  };
+  set(value);
+  t.after(() => set(before));
+}
+
+const enrichedSQL = `CREATE TABLE [dbo].[enriched_encounters] (
+  [encounter_id] NVARCHAR(450) NOT NULL, -- a key has at most 900 bytes: make sure that this is wide enough
+  [visit_category] NVARCHAR(50) NOT NULL,
+  [confidence] DECIMAL(5,4) NOT NULL,
+  [clinical_summary] NVARCHAR(MAX) NOT NULL,
+  [processed_at] DATETIME2(3) NOT NULL, -- UTC
+  CONSTRAINT [PK_enriched_encounters] PRIMARY KEY ([encounter_id])
+);
+
+CREATE INDEX [IX_enriched_encounters_processed_at] ON [dbo].[enriched_encounters] ([processed_at]);
+`;
+
+test("it prints the table of the pipeline's sink on stdout, without a connection", async (t) => {
+  setConnection(t, undefined);
+  assert.deepEqual(await createTable(fixture("enriched")), { exitCode: 0, stdout: enrichedSQL, stderr: "" });
+});
+
+test("the table that was printed passes the sink's preflight, and the pipeline fills it", async (t) => {
+  const server = await startTargetServer({}, t);
+  setConnection(t, server.connectionString);
+  const { stdout } = await createTable(fixture("enriched"));
+  assert.equal(server.logins.length, 0);
+  await server.run(stdout);
+  const { status, successCount, error } = await enriched.run();
+  assert.deepEqual([status, successCount, error], ["completed", 2, null]);
+  const keys = server
+    .table("dbo.enriched_encounters")
+    .rows()
+    .map((row) => row["encounter_id"]);
+  assert.deepEqual(keys.toSorted(), ["enc_1", "enc_2"]);
+});
+
+test("--table and --dialect give another name and another database", async () => {
+  const { exitCode, stdout } = await createTable(
+    fixture("enriched"),
+    "--dialect",
+    "sqlite",
+    "--table",
+    '"odd ""name"""',
+  );
+  assert.equal(exitCode, 0);
+  assert.match(stdout, /^CREATE TABLE "odd ""name""" \(\n {2}"encounter_id" TEXT NOT NULL,\n/);
+  const database = new DatabaseSync(":memory:");
+  database.exec(stdout);
+  database.close();
+  const renamed = await createTable(fixture("enriched"), "--table", "[my schema].[odd]]name]");
+  assert.match(renamed.stdout, /^CREATE TABLE \[my schema\]\.\[odd\]\]name\] \(/);
+});
+
+test("a sink that writes to no table: it says what to give, exit code 2", async () => {
+  const { exitCode, stdout, stderr } = await createTable(fixture("good"));
+  assert.deepEqual([exitCode, stdout], [2, ""]);
+  assert.match(
+    stderr,
+    /"--table": the sink "memory" writes to no table .*: give --table <name> and --dialect sql-server or sqlite \[INVALID_OPTION\]\n$/,
+  );
+  const named = await createTable(fixture("good"), "--table", "t");
+  assert.match(named.stderr, /"--dialect": .*: give --dialect sql-server or sqlite \[/);
+  const spoken = await createTable(fixture("good"), "--dialect", "sqlite");
+  assert.match(spoken.stderr, /"--table": .*: give --table <name> \[/);
+  const both = await createTable(fixture("good"), "--dialect", "sqlite", "--table", "t");
+  assert.equal(
+    both.stdout,
+    'CREATE TABLE "t" (\n  "id" TEXT NOT NULL,\n  CONSTRAINT "PK_t" PRIMARY KEY ("id")\n) STRICT;\n',
+  );
+});
+
+test("a name that the dialect does not know, a dialect that is none, and no module are usage errors", async () => {
+  const foreign = await createTable(fixture("enriched"), "--dialect", "sqlite");
+  assert.deepEqual([foreign.exitCode, foreign.stdout], [2, ""]);
+  assert.match(foreign.stderr, /sql create-table: option "--table": the only schema is "main", got "dbo"/);
+  const unknown = await createTable(fixture("enriched"), "--dialect", "oracle");
+  assert.deepEqual([unknown.exitCode, unknown.stdout], [2, ""]);
+  assert.match(unknown.stderr, /Allowed choices are sql-server, sqlite/);
+  assert.equal((await createTable()).exitCode, 2);
+  assert.match((await createTable(fixture("no-sink"))).stderr, /PIPELINE_MODULE_INVALID/);
+  assert.equal((await commandLine(["sql"])).exitCode, 2);
+});
+
+test("the example's table, in its own database and for SQL Server", async () => {
+  const isBuilt = existsSync(pathOf("../../../dist/index.js"));
+  assert.ok(isBuilt, "dist/ is not there, and the example imports it: run `npm run build` first");
+  const example = pathOf("../../../examples/patient_classification/pipeline.ts");
+  const own = await createTable(example);
+  assert.equal(
+    own.stdout,
+    `CREATE TABLE "enriched_encounters" (
+  "encounter_id" TEXT NOT NULL,
+  "visit_category" TEXT NOT NULL,
+  "confidence" REAL NOT NULL,
+  "clinical_summary" TEXT NOT NULL CHECK (length("clinical_summary") <= 300),
+  "processed_at" TEXT NOT NULL, -- ISO 8601
+  "model" TEXT,
+  CONSTRAINT "PK_enriched_encounters" PRIMARY KEY ("encounter_id")
+) STRICT;
+
+CREATE INDEX "IX_enriched_encounters_processed_at" ON "enriched_encounters" ("processed_at");
+`,
+    own.stderr,
+  );
+  const { stdout } = await createTable(example, "--dialect", "sql-server", "--table", "dbo.enriched_encounters");
+  assert.equal(
+    stdout,
+    enrichedSQL
+      .replace("[clinical_summary] NVARCHAR(MAX)", "[clinical_summary] NVARCHAR(300)")
+      .replace("-- UTC\n", "-- UTC\n  [model] NVARCHAR(200) NULL,\n"),
+  );
+});

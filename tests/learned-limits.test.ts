@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { ClassifierStep, Pipeline, SummarizerStep } from "../src/index.ts";
+import type { LLMRequest } from "../src/llm/providers/base.ts";
+import { MockProvider } from "../src/llm/providers/mock.ts";
+import { SQLServerSink } from "../src/sinks/sql-server.ts";
+import { SQLiteSink } from "../src/sinks/sqlite.ts";
+import { MemorySource } from "../src/testing/memory-source.ts";
+import { startTargetServer } from "./support/sql-server-target.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+
+interface Note {
+  readonly id: string;
+  readonly text: string;
+}
+
+const folder = temporaryFolder();
+let count = 0;
+
+/** Runs one note into a table of these columns, with these summaries as answers; answers of earlier runs are reused. */
+async function summarize(columns: string, summaries: readonly string[], journalPath?: string) {
+  const databasePath = join(folder, `${(count += 1)}.db`);
+  const database = new DatabaseSync(databasePath);
+  database.exec(`CREATE TABLE summaries (id TEXT PRIMARY KEY, kind TEXT, ${columns})`);
+  const requests: LLMRequest[] = [];
+  const answers = [...summaries];
+  const llmProvider = new MockProvider({
+    responses: (request) => {
+      if (request.schema.name !== "summary") return undefined;
+      requests.push(request);
+      return { json: { reasoning: "So.", text: answers.shift() ?? assert.fail("one call too many") } };
+    },
+  });
+  const source = new MemorySource<Note>({ rows: [{ id: "1", text: "A card was lost" }], primaryKeyColumn: "id" });
+  const journal = journalPath === undefined ? { journal: "off" as const } : { journalPath };
+  const report = await new Pipeline<Note>({ name: "limits", source, llmProvider, payloadLog: "off", ...journal })
+    .step(
+      new ClassifierStep({
+        name: "kind",
+        taxonomy: [
+          { name: "Card", definition: "A lost card" },
+          { name: "Transfer", definition: "Money sent" },
+        ],
+        inputMap: { text: (s) => s.raw.text },
+        outputKey: "kind",
+      }),
+    )
+    .step(new SummarizerStep({ name: "summary", inputMap: { text: (s) => s.raw.text }, outputKey: "summary" }))
+    .to(
+      new SQLiteSink({
+        databasePath,
+        targetTable: "summaries",
+        mergeKeys: ["id"],
+        columnMap: {
+          id: (s) => s.pk,
+          kind: (s) => s.processed.kind.category,
+          summary: (s) => s.processed.summary.text,
+        },
+      }),
+    )
+    .run();
+  const written = database.prepare("SELECT summary FROM summaries").all();
+  database.close();
+  return { report, requests, written: written.map(({ summary }) => summary) };
+}
+
+test("a column's length reaches the model, and an answer that is too long for it is asked for again", async () => {
+  for (const column of ["summary VARCHAR(20)", "summary TEXT CHECK (length(summary) <= 20)"]) {
+    const long = "A card was lost, and nobody knows where";
+    const { report, requests, written } = await summarize(column, [long, "A card was lost"]);
+    assert.deepEqual(written, ["A card was lost"]);
+    assert.deepEqual([report.successCount, report.usage.reAsks], [1, 1]);
+    assert.match(JSON.stringify(requests[0]?.schema.json), /Limits: .*\\"maxLength\\":20\}/);
+    assert.match(requests[1]?.messages.at(-1)?.content ?? "", /- text: must have at most 20 characters, got 39/);
+  }
+});
+
+test("an answer that a run without the limit was given is reused if it fits, and asked for again if it does not", async () => {
+  const journalPath = join(folder, "limits.journal.db");
+  const text = "A card was lost";
+  await summarize("summary TEXT", [text], journalPath);
+  const wide = await summarize("summary VARCHAR(20)", [], journalPath);
+  assert.deepEqual([wide.written, wide.requests.length], [[text], 0]);
+  const narrow = await summarize("summary VARCHAR(10)", ["Card lost"], journalPath);
+  assert.deepEqual([narrow.written, narrow.requests.length], [["Card lost"], 1]);
+  assert.match(narrow.requests[0]?.messages.at(-1)?.content ?? "", /at most 10 characters, got 15/);
+});
+
+test("a category that its column can't hold refuses the run before the first call", async () => {
+  await assert.rejects(summarize("summary TEXT, CHECK (length(kind) <= 6)", []), {
+    code: "TARGET_MISMATCH",
+    message: /"kind" can't hold "Transfer", which step "kind" may answer/,
+  });
+});
+
+test("SQL Server's NVARCHAR(100), DECIMAL(3,2) and NVARCHAR(500) reach the model, and nothing is sent that would be refused", async (t) => {
+  const server = await startTargetServer(
+    {
+      sql: `CREATE TABLE dbo.enriched (id VARCHAR(20) NOT NULL PRIMARY KEY, category NVARCHAR(100) NOT NULL,
+        confidence DECIMAL(3,2) NOT NULL, summary NVARCHAR(500) NOT NULL)`,
+    },
+    t,
+  );
+  const requests: LLMRequest[] = [];
+  const llmProvider = new MockProvider({
+    responses: (request) => {
+      requests.push(request);
+      if (request.schema.name === "kind") return { json: { reasoning: "So.", category: "Card", confidence: 0.876 } };
+      return {
+        json: { reasoning: "So.", text: request.messages.length === 2 ? "long ".repeat(120) : "A card was lost." },
+      };
+    },
+  });
+  const report = await new Pipeline<Note>({
+    name: "limits",
+    source: new MemorySource<Note>({ rows: [{ id: "1", text: "A card was lost" }], primaryKeyColumn: "id" }),
+    llmProvider,
+    ...{ payloadLog: "off", journal: "off" },
+  })
+    .step(
+      new ClassifierStep({
+        name: "kind",
+        taxonomy: [
+          { name: "Card", definition: "A lost card" },
+          { name: "Transfer", definition: "Money sent" },
+        ],
+        inputMap: { text: (s) => s.raw.text },
+        outputKey: "kind",
+      }),
+    )
+    .step(new SummarizerStep({ name: "summary", inputMap: { text: (s) => s.raw.text }, outputKey: "summary" }))
+    .to(
+      new SQLServerSink({
+        connectionString: server.connectionString,
+        targetTable: "dbo.enriched",
+        mergeKeys: ["id"],
+        columnMap: {
+          id: (s) => s.pk,
+          category: (s) => s.processed.kind.category,
+          confidence: (s) => s.processed.kind.confidence,
+          summary: (s) => s.processed.summary.text,
+        },
+      }),
+    )
+    .run();
+  assert.deepEqual([report.status, report.successCount, report.usage.reAsks], ["completed", 1, 1]);
+  assert.deepEqual(server.table("dbo.enriched").rows(), [
+    { id: "1", category: "Card", confidence: "0.88", summary: "A card was lost." },
+  ]);
+  const [kind, summary, again] = requests;
+  assert.match(JSON.stringify(kind?.schema.json), /Limits: \{\\"minimum\\":0,\\"maximum\\":1\}/); // the schema's own are tighter
+  assert.match(JSON.stringify(summary?.schema.json), /\\"maxLength\\":500/);
+  assert.match(again?.messages.at(-1)?.content ?? "", /- text: .*500.*600/);
+  const refused = server.statements.filter(({ text }) => /ROLLBACK/.test(text));
+  assert.equal(refused.length, 1, "of the preflight"); // which takes its empty batch back
+});

@@ -1,0 +1,84 @@
+import { randomBytes } from "node:crypto";
+import { after, before } from "node:test";
+import type { ConnectionPool } from "mssql";
+import { SQLServerConnection } from "../../src/sql-server/connection.ts";
+import { quoteIdentifier, quoteTableName } from "../../src/sql-server/identifiers.ts";
+
+/** Why the suites are skipped; false if they are not. */
+export const noServer: string | false =
+  (process.env["SQL_SERVER_CONN"] ?? "").trim() === ""
+    ? "SQL_SERVER_CONN is not set: give it the connection string of a SQL Server"
+    : false;
+
+export type ServerRow = Readonly<Record<string, unknown>>;
+
+/** The server of SQL_SERVER_CONN, with a schema that is there for the tests of one file. */
+export interface RealServer {
+  /** Runs T-SQL in a batch of its own. */
+  readonly run: (sql: string) => Promise<readonly ServerRow[]>;
+  /** A new table in the schema: its quoted name. */
+  readonly create: (name: string, columns: string) => Promise<string>;
+  readonly drop: (name: string) => Promise<void>;
+  /** Why the server can't run MERGE; undefined if it can. */
+  readonly refusalOfMerge: () => Promise<string | undefined>;
+}
+
+/** Makes the schema before the tests of a suite, and drops it after them, whatever became of them. */
+export function realServer(): RealServer {
+  const schema = `llm_etl_test_${randomBytes(6).toString("hex")}`;
+  const connection = new SQLServerConnection("test:sql-server", {});
+  const tables = new Set<string>();
+  let pool: ConnectionPool | undefined;
+
+  const run = async (sql: string): Promise<readonly ServerRow[]> => {
+    if (pool === undefined) throw new Error("the server was not reached");
+    const { recordset } = await pool.request().batch<ServerRow>(sql);
+    return recordset ?? [];
+  };
+  const drop = async (name: string): Promise<void> => {
+    await run(`DROP TABLE IF EXISTS ${quoteTableName({ schema, table: name })}`);
+    tables.delete(name);
+  };
+  const create = async (name: string, columns: string): Promise<string> => {
+    const quoted = quoteTableName({ schema, table: name });
+    tables.add(name);
+    await run(`CREATE TABLE ${quoted} (${columns})`);
+    return quoted;
+  };
+
+  before(async () => {
+    const fail = (problem: string): Error => new Error(problem);
+    ({ pool } = await connection.open({ signal: AbortSignal.timeout(60_000), fail }));
+    await run(`CREATE SCHEMA ${quoteIdentifier(schema)}`);
+  });
+  after(async () => {
+    try {
+      for (const name of tables) await drop(name);
+      await run(`DROP SCHEMA ${quoteIdentifier(schema)}`);
+    } finally {
+      await connection.close();
+    }
+  });
+
+  return {
+    run,
+    create,
+    drop,
+    refusalOfMerge: async () => {
+      const table = await create("merge_probe", "id INT NOT NULL PRIMARY KEY, value INT NULL");
+      try {
+        await run(
+          `MERGE INTO ${table} WITH (HOLDLOCK) AS t USING (SELECT 1 AS id, 2 AS value) AS s ON t.id = s.id
+          WHEN MATCHED THEN UPDATE SET value = s.value WHEN NOT MATCHED THEN INSERT (id, value) VALUES (s.id, s.value);`,
+        );
+        return undefined;
+      } catch (error) {
+        const number = error instanceof Error && "number" in error ? error.number : undefined;
+        if (typeof number !== "number") throw error; // not a refusal: the connection is gone, or the like
+        return `the server refuses MERGE (error ${number})`;
+      } finally {
+        await drop("merge_probe");
+      }
+    },
+  };
+}

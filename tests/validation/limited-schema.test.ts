@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import type { FieldLimit } from "../../src/core/learned-limits.ts";
+import { LimitedSchemas, misfits } from "../../src/validation/limited-schema.ts";
+import { limitsIn, toStrictSchema } from "../../src/validation/strict-schema.ts";
+
+const schema = z.object({
+  text: z.string().max(300).describe("The summary"),
+  free: z.string().describe("Anything"),
+  score: z.number().min(0).max(1),
+  kind: z.enum(["a", "b"]),
+  part: z.object({ of: z.string() }),
+});
+const { json } = toStrictSchema(schema);
+
+function limit(path: string, words: FieldLimit["schema"], problem?: string): FieldLimit {
+  const problemOf = () => (problem === undefined ? undefined : { message: problem, detail: problem });
+  return { path: path.split("."), column: path, schema: words, problemOf };
+}
+
+function described(limits: readonly FieldLimit[], field: string): unknown {
+  const made = new LimitedSchemas(json).get(limits)?.properties?.[field];
+  return typeof made === "object" ? made.description : undefined;
+}
+
+test("a column's limit stands in the field's description, beside what stood there; the tighter one counts", () => {
+  assert.equal(described([limit("free", { maxLength: 500 })], "free"), 'Anything Limits: {"maxLength":500}');
+  assert.equal(described([limit("text", { maxLength: 100 })], "text"), 'The summary Limits: {"maxLength":100}');
+  assert.equal(described([limit("text", { maxLength: 500 })], "text"), 'The summary Limits: {"maxLength":300}');
+  const score = String(described([limit("score", { minimum: -9.99, maximum: 9.99 })], "score"));
+  assert.deepEqual(limitsIn(score), { minimum: 0, maximum: 1 });
+  const both = [limit("free", { maxLength: 50 }), limit("free", { maxLength: 20 })];
+  assert.equal(described(both, "free"), 'Anything Limits: {"maxLength":20}');
+});
+
+test("other fields, choices and the schema itself stay as they are", () => {
+  const before = JSON.stringify(json);
+  assert.equal(described([limit("free", { maxLength: 5 })], "text"), 'The summary Limits: {"maxLength":300}');
+  assert.equal(described([limit("kind", { maxLength: 5 })], "kind"), undefined);
+  const nested = new LimitedSchemas(json).get([limit("part.of", { maxLength: 7 })]);
+  assert.match(JSON.stringify(nested), /"of":\{[^}]*Limits: \{\\"maxLength\\":7\}/);
+  assert.equal(JSON.stringify(json), before);
+});
+
+test("it is made once for one set of limits, and without limits there is none", () => {
+  const schemas = new LimitedSchemas(json);
+  const limits = [limit("free", { maxLength: 5 })];
+  assert.equal(schemas.get(limits), schemas.get(limits));
+  assert.equal(schemas.get([]), undefined);
+});
+
+test("what a column can't hold is an issue at the field's path", () => {
+  const limits = [limit("free", {}, "too long"), limit("part.of", {}, "not NULL"), limit("text", {})];
+  assert.deepEqual(
+    misfits({ free: "x", part: null }, limits).map(({ path, message }) => `${path}: ${message}`),
+    ["free: too long", "part.of: not NULL"],
+  );
+});
