@@ -1,11 +1,12 @@
 import { type ErrorOptions, LLMEtlError, OptionError, SinkError } from "../core/exceptions.ts";
+import { checkMergeKeys } from "../core/merge-keys.ts";
 import { messageOf } from "../core/thrown.ts";
 import { checkOptions, isDuration, isFunctionMap, isName, isOneOf, isTextList, optional } from "../core/options.ts";
 import { readCatalog } from "../sql-server/catalog.ts";
 import { connectionChecks, type SQLServerConnectionOptions } from "../sql-server/connection-options.ts";
 import { type OpenConnection, SQLServerConnection } from "../sql-server/connection.ts";
 import { parseTableName, quoteIdentifier, quoteTableName } from "../sql-server/identifiers.ts";
-import { findTarget, type Strategy, type Target } from "../sql-server/target.ts";
+import { findTarget, type Target } from "../sql-server/target.ts";
 import { driverFacts, retryTransient } from "../sql-server/transient-errors.ts";
 import { WriteSession } from "../sql-server/write-session.ts";
 import type { ColumnMap, Sink, SinkContext, SinkSession } from "./base.ts";
@@ -87,7 +88,7 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
     this.#table = table;
     this.strategy = strategy;
     this.#timeoutMs = sinkTimeoutMs;
-    this.mergeKeys = checkKeys(strategy, mergeKeys, Object.keys(columnMap));
+    this.mergeKeys = checkMergeKeys("SQLServerSink", strategy, mergeKeys, Object.keys(columnMap));
     this.#connection = new SQLServerConnection("SQLServerSink", options);
   }
 
@@ -149,33 +150,6 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
       throw fail(`the catalog of ${server} can't be read (${said})`, { cause, detail: messageOf(cause) });
     }
   }
-}
-
-function checkKeys(
-  strategy: Strategy,
-  mergeKeys: readonly string[] | undefined,
-  columns: readonly string[],
-): readonly string[] {
-  if (strategy === "insert") {
-    if (mergeKeys !== undefined) throw keysError(`expected none with strategy "insert", got ${mergeKeys.length}`);
-    return [];
-  }
-  if (mergeKeys === undefined || mergeKeys.length === 0) {
-    throw keysError(`expected at least one column, got none; strategy "${strategy}" finds rows by them`);
-  }
-  const unknown = mergeKeys.find((key) => !columns.includes(key));
-  if (unknown !== undefined) {
-    throw keysError(`expected columns of the columnMap (${columns.join(", ")}), got "${unknown}"`);
-  }
-  if (new Set(mergeKeys).size < mergeKeys.length) throw keysError("expected each column once, got one twice");
-  if (strategy === "update" && mergeKeys.length === columns.length) {
-    throw keysError(`expected a column in the columnMap that is no merge key: strategy "update" has nothing to update`);
-  }
-  return mergeKeys;
-}
-
-function keysError(problem: string): OptionError {
-  return new OptionError("SQLServerSink", "mergeKeys", problem);
 }
 
 function fail(problem: string, options?: ErrorOptions): SinkError {

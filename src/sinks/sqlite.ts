@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { type ErrorOptions, OptionError, SinkError } from "../core/exceptions.ts";
+import { checkMergeKeys } from "../core/merge-keys.ts";
 import { messageOf } from "../core/thrown.ts";
 import { checkOptions, isFunctionMap, isName, isOneOf, isPath, isTextList, optional } from "../core/options.ts";
 import { absolutePath } from "../core/paths.ts";
@@ -79,7 +80,8 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
     this.#databasePath = absolutePath(databasePath);
     this.#table = parsed.table;
     this.strategy = strategy;
-    this.mergeKeys = checkKeys(strategy, mergeKeys, Object.keys(columnMap));
+    refuseTwins(Object.keys(columnMap));
+    this.mergeKeys = checkMergeKeys("SQLiteSink", strategy, mergeKeys, Object.keys(columnMap));
     this.identity = `${this.#databasePath}/${foldName(this.#table)}`;
   }
 
@@ -123,36 +125,11 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
   }
 }
 
-function checkKeys(
-  strategy: Strategy,
-  mergeKeys: readonly string[] | undefined,
-  columns: readonly string[],
-): readonly string[] {
+function refuseTwins(columns: readonly string[]): void {
   const folded = columns.map(foldName);
   const twice = columns.find((column, index) => folded.indexOf(foldName(column)) !== index);
-  if (twice !== undefined) {
-    throw new OptionError("SQLiteSink", "columnMap", `"${twice}" is there twice: SQLite ignores the case of letters`);
-  }
-  if (strategy === "insert") {
-    if (mergeKeys !== undefined) throw keysError(`expected none with strategy "insert", got ${mergeKeys.length}`);
-    return [];
-  }
-  if (mergeKeys === undefined || mergeKeys.length === 0) {
-    throw keysError(`expected at least one column, got none; strategy "${strategy}" finds rows by them`);
-  }
-  const unknown = mergeKeys.find((key) => !columns.includes(key));
-  if (unknown !== undefined) {
-    throw keysError(`expected columns of the columnMap (${columns.join(", ")}), got "${unknown}"`);
-  }
-  if (new Set(mergeKeys).size < mergeKeys.length) throw keysError("expected each column once, got one twice");
-  if (strategy === "update" && mergeKeys.length === columns.length) {
-    throw keysError(`expected a column in the columnMap that is no merge key: strategy "update" has nothing to update`);
-  }
-  return mergeKeys;
-}
-
-function keysError(problem: string): OptionError {
-  return new OptionError("SQLiteSink", "mergeKeys", problem);
+  if (twice === undefined) return;
+  throw new OptionError("SQLiteSink", "columnMap", `"${twice}" is there twice: SQLite ignores the case of letters`);
 }
 
 function fail(problem: string, options?: ErrorOptions): SinkError {
