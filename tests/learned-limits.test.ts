@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { ClassifierStep, Pipeline, SummarizerStep } from "../src/index.ts";
+import { ClassifierStep, type GlobalState, Pipeline, SummarizerStep } from "../src/index.ts";
 import type { LLMRequest } from "../src/llm/providers/base.ts";
 import { MockProvider } from "../src/llm/providers/mock.ts";
 import { SQLServerSink } from "../src/sinks/sql-server.ts";
@@ -18,6 +18,23 @@ interface Note {
 
 const folder = temporaryFolder();
 let count = 0;
+
+type NoteState = GlobalState<Note>;
+
+const kindOfCard = new ClassifierStep({
+  name: "kind",
+  taxonomy: [
+    { name: "Card", definition: "A lost card" },
+    { name: "Transfer", definition: "Money sent" },
+  ],
+  inputMap: { text: (s: NoteState) => s.raw.text },
+  outputKey: "kind",
+});
+const summary = new SummarizerStep({
+  name: "summary",
+  inputMap: { text: (s: NoteState) => s.raw.text },
+  outputKey: "summary",
+});
 
 /** Runs one note into a table of these columns, with these summaries as answers; answers of earlier runs are reused. */
 async function summarize(columns: string, summaries: readonly string[], journalPath?: string) {
@@ -36,18 +53,8 @@ async function summarize(columns: string, summaries: readonly string[], journalP
   const source = new MemorySource<Note>({ rows: [{ id: "1", text: "A card was lost" }], primaryKeyColumn: "id" });
   const journal = journalPath === undefined ? { journal: "off" as const } : { journalPath };
   const report = await new Pipeline<Note>({ name: "limits", source, llmProvider, payloadLog: "off", ...journal })
-    .step(
-      new ClassifierStep({
-        name: "kind",
-        taxonomy: [
-          { name: "Card", definition: "A lost card" },
-          { name: "Transfer", definition: "Money sent" },
-        ],
-        inputMap: { text: (s) => s.raw.text },
-        outputKey: "kind",
-      }),
-    )
-    .step(new SummarizerStep({ name: "summary", inputMap: { text: (s) => s.raw.text }, outputKey: "summary" }))
+    .step(kindOfCard)
+    .step(summary)
     .to(
       new SQLiteSink({
         databasePath,
@@ -119,18 +126,8 @@ test("SQL Server's NVARCHAR(100), DECIMAL(3,2) and NVARCHAR(500) reach the model
     llmProvider,
     ...{ payloadLog: "off", journal: "off" },
   })
-    .step(
-      new ClassifierStep({
-        name: "kind",
-        taxonomy: [
-          { name: "Card", definition: "A lost card" },
-          { name: "Transfer", definition: "Money sent" },
-        ],
-        inputMap: { text: (s) => s.raw.text },
-        outputKey: "kind",
-      }),
-    )
-    .step(new SummarizerStep({ name: "summary", inputMap: { text: (s) => s.raw.text }, outputKey: "summary" }))
+    .step(kindOfCard)
+    .step(summary)
     .to(
       new SQLServerSink({
         connectionString: server.connectionString,
@@ -149,9 +146,9 @@ test("SQL Server's NVARCHAR(100), DECIMAL(3,2) and NVARCHAR(500) reach the model
   assert.deepEqual(server.table("dbo.enriched").rows(), [
     { id: "1", category: "Card", confidence: "0.88", summary: "A card was lost." },
   ]);
-  const [kind, summary, again] = requests;
-  assert.match(JSON.stringify(kind?.schema.json), /Limits: \{\\"minimum\\":0,\\"maximum\\":1\}/); // the schema's own are tighter
-  assert.match(JSON.stringify(summary?.schema.json), /\\"maxLength\\":500/);
+  const [first, second, again] = requests;
+  assert.match(JSON.stringify(first?.schema.json), /Limits: \{\\"minimum\\":0,\\"maximum\\":1\}/); // the schema's own are tighter
+  assert.match(JSON.stringify(second?.schema.json), /\\"maxLength\\":500/);
   assert.match(again?.messages.at(-1)?.content ?? "", /- text: .*500.*600/);
   const refused = server.statements.filter(({ text }) => /ROLLBACK/.test(text));
   assert.equal(refused.length, 1, "of the preflight"); // which takes its empty batch back

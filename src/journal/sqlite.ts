@@ -221,7 +221,6 @@ export class SQLiteJournal implements Journal {
   }
 }
 
-// oxlint-disable-next-line explicit-module-boundary-types
 function prepare(database: DatabaseSync) {
   return {
     writtenRow: database.prepare("SELECT * FROM rows WHERE sink = ? AND pk = ? AND outcome = 'written'"),
