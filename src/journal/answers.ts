@@ -22,14 +22,19 @@ export class Answers {
   readonly #remove: StatementSync;
   /** By fingerprint the numbers of the answers that the index lacks. */
   readonly #waiting = new Map<string, number>();
+  #lastNumber: number;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     // A number whose answer was rolled back or removed finds nothing: its fingerprint is compared, too.
     this.#byNumber = database.prepare("SELECT * FROM answers WHERE number = ? AND fingerprint = ?");
     this.#indexed = database.prepare("SELECT answer FROM fingerprints WHERE beginning = ? ORDER BY answer DESC");
-    this.#add = database.prepare("INSERT INTO answers VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    this.#add = database.prepare("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     this.#remove = database.prepare("DELETE FROM answers WHERE number = ? AND fingerprint = ?");
+    const last = database.prepare(
+      "SELECT max(answer, coalesce((SELECT max(number) FROM answers), 0)) AS n FROM indexed",
+    );
+    this.#lastNumber = Number(last.get()?.["n"]);
     const missing = database.prepare(
       "SELECT fingerprint, number FROM answers WHERE number > (SELECT answer FROM indexed)",
     );
@@ -67,8 +72,9 @@ export class Answers {
     const tokens = [inputTokens, cachedTokens, outputTokens, reasoningTokens];
     const before = this.#waiting.get(fingerprint);
     if (before !== undefined) this.#remove.run(before, key);
-    const { lastInsertRowid } = this.#add.run(key, toExactText(text), finishReason, model, ...tokens, runId);
-    this.#waiting.set(fingerprint, Number(lastInsertRowid));
+    this.#lastNumber += 1;
+    this.#add.run(this.#lastNumber, key, toExactText(text), finishReason, model, ...tokens, runId);
+    this.#waiting.set(fingerprint, this.#lastNumber);
   }
 
   forget(fingerprint: string): void {

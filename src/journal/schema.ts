@@ -10,7 +10,7 @@ const applicationId = 0x6c6c6574;
  */
 const migrations: readonly string[] = [
   `CREATE TABLE answers (
-     number INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice
+     number INTEGER PRIMARY KEY,       -- greater than that of any answer that is indexed
      fingerprint BLOB NOT NULL,        -- SHA-256 of the request; the last one of a fingerprint counts
      text NOT NULL,                    -- UTF-16 bytes where SQLite's text can't hold it
      finish_reason TEXT NOT NULL,
