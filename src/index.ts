@@ -1,4 +1,7 @@
-export type { EventHandler, RowOutcome, RunEvent } from "./core/events.ts";
+export type { CheckOptions } from "./core/check.ts";
+export type { Requirements } from "./core/check-environment.ts";
+export type { CheckArea, CheckReport, Finding, FindingStatus, PingFacts, StepPrompt } from "./core/check-report.ts";
+export type { BatchOutcome, EventHandler, RowOutcome, RunEvent } from "./core/events.ts";
 export {
   ColumnMapError,
   DeadLetterError,

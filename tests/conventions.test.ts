@@ -31,6 +31,12 @@ function importsOf(path: string): Import[] {
 /** Who may import what, first match decides: a file's path, then the paths that it may import. `type:` allows types only. */
 const law: readonly (readonly [RegExp, readonly RegExp[], readonly RegExp[]])[] = [
   [/^core\/run\.ts$/, [/^core\//, /^dead-letter\//, /^journal\//, /^llm\/[^/]+$/], [/\/base\.ts$/]],
+  [/^core\/check\.ts$/, [/^core\//, /^journal\/inspection\.ts$/], [/\/base\.ts$/]],
+  [
+    /^core\/check-steps\.ts$/,
+    [/^core\//, /^llm\/(ping|provider-call|rehearsal)\.ts$/],
+    [/\/base\.ts$/, /^llm\/client\.ts$/],
+  ],
   [/^core\/pipeline\.ts$/, [/^core\//, /^llm\/admission-options\.ts$/], [/\/base\.ts$/]],
   [/^core\//, [/^core\//], [/\/base\.ts$/, /^llm\/(client|admission-options)\.ts$/]],
   [

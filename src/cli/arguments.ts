@@ -6,6 +6,19 @@ export function wholeNumber(text: string): number {
   throw new InvalidArgumentError("Expected a whole number from 1 up.");
 }
 
+/** An amount of money. */
+export function amount(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError("Expected an amount above 0, for example 2.50.");
+}
+
+/** A number of rows, or a share of them. */
+export function countOrShare(text: string): number {
+  if (/^[1-9]\d*$/.test(text) || /^0?\.\d*[1-9]\d*$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected a whole number from 1 up, or a share between 0 and 1, for example 0.05.");
+}
+
 /** Gathers the values of an option that is given more than once. */
 export function addText(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

@@ -5,6 +5,11 @@ export function formatCount(count: number): string {
   return count.toLocaleString("en");
 }
 
+/** The part of a run's id by which people know it: `llm-etl show` takes it. */
+export function shortId(runId: string): string {
+  return runId.slice(0, 8);
+}
+
 /** An amount with the digits that say something, and its currency; a dash where there are no prices. */
 export function formatCost(cost: RunCost | null): string {
   if (cost === null) return "-";
@@ -18,6 +23,20 @@ export function formatCost(cost: RunCost | null): string {
 export function formatSaved(inputTokens: number, outputTokens: number, cost: RunCost | null): string {
   const tokens = `${formatCount(inputTokens)} input and ${formatCount(outputTokens)} output tokens`;
   return cost === null ? tokens : `${tokens}, ${formatCost(cost)}`;
+}
+
+/** A rate: `1,234`, `12.3` or `0.45`. */
+export function formatRate(perSecond: number): string {
+  return perSecond.toLocaleString(
+    "en",
+    perSecond >= 100 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 },
+  );
+}
+
+/** How often each code occurred, the most frequent first: `7 × EMPTY_INPUT, 2 × REFUSAL`. */
+export function formatCodes(countsByCode: Readonly<Record<string, number>>): string {
+  const sorted = Object.entries(countsByCode).toSorted(([, one], [, other]) => other - one);
+  return sorted.map(([code, count]) => `${formatCount(count)} × ${code}`).join(", ");
 }
 
 const minuteMs = 60_000;

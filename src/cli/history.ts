@@ -31,11 +31,6 @@ export async function findRuns(options: HistoryOptions): Promise<readonly RunInJ
   return [...runs.values()].toSorted((one, other) => other.startedAt.getTime() - one.startedAt.getTime());
 }
 
-/** The part of a run's id by which people know it: `llm-etl show` takes it. */
-export function shortId(runId: string): string {
-  return runId.slice(0, 8);
-}
-
 /** What of a run goes to JSON. */
 export function toLine(run: RunInJournal): string {
   return `${JSON.stringify(run)}\n`;

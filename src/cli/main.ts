@@ -4,6 +4,8 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 
 if (major > 22 || (major === 22 && minor >= 19)) {
   const { runCommandLine } = await import("./program.ts");
+  // Whoever read along has gone (`| head`), or the terminal was closed: no reason to end a run.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   process.exitCode = await runCommandLine(process.argv.slice(2), process);
   // A step or a call that does not heed its abort must not keep the process after its report: time enough to print it.
   setTimeout(() => process.exit(), 5000).unref();

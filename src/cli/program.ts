@@ -1,43 +1,110 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
-import { replayCommand } from "./commands/replay.ts";
-import { runCommand } from "./commands/run.ts";
-import { runsCommand } from "./commands/runs.ts";
-import { showCommand } from "./commands/show.ts";
-import { simulateCommand } from "./commands/simulate.ts";
-import { sqlCommand } from "./commands/sql.ts";
+import { OptionError } from "../core/exceptions.ts";
+import { messageOf } from "../core/thrown.ts";
+import type { CommandContext, MakeCommand } from "./command.ts";
 import { describeError, type Terminal } from "./terminal.ts";
+
+/** Each command is loaded when it is called for. */
+const commands: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<MakeCommand> }>> = {
+  init: {
+    summary: "make a project that runs: pipeline, sample data, settings",
+    load: async () => (await import("./commands/init.ts")).initCommand,
+  },
+  run: {
+    summary: "run a pipeline; options given here win over its module's",
+    load: async () => (await import("./commands/run.ts")).runCommand,
+  },
+  check: {
+    summary: "look at all that a run needs before its first call",
+    load: async () => (await import("./commands/check.ts")).checkCommand,
+  },
+  replay: {
+    summary: "run the rows of a dead letter file once more",
+    load: async () => (await import("./commands/replay.ts")).replayCommand,
+  },
+  runs: {
+    summary: "list the runs of pipelines, the newest first",
+    load: async () => (await import("./commands/runs.ts")).runsCommand,
+  },
+  show: {
+    summary: "show what one run did, and whether it can be resumed",
+    load: async () => (await import("./commands/show.ts")).showCommand,
+  },
+  sql: {
+    summary: "print SQL that goes with a pipeline; none is run",
+    load: async () => (await import("./commands/sql.ts")).sqlCommand,
+  },
+  simulate: {
+    summary: "run a simulated Azure OpenAI on this machine, until Ctrl-C",
+    load: async () => (await import("./commands/simulate.ts")).simulateCommand,
+  },
+};
+
+const help = `
+Exit code: 0 all rows fine, 1 some failed, 2 refused, 3 stopped: run again.
+
+Example:
+  llm-etl init my-project`;
 
 /** Runs one command line and returns its exit code. Results go to stdout, all else to stderr. */
 export async function runCommandLine(commandLine: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0;
-  const setExitCode = (code: number): void => {
-    exitCode = code;
+  let isDebug = false;
+  const context: CommandContext = {
+    terminal,
+    setExitCode: (code) => {
+      exitCode = code;
+    },
+    isDebug: () => isDebug,
   };
   const program = new Command("llm-etl")
-    .description("Rows out of a database, through steps that ask a language model, into a database.")
+    .description("Rows out of a database, through steps that ask a model, into a database.")
     .version(await ownVersion())
     .option("--debug", "show the stack of an error")
-    .addCommand(runCommand(terminal, setExitCode))
-    .addCommand(replayCommand(terminal, setExitCode))
-    .addCommand(runsCommand(terminal))
-    .addCommand(showCommand(terminal))
-    .addCommand(sqlCommand(terminal))
-    .addCommand(simulateCommand(terminal));
-  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
+    .addHelpText("after", help)
+    .hook("preAction", (_, command) => {
+      const { debug, envFile } = command.optsWithGlobals<{ debug?: boolean; envFile?: readonly string[] }>();
+      isDebug = debug === true;
+      for (const path of envFile ?? []) loadEnvFile(terminal, command.name(), path);
+    });
+  const [first, second] = commandLine.filter((word) => !word.startsWith("-"));
+  const called = first === "help" ? second : first;
+  for (const [name, { summary, load }] of Object.entries(commands)) {
+    const command = name === called ? (await load())(name, context) : new Command(name);
+    program.addCommand(command.description(summary));
+  }
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands: own }) => own)]) {
+    if (command !== program) command.option("--debug", "show the stack of an error");
     command.exitOverride().configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
+      getErrHelpWidth: () => terminal.stderr.columns ?? 80,
+      getOutHelpWidth: () => terminal.stdout.columns ?? 80,
     });
   }
   try {
     await program.parseAsync(commandLine, { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has said why
-    terminal.stderr.write(`${describeError(error, program.opts()["debug"] === true)}\n`);
+    if (error instanceof CommanderError) {
+      const isModule = first !== undefined && /\.[cm]?[jt]s$/.test(first) && existsSync(first);
+      if (isModule) terminal.stderr.write(`(Did you mean llm-etl run ${first}?)\n`);
+      return error.exitCode === 0 ? 0 : 2; // commander has said why
+    }
+    terminal.stderr.write(`${describeError(error, isDebug)}\n`);
     return 2;
   }
   return exitCode;
+}
+
+/** @throws {OptionError} if there is no such file */
+function loadEnvFile(terminal: Terminal, command: string, path: string): void {
+  try {
+    terminal.loadEnvFile(path);
+  } catch (error) {
+    throw new OptionError(command, "--env-file", `${path} can't be read (${messageOf(error)})`);
+  }
 }
 
 async function ownVersion(): Promise<string> {

@@ -1,5 +1,5 @@
 import { RunError } from "../core/exceptions.ts";
-import type { Terminal } from "./terminal.ts";
+import type { StopSignal, Terminal } from "./terminal.ts";
 
 /**
  * Signals within so many milliseconds are one. Where npm and npx have bash for a shell (with dash not), a Ctrl-C comes
@@ -16,23 +16,29 @@ export interface StopSignals {
   readonly release: () => void;
 }
 
-/** Listens for SIGINT and SIGTERM, and says on stderr what each does. */
-export function stopSignals(terminal: Terminal): StopSignals {
+/**
+ * Listens for SIGINT and SIGTERM, and says what each does. Not for SIGHUP: who listens to it is no longer
+ * kept alive by nohup.
+ */
+export function stopSignals(
+  terminal: Pick<Terminal, "on" | "removeListener">,
+  say: (line: string) => void,
+): StopSignals {
   const stop = new AbortController();
   const stopNow = new AbortController();
   let lastMs = -Infinity;
   let timer: NodeJS.Timeout | undefined;
-  const onSignal = (name: "SIGINT" | "SIGTERM"): void => {
+  const onSignal = (name: StopSignal): void => {
     const sinceMs = performance.now() - lastMs;
     if (sinceMs < sameSignalMs || stopNow.signal.aborted) return;
     lastMs = performance.now();
     if (stop.signal.aborted) {
-      terminal.stderr.write(`${name}: stopping at once.\n`);
+      say(`${name}: stopping at once.`);
       stopNow.abort();
       timer = setTimeout(release, sameSignalMs).unref();
     } else {
       const advice = name === "SIGINT" ? "press Ctrl-C again" : "send it again";
-      terminal.stderr.write(`${name}: stopping. Rows in flight have up to 30 s; ${advice} to stop at once.\n`);
+      say(`${name}: stopping. Rows in flight have up to 30 s; ${advice} to stop at once.`);
       stop.abort(new RunError("ABORTED", `${name} stopped the run`));
     }
   };

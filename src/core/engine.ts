@@ -6,7 +6,7 @@ import type { Sink, SinkSession } from "../sinks/base.ts";
 import type { AnySource, Parameters, SourceRow } from "../sources/base.ts";
 import type { Step } from "../steps/base.ts";
 import { Batcher } from "./batcher.ts";
-import type { EventHandler, RowOutcome } from "./events.ts";
+import type { BatchOutcome, EventHandler, RowOutcome } from "./events.ts";
 import { LLMEtlError, RunError, SinkDataError, SinkError, SourceError, StepFailedError } from "./exceptions.ts";
 import { type LearnedLimits, learnLimits } from "./learned-limits.ts";
 import { abandonAfterMs, Stopping, within } from "./stopping.ts";
@@ -168,16 +168,10 @@ class Engine {
   /** Sees one row to its end. Never rejects. */
   async #take(row: SourceRow, sequence: number): Promise<void> {
     this.#inFlight += 1;
-    const passage: Passage = {
-      position: row.position,
-      raw: row.raw,
-      pk: null,
-      step: null,
-      retryCount: 0,
-      processed: {},
-    };
+    const { position, raw } = row;
+    const passage: Passage = { position, raw, pk: null, step: null, retryCount: 0, processed: {} };
     this.#passages.add(passage);
-    this.#options.emit({ type: "row-start", position: row.position });
+    this.#options.emit({ type: "row-start", position });
     let finished: FinishedRow | undefined;
     try {
       const mapped = await this.#advance(row, passage);
@@ -230,10 +224,15 @@ class Engine {
   /** Writes a batch; where the sink refuses it for its data, halves it until the bad rows stand alone. Never rejects. */
   readonly #write = async (batch: readonly FinishedRow[]): Promise<void> => {
     const startedAt = performance.now();
+    const rowCount = batch.length;
+    const ended = (outcome: BatchOutcome): void =>
+      this.#options.emit({ type: "batch-end", rowCount, durationMs: performance.now() - startedAt, outcome });
+    this.#options.emit({ type: "batch-start", rowCount });
     try {
       if (this.#sinkFailed) throw new RunError("SINK_FAILED", "the sink has failed before");
       await this.#session?.write(batch.map(({ values }) => values));
     } catch (error) {
+      ended(error instanceof SinkDataError ? "refused" : "failed");
       const [first] = batch;
       if (error instanceof SinkDataError && batch.length > 1) {
         const middle = Math.ceil(batch.length / 2);
@@ -254,7 +253,7 @@ class Engine {
       this.#stopping.stop(error); // the rows are in the target; the next run writes them there once more
     }
     for (const { passage } of batch) this.#end(passage, "written");
-    this.#options.emit({ type: "batch-end", rowCount: batch.length, durationMs: performance.now() - startedAt });
+    ended("written");
   };
 
   /** Accounts for a row that did not get through. Never rejects. */
@@ -278,14 +277,15 @@ class Engine {
       this.#stopping.stopFor(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure }));
       return this.#end(passage, "pending");
     }
-    this.#end(passage, onRowError === "skip" ? "skipped" : "failed", error.code);
+    this.#end(passage, onRowError === "skip" ? "skipped" : "failed", error);
   }
 
   /** Says how a row ended: once, also where a row that was given up ends after all. */
-  #end(passage: Passage, outcome: RowOutcome, errorCode: string | null = null): void {
+  #end(passage: Passage, outcome: RowOutcome, error: LLMEtlError | null = null): void {
     if (!this.#passages.delete(passage)) return;
     const { position, pk } = passage;
-    this.#options.emit({ type: "row-end", position, pk, outcome, errorCode });
+    const failure = { errorCode: error?.code ?? null, errorMessage: error?.message ?? null };
+    this.#options.emit({ type: "row-end", position, pk, outcome, ...failure, step: error && passage.step });
   }
 
   async #rowEnd(): Promise<void> {

@@ -67,6 +67,17 @@ export interface RunOptions {
   readonly limit?: number | undefined;
   /** @default the pipeline's */
   readonly concurrency?: number | undefined;
+  /** @default the pipeline's */
+  readonly batchSize?: number | undefined;
+  /** @default the pipeline's */
+  readonly onRowError?: PipelineOptions<object>["onRowError"];
+  /** @default the pipeline's */
+  readonly maxRowErrors?: number | undefined;
+  /**
+   * Has the source say how many rows there are, in a `source-count` event: a second query to the database, or a second
+   * reading of a file, beside the first. @default false
+   */
+  readonly countRows?: boolean | undefined;
   /** Values for the names in the source's statement; they win over the source's own. */
   readonly parameters?: Parameters | undefined;
   /** Aborting it stops the run: no further row is read, and what is complete is written. */
@@ -88,7 +99,7 @@ export interface RunOptions {
 }
 
 /** What a replay is told; the rest is as in a run. */
-export interface ReplayOptions extends Omit<RunOptions, "limit" | "parameters" | "fresh"> {
+export interface ReplayOptions extends Omit<RunOptions, "limit" | "parameters" | "fresh" | "onRowError"> {
   /** The dead letter file. @default the pipeline's */
   readonly path?: string | URL | undefined;
   /** Only rows that failed with one of these error codes. @default all */
@@ -135,6 +146,10 @@ const isSignal: OptionCheck = {
 export const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } = {
   limit: optional(isCount(1)),
   concurrency: optional(isCount(1)),
+  batchSize: pipelineChecks.batchSize,
+  onRowError: pipelineChecks.onRowError,
+  maxRowErrors: pipelineChecks.maxRowErrors,
+  countRows: optional(isBoolean),
   parameters: optional(isObject),
   signal: optional(isSignal),
   stopNowSignal: optional(isSignal),
@@ -146,7 +161,7 @@ export const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } =
   cache: optional(isBoolean),
 };
 
-const { limit: _limit, parameters: _parameters, fresh: _fresh, ...sharedChecks } = runChecks;
+const { limit: _limit, parameters: _parameters, fresh: _fresh, onRowError: _onRowError, ...sharedChecks } = runChecks;
 
 /** What each replay option must be. */
 export const replayChecks: { readonly [Name in keyof ReplayOptions]-?: OptionCheck } = {

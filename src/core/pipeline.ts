@@ -1,6 +1,8 @@
 import { checkAdmission } from "../llm/admission-options.ts";
 import type { Sink } from "../sinks/base.ts";
 import type { Step } from "../steps/base.ts";
+import { type CheckOptions, checkPipeline } from "./check.ts";
+import type { CheckReport } from "./check-report.ts";
 import { OptionError } from "./exceptions.ts";
 import { checkOptions, hasFunctions, type OptionCheck } from "./options.ts";
 import { pipelineChecks, type PipelineOptions, type ReplayOptions, type RunOptions } from "./pipeline-options.ts";
@@ -31,6 +33,14 @@ export interface RunnablePipeline {
    * pipeline without a journal, or a file that can't be read
    */
   readonly replay: (options?: ReplayOptions) => Promise<ReplayReport>;
+  /**
+   * Looks at all that a run looks at before its first call, and says every problem it finds: settings, packages,
+   * variables, the source and its first row, the target and its limits, the files of a run, and each step's prompt for
+   * that row. Nothing is written, and no call is made without `ping`. Steps without a model run on that row.
+   *
+   * @throws {OptionError} for a wrong option
+   */
+  readonly check: (options?: CheckOptions) => Promise<CheckReport>;
   /** What the target has to hold, as far as column map and schemas tell: nothing is connected to. */
   readonly describeTarget: () => TargetDescription;
 }
@@ -87,6 +97,7 @@ export class Pipeline<Row extends object, Processed extends object = object> {
       journalPath: options.journal === "off" ? null : journalPathOf(options),
       run: async (runOptions) => await runPipeline(definition, runOptions),
       replay: async (replayOptions) => await replayPipeline(definition, replayOptions),
+      check: async (given) => await checkPipeline(definition, given),
       describeTarget: () => describeTarget({ source: options.source, steps: definition.steps, sink }),
     };
   }

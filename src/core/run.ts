@@ -12,6 +12,7 @@ import type { LLMProvider } from "../llm/providers/base.ts";
 import type { Sink } from "../sinks/base.ts";
 import type { AnySource } from "../sources/base.ts";
 import type { Step } from "../steps/base.ts";
+import { currencyOf } from "./currency.ts";
 import { runEngine } from "./engine.ts";
 import type { EventHandler, RunEvent } from "./events.ts";
 import { LLMEtlError, OptionError, RunError } from "./exceptions.ts";
@@ -24,6 +25,7 @@ import {
   type RunOptions,
 } from "./pipeline-options.ts";
 import { absolutePath } from "./paths.ts";
+import { countRows } from "./row-count.ts";
 import { type ReplayReport, type RunReport, Tally } from "./report.ts";
 import { deadLetterPathOf, journalPathOf, payloadLogPathOf } from "./run-files.ts";
 import { RunRecorder } from "./run-recorder.ts";
@@ -90,7 +92,7 @@ async function run(
   runOptions: RunOptions,
   replacement: Replacement,
 ): Promise<RunReport> {
-  const { name, onRowError = "fail", batchSize = 500, flushIntervalMs = 2000 } = options;
+  const { name, flushIntervalMs = 2000 } = options;
   const {
     limit = Infinity,
     parameters = {},
@@ -99,7 +101,8 @@ async function run(
     fresh = false,
     cache = true,
   } = runOptions;
-  const { concurrency = options.concurrency ?? 32 } = runOptions;
+  const { concurrency = options.concurrency ?? 32, batchSize = options.batchSize ?? 500 } = runOptions;
+  const { onRowError = options.onRowError ?? "fail", maxRowErrors = options.maxRowErrors } = runOptions;
   const { maxCalls = options.maxCalls ?? Infinity, maxCost = options.maxCost ?? Infinity } = runOptions;
   const providerOf = (step: Step<never, string, unknown>): LLMProvider =>
     replacement.llmProvider ?? step.llmProvider ?? options.llmProvider;
@@ -118,16 +121,18 @@ async function run(
     if (hasEnded) return; // a provider that does not heed its abort may still answer
     hasEnded = event.type === "run-end";
     tally.add(event);
-    if (event.type === "row-end") stopAtTooManyErrors(tally, options.maxRowErrors, halt);
+    if (event.type === "row-end") stopAtTooManyErrors(tally, maxRowErrors, halt);
     handOver(event, onEvent, halt);
   };
+  const kind = replacement.source ? "replay" : "run";
   const journal = options.journal === "off" ? undefined : await SQLiteJournal.open(journalPathOf(options));
   const recorder = new RunRecorder({
     journal,
-    run: { runId, pipeline: name, kind: replacement.source ? "replay" : "run", sink: sink.identity, startedAt },
+    run: { runId, pipeline: name, kind, sink: sink.identity, startedAt },
     figures: () => tally.figures(durationMs()),
     onFailure: (error) => halt.abort(error),
   });
+  let stopCounting: (() => Promise<void>) | undefined;
   let payloadLog: PayloadLog | undefined;
   let deadLetter: DeadLetterFile | undefined;
   try {
@@ -147,7 +152,22 @@ async function run(
       emit,
     });
     const source = (await replacement.source?.(journal)) ?? options.source;
-    emit({ type: "run-start", runId, pipeline: name, startedAt });
+    emit({
+      type: "run-start",
+      runId,
+      pipeline: name,
+      kind,
+      startedAt,
+      source: source.name,
+      sink: sink.identity,
+      steps: steps.map((step) => step.name),
+      concurrency,
+      currency,
+      journalPath: journal === undefined ? null : journalPathOf(options),
+      payloadLogPath: payloadLog === undefined ? null : payloadLogPathOf(options),
+      deadLetterPath: deadLetter === undefined ? null : deadLetterPathOf(options),
+    });
+    if (runOptions.countRows === true) stopCounting = countRows({ source, parameters, limit, emit });
     const error = await runEngine({
       runId,
       source,
@@ -169,6 +189,7 @@ async function run(
       conversation: (step, pk, signal) =>
         client.conversation({ step: step.name, pk, provider: providerOf(step), signal }),
     });
+    await stopCounting?.();
     const failure = await errorOf(replacement.finish);
     let report = tally.report({ runId, error: error ?? failure, durationMs: durationMs() });
     const unkept = await errorOf(async () => await recorder.end(report));
@@ -179,6 +200,7 @@ async function run(
     await recorder.refuse(refusal).catch(() => {}); // what refused the run says more than that this can't be kept
     throw refusal;
   } finally {
+    await stopCounting?.();
     await Promise.allSettled([payloadLog?.close(), deadLetter?.close()]); // every line in them was awaited
     await journal?.close();
   }
@@ -206,23 +228,6 @@ function handOver(event: RunEvent, onEvent: EventHandler | undefined, halt: Abor
   } catch (cause) {
     stop(cause);
   }
-}
-
-/**
- * The currency in which the run's cost is added up, or null where no provider has prices.
- *
- * @throws {OptionError} if the prices are in two currencies, or `maxCost` is given and a provider has none
- */
-function currencyOf(providers: readonly LLMProvider[], maxCost: number): string | null {
-  const currencies = new Set(providers.flatMap(({ prices }) => (prices === undefined ? [] : [prices.currency])));
-  if (currencies.size > 1) {
-    throw new OptionError("Pipeline", "llmProvider", `prices in ${[...currencies].join(" and ")} can't be added up`);
-  }
-  const free = providers.find(({ prices }) => prices === undefined);
-  if (maxCost < Infinity && free !== undefined) {
-    throw new OptionError("Pipeline", "maxCost", `needs the prices of every provider: ${free.name} has none`);
-  }
-  return [...currencies][0] ?? null;
 }
 
 /** Few rows say nothing about a share. */

@@ -43,12 +43,12 @@ export class WrittenRows {
    * @throws {TargetError} if rows were written to the target, and it is empty
    */
   async begin(session: SinkSession, fresh: boolean): Promise<void> {
-    const { identity, name } = this.#sink;
+    const { identity } = this.#sink;
     this.#session = session;
     if (this.#journal === undefined) return;
     if (fresh) return await this.#journal.forgetRows(identity);
     if (session.isEmpty === undefined || !(await this.#journal.hasWrittenRows(identity))) return;
-    if (await session.isEmpty()) throw new TargetError(name, `${identity} is empty, but ${lost}`);
+    if (await session.isEmpty()) throw emptiedTarget(this.#sink);
   }
 
   /**
@@ -119,6 +119,11 @@ export class WrittenRows {
     if ((await this.#session?.holds?.(values)) ?? true) return;
     throw new TargetError(this.#sink.name, `a row is missing in ${this.#sink.identity}, although ${lost}`);
   }
+}
+
+/** Why a run is refused whose journal knows rows of a target that is empty. */
+export function emptiedTarget({ name, identity }: Pick<Sink<never>, "name" | "identity">): TargetError {
+  return new TargetError(name, `${identity} is empty, but ${lost}`);
 }
 
 const lost =

@@ -87,6 +87,7 @@ export class DeadLetterReplay {
       primaryKeyColumn: like.primaryKeyColumn,
       schema: like.schema,
       read: ({ signal }) => this.#read(wanted, signal),
+      count: () => Promise.resolve(wanted.length),
     };
   }
 

@@ -46,10 +46,7 @@ async function makeFolder(folder: string): Promise<void> {
 
 /** Opens the journal whose lock is held, in the newest version; makes it where there is none. */
 export async function openJournal(path: string): Promise<DatabaseSync> {
-  const size = (await stat(path).catch(ifMissing))?.size;
-  // What we make has its tables before it has its name; SQLite takes what is shorter than a page for an empty database.
-  if (size !== undefined && size < smallestPage) throw new JournalError(path, `has ${size} bytes: it ${damaged}`);
-  if (size === undefined) await make(path);
+  if (!(await isThere(path))) await make(path);
   const database = new DatabaseSync(path, { timeout: 100 });
   try {
     migrate(database, path);
@@ -61,6 +58,14 @@ export async function openJournal(path: string): Promise<DatabaseSync> {
     database.close();
     throw error;
   }
+}
+
+/** @throws {JournalError} if what is there is cut off */
+export async function isThere(path: string): Promise<boolean> {
+  const size = (await stat(path).catch(ifMissing))?.size;
+  // What we make has its tables before it has its name; SQLite takes what is shorter than a page for an empty database.
+  if (size !== undefined && size < smallestPage) throw new JournalError(path, `has ${size} bytes: it ${damaged}`);
+  return size !== undefined;
 }
 
 async function make(path: string): Promise<void> {

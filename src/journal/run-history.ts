@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 import { lockFile } from "../core/file-lock.ts";
 import type { RunRecord } from "../core/run-recorder.ts";
 import { asJournalError } from "./failure.ts";
@@ -49,8 +50,7 @@ export function toRunRecord(text: unknown): RunRecord {
 function recordsIn(path: string): readonly RunRecord[] {
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
-    requireJournal(database, path);
+    database = openToRead(path);
     return database
       .prepare("SELECT record FROM runs ORDER BY number DESC")
       .all()
@@ -62,8 +62,28 @@ function recordsIn(path: string): readonly RunRecord[] {
   }
 }
 
+/**
+ * A connection that changes nothing, also where a run writes at the same time.
+ *
+ * @throws {JournalError} if it is no journal, or of a version that is not known; and what the driver says
+ */
+export function openToRead(path: string): DatabaseSync {
+  const file = realpathSync(path); // the log stands beside the file itself
+  const url = pathToFileURL(file);
+  // Without a log nobody is at it; SQLite, which would make one to read, is told that nobody will be.
+  if (!existsSync(`${file}-wal`)) url.searchParams.set("immutable", "1");
+  const database = new DatabaseSync(url, { readOnly: true, timeout: 1000 });
+  try {
+    requireJournal(database, path);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
 /** Whether a run has the journal. Takes the lock for a moment where none has. */
-async function isLocked(path: string): Promise<boolean> {
+export async function isLocked(path: string): Promise<boolean> {
   if (!existsSync(`${path}.lock`)) return false;
   const lock = lockFile(`${path}.lock`);
   await lock?.release();

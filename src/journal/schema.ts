@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { JournalError } from "../core/exceptions.ts";
 
@@ -66,6 +67,11 @@ export function requireJournal(database: DatabaseSync, path: string, newest: num
   const isEmpty = database.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
   if (version === 0 && isEmpty) return;
   throw new JournalError(path, "is some other SQLite database: set journalPath to a file of its own");
+}
+
+/** How rows name their sink: by the first 16 bytes of the SHA-256 of its identity. */
+export function keyOfSink(identity: string): Buffer {
+  return hash("sha256", identity, "buffer").subarray(0, 16);
 }
 
 function versionOf(database: DatabaseSync): number {

@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { type FileHandle, open, realpath } from "node:fs/promises";
 import type { DatabaseSync } from "node:sqlite";
@@ -10,6 +9,7 @@ import { Answers } from "./answers.ts";
 import { asJournalError } from "./failure.ts";
 import { lockJournal, openJournal } from "./open.ts";
 import { toRunRecord } from "./run-history.ts";
+import { keyOfSink } from "./schema.ts";
 
 /** How long what was committed may be in the operating system's hands alone, in milliseconds. */
 const syncEveryMs = 100;
@@ -215,7 +215,7 @@ export class SQLiteJournal implements Journal {
   };
 
   #keyOf(identity: string): Buffer {
-    const key = this.#sinks.get(identity) ?? hash("sha256", identity, "buffer").subarray(0, 16);
+    const key = this.#sinks.get(identity) ?? keyOfSink(identity);
     this.#sinks.set(identity, key);
     return key;
   }

@@ -22,6 +22,9 @@ interface Waiter {
 const unknownWaitMs = 1000;
 const longestUnknownWaitMs = 60_000;
 
+/** A wait that is shorter, or not so much longer than the one told of before, is not told of. */
+const worthTellingMs = 1000;
+
 /** A limit falls by this factor when the service is overloaded, at most once in `backOffEveryMs`. */
 const backOffFactor = 0.7;
 const backOffEveryMs = 1000;
@@ -42,6 +45,8 @@ export class Admission {
   #limit: number;
   #inFlight = 0;
   #closedUntilMs = 0;
+  #toldUntilMs = 0;
+  #toldLimit: number;
   #backedOffAtMs = -backOffEveryMs;
   #failuresInARow = 0;
   #rateLimitsInARow = 0;
@@ -62,6 +67,7 @@ export class Admission {
     this.#options = setup.options;
     this.#concurrency = setup.concurrency;
     this.#limit = setup.concurrency;
+    this.#toldLimit = setup.concurrency;
     this.#pacer = new Pacer(setup.quota, performance.now());
     this.#emit = setup.emit;
   }
@@ -108,6 +114,10 @@ export class Admission {
     let stalled: RunError | null = null;
     if (response !== null) this.#succeeded(response, tokens);
     else if (error instanceof ProviderError && error.class === "transient") stalled = this.#failed(error);
+    if (this.#mostInFlight !== this.#toldLimit) {
+      this.#toldLimit = this.#mostInFlight;
+      this.#emit({ type: "concurrency-change", provider: this.#provider, limit: this.#toldLimit });
+    }
     this.#serve();
     return stalled;
   }
@@ -134,10 +144,13 @@ export class Admission {
     this.#pacer.take(tokens, performance.now());
   }
 
+  get #mostInFlight(): number {
+    return this.isDown ? 1 : Math.max(1, Math.floor(this.#limit));
+  }
+
   /** How long the next call has to wait: 0 if it may go, Infinity if that depends on a call in flight. */
   #waitMs(tokens: number): number {
-    const mostInFlight = this.isDown ? 1 : Math.max(1, Math.floor(this.#limit));
-    if (this.#inFlight >= mostInFlight) return Infinity;
+    if (this.#inFlight >= this.#mostInFlight) return Infinity;
     const nowMs = performance.now();
     return Math.max(0, this.#closedUntilMs - nowMs, this.#pacer.waitMs(tokens, nowMs));
   }
@@ -148,7 +161,10 @@ export class Admission {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       const waitMs = this.#waitMs(next.tokens);
       if (waitMs > 0) {
-        if (waitMs < Infinity) this.#timer = setTimeout(() => this.#serve(), Math.ceil(waitMs));
+        if (waitMs < Infinity) {
+          this.#timer = setTimeout(() => this.#serve(), Math.ceil(waitMs));
+          if (waitMs >= worthTellingMs) this.#tell(waitMs, "quota"); // where a gate is closed, that is told already
+        }
         return;
       }
       this.#waiting.shift();
@@ -198,9 +214,17 @@ export class Admission {
   }
 
   #close(waitMs: number, reason: "rate_limit" | "outage", nowMs: number): void {
-    const wasOpen = this.#closedUntilMs <= nowMs;
     this.#closedUntilMs = Math.max(this.#closedUntilMs, nowMs + waitMs);
-    if (wasOpen) this.#emit({ type: "gate-close", provider: this.#provider, reason, durationMs: waitMs });
+    this.#tell(waitMs, reason);
+  }
+
+  /** Says that no call goes for so long, where that is news: many calls may be told the same within moments. */
+  #tell(waitMs: number, reason: "rate_limit" | "outage" | "quota"): void {
+    const nowMs = performance.now();
+    const isKnown = this.#toldUntilMs > nowMs && nowMs + waitMs < this.#toldUntilMs + worthTellingMs;
+    if (isKnown) return;
+    this.#toldUntilMs = nowMs + waitMs;
+    this.#emit({ type: "gate-close", provider: this.#provider, reason, durationMs: waitMs });
   }
 
   #stalled(cause: ProviderError): RunError {

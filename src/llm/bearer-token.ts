@@ -1,3 +1,4 @@
+import type { Requirements } from "../core/check-environment.ts";
 import { LLMEtlError } from "../core/exceptions.ts";
 import { messageOf, nameOf } from "../core/thrown.ts";
 import { ProviderError } from "./provider-error.ts";
@@ -6,7 +7,11 @@ import { ProviderError } from "./provider-error.ts";
  * Gives a bearer token, for example of Entra ID: `getBearerTokenProvider(…)` of `@azure/identity` is one, and
  * `entraTokenProvider()`. Asked at most once a minute, and once more, with `forceRefresh`, after a 401.
  */
-export type TokenProvider = (options: { readonly forceRefresh: boolean }) => Promise<string>;
+export interface TokenProvider {
+  (options: { readonly forceRefresh: boolean }): Promise<string>;
+  /** What `check` is to look for. */
+  readonly requirements?: Requirements | undefined;
+}
 
 /** How long a token is used before the provider, which knows when it expires, is asked again. In milliseconds. */
 const tokenAgeMs = 60_000;

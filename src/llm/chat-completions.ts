@@ -21,7 +21,7 @@ import {
   schemaDialects,
 } from "./chat-body.ts";
 import { readCompletion } from "./chat-completion.ts";
-import { createDispatcher, type HTTPAnswer, post } from "./http-call.ts";
+import { createDispatcher, type HTTPAnswer, post, proxyVariables } from "./http-call.ts";
 import { checkPrices, type Prices } from "./pricing.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { LLMRequest, LLMResponse } from "./providers/base.ts";
@@ -76,6 +76,11 @@ export function checkChatOptions(owner: string, options: ChatOptions): void {
     if (options[option] === undefined) continue;
     throw new OptionError(owner, option, "expected nothing where the model does not reason; set reasoning: true");
   }
+}
+
+/** The variables that are heeded: none where an option says what carries the requests. */
+export function optionalEnvironmentOf({ dispatcher }: ChatOptions): readonly string[] {
+  return dispatcher === undefined ? proxyVariables : [];
 }
 
 /** Undefined for a model that does not reason. */

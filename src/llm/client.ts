@@ -1,6 +1,5 @@
 import type { EventHandler } from "../core/events.ts";
 import { LLMEtlError } from "../core/exceptions.ts";
-import { nameOf, textOf } from "../core/thrown.ts";
 import type { Lineage } from "../core/state.ts";
 import { Admission, type CallOutcome } from "./admission.ts";
 import type { ResolvedAdmissionOptions } from "./admission-options.ts";
@@ -10,6 +9,7 @@ import { Canary } from "./canary.ts";
 import { Fingerprints } from "./fingerprint.ts";
 import type { PayloadLog } from "./payload-log.ts";
 import { costOf } from "./pricing.ts";
+import { asProviderError, estimatedInputTokens, readable, unusable } from "./provider-call.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { JSONSchema, LLMProvider, LLMRequest, LLMResponse, TokenUsage } from "./providers/base.ts";
 import { retryTransport } from "./transport-retry.ts";
@@ -182,7 +182,7 @@ class ClientConversation implements RowConversation {
   async #attempt(request: LLMRequest, promptHash: string): Promise<LLMResponse> {
     const { provider, signal, step, pk, budget, payloadLog, emit } = this.#options;
     const { admission } = this.#route;
-    const tokens = estimate(request);
+    const tokens = estimatedInputTokens(request.messages) + request.maxOutputTokens;
     await admission.admit(tokens, signal);
     const retryCount = this.#callCount;
     const startedAt = new Date();
@@ -248,12 +248,6 @@ class ClientConversation implements RowConversation {
 
 const noUsage: TokenUsage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 };
 
-/** The tokens that a service counts when the request arrives: about four characters each, and the most of the answer. */
-function estimate({ messages, maxOutputTokens }: LLMRequest): number {
-  const characters = messages.reduce((sum, { content }) => sum + content.length, 0);
-  return Math.ceil(characters / 4) + maxOutputTokens;
-}
-
 function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
   const value = map.get(key) ?? make();
   map.set(key, value);
@@ -262,39 +256,4 @@ function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value
 
 function aborted(thrown: unknown): ProviderError {
   return new ProviderError("transient", "ABORTED", "the run stopped before the answer came", { cause: thrown });
-}
-
-/** An error of a provider that keeps the contract, or one made of what it threw instead. */
-function asProviderError(provider: LLMProvider, thrown: unknown): LLMEtlError {
-  if (thrown instanceof LLMEtlError) return thrown;
-  return new ProviderError("row", "PROVIDER_FAILED", `${provider.name} threw ${nameOf(thrown)}`, {
-    cause: thrown,
-    detail: `${provider.name} threw ${textOf(thrown)}`,
-  });
-}
-
-/** A response that keeps the contract: a provider of the user's own may not. */
-function readable({ name }: LLMProvider, response: LLMResponse): LLMResponse {
-  const { text, model, usage } = response;
-  const counts = [usage.inputTokens, usage.cachedTokens, usage.outputTokens, usage.reasoningTokens];
-  if (typeof text === "string" && typeof model === "string" && counts.every(Number.isFinite)) return response;
-  const expected = "expected text, a model's name, and four numbers of tokens";
-  throw new ProviderError("row", "INVALID_RESPONSE", `${name} gave a response that can't be read: ${expected}`);
-}
-
-function unusable(step: string, response: LLMResponse, maxOutputTokens: number): ProviderError {
-  const facts = { requestId: response.requestId };
-  if (response.finishReason === "length") {
-    const problem = `the answer was cut off at ${maxOutputTokens} tokens and again at ${2 * maxOutputTokens}`;
-    return new ProviderError("row", "OUTPUT_TRUNCATED", `${step}: ${problem}; raise maxOutputTokens`, facts);
-  }
-  if (response.finishReason === "content_filter") {
-    return new ProviderError(
-      "row",
-      "CONTENT_FILTER",
-      `${step}: the service's content filter held the answer back`,
-      facts,
-    );
-  }
-  return new ProviderError("row", "REFUSAL", `${step}: the model refused to answer`, facts);
 }

@@ -31,8 +31,9 @@ export function entraTokenProvider(options: EntraTokenProviderOptions = {}): Tok
   });
   const { scope = "https://ai.azure.com/.default" } = options;
   let { credential } = options;
+  const requirements = credential === undefined ? { packages: ["@azure/identity"] } : {};
   let current: { readonly token: string; readonly expiresOnTimestamp: number } | null = null;
-  return async ({ forceRefresh }) => {
+  const tokenOf: TokenProvider = async ({ forceRefresh }) => {
     if (current === null || forceRefresh || Date.now() > current.expiresOnTimestamp - renewBeforeMs) {
       credential ??= await defaultCredential();
       current = await credential.getToken(scope);
@@ -40,6 +41,7 @@ export function entraTokenProvider(options: EntraTokenProviderOptions = {}): Tok
     if (current === null) throw new Error(`the credential has no token for ${scope}`);
     return current.token;
   };
+  return Object.assign(tokenOf, { requirements });
 }
 
 async function defaultCredential(): Promise<EntraCredential> {

@@ -31,6 +31,9 @@ export async function post(call: HTTPCall): Promise<HTTPAnswer> {
   });
 }
 
+/** Where undici looks for a proxy. */
+export const proxyVariables: readonly string[] = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
+
 /**
  * What carries the requests by default: as many kept-alive connections as there are calls in flight, through the
  * proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY where these are set.
@@ -40,8 +43,7 @@ export async function post(call: HTTPCall): Promise<HTTPAnswer> {
 export function createDispatcher(owner: string): Dispatcher {
   // One connection for each call in flight: over HTTP/2 they would share a few, and what stalls one would stall many.
   const options = { allowH2: false, keepAliveTimeout: keepAliveMs };
-  const names = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
-  if (names.every((name) => (process.env[name] ?? "") === "")) return new Agent(options);
+  if (proxyVariables.every((name) => (process.env[name] ?? "") === "")) return new Agent(options);
   try {
     return new EnvHttpProxyAgent(options);
   } catch {

@@ -1,3 +1,5 @@
+import type { Requirements } from "../core/check-environment.ts";
+
 /** Per column of the target, a function of the finished state. The engine maps; the sink sees values only. */
 export type ColumnMap<State, Column extends string = string> = Readonly<Record<Column, (state: State) => unknown>>;
 export type ColumnValues = Readonly<Record<string, unknown>>;
@@ -38,8 +40,15 @@ export interface Sink<State> {
   readonly mergeKeys?: readonly string[] | undefined;
   /** What becomes of the rows that are there: `merge`, `update`, `insert` or the like. */
   readonly strategy?: string | undefined;
+  /** What `check` is to look for. */
+  readonly requirements?: Requirements | undefined;
   /** The preflight: refuses a target that does not fit, before the first row is read. */
   readonly open: (context: SinkContext) => Promise<SinkSession>;
+  /**
+   * The same preflight for `check`, which leaves everything as it was: needed where `open` makes or changes something.
+   * @default `open`, and then `close("stopped")`
+   */
+  readonly preflight?: ((context: SinkContext) => Promise<Omit<SinkSession, "write">>) | undefined;
 }
 
 export interface SinkSession {

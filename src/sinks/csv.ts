@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { access, constants, mkdir, open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { stringify, type Options as StringifyOptions } from "csv-stringify/sync";
@@ -7,6 +8,7 @@ import { SinkDataError, SinkError } from "../core/exceptions.ts";
 import { messageOf } from "../core/thrown.ts";
 import { checkOptions, isBoolean, isFunctionMap, isOneOf, isPath, optional } from "../core/options.ts";
 import { absolutePath } from "../core/paths.ts";
+import { requireFolder } from "../core/writable.ts";
 import { type FileLock, lockFile } from "../core/file-lock.ts";
 import { syncFolder } from "../core/sync-folder.ts";
 import type { ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "./base.ts";
@@ -62,6 +64,8 @@ export class CSVSink<State, Column extends string = string> implements Sink<Stat
    * @throws {SinkError} if the path is a folder, its folder can't be created or written to, or a run is writing to it
    */
   readonly open: (context: SinkContext) => Promise<SinkSession>;
+  /** @throws {SinkError} as `open`; makes nothing */
+  readonly preflight: (context: SinkContext) => Promise<Omit<SinkSession, "write">>;
 
   constructor(options: CSVSinkOptions<State, Column>) {
     checkOptions<CSVSinkOptions<State, Column>>("CSVSink", options, {
@@ -88,6 +92,7 @@ export class CSVSink<State, Column extends string = string> implements Sink<Stat
     this.preserveOrder = options.preserveOrder ?? false;
     this.columnMap = columnMap;
     this.open = (context) => openSession({ path, columns, format, bom }, context);
+    this.preflight = (context) => lookAt({ path, columns }, context);
   }
 }
 
@@ -152,26 +157,58 @@ async function createFile(
   path: string,
   partialPath: string,
 ): Promise<{ file: FileHandle; lock: FileLock }> {
-  const entry = await stat(path).catch(() => undefined); // what is not there is no folder; the rest shows below
-  if (entry?.isDirectory())
-    throw new SinkError(owner, 'this is a folder; give the option "path" the path of a file in it');
+  await refuseFolder(owner, path);
   let lock: FileLock | undefined;
   try {
     await mkdir(dirname(path), { recursive: true });
     await access(dirname(path), constants.W_OK);
     lock = lockFile(`${partialPath}.lock`);
-    if (lock === undefined) {
-      const advice = "wait until it has ended, or give this run another path";
-      throw new SinkError(owner, `another run is writing to ${partialPath}; ${advice}`);
-    }
+    if (lock === undefined) throw inUse(owner, partialPath);
     await rm(partialPath, { force: true }); // else an old file would keep its mode, and the folder stay unproven
     return { file: await open(partialPath, "wx", 0o600), lock };
   } catch (cause) {
     await lock?.release();
     if (cause instanceof SinkError) throw cause;
-    const problem = `${partialPath} can't be created (${messageOf(cause)}); check the option "path" and who may write to its folder`;
-    throw new SinkError(owner, problem, { cause });
+    throw cantBeCreated(owner, partialPath, cause);
   }
+}
+
+/** What `open` would refuse. Nothing is made: not the folder, the file or its lock. */
+async function lookAt(
+  { path, columns }: Pick<Writing, "path" | "columns">,
+  { signal }: SinkContext,
+): Promise<Omit<SinkSession, "write">> {
+  signal.throwIfAborted();
+  const owner = `CSVSink ${path}`;
+  const partialPath = `${path}.partial`;
+  await refuseFolder(owner, path);
+  try {
+    await requireFolder(dirname(path));
+  } catch (cause) {
+    throw cantBeCreated(owner, partialPath, cause);
+  }
+  if (existsSync(`${partialPath}.lock`)) {
+    const lock = lockFile(`${partialPath}.lock`);
+    if (lock === undefined) throw inUse(owner, partialPath);
+    await lock.release();
+  }
+  return { check: (values) => findViolations(columns, values), close: async () => {} };
+}
+
+async function refuseFolder(owner: string, path: string): Promise<void> {
+  const entry = await stat(path).catch(() => undefined); // what is not there is no folder; the rest shows later
+  if (entry?.isDirectory())
+    throw new SinkError(owner, 'this is a folder; give the option "path" the path of a file in it');
+}
+
+function inUse(owner: string, partialPath: string): SinkError {
+  const advice = "wait until it has ended, or give this run another path";
+  return new SinkError(owner, `another run is writing to ${partialPath}; ${advice}`);
+}
+
+function cantBeCreated(owner: string, partialPath: string, cause: unknown): SinkError {
+  const problem = `${partialPath} can't be created (${messageOf(cause)}); check the option "path" and who may write to its folder`;
+  return new SinkError(owner, problem, { cause });
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Requirements } from "../core/check-environment.ts";
 import { type ErrorOptions, LLMEtlError, OptionError, SinkError } from "../core/exceptions.ts";
 import { checkMergeKeys } from "../core/merge-keys.ts";
 import { messageOf } from "../core/thrown.ts";
@@ -57,6 +58,7 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
   readonly name: typeof name = name;
   readonly keepsRows = true;
   readonly columnMap: ColumnMap<State, Column>;
+  readonly requirements: Requirements;
   readonly targetTable: string;
   /** None when inserting. */
   readonly mergeKeys: readonly string[];
@@ -90,6 +92,7 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
     this.#timeoutMs = sinkTimeoutMs;
     this.mergeKeys = checkMergeKeys("SQLServerSink", strategy, mergeKeys, Object.keys(columnMap));
     this.#connection = new SQLServerConnection("SQLServerSink", options);
+    this.requirements = this.#connection.requirements;
   }
 
   /**

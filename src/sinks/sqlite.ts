@@ -85,20 +85,29 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
     this.identity = `${this.#databasePath}/${foldName(this.#table)}`;
   }
 
-  readonly open = async ({ signal }: SinkContext): Promise<SinkSession> => {
+  readonly open = async (context: SinkContext): Promise<SinkSession> => {
+    return await this.#open(context, (database) => setWAL(database, this.#databasePath, fail));
+  };
+
+  /** As `open`, but that the database is not set to WAL. */
+  readonly preflight = async (context: SinkContext): Promise<Omit<SinkSession, "write">> => {
+    return await this.#open(context, () => {});
+  };
+
+  async #open({ signal }: SinkContext, prepare: (database: DatabaseSync) => void): Promise<SinkSession> {
     signal.throwIfAborted();
     await requireDatabaseFile(this.#databasePath, fail);
     const database = await this.#unlocked(() => openDatabase(this.#databasePath, false, fail), signal);
     try {
-      const target = await this.#unlocked(() => this.#preflight(database), signal);
+      const target = await this.#unlocked(() => this.#findTarget(database, prepare), signal);
       return new WriteSession(database, target, fail, (attempt) => this.#unlocked(attempt, signal));
     } catch (error) {
       database.close();
       throw error;
     }
-  };
+  }
 
-  #preflight(database: DatabaseSync): Target {
+  #findTarget(database: DatabaseSync, prepare: (database: DatabaseSync) => void): Target {
     const target = findTarget(database, {
       sink: this.name,
       databasePath: this.#databasePath,
@@ -108,7 +117,7 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
       strategy: this.strategy,
     });
     requireWritable(database, this.#databasePath, fail);
-    setWAL(database, this.#databasePath, fail);
+    prepare(database);
     return target;
   }
 

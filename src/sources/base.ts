@@ -1,3 +1,4 @@
+import type { Requirements } from "../core/check-environment.ts";
 import type { RowError } from "../core/exceptions.ts";
 
 /** A value that a source's statement can be given under a name. */
@@ -22,8 +23,15 @@ export interface Source<Row extends object> {
   readonly primaryKeyColumn: keyof Row & string;
   /** Applied to each row by the engine, in one place. */
   readonly schema?: RowSchema<Row> | undefined;
+  /** What `check` is to look for. */
+  readonly requirements?: Requirements | undefined;
   /** Rows in the source's order; `position` counts them from 1. Each call reads anew. */
   readonly read: (context: ReadContext) => AsyncIterable<SourceRow>;
+  /**
+   * How many rows `read` would give: for progress only, and asked while it reads. Undefined where that can't be told; where
+   * it throws, the run goes on without.
+   */
+  readonly count?: (context: ReadContext) => Promise<number | undefined>;
 }
 
 /** A source whose row type does not matter. */

@@ -77,6 +77,8 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
   readonly schema: RowSchema<Row> | undefined;
   /** Each call opens the file anew, at the first pull. It takes no parameters. */
   readonly read: (context: ReadContext) => AsyncGenerator<SourceRow, void, undefined>;
+  /** Reads the whole file once more. */
+  readonly count: (context: ReadContext) => Promise<number>;
 
   constructor(options: CSVSourceOptions<Row>) {
     const given: GivenOptions<Row> = options;
@@ -101,6 +103,7 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
     this.primaryKeyColumn = primaryKeyColumn;
     this.schema = schema;
     this.read = (context) => readRows(reading, context);
+    this.count = async (context) => await countRows(reading, context);
   }
 }
 
@@ -140,6 +143,21 @@ async function* readRows(
     }
     if (columns === undefined)
       throw new SourceError(owner, "the file is empty; expected a header line that names the columns");
+  } finally {
+    await file.close();
+  }
+}
+
+async function countRows(reading: Reading, { signal }: ReadContext): Promise<number> {
+  const owner = `CSVSource ${reading.path}`;
+  const file = await openFile(owner, reading.path);
+  try {
+    const text = decode(chunksOf(file, owner, signal), reading.encoding, owner);
+    let lineCount = 0;
+    for await (const rows of parseRows(text, { owner, delimiter: reading.delimiter, maxRowBytes })) {
+      lineCount += rows.length;
+    }
+    return Math.max(0, lineCount - 1); // without the header
   } finally {
     await file.close();
   }

@@ -1,3 +1,4 @@
+import type { Requirements } from "../core/check-environment.ts";
 import { type ErrorOptions, SourceError } from "../core/exceptions.ts";
 import { checkOptions, isCount, isDuration, isName, isObject, isPath, optional } from "../core/options.ts";
 import { type QueryText, queryText, type QueryTextOptions } from "../core/query-text.ts";
@@ -9,7 +10,7 @@ import {
 import { SQLServerConnection } from "../sql-server/connection.ts";
 import { bindParameters } from "../sql-server/parameters.ts";
 import { type PageSettings, pagingParameters, ReadSession } from "../sql-server/read-session.ts";
-import { requireQuery } from "../sql-server/statement.ts";
+import { countingQuery, requireQuery } from "../sql-server/statement.ts";
 import type { Parameters, ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
 
 interface SQLServerSourceSettings<Row extends object> extends SQLServerConnectionOptions {
@@ -57,6 +58,7 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
   readonly name = "sql-server";
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
+  readonly requirements: Requirements;
   readonly #connect: () => SQLServerConnection;
   readonly #query: QueryText;
   readonly #parameters: Parameters;
@@ -87,10 +89,36 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
     this.#seams = seams;
     // One for each reading: the first to end must not close what another still reads from.
     this.#connect = () => new SQLServerConnection(owner, { connectionString, pool, tokenCredential }, seams);
-    this.#connect();
+    this.requirements = this.#connect().requirements;
   }
 
   readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);
+
+  /** Has the server count the query's rows. Undefined for one that is read in pages or can't be counted: WITH, OPTION, FOR. */
+  readonly count = async ({ signal, parameters: given }: ReadContext): Promise<number | undefined> => {
+    const text = await this.#query.read();
+    const parameters = this.#bind(text, { ...this.#parameters, ...given });
+    const counting = this.#paging === undefined ? countingQuery(text) : undefined;
+    if (counting === undefined) return undefined;
+    const connection = this.#connect();
+    const { where } = this.#query;
+    const session = new ReadSession({
+      connection,
+      signal,
+      fail,
+      where,
+      text: counting,
+      parameters,
+      required: {},
+      maxWaitMs: 0,
+    });
+    try {
+      for await (const row of session.readAll()) return Number(row["row_count"]);
+      return undefined;
+    } finally {
+      await connection.close();
+    }
+  };
 
   async *#rows({ signal, parameters: given }: ReadContext): AsyncGenerator<SourceRow> {
     signal.throwIfAborted();

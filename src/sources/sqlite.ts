@@ -67,6 +67,21 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
 
   readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);
 
+  /** Has the database count the query's rows. */
+  readonly count = async ({ parameters }: ReadContext): Promise<number> => {
+    const sql = await this.#query.read();
+    const bindings = this.#bind(sql, { ...this.#parameters, ...parameters });
+    await requireDatabaseFile(this.#databasePath, fail);
+    const database = openDatabase(this.#databasePath, true, fail);
+    try {
+      const counting = database.prepare(`SELECT count(*) AS row_count FROM (\n${withoutEnd(sql)}\n)`);
+      counting.setAllowBareNamedParameters(false);
+      return Number(counting.get(bindings)?.["row_count"]);
+    } finally {
+      database.close();
+    }
+  };
+
   async *#rows({ signal, parameters }: ReadContext): AsyncGenerator<SourceRow> {
     signal.throwIfAborted();
     const sql = await this.#query.read();
@@ -155,6 +170,11 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       });
     }
   }
+}
+
+/** A statement without the semicolon behind it. */
+function withoutEnd(sql: string): string {
+  return sql.replace(/;\s*$/, "");
 }
 
 type Rows = Iterator<Readonly<Record<string, SQLOutputValue>>, unknown>;

@@ -1,4 +1,5 @@
 import type { Connection, ConnectionPool, config as DriverConfig } from "mssql";
+import type { Requirements } from "../core/check-environment.ts";
 import { type ErrorOptions, LLMEtlError, OptionError, SettingError } from "../core/exceptions.ts";
 import { connectionProblem, type ConnectionPlace } from "./connection-errors.ts";
 import { checkConnectionOptions, type ConnectionSeams, type SQLServerConnectionOptions } from "./connection-options.ts";
@@ -46,6 +47,12 @@ export class SQLServerConnection {
     this.#options = { connectionString, pool, tokenCredential };
     this.#seams = seams;
     if (connectionString !== undefined) this.#resolve();
+  }
+
+  /** The driver, and the variable where no option gives a connection. */
+  get requirements(): Requirements {
+    const { connectionString, pool } = this.#options;
+    return { packages: ["mssql"], environment: connectionString === undefined && pool === undefined ? [variable] : [] };
   }
 
   /**

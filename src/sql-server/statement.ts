@@ -139,3 +139,13 @@ export function requireQuery(sql: string, where: string, fail: Fail): StatementS
   if (twice !== undefined) throw fail(`${where} spells the parameter @${twice} in two ways; spell it in one`);
   return scan;
 }
+
+/** A query for the number of another one's rows, `row_count`; undefined where that is not put into another as it is. */
+export function countingQuery(sql: string): string | undefined {
+  const { words } = scanStatement(sql);
+  const has = (...wanted: readonly string[]): boolean => wanted.some((word) => words.includes(word));
+  if (words[0] !== "SELECT" || has("OPTION", "FOR")) return undefined;
+  // Inside of another query an order is allowed only where it decides which rows there are.
+  const order = has("ORDER") && !has("TOP", "OFFSET") ? "\nOFFSET 0 ROWS" : "";
+  return `SELECT COUNT_BIG(*) AS row_count FROM (\n${sql.replace(/;\s*$/, "")}${order}\n) AS counted`;
+}

@@ -2,7 +2,7 @@ export type { ContractCheck } from "./base.ts";
 export { MemorySink, type MemorySinkOptions } from "./memory-sink.ts";
 export { MemorySource, type MemorySourceOptions } from "./memory-source.ts";
 export { providerContract, type ProviderContractOptions } from "./provider-contract.ts";
-export { sinkContract, type SinkContractOptions } from "./sink-contract.ts";
+export { sinkContract, type SinkContractOptions, type SinkUnderTest } from "./sink-contract.ts";
 export { sourceContract, type SourceContractOptions } from "./source-contract.ts";
 export { type JournalUnderTest, journalContract } from "./journal-contract.ts";
 export { stepContract, type StepContractOptions } from "./step-contract.ts";

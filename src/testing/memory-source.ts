@@ -16,6 +16,7 @@ export class MemorySource<Row extends object> implements Source<Row> {
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
   readonly read: Source<Row>["read"];
+  readonly count: () => Promise<number | undefined>;
 
   constructor(options: MemorySourceOptions<Row>) {
     checkOptions("MemorySource", options, {
@@ -30,6 +31,7 @@ export class MemorySource<Row extends object> implements Source<Row> {
     const { rows, primaryKeyColumn, schema } = options;
     this.primaryKeyColumn = primaryKeyColumn;
     this.schema = schema;
+    this.count = async () => await Promise.resolve(typeof rows === "function" ? undefined : rows.length);
     this.read = async function* read({ signal, parameters }) {
       const [name] = Object.keys(parameters);
       if (name !== undefined) throw new SourceError("memory", `takes no parameters, got "${name}"`);

@@ -45,6 +45,7 @@ export function sinkContract(options: SinkContractOptions): readonly ContractChe
     "a run that stopped leaves what was written where rows are kept": keepsWhatWasWritten,
     "the next run finds what was written where rows are kept": keepsRows,
     "where rows are kept, the sink tells an empty target and a row that is missing": tellsWhatIsThere,
+    "a look before a run writes nothing and is in no run's way": looks,
     ...(keepsNull && { "NULL stays NULL": keepsNulls }),
     ...(keyed && { "a batch written again changes nothing": isIdempotent, "a later row replaces its key's": replaces }),
     ...(refusedRow !== undefined && {
@@ -169,6 +170,14 @@ async function tellsWhatIsThere({ sink }: SinkUnderTest): Promise<void> {
     equal((await isEmpty?.()) ?? false, false, "a target with rows is called empty");
     equal((await holds?.(first)) ?? true, true, "a row that was written is not found");
   });
+}
+
+async function looks(target: SinkUnderTest): Promise<void> {
+  const session = await target.sink.preflight?.({ signal: new AbortController().signal });
+  await session?.close("stopped");
+  await expectRows(target, []);
+  await run(target.sink, [someRows]);
+  await expectRows(target, someRows);
 }
 
 async function isIdempotent(target: SinkUnderTest): Promise<void> {

@@ -82,6 +82,10 @@ export function sourceContract({ create, rows, openCount, release }: SourceContr
       const given = 1 + (await takeUntilEnd(iterator));
       ok(given < rows.length, `aborted after the first row, but all ${given} rows came`);
     }),
+    promise("the count, where the source tells one, is that of its rows", async (source) => {
+      const count = await source.count?.({ signal: new AbortController().signal, parameters: {} });
+      ok(count === undefined || count === rows.length, `expected a count of ${rows.length}, got ${String(count)}`);
+    }),
     promise("a parameter that the source does not know is refused, not ignored", async (source) => {
       const parameters = { no_such_parameter_of_any_source: 1 };
       await rejects(readAll(source, parameters), LLMEtlError, "expected an llm-etl error for an unknown parameter");
@@ -112,6 +116,11 @@ export function sourceContract({ create, rows, openCount, release }: SourceContr
       controller.abort();
       await takeUntilEnd(aborted);
       equal(await openCount(), before, "expected nothing open after the signal had aborted");
+    }),
+    promise("counting leaves nothing open", async (source) => {
+      const before = await openCount();
+      await source.count?.({ signal: new AbortController().signal, parameters: {} });
+      equal(await openCount(), before, "expected nothing open after counting");
     }),
   ];
 }

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  formatCodes,
   formatCost,
   formatCount,
   formatDuration,
+  formatRate,
   formatSaved,
   formatTable,
   formatTime,
   inOneLine,
+  shortId,
 } from "../../src/cli/format.ts";
 
 test("counts have their thousands set apart", () => {
@@ -31,6 +34,23 @@ test("amounts show two decimals, small ones the digits that say something, and n
 test("what was saved is tokens, and money where there are prices", () => {
   assert.equal(formatSaved(1200, 30, null), "1,200 input and 30 output tokens");
   assert.equal(formatSaved(1200, 30, { amount: 2, currency: "EUR" }), "1,200 input and 30 output tokens, 2.00 EUR");
+});
+
+test("a rate has three digits, large ones all before the point", () => {
+  const rates = [0, 0.4567, 1, 12.34, 99.96, 100.4, 1234.5].map(formatRate);
+  assert.deepEqual(rates, ["0", "0.457", "1", "12.3", "100", "100", "1,235"]);
+});
+
+test("codes come with how often they occurred, the most frequent first", () => {
+  assert.equal(
+    formatCodes({ REFUSAL: 2, EMPTY_INPUT: 1234, TIMEOUT: 2 }),
+    "1,234 × EMPTY_INPUT, 2 × REFUSAL, 2 × TIMEOUT",
+  );
+  assert.equal(formatCodes({}), "");
+});
+
+test("a run is known by the first 8 characters of its id", () => {
+  assert.equal(shortId("0a1b2c3d-4e5f"), "0a1b2c3d");
 });
 
 test("a duration has its two largest units, and is never rounded up to the next", () => {

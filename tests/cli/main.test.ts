@@ -12,7 +12,10 @@ test("the built command runs and passes the exit code on", () => {
   assert.match(fine.stdout, /^\d+\.\d+\.\d+\n$/);
   const refused = spawnSync(process.execPath, [main, "run", "no such file.ts"], { encoding: "utf8" });
   assert.deepEqual([refused.status, refused.stdout], [2, ""]);
-  assert.match(refused.stderr, /^llm-etl: there is no file .*no such file\.ts \[PIPELINE_MODULE_INVALID\]\n$/);
+  assert.match(
+    refused.stderr,
+    /^llm-etl: there is no file .*no such file\.ts \[PIPELINE_MODULE_INVALID\]\n {2}see .*#pipeline_module_invalid\n$/,
+  );
 });
 
 test("an older Node is told so in one sentence, before any import that would break on it", () => {

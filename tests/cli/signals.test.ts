@@ -8,12 +8,7 @@ import { RunError } from "../../src/index.ts";
 function listening() {
   const signals = new EventEmitter();
   const said: string[] = [];
-  const stops = stopSignals({
-    stdout: { write: () => assert.fail("stdout is for results") },
-    stderr: { write: (text) => said.push(text) },
-    on: (event, listener) => signals.on(event, listener),
-    removeListener: (event, listener) => signals.removeListener(event, listener),
-  });
+  const stops = stopSignals(signals, (line) => said.push(line));
   return {
     signals,
     said,
@@ -28,11 +23,11 @@ test("the first signal stops, the second stops at once, and nobody listens for a
   assert.deepEqual([states(), said], [[false, false], []]);
   signals.emit("SIGINT");
   assert.deepEqual(states(), [true, false]);
-  assert.deepEqual(said, ["SIGINT: stopping. Rows in flight have up to 30 s; press Ctrl-C again to stop at once.\n"]);
+  assert.deepEqual(said, ["SIGINT: stopping. Rows in flight have up to 30 s; press Ctrl-C again to stop at once."]);
   await setTimeout(sameSignalMs + 20);
   signals.emit("SIGTERM");
   assert.deepEqual(states(), [true, true]);
-  assert.deepEqual(said.slice(1), ["SIGTERM: stopping at once.\n"]);
+  assert.deepEqual(said.slice(1), ["SIGTERM: stopping at once."]);
   await setTimeout(sameSignalMs + 20);
   assert.equal(listenerCount(), 0);
 });

@@ -1,11 +1,54 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
-import { describeError } from "../../src/cli/terminal.ts";
-import { OptionError } from "../../src/index.ts";
+import { describeError, docsOf, fromHere, isWatched, type Output } from "../../src/cli/terminal.ts";
+import { errorCodes, OptionError, RunError } from "../../src/index.ts";
+import { testTerminal } from "../support/terminal.ts";
 
-test("an error in words has its code, and its stack only where it is asked for", () => {
+test("an error in words has its code, where it comes from and where that is explained; its stack only on demand", () => {
   const error = new OptionError("CSVSource", "path", "expected a path");
-  assert.equal(describeError(error, false), 'llm-etl: CSVSource: option "path": expected a path [INVALID_OPTION]');
-  assert.match(describeError(error, true), /\[INVALID_OPTION\]\n {4}at /);
+  const text = describeError(error, false);
+  assert.match(
+    text,
+    /^llm-etl: CSVSource: option "path": expected a path \[INVALID_OPTION\]\n {2}at tests\/cli\/terminal\.test\.ts:\d+\n {2}see docs\/errors\.md#invalid_option$/,
+  );
+  const withStack = describeError(error, true);
+  assert.ok(withStack.startsWith(`${text}\n    at `), withStack);
   assert.equal(describeError("text", true), "llm-etl: text");
+});
+
+test("a code of somebody else is shown, and not said to be explained; an error without one has neither", () => {
+  const error = Object.assign(new RunError("OWN_CODE", "own words"), { stack: "" });
+  assert.equal(describeError(error, false), "llm-etl: own words [OWN_CODE]");
+  assert.equal(describeError(Object.assign(new TypeError("no"), { stack: "" }), false), "llm-etl: no");
+});
+
+test("every code of ours leads to its heading", () => {
+  for (const code of errorCodes) assert.deepEqual(docsOf(code), [`  see docs/errors.md#${code.toLowerCase()}`]);
+  assert.deepEqual(docsOf("ENOENT"), []);
+});
+
+test("a path is relative to the working directory unless that is longer", () => {
+  assert.equal(fromHere(join(process.cwd(), "output", "failed.jsonl")), join("output", "failed.jsonl"));
+  assert.equal(fromHere("/x"), "/x");
+});
+
+test("somebody watches a terminal that has a size and is neither dumb nor in CI; colours do not matter", () => {
+  const screen: Omit<Output, "write"> = { isTTY: true, columns: 80, rows: 24 };
+  const cases: [boolean, Omit<Output, "write">, Record<string, string>][] = [
+    [true, screen, {}],
+    [true, { isTTY: true }, { TERM: "xterm" }],
+    [true, { ...screen, hasColors: () => false }, { NO_COLOR: "1" }],
+    [true, screen, { CI: "" }],
+    [true, screen, { CI: "false" }],
+    [false, screen, { CI: "true" }],
+    [false, screen, { CI: "1" }],
+    [false, screen, { TERM: "dumb" }],
+    [false, { isTTY: true, columns: 0, rows: 0 }, {}],
+    [false, { columns: 80 }, {}],
+    [false, {}, {}],
+  ];
+  for (const [expected, given, env] of cases) {
+    assert.equal(isWatched(testTerminal({ screen: given, env })), expected, JSON.stringify([given, env]));
+  }
 });

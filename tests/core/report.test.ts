@@ -9,7 +9,15 @@ function tallyOf(outcomes: readonly RowOutcome[], readCount = outcomes.length): 
   for (let position = 1; position <= readCount; position += 1) tally.add({ type: "row-start", position });
   for (const [index, outcome] of outcomes.entries()) {
     const errorCode = outcome === "failed" || outcome === "skipped" ? "EMPTY_INPUT" : null;
-    tally.add({ type: "row-end", position: index + 1, pk: `r${index}`, outcome, errorCode });
+    tally.add({
+      type: "row-end",
+      position: index + 1,
+      pk: `r${index}`,
+      outcome,
+      errorCode,
+      errorMessage: errorCode,
+      step: null,
+    });
   }
   return tally;
 }

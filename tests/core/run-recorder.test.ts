@@ -41,7 +41,15 @@ test("a run is kept when it begins, every second as it goes on, and when it ends
   await recorder.begin();
   tally.add({ type: "row-start", position: 1 });
   context.mock.timers.tick(1000);
-  tally.add({ type: "row-end", position: 1, pk: "1", outcome: "written", errorCode: null });
+  tally.add({
+    type: "row-end",
+    position: 1,
+    pk: "1",
+    outcome: "written",
+    errorCode: null,
+    errorMessage: null,
+    step: null,
+  });
   const report = tally.report({ runId: "run-1", error: null, durationMs: 8 });
   await recorder.end(report);
   context.mock.timers.tick(5000);

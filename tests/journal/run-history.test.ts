@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Tally } from "../../src/core/report.ts";
@@ -40,6 +40,17 @@ test("runs are read while one of them writes; those that never said how they end
   assert.deepEqual(await statuses(), ["current interrupted", "done completed", "killed interrupted"]);
   const [newest] = await readRuns(path);
   assert.deepEqual(newest?.startedAt, new Date("2026-01-02T03:04:05Z"));
+});
+
+test("reading leaves no file beside a journal that nobody has", async () => {
+  const path = join(folder, "alone.db");
+  const journal = await SQLiteJournal.open(path);
+  await journal.keepRun(record("done", "completed"));
+  await journal.close();
+  const files = (): string[] => readdirSync(folder).filter((name) => name.startsWith("alone"));
+  const before = files();
+  assert.equal((await readRuns(path)).length, 1);
+  assert.deepEqual(files(), before);
 });
 
 test("reading takes nothing from a run that begins, and makes no journal where there is none", async () => {

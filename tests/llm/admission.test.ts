@@ -94,7 +94,20 @@ test("a 429 closes the gate for all, for as long as the service asked", async ()
     assert.equal(admitted(), 1);
     await pass(1);
     assert.equal(admitted(), 3, "the limit has fallen to 0.7 × 4");
-    assert.deepEqual(events, [{ type: "gate-close", provider: "p", reason: "rate_limit", durationMs: 700 }]);
+    assert.deepEqual(events, [
+      { type: "gate-close", provider: "p", reason: "rate_limit", durationMs: 700 },
+      { type: "concurrency-change", provider: "p", limit: 2 },
+    ]);
+  });
+});
+
+test("many 429s at once are told of once, and again when the wait becomes longer by a second", async () => {
+  await bench(4, async ({ ask, fail, pass, events }) => {
+    ask(4);
+    await pass(0);
+    for (const retryAfterMs of [700, 900, 1600, 2500]) fail("RATE_LIMITED", { status: 429, retryAfterMs });
+    const waits = events.map((event) => (event.type === "gate-close" ? event.durationMs : 0)).filter((ms) => ms > 0);
+    assert.deepEqual(waits, [700, 2500]);
   });
 });
 
@@ -160,7 +173,8 @@ test("after ten failures in a row single probes go, further and further apart, u
     await pass(0);
     assert.equal(admission.isDown, false);
     assert.equal(admitted(), before + 6 + 12);
-    assert.ok(events.every((event) => event.type === "gate-close" && event.reason === "outage"));
+    const told = events.map((event) => (event.type === "gate-close" ? event.reason : event.type));
+    assert.deepEqual(told, ["outage", "concurrency-change", ...Array(5).fill("outage"), "concurrency-change"]);
   });
 });
 
@@ -204,6 +218,21 @@ test("calls are paced to a quota", async () => {
     },
     { quota: { rpm: 1200 } },
   );
+});
+
+test("a wait for the quota is told of where it is a second or longer", async () => {
+  const waitsAt = async (tpm: number): Promise<readonly string[]> => {
+    let told: readonly string[] = [];
+    const tell = async ({ ask, pass, events }: Bench): Promise<void> => {
+      ask(8); // of 100 tokens each
+      for (let step = 0; step < 5000; step += 1) await pass(1);
+      told = events.map((event) => (event.type === "gate-close" ? event.reason : event.type));
+    };
+    await bench(8, tell, { quota: { tpm } });
+    return told;
+  };
+  assert.deepEqual(await waitsAt(12_000), []); // two a second
+  assert.deepEqual(await waitsAt(3000), ["quota", "quota", "quota"]); // one in two seconds
 });
 
 test("an abort takes a waiting call out of the queue, and the others go on", async () => {

@@ -15,6 +15,11 @@ function credential(lifetimeMs: number) {
   return { scopes, getToken };
 }
 
+test("the package is needed where no credential is given", () => {
+  assert.deepEqual(entraTokenProvider().requirements, { packages: ["@azure/identity"] });
+  assert.deepEqual(entraTokenProvider({ credential: credential(0) }).requirements, {});
+});
+
 test("a token is kept until shortly before it expires, or until another one is wanted", async () => {
   const lasting = credential(3_600_000);
   const give = entraTokenProvider({ credential: lasting });

@@ -151,6 +151,15 @@ test("an empty file, one with only a byte order mark and one with only blank lin
   }
 });
 
+test("rows are counted with blank lines left out and bad rows in, and none where there is no row", async () => {
+  const count = async (content: string): Promise<number> => {
+    const source = new CSVSource<Record<string, string>>({ path: fileOf(content), primaryKeyColumn: "id" });
+    return await source.count({ signal: new AbortController().signal, parameters: {} });
+  };
+  assert.equal(await count('id,note\n1,"a\nb"\n\n2\n3,c\n'), 3);
+  assert.equal(await count("id,note\n"), 0);
+});
+
 test("a missing file is named with its path from the root, and says what to check", async () => {
   const { error } = await readAll(new CSVSource({ path: "no/such file.csv", primaryKeyColumn: "id" }));
   assertSourceError(error, join(process.cwd(), "no/such file.csv"), /no such file; check the option "path"/);

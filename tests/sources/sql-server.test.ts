@@ -23,7 +23,7 @@ const visits = `
   INSERT INTO dbo.visits (id, department) VALUES (1, N'ER'), (2, N'Lab'), (3, N'ER'), (4, NULL);`;
 const noWait = { sleep: () => Promise.resolve() };
 
-type Readable = Pick<Source<Visit>, "read">;
+type Readable = Pick<Source<Visit>, "read" | "count">;
 
 /** As a JavaScript user could, without the types. */
 function construct(options: object): Readable {
@@ -740,6 +740,23 @@ test("files that can't be read are named by their absolute path", async () => {
   const latin = join(folder, "latin.sql");
   writeFileSync(latin, Buffer.from("SELECT 1 AS id -- \xe9", "latin1"));
   await assert.rejects(read(latin), /latin\.sql can't be read \(it is not UTF-8 text\)/);
+});
+
+test("rows are counted where the query can stand in another one, and are not where it can't", async (t) => {
+  const server = await visitsServer(t);
+  const count = async (sql: string, options: object = {}): Promise<unknown> => {
+    const source = sourceOf(server, sql, options);
+    return await source.count?.({ signal: new AbortController().signal, parameters: {} });
+  };
+  assert.equal(await count("SELECT id FROM dbo.visits"), 4);
+  assert.equal(
+    await count("SELECT id FROM dbo.visits WHERE department = @d ORDER BY id;", { parameters: { d: "ER" } }),
+    2,
+  );
+  assert.equal(await count("SELECT TOP (3) id FROM dbo.visits ORDER BY id"), 3);
+  assert.equal(await count("WITH some AS (SELECT id FROM dbo.visits) SELECT id FROM some"), undefined);
+  assert.equal(await count("SELECT id FROM dbo.visits OPTION (RECOMPILE)"), undefined);
+  assert.equal(await count(paged, { paging: { keyColumn: "id" } }), undefined);
 });
 
 test("wrong options are refused at construction", () => {

@@ -112,6 +112,17 @@ test("an aborted signal ends the reading with its reason", async (t) => {
   await assert.rejects(rows.next(), reason);
 });
 
+test("rows are counted with the query's order, parameters and comments, and a semicolon behind it", async (t) => {
+  const source = visitsSource(
+    t,
+    "WITH some AS (SELECT * FROM visits WHERE department = @department) SELECT * FROM some ORDER BY id; ",
+  );
+  const signal = new AbortController().signal;
+  assert.equal(await source.count({ signal, parameters: { department: "ER" } }), 2);
+  await assert.rejects(source.count({ signal, parameters: {} }), /department/);
+  assert.equal(await visitsSource(t, "SELECT * FROM visits -- all").count({ signal, parameters: {} }), 4);
+});
+
 test("the query may stand in a file, given as text or as a URL, with a byte order mark or without", async (t) => {
   const databasePath = temporaryDatabase(t, visits);
   const sqlFile = join(dirname(databasePath), "get visits.sql");

@@ -99,6 +99,14 @@ function connectionTo(port: number, more = ""): SQLServerConnection {
   return new SQLServerConnection(owner, { connectionString }, { ...none, sleep: async () => {} });
 }
 
+test("a check looks for the driver, and for the variable where no option gives a connection", () => {
+  const of = (options: SQLServerConnectionOptions) => new SQLServerConnection(owner, options, none).requirements;
+  assert.deepEqual(of({}), { packages: ["mssql"], environment: ["SQL_SERVER_CONN"] });
+  const connectionString = "Server=h;User ID=u;Password=p";
+  assert.deepEqual(of({ connectionString }), { packages: ["mssql"], environment: [] });
+  assert.deepEqual(of({ pool: new mssql.ConnectionPool({ server: "h" }) }), { packages: ["mssql"], environment: [] });
+});
+
 test("a connection is opened once, lazily, under the name of llm-etl, and closed", async (t) => {
   const { port, logins } = await loginServer(t, []);
   const connection = connectionTo(port);

@@ -20,6 +20,8 @@ export interface RunningCommand {
   readonly child: ChildProcess;
   /** Resolves when stderr has that in it; rejects if the process ends without. */
   readonly said: (pattern: RegExp) => Promise<void>;
+  /** The same for stdout. */
+  readonly printed: (pattern: RegExp) => Promise<void>;
   readonly ended: Promise<Ending>;
 }
 
@@ -35,13 +37,15 @@ export function startCommand(words: readonly string[], env: Readonly<Record<stri
       ...written,
     };
   });
-  const said = async (pattern: RegExp): Promise<void> => {
-    while (!pattern.test(written.stderr)) {
-      const wasLast = await Promise.race([once(child.stderr, "data").then(() => false), ended.then(() => true)]);
-      if (wasLast && !pattern.test(written.stderr)) throw new Error(`it never said ${pattern}: ${written.stderr}`);
+  const until = async (stream: "stdout" | "stderr", pattern: RegExp): Promise<void> => {
+    while (!pattern.test(written[stream])) {
+      const wasLast = await Promise.race([once(child[stream], "data").then(() => false), ended.then(() => true)]);
+      if (wasLast && !pattern.test(written[stream])) throw new Error(`it never said ${pattern}: ${written.stderr}`);
     }
   };
-  return { child, said, ended };
+  const said = async (pattern: RegExp): Promise<void> => await until("stderr", pattern);
+  const printed = async (pattern: RegExp): Promise<void> => await until("stdout", pattern);
+  return { child, said, printed, ended };
 }
 
 /** A folder for the fixture `journaled`, with its empty target. */

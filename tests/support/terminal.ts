@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { runCommandLine } from "../../src/cli/program.ts";
-import type { Terminal } from "../../src/cli/terminal.ts";
+import type { Output, Terminal } from "../../src/cli/terminal.ts";
 
 /** What one command line left behind. */
 export interface Outcome {
@@ -9,18 +9,48 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+export interface TestTerminalOptions {
+  /** Take the place of the process for SIGINT and SIGTERM. */
+  readonly signals?: EventEmitter;
+  /** What stderr is, beside where text goes. */
+  readonly screen?: Omit<Output, "write">;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Sees what is written to stderr. */
+  readonly onStderr?: (text: string) => void;
+}
+
+/** A terminal that keeps what is written to it. */
+export interface TestTerminal extends Terminal {
+  readonly written: { stdout: string; stderr: string };
+}
+
+export function testTerminal(options: TestTerminalOptions = {}): TestTerminal {
+  const { signals = new EventEmitter(), screen = {}, env = {}, onStderr } = options;
+  const written = { stdout: "", stderr: "" };
+  return {
+    written,
+    stdout: { write: (text) => (written.stdout += text) },
+    stderr: {
+      ...screen,
+      write: (text) => {
+        written.stderr += text;
+        onStderr?.(text);
+      },
+    },
+    stdin: {},
+    env,
+    loadEnvFile: (path) => process.loadEnvFile(path),
+    on: (event, listener) => signals.on(event, listener),
+    removeListener: (event, listener) => signals.removeListener(event, listener),
+  };
+}
+
 /** Runs a command line in this process. `signals` takes the place of the process for SIGINT and SIGTERM. */
 export async function commandLine(
   words: readonly string[],
   signals: EventEmitter = new EventEmitter(),
 ): Promise<Outcome> {
-  const written = { stdout: "", stderr: "" };
-  const terminal: Terminal = {
-    stdout: { write: (text) => (written.stdout += text) },
-    stderr: { write: (text) => (written.stderr += text) },
-    on: (event, listener) => signals.on(event, listener),
-    removeListener: (event, listener) => signals.removeListener(event, listener),
-  };
+  const terminal = testTerminal({ signals });
   const exitCode = await runCommandLine(words, terminal);
-  return { exitCode, ...written };
+  return { exitCode, ...terminal.written };
 }

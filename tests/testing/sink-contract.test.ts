@@ -20,6 +20,7 @@ interface Faults {
   readonly appendsOnly?: boolean;
   readonly keepsOldRow?: boolean;
   readonly writesUpToTheBadRow?: boolean;
+  readonly writesAtLook?: boolean;
 }
 
 /** A keyed sink over memory, with faults on request. */
@@ -30,6 +31,10 @@ async function create(faults: Faults): Promise<SinkUnderTest> {
     identity,
     keepsRows: true,
     columnMap: { id: (state) => state.id, value: (state) => state.value },
+    preflight: async () => {
+      if (faults.writesAtLook) rows = [{ id: "ghost", value: "" }];
+      return { close: async () => {} };
+    },
     open: async ({ signal }) => {
       if (!faults.ignoresAbort) signal.throwIfAborted();
       if (faults.forgetsAtOpen) rows = [];
@@ -95,6 +100,7 @@ const detectedBy: Record<string, Faults> = {
   "a run that stopped leaves what was written where rows are kept": { dropsWhenStopped: true },
   "the next run finds what was written where rows are kept": { forgetsAtOpen: true },
   "where rows are kept, the sink tells an empty target and a row that is missing": { isNeverEmpty: true },
+  "a look before a run writes nothing and is in no run's way": { writesAtLook: true },
   "NULL stays NULL": { nullBecomesText: true },
   "a batch written again changes nothing": { appendsOnly: true },
   "a later row replaces its key's": { keepsOldRow: true },
@@ -118,7 +124,7 @@ test("an empty identity fails, a sink without keys and NULL is asked less, and t
   const release = async (): Promise<void> => void (released += 1);
   const createReleased = async (): Promise<SinkUnderTest> => ({ ...(await create({ dropsLastRow: true })), release });
   const checks = sinkContract({ create: createReleased, keyed: false, keepsNull: false });
-  assert.equal(checks.length, 11);
+  assert.equal(checks.length, 12);
   for (const { check } of checks) await check().catch(() => undefined);
-  assert.equal(released, 11);
+  assert.equal(released, 12);
 });

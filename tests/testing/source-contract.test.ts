@@ -54,9 +54,11 @@ const promises = {
   atOnce: "two reads at once do not disturb each other",
   aborted: "an aborted signal gives no row",
   abort: "reading ends soon after the signal aborts",
+  count: "the count, where the source tells one, is that of its rows",
   parameter: "a parameter that the source does not know is refused, not ignored",
   lazy: "a read opens nothing before its first row is pulled",
   closed: "a read leaves nothing open, whether it ends, is stopped or is aborted",
+  counted: "counting leaves nothing open",
 };
 
 test("a source that keeps every promise passes every check", async () => {
@@ -133,6 +135,15 @@ test("a source that ignores a parameter it does not know fails the check of para
     read: (context) => readRows({ ...context, parameters: {} }),
   }));
   assert.deepEqual(broken, [promises.parameter]);
+});
+
+test("a source that miscounts its rows, or leaves open what it counts, fails the check that says so", async () => {
+  const miscounted = await brokenPromises(() => ({ ...goodSource, count: () => Promise.resolve(3) }));
+  assert.deepEqual(miscounted, [promises.count]);
+  const unknown = await brokenPromises(() => ({ ...goodSource, count: () => Promise.resolve(undefined) }));
+  assert.deepEqual(unknown, []);
+  const leftOpen = await brokenPromises(() => ({ ...goodSource, count: () => Promise.resolve((open += 1) && 4) }));
+  assert.deepEqual(leftOpen, [promises.counted]);
 });
 
 test("a source that opens what it reads before it is asked for a row fails the check of laziness", async () => {

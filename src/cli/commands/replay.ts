@@ -1,11 +1,14 @@
 import { Command } from "commander";
 import type { ReplayReport } from "../../core/report.ts";
 import { addText, wholeNumber } from "../arguments.ts";
+import { type CommandContext, envFileOption } from "../command.ts";
 import { importPipeline, importProvider } from "../import-module.ts";
-import { stopSignals } from "../signals.ts";
-import { describeError, type Terminal } from "../terminal.ts";
+import { toLine } from "../progress/events.ts";
+import { endingOf, summaryOf } from "../summary.ts";
+import { fromHere } from "../terminal.ts";
+import { addWatchOptions, orRefused, watch, type WatchOptions } from "../watch.ts";
 
-interface ReplayCommandOptions {
+interface ReplayCommandOptions extends WatchOptions {
   readonly pipeline: string;
   readonly code?: readonly string[];
   readonly provider?: string;
@@ -13,52 +16,53 @@ interface ReplayCommandOptions {
 }
 
 /** `llm-etl replay <file>`: takes the rows of a dead letter file through their pipeline once more. */
-export function replayCommand(terminal: Terminal, setExitCode: (code: number) => void): Command {
-  return new Command("replay")
-    .description(
-      "take the rows of a dead letter file through their pipeline once more; those that succeed leave the file",
-    )
+export function replayCommand(name: string, { terminal, setExitCode, isDebug }: CommandContext): Command {
+  const command = new Command(name)
     .argument("<file>", "the dead letter file")
     .requiredOption("--pipeline <pipeline.ts>", "the module that exports the pipeline as its default")
-    .option("--code <code>", "only rows that failed with this error code (repeat for more)", addText)
-    .option("--provider <provider.ts>", "ask the provider that this module exports as its default, in every step")
+    .option("--code <code>", "only rows with this error code (repeatable)", addText)
+    .option("--provider <provider.ts>", "whom every step asks: its default export")
     .option("--concurrency <rows>", "have so many rows in flight at once", wholeNumber)
-    .addHelpText(
-      "after",
-      "\nExample:\n  llm-etl replay output/failed_rows.jsonl --pipeline pipeline.ts --code CONTENT_FILTER --provider other-model.ts",
-    )
-    .action(async (path: string, given: ReplayCommandOptions, command: Command) => {
-      const pipeline = await importPipeline(given.pipeline);
-      const llmProvider = given.provider === undefined ? undefined : await importProvider(given.provider);
-      const { code: codes, concurrency } = given;
-      const { signal, stopNowSignal, release } = stopSignals(terminal);
-      try {
-        const report = await pipeline.replay({ path, codes, llmProvider, concurrency, signal, stopNowSignal });
-        print(report, terminal, command.optsWithGlobals()["debug"] === true);
-        setExitCode(report.exitCode);
-      } finally {
-        release();
-      }
+    .addOption(envFileOption());
+  return addWatchOptions(command)
+    .addHelpText("after", "\nExample:\n  llm-etl replay output/failed_rows.jsonl --pipeline pipeline.ts --code REFUSAL")
+    .action(async (path: string, options: ReplayCommandOptions) => {
+      const { code: codes, concurrency, quiet = false, json = false } = options;
+      const { pipeline, llmProvider } = await orRefused(terminal, options, async () => ({
+        pipeline: await importPipeline(options.pipeline),
+        llmProvider: options.provider === undefined ? undefined : await importProvider(options.provider),
+      }));
+      const watched = await watch(terminal, options, async (seen) => {
+        return await pipeline.replay({ path, codes, llmProvider, concurrency, countRows: !quiet, ...seen });
+      });
+      const { report } = watched;
+      const say = (line: string): unknown => terminal.stderr.write(`${line}\n`);
+      if (!quiet && !json) for (const line of [...summaryOf(watched), ...fileOf(report)]) say(line);
+      for (const line of endingOf(watched, isDebug())) say(line);
+      if (report.exitCode === 3) say("Run the same command again to go on.");
+      terminal.stdout.write(json ? toLine({ type: "replay-end", report }) : `${resultOf(report)}\n`);
+      setExitCode(report.exitCode);
     });
 }
 
 /** So many lines are named; of the others, how many there are. */
 const mostLinesNamed = 20;
 
-function print(report: ReplayReport, { stdout, stderr }: Terminal, withStack: boolean): void {
-  const { readCount, successCount, failureCount, pendingCount, failuresByCode, error } = report;
-  const { writtenSinceCount, remainingCount, notReplayable, keptPath } = report;
-  for (const [code, count] of Object.entries(failuresByCode)) stderr.write(`  ${count} × ${code}\n`);
-  if (notReplayable.length > 0) stderr.write(`Not replayable: ${notReplayable.length}\n`);
-  for (const { line, reason } of notReplayable.slice(0, mostLinesNamed)) stderr.write(`  line ${line}: ${reason}\n`);
+/** What became of the dead letter file. */
+function fileOf({ notReplayable, keptPath }: ReplayReport): readonly string[] {
   const more = notReplayable.length - mostLinesNamed;
-  if (more > 0) stderr.write(`  and ${more} more\n`);
-  if (pendingCount > 0) stderr.write(`Pending: ${pendingCount}\n`);
-  if (keptPath !== null) stderr.write(`The file as it was: ${keptPath}\n`);
-  if (error !== null) stderr.write(`${report.status}: ${describeError(error, withStack)}\n`);
-  if (report.exitCode === 3) stderr.write("Run the same command again to go on.\n");
+  return [
+    ...(notReplayable.length > 0 ? [`Not replayable: ${notReplayable.length}`] : []),
+    ...notReplayable.slice(0, mostLinesNamed).map(({ line, reason }) => `  line ${line}: ${reason}`),
+    ...(more > 0 ? [`  and ${more} more`] : []),
+    ...(keptPath === null ? [] : [`The file as it was: ${fromHere(keptPath)}`]),
+  ];
+}
+
+function resultOf({ readCount, successCount, failureCount, writtenSinceCount, remainingCount }: ReplayReport): string {
   const counts = { Replayed: readCount, Succeeded: successCount, Failed: failureCount };
   const rest = { "Written since": writtenSinceCount, Remaining: remainingCount };
-  const parts = Object.entries({ ...counts, ...rest }).map(([name, count]) => `${name}: ${count}`);
-  stdout.write(`${parts.join(", ")}\n`);
+  return Object.entries({ ...counts, ...rest })
+    .map(([name, count]) => `${name}: ${count}`)
+    .join(", ");
 }

@@ -1,65 +1,66 @@
-import { Command } from "commander";
-import type { RunReport } from "../../core/report.ts";
-import { addParameter, wholeNumber } from "../arguments.ts";
-import { formatSaved } from "../format.ts";
+import { Command, Option } from "commander";
+import type { LLMEtlError } from "../../core/exceptions.ts";
+import type { RunOptions } from "../../core/pipeline-options.ts";
+import { addParameter, amount, countOrShare, wholeNumber } from "../arguments.ts";
+import { type CommandContext, envFileOption, moduleOr } from "../command.ts";
 import { importPipeline } from "../import-module.ts";
-import { stopSignals } from "../signals.ts";
-import { describeError, type Terminal } from "../terminal.ts";
+import { endingOf, summaryOf } from "../summary.ts";
+import { addWatchOptions, orRefused, watch, type WatchOptions } from "../watch.ts";
 
-interface RunCommandOptions {
+interface RunCommandOptions extends WatchOptions {
   readonly limit?: number;
   readonly concurrency?: number;
+  readonly batchSize?: number;
   readonly param?: Readonly<Record<string, string>>;
+  readonly maxCost?: number;
   readonly fresh?: boolean;
   /** False where `--no-cache` was given. */
   readonly cache: boolean;
+  /** False where `--no-count` was given. */
+  readonly count: boolean;
+  readonly onRowError?: Exclude<RunOptions["onRowError"], undefined>;
+  readonly maxRowErrors?: number;
 }
 
-/** `llm-etl run <pipeline.ts>`: runs the pipeline that a module exports as its default. */
-export function runCommand(terminal: Terminal, setExitCode: (code: number) => void): Command {
-  return new Command("run")
-    .description("run the pipeline that a module exports as its default")
-    .argument("<pipeline.ts>", "the module: TypeScript or JavaScript")
+/** `llm-etl run [pipeline.ts]`: runs the pipeline that a module exports as its default. */
+export function runCommand(name: string, { terminal, setExitCode, isDebug }: CommandContext): Command {
+  const command = new Command(name)
+    .argument("[pipeline.ts]")
     .option("--limit <rows>", "read at most so many rows", wholeNumber)
     .option("--concurrency <rows>", "have so many rows in flight at once", wholeNumber)
-    .option("--param <name=value>", "give the source's statement a value, as text (repeat for more)", addParameter)
+    .option("--batch-size <rows>", "write so many rows at once", wholeNumber)
+    .option("--param <name=value>", "a value for the source's statement (repeatable)", addParameter)
+    .option("--max-cost <amount>", "stop, resumable, when the run has cost so much", amount)
+    .addOption(new Option("--on-row-error <what>", "at a bad row").choices(["fail", "skip", "dead_letter"]))
+    .option("--max-row-errors <rows>", "stop after so many bad rows, or (0.05) such a share", countOrShare)
     .option("--fresh", "write every row again, also unchanged ones")
-    .option("--no-cache", "ask the model again, also where the journal has the answer")
-    .addHelpText("after", "\nExample:\n  llm-etl run pipeline.ts --limit 100 --param department=Cardiology")
-    .action(async (path: string, options: RunCommandOptions, command: Command) => {
-      const { limit, concurrency, param: parameters = {}, fresh, cache } = options;
-      const pipeline = await importPipeline(path);
-      const { signal, stopNowSignal, release } = stopSignals(terminal);
-      try {
-        const report = await pipeline.run({ limit, concurrency, parameters, fresh, cache, signal, stopNowSignal });
-        print(report, terminal, command.optsWithGlobals()["debug"] === true);
-        if (report.exitCode === 3 && pipeline.journalPath !== null) terminal.stderr.write(`${adviceToGoOn(options)}\n`);
-        terminal.stdout.write(`Processed: ${report.successCount}, Failed: ${report.failureCount}\n`);
-        setExitCode(report.exitCode);
-      } finally {
-        release();
-      }
+    .option("--no-cache", "ask again, also where the journal has the answer")
+    .option("--no-count", "do not count the rows: no total in the progress")
+    .addOption(envFileOption());
+  return addWatchOptions(command)
+    .addHelpText("after", "\nExample:\n  llm-etl run pipeline.ts --limit 100 --max-cost 5")
+    .action(async (path: string | undefined, options: RunCommandOptions) => {
+      const pipeline = await orRefused(terminal, options, async () => await importPipeline(moduleOr(path)));
+      const { param: parameters = {}, count, quiet = false, json = false, ...given } = options;
+      const { limit, concurrency, batchSize, maxCost, fresh, cache, onRowError, maxRowErrors } = given;
+      const settings = { limit, concurrency, batchSize, maxCost, fresh, cache, onRowError, maxRowErrors, parameters };
+      const watched = await watch(terminal, options, async (seen) => {
+        return await pipeline.run({ ...settings, countRows: count && !quiet, ...seen });
+      });
+      const { report } = watched;
+      const say = (line: string): unknown => terminal.stderr.write(`${line}\n`);
+      if (!quiet && !json) for (const line of summaryOf(watched)) say(line);
+      for (const line of endingOf(watched, isDebug())) say(line);
+      if (report.exitCode === 3 && pipeline.journalPath !== null) say(adviceToGoOn(options, report.error));
+      if (!json) terminal.stdout.write(`Processed: ${report.successCount}, Failed: ${report.failureCount}\n`);
+      setExitCode(report.exitCode);
     });
 }
 
-function print(report: RunReport, terminal: Terminal, withStack: boolean): void {
-  const { failuresByCode, unchangedCount, skippedCount, pendingCount, usage, savedCost } = report;
-  const { reusedAnswers, savedInputTokens, savedOutputTokens } = usage;
-  const write = (line: string): unknown => terminal.stderr.write(`${line}\n`);
-  for (const [code, count] of Object.entries(failuresByCode)) write(`  ${count} × ${code}`);
-  if (unchangedCount > 0) write(`Unchanged: ${unchangedCount}`);
-  if (reusedAnswers > 0) {
-    const saved = formatSaved(savedInputTokens, savedOutputTokens, savedCost);
-    write(`Reused answers: ${reusedAnswers} (saved ${saved})`);
-  }
-  if (skippedCount > 0) write(`Skipped: ${skippedCount}`);
-  if (pendingCount > 0) write(`Pending: ${pendingCount}`);
-  if (report.error !== null) write(`${report.status}: ${describeError(report.error, withStack)}`);
-}
-
 /** How to go on with a run that was stopped. `--fresh` would write anew what is written, `--no-cache` ask again. */
-function adviceToGoOn({ fresh = false, cache }: RunCommandOptions): string {
+function adviceToGoOn({ fresh = false, cache }: RunCommandOptions, error: LLMEtlError | null): string {
   const flags = [...(fresh ? ["--fresh"] : []), ...(cache ? [] : ["--no-cache"])];
   const without = flags.length === 0 ? "" : `, without ${flags.join(" and ")},`;
-  return `Run the same command again${without} to go on.`;
+  const again = `un the same command again${without} to go on: what is done is not done again.`;
+  return error?.code === "ABORTED" ? `R${again}` : `When the cause is mended, r${again}`;
 }

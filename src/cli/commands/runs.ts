@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import { addText, wholeNumber } from "../arguments.ts";
-import { type Column, formatCost, formatCount, formatDuration, formatTable, formatTime } from "../format.ts";
-import { findRuns, type RunInJournal, shortId, toLine } from "../history.ts";
-import type { Terminal } from "../terminal.ts";
+import { type Column, formatCost, formatCount, formatDuration, formatTable, formatTime, shortId } from "../format.ts";
+import { findRuns, type RunInJournal, toLine } from "../history.ts";
+import { type CommandContext, envFileOption } from "../command.ts";
 
 interface RunsCommandOptions {
   readonly journal?: readonly string[];
@@ -11,13 +11,13 @@ interface RunsCommandOptions {
 }
 
 /** `llm-etl runs`: the runs that the journals know of, the newest first. */
-export function runsCommand(terminal: Terminal): Command {
-  return new Command("runs")
-    .description("list the runs of pipelines, the newest first; without a module, of all that ran in this folder")
-    .argument("[pipeline.ts...]", "modules whose pipelines to list")
+export function runsCommand(name: string, { terminal }: CommandContext): Command {
+  return new Command(name)
+    .argument("[pipeline.ts...]", "modules whose pipelines to list; without one, all that ran in this folder")
     .option("--journal <file>", "list the runs in this journal (repeat for more)", addText)
     .option("--limit <runs>", "list at most so many", wholeNumber, 20)
     .option("--json", "one JSON object a line, with all that is known of a run")
+    .addOption(envFileOption())
     .addHelpText("after", "\nExample:\n  llm-etl runs pipeline.ts --limit 5")
     .action(async (pipelines: readonly string[], { journal = [], limit, json = false }: RunsCommandOptions) => {
       const runs = await findRuns({ journals: journal, pipelines });

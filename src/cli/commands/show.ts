@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import { OptionError } from "../../core/exceptions.ts";
 import { addText } from "../arguments.ts";
-import { formatCost, formatCount, formatDuration, formatSaved, formatTime, inOneLine } from "../format.ts";
-import { findRuns, type RunInJournal, shortId, toLine } from "../history.ts";
-import type { Terminal } from "../terminal.ts";
+import { formatCost, formatCount, formatDuration, formatSaved, formatTime, inOneLine, shortId } from "../format.ts";
+import { findRuns, type RunInJournal, toLine } from "../history.ts";
+import { type CommandContext, envFileOption } from "../command.ts";
 
 interface ShowCommandOptions {
   readonly journal?: readonly string[];
@@ -12,13 +12,13 @@ interface ShowCommandOptions {
 }
 
 /** `llm-etl show [run]`: all that the journal knows of one run. */
-export function showCommand(terminal: Terminal): Command {
-  return new Command("show")
-    .description("show one run: what it did, how it ended, whether it can be resumed")
+export function showCommand(name: string, { terminal }: CommandContext): Command {
+  return new Command(name)
     .argument("[run]", "its id, or the first characters of it, at least 4; without it, the newest run")
     .option("--pipeline <pipeline.ts>", "a run of this module's pipeline (repeat for more)", addText)
     .option("--journal <file>", "a run in this journal (repeat for more)", addText)
     .option("--json", "one JSON object with all that is known of the run")
+    .addOption(envFileOption())
     .addHelpText("after", "\nExample:\n  llm-etl show 1f0c9a52 --pipeline pipeline.ts")
     .action(async (id: string | undefined, options: ShowCommandOptions) => {
       const { journal: journals = [], pipeline: pipelines = [], json = false } = options;

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { OptionError } from "../../core/exceptions.ts";
 import type { AzureOpenAISimulatorOptions } from "../../testing/simulator/options.ts";
+import type { CommandContext } from "../command.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface SimulateCommandOptions {
@@ -22,28 +23,24 @@ interface SimulateCommandOptions {
 }
 
 /** `llm-etl simulate`: an Azure OpenAI on this machine, until Ctrl-C. */
-export function simulateCommand(terminal: Terminal): Command {
-  return new Command("simulate")
-    .description("run a simulated Azure OpenAI on this machine, until Ctrl-C")
-    .option("--port <port>", "listen on this port; 0 for one that is free", number, 8000)
+export function simulateCommand(name: string, { terminal }: CommandContext): Command {
+  return new Command(name)
+    .option("--port <port>", "listen on it, 0 for a free one", number, 8000)
     .option("--host <address>", "listen on this address", "127.0.0.1")
-    .option("--latency-ms <milliseconds>", "answer after so long", number)
-    .option("--latency-sigma <number>", "spread the latency: lognormal, --latency-ms is its median", number)
-    .option("--rpm <requests>", "requests a minute for a deployment; beyond them 429", number)
-    .option("--tpm <tokens>", "tokens a minute for a deployment; beyond them 429", number)
-    .option("--request-window-ms <milliseconds>", "count requests in windows of this length", number)
-    .option("--fault <name=share>", "let this share of the requests, 0 to 1, go wrong (repeat for more)", addFault)
-    .option("--seed <number>", "another seed gives other answers, latencies and faults", number)
+    .option("--latency-ms <ms>", "answer after so long", number)
+    .option("--latency-sigma <number>", "lognormal latency, --latency-ms its median", number)
+    .option("--rpm <requests>", "requests a minute, 429 beyond them", number)
+    .option("--tpm <tokens>", "tokens a minute, 429 beyond them", number)
+    .option("--request-window-ms <ms>", "count requests in windows of this length", number)
+    .option("--fault <name=share>", "let such a share, 0 to 1, go wrong (repeatable)", addFault)
+    .option("--seed <number>", "another one: other answers, latencies, faults", number)
     .option("--api-key <key>", "accept this key only; without it, any")
-    .option("--deployment <name>", "the name to print; requests may name any", "simulated")
+    .option("--deployment <name>", "the name to print", "simulated")
     .option("--reasoning", "behave as a reasoning model")
     .option("--answers-from <file.csv>", "answer with the labels of this file")
     .option("--text-column <name>", "its column with the texts")
     .option("--label-column <name>", "its column with the labels")
-    .addHelpText(
-      "after",
-      "\nExample:\n  llm-etl simulate --latency-ms 200 --rpm 600 --fault serverError=0.02 --fault invalidJSON=0.01",
-    )
+    .addHelpText("after", "\nExample: llm-etl simulate --latency-ms 200 --rpm 600 --fault serverError=0.02")
     .action(async (given: SimulateCommandOptions) => {
       // Loaded here: whoever runs a pipeline does not need it.
       const { startAzureOpenAISimulator } = await import("../../testing/simulator/server.ts");

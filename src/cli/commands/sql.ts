@@ -4,7 +4,7 @@ import type { TargetDescription } from "../../core/target-description.ts";
 import { createTable as createSQLServerTable } from "../../sql-server/create-table.ts";
 import { createTable as createSQLiteTable } from "../../sqlite/create-table.ts";
 import { importPipeline } from "../import-module.ts";
-import type { Terminal } from "../terminal.ts";
+import { type CommandContext, envFileOption } from "../command.ts";
 
 interface CreateTableOptions {
   readonly table?: string;
@@ -18,14 +18,15 @@ const dialects: ReadonlyMap<string, (target: TargetDescription, table: string) =
 ]);
 
 /** `llm-etl sql …`: SQL that goes with a pipeline. It is printed and never run. */
-export function sqlCommand(terminal: Terminal): Command {
+export function sqlCommand(name: string, { terminal }: CommandContext): Command {
   const createTable = new Command("create-table")
-    .description("print the CREATE TABLE that fits a pipeline's column map and its steps' schemas; nothing is run")
+    .description("print the CREATE TABLE that fits the columns of a pipeline")
     .argument("<pipeline.ts>", "the module: TypeScript or JavaScript")
     .option("--table <name>", "the table's name, as the dialect writes it; the sink's by default")
     .addOption(
       new Option("--dialect <name>", "whose SQL to print; the sink's by default").choices([...dialects.keys()]),
     )
+    .addOption(envFileOption())
     .addHelpText("after", "\nExample:\n  llm-etl sql create-table pipeline.ts --dialect sql-server --table dbo.visits")
     .action(async (path: string, options: CreateTableOptions) => {
       const { describeTarget } = await importPipeline(path);
@@ -35,7 +36,9 @@ export function sqlCommand(terminal: Terminal): Command {
       if (table === undefined || create === undefined) throw missing(target.sink, options);
       terminal.stdout.write(create(target, table));
     });
-  return new Command("sql").description("print SQL that goes with a pipeline").addCommand(createTable);
+  return new Command(name)
+    .addCommand(createTable)
+    .addHelpText("after", "\nExample:\n  llm-etl sql create-table pipeline.ts");
 }
 
 function missing(sink: string, { table, dialect }: CreateTableOptions): OptionError {

@@ -1,3 +1,4 @@
+import type { Requirements } from "../../core/check-environment.ts";
 import { OptionError, SettingError } from "../../core/exceptions.ts";
 import { checkOptions, isFunction, isName, optional } from "../../core/options.ts";
 import type { TokenProvider } from "../bearer-token.ts";
@@ -8,6 +9,7 @@ import {
   type ChatOptions,
   checkChatOptions,
   type Credential,
+  optionalEnvironmentOf,
   reasoningOf,
 } from "../chat-completions.ts";
 import type { Prices } from "../pricing.ts";
@@ -51,6 +53,7 @@ export class AzureOpenAIProvider implements LLMProvider {
   readonly name = "azure-openai";
   readonly prices: Prices | undefined;
   readonly quota: Quota;
+  readonly requirements: Requirements;
   readonly #options: AzureOpenAIProviderOptions;
   #resolved: { readonly chat: ChatCompletions; readonly fingerprint: string } | undefined;
 
@@ -71,6 +74,7 @@ export class AzureOpenAIProvider implements LLMProvider {
     this.#options = { ...options };
     this.prices = options.prices;
     this.quota = { rpm: options.rpm, tpm: options.tpm };
+    this.requirements = requirementsOf(options);
   }
 
   /**
@@ -107,6 +111,23 @@ export class AzureOpenAIProvider implements LLMProvider {
     };
     return this.#resolved;
   }
+}
+
+/** A variable is read where no option gives its value: see `settingsOf`. */
+function requirementsOf(options: AzureOpenAIProviderOptions): Requirements {
+  const { endpoint, deployment, apiVersion, apiKey, tokenProvider } = options;
+  return {
+    environment: [
+      ...(endpoint === undefined ? ["AZURE_OPENAI_ENDPOINT"] : []),
+      ...(deployment === undefined ? ["AZURE_OPENAI_DEPLOYMENT"] : []),
+      ...(apiKey === undefined && tokenProvider === undefined ? ["AZURE_OPENAI_API_KEY"] : []),
+    ],
+    optionalEnvironment: [
+      ...(apiVersion === undefined ? ["AZURE_OPENAI_API_VERSION"] : []),
+      ...optionalEnvironmentOf(options),
+    ],
+    packages: tokenProvider?.requirements?.packages,
+  };
 }
 
 function settingsOf(options: AzureOpenAIProviderOptions): Settings {

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Requirements } from "../../core/check-environment.ts";
 import type { Prices } from "../pricing.ts";
 
 export interface ChatMessage {
@@ -65,6 +66,8 @@ export interface LLMProvider {
   readonly quota?: Quota | undefined;
   /** What its tokens cost; without it, a run's cost is unknown. */
   readonly prices?: Prices | undefined;
+  /** What `check` is to look for. */
+  readonly requirements?: Requirements | undefined;
   /** Every resolved setting that can change an answer, as text; no secret. */
   readonly fingerprint: () => string;
   /** One attempt, no retry. Throws {@link ProviderError}; ends within moments when the signal aborts. */

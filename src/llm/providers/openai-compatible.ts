@@ -1,3 +1,4 @@
+import type { Requirements } from "../../core/check-environment.ts";
 import { OptionError, SettingError } from "../../core/exceptions.ts";
 import { checkOptions, isBoolean, isName, optional } from "../../core/options.ts";
 import type { ChatFormat } from "../chat-body.ts";
@@ -7,6 +8,7 @@ import {
   type ChatOptions,
   checkChatOptions,
   type Credential,
+  optionalEnvironmentOf,
   reasoningOf,
 } from "../chat-completions.ts";
 import type { Prices } from "../pricing.ts";
@@ -35,6 +37,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
   readonly name = "openai-compatible";
   readonly prices: Prices | undefined;
   readonly quota: Quota;
+  readonly requirements: Requirements;
   readonly #options: OpenAICompatibleProviderOptions;
   #resolved: { readonly chat: ChatCompletions; readonly fingerprint: string } | undefined;
 
@@ -51,7 +54,11 @@ export class OpenAICompatibleProvider implements LLMProvider {
     this.#options = { ...options };
     this.prices = options.prices;
     this.quota = { rpm: options.rpm, tpm: options.tpm };
-    urlOf(options);
+    const { origin } = urlOf(options);
+    this.requirements = {
+      environment: origin === openAI && options.apiKey === undefined ? ["OPENAI_API_KEY"] : [],
+      optionalEnvironment: optionalEnvironmentOf(options),
+    };
   }
 
   /** @throws {SettingError} if the key of OpenAI is missing */

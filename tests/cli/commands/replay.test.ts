@@ -72,7 +72,8 @@ test("it replays the file through the pipeline; --provider is asked instead of t
   const words = ["replay", failed, "--pipeline", pipeline, "--provider", willing, "--concurrency", "1"];
   const { exitCode, stdout, stderr } = await commandLine(words);
   assert.equal(stdout, "Replayed: 4, Succeeded: 4, Failed: 0, Written since: 0, Remaining: 0\n");
-  assert.match(stderr, /^The file as it was: .*failed\.\d{8}T\d{9}Z\.jsonl\n$/);
+  assert.match(stderr, /^ {2}rows +4 read, 4 written$/m);
+  assert.match(stderr, /\nThe file as it was: .*failed\.\d{8}T\d{9}Z\.jsonl\n$/);
   assert.equal(exitCode, 0);
   assert.equal(readFileSync(failed, "utf8"), "");
 });
@@ -81,7 +82,14 @@ test("rows that fail again stay, and are counted by code: exit code 1", async ()
   const { failed, pipeline } = await newSite();
   const { exitCode, stdout, stderr } = await commandLine(["replay", failed, "--pipeline", pipeline]);
   assert.equal(stdout, "Replayed: 4, Succeeded: 0, Failed: 4, Written since: 0, Remaining: 4\n");
-  assert.equal(stderr.split("\n").toSorted().join("\n"), "\n  2 × CONTENT_FILTER\n  2 × REFUSAL");
+  assert.match(stderr, /^ {2}rows +4 read, 0 written, 4 failed$/m);
+  for (const [code, first] of [
+    ["CONTENT_FILTER", "row 1 (r1)"],
+    ["REFUSAL", "row 3 (r3)"],
+  ]) {
+    assert.ok(stderr.includes(` 2 × ${code}, first ${first} at step kind:\n            mock: refused\n`), stderr);
+  }
+  assert.match(stderr, /^ {2}kept in .*failed\.jsonl, which llm-etl replay takes once more$/m);
   assert.equal(exitCode, 1);
 });
 
@@ -107,8 +115,9 @@ test("lines that can't be replayed stand on stderr with their number and why, th
   ]);
   assert.equal(stdout, "Replayed: 0, Succeeded: 0, Failed: 0, Written since: 0, Remaining: 27\n");
   const lines = stderr.split("\n");
-  assert.deepEqual([lines[0], lines.at(-2)], ["Not replayable: 23", "  and 3 more"]);
-  assert.equal(lines[1], "  line 5: is not JSON in UTF-8: a crash cut it off, or it was edited");
+  const start = lines.indexOf("Not replayable: 23");
+  assert.deepEqual([start > 0, lines.at(-2)], [true, "  and 3 more"], stderr);
+  assert.equal(lines[start + 1], "  line 5: is not JSON in UTF-8: a crash cut it off, or it was edited");
   assert.equal(lines.filter((line) => /^ {2}line \d+: /.test(line)).length, 20);
   assert.ok(!stderr.includes("secret"), stderr);
   assert.equal(exitCode, 0);
@@ -128,7 +137,7 @@ test("SIGINT stops the replay, and a second one at once: what was not done stays
   assert.match(stdout, /Succeeded: 0, Failed: 0, Written since: 0, Remaining: 4\n$/);
   assert.match(
     stderr,
-    /aborted: llm-etl: SIGINT stopped the run \[ABORTED\]\nRun the same command again to go on\.\n$/,
+    /aborted: llm-etl: SIGINT stopped the run \[ABORTED\]\n(?: {2}at tests.*\n)? {2}see .*\.md#aborted\nRun the same command again to go on\.\n$/,
   );
   assert.equal(readFileSync(failed, "utf8"), before);
   assert.equal(signals.listenerCount("SIGINT"), 0);
@@ -139,7 +148,7 @@ test("what is missing or wrong on the command line is said in one sentence, exit
   const cases: [string[], RegExp][] = [
     [["--pipeline", pipeline], /missing required argument 'file'/],
     [[failed], /required option '--pipeline <pipeline\.ts>' not specified/],
-    [[`${failed}.not-there`, "--pipeline", pipeline], /does not exist: .* \[DEAD_LETTER_UNREADABLE\]\n$/],
+    [[`${failed}.not-there`, "--pipeline", pipeline], /does not exist: .* \[DEAD_LETTER_UNREADABLE\]\n {2}see .*\n$/],
     [[failed, "--pipeline", willing], /its default export is not a pipeline; expected/],
     [[failed, "--pipeline", pipeline, "--provider", pipeline], /its default export is not a provider; expected/],
     [[failed, "--pipeline", pipeline, "--code", "REFUSED"], /no row of the file has failed with "REFUSED"/],
@@ -154,11 +163,28 @@ test("what is missing or wrong on the command line is said in one sentence, exit
   assert.equal(readLines(failed).length, 4);
 });
 
-test("--help has an example", async () => {
-  const { exitCode, stdout } = await commandLine(["replay", "--help"]);
-  assert.equal(exitCode, 0);
-  assert.match(
-    stdout,
-    /Example:\n {2}llm-etl replay output\/failed_rows\.jsonl --pipeline pipeline\.ts --code CONTENT_FILTER/,
-  );
+test("--json: the events, then what became of the file; the words of the summary stand nowhere", async () => {
+  const { failed, pipeline } = await newSite();
+  appendFileSync(failed, "no JSON\n");
+  const { exitCode, stdout, stderr } = await commandLine(["replay", failed, "--pipeline", pipeline, "--json"]);
+  assert.deepEqual([exitCode, stderr], [1, ""]);
+  const lines = stdout.trimEnd().split("\n");
+  const events = lines.map((line): { type: string; kind?: string; report?: object } => JSON.parse(line));
+  assert.deepEqual([events[0]?.type, events[0]?.kind], ["run-start", "replay"]);
+  const [end, last] = events.slice(-2);
+  assert.deepEqual([end?.type, last?.type], ["run-end", "replay-end"]);
+  const { notReplayable, remainingCount, ...rest }: Record<string, unknown> = { ...last?.report };
+  assert.deepEqual(notReplayable, [{ line: 5, reason: "is not JSON in UTF-8: a crash cut it off, or it was edited" }]);
+  assert.equal(remainingCount, 5);
+  for (const [name, value] of Object.entries({ ...end?.report })) assert.deepEqual(rest[name], value, name);
+});
+
+test("--quiet leaves only the result", async () => {
+  const { failed, pipeline, willing } = await newSite();
+  const words = ["replay", failed, "--pipeline", pipeline, "--provider", willing, "--quiet"];
+  assert.deepEqual(await commandLine(words), {
+    exitCode: 0,
+    stdout: "Replayed: 4, Succeeded: 4, Failed: 0, Written since: 0, Remaining: 0\n",
+    stderr: "",
+  });
 });

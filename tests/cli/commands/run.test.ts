@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { setTimeout } from "node:timers/promises";
+import { runCommandLine } from "../../../src/cli/program.ts";
 import { sameSignalMs } from "../../../src/cli/signals.ts";
+import type { RunEvent } from "../../../src/index.ts";
 import { readRuns } from "../../../src/journal/run-history.ts";
+import settled from "../../fixtures/pipelines/settled.ts";
 import { journaledFolder, notesIn, startCommand } from "../../support/command.ts";
+import { Screen } from "../../support/screen.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
-import { commandLine } from "../../support/terminal.ts";
+import { commandLine, testTerminal } from "../../support/terminal.ts";
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../fixtures/pipelines/${name}.ts`, import.meta.url));
@@ -22,8 +27,9 @@ async function callsIn(place: string): Promise<number[]> {
 test("it runs the default export; the result is the last line of stdout, failures stand on stderr, exit code 1", async () => {
   const { exitCode, stdout, stderr } = await commandLine(["run", fixture("good")]);
   assert.equal(stdout, "Processed: 9, Failed: 0\n");
-  assert.match(stderr, /1 × EMPTY_INPUT/);
-  assert.match(stderr, /Skipped: 1/);
+  assert.match(stderr, /^fixture, run [\da-f]{8}: fixture → kind → memory\n/);
+  assert.match(stderr, /^ {2}rows +10 read, 9 written, 1 skipped$/m);
+  assert.match(stderr, /^ {2}skipped +1 × EMPTY_INPUT, first row 4 \(r4\) at step kind:\n {12}kind: the input "text"/m);
   assert.equal(exitCode, 1);
 });
 
@@ -50,8 +56,10 @@ test("a run that is stopped says why and how much is pending, exit code 3", asyn
   const { exitCode, stdout, stderr } = await commandLine(["run", fixture("stopped")]);
   assert.equal(exitCode, 3);
   assert.equal(stdout, "Processed: 2, Failed: 0\n");
-  assert.match(stderr, /failed: llm-etl: 401: look at the key \[AUTHENTICATION_FAILED\]/);
-  assert.match(stderr, /Pending: 1/);
+  assert.match(stderr, /^ {2}rows +3 read, 2 written, 1 pending$/m);
+  const ending =
+    /^failed: llm-etl: 401: look at the key \[AUTHENTICATION_FAILED\]\n {2}at .*stopped\.ts:21\n {2}see .*\.md#authentication_failed\n$/m;
+  assert.match(stderr, ending);
 });
 
 test("SIGINT stops the run, and the listeners are gone afterwards", async () => {
@@ -72,13 +80,14 @@ test("a module that is not there, has no default export, no sink or a wrong opti
     ["no-default", /it has no default export; expected `export default/],
     ["no-sink", /its pipeline has no sink: end it with \.to\(…\)/],
     ["wrong-option", /option "concurrency": expected a whole number from 1 up, got 0/],
-    ["broken", /can't be imported: .* \(.*broken\.ts:1\) \[PIPELINE_MODULE_INVALID\]\n$/],
-    ["throws", /can't be imported: the settings have no table \(.*throws\.ts:4\) \[PIPELINE_MODULE_INVALID\]\n$/],
+    ["broken", /can't be imported: .* \(.*broken\.ts:1\) \[PIPELINE_MODULE_INVALID\]\n/],
+    ["throws", /can't be imported: the settings have no table \(.*throws\.ts:4\) \[PIPELINE_MODULE_INVALID\]\n/],
   ];
   for (const [name, message] of cases) {
     const { exitCode, stdout, stderr } = await commandLine(["run", fixture(name)]);
     assert.deepEqual([exitCode, stdout], [2, ""], name);
     assert.match(stderr, message);
+    assert.match(stderr, /\n {2}see .*errors\.md#(pipeline_module_invalid|invalid_option)\n$/);
     assert.doesNotMatch(stderr, /\n {4}at /);
   }
 });
@@ -88,19 +97,172 @@ test("--debug shows the stack of a user's mistake", async () => {
   assert.match(stderr, /\n {4}at /);
 });
 
-test("numbers and parameters that are none are refused, exit code 2", async () => {
-  for (const words of [
-    ["--limit", "0"],
-    ["--limit", "ten"],
-    ["--concurrency", "-1"],
-    ["--param", "novalue"],
-    ["--param", "=x"],
-  ]) {
-    const { exitCode, stderr } = await commandLine(["run", fixture("good"), ...words]);
-    assert.equal(exitCode, 2, words.join(" "));
-    assert.match(stderr, /Expected/);
+test("a value that does not fit is refused with what was got and what is expected, exit code 2", async () => {
+  const whole = /Expected a whole number from 1 up\./;
+  const cases: [string, string, RegExp][] = [
+    ["--limit", "0", whole],
+    ["--limit", "ten", whole],
+    ["--concurrency", "-1", whole],
+    ["--batch-size", "2.5", whole],
+    ["--max-cost", "0", /Expected an amount above 0, for example 2\.50\./],
+    ["--max-cost", "free", /Expected an amount above 0/],
+    ["--max-row-errors", "1.5", /Expected a whole number from 1 up, or a share between 0 and 1, for example 0\.05\./],
+    ["--on-row-error", "ignore", /Allowed choices are fail, skip, dead_letter\./],
+    ["--param", "novalue", /Expected name=value\./],
+    ["--param", "=x", /Expected name=value\./],
+  ];
+  for (const [option, value, expected] of cases) {
+    const { exitCode, stdout, stderr } = await commandLine(["run", fixture("good"), option, value]);
+    assert.deepEqual([exitCode, stdout], [2, ""], `${option} ${value}`);
+    assert.match(stderr, new RegExp(`^error: option '${option} <.*>' argument '${value}' is invalid\\. `));
+    assert.match(stderr, expected);
   }
-  assert.equal((await commandLine(["run"])).exitCode, 2);
+});
+
+test("without a module it runs the pipeline.ts that is here, and says what to do where there is none", async (t) => {
+  const home = process.cwd();
+  t.after(() => process.chdir(home));
+  process.chdir(mkdtempSync(join(folder, "here ")));
+  const nothing = await commandLine(["run"]);
+  assert.deepEqual([nothing.exitCode, nothing.stdout], [2, ""]);
+  assert.match(
+    nothing.stderr,
+    /^llm-etl: there is no pipeline\.ts in .*: name the module, or make a project with llm-etl init \[/,
+  );
+  writeFileSync("pipeline.ts", `export { default } from ${JSON.stringify(pathToFileURL(fixture("good")).href)};`);
+  const { exitCode, stdout } = await commandLine(["run", "--limit", "3"]);
+  assert.deepEqual([exitCode, stdout], [0, "Processed: 3, Failed: 0\n"]);
+});
+
+/** The events of a run with `--json`, and how it ended. */
+async function eventsOf(...words: readonly string[]) {
+  const { exitCode, stdout, stderr } = await commandLine(["run", ...words, "--json"]);
+  assert.match(stdout, /^(\{.*\}\n)*$/);
+  const events = stdout
+    .split("\n")
+    .slice(0, -1)
+    .map((line): RunEvent => JSON.parse(line));
+  return { exitCode, stderr, events };
+}
+
+test("options win over the module's: each of them stops the run, or shows, until another value is given", async () => {
+  const willing = {
+    "--on-row-error": "skip",
+    "--max-row-errors": "10",
+    "--max-cost": "100",
+    "--concurrency": "7",
+    "--batch-size": "3",
+  };
+  const run = async (without?: keyof typeof willing) => {
+    const given = Object.entries(willing).filter(([name]) => name !== without);
+    const { events, exitCode } = await eventsOf(fixture("settled"), ...given.flat());
+    const [start] = events;
+    const end = events.at(-1);
+    assert.ok(start?.type === "run-start" && end?.type === "run-end");
+    const batches = events.flatMap((event) => (event.type === "batch-start" ? [event.rowCount] : []));
+    const { error, readCount, skippedCount } = end.report;
+    const { concurrency } = start;
+    return { exitCode, code: error?.code, readCount, skippedCount, concurrency, largestBatch: Math.max(...batches) };
+  };
+  const all = await run();
+  const expected = { exitCode: 1, code: undefined, readCount: 20, skippedCount: 4, concurrency: 7, largestBatch: 3 };
+  assert.deepEqual(all, expected);
+  assert.deepEqual([(await run("--concurrency")).concurrency, (await run("--batch-size")).largestBatch], [2, 4]);
+  const failed = await run("--on-row-error");
+  assert.deepEqual([failed.exitCode, failed.code, failed.skippedCount], [1, "EMPTY_INPUT", 0]);
+  const tooMany = await run("--max-row-errors");
+  assert.deepEqual([tooMany.exitCode, tooMany.code], [3, "TOO_MANY_ROW_ERRORS"]);
+  const tooDear = await run("--max-cost");
+  assert.deepEqual([tooDear.exitCode, tooDear.code], [3, "LIMIT_REACHED"]);
+});
+
+test("--json: from run-start to run-end, whose figures are the sum of the events; nothing else on stdout", async () => {
+  const { exitCode, stderr, events } = await eventsOf(
+    ...[fixture("settled"), "--on-row-error", "skip", "--max-row-errors", "10", "--max-cost", "100"],
+  );
+  assert.deepEqual([exitCode, stderr], [1, ""]);
+  const end = events.at(-1);
+  assert.deepEqual([events[0]?.type, end?.type], ["run-start", "run-end"]);
+  assert.ok(end?.type === "run-end");
+  const { readCount, successCount, skippedCount, failuresByCode, usage, cost } = end.report;
+  const outcomes = events.flatMap((event) => (event.type === "row-end" ? [event] : []));
+  const calls = events.flatMap((event) => (event.type === "call-end" ? [event] : []));
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+  assert.deepEqual(
+    { readCount, successCount, skippedCount, failuresByCode },
+    {
+      readCount: events.filter(({ type }) => type === "row-start").length,
+      successCount: outcomes.filter(({ outcome }) => outcome === "written").length,
+      skippedCount: outcomes.filter(({ outcome }) => outcome === "skipped").length,
+      failuresByCode: { EMPTY_INPUT: outcomes.filter(({ errorCode }) => errorCode === "EMPTY_INPUT").length },
+    },
+  );
+  assert.deepEqual([readCount, successCount, usage.calls], [20, 16, 16]);
+  assert.deepEqual(
+    [usage.calls, usage.inputTokens, usage.outputTokens],
+    [calls.length, sum(calls.map((call) => call.inputTokens)), sum(calls.map((call) => call.outputTokens))],
+  );
+  assert.ok(Math.abs((cost?.amount ?? 0) - sum(calls.map((call) => call.cost ?? 0))) < 1e-9);
+  assert.deepEqual(
+    events.filter(({ type }) => type === "source-count").map((event) => ("rowCount" in event ? event.rowCount : -1)),
+    [20],
+  );
+});
+
+test("--json: a run that is refused has one line, run-refused; the words stand on stderr", async () => {
+  const { exitCode, stdout, stderr } = await commandLine(["run", fixture("good"), "--max-cost", "1", "--json"]);
+  assert.equal(exitCode, 2);
+  const { type, error } = JSON.parse(stdout);
+  assert.deepEqual([type, error.code], ["run-refused", "INVALID_OPTION"]);
+  assert.ok(stderr.includes(`${error.message} [INVALID_OPTION]`), stderr);
+  const broken = await commandLine(["run", fixture("broken"), "--json"]);
+  assert.equal(JSON.parse(broken.stdout).error.code, "PIPELINE_MODULE_INVALID");
+});
+
+test("--json and --quiet together are refused, exit code 2", async () => {
+  const { exitCode, stdout, stderr } = await commandLine(["run", fixture("good"), "--json", "--quiet"]);
+  assert.deepEqual([exitCode, stdout], [2, ""]);
+  assert.match(stderr, /'--json' cannot be used with option '--quiet'/);
+});
+
+test("--quiet leaves the result and what went wrong", async () => {
+  const fine = await commandLine(["run", fixture("good"), "--quiet"]);
+  assert.deepEqual(fine, { exitCode: 1, stdout: "Processed: 9, Failed: 0\n", stderr: "" });
+  const stopped = await commandLine(["run", fixture("stopped"), "--quiet"]);
+  assert.equal(stopped.stdout, "Processed: 2, Failed: 0\n");
+  assert.match(
+    stopped.stderr,
+    /^failed: llm-etl: 401: look at the key \[AUTHENTICATION_FAILED\]\n {2}at .*\n {2}see .*\n$/,
+  );
+});
+
+test("the source counts its rows for the progress, but with --no-count, and with --quiet, which shows none", async (t) => {
+  const run = t.mock.method(settled, "run");
+  for (const words of [[], ["--json"], ["--no-count"], ["--quiet"]])
+    await commandLine(["run", fixture("settled"), ...words]);
+  assert.deepEqual(
+    run.mock.calls.map(({ arguments: [options] }) => options?.countRows),
+    [true, true, false, false],
+  );
+});
+
+test("in a terminal there is an area while it runs, and nothing of it when it has ended; stdout has the result only", async () => {
+  const screen = new Screen();
+  let deepest = 0;
+  const terminal = testTerminal({
+    screen: { isTTY: true, columns: 60, rows: 24, hasColors: () => true },
+    onStderr: (text) => {
+      screen.write(text);
+      deepest = Math.max(deepest, screen.lines.length);
+    },
+  });
+  assert.equal(await runCommandLine(["run", fixture("good")], terminal), 1);
+  assert.equal(terminal.written.stdout, "Processed: 9, Failed: 0\n");
+  assert.ok(deepest >= 5, "the area was never drawn");
+  const [first = "", second = ""] = screen.lines;
+  assert.match(first, /^fixture, run [\da-f]{8}: fixture → kind → memory$/);
+  assert.match(second, /^completed in .*, run [\da-f]{8}$/);
+  assert.ok(!screen.lines.some((line) => /[━─]|in flight/.test(line)), screen.lines.join("\n"));
 });
 
 test("--debug shows where the cause was thrown, and the words of a row's cause not even then", async () => {
@@ -129,9 +291,11 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
     assert.match(stderr, new RegExp(`${name}: stopping\\. Rows in flight have up to 30 s`));
     assert.match(
       stderr,
-      new RegExp(`aborted: .*${name} stopped the run \\[ABORTED\\]\nRun the same command again to go on\\.\n$`),
+      new RegExp(
+        `aborted: .*${name} stopped the run \\[ABORTED\\]\n  see .*#aborted\nRun the same command again to go on`,
+      ),
     );
-    assert.doesNotMatch(stderr, /Pending/);
+    assert.doesNotMatch(stderr, /pending/);
 
     const {
       exitCode: next,
@@ -139,9 +303,9 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
       stdout: result,
     } = await startCommand(["run", fixture("journaled")], { FOLDER }).ended;
     assert.deepEqual([next, result], [0, "Processed: 40, Failed: 0\n"], said);
-    assert.match(said, new RegExp(`^Unchanged: ${processed}$`, "m"));
+    assert.match(said, new RegExp(`^  rows .*, ${processed} unchanged$`, "m"));
     const reused = new RegExp(
-      `^Reused answers: ${2 * Number(processed)} \\(saved [\\d,]+ input and [\\d,]+ output tokens, .* USD\\)$`,
+      `^  reused +${2 * Number(processed)} answers, saved [\\d,]+ input and [\\d,]+ output tokens, .* USD$`,
       "m",
     );
     assert.match(said, reused);
@@ -164,7 +328,7 @@ test("a second Ctrl-C ends it at once, though calls would take minutes; what is 
   running.child.kill("SIGINT");
   const { exitCode, stdout, stderr } = await running.ended;
   assert.deepEqual([exitCode, stdout], [3, "Processed: 10, Failed: 0\n"], stderr);
-  assert.match(stderr, /SIGINT: stopping at once\.\nPending: 4\n/);
+  assert.match(stderr, /SIGINT: stopping at once\.\naborted in .*\n {2}rows +14 read, 10 written, 4 pending\n/);
   assert.equal(notesIn(FOLDER).length, 10);
   const next = await startCommand(["run", fixture("journaled")], { FOLDER }).ended;
   assert.deepEqual([next.exitCode, next.stdout], [0, "Processed: 40, Failed: 0\n"], next.stderr);
@@ -176,14 +340,14 @@ test("--fresh writes unchanged rows again, --no-cache asks again; neither is in 
   const run = async (...words: string[]) =>
     await startCommand(["run", fixture("journaled"), ...words], { FOLDER }).ended;
   await run();
-  assert.match((await run()).stderr, /^Unchanged: 40$/m);
+  assert.match((await run()).stderr, /^ {2}rows +40 read, 0 written, 40 unchanged$/m);
   const fresh = await run("--fresh");
   assert.deepEqual([fresh.exitCode, fresh.stdout], [0, "Processed: 40, Failed: 0\n"]);
-  assert.match(fresh.stderr, /^Reused answers: 80 /m);
-  assert.doesNotMatch(fresh.stderr, /Unchanged/);
+  assert.match(fresh.stderr, /^ {2}rows +40 read, 40 written$/m);
+  assert.match(fresh.stderr, /^ {2}reused +80 answers, /m);
   const asked = await run("--no-cache");
-  assert.match(asked.stderr, /^Unchanged: 40$/m);
-  assert.doesNotMatch(asked.stderr, /Reused/);
+  assert.match(asked.stderr, /^ {2}rows +40 read, 0 written, 40 unchanged$/m);
+  assert.doesNotMatch(asked.stderr, /reused/);
   assert.deepEqual(await callsIn(FOLDER), [80, 0, 0, 80]);
 
   const running = startCommand(["run", fixture("journaled"), "--fresh", "--no-cache"], { FOLDER, LATENCY_MS: "50" });
@@ -191,6 +355,6 @@ test("--fresh writes unchanged rows again, --no-cache asks again; neither is in 
   running.child.kill("SIGTERM");
   assert.match(
     (await running.ended).stderr,
-    /\nRun the same command again, without --fresh and --no-cache, to go on\.\n$/,
+    /\nRun the same command again, without --fresh and --no-cache, to go on: what is done is not done again\.\n$/,
   );
 });

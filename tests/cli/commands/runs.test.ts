@@ -63,7 +63,10 @@ test("--json has all that is known of a run, its journal too", async () => {
 test("no journal, or a file that is none: what is wrong and what to do, exit code 2", async () => {
   const missing = await commandLine(["runs", "--journal", join(folder, "none.db")]);
   assert.deepEqual([missing.exitCode, missing.stdout], [2, ""]);
-  assert.match(missing.stderr, /^llm-etl: the journal .*none\.db does not exist: .* \[JOURNAL_FAILED\]\n$/);
+  assert.match(
+    missing.stderr,
+    /^llm-etl: the journal .*none\.db does not exist: .* \[JOURNAL_FAILED\]\n {2}see .*#journal_failed\n$/,
+  );
   writeFileSync(join(folder, "letter.db"), "Dear journal, ".repeat(100));
   const damaged = await commandLine(["runs", "--journal", join(folder, "letter.db")]);
   assert.deepEqual([damaged.exitCode, damaged.stdout], [2, ""]);

@@ -6,28 +6,23 @@ import { test } from "node:test";
 import { runCommandLine } from "../../../src/cli/program.ts";
 import { chat, completionIn, errorIn, send } from "../../support/simulator.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
-import { commandLine } from "../../support/terminal.ts";
+import { commandLine, testTerminal } from "../../support/terminal.ts";
 
 const folder = temporaryFolder();
 
 /** `llm-etl simulate` with these words, up to the point where it listens. */
 async function simulating(...words: readonly string[]) {
   const signals = new EventEmitter();
-  const written = { stdout: "", stderr: "" };
   const listening = Promise.withResolvers<string>();
-  const ended = runCommandLine(["simulate", "--port", "0", ...words], {
-    stdout: { write: (text) => (written.stdout += text) },
-    stderr: {
-      write: (text) => {
-        written.stderr += text;
-        const url = /Listening on (http:\S+),/.exec(written.stderr)?.[1];
-        if (url !== undefined) listening.resolve(url);
-      },
+  const terminal = testTerminal({
+    signals,
+    onStderr: (text) => {
+      const url = /Listening on (http:\S+),/.exec(text)?.[1];
+      if (url !== undefined) listening.resolve(url);
     },
-    on: (event, listener) => signals.on(event, listener),
-    removeListener: (event, listener) => signals.removeListener(event, listener),
   });
-  return { url: await listening.promise, signals, ended, written };
+  const ended = runCommandLine(["simulate", "--port", "0", ...words], terminal);
+  return { url: await listening.promise, signals, ended, written: terminal.written };
 }
 
 test("it prints what to set, serves until a signal, then prints the statistics, exit code 0", async () => {

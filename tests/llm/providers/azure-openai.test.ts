@@ -9,6 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
+import { Agent } from "undici";
 import { OptionError, SettingError } from "../../../src/core/exceptions.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import {
@@ -320,6 +321,23 @@ describe("settings", () => {
     await complete();
     assert.deepEqual([server.seen[0]?.headers["api-key"], server.seen[0]?.body["model"]], [key, "gpt-4o-prod"]);
     assert.equal(server.seen[0]?.url, "/openai/v1/chat/completions");
+  });
+
+  test("that a check looks for are the variables that no option takes the place of", () => {
+    const proxies = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
+    const of = (options: AzureOpenAIProviderOptions = {}) => new AzureOpenAIProvider(options).requirements;
+    assert.deepEqual(of(), {
+      environment: ["AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_DEPLOYMENT", "AZURE_OPENAI_API_KEY"],
+      optionalEnvironment: ["AZURE_OPENAI_API_VERSION", ...proxies],
+      packages: undefined,
+    });
+    const dispatcher = new Agent();
+    const all = { endpoint, apiKey: key, deployment: "d", apiVersion: "2024-10-21", dispatcher };
+    assert.deepEqual(of(all), { environment: [], optionalEnvironment: [], packages: undefined });
+    const identity = of({ endpoint, deployment: "d", tokenProvider: entraTokenProvider() });
+    assert.deepEqual([identity.environment, identity.packages], [[], ["@azure/identity"]]);
+    const own = of({ endpoint, deployment: "d", tokenProvider: async () => "t" });
+    assert.deepEqual([own.environment, own.packages], [[], undefined]);
   });
 
   test("that are missing are named, as option and as variable", async () => {

@@ -35,6 +35,15 @@ function provider(options: Partial<OpenAICompatibleProviderOptions> = {}): OpenA
   return new OpenAICompatibleProvider({ baseURL, model: "org/model:7b", ...options });
 }
 
+test("a check looks for the key of OpenAI where no option gives it, and for no other service's", () => {
+  const environmentOf = (options: Partial<OpenAICompatibleProviderOptions>) =>
+    new OpenAICompatibleProvider({ baseURL: "https://api.openai.com/v1", model: "m", ...options }).requirements
+      .environment;
+  assert.deepEqual(environmentOf({}), ["OPENAI_API_KEY"]);
+  assert.deepEqual(environmentOf({ apiKey: key }), []);
+  assert.deepEqual(environmentOf({ baseURL }), []);
+});
+
 describe("a request", () => {
   test("goes to the path of the address, with the schema, without key and cache key", async () => {
     process.env["OPENAI_API_KEY"] = "key-of-openai"; // is sent to no other host

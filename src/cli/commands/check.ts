@@ -1,0 +1,114 @@
+import { styleText } from "node:util";
+import { Command } from "commander";
+import type { CheckArea, CheckReport, Finding, FindingStatus, StepPrompt } from "../../core/check-report.ts";
+import { addParameter } from "../arguments.ts";
+import { type CommandContext, envFileOption, moduleOr } from "../command.ts";
+import { formatCount, inOneLine } from "../format.ts";
+import { importPipeline } from "../import-module.ts";
+import { docsOf, type Output } from "../terminal.ts";
+
+interface CheckCommandOptions {
+  readonly param?: Readonly<Record<string, string>>;
+  readonly ping?: boolean;
+  /** False where `--no-prompts` was given. */
+  readonly prompts: boolean;
+  readonly json?: boolean;
+}
+
+/** `llm-etl check [pipeline.ts]`: all that a run looks at before its first call. */
+export function checkCommand(name: string, { terminal, setExitCode }: CommandContext): Command {
+  return new Command(name)
+    .argument("[pipeline.ts]", "the module, TypeScript or JavaScript; by default the pipeline.ts that is here")
+    .option("--param <name=value>", "give the source's statement a value, as text (repeat for more)", addParameter)
+    .option("--ping", "ask each step's model once, for real, with the first row's prompt: that costs")
+    .option("--no-prompts", "leave out the prompts: they show what the first row holds")
+    .option("--json", "one JSON object with all that was found")
+    .addOption(envFileOption())
+    .addHelpText("after", "\nNothing is written. Exit code: 0 if a run would start, else 2.")
+    .addHelpText("after", "\nExample:\n  llm-etl check pipeline.ts --param department=Cardiology --no-prompts")
+    .action(async (path: string | undefined, options: CheckCommandOptions) => {
+      const { param: parameters = {}, ping = false, prompts, json = false } = options;
+      const pipeline = await importPipeline(moduleOr(path));
+      const report = await pipeline.check({ parameters, ping, prompts });
+      terminal.stdout.write(json ? `${JSON.stringify(report)}\n` : describe(report, terminal.stdout));
+      setExitCode(report.wouldRun ? 0 : 2);
+    });
+}
+
+const headings: Readonly<Record<CheckArea, string>> = {
+  environment: "Environment",
+  providers: "Providers",
+  source: "Source",
+  sink: "Sink",
+  files: "Files of a run",
+  steps: "Steps",
+  ping: "Ping",
+};
+
+function describe(report: CheckReport, output: Output): string {
+  const { findings, prompts } = report;
+  const width = Math.max(...findings.map(({ subject }) => subject.length));
+  const groups = Object.entries(headings).flatMap(([area, heading]) => {
+    const found = findings.filter((finding) => finding.area === area);
+    return found.length === 0 ? [] : [[heading, ...found.flatMap((finding) => lines(finding, width, output))]];
+  });
+  const shown = prompts.flatMap((prompt) => promptLines(prompt));
+  return [...groups, ...shown, [summary(report)]].map((group) => `${group.join("\n")}\n`).join("\n");
+}
+
+const marks: Readonly<Record<FindingStatus, readonly [mark: string, style: "green" | "yellow" | "red" | "dim"]>> = {
+  ok: ["✓", "green"],
+  warning: ["!", "yellow"],
+  problem: ["✗", "red"],
+  "not checked": ["-", "dim"],
+};
+
+function lines({ subject, status, message, code }: Finding, width: number, output: Output): string[] {
+  const [mark, style] = marks[status];
+  const shownMark = output.hasColors?.() === true ? styleText(style, mark, { validateStream: false }) : mark;
+  const indent = width + 6;
+  const text = `${status === "not checked" ? "not checked: " : ""}${inOneLine(message)}${code === undefined ? "" : ` [${code}]`}`;
+  const [first = "", ...rest] = wrap(text, (output.columns ?? Infinity) - indent);
+  const docs = code === undefined ? [] : docsOf(code).map((line) => line.trim());
+  return [
+    `  ${shownMark} ${subject.padEnd(width)}  ${first}`,
+    ...[...rest, ...docs].map((line) => " ".repeat(indent) + line),
+  ];
+}
+
+/** Text in lines of at most so many characters, broken at blanks; where there is hardly room, as it is. */
+function wrap(text: string, width: number): string[] {
+  if (width < 20 || text.length <= width) return [text];
+  const found: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      found.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...found, line];
+}
+
+function promptLines({ step, provider, messages, estimatedInputTokens, maxOutputTokens }: StepPrompt): string[][] {
+  if (messages === undefined) return [];
+  const size = `about ${formatCount(estimatedInputTokens)} input tokens, at most ${formatCount(maxOutputTokens)} output tokens`;
+  const parts = messages.flatMap(({ role, content }) => [
+    `  ${role}:`,
+    // A row's text may break lines, but not command the terminal.
+    ...content.split("\n").map((line) => `    ${inOneLine(line)}`.trimEnd()),
+  ]);
+  return [[`Prompt of ${step} to ${provider}, for the first row: ${size}`, ...parts]];
+}
+
+function summary({ pipeline, wouldRun, findings }: CheckReport): string {
+  const countOf = (wanted: FindingStatus): number => findings.filter(({ status }) => status === wanted).length;
+  const counts = [counted(countOf("problem"), "problem"), counted(countOf("warning"), "warning")].join(", ");
+  return `${pipeline}: a run would ${wouldRun ? "" : "not "}start (${counts}).`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count === 0 ? "no" : formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,25 @@
+import type { RunEvent } from "../core/events.ts";
+
+/** One row that failed or was skipped. */
+export interface Failure {
+  readonly position: number;
+  readonly pk: string | null;
+  readonly step: string | null;
+  /** Holds no content. */
+  readonly message: string;
+}
+
+/** Keeps of each error code the first row that had it. */
+export class FirstFailures {
+  readonly #byCode = new Map<string, Failure>();
+
+  get byCode(): ReadonlyMap<string, Failure> {
+    return this.#byCode;
+  }
+
+  add(event: RunEvent): void {
+    if (event.type !== "row-end" || event.errorCode === null || this.#byCode.has(event.errorCode)) return;
+    const { position, pk, step, errorMessage } = event;
+    this.#byCode.set(event.errorCode, { position, pk, step, message: errorMessage ?? "" });
+  }
+}

@@ -1,0 +1,55 @@
+import { formatCodes, formatCost, formatCount, formatDuration, formatRate, formatTime, inOneLine } from "../format.ts";
+import type { Output } from "../terminal.ts";
+import type { Progress } from "./base.ts";
+import { RunProgress, type Snapshot } from "./run-progress.ts";
+
+const everyMs = 10_000;
+
+/** For files, pipes and CI: a line now and every ten seconds. */
+export function linesProgress(stderr: Output): Progress {
+  const progress = new RunProgress();
+  const say = (line: string): void => void stderr.write(`${inOneLine(line)}\n`);
+  const timer = setInterval(() => say(`${formatTime(new Date())}  ${describe(progress.snapshot())}`), everyMs).unref();
+  return {
+    observe: (event) => progress.add(event),
+    say,
+    end: () => clearInterval(timer),
+  };
+}
+
+/** How far a run is, in one line. */
+export function describe(snapshot: Snapshot): string {
+  const { figures, callsInFlight, callLimit, waitsFor } = snapshot;
+  const { usage, failureCount, skippedCount, failuresByCode } = figures;
+  const badCount = failureCount + skippedCount;
+  return [
+    rowsOf(snapshot).join(", "),
+    `${formatCount(usage.calls)} calls, ${callsInFlight} of ${callLimit} in flight, ${formatCount(usage.reAsks)} re-asks`,
+    [`${formatCount(usage.inputTokens)} + ${formatCount(usage.outputTokens)} tokens`, ...costOf(snapshot)].join(", "),
+    ...(badCount === 0 ? [] : [`${formatCount(badCount)} failed (${formatCodes(failuresByCode)})`]),
+    ...(waitsFor === undefined ? [] : [`waits: ${waitsFor}`]),
+  ].join("; ");
+}
+
+/** Rows done, rate and time left, as far as they are known. */
+export function rowsOf({ doneCount, totalCount, rowsPerSecond, remainingMs }: Snapshot): readonly string[] {
+  return [
+    totalCount === undefined
+      ? `${formatCount(doneCount)} rows`
+      : `${formatCount(doneCount)} of ${formatCount(totalCount)} rows (${percentOf(doneCount, totalCount)} %)`,
+    `${formatRate(rowsPerSecond)} rows/s`,
+    ...(remainingMs === undefined ? [] : [`${formatDuration(Math.ceil(remainingMs / 1000) * 1000)} left`]),
+  ];
+}
+
+/** The cost so far, and that of the whole run, where there are prices. */
+export function costOf({ figures, projectedCost }: Snapshot): readonly string[] {
+  if (figures.cost === null) return [];
+  const inAll = projectedCost === undefined ? "" : `, about ${formatCost(projectedCost)} in all`;
+  return [`${formatCost(figures.cost)} so far${inAll}`];
+}
+
+/** Rounded down: 100 % is when all is done. */
+function percentOf(count: number, total: number): number {
+  return total === 0 ? 100 : Math.min(100, Math.floor((100 * count) / total));
+}

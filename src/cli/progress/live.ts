@@ -1,0 +1,95 @@
+import { styleText } from "node:util";
+import { createLogUpdate } from "log-update";
+import { formatCodes, formatCount, inOneLine } from "../format.ts";
+import type { Output } from "../terminal.ts";
+import type { Progress } from "./base.ts";
+import { costOf, rowsOf } from "./lines.ts";
+import { RunProgress, type Snapshot } from "./run-progress.ts";
+
+const everyMs = 100;
+
+/** For a terminal: an area that is drawn over, below the lines that stay. */
+export function liveProgress(stderr: Output): Progress {
+  const progress = new RunProgress();
+  // The cursor is left as it is: a run that is killed could not bring it back.
+  const area = createLogUpdate(toStream(stderr), { showCursor: true });
+  const draw = (): void => area(render(progress.snapshot(), stderr));
+  const timer = setInterval(draw, everyMs).unref();
+  return {
+    observe: (event) => progress.add(event),
+    say: (line) => {
+      area.clear();
+      stderr.write(`${inOneLine(line)}\n`);
+      draw();
+    },
+    end: () => {
+      clearInterval(timer);
+      area.clear();
+    },
+  };
+}
+
+/** The area's lines, each no wider than the terminal. */
+export function render(snapshot: Snapshot, { columns = 80, hasColors }: Omit<Output, "write">): string {
+  const width = columns - 1; // in the last column some terminals begin a new line
+  const style = (format: Style, text: string): string => (hasColors?.() === true ? paint(format, text) : text);
+  const { figures, callsInFlight, callLimit, waitsFor } = snapshot;
+  const { usage, failuresByCode } = figures;
+  const calls = [
+    `calls ${formatCount(usage.calls)}`,
+    `${callsInFlight} of ${callLimit} in flight`,
+    `${formatCount(usage.reAsks)} re-asks`,
+    ...(usage.reusedAnswers === 0 ? [] : [`${formatCount(usage.reusedAnswers)} answers reused`]),
+  ];
+  const tokens = [
+    `tokens ${formatCount(usage.inputTokens)} in`,
+    `${formatCount(usage.outputTokens)} out`,
+    ...costOf(snapshot),
+  ];
+  const codes = formatCodes(failuresByCode);
+  return [
+    barOf(snapshot, width, style),
+    fit(rowsOf(snapshot), width),
+    fit(calls, width),
+    fit(tokens, width),
+    ...(codes === "" ? [] : [style("red", fit([`failed ${codes}`], width))]),
+    ...(waitsFor === undefined ? [] : [style("yellow", fit([`waits ${waitsFor}`], width))]),
+  ].join("\n");
+}
+
+type Style = "green" | "dim" | "red" | "yellow";
+
+function paint(format: Style, text: string): string {
+  return styleText(format, text, { validateStream: false }); // whether there are colours was asked before
+}
+
+/** A bar as wide as the terminal, 60 columns at most; without a total, one that says only that it goes on. */
+function barOf(
+  { doneCount, totalCount, figures }: Snapshot,
+  width: number,
+  style: (format: Style, text: string) => string,
+): string {
+  const length = Math.max(1, Math.min(60, width));
+  if (totalCount === undefined) {
+    const at = Math.floor(figures.durationMs / 200) % length;
+    return `${style("dim", "─".repeat(at))}${style("green", "━")}${style("dim", "─".repeat(length - at - 1))}`;
+  }
+  const full = totalCount === 0 ? length : Math.min(length, Math.floor((length * doneCount) / totalCount));
+  return `${style("green", "━".repeat(full))}${style("dim", "─".repeat(length - full))}`;
+}
+
+/** As many of the parts as fit into the width; of the first one, as much as fits. */
+function fit(parts: readonly string[], width: number): string {
+  let line = "";
+  for (const part of parts.map(inOneLine)) {
+    const longer = line === "" ? part : `${line} · ${part}`;
+    if (longer.length > width) return line === "" ? `${part.slice(0, Math.max(0, width - 1))}…` : line;
+    line = longer;
+  }
+  return line;
+}
+
+/** What log-update uses of a stream: its type asks for a whole one. */
+function toStream(stderr: Output): NodeJS.WritableStream {
+  return stderr as unknown as NodeJS.WritableStream; // it calls `write` and reads `columns`, `rows` and `isTTY`, no more
+}

@@ -1,0 +1,86 @@
+import type { RunReport } from "../core/report.ts";
+import type { Failure } from "./first-failures.ts";
+import type { Watched } from "./watch.ts";
+import { formatCost, formatCount, formatDuration, formatSaved, inOneLine, shortId } from "./format.ts";
+import { describeError, fromHere } from "./terminal.ts";
+
+/** So many codes are shown with their first row; of the others, how often they occurred. */
+const mostCodesShown = 8;
+
+/** What a run did, in lines. Of rows there are numbers, keys and steps, and no content. */
+export function summaryOf({ report, failures, deadLetterPath }: Watched): readonly string[] {
+  const { runId, status, durationMs, failureCount } = report;
+  const kept =
+    deadLetterPath !== null && failureCount > 0
+      ? [line("kept in", `${fromHere(deadLetterPath)}, which llm-etl replay takes once more`)]
+      : [];
+  return [
+    `${status} in ${formatDuration(durationMs)}, run ${shortId(runId)}`,
+    line("rows", rowsOf(report)),
+    ...failuresOf(report, failures),
+    ...kept,
+    line("calls", callsOf(report)),
+    line("tokens", tokensOf(report)),
+    ...(report.cost === null ? [] : [line("cost", formatCost(report.cost))]),
+    ...reusedOf(report),
+  ].map(inOneLine);
+}
+
+/** What ended a run that did not complete: where, and in words; nothing for one that did. */
+export function endingOf({ report: { error, status }, failures }: Watched, withStack: boolean): readonly string[] {
+  if (error === null) return [];
+  const failure = error.scope === "row" ? failures.get(error.code) : undefined;
+  const place = failure === undefined ? "" : ` at ${placeOf(failure)}`;
+  return [`${status}${place}: ${describeError(error, withStack)}`];
+}
+
+const indent = " ".repeat(10);
+
+function line(name: string, text: string): string {
+  return `  ${name.padEnd(8)}${text}`;
+}
+
+function rowsOf(report: RunReport): string {
+  const { readCount, successCount, unchangedCount, failureCount, skippedCount, pendingCount } = report;
+  const counts: readonly (readonly [count: number, name: string])[] = [
+    [unchangedCount, "unchanged"],
+    [failureCount, "failed"],
+    [skippedCount, "skipped"],
+    [pendingCount, "pending"],
+  ];
+  const others = counts.filter(([count]) => count > 0).map(([count, name]) => `${formatCount(count)} ${name}`);
+  return [`${formatCount(readCount)} read`, `${formatCount(successCount - unchangedCount)} written`, ...others].join(
+    ", ",
+  );
+}
+
+function failuresOf(report: RunReport, failures: ReadonlyMap<string, Failure>): readonly string[] {
+  const codes = Object.entries(report.failuresByCode).toSorted(([, one], [, other]) => other - one);
+  const name = report.failureCount > 0 ? "failed" : "skipped";
+  return codes.flatMap(([code, count], index) => {
+    const head = line(index === 0 ? name : "", `${formatCount(count)} × ${code}`);
+    const failure = failures.get(code);
+    if (failure === undefined || index >= mostCodesShown) return [head];
+    return [`${head}, first ${placeOf(failure)}:`, `${indent}  ${failure.message}`];
+  });
+}
+
+/** Where a row stands: its number, its key and the step it failed at. */
+function placeOf({ position, pk, step }: Omit<Failure, "message">): string {
+  return `row ${formatCount(position)}${pk === null ? "" : ` (${pk})`}${step === null ? "" : ` at step ${step}`}`;
+}
+
+function callsOf({ usage: { calls, reAsks } }: RunReport): string {
+  return reAsks === 0 ? formatCount(calls) : `${formatCount(calls)}, ${formatCount(reAsks)} of them re-asks`;
+}
+
+function tokensOf({ usage: { inputTokens, cachedTokens, outputTokens } }: RunReport): string {
+  const cached = cachedTokens === 0 ? "" : ` (${formatCount(cachedTokens)} cached)`;
+  return `${formatCount(inputTokens)} input${cached}, ${formatCount(outputTokens)} output`;
+}
+
+function reusedOf({ usage, savedCost }: RunReport): readonly string[] {
+  if (usage.reusedAnswers === 0) return [];
+  const saved = formatSaved(usage.savedInputTokens, usage.savedOutputTokens, savedCost);
+  return [line("reused", `${formatCount(usage.reusedAnswers)} answers, saved ${saved}`)];
+}

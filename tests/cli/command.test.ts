@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, test } from "node:test";
+import { Command } from "commander";
+import { envFileOption, moduleOr } from "../../src/cli/command.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const folder = temporaryFolder();
+const home = process.cwd();
+afterEach(() => process.chdir(home));
+
+test("the module that is named is taken, whether it is there or not", () => {
+  assert.equal(moduleOr("other.ts"), "other.ts");
+});
+
+test("without one it is the pipeline.ts, pipeline.js or pipeline.mjs that is here, in this order", () => {
+  process.chdir(mkdtempSync(join(folder, "here ")));
+  for (const name of ["pipeline.mjs", "pipeline.js", "pipeline.ts"]) {
+    writeFileSync(name, "");
+    assert.equal(moduleOr(undefined), name);
+  }
+});
+
+test("where there is none it says where it looked and what to do", () => {
+  const place = mkdtempSync(join(folder, "empty "));
+  process.chdir(place);
+  assert.throws(() => moduleOr(undefined), {
+    code: "PIPELINE_MODULE_INVALID",
+    message: `there is no pipeline.ts in ${process.cwd()}: name the module, or make a project with llm-etl init`,
+  });
+});
+
+test("--env-file gathers its values", () => {
+  const parsed = new Command().addOption(envFileOption()).parse(["--env-file", "a", "--env-file=b"], { from: "user" });
+  assert.deepEqual(parsed.opts(), { envFile: ["a", "b"] });
+});

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { describe, linesProgress } from "../../../src/cli/progress/lines.ts";
+import { RunProgress } from "../../../src/cli/progress/run-progress.ts";
+import type { RunEvent } from "../../../src/index.ts";
+import { callEnd, callStart, rowEnd, rowFailure, rowStarts, runStart } from "../../support/run-events.ts";
+
+/** What is said of a run with these events, so long after it began. */
+function described(events: readonly RunEvent[], afterMs: number): string {
+  let nowMs = 0;
+  const progress = new RunProgress(() => nowMs);
+  for (const event of events) progress.add(event);
+  nowMs = afterMs;
+  return describe(progress.snapshot());
+}
+
+test("a line has rows, rate, calls, re-asks and tokens; what is not known or not there it leaves out", () => {
+  const events = [runStart(), ...rowStarts(1, 2), callStart, callEnd(), callStart, rowEnd(1)];
+  assert.equal(described(events, 2000), "1 rows, 0.5 rows/s; 1 calls, 1 of 8 in flight, 0 re-asks; 100 + 10 tokens");
+});
+
+test("with a total, prices, failures and a closed gate it has the share, the time left, the cost in all, the codes and why it waits", () => {
+  const positions = Array.from({ length: 1250 }, (_, index) => index + 1);
+  const text = described(
+    [
+      runStart({ currency: "USD" }),
+      { type: "source-count", rowCount: 10_000 },
+      ...positions.flatMap((position) => [...rowStarts(position), callStart, callEnd({ cost: 0.002 })]),
+      { type: "re-ask", step: "kind", pk: "r1", issueCount: 1 },
+      ...positions.map((position) =>
+        position > 3 ? rowEnd(position) : rowFailure(position, position === 1 ? "REFUSAL" : "EMPTY_INPUT"),
+      ),
+      { type: "gate-close", provider: "azure", reason: "rate_limit", durationMs: 22_000 },
+    ],
+    10_000,
+  );
+  assert.equal(
+    text,
+    [
+      "1,250 of 10,000 rows (12 %), 125 rows/s, 1 min 10 s left",
+      "1,250 calls, 0 of 8 in flight, 1 re-asks",
+      "125,000 + 12,500 tokens, 2.50 USD so far, about 20.00 USD in all",
+      "3 failed (2 × EMPTY_INPUT, 1 × REFUSAL)",
+      "waits: 429: gate of azure closed for 12 s",
+    ].join("; "),
+  );
+});
+
+test("skipped rows count among the failed ones", () => {
+  const events = [runStart(), ...rowStarts(1), rowFailure(1, "REFUSAL", { outcome: "skipped" })];
+  assert.match(described(events, 1000), /; 1 failed \(1 × REFUSAL\)$/);
+});
+
+test("the share is 100 % only when all is done, and with nothing to do", () => {
+  const share = (doneCount: number, rowCount: number): string => {
+    const rows = Array.from({ length: doneCount }, (_, index) => [...rowStarts(index + 1), rowEnd(index + 1)]);
+    const text = described([runStart(), { type: "source-count", rowCount }, ...rows.flat()], 1000);
+    return /\((\d+) %\)/.exec(text)?.[1] ?? text;
+  };
+  assert.deepEqual(
+    [share(199, 200), share(200, 200), share(0, 0), share(5, 3), share(0, 3)],
+    ["99", "100", "100", "100", "0"],
+  );
+});
+
+test("one line is written every ten seconds, with the time, and none after the end", (t) => {
+  t.mock.timers.enable({ apis: ["setInterval", "Date"], now: new Date(2026, 0, 2, 3, 4, 5) });
+  const written: string[] = [];
+  const progress = linesProgress({ write: (text) => written.push(text) });
+  progress.observe(runStart());
+  t.mock.timers.tick(9999);
+  assert.deepEqual(written, []);
+  t.mock.timers.tick(1);
+  assert.equal(written.length, 1);
+  assert.match(written[0] ?? "", /^2026-01-02 03:04:15 {2}0 rows, 0 rows\/s; 0 calls, 0 of 8 in flight, .*\n$/);
+  for (const event of [...rowStarts(1), callStart, callEnd(), rowEnd(1)]) progress.observe(event);
+  t.mock.timers.tick(10_000);
+  assert.match(written[1] ?? "", /^2026-01-02 03:04:25 {2}1 rows, .*; 1 calls, /);
+  progress.say("stopping\u001B[2J\nnow");
+  assert.equal(written[2], "stopping [2J now\n");
+  progress.end();
+  t.mock.timers.tick(60_000);
+  assert.equal(written.length, 3);
+  assert.ok(
+    written.every((line) => /^[^\p{Cc}]+\n$/u.test(line)),
+    "each is one line, with no control character",
+  );
+});

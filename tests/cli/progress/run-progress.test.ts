@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RunProgress } from "../../../src/cli/progress/run-progress.ts";
+import type { RunEvent } from "../../../src/index.ts";
+import { callEnd, callStart, rowEnd, rowFailure, rowStarts, runStart } from "../../support/run-events.ts";
+
+/** Progress of a run that has begun, with a clock that stands still until it is moved. */
+function begun(given: Parameters<typeof runStart>[0] = {}) {
+  let nowMs = 5000;
+  const progress = new RunProgress(() => nowMs);
+  const add = (...events: readonly RunEvent[]): void => {
+    for (const event of events) progress.add(event);
+  };
+  add(runStart(given));
+  return {
+    add,
+    snapshot: () => progress.snapshot(),
+    pass: (milliseconds: number): void => {
+      nowMs += milliseconds;
+    },
+    /** So many rows, one after the other, read and written. */
+    addRows: (from: number, to: number): void => {
+      for (let position = from; position <= to; position += 1) add(...rowStarts(position), rowEnd(position));
+    },
+  };
+}
+
+const gate = (given: object = {}): RunEvent => ({
+  type: "gate-close",
+  provider: "azure",
+  reason: "rate_limit",
+  durationMs: 12_000,
+  ...given,
+});
+
+test("rows that have ended are done, however they ended; pending ones are not", () => {
+  const { add, snapshot } = begun();
+  add(...rowStarts(1, 2, 3, 4, 5, 6));
+  add(rowEnd(1), rowEnd(2, { outcome: "unchanged" }), rowFailure(3, "REFUSAL"));
+  add(rowFailure(4, "EMPTY_INPUT", { outcome: "skipped" }), rowEnd(5, { outcome: "pending" }));
+  const { doneCount, totalCount, figures } = snapshot();
+  assert.deepEqual([doneCount, totalCount, figures.readCount], [4, undefined, 6]);
+  assert.deepEqual(figures.failuresByCode, { REFUSAL: 1, EMPTY_INPUT: 1 });
+});
+
+test("the rate is rows a second, and what is left is told by it, where there is a total", () => {
+  const { add, addRows, pass, snapshot } = begun();
+  addRows(1, 20);
+  pass(4000);
+  assert.deepEqual([snapshot().rowsPerSecond, snapshot().remainingMs], [5, undefined]);
+  add({ type: "source-count", rowCount: 120 });
+  assert.deepEqual([snapshot().totalCount, snapshot().remainingMs], [120, 20_000]);
+});
+
+test("before the first row has ended nothing is foretold", () => {
+  const { add, pass, snapshot } = begun({ currency: "USD" });
+  add({ type: "source-count", rowCount: 10 }, ...rowStarts(1), callEnd({ cost: 1 }));
+  for (const milliseconds of [0, 3000]) {
+    pass(milliseconds);
+    const { rowsPerSecond, remainingMs, projectedCost } = snapshot();
+    assert.deepEqual([rowsPerSecond, remainingMs, projectedCost], [0, undefined, undefined]);
+  }
+});
+
+test("more rows than were counted leave nothing to do, not less than nothing", () => {
+  const { add, addRows, pass, snapshot } = begun({ currency: "USD" });
+  add({ type: "source-count", rowCount: 3 });
+  addRows(1, 5);
+  add(callEnd({ cost: 2 }));
+  pass(1000);
+  assert.deepEqual([snapshot().remainingMs, snapshot().projectedCost?.amount], [0, 2]);
+});
+
+test("the rate is that of the last half minute: a slow beginning is forgotten", () => {
+  const { addRows, pass, snapshot } = begun();
+  for (let second = 1; second <= 60; second += 1) {
+    pass(1000);
+    if (second > 20) addRows(second * 10, second * 10 + 9);
+    snapshot();
+  }
+  assert.equal(snapshot().rowsPerSecond, 10);
+  pass(31_000);
+  snapshot();
+  assert.equal(snapshot().rowsPerSecond, 0);
+});
+
+test("the cost of the whole run is what was spent, and the same again for each row that is not paid for", () => {
+  const { add, pass, snapshot } = begun({ currency: "EUR" });
+  add({ type: "source-count", rowCount: 100 });
+  for (let position = 1; position <= 10; position += 1)
+    add(...rowStarts(position), callStart, callEnd({ cost: 0.5 }), rowEnd(position));
+  pass(1000);
+  const { figures, projectedCost } = snapshot();
+  assert.deepEqual([figures.cost?.amount, projectedCost], [5, { amount: 50, currency: "EUR" }]);
+  assert.equal(begun().snapshot().projectedCost, undefined);
+});
+
+test("a row on its way counts as half paid; of those that have not ended, as many as there are places for are on their way", () => {
+  const projected = (concurrency: number): number | undefined => {
+    const { add, pass, snapshot } = begun({ currency: "USD", concurrency });
+    add({ type: "source-count", rowCount: 10 }, ...rowStarts(1, 2, 3, 4, 5, 6), callEnd({ cost: 12 }), rowEnd(1));
+    pass(1000);
+    return snapshot().projectedCost?.amount;
+  };
+  assert.equal(projected(2), 12 + (10 - 5) * (12 / 5)); // the others have only to be written
+  assert.equal(projected(4), 12 + (10 - 4) * (12 / 4));
+  assert.equal(projected(100), 12 + (10 - 3.5) * (12 / 3.5));
+});
+
+test("calls in flight are those that began and did not end, and may be as many as rows until a provider's limit is told", () => {
+  const { add, snapshot } = begun({ concurrency: 8 });
+  add(callStart, callStart, callStart, callEnd({ errorCode: "TIMEOUT" }));
+  assert.deepEqual([snapshot().callsInFlight, snapshot().callLimit], [2, 8]);
+  add({ type: "concurrency-change", provider: "one", limit: 4 });
+  assert.equal(snapshot().callLimit, 4);
+  add({ type: "concurrency-change", provider: "other", limit: 3 });
+  assert.equal(snapshot().callLimit, 7);
+  add({ type: "concurrency-change", provider: "one", limit: 8 });
+  assert.equal(snapshot().callLimit, 8, "a row is at one provider at a time");
+});
+
+test("a closed gate is why it waits, in whole seconds, until it opens; a longer wait replaces the one before", () => {
+  const { add, pass, snapshot } = begun();
+  assert.equal(snapshot().waitsFor, undefined);
+  add(gate());
+  assert.equal(snapshot().waitsFor, "429: gate of azure closed for 12 s");
+  pass(1500);
+  assert.equal(snapshot().waitsFor, "429: gate of azure closed for 11 s");
+  add(gate({ reason: "outage", durationMs: 30_000 }));
+  assert.equal(snapshot().waitsFor, "outage: next probe of azure in 30 s");
+  add(gate({ provider: "mock", reason: "quota", durationMs: 60_000 }));
+  pass(30_000);
+  assert.equal(snapshot().waitsFor, "quota: next call to mock in 30 s");
+  add(...rowStarts(1));
+  pass(30_000);
+  assert.equal(snapshot().waitsFor, undefined);
+});
+
+test("a batch that takes long is why it waits; a short one is not worth a word", () => {
+  const { add, pass, snapshot } = begun();
+  add(...rowStarts(1), { type: "batch-start", rowCount: 500 });
+  pass(2000);
+  assert.equal(snapshot().waitsFor, undefined);
+  pass(1);
+  assert.match(snapshot().waitsFor ?? "", /^for the sink, which writes 500 rows$/);
+  add({ type: "batch-end", rowCount: 500, durationMs: 2001, outcome: "written" });
+  assert.equal(snapshot().waitsFor, undefined);
+});
+
+test("a source that gives no row for long is why it waits, as long as no row is in flight", () => {
+  const { add, pass, snapshot } = begun();
+  pass(2001);
+  assert.equal(snapshot().waitsFor, "for the sink to open and the first row to come");
+  add(...rowStarts(1));
+  pass(60_000);
+  assert.equal(snapshot().waitsFor, undefined);
+  add(rowEnd(1));
+  assert.equal(snapshot().waitsFor, undefined);
+  pass(2001);
+  assert.equal(snapshot().waitsFor, "for the source's next row");
+});

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { Failure } from "../../src/cli/first-failures.ts";
+import { endingOf, summaryOf } from "../../src/cli/summary.ts";
+import type { Watched } from "../../src/cli/watch.ts";
+import type { RunReport } from "../../src/core/report.ts";
+import { EmptyInputError, RunError } from "../../src/index.ts";
+import { figures } from "../support/journal-file.ts";
+import { reportOf } from "../support/run-events.ts";
+
+function watched(
+  report: Partial<RunReport>,
+  failures: Readonly<Record<string, Failure>> = {},
+  deadLetterPath: string | null = null,
+): Watched {
+  return { report: reportOf(report), failures: new Map(Object.entries(failures)), deadLetterPath };
+}
+
+const failure: Failure = { position: 1234, pk: "r1234", step: "kind", message: "it is empty" };
+const { usage } = figures();
+
+test("a run that had nothing to tell of has four lines", () => {
+  assert.deepEqual(summaryOf(watched({ durationMs: 1500, readCount: 1200, successCount: 1200 })), [
+    "completed in 1.5 s, run 0a1b2c3d",
+    "  rows    1,200 read, 1,200 written",
+    "  calls   0",
+    "  tokens  0 input, 0 output",
+  ]);
+});
+
+test("a run with all there is to tell: counts, failures by code with the first row, calls, tokens, cost, what was reused", () => {
+  const lines = summaryOf(
+    watched(
+      {
+        status: "failed",
+        readCount: 2000,
+        successCount: 1985,
+        unchangedCount: 985,
+        failureCount: 12,
+        pendingCount: 3,
+        failuresByCode: { REFUSAL: 2, EMPTY_INPUT: 9, PRIMARY_KEY_MISSING: 1 },
+        usage: {
+          calls: 3010,
+          reAsks: 10,
+          inputTokens: 12_345,
+          cachedTokens: 2345,
+          outputTokens: 678,
+          reusedAnswers: 1970,
+          savedInputTokens: 8000,
+          savedOutputTokens: 400,
+        },
+        cost: { amount: 1.5, currency: "USD" },
+        savedCost: { amount: 0.75, currency: "USD" },
+        durationMs: 65_000,
+      },
+      {
+        EMPTY_INPUT: failure,
+        REFUSAL: { ...failure, position: 7, pk: "r7" },
+        PRIMARY_KEY_MISSING: { position: 9, pk: null, step: null, message: "it has none" },
+      },
+      join(process.cwd(), "output", "failed.jsonl"),
+    ),
+  );
+  assert.deepEqual(lines, [
+    "failed in 1 min 05 s, run 0a1b2c3d",
+    "  rows    2,000 read, 1,000 written, 985 unchanged, 12 failed, 3 pending",
+    "  failed  9 × EMPTY_INPUT, first row 1,234 (r1234) at step kind:",
+    "            it is empty",
+    "          2 × REFUSAL, first row 7 (r7) at step kind:",
+    "            it is empty",
+    "          1 × PRIMARY_KEY_MISSING, first row 9:",
+    "            it has none",
+    `  kept in ${join("output", "failed.jsonl")}, which llm-etl replay takes once more`,
+    "  calls   3,010, 10 of them re-asks",
+    "  tokens  12,345 input (2,345 cached), 678 output",
+    "  cost    1.50 USD",
+    "  reused  1,970 answers, saved 8,000 input and 400 output tokens, 0.75 USD",
+  ]);
+});
+
+test("skipped rows are said to be skipped, and are kept nowhere", () => {
+  const lines = summaryOf(
+    watched({ readCount: 3, successCount: 2, skippedCount: 1, failuresByCode: { EMPTY_INPUT: 1 } }, {}, "/x.jsonl"),
+  );
+  assert.equal(lines[1], "  rows    3 read, 2 written, 1 skipped");
+  assert.equal(lines[2], "  skipped 1 × EMPTY_INPUT");
+  assert.ok(!lines.some((line) => line.includes("kept in")), lines.join("\n"));
+});
+
+test("of many codes the eight most frequent have their first row, the others their number", () => {
+  const codes = Array.from({ length: 10 }, (_, index) => `CODE_${index}`);
+  const failuresByCode = Object.fromEntries(codes.map((code, index) => [code, 10 + index]));
+  const failures = Object.fromEntries(codes.map((code) => [code, failure]));
+  const lines = summaryOf(watched({ failureCount: 1, failuresByCode }, failures));
+  assert.deepEqual(
+    lines.filter((line) => line.includes("CODE_")).map((line) => line.includes("first row")),
+    [...Array.from({ length: 8 }, () => true), false, false],
+  );
+  assert.deepEqual(lines.slice(-4, -2), ["          11 × CODE_1", "          10 × CODE_0"]);
+});
+
+test("keys and messages from elsewhere can neither break a line nor command the terminal", () => {
+  const bad = { position: 1, pk: "a\u001B[2J\nb", step: null, message: "one\r\ntwo" };
+  const text = summaryOf(watched({ failureCount: 1, failuresByCode: { X: 1 } }, { X: bad })).join("|");
+  assert.match(text, /first row 1 \(a \[2J b\):\| +one two\|/);
+  assert.doesNotMatch(text, /\p{Cc}/u);
+});
+
+test("a run that completed has no ending; one that stopped says why, where and where that is explained", () => {
+  assert.deepEqual(endingOf(watched({ usage }), false), []);
+  const error = new RunError("LIMIT_REACHED", "maxCalls is reached");
+  const [ending = "", ...others] = endingOf(watched({ status: "failed", error }), false);
+  assert.deepEqual(others, []);
+  assert.match(
+    ending,
+    /^failed: llm-etl: maxCalls is reached \[LIMIT_REACHED\]\n {2}at tests\/cli\/.*\n {2}see docs\/errors\.md#limit_reached$/,
+  );
+  assert.match(endingOf(watched({ status: "failed", error }), true).join("\n"), /#limit_reached\n {4}at /);
+});
+
+test("a run that a row stopped says which row, by number, key and step", () => {
+  const error = new EmptyInputError("kind");
+  const [ending = ""] = endingOf(watched({ status: "failed", error }, { EMPTY_INPUT: failure }), false);
+  assert.match(ending, /^failed at row 1,234 \(r1234\) at step kind: llm-etl: kind: the input "text" is empty/);
+});
