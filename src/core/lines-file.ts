@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename, stat } from "node:fs/promises";
 import { dirname, extname } from "node:path";
+import { setImmediate } from "node:timers/promises";
 
 export interface LinesFileOptions {
   /** Whether a line counts as written only when the disk has it (fdatasync), not the operating system alone. */
@@ -16,8 +17,8 @@ interface WaitingLine {
 }
 
 /**
- * A text file that lines are appended to, created with mode 0600 and its folder with it. Lines that are added while
- * a write is under way go together into the next one, so many writers cost few writes.
+ * A text file that lines are appended to, created with mode 0600 and its folder with it. Lines that are added in one turn
+ * of the event loop, or while a write is under way, go together into the next one, so many writers cost few writes.
  */
 export class LinesFile {
   readonly #path: string;
@@ -57,6 +58,7 @@ export class LinesFile {
 
   async #writeWaiting(): Promise<void> {
     while (this.#waiting.length > 0) {
+      await setImmediate();
       const lines = this.#waiting;
       this.#waiting = [];
       try {

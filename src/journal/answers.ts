@@ -1,4 +1,4 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { fromExactText, toExactText } from "../core/exact-text.ts";
 import type { StoredAnswer } from "./base.ts";
 
@@ -17,24 +17,32 @@ const mostWaiting = 16_384;
 export class Answers {
   readonly #database: DatabaseSync;
   readonly #byNumber: StatementSync;
+  readonly #byIndex: StatementSync;
   readonly #indexed: StatementSync;
   readonly #add: StatementSync;
   readonly #remove: StatementSync;
   /** By fingerprint the numbers of the answers that the index lacks. */
   readonly #waiting = new Map<string, number>();
   #lastNumber: number;
+  /** A journal that has none, as that of a first run, need not be asked. */
+  #hasIndex: boolean;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     // A number whose answer was rolled back or removed finds nothing: its fingerprint is compared, too.
     this.#byNumber = database.prepare("SELECT * FROM answers WHERE number = ? AND fingerprint = ?");
-    this.#indexed = database.prepare("SELECT answer FROM fingerprints WHERE beginning = ? ORDER BY answer DESC");
+    this.#byIndex = database.prepare(
+      `SELECT answers.* FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
+      WHERE beginning = ? AND fingerprint = ? ORDER BY answer DESC LIMIT 1`,
+    );
+    this.#indexed = database.prepare("SELECT answer FROM fingerprints WHERE beginning = ?");
     this.#add = database.prepare("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     this.#remove = database.prepare("DELETE FROM answers WHERE number = ? AND fingerprint = ?");
     const last = database.prepare(
       "SELECT max(answer, coalesce((SELECT max(number) FROM answers), 0)) AS n FROM indexed",
     );
     this.#lastNumber = Number(last.get()?.["n"]);
+    this.#hasIndex = database.prepare("SELECT 1 FROM fingerprints LIMIT 1").get() !== undefined;
     const missing = database.prepare(
       "SELECT fingerprint, number FROM answers WHERE number > (SELECT answer FROM indexed)",
     );
@@ -45,10 +53,7 @@ export class Answers {
   }
 
   find(fingerprint: string): StoredAnswer | undefined {
-    const key = Buffer.from(fingerprint, "hex");
-    const found = this.#numbersOf(fingerprint, key)
-      .map((number) => this.#byNumber.get(number, key))
-      .find((answer) => answer !== undefined);
+    const found = this.#rowOf(fingerprint);
     if (found === undefined) return undefined;
     const { text, finish_reason, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, run_id } = found;
     return {
@@ -79,8 +84,11 @@ export class Answers {
 
   forget(fingerprint: string): void {
     const key = Buffer.from(fingerprint, "hex");
-    for (const number of this.#numbersOf(fingerprint, key)) this.#remove.run(number, key);
+    const waiting = this.#waiting.get(fingerprint);
+    if (waiting !== undefined) this.#remove.run(waiting, key);
     this.#waiting.delete(fingerprint);
+    if (!this.#hasIndex) return;
+    for (const { answer } of this.#indexed.all(key.subarray(0, beginningBytes))) this.#remove.run(Number(answer), key);
   }
 
   /** Puts what waits into the index, where it is so much. */
@@ -93,12 +101,16 @@ export class Answers {
       UPDATE indexed SET answer = max(answer, coalesce((SELECT max(number) FROM answers), 0));
       COMMIT`);
     this.#waiting.clear();
+    this.#hasIndex = true;
   }
 
-  /** The answers that may have the fingerprint, the newest first. */
-  #numbersOf(fingerprint: string, key: Buffer): readonly number[] {
+  /** The newest answer that has the fingerprint. */
+  #rowOf(fingerprint: string): Readonly<Record<string, SQLOutputValue>> | undefined {
     const waiting = this.#waiting.get(fingerprint);
-    const indexed = this.#indexed.all(key.subarray(0, beginningBytes)).map(({ answer }) => Number(answer));
-    return waiting === undefined ? indexed : [waiting, ...indexed];
+    if (waiting === undefined && !this.#hasIndex) return undefined;
+    const key = Buffer.from(fingerprint, "hex");
+    const newest = waiting === undefined ? undefined : this.#byNumber.get(waiting, key);
+    if (newest !== undefined || !this.#hasIndex) return newest;
+    return this.#byIndex.get(key.subarray(0, beginningBytes), key);
   }
 }

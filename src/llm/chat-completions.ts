@@ -10,6 +10,7 @@ import {
   optional,
   type OptionCheck,
 } from "../core/options.ts";
+import { AbortListeners } from "./abort-listeners.ts";
 import { BearerToken, type TokenProvider } from "./bearer-token.ts";
 import {
   ChatBody,
@@ -117,6 +118,7 @@ export class ChatCompletions {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #dispatcher: Dispatcher;
   readonly #timeoutMs: number;
+  readonly #abortListeners = new AbortListeners();
 
   /** @throws {OptionError} if HTTPS_PROXY or HTTP_PROXY is no address */
   constructor(service: ChatService, options: ChatOptions) {
@@ -166,6 +168,7 @@ export class ChatCompletions {
       body,
       timeoutMs: this.#timeoutMs,
       signal,
+      abortListeners: this.#abortListeners,
     });
   }
 

@@ -1,6 +1,7 @@
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
 import { OptionError } from "../core/exceptions.ts";
 import { messageOf } from "../core/thrown.ts";
+import type { AbortListeners } from "./abort-listeners.ts";
 import { ProviderError } from "./provider-error.ts";
 
 export interface HTTPCall {
@@ -12,6 +13,8 @@ export interface HTTPCall {
   /** How long the whole exchange may take, connecting and body included, in milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** One for all calls that share a signal. */
+  readonly abortListeners: AbortListeners;
 }
 
 export interface HTTPAnswer {
@@ -74,12 +77,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   start(): void {
-    const { dispatcher, origin, path, headers, body, timeoutMs, signal } = this.#call;
+    const { dispatcher, origin, path, headers, body, timeoutMs, signal, abortListeners } = this.#call;
     if (signal.aborted) {
       this.#reject(signal.reason);
       return;
     }
-    signal.addEventListener("abort", this.#onAbort);
+    abortListeners.add(signal, this.#onAbort);
     this.#timer = setTimeout(this.#onTimeout, timeoutMs);
     const noOtherTimeouts = { headersTimeout: 0, bodyTimeout: 0 };
     try {
@@ -135,7 +138,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#isOver) return false;
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#call.signal.removeEventListener("abort", this.#onAbort);
+    this.#call.abortListeners.remove(this.#call.signal, this.#onAbort);
     return true;
   }
 }

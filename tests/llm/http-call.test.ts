@@ -12,6 +12,7 @@ import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
+import { AbortListeners } from "../../src/llm/abort-listeners.ts";
 import { Agent, EnvHttpProxyAgent } from "undici";
 import { createDispatcher, type HTTPCall, post } from "../../src/llm/http-call.ts";
 import { ProviderError } from "../../src/llm/provider-error.ts";
@@ -38,6 +39,7 @@ async function send(call: Partial<HTTPCall> = {}) {
     body: "héllo",
     timeoutMs: 5000,
     signal: never(),
+    abortListeners: new AbortListeners(),
     ...call,
   });
 }
@@ -183,7 +185,8 @@ describe("TLS and proxies", () => {
     // The authority is trusted through the environment, which is read when a process starts.
     const script = `
       const { createDispatcher, post } = await import(${JSON.stringify(module)});
-      const call = { path: "/", headers: {}, body: "b", timeoutMs: 5000, signal: new AbortController().signal };
+      const call = { path: "/", headers: {}, body: "b", timeoutMs: 5000, signal: new AbortController().signal,
+        abortListeners: { add() {}, remove() {} } };
       const answer = await post({ ...call, dispatcher: createDispatcher("Test"), origin: "https://localhost:${port}" });
       process.stdout.write(answer.body);`;
     const environment = {

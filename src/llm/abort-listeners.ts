@@ -1,0 +1,35 @@
+/**
+ * Functions that are called when a signal aborts, by one listener for all of a signal: for each listener that is added an
+ * EventTarget looks through those that are there, which calls in flight by the hundred felt.
+ */
+export class AbortListeners {
+  readonly #groups = new WeakMap<AbortSignal, Group>();
+
+  add(signal: AbortSignal, onAbort: () => void): void {
+    const group = this.#groups.get(signal) ?? this.#begin(signal);
+    group.functions.add(onAbort);
+  }
+
+  remove(signal: AbortSignal, onAbort: () => void): void {
+    const group = this.#groups.get(signal);
+    if (group === undefined || !group.functions.delete(onAbort) || group.functions.size > 0) return;
+    signal.removeEventListener("abort", group.listener);
+    this.#groups.delete(signal);
+  }
+
+  #begin(signal: AbortSignal): Group {
+    const functions = new Set<() => void>();
+    const listener = (): void => {
+      for (const onAbort of functions) onAbort(); // each may remove itself
+    };
+    const group = { functions, listener };
+    signal.addEventListener("abort", listener);
+    this.#groups.set(signal, group);
+    return group;
+  }
+}
+
+interface Group {
+  readonly functions: Set<() => void>;
+  readonly listener: () => void;
+}
