@@ -28,13 +28,15 @@ async function bench(options: BenchmarkOptions, command: string): Promise<void> 
       "the tools to compare with are not installed: run `npm ci --prefix benchmarks/peers`, or choose others with --tools llm-etl,llm-etl-bare,loop",
     );
   }
+  const profileFolder = options.profileFolder === undefined ? undefined : resolve(options.profileFolder);
+  if (profileFolder !== undefined) mkdirSync(profileFolder, { recursive: true });
   const folder = mkdtempSync(join(tmpdir(), "llm-etl-bench-"));
   const shared: SuiteOptions = {
     ...options,
     folder,
     questions: makeQuestions(),
     wants: (tool) => (usesPeers || !toolNamed(tool).isPeer) && isChosen(options, tool),
-    profileFlags: profileFlags(options.profileFolder),
+    profileFolder,
     log: (line) => console.log(`  ${line}`),
   };
   try {
@@ -58,11 +60,4 @@ function isChosen({ tools }: BenchmarkOptions, tool: string): boolean {
 function arePeersWanted(options: BenchmarkOptions): boolean {
   const names = suites.filter(({ name }) => options.suites.includes(name)).flatMap((suite) => suite.tools);
   return names.some((name) => toolNamed(name).isPeer && isChosen(options, name));
-}
-
-function profileFlags(folder: string | undefined): readonly string[] {
-  if (folder === undefined) return [];
-  const path = resolve(folder);
-  mkdirSync(path, { recursive: true });
-  return ["--cpu-prof", `--cpu-prof-dir=${path}`, "--heap-prof", `--heap-prof-dir=${path}`];
 }

@@ -22,10 +22,9 @@ export interface Comparison {
 
 /** Measures tools against one simulator; throws where one of them lost a row that it had no reason to lose. */
 export async function compareTools(comparison: Comparison, options: SuiteOptions): Promise<Measurement[]> {
-  const { tools, rows, concurrency, repetitions, mayFail = false } = comparison;
-  const { questions, log } = options;
+  const { tools, rows, concurrency, repetitions, mayFail = false, flags = [] } = comparison;
+  const { questions, log, profileFolder } = options;
   const input = await notesFile(options.folder, rows);
-  const flags = [...(comparison.flags ?? []), ...options.profileFlags];
   const simulator = await startSimulator(comparison.simulator);
   const shared = { simulator, questions, concurrency, flags };
   try {
@@ -43,7 +42,7 @@ export async function compareTools(comparison: Comparison, options: SuiteOptions
       });
     }
     return await interleave(wanted, repetitions, async (tool, repetition) => {
-      const measured = await measureTool({ ...shared, tool, input, rows, repetition });
+      const measured = await measureTool({ ...shared, tool, input, rows, repetition, profileFolder });
       log(lineOf(measured));
       if (!mayFail) requireAll(measured);
       return measured;

@@ -26,21 +26,24 @@ export interface Measuring {
   readonly rows: number;
   readonly concurrency: number;
   readonly repetition: number;
-  /** Flags for Node. @default none */
-  readonly flags?: readonly string[];
+  /** Flags for Node. */
+  readonly flags: readonly string[];
+  /** Where its process is to leave profiles. @default none are made */
+  readonly profileFolder?: string | undefined;
 }
 
 /** Runs a tool over all rows in a process of its own, and checks every row that it wrote. */
 export async function measureTool(measuring: Measuring): Promise<Measurement> {
-  const { tool, simulator, questions, input, rows, concurrency, repetition, flags = [] } = measuring;
+  const { tool, simulator, questions, input, rows, concurrency, repetition, flags, profileFolder } = measuring;
   const folder = await mkdtemp(join(tmpdir(), "llm-etl-bench-"));
   const output = join(folder, "result.csv");
   const { url: endpoint } = simulator;
   const { pipeline } = tool;
   try {
     await simulator.reset();
+    const profile = profileFolder === undefined ? undefined : { folder: profileFolder, name: tool.name };
     const job: Job = { endpoint, deployment: "simulated", input, output, folder, concurrency, questions, pipeline };
-    const { result: outcome, figures } = await inOwnProcess<ToolModule>(tool.module, job, flags);
+    const { result: outcome, figures } = await inOwnProcess<ToolModule>(tool.module, job, { flags, profile });
     const statistics = await simulator.statistics();
     const correctness = await checkResult(output, rows, questions);
     const calls = statistics.requests;

@@ -18,6 +18,19 @@ export interface ProcessFigures {
   readonly peakMiB: number;
 }
 
+export interface ProcessOptions {
+  /** Flags for Node. @default none */
+  readonly flags?: readonly string[];
+  /** Where to leave a CPU and an allocation profile, and the beginning of their names. @default no profile */
+  readonly profile?: { readonly folder: string; readonly name: string } | undefined;
+}
+
+/** What the process is sent. */
+export interface Assignment extends Pick<ProcessOptions, "profile"> {
+  readonly module: string;
+  readonly argument: unknown;
+}
+
 export interface Answer<Result> {
   readonly result: Result;
   readonly figures: ProcessFigures;
@@ -31,13 +44,14 @@ export interface Answer<Result> {
 export async function inOwnProcess<Module extends RunnableModule>(
   module: URL,
   argument: Parameters<Module["run"]>[0],
-  flags: readonly string[] = [],
+  { flags = [], profile }: ProcessOptions = {},
 ): Promise<Answer<Awaited<ReturnType<Module["run"]>>>> {
   const script = fileURLToPath(new URL("module-process.ts", import.meta.url));
   // Tests may measure their coverage: what is measured here is not to be slowed down by it.
   const { NODE_V8_COVERAGE: _, ...env } = process.env;
   const child = fork(script, [], { execArgv: [...flags], env, stdio: ["ignore", "ignore", "inherit", "ipc"] });
-  child.send({ module: module.href, argument });
+  const assignment: Assignment = { module: module.href, argument, profile };
+  child.send(assignment);
   let answer: Answer<Awaited<ReturnType<Module["run"]>>> | undefined;
   child.once("message", (message) => {
     answer = message as typeof answer; // sent by module-process.ts

@@ -70,7 +70,9 @@ async function measureThree(rows: number, repetition: number, options: SuiteOpti
     for (const folder of [plain, kept]) createTables(folder, rows);
     for (const run of runs) {
       const module = new URL("../alone/journal.ts", import.meta.url);
-      const { result, figures } = await inOwnProcess<typeof journalModule>(module, jobs[run], options.profileFlags);
+      const name = run.replaceAll(/\W+/g, "-");
+      const profile = options.profileFolder === undefined ? undefined : { folder: options.profileFolder, name };
+      const { result, figures } = await inOwnProcess<typeof journalModule>(module, jobs[run], { profile });
       requireRight(run, rows, result);
       const cpuMsPerRow = (figures.cpuSeconds * 1000) / rows;
       const rowsPerSecond = rows / figures.wallSeconds;

@@ -33,8 +33,8 @@ export interface SuiteOptions {
   readonly wants: (tool: ToolName) => boolean;
   /** A few rows, to see that everything works: no figure counts. */
   readonly isQuick: boolean;
-  /** For Node, where each process is to leave its CPU and allocation profiles; it is slower for it. */
-  readonly profileFlags: readonly string[];
+  /** Where each tool is to leave its CPU and allocation profiles; it is slower for it. */
+  readonly profileFolder: string | undefined;
   /** For files that the suites share: removed at the end. */
   readonly folder: string;
   readonly questions: Questions;
