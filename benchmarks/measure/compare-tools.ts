@@ -41,12 +41,14 @@ export async function compareTools(comparison: Comparison, options: SuiteOptions
         repetition: 0,
       });
     }
-    return await interleave(wanted, repetitions, async (tool, repetition) => {
+    const all = await interleave(wanted, repetitions, async (tool, repetition) => {
       const measured = await measureTool({ ...shared, tool, input, rows, repetition, profileFolder });
       log(lineOf(measured));
       if (!mayFail) requireAll(measured);
       return measured;
     });
+    if (!mayFail) requireSamePrompts(all);
+    return all;
   } finally {
     await simulator.close();
   }
@@ -64,6 +66,12 @@ function requireAll({ tool, rows, calls, written, lost, duplicated, wrong, error
   if (written === rows && lost === 0 && duplicated === 0 && wrong === 0 && calls === 2 * rows) return;
   const counts = JSON.stringify({ rows, calls, written, lost, duplicated, wrong, errors });
   throw new Error(`${tool} did not do all rows right: ${counts}`);
+}
+
+/** The simulator counts the characters of messages and schemas: equal sums over all rows are equal prompts. */
+function requireSamePrompts(all: readonly Measurement[]): void {
+  const sums = new Set(all.map(({ statistics }) => statistics.promptTokens));
+  if (sums.size > 1) throw new Error(`the tools did not send the same prompts: ${[...sums].join(", ")} tokens`);
 }
 
 function lineOf({ tool, repetition, rows, wallSeconds, cpuSeconds, peakMiB, calls }: Measurement): string {

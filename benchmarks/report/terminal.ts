@@ -6,7 +6,7 @@ export function terminalText({ tables, budgets }: SuiteResult): string {
 }
 
 function textOf({ title, columns, rows }: Table): string {
-  const lines = [columns, ...rows].map((cells) => cells.map(String));
+  const lines = [columns, ...rows].map((cells) => cells.map(cellText));
   const widths = columns.map((_, column) => Math.max(...lines.map((cells) => cells[column]?.length ?? 0)));
   const padded = lines.map((cells) =>
     cells
@@ -14,6 +14,11 @@ function textOf({ title, columns, rows }: Table): string {
       .join("  "),
   );
   return [title, ...padded.map((line) => `  ${line}`)].join("\n");
+}
+
+/** A ratio to what was not measured is no number. */
+export function cellText(cell: string | number): string {
+  return String(cell) === "NaN" ? "–" : String(cell);
 }
 
 function budgetText(budgets: readonly Budget[]): string {

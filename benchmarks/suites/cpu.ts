@@ -11,10 +11,10 @@ const tools: readonly ToolName[] = ["llm-etl", "llm-etl-bare", "loop", "openai-s
 
 export const cpu: Suite = {
   name: "cpu",
-  minutes: 4,
+  minutes: 5,
   tools,
   run: async (options) => {
-    const rows = options.rows ?? (options.isQuick ? 100 : 10_000);
+    const rows = options.rows ?? (options.isQuick ? 100 : 20_000);
     const repetitions = options.repetitions ?? (options.isQuick ? 1 : 3);
     const all = await compareTools({ tools, simulator: { latencyMs }, rows, concurrency, repetitions }, options);
     const cpuMs = ({ cpuSeconds }: Measurement): number => (cpuSeconds * 1000) / rows;

@@ -10,7 +10,7 @@ const tools: readonly ToolName[] = ["llm-etl", "loop", "openai-sdk", "ai-sdk"];
 
 export const withFaults: Suite = {
   name: "faults",
-  minutes: 8,
+  minutes: 6,
   tools,
   run: async (options) => {
     const rows = options.rows ?? (options.isQuick ? 200 : 10_000);

@@ -20,7 +20,7 @@ interface Measured extends JournalOutcome {
 
 export const journal: Suite = {
   name: "journal",
-  minutes: 3,
+  minutes: 2,
   tools: [],
   run: async (options) => {
     const rows = options.rows ?? (options.isQuick ? 100 : 50_000);

@@ -11,7 +11,7 @@ const tools: readonly ToolName[] = ["llm-etl", "loop"];
 
 export const memory: Suite = {
   name: "memory",
-  minutes: 35,
+  minutes: 25,
   tools,
   run: async (options) => {
     const sizes = sizesOf(options);

@@ -13,7 +13,7 @@ const tools: readonly ToolName[] = ["llm-etl", "llm-etl-paced", "loop", "openai-
 
 export const quota: Suite = {
   name: "quota",
-  minutes: 14,
+  minutes: 12,
   tools,
   run: async (options) => {
     const parts = [await compareWith("exact", options), await compareWith("one-second", options)];

@@ -10,7 +10,7 @@ const tools: readonly ToolName[] = ["llm-etl", "llm-etl-bare", "loop", "openai-s
 
 export const wall: Suite = {
   name: "wall",
-  minutes: 25,
+  minutes: 22,
   tools,
   run: async (options) => {
     const latencyMs = options.isQuick ? 5 : 200;
