@@ -59,7 +59,7 @@ export const memory: Suite = {
 };
 
 function sizesOf({ rows, isQuick }: SuiteOptions): readonly number[] {
-  if (isQuick) return [100, 200];
+  if (isQuick) return [100];
   if (rows === undefined) return [10_000, 100_000, 1_000_000];
   return [10_000, 100_000, 1_000_000].filter((size) => size < rows).concat(rows);
 }
