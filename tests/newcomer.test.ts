@@ -51,12 +51,13 @@ before(() => {
   tarball = join("..", packed ?? assert.fail("nothing was packed"));
 });
 
-test("from an empty folder to an enriched table: install, init, run, runs", () => {
-  const folder = emptyFolder("my first project");
-  run(folder, "npm", ...npmInstall, tarball);
-  const created = run(folder, "npx", "llm-etl", "init").trimEnd().split("\n");
+test("from an empty folder to an enriched table: install, init, run, runs; and the steps that init prints work", () => {
+  const outer = emptyFolder("my first project");
+  run(outer, "npm", ...npmInstall, tarball);
+  const created = run(outer, "npx", "llm-etl", "init", "my clinic").trimEnd().split("\n");
+  const folder = join(outer, "my clinic");
   assert.ok(
-    [".env.example", ".gitignore", "pipeline.ts"].every((file) => created.includes(file)),
+    [".env.example", ".gitignore", "pipeline.ts"].every((file) => created.includes(join("my clinic", file))),
     created.join(", "),
   );
   assert.match(run(folder, "npx", "llm-etl", "run"), /Processed: 24, Failed: 0/);
@@ -70,13 +71,17 @@ test("from an empty folder to an enriched table: install, init, run, runs", () =
   assert.equal(first?.["encounter_id"], "enc_001");
   assert.equal(first["visit_category"], "Emergency");
   assert.match(String(first["clinical_summary"]), /ambulance/);
+
+  run(folder, "npm", ...npmInstall);
+  run(folder, "npx", "tsc");
+  assert.match(run(folder, "npm", "start", "--silent"), /Processed: 24, Failed: 0/);
 });
 
 test("from npm init to an enriched file: the CommonJS package.json becomes that of a module", () => {
   const folder = emptyFolder("my second project");
   run(folder, "npm", "init", "-y");
   run(folder, "npm", ...npmInstall, tarball);
-  run(folder, "npx", "llm-etl", "init", "--source", "csv");
+  run(folder, "npx", "llm-etl", "init", "--source", "csv"); // where the package is installed
   assert.equal(JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).type, "module");
   assert.match(run(folder, "npm", "start", "--silent"), /Processed: 24, Failed: 0/);
   const rows: unknown[] = parse(readFileSync(join(folder, "output/enriched_encounters.csv")), { columns: true });

@@ -25,6 +25,11 @@ export function formatSaved(inputTokens: number, outputTokens: number, cost: Run
   return cost === null ? tokens : `${tokens}, ${formatCost(cost)}`;
 }
 
+/** A number of things: `0 rows`, `1 row`, `1,234 rows`. */
+export function formatThings(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** A rate: `1,234`, `12.3` or `0.45`. */
 export function formatRate(perSecond: number): string {
   return perSecond.toLocaleString(
@@ -56,25 +61,6 @@ export function formatDuration(milliseconds: number): string {
 export function formatTime(time: Date): string {
   const date = [time.getFullYear(), time.getMonth() + 1, time.getDate()].map(twoDigits).join("-");
   return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":")}`;
-}
-
-/** One column of a table: its name, and what it shows of an item. */
-export interface Column<Item> {
-  readonly name: string;
-  readonly text: (item: Item) => string;
-  /** Whether it stands to the right, as numbers do. @default false */
-  readonly isNumeric?: boolean;
-}
-
-/** A line with the names of the columns, and one for each item. */
-export function formatTable<Item>(columns: readonly Column<Item>[], items: readonly Item[]): string {
-  const padded = columns.map(({ name, text, isNumeric = false }) => {
-    const cells = [name, ...items.map((item) => inOneLine(text(item)))];
-    const width = Math.max(...cells.map((cell) => cell.length));
-    return cells.map((cell) => (isNumeric ? cell.padStart(width) : cell.padEnd(width)));
-  });
-  const lines = ["", ...items].map((_, line) => padded.map((cells) => cells[line]).join("  "));
-  return lines.map((line) => `${line.trimEnd()}\n`).join("");
 }
 
 /** Text that can neither break a line nor command a terminal. */

@@ -1,7 +1,7 @@
 import type { RunReport } from "../core/report.ts";
 import type { Failure } from "./first-failures.ts";
 import type { Watched } from "./watch.ts";
-import { formatCost, formatCount, formatDuration, formatSaved, inOneLine, shortId } from "./format.ts";
+import { formatCost, formatCount, formatDuration, formatSaved, formatThings, inOneLine, shortId } from "./format.ts";
 import { describeError, fromHere } from "./terminal.ts";
 
 /** So many codes are shown with their first row; of the others, how often they occurred. */
@@ -31,7 +31,7 @@ export function endingOf({ report: { error, status }, failures }: Watched, withS
   if (error === null) return [];
   const failure = error.scope === "row" ? failures.get(error.code) : undefined;
   const place = failure === undefined ? "" : ` at ${placeOf(failure)}`;
-  return [`${status}${place}: ${describeError(error, withStack)}`];
+  return [`${status}${inOneLine(place)}: ${describeError(error, withStack)}`];
 }
 
 const indent = " ".repeat(10);
@@ -82,5 +82,5 @@ function tokensOf({ usage: { inputTokens, cachedTokens, outputTokens } }: RunRep
 function reusedOf({ usage, savedCost }: RunReport): readonly string[] {
   if (usage.reusedAnswers === 0) return [];
   const saved = formatSaved(usage.savedInputTokens, usage.savedOutputTokens, savedCost);
-  return [line("reused", `${formatCount(usage.reusedAnswers)} answers, saved ${saved}`)];
+  return [line("reused", `${formatThings(usage.reusedAnswers, "answer")}, saved ${saved}`)];
 }

@@ -3,6 +3,7 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorCodes, LLMEtlError, SettingError } from "../core/exceptions.ts";
 import { messageOf } from "../core/thrown.ts";
+import { inOneLine } from "./format.ts";
 import { placeOf, stacksOf } from "./stack.ts";
 
 export type StopSignal = "SIGINT" | "SIGTERM";
@@ -44,13 +45,14 @@ export function isWatched({ stderr, env }: Terminal): boolean {
 export function describeError(error: unknown, withStack: boolean): string {
   const code = error instanceof LLMEtlError ? error.code : undefined;
   const place = error instanceof Error ? placeOf(error) : undefined;
-  return [
+  const lines = [
     `llm-etl: ${messageOf(error)}${code === undefined ? "" : ` [${code}]`}`,
     ...(place === undefined ? [] : [`  at ${fromHere(place)}`]),
     ...(code === undefined ? [] : docsOf(code)),
     ...(error instanceof SettingError ? [adviceOnSettings()] : []),
-    ...(withStack && error instanceof Error ? [stacksOf(error)] : []),
-  ].join("\n");
+    ...(withStack && error instanceof Error ? stacksOf(error).split("\n") : []),
+  ];
+  return lines.map(inOneLine).join("\n");
 }
 
 /** Where an error's code is explained, as a line; none for a code that is not ours. */

@@ -3,7 +3,7 @@ import type { RunEvent } from "../core/events.ts";
 import { LLMEtlError, RunError } from "../core/exceptions.ts";
 import type { RunReport } from "../core/report.ts";
 import { messageOf } from "../core/thrown.ts";
-import { shortId } from "./format.ts";
+import { inOneLine, shortId } from "./format.ts";
 import { type Failure, FirstFailures } from "./first-failures.ts";
 import type { Progress } from "./progress/base.ts";
 import { eventsProgress, toLine } from "./progress/events.ts";
@@ -88,7 +88,8 @@ function wayOf({ pipeline, runId, source, steps, sink }: Extract<RunEvent, { rea
 
 async function progressFor(terminal: Terminal, { quiet = false, json = false }: WatchOptions): Promise<Progress> {
   if (json) return eventsProgress(terminal);
-  if (quiet) return { observe: () => {}, say: (line) => void terminal.stderr.write(`${line}\n`), end: () => {} };
+  if (quiet)
+    return { observe: () => {}, say: (line) => void terminal.stderr.write(`${inOneLine(line)}\n`), end: () => {} };
   if (!isWatched(terminal)) return linesProgress(terminal.stderr);
   const { liveProgress } = await import("./progress/live.ts"); // its package takes longer to load than all the rest
   return liveProgress(terminal.stderr);

@@ -155,7 +155,7 @@ async function checkJournal(
   const rows = `${writtenCount} ${writtenCount === 1 ? "row" : "rows"} written to this sink`;
   const last = lastRun === undefined ? "no run yet" : `last run ${lastRun.startedAt.toISOString()}, ${lastRun.status}`;
   findings.add("files", "journal", "ok", `${path}: ${rows}; ${last}`);
-  if (holder !== undefined) findings.addError("files", "journal", new JournalInUseError(path, holder), "warning");
+  if (holder !== undefined) findings.addError("files", "journal", new JournalInUseError(path, holder));
   return facts;
 }
 

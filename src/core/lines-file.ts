@@ -125,11 +125,22 @@ export function rotatedPath(path: string): string {
   return free;
 }
 
-/** Opens for appending. A last line that a crash cut off is ended first, so that it spoils no other. */
+/** What an SQLite database begins with (https://www.sqlite.org/fileformat.html, 1.3.1). */
+const databaseMark = "SQLite format 3\0";
+
+/**
+ * Opens for appending. A last line that a crash cut off is ended first, so that it spoils no other. A database, to which lines
+ * would be damage, is refused.
+ */
 async function openToAppend(path: string): Promise<{ file: FileHandle; size: number }> {
   const file = await open(path, "a+", 0o600);
   const status = await file.stat();
   if (!status.isFile() || status.size === 0) return { file, size: 0 };
+  const { buffer: start } = await file.read(Buffer.alloc(databaseMark.length), 0, databaseMark.length, 0);
+  if (start.toString("latin1") === databaseMark) {
+    await file.close();
+    throw new Error("it is an SQLite database: give another path");
+  }
   const { buffer } = await file.read(Buffer.alloc(1), 0, 1, status.size - 1);
   if (buffer[0] === 0x0a) return { file, size: status.size };
   await file.write("\n");

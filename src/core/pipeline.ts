@@ -8,7 +8,7 @@ import { checkOptions, hasFunctions, type OptionCheck } from "./options.ts";
 import { pipelineChecks, type PipelineOptions, type ReplayOptions, type RunOptions } from "./pipeline-options.ts";
 import type { ReplayReport, RunReport } from "./report.ts";
 import { replayPipeline, runPipeline } from "./run.ts";
-import { deadLetterPathOf, journalPathOf, payloadLogPathOf } from "./run-files.ts";
+import { journalPathOf, requireOwnFiles } from "./run-files.ts";
 import type { GlobalState, SinkState } from "./state.ts";
 import { describeTarget, type TargetDescription } from "./target-description.ts";
 
@@ -61,12 +61,10 @@ export class Pipeline<Row extends object, Processed extends object = object> {
     if (options.deadLetterPath !== undefined && options.onRowError !== "dead_letter") {
       throw new OptionError("Pipeline", "deadLetterPath", 'is only used with onRowError: "dead_letter"');
     }
-    if (options.deadLetterPath !== undefined && deadLetterPathOf(options) === payloadLogPathOf(options)) {
-      throw new OptionError("Pipeline", "deadLetterPath", "is the payload log's path too: give each a file of its own");
-    }
     if (options.journalPath !== undefined && options.journal === "off") {
       throw new OptionError("Pipeline", "journalPath", 'is not used with journal: "off"');
     }
+    requireOwnFiles(options);
     if (options.admission !== undefined) checkAdmission(options.admission);
     this.#options = options;
   }

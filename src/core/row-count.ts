@@ -1,5 +1,9 @@
 import type { AnySource, Parameters } from "../sources/base.ts";
 import type { EventHandler } from "./events.ts";
+import { within } from "./stopping.ts";
+
+/** A count that heeds no abort must not hold up the run's end. */
+const letGoMs = 1000;
 
 export interface RowCountOptions {
   readonly source: AnySource;
@@ -8,13 +12,16 @@ export interface RowCountOptions {
   readonly emit: EventHandler;
 }
 
-/** Asks the source for its number of rows, beside the run. The function that it gives ends the asking. */
+/**
+ * Asks the source for its number of rows, beside the run. The function that it gives ends the asking, and waits a moment for
+ * the source to let go of what it holds.
+ */
 export function countRows({ source, parameters, limit, emit }: RowCountOptions): () => Promise<void> {
   const ending = new AbortController();
   const counting = (async (): Promise<void> => {
     try {
-      const rowCount = await source.count?.({ signal: ending.signal, parameters });
-      if (rowCount === undefined || ending.signal.aborted) return;
+      const rowCount = await source.count?.({ signal: ending.signal, parameters, limit });
+      if (!Number.isSafeInteger(rowCount) || rowCount === undefined || rowCount < 0 || ending.signal.aborted) return;
       emit({ type: "source-count", rowCount: Math.min(rowCount, limit) });
     } catch {
       // Reading the same rows says what is wrong with them, if anything is.
@@ -22,6 +29,6 @@ export function countRows({ source, parameters, limit, emit }: RowCountOptions):
   })();
   return async () => {
     ending.abort();
-    await counting;
+    await within(letGoMs, counting);
   };
 }

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { join } from "node:path";
+import { OptionError } from "./exceptions.ts";
 import { absolutePath } from "./paths.ts";
 import type { PipelineOptions } from "./pipeline-options.ts";
 
@@ -18,6 +19,31 @@ export const journalFolder = ".llm-etl";
 
 export function journalPathOf({ name, journalPath }: FileOptions): string {
   return absolutePath(journalPath ?? join(journalFolder, `${fileNameOf(name)}.db`));
+}
+
+/**
+ * Makes sure that no two of a run's files have one path.
+ *
+ * @throws {OptionError} naming both
+ */
+export function requireOwnFiles(
+  options: FileOptions & Pick<PipelineOptions<object>, "journal" | "payloadLog" | "onRowError">,
+): void {
+  const { journal, payloadLog, onRowError } = options;
+  const seen = new Map<string, string>();
+  const files = [
+    ["journalPath", journal === "off" ? undefined : journalPathOf(options)],
+    ["payloadLogPath", payloadLog === "off" ? undefined : payloadLogPathOf(options)],
+    ["deadLetterPath", onRowError === "dead_letter" ? deadLetterPathOf(options) : undefined],
+  ] as const;
+  for (const [option, path] of files) {
+    if (path === undefined) continue;
+    const other = seen.get(path);
+    if (other !== undefined) {
+      throw new OptionError("Pipeline", option, `is the file of ${other} too: give each a file of its own`);
+    }
+    seen.set(path, option);
+  }
 }
 
 /** Longer ones are cut: most file systems take 255 bytes. */

@@ -17,7 +17,12 @@ export interface PastRun extends Omit<RunRecord, "status"> {
  * @throws {JournalError} if it can't be read
  */
 export async function readRuns(path: string): Promise<readonly PastRun[]> {
-  const isInUse = await isLocked(path);
+  let isInUse: boolean;
+  try {
+    isInUse = await isLocked(path);
+  } catch (error) {
+    throw asJournalError(path, error);
+  }
   const [newest, ...others] = recordsIn(path);
   return newest === undefined ? [] : [isInUse ? newest : settle(newest), ...others.map(settle)];
 }
@@ -25,6 +30,13 @@ export async function readRuns(path: string): Promise<readonly PastRun[]> {
 /** Of a run that nobody is at any more, what its last word means. */
 function settle(run: RunRecord): PastRun {
   return run.status === "running" ? { ...run, status: "interrupted" } : run;
+}
+
+/** Of a run that has not ended the rows in flight are pending, so that its counts add up, too. */
+function withPending(run: RunRecord): RunRecord {
+  if (run.status !== "running") return run;
+  const { readCount, successCount, failureCount, skippedCount } = run.figures;
+  return { ...run, figures: { ...run.figures, pendingCount: readCount - successCount - failureCount - skippedCount } };
 }
 
 /** Who has the journal, in words. */
@@ -44,7 +56,11 @@ export async function holderOf(path: string): Promise<string> {
 export function toRunRecord(text: unknown): RunRecord {
   const record: RunRecord = JSON.parse(String(text)); // written by this journal's keepRun, in this version of the format
   const { startedAt, endedAt } = record;
-  return { ...record, startedAt: new Date(startedAt), endedAt: endedAt === null ? null : new Date(endedAt) };
+  return withPending({
+    ...record,
+    startedAt: new Date(startedAt),
+    endedAt: endedAt === null ? null : new Date(endedAt),
+  });
 }
 
 function recordsIn(path: string): readonly RunRecord[] {

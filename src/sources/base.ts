@@ -12,6 +12,11 @@ export interface ReadContext {
   readonly parameters: Parameters;
 }
 
+export interface CountContext extends ReadContext {
+  /** More rows than this need not be counted. Infinity where all are wanted. */
+  readonly limit: number;
+}
+
 /** What is wrong with one row is yielded; what is wrong with the source is thrown, and ends it. */
 export type SourceRow =
   | { readonly position: number; readonly raw: Readonly<Record<string, unknown>> }
@@ -31,7 +36,7 @@ export interface Source<Row extends object> {
    * How many rows `read` would give: for progress only, and asked while it reads. Undefined where that can't be told; where
    * it throws, the run goes on without.
    */
-  readonly count?: (context: ReadContext) => Promise<number | undefined>;
+  readonly count?: (context: CountContext) => Promise<number | undefined>;
 }
 
 /** A source whose row type does not matter. */

@@ -7,7 +7,7 @@ import { RowError, SourceError } from "../core/exceptions.ts";
 import { messageOf } from "../core/thrown.ts";
 import { checkOptions, isName, isObject, isOneOf, isPath, isTextList, optional } from "../core/options.ts";
 import { absolutePath } from "../core/paths.ts";
-import type { ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
+import type { CountContext, ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
 
 interface CSVFile<Row extends object> {
   /** The file; text is relative to the working directory. */
@@ -78,7 +78,7 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
   /** Each call opens the file anew, at the first pull. It takes no parameters. */
   readonly read: (context: ReadContext) => AsyncGenerator<SourceRow, void, undefined>;
   /** Reads the whole file once more. */
-  readonly count: (context: ReadContext) => Promise<number>;
+  readonly count: (context: CountContext) => Promise<number>;
 
   constructor(options: CSVSourceOptions<Row>) {
     const given: GivenOptions<Row> = options;
@@ -148,7 +148,7 @@ async function* readRows(
   }
 }
 
-async function countRows(reading: Reading, { signal }: ReadContext): Promise<number> {
+async function countRows(reading: Reading, { signal, limit }: CountContext): Promise<number> {
   const owner = `CSVSource ${reading.path}`;
   const file = await openFile(owner, reading.path);
   try {
@@ -156,6 +156,7 @@ async function countRows(reading: Reading, { signal }: ReadContext): Promise<num
     let lineCount = 0;
     for await (const rows of parseRows(text, { owner, delimiter: reading.delimiter, maxRowBytes })) {
       lineCount += rows.length;
+      if (lineCount > limit) break;
     }
     return Math.max(0, lineCount - 1); // without the header
   } finally {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { closest } from "../core/closest.ts";
 import { type ErrorOptions, SourceError } from "../core/exceptions.ts";
@@ -11,7 +12,7 @@ import { openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open
 import { bindParameters } from "../sqlite/parameters.ts";
 import { scanStatement } from "../sqlite/statement.ts";
 import { toRow } from "../sqlite/values.ts";
-import type { Parameters, ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
+import type { CountContext, Parameters, ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
 
 interface SQLiteSourceSettings<Row extends object> {
   /** The database file: relative to the working directory, or a file: URL. It must exist; it is opened read-only. */
@@ -67,16 +68,26 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
 
   readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);
 
-  /** Has the database count the query's rows. */
-  readonly count = async ({ parameters }: ReadContext): Promise<number> => {
+  /** Counts the query's rows, a few milliseconds at a time: the driver would hold up the whole process. */
+  readonly count = async ({ signal, parameters, limit }: CountContext): Promise<number> => {
     const sql = await this.#query.read();
     const bindings = this.#bind(sql, { ...this.#parameters, ...parameters });
     await requireDatabaseFile(this.#databasePath, fail);
     const database = openDatabase(this.#databasePath, true, fail);
     try {
-      const counting = database.prepare(`SELECT count(*) AS row_count FROM (\n${withoutEnd(sql)}\n)`);
+      const counting = database.prepare(`SELECT 1 FROM (\n${withoutEnd(sql)}\n)`);
       counting.setAllowBareNamedParameters(false);
-      return Number(counting.get(bindings)?.["row_count"]);
+      let count = 0;
+      let pausedAtMs = performance.now();
+      for (const _ of counting.iterate(bindings)) {
+        count += 1;
+        if (count >= limit) break;
+        if (count % 256 !== 0 || performance.now() - pausedAtMs < longestHoldMs) continue;
+        await setImmediate();
+        signal.throwIfAborted();
+        pausedAtMs = performance.now();
+      }
+      return count;
     } finally {
       database.close();
     }
@@ -171,6 +182,9 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     }
   }
 }
+
+/** For so long other work waits while rows are counted. */
+const longestHoldMs = 5;
 
 /** A statement without the semicolon behind it. */
 function withoutEnd(sql: string): string {

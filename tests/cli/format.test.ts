@@ -7,7 +7,7 @@ import {
   formatDuration,
   formatRate,
   formatSaved,
-  formatTable,
+  formatThings,
   formatTime,
   inOneLine,
   shortId,
@@ -15,6 +15,11 @@ import {
 
 test("counts have their thousands set apart", () => {
   assert.deepEqual([0, 999, 1_234_567].map(formatCount), ["0", "999", "1,234,567"]);
+});
+
+test("things are counted in words", () => {
+  const words = [0, 1, 1234].map((count) => formatThings(count, "row"));
+  assert.deepEqual(words, ["0 rows", "1 row", "1,234 rows"]);
 });
 
 test("amounts show two decimals, small ones the digits that say something, and no prices a dash", () => {
@@ -72,23 +77,6 @@ test("a time is local, to the second", () => {
   assert.equal(formatTime(new Date(2026, 0, 2, 3, 4, 5)), "2026-01-02 03:04:05");
 });
 
-test("a table has its columns below each other, and numbers to the right", () => {
-  const items = [
-    { name: "a", size: 5 },
-    { name: "longer", size: 1000 },
-  ];
-  const text = formatTable(
-    [
-      { name: "name", text: (item) => item.name },
-      { name: "n", text: (item) => String(item.size), isNumeric: true },
-      { name: "note", text: () => "" },
-    ],
-    items,
-  );
-  assert.equal(text, "name       n  note\na          5\nlonger  1000\n");
-});
-
 test("text from elsewhere can't break a line or command a terminal", () => {
   assert.equal(inOneLine("a\r\nb\u001B[31mc\u0085"), "a b [31mc ");
-  assert.equal(formatTable([{ name: "x", text: (item: string) => item }], ["a\nb"]), "x\na b\n");
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -26,4 +26,24 @@ test("an older Node is told so in one sentence, before any import that would bre
   assert.equal(status, 2);
   assert.equal(stderr, "llm-etl needs Node.js 22.19 or newer, and this is 22.18.0: install a newer one.\n");
   assert.doesNotMatch(readFileSync(main, "utf8"), /^import /m);
+});
+
+test(
+  "a stdout that can't be written is said, exit code 3; a reader that has gone is no fault",
+  { skip: !existsSync("/dev/full") && "there is no /dev/full" },
+  () => {
+    const withFull = (words: string): string => `"${process.execPath}" "${main}" ${words} > /dev/full`;
+    const full = spawnSync("sh", ["-c", withFull("--version")], { encoding: "utf8" });
+    assert.deepEqual([full.status, full.stderr.split("(")[0]], [3, "llm-etl: stdout can't be written "]);
+    const gone = spawnSync("sh", ["-c", `"${process.execPath}" "${main}" --version | true`], { encoding: "utf8" });
+    assert.deepEqual([gone.status, gone.stderr], [0, ""]);
+  },
+);
+
+test("an --env-file that is missing ends the command before anything else, whoever looks for it first", () => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, "run", "--env-file", "no such file"], {
+    encoding: "utf8",
+  });
+  assert.ok(status !== 0 && stdout === "", `${status}`);
+  assert.match(stderr, /no such file/);
 });

@@ -288,7 +288,7 @@ test("a source without rows is a warning, one that refuses its parameters a prob
   assert.deepEqual(troubles(refusing)[0], "source memory problem SOURCE_FAILED");
 });
 
-test("a run that has the journal is a warning that names its process; the check leaves it alone", async () => {
+test("a run that has the journal is a problem that names its process; the check leaves it alone", async () => {
   const folder = freshFolder();
   const pipeline = pipelineIn(folder);
   let during: CheckReport | undefined;
@@ -304,8 +304,8 @@ test("a run that has the journal is a warning that names its process; the check 
     .to(new CSVSink({ path: join(folder, "out.csv"), columnMap: { id: (s) => s.pk } }));
   assert.equal((await running.run()).successCount, 2);
   assert.ok(during !== undefined);
-  assert.deepEqual([during.wouldRun, ...troubles(during)], [true, "journal warning JOURNAL_IN_USE"]);
-  assert.match(messageOf(during, "journal", "warning"), new RegExp(`in use by process ${process.pid} on .*wait until`));
+  assert.deepEqual([during.wouldRun, ...troubles(during)], [false, "journal problem JOURNAL_IN_USE"]);
+  assert.match(messageOf(during, "journal", "problem"), new RegExp(`in use by process ${process.pid} on .*wait until`));
 });
 
 test("a CSV file's path is looked at, and neither folder, file nor lock is made", async () => {

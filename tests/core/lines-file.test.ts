@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { LinesFile } from "../../src/core/lines-file.ts";
@@ -30,6 +31,16 @@ test("a file is created with its folders and mode 0600, whatever the umask", asy
   } finally {
     process.umask(before);
   }
+});
+
+test("a database is refused: lines in it would be damage", async () => {
+  const path = join(folder, "database.db");
+  const database = new DatabaseSync(path);
+  database.exec("CREATE TABLE rows (id)");
+  database.close();
+  const before = readFileSync(path);
+  await assert.rejects(LinesFile.open(path, { durable: true }), /it is an SQLite database: give another path/);
+  assert.deepEqual(readFileSync(path), before);
 });
 
 test("lines are appended to what is there", async () => {

@@ -293,14 +293,17 @@ test("maxRowErrors stops the run: as a count, and as a share once 200 rows were 
   assert.equal((await run(0.3)).status, "completed");
 });
 
-test("a dead letter file that is the payload log too, and a step that is none, are refused", () => {
-  const path = join(folder, "both.jsonl");
-  assert.throws(
-    () => new Pipeline({ ...options, onRowError: "dead_letter", deadLetterPath: path, payloadLogPath: path }),
-    {
-      message: /"deadLetterPath": is the payload log's path too/,
-    },
-  );
+test("two files of one path, and a step that is none, are refused", () => {
+  const path = join(folder, "both");
+  const twice: readonly (readonly [object, RegExp])[] = [
+    [{ deadLetterPath: path, payloadLogPath: path }, /"deadLetterPath": is the file of payloadLogPath too/],
+    [{ deadLetterPath: path, journalPath: path }, /"deadLetterPath": is the file of journalPath too/],
+    [{ payloadLogPath: path, journalPath: path }, /"payloadLogPath": is the file of journalPath too/],
+  ];
+  for (const [paths, message] of twice) {
+    const given = { ...options, onRowError: "dead_letter", payloadLog: "full", journal: "on", ...paths } as const;
+    assert.throws(() => new Pipeline(given), { message });
+  }
   assert.throws(() => new Pipeline(options).step({} as never), { message: /"step": expected a step/ });
 });
 

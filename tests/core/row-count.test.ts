@@ -50,6 +50,15 @@ test("a source that can't count, or fails to, is no fault of the run", async () 
   assert.deepEqual(await countsOf({ countRows: true }, () => Promise.reject(new Error("no"))), []);
 });
 
+test("a count that is none is not told", async () => {
+  for (const count of [NaN, -5, 2.5])
+    assert.deepEqual(await countsOf({ countRows: true }, () => Promise.resolve(count)), []);
+});
+
+test("a count that heeds nothing does not hold up the run's end", async () => {
+  assert.deepEqual(await countsOf({ countRows: true }, () => new Promise(() => {})), []);
+});
+
 test("counting that has not ended with the last row is given up", async () => {
   let wasAborted = false;
   const slow = async ({ signal }: { readonly signal: AbortSignal }): Promise<number> => {

@@ -118,9 +118,19 @@ test("rows are counted with the query's order, parameters and comments, and a se
     "WITH some AS (SELECT * FROM visits WHERE department = @department) SELECT * FROM some ORDER BY id; ",
   );
   const signal = new AbortController().signal;
-  assert.equal(await source.count({ signal, parameters: { department: "ER" } }), 2);
-  await assert.rejects(source.count({ signal, parameters: {} }), /department/);
-  assert.equal(await visitsSource(t, "SELECT * FROM visits -- all").count({ signal, parameters: {} }), 4);
+  assert.equal(await source.count({ signal, parameters: { department: "ER" }, limit: Infinity }), 2);
+  await assert.rejects(source.count({ signal, parameters: {}, limit: Infinity }), /department/);
+  const all = visitsSource(t, "SELECT * FROM visits -- all");
+  assert.equal(await all.count({ signal, parameters: {}, limit: Infinity }), 4);
+  assert.equal(await all.count({ signal, parameters: {}, limit: 3 }), 3);
+});
+
+test("counting lets other work go on, and ends when it is aborted", async (t) => {
+  const endless = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n";
+  const controller = new AbortController();
+  const counting = visitsSource(t, endless).count({ signal: controller.signal, parameters: {}, limit: Infinity });
+  setTimeout(() => controller.abort(new Error("stopped")), 5);
+  await assert.rejects(counting, { message: "stopped" });
 });
 
 test("the query may stand in a file, given as text or as a URL, with a byte order mark or without", async (t) => {

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import type { CheckArea, CheckReport, Finding, FindingStatus, StepPrompt } from "../../core/check-report.ts";
 import { addParameter } from "../arguments.ts";
 import { type CommandContext, envFileOption, moduleOr } from "../command.ts";
-import { formatCount, inOneLine } from "../format.ts";
+import { formatCount, formatThings, inOneLine } from "../format.ts";
 import { importPipeline } from "../import-module.ts";
 import { docsOf, type Output } from "../terminal.ts";
 
@@ -71,7 +71,7 @@ function lines({ subject, status, message, code }: Finding, width: number, outpu
   const [first = "", ...rest] = wrap(text, (output.columns ?? Infinity) - indent);
   const docs = code === undefined ? [] : docsOf(code).map((line) => line.trim());
   return [
-    `  ${shownMark} ${subject.padEnd(width)}  ${first}`,
+    `  ${shownMark} ${inOneLine(subject).padEnd(width)}  ${first}`,
     ...[...rest, ...docs].map((line) => " ".repeat(indent) + line),
   ];
 }
@@ -100,15 +100,11 @@ function promptLines({ step, provider, messages, estimatedInputTokens, maxOutput
     // A row's text may break lines, but not command the terminal.
     ...content.split("\n").map((line) => `    ${inOneLine(line)}`.trimEnd()),
   ]);
-  return [[`Prompt of ${step} to ${provider}, for the first row: ${size}`, ...parts]];
+  return [[`Prompt of ${inOneLine(step)} to ${inOneLine(provider)}, for the first row: ${size}`, ...parts]];
 }
 
 function summary({ pipeline, wouldRun, findings }: CheckReport): string {
   const countOf = (wanted: FindingStatus): number => findings.filter(({ status }) => status === wanted).length;
-  const counts = [counted(countOf("problem"), "problem"), counted(countOf("warning"), "warning")].join(", ");
-  return `${pipeline}: a run would ${wouldRun ? "" : "not "}start (${counts}).`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count === 0 ? "no" : formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+  const counts = [formatThings(countOf("problem"), "problem"), formatThings(countOf("warning"), "warning")].join(", ");
+  return `${inOneLine(pipeline)}: a run would ${wouldRun ? "" : "not "}start (${counts}).`;
 }

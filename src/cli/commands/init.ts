@@ -69,5 +69,5 @@ const results = {
 } as const satisfies Record<Choices["source"], string>;
 
 function inQuotes(folder: string): string {
-  return /^[\p{L}\p{N}._/\\:~-]+$/u.test(folder) ? folder : `"${folder}"`;
+  return /^[\p{L}\p{N}._/\\:~-]+$/u.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
 }

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { addText, wholeNumber } from "../arguments.ts";
-import { type Column, formatCost, formatCount, formatDuration, formatTable, formatTime, shortId } from "../format.ts";
+import { formatCost, formatCount, formatDuration, formatTime, shortId } from "../format.ts";
 import { findRuns, type RunInJournal, toLine } from "../history.ts";
+import { type Column, formatTable } from "../table.ts";
 import { type CommandContext, envFileOption } from "../command.ts";
 
 interface RunsCommandOptions {

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { OptionError } from "../../core/exceptions.ts";
 import { messageOf } from "../../core/thrown.ts";
@@ -28,20 +29,37 @@ const OwnManifest = z.object({
   engines: ranges,
 });
 
-/** The needs of a project, in the versions that this llm-etl is developed with; `driver` is a peer that its source needs. */
-export async function manifestNeeds(driver: string | undefined): Promise<ManifestNeeds> {
+/**
+ * The needs of a project in this folder, in the versions that this llm-etl is developed with; itself as it is installed
+ * there or further up, from a file for example. `driver` is a peer that the project's source needs.
+ */
+export async function manifestNeeds(folder: string, driver: string | undefined): Promise<ManifestNeeds> {
   const url = new URL("../../../package.json", import.meta.url);
   const own = OwnManifest.parse(JSON.parse(await readFile(url, "utf8")));
   return {
     scripts: { start: "llm-etl run", check: "llm-etl check" },
     dependencies: {
-      "llm-etl": `^${own.version}`,
+      "llm-etl": (await installedAs(resolve(folder), resolve(folder))) ?? `^${own.version}`,
       ...(driver === undefined ? {} : pick(own.peerDependencies, driver)),
       ...pick(own.dependencies, "zod"),
     },
     devDependencies: pick(own.devDependencies, "@types/node", "typescript"),
     engines: own.engines,
   };
+}
+
+/** What the nearest package.json that names llm-etl says of it, as seen from the project; undefined where none does. */
+async function installedAs(project: string, folder: string): Promise<string | undefined> {
+  const { dependencies = {}, devDependencies = {} } = await readFile(join(folder, "package.json"), "utf8").then(
+    parseManifest,
+    () => ({ dependencies: {}, devDependencies: {} }), // mostly there is none
+  );
+  const found = dependencies["llm-etl"] ?? devDependencies["llm-etl"];
+  if (typeof found === "string") {
+    const [, path] = /^file:(.*)$/.exec(found) ?? [];
+    return path === undefined ? found : `file:${relative(project, resolve(folder, path)).replaceAll("\\", "/")}`;
+  }
+  return dirname(folder) === folder ? undefined : await installedAs(project, dirname(folder));
 }
 
 /** The package.json of a new project: private, so it needs neither name nor version. */

@@ -32,7 +32,7 @@ export interface Project {
  */
 export async function makeProject({ folder: path, name, ...kinds }: ProjectOptions): Promise<Project> {
   const folder = absolutePath(path);
-  const needs = await manifestNeeds(kinds.source === "sql-server" ? "mssql" : undefined);
+  const needs = await manifestNeeds(folder, kinds.source === "sql-server" ? "mssql" : undefined);
   const { files, edits, kept } = await planProject(folder, needs, await readTemplates(kinds));
   const pipeline = files.get("pipeline.ts") ?? "";
   if (name !== undefined) files.set("pipeline.ts", withName(pipeline, name));
@@ -101,7 +101,8 @@ const databaseName = "data/clinic.db";
 
 /** The only place in a template that is filled in. */
 function withName(pipeline: string, name: string): string {
-  if (name.trim() === "") throw new OptionError("init", "--name", "expected text that is not blank");
+  if (name.trim() === "" || /\p{Cc}/u.test(name))
+    throw new OptionError("init", "--name", "expected text that is not blank, without control characters");
   return pipeline.replace(/^ {2}name: ".*",$/m, () => `  name: ${JSON.stringify(name)},`);
 }
 

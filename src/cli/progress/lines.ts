@@ -1,4 +1,13 @@
-import { formatCodes, formatCost, formatCount, formatDuration, formatRate, formatTime, inOneLine } from "../format.ts";
+import {
+  formatCodes,
+  formatCost,
+  formatCount,
+  formatDuration,
+  formatRate,
+  formatThings,
+  formatTime,
+  inOneLine,
+} from "../format.ts";
 import type { Output } from "../terminal.ts";
 import type { Progress } from "./base.ts";
 import { RunProgress, type Snapshot } from "./run-progress.ts";
@@ -24,7 +33,7 @@ export function describe(snapshot: Snapshot): string {
   const badCount = failureCount + skippedCount;
   return [
     rowsOf(snapshot).join(", "),
-    `${formatCount(usage.calls)} calls, ${callsInFlight} of ${callLimit} in flight, ${formatCount(usage.reAsks)} re-asks`,
+    `${formatCount(usage.calls)} calls, ${callsInFlight} of ${callLimit} in flight, ${formatThings(usage.reAsks, "re-ask")}`,
     [`${formatCount(usage.inputTokens)} + ${formatCount(usage.outputTokens)} tokens`, ...costOf(snapshot)].join(", "),
     ...(badCount === 0 ? [] : [`${formatCount(badCount)} failed (${formatCodes(failuresByCode)})`]),
     ...(waitsFor === undefined ? [] : [`waits: ${waitsFor}`]),

@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import { createLogUpdate } from "log-update";
-import { formatCodes, formatCount, inOneLine } from "../format.ts";
+import stringWidth from "string-width";
+import { formatCodes, formatCount, formatThings, inOneLine } from "../format.ts";
 import type { Output } from "../terminal.ts";
 import type { Progress } from "./base.ts";
 import { costOf, rowsOf } from "./lines.ts";
@@ -38,8 +39,8 @@ export function render(snapshot: Snapshot, { columns = 80, hasColors }: Omit<Out
   const calls = [
     `calls ${formatCount(usage.calls)}`,
     `${callsInFlight} of ${callLimit} in flight`,
-    `${formatCount(usage.reAsks)} re-asks`,
-    ...(usage.reusedAnswers === 0 ? [] : [`${formatCount(usage.reusedAnswers)} answers reused`]),
+    formatThings(usage.reAsks, "re-ask"),
+    ...(usage.reusedAnswers === 0 ? [] : [`${formatThings(usage.reusedAnswers, "answer")} reused`]),
   ];
   const tokens = [
     `tokens ${formatCount(usage.inputTokens)} in`,
@@ -83,7 +84,7 @@ function fit(parts: readonly string[], width: number): string {
   let line = "";
   for (const part of parts.map(inOneLine)) {
     const longer = line === "" ? part : `${line} · ${part}`;
-    if (longer.length > width) return line === "" ? `${part.slice(0, Math.max(0, width - 1))}…` : line;
+    if (stringWidth(longer) > width) return line === "" ? `${part.slice(0, Math.max(0, width - 1))}…` : line;
     line = longer;
   }
   return line;

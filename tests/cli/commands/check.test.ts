@@ -36,7 +36,7 @@ test("what is found stands in groups, then the prompts, then what it comes to; e
     /^Prompt of kind to mock, for the first row: about \d+ input tokens, at most 512 output tokens$/m,
   );
   assert.match(stdout, /^ {2}user:\n {4}<text>\n {4}Note 1 of Cardiology\.\n {4}<\/text>$/m);
-  assert.match(stdout, /\n\nfixture: a run would start \(no problems, no warnings\)\.\n$/);
+  assert.match(stdout, /\n\nfixture: a run would start \(0 problems, 0 warnings\)\.\n$/);
 });
 
 test("without prompts nothing of the row is shown", async () => {
@@ -74,24 +74,24 @@ test("a problem has its code and where that is explained; exit code 2", async ()
     stdout,
     /^ {2}✗ sink sqlite +sqlite: .*target\.db is not a SQLite database.* \[SINK_FAILED\]\n +see .*errors\.md#sink_failed$/m,
   );
-  assert.match(stdout, /\njournaled: a run would not start \(1 problem, no warnings\)\.\n$/);
+  assert.match(stdout, /\njournaled: a run would not start \(1 problem, 0 warnings\)\.\n$/);
   assert.equal(stderr, "begun r1\n"); // a step without a model runs
   assert.deepEqual(readdirSync(path), ["target.db"]);
 });
 
-test("a run that is under way is a warning, and goes on", async () => {
+test("a run that is under way is a problem for another one, and goes on", async () => {
   const path = journaledFolder(folder);
   const running = startCommand(["run", fixture("journaled")], { FOLDER: path, STUCK_FROM: "5" });
   await running.said(/begun r8\n/);
   const { exitCode, stdout } = await startCommand(["check", fixture("journaled")], { FOLDER: path }).ended;
-  assert.equal(exitCode, 0);
-  assert.match(
-    stdout,
-    new RegExp(`^ {2}! journal +.* in use by process ${running.child.pid} on .* \\[JOURNAL_IN_USE\\]$`, "m"),
-  );
-  assert.match(stdout, /a run would start \(no problems, 1 warning\)/);
   running.child.kill("SIGKILL");
   await running.ended;
+  assert.equal(exitCode, 2);
+  assert.match(
+    stdout,
+    new RegExp(`^ {2}✗ journal +.* in use by process ${running.child.pid} on .* \\[JOURNAL_IN_USE\\]$`, "m"),
+  );
+  assert.match(stdout, /a run would not start \(1 problem, 0 warnings\)/);
 });
 
 test("in a narrow terminal messages are broken at blanks, and marks have colours where these are wanted", async () => {

@@ -60,7 +60,7 @@ test("it lists what it created on stdout, and says on stderr what to do next", a
     [
       "",
       "Next:",
-      `  cd "${folder}"`,
+      `  cd '${folder}'`,
       "  npm install   (adds llm-etl, zod, @types/node, typescript)",
       "  npx llm-etl run",
       "",

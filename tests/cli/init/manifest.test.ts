@@ -1,19 +1,38 @@
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { isModuleManifest, manifestNeeds, mergeManifest, newManifest } from "../../../src/cli/init/manifest.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { OptionError } from "../../../src/index.ts";
 
-const needs = await manifestNeeds(undefined);
+const folder = temporaryFolder();
+const needs = await manifestNeeds(folder, undefined);
 const [zodRange] = [needs.dependencies["zod"]];
 
 test("a new package.json is private, a module, and names the packages that a pipeline needs", async () => {
-  const manifest = JSON.parse(newManifest(await manifestNeeds("mssql")));
+  const manifest = JSON.parse(newManifest(await manifestNeeds(folder, "mssql")));
   assert.deepEqual(
     [manifest.private, manifest.type, manifest.scripts.start, Object.keys(manifest.dependencies).toSorted()],
     [true, "module", "llm-etl run", ["llm-etl", "mssql", "zod"]],
   );
   assert.deepEqual(Object.keys(manifest.devDependencies), ["@types/node", "typescript"]);
   assert.match(manifest.dependencies["llm-etl"], /^\^\d+\.\d+\.\d+$/);
+});
+
+test("llm-etl is named as the nearest package.json names it, a file as it is seen from the project", async () => {
+  const outer = join(folder, "outer");
+  const project = join(outer, "my clinic", "inner");
+  mkdirSync(project, { recursive: true });
+  const namedIn = async (): Promise<string | undefined> =>
+    (await manifestNeeds(project, undefined)).dependencies["llm-etl"];
+  const write = (manifest: object): void => writeFileSync(join(outer, "package.json"), JSON.stringify(manifest));
+  write({ dependencies: { "llm-etl": "file:packs/llm-etl-0.1.0.tgz" } });
+  assert.equal(await namedIn(), "file:../../packs/llm-etl-0.1.0.tgz");
+  write({ devDependencies: { "llm-etl": "^0.9.0" } });
+  assert.equal(await namedIn(), "^0.9.0");
+  write({ dependencies: {} });
+  assert.match((await namedIn()) ?? "", /^\^\d/);
 });
 
 test("a package.json gets what it lacks, and all else keeps its value, place and indentation", () => {

@@ -38,7 +38,7 @@ test("with a total, prices, failures and a closed gate it has the share, the tim
     text,
     [
       "1,250 of 10,000 rows (12 %), 125 rows/s, 1 min 10 s left",
-      "1,250 calls, 0 of 8 in flight, 1 re-asks",
+      "1,250 calls, 0 of 8 in flight, 1 re-ask",
       "125,000 + 12,500 tokens, 2.50 USD so far, about 20.00 USD in all",
       "3 failed (2 × EMPTY_INPUT, 1 × REFUSAL)",
       "waits: 429: gate of azure closed for 12 s",

@@ -66,7 +66,7 @@ test("failures by code, reused answers and why it waits are shown where there ar
       .split("\n")
       .slice(2),
     [
-      "calls 1 · 1 of 8 in flight · 1 re-asks · 1 answers reused",
+      "calls 1 · 1 of 8 in flight · 1 re-ask · 1 answer reused",
       render(snapshotOf(full), { ...plain, columns: 200 }).split("\n")[3],
       "failed 1 × CONTENT_FILTER, 1 × CONTEXT_LENGTH_EXCEEDED, 1 × OUTPUT_TRUNCATED, 1 × VALUE_DOES_NOT_FIT, 1 × REFUSAL",
       "waits 429: gate of azure-openai closed for 12 s",
@@ -92,7 +92,7 @@ for (const columns of [20, 40, 80, 200]) {
 
 test("where a line has no room for all its parts it leaves out the last ones, and cuts only the first", () => {
   const lines = (columns: number): string[] => render(snapshotOf(full), { ...plain, columns }).split("\n");
-  assert.equal(lines(40)[2], "calls 1 · 1 of 8 in flight · 1 re-asks");
+  assert.equal(lines(40)[2], "calls 1 · 1 of 8 in flight · 1 re-ask");
   assert.equal(lines(20)[2], "calls 1");
   assert.equal(lines(40)[4], "failed 1 × CONTENT_FILTER, 1 × CONTEXT…");
   assert.equal(lines(20)[5], "waits 429: gate of…");
