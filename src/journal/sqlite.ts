@@ -161,7 +161,7 @@ export class SQLiteJournal implements Journal {
   #read<Found>(find: () => Found): Found {
     try {
       // What is read between two commits is read in one transaction: each of its own would cost more than the reading.
-      if (!this.#database.isTransaction) this.#database.exec("BEGIN");
+      if (!this.#database.isTransaction) this.#statements.begin.run();
       return find();
     } catch (error) {
       throw asJournalError(this.#path, error);
@@ -180,10 +180,10 @@ export class SQLiteJournal implements Journal {
     if (group.length === 0) return;
     this.#waiting = [];
     try {
-      this.#endTransaction();
-      this.#database.exec("BEGIN IMMEDIATE");
+      // What reading began goes on as a write: nobody else writes, so that what was read is still so.
+      if (!this.#database.isTransaction) this.#statements.begin.run();
       for (const { work } of group) work();
-      this.#database.exec("COMMIT");
+      this.#statements.commit.run();
       this.#answers.index();
     } catch (error) {
       const failure = asJournalError(this.#path, error);
@@ -223,6 +223,8 @@ export class SQLiteJournal implements Journal {
 
 function prepare(database: DatabaseSync) {
   return {
+    begin: database.prepare("BEGIN"),
+    commit: database.prepare("COMMIT"),
     writtenRow: database.prepare("SELECT * FROM rows WHERE sink = ? AND pk = ? AND outcome = 'written'"),
     keepWritten: database.prepare("INSERT OR REPLACE INTO rows VALUES (?, ?, 'written', ?, NULL, ?, ?, ?, ?, ?)"),
     forgetByKey: database.prepare(
