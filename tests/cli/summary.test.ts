@@ -124,3 +124,14 @@ test("a run that a row stopped says which row, by number, key and step", () => {
   const [ending = ""] = endingOf(watched({ status: "failed", error }, { EMPTY_INPUT: failure }), false);
   assert.match(ending, /^failed at row 1,234 \(r1234\) at step kind: llm-etl: kind: the input "text" is empty/);
 });
+
+test("a key or a message can't command the terminal, at the end of a run either", () => {
+  const wild = { ...failure, pk: "a\u001B]0;x\u0007\nb" };
+  const error = new EmptyInputError("st\u001B[31mep");
+  const lines = [
+    ...endingOf(watched({ status: "failed", error }, { EMPTY_INPUT: wild }), true),
+    ...summaryOf(watched({ failureCount: 1, failuresByCode: { EMPTY_INPUT: 1 } }, { EMPTY_INPUT: wild })),
+  ];
+  assert.ok(lines.some((line) => line.includes("a ]0;x b")));
+  assert.doesNotMatch(lines.join("\n").replaceAll("\n", ""), /\p{Cc}/u);
+});
