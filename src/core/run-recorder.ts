@@ -38,6 +38,9 @@ export interface RunRecorderOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** What changes of a run; without figures, those of the moment. */
+type RunState = Pick<RunRecord, "status" | "endedAt" | "error" | "exitCode"> & { readonly figures?: RunFigures };
+
 /** Keeps a run's history: that it began, how far it is, how it ended. */
 export class RunRecorder {
   readonly #options: RunRecorderOptions;
@@ -58,10 +61,11 @@ export class RunRecorder {
     this.#timer.unref();
   }
 
-  async end({ status, error, exitCode }: RunReport): Promise<void> {
+  /** Keeps the report's own figures: what `show` says later is what the run said. */
+  async end({ runId: _runId, status, error, exitCode, ...figures }: RunReport): Promise<void> {
     clearInterval(this.#timer);
     const cause = error === null ? null : { code: error.code, message: error.message };
-    await this.#keep({ status, endedAt: new Date(), error: cause, exitCode });
+    await this.#keep({ status, endedAt: new Date(), error: cause, exitCode, figures });
   }
 
   /** Says that the run was refused before its first row. */
@@ -72,8 +76,8 @@ export class RunRecorder {
     await this.#keep({ status: "refused", endedAt: new Date(), error: cause, exitCode: 2 });
   }
 
-  async #keep(state: Pick<RunRecord, "status" | "endedAt" | "error" | "exitCode">): Promise<void> {
-    const { journal, run, figures } = this.#options;
-    await journal?.keepRun({ ...run, ...state, figures: figures(), processId: process.pid, host: hostname() });
+  async #keep({ figures = this.#options.figures(), ...state }: RunState): Promise<void> {
+    const { journal, run } = this.#options;
+    await journal?.keepRun({ ...run, ...state, figures, processId: process.pid, host: hostname() });
   }
 }

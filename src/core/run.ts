@@ -191,9 +191,10 @@ async function run(
     });
     await stopCounting?.();
     const failure = await errorOf(replacement.finish);
-    let report = tally.report({ runId, error: error ?? failure, durationMs: durationMs() });
+    const ended = { runId, durationMs: durationMs() };
+    let report = tally.report({ ...ended, error: error ?? failure });
     const unkept = await errorOf(async () => await recorder.end(report));
-    if (unkept !== null) report = tally.report({ runId, error: report.error ?? unkept, durationMs: durationMs() });
+    if (unkept !== null) report = tally.report({ ...ended, error: report.error ?? unkept });
     emit({ type: "run-end", report });
     return report;
   } catch (refusal) {

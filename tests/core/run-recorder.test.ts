@@ -61,6 +61,11 @@ test("a run is kept when it begins, every second as it goes on, and when it ends
       ["completed", 1, 1, 0],
     ],
   );
+  assert.deepEqual(
+    records.map(({ figures }) => figures.durationMs),
+    [7, 7, 8],
+    "the last one is the report's",
+  );
   assert.equal(records[0]?.processId, process.pid);
   assert.equal(records[0]?.endedAt, null);
   assert.ok(records[2]?.endedAt instanceof Date);
