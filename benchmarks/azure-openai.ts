@@ -157,6 +157,7 @@ async function runCase({ rows, steps, concurrency, simulator, quota, timeoutMs, 
     source,
     llmProvider,
     payloadLog: "off",
+    journal: "off",
     onRowError: "skip",
     concurrency,
   }).step(

@@ -2,6 +2,7 @@ import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import type { EventHandler } from "../core/events.ts";
 import { type LLMEtlError, RunError } from "../core/exceptions.ts";
 import type { ResolvedAdmissionOptions } from "./admission-options.ts";
+import { FoundQuota } from "./found-quota.ts";
 import { Pacer } from "./pacer.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { LLMResponse, Quota } from "./providers/base.ts";
@@ -22,6 +23,9 @@ interface Waiter {
 const unknownWaitMs = 1000;
 const longestUnknownWaitMs = 60_000;
 
+/** The shortest wait that whole seconds can tell: the quota may well be there again sooner. */
+const roundedWaitMs = 1000;
+
 /** A wait that is shorter, or not so much longer than the one told of before, is not told of. */
 const worthTellingMs = 1000;
 
@@ -39,6 +43,7 @@ export class Admission {
   readonly #options: ResolvedAdmissionOptions;
   readonly #concurrency: number;
   readonly #pacer: Pacer;
+  readonly #foundQuota = new FoundQuota();
   readonly #emit: EventHandler;
   readonly #waiting: Waiter[] = [];
   readonly #halt = new AbortController();
@@ -141,7 +146,9 @@ export class Admission {
 
   #begin(tokens: number): void {
     this.#inFlight += 1;
-    this.#pacer.take(tokens, performance.now());
+    const nowMs = performance.now();
+    this.#pacer.take(tokens, nowMs);
+    this.#foundQuota.take(nowMs);
   }
 
   get #mostInFlight(): number {
@@ -152,7 +159,8 @@ export class Admission {
   #waitMs(tokens: number): number {
     if (this.#inFlight >= this.#mostInFlight) return Infinity;
     const nowMs = performance.now();
-    return Math.max(0, this.#closedUntilMs - nowMs, this.#pacer.waitMs(tokens, nowMs));
+    const quotaMs = Math.max(this.#pacer.waitMs(tokens, nowMs), this.#foundQuota.waitMs(nowMs));
+    return Math.max(0, this.#closedUntilMs - nowMs, quotaMs);
   }
 
   /** Starts whoever may go, first come, first served, and comes back when the next one may. */
@@ -194,7 +202,8 @@ export class Admission {
     const isRateLimit = error.code === "RATE_LIMITED";
     if (isRateLimit) this.#rateLimitsInARow += 1;
     else this.#failuresInARow += 1;
-    if (isRateLimit || error.status === 503) this.#backOff(nowMs);
+    const isOfSlice = isRateLimit && error.retryAfterMs === roundedWaitMs && this.#foundQuota.refuse(nowMs);
+    if ((isRateLimit && !isOfSlice) || error.status === 503) this.#backOff(nowMs);
     const unknown = Math.min(longestUnknownWaitMs, unknownWaitMs * 2 ** Math.min(10, this.#rateLimitsInARow - 1));
     const waitMs = error.retryAfterMs ?? (isRateLimit ? unknown : 0);
     if (waitMs > 0) this.#close(waitMs, "rate_limit", nowMs);

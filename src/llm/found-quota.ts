@@ -1,0 +1,77 @@
+const secondMs = 1000;
+
+/** Of a quota that was found, the share that is used: calls may arrive closer together than they left. */
+const usedShare = 0.98;
+
+/** Two numbers count as one if they are nearer than this share: the service counts arrivals, we count departures. */
+const likeness = 0.05;
+
+/** With how many refusals before it a refusal is compared: more than one, for every other one may come after two slices. */
+const comparedRefusals = 2;
+
+/** Where calls went for less time than this before the refusal, too many came at once, or it was for something else. */
+const shortestFlowMs = 100;
+
+/** So long after the last refusal calls go as fast as they can again: the quota may have grown. */
+const believedMs = 20_000;
+
+/**
+ * Finds out how many requests a service takes in a second, from refusals that ask for a wait of one second, and keeps calls
+ * below that number. Such a wait is longer than need be, for a slice of a second is over after half of one in the mean: each
+ * refusal can cost the quota of a slice. What goes through after a closed second and before the next refusal is the quota of
+ * one slice, or that of two where one ended meanwhile. So a number that is met again is taken for the quota.
+ */
+export class FoundQuota {
+  /** When the calls of the last second, or of somewhat more, went. */
+  readonly #recentMs: number[] = [];
+  /** How many calls went through in the second before each of the last refusals, the latest first. */
+  #accepted: readonly number[] = [];
+  #callsPerSecond = Infinity;
+  #believedUntilMs = 0;
+  #opensAtMs = 0;
+  #isOfSlice = false;
+
+  /** How long the next call has to wait, in milliseconds. */
+  waitMs(nowMs: number): number {
+    if (nowMs >= this.#believedUntilMs) this.#callsPerSecond = Infinity;
+    const secondBeganMs = this.#recentMs[this.#recentMs.length - this.#callsPerSecond];
+    return secondBeganMs === undefined ? 0 : Math.max(0, secondBeganMs + secondMs - nowMs);
+  }
+
+  take(nowMs: number): void {
+    const [oldestMs = nowMs] = this.#recentMs;
+    if (nowMs - oldestMs > 2 * secondMs) this.#dropBefore(nowMs - secondMs); // many at a time: each costs a move of the rest
+    this.#recentMs.push(nowMs);
+  }
+
+  /**
+   * Notes a refusal that asked for a wait of one second. Returns whether it tells of a quota by the second: fewer calls in
+   * flight would then not help.
+   */
+  refuse(nowMs: number): boolean {
+    if (nowMs >= this.#opensAtMs) this.#beginRefusals(nowMs);
+    this.#opensAtMs = nowMs + secondMs;
+    if (!this.#isOfSlice) return false;
+    const [counted = 0, ...before] = this.#accepted;
+    const accepted = counted - 1; // the refused call was counted when it went
+    this.#accepted = [accepted, ...before];
+    const alike = before.filter((other) => Math.abs(other - accepted) < likeness * accepted);
+    this.#callsPerSecond =
+      alike.length === 0 ? Infinity : Math.max(1, Math.round(usedShare * Math.min(accepted, ...alike)));
+    this.#believedUntilMs = this.#opensAtMs + believedMs;
+    return true;
+  }
+
+  /** The first refusal since calls went: those that follow it were on their way already. */
+  #beginRefusals(nowMs: number): void {
+    this.#dropBefore(nowMs - secondMs);
+    const [firstMs = nowMs] = this.#recentMs;
+    this.#isOfSlice = nowMs - firstMs >= shortestFlowMs;
+    if (this.#isOfSlice) this.#accepted = [this.#recentMs.length, ...this.#accepted.slice(0, comparedRefusals)];
+  }
+
+  #dropBefore(timeMs: number): void {
+    const kept = this.#recentMs.findIndex((wentMs) => wentMs > timeMs);
+    this.#recentMs.splice(0, kept === -1 ? this.#recentMs.length : kept);
+  }
+}
