@@ -1,63 +1,58 @@
-export type { CheckOptions } from "./core/check.ts";
-export type { Requirements } from "./core/check-environment.ts";
-export type { CheckArea, CheckReport, Finding, FindingStatus, PingFacts, StepPrompt } from "./core/check-report.ts";
-export type { BatchOutcome, EventHandler, RowOutcome, RunEvent } from "./core/events.ts";
+export type { CheckOptions } from "./check/check.ts";
+export type { Requirements } from "./contracts/requirements.ts";
+export type { CheckArea, CheckReport, Finding, FindingStatus, PingFacts, StepPrompt } from "./check/report.ts";
+export type { BatchOutcome, EventHandler, RowOutcome, RunEvent } from "./contracts/events.ts";
+export { ColumnMapError, SinkDataError, SinkError, TargetError, ValueError } from "./errors/sink.ts";
+export { DeadLetterError, JournalError, JournalInUseError, PayloadLogError } from "./errors/journal.ts";
+export { EmptyInputError, InputMapError, InputTooLongError, StepFailedError, ValidationError } from "./errors/step.ts";
 export {
-  ColumnMapError,
-  DeadLetterError,
-  EmptyInputError,
   type ErrorCode,
   errorCodes,
   type ErrorOptions,
   type ErrorScope,
-  InputMapError,
-  InputTooLongError,
   type InvalidAnswer,
-  JournalError,
-  JournalInUseError,
   LLMEtlError,
-  OptionError,
-  PayloadLogError,
-  PrimaryKeyError,
   RowError,
-  RowSchemaError,
   RunError,
-  SchemaError,
-  SettingError,
-  SinkDataError,
-  SinkError,
-  SourceError,
-  StepFailedError,
-  TargetError,
-  ValidationError,
-  ValueError,
-} from "./core/exceptions.ts";
-export type { FieldLimit } from "./core/learned-limits.ts";
-export { Pipeline, type RunnablePipeline } from "./core/pipeline.ts";
-export type { PipelineOptions, ReplayOptions, RunOptions } from "./core/pipeline-options.ts";
-export type { ReplayReport, RunCost, RunFigures, RunReport, RunUsage } from "./core/report.ts";
-export type { RunRecord } from "./core/run-recorder.ts";
-export { GlobalState, type Lineage, SinkState } from "./core/state.ts";
-export type { ColumnDescription, TargetDescription } from "./core/target-description.ts";
-export type { ValueType } from "./core/value-type.ts";
-export type { BadRow, Journal, StoredAnswer, WrittenRow } from "./journal/base.ts";
-export type { DeadLetter, FailedRow } from "./dead-letter/base.ts";
-export { classifierOutput, LLMOutputBase, SummarizerOutput } from "./llm/base-schemas.ts";
-export type { AdmissionOptions } from "./llm/admission-options.ts";
-export type { Conversation, Prompt } from "./llm/client.ts";
-export type { Prices } from "./llm/pricing.ts";
+} from "./errors/llm-etl-error.ts";
+export { OptionError, SchemaError, SettingError } from "./errors/option.ts";
+export { PrimaryKeyError, RowSchemaError, SourceError } from "./errors/source.ts";
+export type { FieldLimit, Step, StepContext } from "./contracts/step.ts";
+export { Pipeline, type RunnablePipeline } from "./builder/pipeline.ts";
+export type { PipelineOptions, ReplayOptions, RunOptions } from "./pipeline/options.ts";
+export type { ReplayReport, RunCost, RunFigures, RunReport, RunUsage } from "./contracts/report.ts";
+export type { BadRow, Journal, RunRecord, StoredAnswer, WrittenRow } from "./contracts/journal.ts";
+export { GlobalState, SinkState } from "./engine/state.ts";
+export { type Lineage } from "./contracts/state.ts";
+export type { ColumnDescription, TargetDescription } from "./table/description.ts";
+export type { ValueType } from "./table/value-type.ts";
+export type { DeadLetter, FailedRow } from "./contracts/dead-letter.ts";
+export { classifierOutput, LLMOutputBase, SummarizerOutput } from "./validation/base-schemas.ts";
+export type { AdmissionOptions } from "./llm/limits/options.ts";
+export type { Conversation, Prompt } from "./contracts/conversation.ts";
+export type { Prices } from "./contracts/prices.ts";
 export { ProviderError, type ProviderErrorClass, type ProviderErrorFacts } from "./llm/provider-error.ts";
 export type {
   ChatMessage,
-  JSONSchema,
   LLMProvider,
   LLMRequest,
   LLMResponse,
   Quota,
   RateLimit,
   TokenUsage,
-} from "./llm/providers/base.ts";
-export type { ColumnLimit, ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "./sinks/base.ts";
+} from "./contracts/provider.ts";
+
+export type { JSONSchema } from "./json/json-schema.ts";
+export type {
+  ColumnLimit,
+  ColumnMap,
+  ColumnValues,
+  Sink,
+  SinkContext,
+  SinkSession,
+  Violation,
+} from "./contracts/sink.ts";
+
 export type {
   Parameters,
   ParameterValue,
@@ -66,8 +61,7 @@ export type {
   SchemaResult,
   Source,
   SourceRow,
-} from "./sources/base.ts";
-export type { Step, StepContext } from "./steps/base.ts";
+} from "./contracts/source.ts";
 export {
   type Category,
   type ClassifierOutput,

@@ -24,7 +24,7 @@ const documented = new Map(
 );
 
 test("docs/events.md has each event, and none that is not there", () => {
-  const inCode = ["src/core/events.ts", "src/cli/progress/events.ts"].flatMap((path) =>
+  const inCode = ["src/contracts/events.ts", "src/cli/progress/events.ts"].flatMap((path) =>
     [...read(path).matchAll(/readonly type: "([\w-]+)"/g)].map(([, type = ""]) => type),
   );
   assert.deepEqual([...documented.keys()].toSorted(), inCode.toSorted());

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { ClassifierStep, type GlobalState, Pipeline, SummarizerStep } from "../src/index.ts";
-import type { LLMRequest } from "../src/llm/providers/base.ts";
+import type { LLMRequest } from "../src/contracts/provider.ts";
 import { MockProvider } from "../src/llm/providers/mock.ts";
 import { SQLServerSink } from "../src/sinks/sql-server.ts";
 import { SQLiteSink } from "../src/sinks/sqlite.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { Tally } from "../src/core/report.ts";
+import { Tally } from "../src/pipeline/tally.ts";
 import type { RunEvent } from "../src/index.ts";
 import { type Ending, journaledFolder, notesIn, startCommand } from "./support/command.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";

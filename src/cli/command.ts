@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { type Command, Option } from "commander";
-import { RunError } from "../core/exceptions.ts";
+import { RunError } from "../errors/llm-etl-error.ts";
 import { addText } from "./arguments.ts";
 import type { Terminal } from "./terminal.ts";
 

@@ -1,4 +1,4 @@
-import type { RunEvent } from "../core/events.ts";
+import type { RunEvent } from "../contracts/events.ts";
 
 /** One row that failed or was skipped. */
 export interface Failure {

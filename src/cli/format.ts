@@ -1,4 +1,4 @@
-import type { RunCost } from "../core/report.ts";
+import type { RunCost } from "../contracts/report.ts";
 
 /** A whole number with its thousands set apart: `1,234`. */
 export function formatCount(count: number): string {

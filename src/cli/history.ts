@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { JournalError, OptionError, RunError } from "../core/exceptions.ts";
-import { absolutePath } from "../core/paths.ts";
-import { journalFolder } from "../core/run-files.ts";
-import { type PastRun, readRuns } from "../journal/run-history.ts";
+import { JournalError } from "../errors/journal.ts";
+import { OptionError } from "../errors/option.ts";
+import { RunError } from "../errors/llm-etl-error.ts";
+import { absolutePath, journalFolder } from "../files/paths.ts";
+import type { PastRun } from "../contracts/journal.ts";
+import { readRuns } from "../sqlite/journal/run-history.ts";
 import { importPipeline } from "./import-module.ts";
 
 /** A run, and the journal that knows of it. */

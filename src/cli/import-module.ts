@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import { LLMEtlError, RunError } from "../core/exceptions.ts";
-import { absolutePath } from "../core/paths.ts";
-import type { RunnablePipeline } from "../core/pipeline.ts";
-import { messageOf } from "../core/thrown.ts";
-import type { LLMProvider } from "../llm/providers/base.ts";
+import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
+import { absolutePath } from "../files/paths.ts";
+import type { RunnablePipeline } from "../builder/pipeline.ts";
+import { messageOf } from "../errors/thrown.ts";
+import type { LLMProvider } from "../contracts/provider.ts";
 import { placeOf } from "./stack.ts";
 
 /**

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
-import { OptionError } from "../core/exceptions.ts";
-import { messageOf } from "../core/thrown.ts";
+import { OptionError } from "../errors/option.ts";
+import { messageOf } from "../errors/thrown.ts";
 import type { CommandContext, MakeCommand } from "./command.ts";
 import { describeError, type Terminal } from "./terminal.ts";
 

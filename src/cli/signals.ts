@@ -1,4 +1,4 @@
-import { RunError } from "../core/exceptions.ts";
+import { RunError } from "../errors/llm-etl-error.ts";
 import type { StopSignal, Terminal } from "./terminal.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { LLMEtlError } from "../core/exceptions.ts";
+import { LLMEtlError } from "../errors/llm-etl-error.ts";
 
 /** The stacks of an error and of what caused it, outermost first, each with its name and code. */
 export function stacksOf(error: Error): string {

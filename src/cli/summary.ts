@@ -1,4 +1,4 @@
-import type { RunReport } from "../core/report.ts";
+import type { RunReport } from "../contracts/report.ts";
 import type { Failure } from "./first-failures.ts";
 import type { Watched } from "./watch.ts";
 import { formatCost, formatCount, formatDuration, formatSaved, formatThings, inOneLine, shortId } from "./format.ts";

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { errorCodes, LLMEtlError, SettingError } from "../core/exceptions.ts";
-import { messageOf } from "../core/thrown.ts";
+import { errorCodes, LLMEtlError } from "../errors/llm-etl-error.ts";
+import { SettingError } from "../errors/option.ts";
+import { messageOf } from "../errors/thrown.ts";
 import { inOneLine } from "./format.ts";
 import { placeOf, stacksOf } from "./stack.ts";
 

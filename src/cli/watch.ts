@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
-import type { RunEvent } from "../core/events.ts";
-import { LLMEtlError, RunError } from "../core/exceptions.ts";
-import type { RunReport } from "../core/report.ts";
-import { messageOf } from "../core/thrown.ts";
+import type { RunEvent } from "../contracts/events.ts";
+import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
+import type { RunReport } from "../contracts/report.ts";
+import { messageOf } from "../errors/thrown.ts";
 import { inOneLine, shortId } from "./format.ts";
 import { type Failure, FirstFailures } from "./first-failures.ts";
 import type { Progress } from "./progress/base.ts";

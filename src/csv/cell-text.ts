@@ -1,4 +1,4 @@
-import { toJSONValue } from "../core/json.ts";
+import { toJSONValue } from "../json/json.ts";
 
 /** A cell's value as text; numbers stay numbers, so that a minus sign is not taken for a formula. */
 export type Cell = string | number | bigint | null;

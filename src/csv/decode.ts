@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from "node:buffer";
-import { SourceError } from "../core/exceptions.ts";
+import { SourceError } from "../errors/source.ts";
 
 export const csvEncodings = ["utf-8", "utf-16le", "windows-1252"] as const;
 export type CSVEncoding = (typeof csvEncodings)[number];

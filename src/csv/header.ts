@@ -1,6 +1,6 @@
-import { closest } from "../core/closest.ts";
-import { SourceError } from "../core/exceptions.ts";
-import { listItems, listNames } from "../core/name-list.ts";
+import { closest } from "../errors/closest.ts";
+import { SourceError } from "../errors/source.ts";
+import { listItems, listNames } from "../errors/name-list.ts";
 import type { CSVRow } from "./parse.ts";
 
 export interface HeaderExpectation {

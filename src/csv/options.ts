@@ -1,4 +1,4 @@
-import type { OptionCheck } from "../core/options.ts";
+import type { OptionCheck } from "../errors/options.ts";
 
 /** What separates the cells of a row: any one character that has no other meaning in a CSV file. */
 export const isDelimiter: OptionCheck = {

@@ -1,5 +1,5 @@
 import { parse } from "csv-parse";
-import { SourceError } from "../core/exceptions.ts";
+import { SourceError } from "../errors/source.ts";
 
 /** One row as it stands in the file: the header is one too. */
 export interface CSVRow {

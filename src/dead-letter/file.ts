@@ -1,7 +1,7 @@
-import { DeadLetterError } from "../core/exceptions.ts";
-import { type JSONEncoding, reversible, toJSONValue } from "../core/json.ts";
-import { LinesFile } from "../core/lines-file.ts";
-import type { DeadLetter, FailedRow } from "./base.ts";
+import { DeadLetterError } from "../errors/journal.ts";
+import { type JSONEncoding, reversible, toJSONValue } from "../json/json.ts";
+import { LinesFile } from "../files/lines-file.ts";
+import type { DeadLetter, FailedRow } from "../contracts/dead-letter.ts";
 
 /** Whose rows they are. */
 export interface DeadLetterRun {

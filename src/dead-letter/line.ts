@@ -1,5 +1,5 @@
-import { fromReversible } from "../core/json.ts";
-import { kindOf } from "../core/kind-of.ts";
+import { fromReversible } from "../json/json.ts";
+import { kindOf } from "../errors/kind-of.ts";
 
 /** What a line of the dead letter file says. */
 export type LineContent = RowLine | OtherLine;

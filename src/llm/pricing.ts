@@ -1,16 +1,6 @@
-import { checkOptions, isName, isNumber } from "../core/options.ts";
-import type { TokenUsage } from "./providers/base.ts";
-
-/** What a provider's tokens cost, as your contract says: none are built in. Money per million tokens. */
-export interface Prices {
-  readonly inputPerMillion: number;
-  /** For the part of the input that the service had cached. */
-  readonly cachedInputPerMillion: number;
-  /** Reasoning tokens are output tokens. */
-  readonly outputPerMillion: number;
-  /** As it is to stand in reports: `USD`, `EUR`. */
-  readonly currency: string;
-}
+import type { Prices } from "../contracts/prices.ts";
+import { checkOptions, isName, isNumber } from "../errors/options.ts";
+import type { TokenUsage } from "../contracts/provider.ts";
 
 /** @throws {OptionError} for a price that is missing, negative or unknown */
 export function checkPrices(owner: string, prices: Prices): void {

@@ -1,5 +1,5 @@
-import { type ErrorCode, LLMEtlError } from "../core/exceptions.ts";
-import type { TokenUsage } from "./providers/base.ts";
+import { type ErrorCode, LLMEtlError } from "../errors/llm-etl-error.ts";
+import type { TokenUsage } from "../contracts/provider.ts";
 
 /** `transient`: the same call may succeed later. `row`: it never will, for this row. `run`: nor for any other. */
 export type ProviderErrorClass = "transient" | "row" | "run";

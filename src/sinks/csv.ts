@@ -4,14 +4,14 @@ import { dirname } from "node:path";
 import { stringify, type Options as StringifyOptions } from "csv-stringify/sync";
 import { problemOf, toCell, type Cell } from "../csv/cell-text.ts";
 import { isDelimiter } from "../csv/options.ts";
-import { SinkDataError, SinkError } from "../core/exceptions.ts";
-import { messageOf } from "../core/thrown.ts";
-import { checkOptions, isBoolean, isFunctionMap, isOneOf, isPath, optional } from "../core/options.ts";
-import { absolutePath } from "../core/paths.ts";
-import { requireFolder } from "../core/writable.ts";
-import { type FileLock, lockFile } from "../core/file-lock.ts";
-import { syncFolder } from "../core/sync-folder.ts";
-import type { ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "./base.ts";
+import { SinkDataError, SinkError } from "../errors/sink.ts";
+import { messageOf } from "../errors/thrown.ts";
+import { checkOptions, isBoolean, isFunctionMap, isOneOf, isPath, optional } from "../errors/options.ts";
+import { absolutePath } from "../files/paths.ts";
+import { requireFolder } from "../files/writable.ts";
+import { type FileLock, lockFile } from "../files/file-lock.ts";
+import { syncFolder } from "../files/sync-folder.ts";
+import type { ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "../contracts/sink.ts";
 
 export interface CSVSinkOptions<State, Column extends string = string> {
   /** The file; text is relative to the working directory. Its folder is created if it is missing. */

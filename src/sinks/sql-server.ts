@@ -1,16 +1,18 @@
-import type { Requirements } from "../core/check-environment.ts";
-import { type ErrorOptions, LLMEtlError, OptionError, SinkError } from "../core/exceptions.ts";
-import { checkMergeKeys } from "../core/merge-keys.ts";
-import { messageOf } from "../core/thrown.ts";
-import { checkOptions, isDuration, isFunctionMap, isName, isOneOf, isTextList, optional } from "../core/options.ts";
-import { readCatalog } from "../sql-server/catalog.ts";
-import { connectionChecks, type SQLServerConnectionOptions } from "../sql-server/connection-options.ts";
-import { type OpenConnection, SQLServerConnection } from "../sql-server/connection.ts";
+import type { Requirements } from "../contracts/requirements.ts";
+import { type ErrorOptions, LLMEtlError } from "../errors/llm-etl-error.ts";
+import { OptionError } from "../errors/option.ts";
+import { SinkError } from "../errors/sink.ts";
+import { checkMergeKeys } from "../table/merge-keys.ts";
+import { messageOf } from "../errors/thrown.ts";
+import { checkOptions, isDuration, isFunctionMap, isName, isOneOf, isTextList, optional } from "../errors/options.ts";
+import { readCatalog } from "../sql-server/write/catalog.ts";
+import { connectionChecks, type SQLServerConnectionOptions } from "../sql-server/connect/connection-options.ts";
+import { type OpenConnection, SQLServerConnection } from "../sql-server/connect/connection.ts";
 import { parseTableName, quoteIdentifier, quoteTableName } from "../sql-server/identifiers.ts";
-import { findTarget, type Target } from "../sql-server/target.ts";
-import { driverFacts, retryTransient } from "../sql-server/transient-errors.ts";
-import { WriteSession } from "../sql-server/write-session.ts";
-import type { ColumnMap, Sink, SinkContext, SinkSession } from "./base.ts";
+import { findTarget, type Target } from "../sql-server/write/target.ts";
+import { driverFacts, retryTransient } from "../sql-server/connect/transient-errors.ts";
+import { WriteSession } from "../sql-server/write/write-session.ts";
+import type { ColumnMap, Sink, SinkContext, SinkSession } from "../contracts/sink.ts";
 
 interface SQLServerSinkSettings<State, Column extends string> extends SQLServerConnectionOptions {
   /**

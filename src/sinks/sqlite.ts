@@ -1,16 +1,18 @@
 import type { DatabaseSync } from "node:sqlite";
-import { type ErrorOptions, OptionError, SinkError } from "../core/exceptions.ts";
-import { checkMergeKeys } from "../core/merge-keys.ts";
-import { messageOf } from "../core/thrown.ts";
-import { checkOptions, isFunctionMap, isName, isOneOf, isPath, isTextList, optional } from "../core/options.ts";
-import { absolutePath } from "../core/paths.ts";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
+import { OptionError } from "../errors/option.ts";
+import { SinkError } from "../errors/sink.ts";
+import { checkMergeKeys } from "../table/merge-keys.ts";
+import { messageOf } from "../errors/thrown.ts";
+import { checkOptions, isFunctionMap, isName, isOneOf, isPath, isTextList, optional } from "../errors/options.ts";
+import { absolutePath } from "../files/paths.ts";
 import { isKind, isSQLiteError } from "../sqlite/errors.ts";
 import { foldName, tableInMain } from "../sqlite/identifiers.ts";
 import { openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
 import { findTarget, type Strategy, type Target } from "../sqlite/target.ts";
 import { requireWritable, setWAL } from "../sqlite/write-access.ts";
 import { WriteSession } from "../sqlite/write-session.ts";
-import type { ColumnMap, Sink, SinkContext, SinkSession } from "./base.ts";
+import type { ColumnMap, Sink, SinkContext, SinkSession } from "../contracts/sink.ts";
 
 interface SQLiteSinkSettings<State, Column extends string> {
   /** The database file: relative to the working directory, or a file: URL. It must exist: a sink creates none. */

@@ -3,11 +3,12 @@ import { csvEncodings, decode, type CSVEncoding } from "../csv/decode.ts";
 import { readHeader } from "../csv/header.ts";
 import { isDelimiter } from "../csv/options.ts";
 import { parseRows, type CSVRow } from "../csv/parse.ts";
-import { RowError, SourceError } from "../core/exceptions.ts";
-import { messageOf } from "../core/thrown.ts";
-import { checkOptions, isName, isObject, isOneOf, isPath, isTextList, optional } from "../core/options.ts";
-import { absolutePath } from "../core/paths.ts";
-import type { CountContext, ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
+import { RowError } from "../errors/llm-etl-error.ts";
+import { SourceError } from "../errors/source.ts";
+import { messageOf } from "../errors/thrown.ts";
+import { checkOptions, isName, isObject, isOneOf, isPath, isTextList, optional } from "../errors/options.ts";
+import { absolutePath } from "../files/paths.ts";
+import type { CountContext, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface CSVFile<Row extends object> {
   /** The file; text is relative to the working directory. */

@@ -1,17 +1,18 @@
-import type { Requirements } from "../core/check-environment.ts";
-import { type ErrorOptions, SourceError } from "../core/exceptions.ts";
-import { checkOptions, isCount, isDuration, isName, isObject, isPath, optional } from "../core/options.ts";
-import { type QueryText, queryText, type QueryTextOptions } from "../core/query-text.ts";
+import type { Requirements } from "../contracts/requirements.ts";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
+import { SourceError } from "../errors/source.ts";
+import { checkOptions, isCount, isDuration, isName, isObject, isPath, optional } from "../errors/options.ts";
+import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
 import {
   connectionChecks,
   type ConnectionSeams,
   type SQLServerConnectionOptions,
-} from "../sql-server/connection-options.ts";
-import { SQLServerConnection } from "../sql-server/connection.ts";
+} from "../sql-server/connect/connection-options.ts";
+import { SQLServerConnection } from "../sql-server/connect/connection.ts";
 import { bindParameters } from "../sql-server/parameters.ts";
-import { type PageSettings, pagingParameters, ReadSession } from "../sql-server/read-session.ts";
-import { countingQuery, requireQuery } from "../sql-server/statement.ts";
-import type { Parameters, ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
+import { type PageSettings, pagingParameters, ReadSession } from "../sql-server/read/read-session.ts";
+import { countingQuery, requireQuery } from "../sql-server/read/statement.ts";
+import type { Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface SQLServerSourceSettings<Row extends object> extends SQLServerConnectionOptions {
   /** The result column that identifies a row. */

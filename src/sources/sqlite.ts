@@ -1,18 +1,19 @@
 import { setImmediate } from "node:timers/promises";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
-import { closest } from "../core/closest.ts";
-import { type ErrorOptions, SourceError } from "../core/exceptions.ts";
-import { messageOf } from "../core/thrown.ts";
-import { listNames } from "../core/name-list.ts";
-import { checkOptions, isName, isObject, isPath, optional } from "../core/options.ts";
-import { absolutePath } from "../core/paths.ts";
-import { type QueryText, queryText, type QueryTextOptions } from "../core/query-text.ts";
+import { closest } from "../errors/closest.ts";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
+import { SourceError } from "../errors/source.ts";
+import { messageOf } from "../errors/thrown.ts";
+import { listNames } from "../errors/name-list.ts";
+import { checkOptions, isName, isObject, isPath, optional } from "../errors/options.ts";
+import { absolutePath } from "../files/paths.ts";
+import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
 import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
 import { openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
 import { bindParameters } from "../sqlite/parameters.ts";
 import { scanStatement } from "../sqlite/statement.ts";
 import { toRow } from "../sqlite/values.ts";
-import type { CountContext, Parameters, ReadContext, RowSchema, Source, SourceRow } from "./base.ts";
+import type { CountContext, Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface SQLiteSourceSettings<Row extends object> {
   /** The database file: relative to the working directory, or a file: URL. It must exist; it is opened read-only. */

@@ -1,10 +1,10 @@
 import type { ISqlType } from "mssql";
-import { closest } from "../core/closest.ts";
-import { kindOf } from "../core/kind-of.ts";
-import { listNames } from "../core/name-list.ts";
-import type { Parameters } from "../sources/base.ts";
-import type { Fail } from "./connection.ts";
-import type { Driver } from "./driver.ts";
+import { closest } from "../errors/closest.ts";
+import { kindOf } from "../errors/kind-of.ts";
+import { listNames } from "../errors/name-list.ts";
+import type { Parameters } from "../contracts/source.ts";
+import type { Fail } from "./connect/connection.ts";
+import type { Driver } from "./connect/driver.ts";
 
 /** A parameter of a statement, with its type as T-SQL declares it. */
 export interface StatementParameter {

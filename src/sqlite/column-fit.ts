@@ -1,4 +1,4 @@
-import { kindOf } from "../core/kind-of.ts";
+import { kindOf } from "../errors/kind-of.ts";
 import type { TableColumn } from "./table.ts";
 import { bindingProblem } from "./values.ts";
 

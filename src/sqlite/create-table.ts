@@ -1,6 +1,6 @@
-import { createTable as layOut } from "../core/create-table.ts";
-import { OptionError } from "../core/exceptions.ts";
-import type { ColumnDescription, TargetDescription } from "../core/target-description.ts";
+import { createTable as layOut } from "../table/ddl.ts";
+import { OptionError } from "../errors/option.ts";
+import type { ColumnDescription, TargetDescription } from "../table/description.ts";
 import { foldName, quoteIdentifier, tableInMain } from "./identifiers.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { messageOf } from "../core/thrown.ts";
+import { messageOf } from "../errors/thrown.ts";
 
 // https://www.sqlite.org/rescode.html: the low byte is the kind, the rest tells the case.
 const kinds = {

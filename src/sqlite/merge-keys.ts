@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { ColumnValues } from "../sinks/base.ts";
+import type { ColumnValues } from "../contracts/sink.ts";
 import { quoteIdentifier } from "./identifiers.ts";
 import type { TargetKey } from "./target.ts";
 import { toSQLiteValue } from "./values.ts";

@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
-import { type ErrorOptions } from "../core/exceptions.ts";
-import { messageOf } from "../core/thrown.ts";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
+import { messageOf } from "../errors/thrown.ts";
 import { isKind } from "./errors.ts";
 
 const lockWaitMs = 5000;

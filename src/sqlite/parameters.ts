@@ -1,7 +1,7 @@
 import type { SQLInputValue } from "node:sqlite";
-import { closest } from "../core/closest.ts";
-import { listNames } from "../core/name-list.ts";
-import type { Parameters } from "../sources/base.ts";
+import { closest } from "../errors/closest.ts";
+import { listNames } from "../errors/name-list.ts";
+import type { Parameters } from "../contracts/source.ts";
 import type { Fail } from "./open.ts";
 import { bindingProblem, toSQLiteValue } from "./values.ts";
 

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
-import { closest } from "../core/closest.ts";
-import { TargetError } from "../core/exceptions.ts";
-import { listNames } from "../core/name-list.ts";
+import { closest } from "../errors/closest.ts";
+import { TargetError } from "../errors/sink.ts";
+import { listNames } from "../errors/name-list.ts";
 import { foldName, quoteIdentifier } from "./identifiers.ts";
 import { describeTable, type Table, type TableColumn, tableNames, type UniqueKey } from "./table.ts";
 

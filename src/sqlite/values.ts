@@ -1,6 +1,6 @@
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
-import { toJSONValue } from "../core/json.ts";
-import { kindOf } from "../core/kind-of.ts";
+import { toJSONValue } from "../json/json.ts";
+import { kindOf } from "../errors/kind-of.ts";
 
 /** Why SQLite can't hold the value as it is, without its content; undefined if it can. */
 export function bindingProblem(value: unknown): string | undefined {

@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { type ErrorOptions, SinkDataError, SinkError } from "../core/exceptions.ts";
-import { messageOf } from "../core/thrown.ts";
-import type { ColumnLimit, ColumnValues, SinkSession, Violation } from "../sinks/base.ts";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
+import { SinkDataError, SinkError } from "../errors/sink.ts";
+import { messageOf } from "../errors/thrown.ts";
+import type { ColumnLimit, ColumnValues, SinkSession, Violation } from "../contracts/sink.ts";
 import { misfitOf } from "./column-fit.ts";
 import { contentFreeMessage, isDataRefusal, isKind, isSQLiteError } from "./errors.ts";
 import { MergeKeys } from "./merge-keys.ts";

@@ -1,7 +1,7 @@
 import type { z } from "zod";
-import { OptionError } from "../core/exceptions.ts";
-import { checkOptions, isObject } from "../core/options.ts";
-import { classifierOutput } from "../llm/base-schemas.ts";
+import { OptionError } from "../errors/option.ts";
+import { checkOptions, isObject } from "../errors/options.ts";
+import { classifierOutput } from "../validation/base-schemas.ts";
 import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
 
 export interface Category<Name extends string = string> {

@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import { checkOptions } from "../core/options.ts";
-import { LLMOutputBase } from "../llm/base-schemas.ts";
+import { checkOptions } from "../errors/options.ts";
+import { LLMOutputBase } from "../validation/base-schemas.ts";
 import { isObjectSchema, toStrictSchema } from "../validation/strict-schema.ts";
 import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
 

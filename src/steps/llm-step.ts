@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { EmptyInputError, InputMapError, InputTooLongError, OptionError, SchemaError } from "../core/exceptions.ts";
-import { nameOf, textOf } from "../core/thrown.ts";
-import { oneLine } from "../core/issue-wording.ts";
-import { kindOf } from "../core/kind-of.ts";
-import type { FieldLimit } from "../core/learned-limits.ts";
+import { EmptyInputError, InputMapError, InputTooLongError } from "../errors/step.ts";
+import { OptionError, SchemaError } from "../errors/option.ts";
+import { nameOf, textOf } from "../errors/thrown.ts";
+import { oneLine } from "../errors/wording.ts";
+import { kindOf } from "../errors/kind-of.ts";
+import type { FieldLimit, Step, StepContext } from "../contracts/step.ts";
 import {
   checkOptions,
   hasFunctions,
@@ -16,15 +17,15 @@ import {
   isText,
   type OptionCheck,
   optional,
-} from "../core/options.ts";
-import type { Prompt } from "../llm/client.ts";
-import { AnswerSampler } from "../llm/sample-answer.ts";
-import type { JSONSchema, LLMProvider } from "../llm/providers/base.ts";
+} from "../errors/options.ts";
+import type { Prompt } from "../contracts/conversation.ts";
+import { AnswerSampler } from "../llm/mock/sample-answer.ts";
+import type { JSONSchema } from "../json/json-schema.ts";
+import type { LLMProvider } from "../contracts/provider.ts";
 import { describeIssues } from "../validation/issues.ts";
 import { LimitedSchemas, misfits } from "../validation/limited-schema.ts";
 import { askUntilValid, type Reading } from "../validation/retry.ts";
 import { isObjectSchema, type StrictSchema, toStrictSchema } from "../validation/strict-schema.ts";
-import type { Step, StepContext } from "./base.ts";
 
 /** What an input function may return. Blank and NULL inputs are left out of the prompt; a blank `text` fails the row. */
 export type InputValue = string | number | bigint | boolean | Date | null | undefined;

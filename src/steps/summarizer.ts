@@ -1,8 +1,8 @@
 import type { z } from "zod";
-import { OptionError } from "../core/exceptions.ts";
-import { holdsNoContent } from "../core/issue-wording.ts";
-import { checkOptions, isCount, isTextList, type OptionCheck, optional } from "../core/options.ts";
-import { SummarizerOutput } from "../llm/base-schemas.ts";
+import { OptionError } from "../errors/option.ts";
+import { holdsNoContent } from "../errors/wording.ts";
+import { checkOptions, isCount, isTextList, type OptionCheck, optional } from "../errors/options.ts";
+import { SummarizerOutput } from "../validation/base-schemas.ts";
 import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
 
 export interface SummarizerStepOptions<State, Key extends string> extends ModelStepOptions<

@@ -1,5 +1,5 @@
-import { checkOptions, isFunction, isName } from "../core/options.ts";
-import type { Step } from "./base.ts";
+import { checkOptions, isFunction, isName } from "../errors/options.ts";
+import type { Step } from "../contracts/step.ts";
 
 export interface TransformStepOptions<State, Key extends string, Out> {
   readonly name: string;

@@ -1,6 +1,5 @@
 import { deepEqual, doesNotReject, equal } from "node:assert/strict";
-import type { RunRecord } from "../core/run-recorder.ts";
-import type { Journal, StoredAnswer, WrittenRow } from "../journal/base.ts";
+import type { Journal, RunRecord, StoredAnswer, WrittenRow } from "../contracts/journal.ts";
 import type { ContractCheck } from "./base.ts";
 
 /** A journal, and the same one opened again after it was closed. */

@@ -1,6 +1,6 @@
-import { SinkDataError } from "../core/exceptions.ts";
-import { checkOptions, isBoolean, isFunction, isFunctionMap, isName, isTextList, optional } from "../core/options.ts";
-import type { ColumnMap, ColumnValues, Sink } from "../sinks/base.ts";
+import { SinkDataError } from "../errors/sink.ts";
+import { checkOptions, isBoolean, isFunction, isFunctionMap, isName, isTextList, optional } from "../errors/options.ts";
+import type { ColumnMap, ColumnValues, Sink } from "../contracts/sink.ts";
 
 export interface MemorySinkOptions<State, Column extends string> {
   readonly columnMap: ColumnMap<State, Column>;

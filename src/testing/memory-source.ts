@@ -1,6 +1,6 @@
-import { checkOptions, isName, isObject, optional } from "../core/options.ts";
-import { SourceError } from "../core/exceptions.ts";
-import type { RowSchema, Source } from "../sources/base.ts";
+import { checkOptions, isName, isObject, optional } from "../errors/options.ts";
+import { SourceError } from "../errors/source.ts";
+import type { RowSchema, Source } from "../contracts/source.ts";
 
 export interface MemorySourceOptions<Row extends object> {
   /** The rows, or whatever can be iterated: a generator function is called anew for each read. */

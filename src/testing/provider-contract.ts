@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { toStrictSchema } from "../validation/strict-schema.ts";
-import type { LLMProvider, LLMRequest, LLMResponse } from "../llm/providers/base.ts";
+import type { LLMProvider, LLMRequest, LLMResponse } from "../contracts/provider.ts";
 import type { ContractCheck } from "./base.ts";
 
 export interface ProviderContractOptions {

@@ -1,6 +1,6 @@
 import { deepEqual, doesNotReject, equal, notEqual, ok, rejects } from "node:assert/strict";
-import { SinkDataError } from "../core/exceptions.ts";
-import type { ColumnValues, Sink, SinkSession } from "../sinks/base.ts";
+import { SinkDataError } from "../errors/sink.ts";
+import type { ColumnValues, Sink, SinkSession } from "../contracts/sink.ts";
 import type { ContractCheck } from "./base.ts";
 
 /** A sink over a fresh, empty target with the text columns `id` (the key) and `value`. */

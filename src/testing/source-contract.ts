@@ -1,6 +1,6 @@
 import { deepStrictEqual, equal, ok, rejects } from "node:assert/strict";
-import { LLMEtlError } from "../core/exceptions.ts";
-import type { AnySource, Parameters, SourceRow } from "../sources/base.ts";
+import { LLMEtlError } from "../errors/llm-etl-error.ts";
+import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
 import type { ContractCheck } from "./base.ts";
 
 /** Without the schema, which no check looks at: it would let `new CSVSource({ … })` be inferred as one of `object`. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { resolveAdmission } from "../llm/admission-options.ts";
-import { Budget } from "../llm/budget.ts";
-import { LLMClient } from "../llm/client.ts";
-import type { LLMProvider } from "../llm/providers/base.ts";
-import type { Step, StepContext } from "../steps/base.ts";
+import { resolveAdmission } from "../llm/limits/options.ts";
+import { Budget } from "../llm/call/budget.ts";
+import { LLMClient } from "../llm/call/client.ts";
+import type { LLMProvider } from "../contracts/provider.ts";
+import type { Step, StepContext } from "../contracts/step.ts";
 import type { ContractCheck } from "./base.ts";
 
 export interface StepContractOptions<In, Key extends string, Out> {

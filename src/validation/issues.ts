@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import { valueAt, wordingOf } from "../core/issue-wording.ts";
-import type { JSONSchema } from "../llm/providers/base.ts";
+import { valueAt, wordingOf } from "../errors/wording.ts";
+import type { JSONSchema } from "../json/json-schema.ts";
 
 /** One thing that is wrong with an answer. `message` holds no content; `detail` is what the model is told. */
 export interface Issue {

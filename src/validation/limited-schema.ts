@@ -1,5 +1,5 @@
-import type { FieldLimit } from "../core/learned-limits.ts";
-import type { JSONSchema } from "../llm/providers/base.ts";
+import type { FieldLimit } from "../contracts/step.ts";
+import type { JSONSchema } from "../json/json-schema.ts";
 import type { Issue } from "./issues.ts";
 import { withLimits } from "./strict-schema.ts";
 

@@ -1,6 +1,7 @@
-import { type InvalidAnswer, LLMEtlError, StepFailedError, ValidationError } from "../core/exceptions.ts";
-import { textOf } from "../core/thrown.ts";
-import type { Conversation, Prompt } from "../llm/client.ts";
+import { type InvalidAnswer, LLMEtlError } from "../errors/llm-etl-error.ts";
+import { StepFailedError, ValidationError } from "../errors/step.ts";
+import { textOf } from "../errors/thrown.ts";
+import type { Conversation, Prompt } from "../contracts/conversation.ts";
 import type { Issue } from "./issues.ts";
 
 /** An answer as it was understood: the output, or what is wrong with it. */

@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { SchemaError } from "../core/exceptions.ts";
-import type { OptionCheck } from "../core/options.ts";
-import type { JSONSchema } from "../llm/providers/base.ts";
-import { asSchema, resolveReference } from "../core/json-schema.ts";
+import { SchemaError } from "../errors/option.ts";
+import type { OptionCheck } from "../errors/options.ts";
+import { type JSONSchema, asSchema, resolveReference } from "../json/json-schema.ts";
 
 /** A Zod object schema as a model can be held to it, and the way back. */
 export interface StrictSchema {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Failure } from "../../src/cli/first-failures.ts";
 import { endingOf, summaryOf } from "../../src/cli/summary.ts";
 import type { Watched } from "../../src/cli/watch.ts";
-import type { RunReport } from "../../src/core/report.ts";
+import type { RunReport } from "../../src/contracts/report.ts";
 import { EmptyInputError, RunError } from "../../src/index.ts";
 import { figures } from "../support/journal-file.ts";
 import { reportOf } from "../support/run-events.ts";

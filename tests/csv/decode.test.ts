@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { decode, type CSVEncoding } from "../../src/csv/decode.ts";
-import { SourceError } from "../../src/core/exceptions.ts";
+import { SourceError } from "../../src/errors/source.ts";
 
 const seeded = { seed: 7, numRuns: 200 };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readHeader, type HeaderExpectation } from "../../src/csv/header.ts";
-import { SourceError } from "../../src/core/exceptions.ts";
+import { SourceError } from "../../src/errors/source.ts";
 
 function read(cells: readonly string[], expected: Partial<HeaderExpectation> = {}): readonly string[] {
   const row = { line: 3, lastLine: 3, cells };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { type CSVRow, parseRows } from "../../src/csv/parse.ts";
-import { SourceError } from "../../src/core/exceptions.ts";
+import { SourceError } from "../../src/errors/source.ts";
 
 interface Parsed {
   readonly rows: CSVRow[];

@@ -26,7 +26,7 @@ import {
   type Sink,
   type SinkState,
 } from "../../src/index.ts";
-import { RowError } from "../../src/core/exceptions.ts";
+import { RowError } from "../../src/errors/llm-etl-error.ts";
 import { DeadLetterFile } from "../../src/dead-letter/file.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { CSVSink } from "../../src/sinks/csv.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LLMEtlError } from "../../src/core/exceptions.ts";
+import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
 import { ProviderError } from "../../src/llm/provider-error.ts";
 
 test("only an error of class run ends the run; the others are of the row", () => {

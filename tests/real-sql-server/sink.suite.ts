@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { suite, test } from "node:test";
-import type { ColumnValues, Sink } from "../../src/sinks/base.ts";
+import type { ColumnValues, Sink } from "../../src/contracts/sink.ts";
 import { SQLServerSink } from "../../src/sinks/sql-server.ts";
 import { sinkContract, type SinkUnderTest } from "../../src/testing/sink-contract.ts";
 import { noServer, realServer } from "../support/real-sql-server.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, suite, test } from "node:test";
-import type { Parameters, SourceRow } from "../../src/sources/base.ts";
+import type { Parameters, SourceRow } from "../../src/contracts/source.ts";
 import { SQLServerSource, type SQLServerSourceOptions } from "../../src/sources/sql-server.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
 import { noServer, realServer } from "../support/real-sql-server.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, suite, test } from "node:test";
-import type { ColumnValues } from "../../src/sinks/base.ts";
+import type { ColumnValues } from "../../src/contracts/sink.ts";
 import { SQLServerSink } from "../../src/sinks/sql-server.ts";
 import { SQLServerSource } from "../../src/sources/sql-server.ts";
 import { noServer, realServer } from "../support/real-sql-server.ts";

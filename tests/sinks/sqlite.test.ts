@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import * as fc from "fast-check";
-import type { ColumnValues, Sink, SinkSession } from "../../src/sinks/base.ts";
+import type { ColumnValues, Sink, SinkSession } from "../../src/contracts/sink.ts";
 import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
 import { sinkContract, type SinkUnderTest } from "../../src/testing/sink-contract.ts";

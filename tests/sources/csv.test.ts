@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
-import { OptionError, RowError, SourceError } from "../../src/core/exceptions.ts";
-import type { AnySource, SourceRow } from "../../src/sources/base.ts";
+import { OptionError } from "../../src/errors/option.ts";
+import { RowError } from "../../src/errors/llm-etl-error.ts";
+import { SourceError } from "../../src/errors/source.ts";
+import type { AnySource, SourceRow } from "../../src/contracts/source.ts";
 import { CSVSource, type CSVSourceOptions } from "../../src/sources/csv.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
 

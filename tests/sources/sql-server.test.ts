@@ -7,7 +7,7 @@ import { inspect } from "node:util";
 import mssql from "mssql";
 import fc from "fast-check";
 import { z } from "zod";
-import type { ParameterValue, Parameters, Source, SourceRow } from "../../src/sources/base.ts";
+import type { ParameterValue, Parameters, Source, SourceRow } from "../../src/contracts/source.ts";
 import { SQLServerSource } from "../../src/sources/sql-server.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
 import { type SQLServer, startSQLServer } from "../support/sql-server.ts";

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
-import type { Parameters, Source, SourceRow } from "../../src/sources/base.ts";
+import type { Parameters, Source, SourceRow } from "../../src/contracts/source.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
 import { execute, noAbort, temporaryDatabase, temporaryFolder } from "../support/sqlite.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import mssql from "mssql";
 import { bindParameters, declare, driverType } from "../../src/sql-server/parameters.ts";
-import type { ParameterValue } from "../../src/sources/base.ts";
+import type { ParameterValue } from "../../src/contracts/source.ts";
 
 const fail = (problem: string): Error => new Error(problem);
 const bind = (value: unknown) => bindParameters(["p"], { p: value as ParameterValue }, "the sql", fail)[0]; // as a JavaScript user could, without the types

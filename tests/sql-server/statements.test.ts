@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dialect, parse } from "@polyglot-sql/sdk";
 import * as fc from "fast-check";
-import { catalogQuery } from "../../src/sql-server/catalog.ts";
+import { catalogQuery } from "../../src/sql-server/write/catalog.ts";
 import { longestIdentifier, quoteTableName } from "../../src/sql-server/identifiers.ts";
-import { createStaging } from "../../src/sql-server/staging.ts";
-import type { Strategy, Target } from "../../src/sql-server/target.ts";
-import { existsText, insertedRows, upsert } from "../../src/sql-server/upsert.ts";
+import { createStaging } from "../../src/sql-server/write/staging.ts";
+import type { Strategy, Target } from "../../src/sql-server/write/target.ts";
+import { existsText, insertedRows, upsert } from "../../src/sql-server/write/upsert.ts";
 import { targetColumn, targetOf } from "../support/target.ts";
 
 const strategies: readonly Strategy[] = ["merge", "update_insert", "insert", "update"];

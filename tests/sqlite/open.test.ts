@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { SourceError } from "../../src/core/exceptions.ts";
+import { SourceError } from "../../src/errors/source.ts";
 import { type Fail, openDatabase, requireDatabaseFile, untilUnlocked } from "../../src/sqlite/open.ts";
 import { noAbort, temporaryDatabase, temporaryFolder } from "../support/sqlite.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SourceError } from "../../src/core/exceptions.ts";
+import { SourceError } from "../../src/errors/source.ts";
 import { bindParameters } from "../../src/sqlite/parameters.ts";
-import type { Parameters } from "../../src/sources/base.ts";
+import type { Parameters } from "../../src/contracts/source.ts";
 
 function bind(wanted: readonly string[], given: Parameters): unknown {
   return bindParameters(wanted, given, "the sql", (problem) => new SourceError("sqlite", problem));

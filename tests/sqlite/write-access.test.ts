@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { SinkError } from "../../src/core/exceptions.ts";
+import { SinkError } from "../../src/errors/sink.ts";
 import type { Fail } from "../../src/sqlite/open.ts";
 import { requireWritable, setWAL } from "../../src/sqlite/write-access.ts";
 import { temporaryDatabase } from "../support/sqlite.ts";

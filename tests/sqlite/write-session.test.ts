@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
-import { type ErrorOptions, LLMEtlError, SinkError } from "../../src/core/exceptions.ts";
+import { type ErrorOptions, LLMEtlError } from "../../src/errors/llm-etl-error.ts";
+import { SinkError } from "../../src/errors/sink.ts";
 import { untilUnlocked } from "../../src/sqlite/open.ts";
 import { findTarget, type Strategy } from "../../src/sqlite/target.ts";
 import { WriteSession } from "../../src/sqlite/write-session.ts";
-import type { ColumnValues } from "../../src/sinks/base.ts";
+import type { ColumnValues } from "../../src/contracts/sink.ts";
 import { execute, noAbort, query, temporaryDatabase } from "../support/sqlite.ts";
 
 interface Opened {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { OptionError } from "../../src/core/exceptions.ts";
+import { OptionError } from "../../src/errors/option.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { ClassifierStep } from "../../src/steps/classifier.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { OptionError, SchemaError } from "../../src/core/exceptions.ts";
+import { OptionError, SchemaError } from "../../src/errors/option.ts";
 import { ExtractorStep } from "../../src/steps/extractor.ts";
 
 interface State {

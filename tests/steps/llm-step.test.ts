@@ -4,15 +4,10 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
-import {
-  EmptyInputError,
-  InputMapError,
-  InputTooLongError,
-  LLMEtlError,
-  OptionError,
-  SchemaError,
-} from "../../src/core/exceptions.ts";
-import { LLMOutputBase } from "../../src/llm/base-schemas.ts";
+import { EmptyInputError, InputMapError, InputTooLongError } from "../../src/errors/step.ts";
+import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
+import { OptionError, SchemaError } from "../../src/errors/option.ts";
+import { LLMOutputBase } from "../../src/validation/base-schemas.ts";
 import { type MockAnswer, MockProvider } from "../../src/llm/providers/mock.ts";
 import { type InputMap, LLMStep, type LLMStepOptions } from "../../src/steps/llm-step.ts";
 import { type Note, runNotes } from "../support/run-rows.ts";

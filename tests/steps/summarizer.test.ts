@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OptionError } from "../../src/core/exceptions.ts";
+import { OptionError } from "../../src/errors/option.ts";
 import { SummarizerStep, type SummarizerStepOptions } from "../../src/steps/summarizer.ts";
 
 interface State {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { OptionError } from "../../src/core/exceptions.ts";
+import { OptionError } from "../../src/errors/option.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { TransformStep } from "../../src/steps/transform.ts";
 import { type Note, runNotes } from "../support/run-rows.ts";

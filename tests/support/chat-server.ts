@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { after } from "node:test";
 import { text } from "node:stream/consumers";
-import type { LLMRequest } from "../../src/llm/providers/base.ts";
+import type { LLMRequest } from "../../src/contracts/provider.ts";
 
 /** A request as it arrived. */
 export interface Seen {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { RunFigures } from "../../src/core/report.ts";
-import type { RunRecord } from "../../src/core/run-recorder.ts";
-import { SQLiteJournal } from "../../src/journal/sqlite.ts";
+import type { RunFigures } from "../../src/contracts/report.ts";
+import type { RunRecord } from "../../src/contracts/journal.ts";
+import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 
 /** Figures of a run, zero where nothing else is given. */
 export function figures(given: Partial<RunFigures> = {}): RunFigures {

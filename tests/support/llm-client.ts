@@ -1,6 +1,6 @@
-import { resolveAdmission } from "../../src/llm/admission-options.ts";
-import { Budget } from "../../src/llm/budget.ts";
-import { LLMClient, type LLMClientOptions } from "../../src/llm/client.ts";
+import { resolveAdmission } from "../../src/llm/limits/options.ts";
+import { Budget } from "../../src/llm/call/budget.ts";
+import { LLMClient, type LLMClientOptions } from "../../src/llm/call/client.ts";
 
 /** A client without limits, but for what a test gives; retries follow at once. */
 export function clientWith(options: Partial<LLMClientOptions> = {}): LLMClient {

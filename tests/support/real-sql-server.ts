@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { after, before } from "node:test";
 import type { ConnectionPool } from "mssql";
-import { SQLServerConnection } from "../../src/sql-server/connection.ts";
+import { SQLServerConnection } from "../../src/sql-server/connect/connection.ts";
 import { quoteIdentifier, quoteTableName } from "../../src/sql-server/identifiers.ts";
 
 /** Why the suites are skipped; false if they are not. */

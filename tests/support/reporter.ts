@@ -1,6 +1,5 @@
 import { Readable } from "node:stream";
-import type { TestEvent } from "node:test/reporters";
-import { spec } from "node:test/reporters";
+import { type TestEvent, spec } from "node:test/reporters";
 
 const wantedPercent = 90;
 

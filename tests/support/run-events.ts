@@ -1,4 +1,4 @@
-import type { RunReport } from "../../src/core/report.ts";
+import type { RunReport } from "../../src/contracts/report.ts";
 import type { RunEvent } from "../../src/index.ts";
 import { figures } from "./journal-file.ts";
 

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { Pipeline } from "../../src/core/pipeline.ts";
-import type { PipelineOptions } from "../../src/core/pipeline-options.ts";
-import type { RunReport } from "../../src/core/report.ts";
-import type { GlobalState } from "../../src/core/state.ts";
-import type { LLMProvider } from "../../src/llm/providers/base.ts";
-import type { Step } from "../../src/steps/base.ts";
+import { Pipeline } from "../../src/builder/pipeline.ts";
+import type { PipelineOptions } from "../../src/pipeline/options.ts";
+import type { RunReport } from "../../src/contracts/report.ts";
+import type { GlobalState } from "../../src/engine/state.ts";
+import type { LLMProvider } from "../../src/contracts/provider.ts";
+import type { Step } from "../../src/contracts/step.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
 

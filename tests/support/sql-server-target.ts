@@ -1,5 +1,5 @@
 import type { TestContext } from "node:test";
-import type { ColumnValues, Sink, SinkSession } from "../../src/sinks/base.ts";
+import type { ColumnValues, Sink, SinkSession } from "../../src/contracts/sink.ts";
 import { SQLServerSink } from "../../src/sinks/sql-server.ts";
 import { type SQLServer, type SQLServerOptions, startSQLServer, type TableRow } from "./sql-server.ts";
 import { type CatalogHandler, catalogMarkers, resultSet } from "./tds/catalog.ts";

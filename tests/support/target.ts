@@ -1,5 +1,5 @@
-import { columnType, type DeclaredType } from "../../src/sql-server/column-type.ts";
-import type { Strategy, Target, TargetColumn } from "../../src/sql-server/target.ts";
+import { columnType, type DeclaredType } from "../../src/sql-server/write/column-type.ts";
+import type { Strategy, Target, TargetColumn } from "../../src/sql-server/write/target.ts";
 
 const declared: DeclaredType = {
   type: "",

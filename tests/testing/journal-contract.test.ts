@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { Journal } from "../../src/journal/base.ts";
-import { SQLiteJournal } from "../../src/journal/sqlite.ts";
+import type { Journal } from "../../src/contracts/journal.ts";
+import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { journalContract } from "../../src/testing/journal-contract.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SinkDataError } from "../../src/core/exceptions.ts";
-import type { ColumnValues, Sink } from "../../src/sinks/base.ts";
+import { SinkDataError } from "../../src/errors/sink.ts";
+import type { ColumnValues, Sink } from "../../src/contracts/sink.ts";
 import { sinkContract, type SinkUnderTest } from "../../src/testing/sink-contract.ts";
 
 interface Faults {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RowError, SourceError } from "../../src/core/exceptions.ts";
-import type { AnySource, ReadContext, SourceRow } from "../../src/sources/base.ts";
+import { RowError } from "../../src/errors/llm-etl-error.ts";
+import { SourceError } from "../../src/errors/source.ts";
+import type { AnySource, ReadContext, SourceRow } from "../../src/contracts/source.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
 
 const rows = [{ id: "1" }, { id: "2" }, { id: "3" }, { id: "4" }];

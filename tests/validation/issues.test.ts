@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
-import { holdsNoContent, oneLine, quote } from "../../src/core/issue-wording.ts";
+import { holdsNoContent, oneLine, quote } from "../../src/errors/wording.ts";
 import { describeIssues, type Issue } from "../../src/validation/issues.ts";
 import { toStrictSchema } from "../../src/validation/strict-schema.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import type { FieldLimit } from "../../src/core/learned-limits.ts";
+import type { FieldLimit } from "../../src/contracts/step.ts";
 import { LimitedSchemas, misfits } from "../../src/validation/limited-schema.ts";
 import { limitsIn, toStrictSchema } from "../../src/validation/strict-schema.ts";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
-import { SchemaError } from "../../src/core/exceptions.ts";
-import { AnswerSampler } from "../../src/llm/sample-answer.ts";
+import { SchemaError } from "../../src/errors/option.ts";
+import { AnswerSampler } from "../../src/llm/mock/sample-answer.ts";
 import { isObjectSchema, limitsIn, toStrictSchema } from "../../src/validation/strict-schema.ts";
 import { randomSchema } from "../support/random-schema.ts";
 

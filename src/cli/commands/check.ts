@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
-import type { CheckArea, CheckReport, Finding, FindingStatus, StepPrompt } from "../../core/check-report.ts";
+import type { CheckArea, CheckReport, Finding, FindingStatus, StepPrompt } from "../../check/report.ts";
 import { addParameter } from "../arguments.ts";
 import { type CommandContext, envFileOption, moduleOr } from "../command.ts";
 import { formatCount, formatThings, inOneLine } from "../format.ts";

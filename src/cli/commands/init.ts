@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { type CommandContext } from "../command.ts";
+import type { CommandContext } from "../command.ts";
 import { makeProject, type Project } from "../init/project.ts";
 import { askForChoices, type Choices, defaultChoices, providers, sources } from "../init/questions.ts";
 import { isWatched } from "../terminal.ts";

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { ReplayReport } from "../../core/report.ts";
+import type { ReplayReport } from "../../contracts/report.ts";
 import { addText, wholeNumber } from "../arguments.ts";
 import { type CommandContext, envFileOption } from "../command.ts";
 import { importPipeline, importProvider } from "../import-module.ts";

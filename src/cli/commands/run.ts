@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
-import type { LLMEtlError } from "../../core/exceptions.ts";
-import type { RunOptions } from "../../core/pipeline-options.ts";
+import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import type { RunOptions } from "../../pipeline/options.ts";
 import { addParameter, amount, countOrShare, wholeNumber } from "../arguments.ts";
 import { type CommandContext, envFileOption, moduleOr } from "../command.ts";
 import { importPipeline } from "../import-module.ts";

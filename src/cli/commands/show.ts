@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { OptionError } from "../../core/exceptions.ts";
+import { OptionError } from "../../errors/option.ts";
 import { addText } from "../arguments.ts";
 import { formatCost, formatCount, formatDuration, formatSaved, formatTime, inOneLine, shortId } from "../format.ts";
 import { findRuns, type RunInJournal, toLine } from "../history.ts";

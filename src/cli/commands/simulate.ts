@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from "commander";
-import { OptionError } from "../../core/exceptions.ts";
+import { OptionError } from "../../errors/option.ts";
 import type { AzureOpenAISimulatorOptions } from "../../testing/simulator/options.ts";
 import type { CommandContext } from "../command.ts";
 import type { Terminal } from "../terminal.ts";

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
-import { OptionError } from "../../core/exceptions.ts";
-import type { TargetDescription } from "../../core/target-description.ts";
-import { createTable as createSQLServerTable } from "../../sql-server/create-table.ts";
+import { OptionError } from "../../errors/option.ts";
+import type { TargetDescription } from "../../table/description.ts";
+import { createTable as createSQLServerTable } from "../../sql-server/write/create-table.ts";
 import { createTable as createSQLiteTable } from "../../sqlite/create-table.ts";
 import { importPipeline } from "../import-module.ts";
 import { type CommandContext, envFileOption } from "../command.ts";

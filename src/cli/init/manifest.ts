@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
-import { OptionError } from "../../core/exceptions.ts";
-import { messageOf } from "../../core/thrown.ts";
+import { OptionError } from "../../errors/option.ts";
+import { messageOf } from "../../errors/thrown.ts";
 
 type Texts = Readonly<Record<string, string>>;
 

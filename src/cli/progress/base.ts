@@ -1,4 +1,4 @@
-import type { RunEvent } from "../../core/events.ts";
+import type { RunEvent } from "../../contracts/events.ts";
 
 /** Shows how a run goes on. */
 export interface Progress {

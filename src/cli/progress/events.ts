@@ -1,6 +1,6 @@
-import type { RunEvent } from "../../core/events.ts";
-import type { LLMEtlError } from "../../core/exceptions.ts";
-import type { ReplayReport } from "../../core/report.ts";
+import type { RunEvent } from "../../contracts/events.ts";
+import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import type { ReplayReport } from "../../contracts/report.ts";
 import { inOneLine } from "../format.ts";
 import type { Terminal } from "../terminal.ts";
 import type { Progress } from "./base.ts";

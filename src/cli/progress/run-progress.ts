@@ -1,6 +1,7 @@
-import type { RunEvent } from "../../core/events.ts";
+import type { RunEvent } from "../../contracts/events.ts";
 import { formatCount } from "../format.ts";
-import { type RunCost, type RunFigures, Tally } from "../../core/report.ts";
+import type { RunCost, RunFigures } from "../../contracts/report.ts";
+import { Tally } from "../../pipeline/tally.ts";
 
 /** How far a run is. */
 export interface Snapshot {

@@ -1,11 +1,18 @@
-import { OptionError } from "../../core/exceptions.ts";
-import { checkOptions, isBoolean, isCount, isName, isObject, isOneOf, optional } from "../../core/options.ts";
-import { aiSdkError } from "../ai-sdk-error.ts";
-import { readAiSdkResult } from "../ai-sdk-result.ts";
-import { messagesWithSchema, type Reasoning, type SchemaDialect, schemaDialects, tokenLimitOf } from "../chat-body.ts";
-import { checkPrices, type Prices } from "../pricing.ts";
+import { OptionError } from "../../errors/option.ts";
+import { checkOptions, isBoolean, isCount, isName, isObject, isOneOf, optional } from "../../errors/options.ts";
+import { aiSdkError } from "../ai-sdk/error.ts";
+import { readAiSdkResult } from "../ai-sdk/result.ts";
+import {
+  messagesWithSchema,
+  type Reasoning,
+  type SchemaDialect,
+  schemaDialects,
+  tokenLimitOf,
+} from "../chat-completions/body.ts";
+import { checkPrices } from "../pricing.ts";
+import type { Prices } from "../../contracts/prices.ts";
 import { ProviderError } from "../provider-error.ts";
-import type { ChatMessage, LLMProvider, LLMRequest } from "./base.ts";
+import type { ChatMessage, LLMProvider, LLMRequest } from "../../contracts/provider.ts";
 
 /** The slice of a language model of the Vercel AI SDK that is used; its specifications V2, V3 and V4 all have it. */
 export interface AiSdkModel {

@@ -1,8 +1,8 @@
-import type { Requirements } from "../../core/check-environment.ts";
-import { OptionError, SettingError } from "../../core/exceptions.ts";
-import { checkOptions, isFunction, isName, optional } from "../../core/options.ts";
-import type { TokenProvider } from "../bearer-token.ts";
-import type { ChatFormat, SchemaDialect } from "../chat-body.ts";
+import type { Requirements } from "../../contracts/requirements.ts";
+import { OptionError, SettingError } from "../../errors/option.ts";
+import { checkOptions, isFunction, isName, optional } from "../../errors/options.ts";
+import type { TokenProvider } from "../chat-completions/bearer-token.ts";
+import type { ChatFormat, SchemaDialect } from "../chat-completions/body.ts";
 import {
   ChatCompletions,
   chatOptionChecks,
@@ -11,13 +11,17 @@ import {
   type Credential,
   optionalEnvironmentOf,
   reasoningOf,
-} from "../chat-completions.ts";
-import type { Prices } from "../pricing.ts";
-import { type ServiceURL, serviceURL } from "../service-url.ts";
-import type { LLMProvider, LLMRequest, LLMResponse, Quota } from "./base.ts";
+} from "../chat-completions/client.ts";
+import type { Prices } from "../../contracts/prices.ts";
+import { type ServiceURL, serviceURL } from "../chat-completions/url.ts";
+import type { LLMProvider, LLMRequest, LLMResponse, Quota } from "../../contracts/provider.ts";
 
-export type { TokenProvider } from "../bearer-token.ts";
-export { type EntraCredential, entraTokenProvider, type EntraTokenProviderOptions } from "../entra-id.ts";
+export type { TokenProvider } from "../chat-completions/bearer-token.ts";
+export {
+  type EntraCredential,
+  entraTokenProvider,
+  type EntraTokenProviderOptions,
+} from "../chat-completions/entra-id.ts";
 
 export interface AzureOpenAIProviderOptions extends ChatOptions {
   /** For example `https://my-resource.openai.azure.com`. @default the variable AZURE_OPENAI_ENDPOINT */

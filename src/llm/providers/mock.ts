@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { OptionError } from "../../core/exceptions.ts";
-import { checkOptions, isCount, isName, isNumber, isObject, type OptionCheck, optional } from "../../core/options.ts";
-import { checkPrices, type Prices } from "../pricing.ts";
+import { OptionError } from "../../errors/option.ts";
+import { checkOptions, isCount, isName, isNumber, isObject, type OptionCheck, optional } from "../../errors/options.ts";
+import { checkPrices } from "../pricing.ts";
+import type { Prices } from "../../contracts/prices.ts";
 import { ProviderError } from "../provider-error.ts";
-import { AnswerSampler } from "../sample-answer.ts";
-import type { LLMProvider, LLMRequest, LLMResponse } from "./base.ts";
+import { AnswerSampler } from "../mock/sample-answer.ts";
+import type { LLMProvider, LLMRequest, LLMResponse } from "../../contracts/provider.ts";
 
 /**
  * One scripted answer: the text as it comes, an object that becomes its JSON, a response of which what is left out

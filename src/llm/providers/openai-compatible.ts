@@ -1,7 +1,7 @@
-import type { Requirements } from "../../core/check-environment.ts";
-import { OptionError, SettingError } from "../../core/exceptions.ts";
-import { checkOptions, isBoolean, isName, optional } from "../../core/options.ts";
-import type { ChatFormat } from "../chat-body.ts";
+import type { Requirements } from "../../contracts/requirements.ts";
+import { OptionError, SettingError } from "../../errors/option.ts";
+import { checkOptions, isBoolean, isName, optional } from "../../errors/options.ts";
+import type { ChatFormat } from "../chat-completions/body.ts";
 import {
   ChatCompletions,
   chatOptionChecks,
@@ -10,10 +10,10 @@ import {
   type Credential,
   optionalEnvironmentOf,
   reasoningOf,
-} from "../chat-completions.ts";
-import type { Prices } from "../pricing.ts";
-import { serviceURL } from "../service-url.ts";
-import type { LLMProvider, LLMRequest, LLMResponse, Quota } from "./base.ts";
+} from "../chat-completions/client.ts";
+import type { Prices } from "../../contracts/prices.ts";
+import { serviceURL } from "../chat-completions/url.ts";
+import type { LLMProvider, LLMRequest, LLMResponse, Quota } from "../../contracts/provider.ts";
 
 export interface OpenAICompatibleProviderOptions extends ChatOptions {
   /** Up to the path before `/chat/completions`: `https://api.openai.com/v1`, `http://localhost:11434/v1`. */

@@ -1,4 +1,4 @@
-import { AnswerSampler } from "../../llm/sample-answer.ts";
+import { AnswerSampler } from "../../llm/mock/sample-answer.ts";
 import type { ChatRequest } from "./chat-request.ts";
 import type { SimulatorFaultName } from "./faults.ts";
 import type { Labels } from "./labelled-csv.ts";

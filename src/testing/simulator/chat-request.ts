@@ -1,4 +1,5 @@
-import type { ChatMessage, JSONSchema } from "../../llm/providers/base.ts";
+import type { ChatMessage } from "../../contracts/provider.ts";
+import type { JSONSchema } from "../../json/json-schema.ts";
 import { badSchemaReply, errorReply, invalidRequest, type Reply } from "./replies.ts";
 import { keyOf } from "./request-hash.ts";
 import type { SchemaBook } from "./schema-book.ts";

@@ -1,4 +1,4 @@
-import type { ChatMessage } from "../../llm/providers/base.ts";
+import type { ChatMessage } from "../../contracts/provider.ts";
 import { drawsFor, keyOf, type Draws } from "./request-hash.ts";
 
 /** All that can go wrong with a request, in the order in which shares are laid on the scale from 0 to 1. */

@@ -1,5 +1,6 @@
-import { closest } from "../../core/closest.ts";
-import { OptionError, SourceError } from "../../core/exceptions.ts";
+import { closest } from "../../errors/closest.ts";
+import { OptionError } from "../../errors/option.ts";
+import { SourceError } from "../../errors/source.ts";
 import { CSVSource } from "../../sources/csv.ts";
 import { keyOf } from "./request-hash.ts";
 

@@ -1,4 +1,4 @@
-import { OptionError } from "../../core/exceptions.ts";
+import { OptionError } from "../../errors/option.ts";
 import {
   checkOptions,
   isBoolean,
@@ -12,7 +12,7 @@ import {
   isTextList,
   optional,
   type OptionCheck,
-} from "../../core/options.ts";
+} from "../../errors/options.ts";
 import { faultNames, type SimulatorFaultName, type SimulatorFaults, type SimulatorRequest } from "./faults.ts";
 import type { LabelledCSVOptions } from "./labelled-csv.ts";
 import type { SimulatorLatency } from "./latency.ts";

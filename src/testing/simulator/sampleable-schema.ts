@@ -1,4 +1,4 @@
-import type { JSONSchema } from "../../llm/providers/base.ts";
+import type { JSONSchema } from "../../json/json-schema.ts";
 import { limitsIn } from "../../validation/strict-schema.ts";
 
 /** How deep a schema may be nested in itself, before it is taken for an attempt to break something. */

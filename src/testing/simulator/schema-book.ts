@@ -1,5 +1,5 @@
-import { messageOf } from "../../core/thrown.ts";
-import type { JSONSchema } from "../../llm/providers/base.ts";
+import { messageOf } from "../../errors/thrown.ts";
+import type { JSONSchema } from "../../json/json-schema.ts";
 import { keyOf } from "./request-hash.ts";
 import { toSampleable } from "./sampleable-schema.ts";
 import { strictProblem } from "./strict-check.ts";

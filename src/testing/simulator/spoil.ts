@@ -1,4 +1,4 @@
-import type { JSONSchema } from "../../llm/providers/base.ts";
+import type { JSONSchema } from "../../json/json-schema.ts";
 import { limitsIn } from "../../validation/strict-schema.ts";
 import type { Draws } from "./request-hash.ts";
 

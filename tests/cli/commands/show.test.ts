@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { RunRecord } from "../../../src/core/run-recorder.ts";
+import type { RunRecord } from "../../../src/contracts/journal.ts";
 import { journaledFolder, startCommand } from "../../support/command.ts";
 import { figures, runRecord, writeJournal } from "../../support/journal-file.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";

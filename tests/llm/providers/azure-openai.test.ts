@@ -10,7 +10,7 @@ import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import { Agent } from "undici";
-import { OptionError, SettingError } from "../../../src/core/exceptions.ts";
+import { OptionError, SettingError } from "../../../src/errors/option.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import {
   AzureOpenAIProvider,

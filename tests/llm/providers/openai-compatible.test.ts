@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { inspect } from "node:util";
-import { SettingError } from "../../../src/core/exceptions.ts";
+import { SettingError } from "../../../src/errors/option.ts";
 import {
   OpenAICompatibleProvider,
   type OpenAICompatibleProviderOptions,

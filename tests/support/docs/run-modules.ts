@@ -1,7 +1,7 @@
 // Run as a process of its own, in the folder of a page: imports the modules that it is given, one after the other,
 // and runs the pipelines that they export. It tells its parent of each what is wrong with it, or null.
 import { pathToFileURL } from "node:url";
-import type { RunReport } from "../../../src/core/report.ts";
+import type { RunReport } from "../../../src/contracts/report.ts";
 
 for (const path of process.argv.slice(2)) {
   const problem = await problemWith(path);

@@ -3,8 +3,7 @@ import type { Session } from "./database.ts";
 import type { CompileContext, Compiled, Env, Scope, Source } from "./scope.ts";
 import { SQLError } from "./sql-error.ts";
 import type { Item } from "./syntax.ts";
-import type { Table } from "./table.ts";
-import { type Change, type Values } from "./table.ts";
+import type { Change, Table, Values } from "./table.ts";
 import type { ResultSet } from "./tokens.ts";
 
 export interface Written {

@@ -1,5 +1,4 @@
-import type { Database } from "./database.ts";
-import { isOn, type Session } from "./database.ts";
+import { type Database, type Session, isOn } from "./database.ts";
 import { splitPath } from "./functions.ts";
 import {
   catalogPrecision,

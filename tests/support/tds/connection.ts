@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Database } from "./database.ts";
-import { type Session } from "./database.ts";
+import type { Database, Session } from "./database.ts";
 import {
   afterHeaders,
   federatedFeature,

@@ -1,8 +1,7 @@
 import { type LockOwner, Locks } from "./locks.ts";
 import { SQLError } from "./sql-error.ts";
 import type { SQLType, Value } from "./sql-type.ts";
-import type { Table } from "./table.ts";
-import { type Change, type Values } from "./table.ts";
+import type { Change, Table, Values } from "./table.ts";
 
 export interface DatabaseOptions {
   readonly name: string;

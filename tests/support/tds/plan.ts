@@ -4,8 +4,7 @@ import { compile, predicate } from "./compile.ts";
 import type { CompileContext, Env, Predicate, QueryContext, Scope, Source } from "./scope.ts";
 import { family } from "./sql-type.ts";
 import type { Expression, TableSource } from "./syntax.ts";
-import type { Table } from "./table.ts";
-import { type Values } from "./table.ts";
+import type { Table, Values } from "./table.ts";
 
 export interface CompiledSource {
   readonly source: Source;

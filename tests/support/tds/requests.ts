@@ -10,8 +10,7 @@ import { insertColumns, insertValues } from "./row-values.ts";
 import { notUnderstood, SQLError } from "./sql-error.ts";
 import type { SQLType, Value } from "./sql-type.ts";
 import type { Action } from "./syntax.ts";
-import type { Table } from "./table.ts";
-import { type Change, type Values } from "./table.ts";
+import type { Change, Table, Values } from "./table.ts";
 import { readTypeInfo, type WireType } from "./type-info.ts";
 import { readValue } from "./wire-value.ts";
 

@@ -5,8 +5,7 @@ import type { CompileContext, Compiled, Env, Scope } from "./scope.ts";
 import { SQLError } from "./sql-error.ts";
 import type { SQLType, Value } from "./sql-type.ts";
 import type { Assignment } from "./syntax.ts";
-import type { Table } from "./table.ts";
-import { type Column, type Values } from "./table.ts";
+import type { Column, Table, Values } from "./table.ts";
 
 /** A value for a column, with the type that it has now; undefined is DEFAULT. */
 export type Given = { readonly value: Value; readonly type: SQLType } | undefined;

@@ -1,7 +1,6 @@
 import type { SQLType, Value } from "./sql-type.ts";
 import type { Query } from "./syntax.ts";
-import type { Table } from "./table.ts";
-import { type Column, type Values } from "./table.ts";
+import type { Column, Table, Values } from "./table.ts";
 import type { ResultColumn, ResultSet } from "./tokens.ts";
 
 /** One row of every source that is in scope, the outer query's first. */

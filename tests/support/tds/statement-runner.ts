@@ -1,7 +1,6 @@
 import type { Session, Variables } from "./database.ts";
 import { execute, type Outcome } from "./execute.ts";
-import type { Faults } from "./faults.ts";
-import { errorOf } from "./faults.ts";
+import { type Faults, errorOf } from "./faults.ts";
 import type { ResponseWriter } from "./packets.ts";
 import { SQLError } from "./sql-error.ts";
 import type { Statement } from "./syntax.ts";

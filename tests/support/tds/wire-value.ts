@@ -1,5 +1,4 @@
-import type { ByteReader } from "./bytes.ts";
-import { ByteWriter } from "./bytes.ts";
+import { type ByteReader, ByteWriter } from "./bytes.ts";
 import { collationBytes, collationOf, decodeCodePage, defaultCollation, encodeCodePage } from "./collation.ts";
 import { decimalText, isVariant, parseDecimal } from "./convert.ts";
 import { day1900, formatMoment, type Moment, parseMoment, toLocal, toUTC } from "./date-time.ts";

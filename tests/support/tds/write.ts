@@ -6,8 +6,7 @@ import { assignments, countError, type Given, insertColumns, insertValues, updat
 import { type CompileContext, type Env, noScope, type QueryContext, type Scope } from "./scope.ts";
 import { SQLError } from "./sql-error.ts";
 import type { Expression, MergeAction, Write } from "./syntax.ts";
-import type { Table } from "./table.ts";
-import { type Row } from "./table.ts";
+import type { Row, Table } from "./table.ts";
 
 /** Runs a statement that writes, whole or not at all. */
 export function write(statement: Write, context: QueryContext, session: Session): Written {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JSONSchema } from "../../../src/llm/providers/base.ts";
+import type { JSONSchema } from "../../../src/json/json-schema.ts";
 import { AnswerMaker } from "../../../src/testing/simulator/answers.ts";
 import type { ChatRequest } from "../../../src/testing/simulator/chat-request.ts";
 import { drawsFor } from "../../../src/testing/simulator/request-hash.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ChatMessage } from "../../../src/llm/providers/base.ts";
+import type { ChatMessage } from "../../../src/contracts/provider.ts";
 import { faultFor, faultNames, type SimulatorFaults } from "../../../src/testing/simulator/faults.ts";
 import { drawsFor } from "../../../src/testing/simulator/request-hash.ts";
 

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { OptionError, RowError, SourceError } from "../../../src/core/exceptions.ts";
+import { OptionError } from "../../../src/errors/option.ts";
+import { RowError } from "../../../src/errors/llm-etl-error.ts";
+import { SourceError } from "../../../src/errors/source.ts";
 import { readLabels } from "../../../src/testing/simulator/labelled-csv.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 

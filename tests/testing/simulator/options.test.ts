@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OptionError } from "../../../src/core/exceptions.ts";
+import { OptionError } from "../../../src/errors/option.ts";
 import { checkSimulatorChanges, checkSimulatorOptions } from "../../../src/testing/simulator/options.ts";
 
 test("an option that is unknown or wrong is refused, with what was expected and what was given", () => {

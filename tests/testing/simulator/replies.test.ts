@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { serviceError } from "../../../src/llm/service-error.ts";
+import { serviceError } from "../../../src/llm/chat-completions/service-error.ts";
 import * as replies from "../../../src/testing/simulator/replies.ts";
 
 const settings = { credential: "c", endpoint: "e", deployment: "d" };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
-import { AnswerSampler } from "../../../src/llm/sample-answer.ts";
+import { AnswerSampler } from "../../../src/llm/mock/sample-answer.ts";
 import { toSampleable } from "../../../src/testing/simulator/sampleable-schema.ts";
 import { toStrictSchema } from "../../../src/validation/strict-schema.ts";
 import { randomSchema } from "../../support/random-schema.ts";

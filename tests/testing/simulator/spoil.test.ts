@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
-import { AnswerSampler } from "../../../src/llm/sample-answer.ts";
+import { AnswerSampler } from "../../../src/llm/mock/sample-answer.ts";
 import { drawsFor } from "../../../src/testing/simulator/request-hash.ts";
 import { cutJSON, placesIn, putOutOfEnum, putOutOfRange } from "../../../src/testing/simulator/spoil.ts";
 import { toStrictSchema } from "../../../src/validation/strict-schema.ts";

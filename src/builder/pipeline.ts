@@ -1,0 +1,105 @@
+import { checkAdmission } from "../llm/limits/options.ts";
+import type { Sink } from "../contracts/sink.ts";
+import type { Step } from "../contracts/step.ts";
+import { type CheckOptions, checkPipeline } from "../check/check.ts";
+import type { CheckReport } from "../check/report.ts";
+import { OptionError } from "../errors/option.ts";
+import { checkOptions, hasFunctions, type OptionCheck } from "../errors/options.ts";
+import { pipelineChecks, type PipelineOptions, type ReplayOptions, type RunOptions } from "../pipeline/options.ts";
+import type { ReplayReport, RunReport } from "../contracts/report.ts";
+import { replayPipeline, runPipeline } from "../pipeline/run.ts";
+import { journalPathOf, requireOwnFiles } from "../pipeline/run-files.ts";
+import type { GlobalState, SinkState } from "../engine/state.ts";
+import { describeTarget, type TargetDescription } from "../table/description.ts";
+
+/** A pipeline with its sink: ready to run, as often as you like. */
+export interface RunnablePipeline {
+  readonly name: string;
+  /** The journal's absolute path; null where it is off. */
+  readonly journalPath: string | null;
+  /**
+   * Takes every row from the source to the sink. Resolves to the report, also when rows failed or the run was stopped:
+   * `status`, `error` and `exitCode` say so.
+   *
+   * @throws {LLMEtlError} if the run is refused before the first row: an option, a setting or a target that does not fit
+   */
+  readonly run: (options?: RunOptions) => Promise<RunReport>;
+  /**
+   * Takes the rows of a dead letter file to the sink, by what its last line on each row holds. Rows that are written leave
+   * the file, as do those that a run has written since; the others stay, with their new cause. The file as it was is
+   * kept beside it.
+   *
+   * @throws {LLMEtlError} if the replay is refused before the first row: as a run, or for a sink that keeps no rows, a
+   * pipeline without a journal, or a file that can't be read
+   */
+  readonly replay: (options?: ReplayOptions) => Promise<ReplayReport>;
+  /**
+   * Looks at all that a run looks at before its first call, and says every problem it finds: settings, packages,
+   * variables, the source and its first row, the target and its limits, the files of a run, and each step's prompt for
+   * that row. Nothing is written, and no call is made without `ping`. Steps without a model run on that row.
+   *
+   * @throws {OptionError} for a wrong option
+   */
+  readonly check: (options?: CheckOptions) => Promise<CheckReport>;
+  /** What the target has to hold, as far as column map and schemas tell: nothing is connected to. */
+  readonly describeTarget: () => TargetDescription;
+}
+
+type AnyStep = Step<never, string, unknown>;
+
+/**
+ * Rows from a source, through steps, to a sink. Immutable: `step` and `to` return new objects, and each step sees the
+ * row and what the steps before it added.
+ */
+export class Pipeline<Row extends object, Processed extends object = object> {
+  readonly #options: PipelineOptions<Row>;
+  #steps: readonly AnyStep[] = [];
+
+  /** @throws {OptionError} for an option that is unknown or has a wrong value */
+  constructor(options: PipelineOptions<Row>) {
+    checkOptions("Pipeline", options, pipelineChecks);
+    if (options.deadLetterPath !== undefined && options.onRowError !== "dead_letter") {
+      throw new OptionError("Pipeline", "deadLetterPath", 'is only used with onRowError: "dead_letter"');
+    }
+    if (options.journalPath !== undefined && options.journal === "off") {
+      throw new OptionError("Pipeline", "journalPath", 'is not used with journal: "off"');
+    }
+    requireOwnFiles(options);
+    if (options.admission !== undefined) checkAdmission(options.admission);
+    this.#options = options;
+  }
+
+  /** Adds a step. Its output stands in `state.processed` under its output key, for the steps after it and the sink. */
+  step<const Key extends string, Out>(
+    step: Step<GlobalState<Row, Processed>, Key extends keyof Processed ? never : Key, Out>,
+  ): Pipeline<Row, Processed & { readonly [Name in Key]: Out }> {
+    if (!isStep.fits(step)) throw new OptionError("Pipeline", "step", `expected ${isStep.expected}`);
+    for (const other of this.#steps) {
+      if (other.name === step.name) throw new OptionError("Pipeline", "step", `two steps are named "${step.name}"`);
+      if (other.outputKey === step.outputKey) {
+        throw new OptionError("Pipeline", "step", `two steps have the output key "${step.outputKey}"`);
+      }
+    }
+    const next = new Pipeline<Row, Processed & { readonly [Name in Key]: Out }>(this.#options);
+    next.#steps = [...this.#steps, step];
+    return next;
+  }
+
+  /** Ends in a sink. */
+  to(sink: Sink<SinkState<Row, Processed>>): RunnablePipeline {
+    if (!isSink.fits(sink)) throw new OptionError("Pipeline", "to", `expected ${isSink.expected}`);
+    const options = this.#options;
+    const definition = { options, steps: this.#steps, sink };
+    return {
+      name: options.name,
+      journalPath: options.journal === "off" ? null : journalPathOf(options),
+      run: async (runOptions) => await runPipeline(definition, runOptions),
+      replay: async (replayOptions) => await replayPipeline(definition, replayOptions),
+      check: async (given) => await checkPipeline(definition, given),
+      describeTarget: () => describeTarget({ source: options.source, steps: definition.steps, sink }),
+    };
+  }
+}
+
+const isStep: OptionCheck = hasFunctions("a step", "run");
+const isSink: OptionCheck = hasFunctions("a sink", "open");

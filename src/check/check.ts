@@ -1,0 +1,193 @@
+import { inspectJournal, type JournalFacts } from "../sqlite/journal/inspection.ts";
+import type { LLMProvider } from "../contracts/provider.ts";
+import type { Sink } from "../contracts/sink.ts";
+import type { AnySource, Parameters, ReadContext, SourceRow } from "../contracts/source.ts";
+import type { Step } from "../contracts/step.ts";
+import { checkEnvironment } from "./environment.ts";
+import { checkFiles } from "./files.ts";
+import { type CheckReport, Findings } from "./report.ts";
+import { checkSteps } from "./steps.ts";
+import { currencyOf } from "../pipeline/currency.ts";
+import { JournalInUseError } from "../errors/journal.ts";
+import { LLMEtlError } from "../errors/llm-etl-error.ts";
+import { SourceError } from "../errors/source.ts";
+import { intake } from "../engine/accept-row.ts";
+import { type LearnedLimits, learnLimits } from "../engine/column-limits.ts";
+import { listItems } from "../errors/name-list.ts";
+import { checkOptions as requireOptions, isBoolean, optional } from "../errors/options.ts";
+import { type PipelineOptions, runChecks } from "../pipeline/options.ts";
+import type { PipelineDefinition } from "../pipeline/definition.ts";
+import { journalPathOf } from "../pipeline/run-files.ts";
+import { SeenKeys } from "../files/key-set.ts";
+import { GlobalState } from "../engine/state.ts";
+import { messageOf, withoutSecrets } from "../errors/thrown.ts";
+import { emptiedTarget } from "../engine/change-detector.ts";
+
+export interface CheckOptions {
+  /** Values for the names in the source's statement, as for a run. */
+  readonly parameters?: Parameters | undefined;
+  /** One real call for each step that asks a model, with the first row's prompt. It costs what it costs. @default false */
+  readonly ping?: boolean | undefined;
+  /** Whether the report has the prompts' messages, which hold the first row's content. @default true */
+  readonly prompts?: boolean | undefined;
+  /** Aborting it ends the check: it then throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+type AnyStep = Step<never, string, unknown>;
+type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
+
+/** Looks at all that a run looks at before its first call: see `RunnablePipeline.check`. */
+export async function checkPipeline(
+  { options, steps, sink }: PipelineDefinition,
+  checkOptions: CheckOptions = {},
+): Promise<CheckReport> {
+  requireOptions("check", checkOptions, {
+    parameters: runChecks.parameters,
+    ping: optional(isBoolean),
+    prompts: optional(isBoolean),
+    signal: runChecks.signal,
+  });
+  const { parameters = {}, ping = false, prompts: areShown = true } = checkOptions;
+  const { signal = new AbortController().signal } = checkOptions;
+  signal.throwIfAborted();
+  const { name, source, onRowError = "fail", maxCost = Infinity, redact = (text: string) => text } = options;
+  const findings = new Findings({ rowErrorStatus: onRowError === "fail" ? "problem" : "warning", signal });
+  const providerOf = (step: AnyStep): LLMProvider => step.llmProvider ?? options.llmProvider;
+  const providers = [...new Set(steps.map(providerOf))];
+  checkEnvironment(findings, [source, ...providers, sink]);
+  await checkProviders(findings, providers, maxCost);
+  const state = await checkSource(findings, source, { parameters, signal });
+  const identity = await findings.attempt("sink", `sink ${sink.name}`, () => sink.identity);
+  const journal = await checkJournal(findings, options, identity);
+  const hasWritten = sink.keepsRows && (journal?.writtenCount ?? 0) > 0;
+  const limits = identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, signal });
+  await checkFiles(findings, options);
+  const prompts = await checkSteps(findings, {
+    pipeline: name,
+    steps,
+    providerOf,
+    limits: limits ?? new Map(),
+    state,
+    ping,
+    show: areShown ? redact : undefined,
+    signal,
+  });
+  const wouldRun = findings.list.every(({ status }) => status !== "problem");
+  return { pipeline: name, wouldRun, findings: findings.list, prompts };
+}
+
+async function checkProviders(findings: Findings, providers: readonly LLMProvider[], maxCost: number): Promise<void> {
+  for (const { name, fingerprint } of providers) {
+    const found = await findings.attempt("providers", `provider ${name}`, () => fingerprint());
+    if (found !== undefined) findings.add("providers", `provider ${name}`, "ok", "its settings are complete");
+  }
+  const currency = await findings.attempt("providers", "prices", () => currencyOf(providers, maxCost));
+  if (currency === undefined) return;
+  findings.add("providers", "prices", "ok", currency ?? "none given, so what a run costs is not known");
+}
+
+/** Reads one row, and takes it on as a run does. Undefined where that can't be done. */
+async function checkSource(findings: Findings, source: AnySource, context: ReadContext): Promise<AnyState | undefined> {
+  const subject = `source ${source.name}`;
+  const row = await findings.attempt("source", subject, async () => await firstRow(source, context));
+  if (row === undefined) return undefined;
+  if (row === null) {
+    findings.add("source", subject, "warning", "it gives no row, so a run has nothing to do");
+    return undefined;
+  }
+  const state = await findings.attempt("source", "first row", async () => await takeOn(row, source));
+  if (state === undefined) return undefined;
+  const columns = Object.entries(state.raw).map(([column, value]) => `${column} (${typeOf(value)})`);
+  findings.add("source", subject, "ok", `row ${row.position} is there: ${listItems(columns)}`);
+  return state;
+}
+
+/** Null where there is none. */
+async function firstRow(source: AnySource, context: ReadContext): Promise<SourceRow | null> {
+  try {
+    for await (const row of source.read(context)) return row;
+    return null;
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (error instanceof LLMEtlError) throw error;
+    throw new SourceError(source.name, withoutSecrets(messageOf(error)), { cause: error });
+  }
+}
+
+async function takeOn(row: SourceRow, source: AnySource): Promise<AnyState> {
+  if ("error" in row) throw row.error;
+  const seen = new SeenKeys();
+  try {
+    const { pk, raw } = await intake(row, source, seen, { pk: null });
+    return new GlobalState({ pk, raw, processed: {}, log: [], startedAt: new Date() });
+  } finally {
+    seen.close();
+  }
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return "NULL";
+  if (typeof value === "string") return "text";
+  if (value instanceof Date) return "date";
+  if (value instanceof Uint8Array) return "bytes";
+  return Array.isArray(value) ? "array" : typeof value;
+}
+
+/** What the journal knows; undefined where there is none. */
+async function checkJournal(
+  findings: Findings,
+  options: Pick<PipelineOptions<object>, "name" | "journal" | "journalPath">,
+  sinkIdentity: string | undefined,
+): Promise<JournalFacts | undefined> {
+  if (options.journal === "off") {
+    findings.add("files", "journal", "ok", "off: no answer is kept, and a run that stops can't be resumed");
+    return undefined;
+  }
+  const path = journalPathOf(options);
+  const facts = await findings.attempt("files", "journal", async () => {
+    return (await inspectJournal(path, sinkIdentity)) ?? null;
+  });
+  if (facts === undefined) return undefined;
+  if (facts === null) {
+    findings.add("files", "journal", "ok", `${path}, which is not there yet`);
+    return undefined;
+  }
+  const { writtenCount, lastRun, holder } = facts;
+  const rows = `${writtenCount} ${writtenCount === 1 ? "row" : "rows"} written to this sink`;
+  const last = lastRun === undefined ? "no run yet" : `last run ${lastRun.startedAt.toISOString()}, ${lastRun.status}`;
+  findings.add("files", "journal", "ok", `${path}: ${rows}; ${last}`);
+  if (holder !== undefined) findings.addError("files", "journal", new JournalInUseError(path, holder));
+  return facts;
+}
+
+interface SinkCheck {
+  readonly steps: readonly AnyStep[];
+  /** Whether the journal knows of rows that were written there. */
+  readonly hasWritten: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Opens the target for a look. What its columns say of the steps' outputs; undefined where that is not known. */
+async function checkSink(
+  findings: Findings,
+  sink: Sink<never>,
+  { steps, hasWritten, signal }: SinkCheck,
+): Promise<LearnedLimits | undefined> {
+  const subject = `sink ${sink.name}`;
+  const session = await findings.attempt("sink", subject, async () => {
+    return await (sink.preflight === undefined ? sink.open({ signal }) : sink.preflight({ signal }));
+  });
+  if (session === undefined) return undefined;
+  findings.add("sink", subject, "ok", `${sink.identity} takes ${listItems(Object.keys(sink.columnMap))}`);
+  try {
+    if (hasWritten) {
+      await findings.attempt("sink", "rows written before", async () => {
+        if ((await session.isEmpty?.()) === true) throw emptiedTarget(sink);
+      });
+    }
+    return await findings.attempt("sink", "columns", () => learnLimits(sink, session.limits ?? {}, steps));
+  } finally {
+    await findings.attempt("sink", subject, async () => await session.close("stopped"));
+  }
+}

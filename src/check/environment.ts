@@ -1,0 +1,79 @@
+import type { Requirements } from "../contracts/requirements.ts";
+import { readFileSync } from "node:fs";
+import { findPackageJSON } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Findings } from "./report.ts";
+import { RunError } from "../errors/llm-etl-error.ts";
+
+/** A source, a provider or a sink. */
+export interface PartWithRequirements {
+  readonly name: string;
+  readonly requirements?: Requirements | undefined;
+}
+
+const oldestNode = [22, 19] as const;
+
+/** Looks for what the parts need: the version of Node, packages, variables. Of a variable only whether it is set. */
+export function checkEnvironment(findings: Findings, parts: readonly PartWithRequirements[]): void {
+  checkNode(findings, process.versions.node);
+  for (const [name, users] of usersOf(parts, ({ packages }) => packages)) checkPackage(findings, name, users);
+  for (const [name, users] of usersOf(parts, ({ environment }) => environment)) checkVariable(findings, name, users);
+  for (const [name] of usersOf(parts, ({ optionalEnvironment }) => optionalEnvironment)) {
+    if (isSet(name)) findings.add("environment", name, "ok", "set");
+  }
+}
+
+export function checkNode(findings: Findings, version: string): void {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const isNewEnough = major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1]);
+  if (isNewEnough) return findings.add("environment", "Node", "ok", version);
+  const problem = `${version}, and ${oldestNode.join(".")} is the oldest that will do: install a newer one`;
+  findings.add("environment", "Node", "problem", problem);
+}
+
+/** By name, the parts that need it, each once. */
+function usersOf(
+  parts: readonly PartWithRequirements[],
+  namesIn: (requirements: Requirements) => readonly string[] | undefined,
+): ReadonlyMap<string, readonly string[]> {
+  const users = new Map<string, string[]>();
+  for (const { name: part, requirements = {} } of parts) {
+    for (const name of namesIn(requirements) ?? []) users.set(name, [...(users.get(name) ?? []), part]);
+  }
+  return new Map([...users].map(([name, all]) => [name, [...new Set(all)]]));
+}
+
+function checkPackage(findings: Findings, name: string, users: readonly string[]): void {
+  const subject = `package ${name}`;
+  const version = versionOf(name);
+  if (version !== undefined) return findings.add("environment", subject, "ok", version);
+  const problem = `not installed, and ${users.join(" and ")} can't do without: npm install ${name}`;
+  findings.addError("environment", subject, new RunError("SETTING_MISSING", problem));
+}
+
+/** From here, where it is loaded; a part that somebody else wrote may load it from the user's project. */
+function versionOf(name: string): string | undefined {
+  for (const base of [import.meta.url, pathToFileURL(join(process.cwd(), "pipeline.ts")).href]) {
+    try {
+      const path = findPackageJSON(name, base);
+      if (path === undefined) continue;
+      const manifest: unknown = JSON.parse(readFileSync(path, "utf8"));
+      if (typeof manifest === "object" && manifest !== null && "version" in manifest) return String(manifest.version);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) throw error;
+    }
+  }
+  return undefined;
+}
+
+function checkVariable(findings: Findings, name: string, users: readonly string[]): void {
+  if (isSet(name)) return findings.add("environment", name, "ok", "set");
+  const state = process.env[name] === undefined ? "not set" : "blank";
+  const problem = `${state}, and ${users.join(" and ")} needs it: set it, or give the option that takes its place`;
+  findings.addError("environment", name, new RunError("SETTING_MISSING", problem));
+}
+
+function isSet(name: string): boolean {
+  return (process.env[name] ?? "").trim() !== "";
+}

@@ -1,0 +1,179 @@
+import type { Prompt } from "../contracts/conversation.ts";
+import { consequenceOf, Ping } from "./ping.ts";
+import { estimatedInputTokens } from "../llm/call/provider-call.ts";
+import type { ChatMessage, LLMProvider } from "../contracts/provider.ts";
+import { Rehearsal } from "./dry-run.ts";
+import type { FieldLimit, Step, StepContext } from "../contracts/step.ts";
+import type { Findings, PingFacts, StepPrompt } from "./report.ts";
+import { LLMEtlError } from "../errors/llm-etl-error.ts";
+import { StepFailedError } from "../errors/step.ts";
+import type { LearnedLimits } from "../engine/column-limits.ts";
+import { listItems } from "../errors/name-list.ts";
+import type { GlobalState } from "../engine/state.ts";
+import { nameOf } from "../errors/thrown.ts";
+
+type AnyStep = Step<never, string, unknown>;
+type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
+
+export interface StepsCheckOptions {
+  readonly pipeline: string;
+  readonly steps: readonly AnyStep[];
+  readonly providerOf: (step: AnyStep) => LLMProvider;
+  readonly limits: LearnedLimits;
+  /** The first row, before its first step; undefined where there is none. */
+  readonly state: AnyState | undefined;
+  readonly ping: boolean;
+  /** What a message is shown as; undefined where none is. */
+  readonly show: ((text: string) => string) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Has each step say what it would ask about the first row: a step without a model runs, one with a model is given a
+ * made-up answer. With `ping` its prompt is asked for real, too, and what comes is only judged.
+ */
+export async function checkSteps(findings: Findings, options: StepsCheckOptions): Promise<readonly StepPrompt[]> {
+  const prompts: StepPrompt[] = [];
+  let { state } = options;
+  let lack = "there is no first row to show it for";
+  for (const step of options.steps) {
+    describe(findings, step, options);
+    if (state === undefined) {
+      findings.add("steps", subjectOf(step), "not checked", lack);
+      continue;
+    }
+    const rehearsal = new Rehearsal();
+    const result = await runStep(step, state, rehearsal, options);
+    const { prompt } = rehearsal;
+    const isMadeUp = prompts.length > 0;
+    if (prompt !== undefined) prompts.push(await check(findings, { step, prompt, state }, options));
+    if ("error" in result) {
+      addFailure(findings, { step, prompt, isMadeUp, error: result.error });
+      state = undefined;
+      lack = `step "${step.name}" gave nothing for the first row`;
+      continue;
+    }
+    if (prompt === undefined) findings.add("steps", subjectOf(step), "ok", "ran on the first row; it asks no model");
+    state = state.with(step.name, step.outputKey, result.output);
+  }
+  return prompts;
+}
+
+/** What is looked at of a step on the first row. */
+function subjectOf({ name, outputSchema }: AnyStep): string {
+  return outputSchema === undefined ? `step ${name}` : `prompt of ${name}`;
+}
+
+/** Whom a step asks and for what; and what the target's columns can hold of it. */
+function describe(findings: Findings, step: AnyStep, { providerOf, limits }: StepsCheckOptions): void {
+  if (step.outputSchema === undefined) return;
+  const fields = Object.keys(step.outputSchema.properties ?? {});
+  findings.add("steps", `step ${step.name}`, "ok", `asks ${providerOf(step).name} for ${listItems(fields)}`);
+  const learned = (limits.get(step.outputKey) ?? []).flatMap(inWords);
+  if (learned.length > 0) findings.add("steps", `limits of ${step.name}`, "ok", learned.join("; "));
+}
+
+function inWords({ path, column, schema: { maxLength, minimum, maximum } }: FieldLimit): string[] {
+  const rules = [
+    ...(maxLength === undefined ? [] : [`at most ${maxLength} characters`]),
+    ...(minimum === undefined ? [] : [`from ${minimum}`]),
+    ...(maximum === undefined ? [] : [`up to ${maximum}`]),
+  ];
+  return rules.length === 0 ? [] : [`${path.join(".")} ${rules.join(" ")} (column ${column})`];
+}
+
+/** Runs a step as a run does. */
+async function runStep(
+  step: AnyStep,
+  state: AnyState,
+  llm: StepContext["llm"],
+  { limits, signal }: StepsCheckOptions,
+): Promise<{ readonly output: unknown } | { readonly error: LLMEtlError }> {
+  try {
+    // The builder's types have matched each step to the state that it is given.
+    return { output: await step.run(state as never, { signal, llm, limits: limits.get(step.outputKey) }) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { error: error instanceof LLMEtlError ? error : new StepFailedError(step.name, error) };
+  }
+}
+
+interface Failure {
+  readonly step: AnyStep;
+  /** Undefined where the step failed before it asked. */
+  readonly prompt: Prompt | undefined;
+  /** Whether the step was given made-up outputs, which may be what it failed for. */
+  readonly isMadeUp: boolean;
+  readonly error: LLMEtlError;
+}
+
+function addFailure(findings: Findings, { step, prompt, isMadeUp, error }: Failure): void {
+  if (error.scope === "run") return findings.addError("steps", subjectOf(step), error);
+  if (prompt === undefined) return findings.addError("steps", subjectOf(step), error, isMadeUp ? "warning" : undefined);
+  const reason = `a made-up answer breaks a rule of its schema (${error.code}), which an answer of a model may not`;
+  findings.add("steps", `output of ${step.name}`, "not checked", reason);
+}
+
+interface Question {
+  readonly step: AnyStep;
+  readonly prompt: Prompt;
+  readonly state: AnyState;
+}
+
+/** What the step would ask; and where that is wanted, what comes of it. */
+async function check(findings: Findings, question: Question, options: StepsCheckOptions): Promise<StepPrompt> {
+  const { step, prompt } = question;
+  const { messages, maxOutputTokens } = prompt;
+  const estimated = estimatedInputTokens(messages);
+  const size = `about ${estimated} input tokens, at most ${maxOutputTokens} output tokens`;
+  findings.add("steps", `prompt of ${step.name}`, "ok", size);
+  return {
+    step: step.name,
+    provider: options.providerOf(step).name,
+    messages: showMessages(findings, messages, options),
+    estimatedInputTokens: estimated,
+    maxOutputTokens,
+    ping: options.ping ? await ping(findings, question, options) : undefined,
+  };
+}
+
+function showMessages(
+  findings: Findings,
+  messages: readonly ChatMessage[],
+  { show }: StepsCheckOptions,
+): readonly ChatMessage[] | undefined {
+  if (show === undefined) return undefined;
+  try {
+    return messages.map(({ role, content }) => ({ role, content: show(content) }));
+  } catch (error) {
+    // What it threw may quote the text.
+    const consequence = "no prompt is shown, and a run with a payload log would stop at its first call";
+    findings.add("steps", "redact", "problem", `it threw ${nameOf(error)}: ${consequence}`);
+    return undefined;
+  }
+}
+
+async function ping(
+  findings: Findings,
+  { step, state }: Question,
+  options: StepsCheckOptions,
+): Promise<PingFacts | undefined> {
+  const { pipeline, providerOf, signal } = options;
+  const subject = `step ${step.name}`;
+  const call = new Ping({ pipeline, step: step.name, provider: providerOf(step), signal });
+  const result = await runStep(step, state, call, options);
+  const { facts } = call;
+  const isValid = !("error" in result);
+  if (facts !== undefined) findings.add("ping", subject, "ok", inShort(facts, isValid));
+  if (isValid) return facts;
+  const statuses = { retry: "warning", row: undefined, run: "problem" } as const;
+  findings.addError("ping", subject, result.error, statuses[consequenceOf(result.error)]);
+  return facts;
+}
+
+function inShort({ model, latencyMs, inputTokens, outputTokens, cost }: PingFacts, isValid: boolean): string {
+  const answer = `${model} ${isValid ? "gave a valid answer" : "answered"} in ${latencyMs} ms`;
+  const tokens = `${inputTokens} input tokens, ${outputTokens} output tokens`;
+  if (cost === null) return `${answer}: ${tokens}; its cost is not known, for the provider has no prices`;
+  return `${answer}: ${tokens}, ${Number(cost.amount.toPrecision(3))} ${cost.currency}`;
+}

@@ -1,0 +1,35 @@
+import type { JSONSchema } from "../json/json-schema.ts";
+import type { LLMRequest, LLMResponse } from "./provider.ts";
+import type { Lineage } from "./state.ts";
+
+/** What a step renders for a row: the request, but for what only the run knows. */
+export interface Prompt extends Omit<LLMRequest, "cacheKey"> {
+  /**
+   * The schema with what the target can hold, which is sent instead of the other. It is no part of the fingerprint: a
+   * stored answer that fits is as good.
+   */
+  readonly limitedSchema?: JSONSchema | undefined;
+  /** The first 16 hexadecimal digits of the SHA-256 of all that is equal for every row. */
+  readonly promptHash: string;
+}
+
+/** One step asking about one row. */
+export interface Conversation {
+  /**
+   * The answer to one prompt. An answer that was cut off for its length is asked for once more, with twice the tokens.
+   * `issueCount` says how many issues the answer had that this prompt is a re-ask about; 0 for a first one.
+   *
+   * @throws {ProviderError} if no answer came, or none that can be read (refused, filtered, cut off twice)
+   */
+  readonly ask: (prompt: Prompt, issueCount: number) => Promise<LLMResponse>;
+  /** Answers had so far after the first, also those that failed, and those that the journal had. */
+  readonly retryCount: number;
+  /** What the calls so far were and cost; null before the first answer. */
+  readonly lineage: Lineage | null;
+}
+
+/** What the engine sees of it. */
+export interface RowConversation extends Conversation {
+  /** Lets the journal forget the answers had so far: they led to no output, and the next run is to ask anew. */
+  readonly forget: () => Promise<void>;
+}

@@ -1,0 +1,72 @@
+import type { JSONSchema } from "../json/json-schema.ts";
+import type { Requirements } from "./requirements.ts";
+import type { Prices } from "./prices.ts";
+
+export interface ChatMessage {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
+}
+
+/** One question to a model. Everything static stands first and is byte-identical for every row of a step. */
+export interface LLMRequest {
+  readonly messages: readonly ChatMessage[];
+  /** What the answer must be: one JSON object. */
+  readonly schema: { readonly name: string; readonly json: JSONSchema };
+  /** 0 to 2. Left out where a model takes none. */
+  readonly temperature?: number | undefined;
+  /** The most tokens that the answer may have; it counts against a quota when the request arrives. */
+  readonly maxOutputTokens: number;
+  /**
+   * How many times its usual length the answer may have: 2 after one was cut off. `maxOutputTokens` has it already; a
+   * provider that adds tokens of its own, for reasoning, multiplies these by it. @default 1
+   */
+  readonly lengthFactor?: number | undefined;
+  /** Equal for requests that share a prefix, so that the service can route them to a warm cache. */
+  readonly cacheKey: string;
+}
+
+/** In tokens. `cachedTokens` are part of `inputTokens`, `reasoningTokens` part of `outputTokens`. */
+export interface TokenUsage {
+  readonly inputTokens: number;
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+  readonly reasoningTokens: number;
+}
+
+/** What the service says is left of its limits: advice, for some services show a slice of a minute. */
+export interface RateLimit {
+  readonly remainingRequests?: number | undefined;
+  readonly remainingTokens?: number | undefined;
+}
+
+export interface LLMResponse {
+  /** The answer as it came. For a refusal, what the model said instead. */
+  readonly text: string;
+  readonly finishReason: "stop" | "length" | "content_filter" | "refusal";
+  readonly model: string;
+  readonly usage: TokenUsage;
+  readonly requestId?: string | undefined;
+  readonly rateLimit?: RateLimit | undefined;
+}
+
+/** What a deployment was given: calls are then paced to it. */
+export interface Quota {
+  /** Requests per minute. */
+  readonly rpm?: number | undefined;
+  /** Tokens per minute, of prompts and the most that their answers may have. */
+  readonly tpm?: number | undefined;
+}
+
+/** Who answers. */
+export interface LLMProvider {
+  readonly name: string;
+  readonly quota?: Quota | undefined;
+  /** What its tokens cost; without it, a run's cost is unknown. */
+  readonly prices?: Prices | undefined;
+  /** What `check` is to look for. */
+  readonly requirements?: Requirements | undefined;
+  /** Every resolved setting that can change an answer, as text; no secret. */
+  readonly fingerprint: () => string;
+  /** One attempt, no retry. Throws {@link ProviderError}; ends within moments when the signal aborts. */
+  readonly complete: (request: LLMRequest, signal: AbortSignal) => Promise<LLMResponse>;
+}

@@ -1,0 +1,74 @@
+import type { Requirements } from "./requirements.ts";
+
+/** Per column of the target, a function of the finished state. The engine maps; the sink sees values only. */
+export type ColumnMap<State, Column extends string = string> = Readonly<Record<Column, (state: State) => unknown>>;
+export type ColumnValues = Readonly<Record<string, unknown>>;
+
+/** Why a value can't be written. `message` holds no content, `detail` does. */
+export interface Violation {
+  readonly column: string;
+  readonly message: string;
+  readonly detail: string;
+}
+
+/** What a column can hold, told before a value is there. */
+export interface ColumnLimit {
+  /** In the words of JSON Schema, for the model to heed. */
+  readonly schema: { readonly maxLength?: number; readonly minimum?: number; readonly maximum?: number };
+  /** Why the column can't hold a value; undefined where it can. */
+  readonly problemOf: (value: unknown) => Omit<Violation, "column"> | undefined;
+}
+
+export interface SinkContext {
+  /** Aborted when the run gives up; an open or a write that waits ends within moments. */
+  readonly signal: AbortSignal;
+}
+
+/** Where rows go. */
+export interface Sink<State> {
+  readonly name: string;
+  /** What is written to, however it is spelt: server, database and table, or the absolute path. */
+  readonly identity: string;
+  /** Whether what was written stays for the next run: a table's rows do, a file written anew each run does not. */
+  readonly keepsRows: boolean;
+  /** Whether rows must arrive in the source's order. It costs waiting: see `CSVSink`. @default false */
+  readonly preserveOrder?: boolean | undefined;
+  readonly columnMap: ColumnMap<State>;
+  /** Of a sink that writes to a table: its name, as it was given. */
+  readonly targetTable?: string | undefined;
+  /** The columns by which rows are found; none where rows are only added. */
+  readonly mergeKeys?: readonly string[] | undefined;
+  /** What becomes of the rows that are there: `merge`, `update`, `insert` or the like. */
+  readonly strategy?: string | undefined;
+  /** What `check` is to look for. */
+  readonly requirements?: Requirements | undefined;
+  /** The preflight: refuses a target that does not fit, before the first row is read. */
+  readonly open: (context: SinkContext) => Promise<SinkSession>;
+  /**
+   * The same preflight for `check`, which leaves everything as it was: needed where `open` makes or changes something.
+   * @default `open`, and then `close("stopped")`
+   */
+  readonly preflight?: ((context: SinkContext) => Promise<Omit<SinkSession, "write">>) | undefined;
+}
+
+export interface SinkSession {
+  /** By column of the column map, what it can hold. They reach back to what a model is asked for. */
+  readonly limits?: Readonly<Record<string, ColumnLimit>>;
+  /**
+   * What tells the row from all others in the target: of two rows with equal keys the later one replaces the other.
+   * @default its primary key, also where this gives undefined
+   */
+  readonly keyOf?: (values: ColumnValues) => string | undefined;
+  /** Whether the target has no row at all: asked where earlier runs wrote to it. A sink that keeps rows has it. */
+  readonly isEmpty?: () => Promise<boolean>;
+  /** Whether the target has a row with the key in these values (without keys, any): asked of some unchanged rows. */
+  readonly holds?: (values: ColumnValues) => Promise<boolean>;
+  /** The last guard before the write, for one row: what the target could not hold. */
+  readonly check?: (values: ColumnValues) => readonly Violation[];
+  /**
+   * Writes a batch: all or nothing, and idempotent by key. One at a time. Throws `SinkDataError` where
+   * the data is to blame: the engine then halves the batch until the bad rows stand alone.
+   */
+  readonly write: (batch: readonly ColumnValues[]) => Promise<void>;
+  readonly close: (outcome: "completed" | "stopped") => Promise<void>;
+}

@@ -1,0 +1,65 @@
+import type { Requirements } from "./requirements.ts";
+import type { RowError } from "../errors/llm-etl-error.ts";
+
+/** A value that a source's statement can be given under a name. */
+export type ParameterValue = string | number | bigint | boolean | Date | Uint8Array | null;
+export type Parameters = Readonly<Record<string, ParameterValue>>;
+
+export interface ReadContext {
+  /** Aborted when the run wants no more rows; reading ends within moments. */
+  readonly signal: AbortSignal;
+  /** Given at run time; they win over the source's own. A source that takes none refuses any. */
+  readonly parameters: Parameters;
+}
+
+export interface CountContext extends ReadContext {
+  /** More rows than this need not be counted. Infinity where all are wanted. */
+  readonly limit: number;
+}
+
+/** What is wrong with one row is yielded; what is wrong with the source is thrown, and ends it. */
+export type SourceRow =
+  | { readonly position: number; readonly raw: Readonly<Record<string, unknown>> }
+  | { readonly position: number; readonly error: RowError; readonly raw?: unknown };
+
+/** Where rows come from: read lazily, in order, with back-pressure. */
+export interface Source<Row extends object> {
+  readonly name: string;
+  readonly primaryKeyColumn: keyof Row & string;
+  /** Applied to each row by the engine, in one place. */
+  readonly schema?: RowSchema<Row> | undefined;
+  /** What `check` is to look for. */
+  readonly requirements?: Requirements | undefined;
+  /** Rows in the source's order; `position` counts them from 1. Each call reads anew. */
+  readonly read: (context: ReadContext) => AsyncIterable<SourceRow>;
+  /**
+   * How many rows `read` would give: for progress only, and asked while it reads. Undefined where that can't be told; where
+   * it throws, the run goes on without.
+   */
+  readonly count?: (context: CountContext) => Promise<number | undefined>;
+}
+
+/** A source whose row type does not matter. */
+export type AnySource = Omit<Source<object>, "primaryKeyColumn"> & { readonly primaryKeyColumn: string };
+
+/**
+ * The slice of the Standard Schema interface (https://standardschema.dev, version 1) that is used here:
+ * Zod, Valibot and ArkType schemas fit it.
+ */
+export interface RowSchema<Row> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Row> | Promise<SchemaResult<Row>>;
+    readonly types?: { readonly input: unknown; readonly output: Row } | undefined;
+  };
+}
+
+export type SchemaResult<Row> =
+  | { readonly value: Row; readonly issues?: undefined }
+  | {
+      readonly issues: readonly {
+        readonly message: string;
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+      }[];
+    };

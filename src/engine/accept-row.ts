@@ -1,0 +1,155 @@
+import type { z } from "zod";
+import type { AnySource, RowSchema, SchemaResult } from "../contracts/source.ts";
+import { LLMEtlError } from "../errors/llm-etl-error.ts";
+import { PrimaryKeyError, RowSchemaError } from "../errors/source.ts";
+import { foreignWording, valueAt, type Wording, wordingOf } from "../errors/wording.ts";
+import { kindOf } from "../errors/kind-of.ts";
+import type { SeenKeys } from "../files/key-set.ts";
+import { nameOf, textOf } from "../errors/thrown.ts";
+
+/** A row as a source yields it. */
+export interface ReadRow {
+  readonly position: number;
+  readonly raw: unknown;
+}
+
+/** A row that the run takes on: its key, and what the schema made of it, frozen. */
+export interface TakenRow {
+  readonly pk: string;
+  readonly raw: Readonly<object>;
+}
+
+/**
+ * Takes a row on: applies the source's schema, and finds the key in what comes out of it. `passage` is given the key as
+ * soon as one is known: that of the row as it was read, then that of the schema's output.
+ *
+ * @throws {PrimaryKeyError} if the key is missing, NULL or blank (in the row as it was read, before the schema sees it,
+ * or in the schema's output), is no single value, or was seen in an earlier row
+ * @throws {RowSchemaError} if the schema refuses the row, with path, expected and got for each issue; or if it throws
+ */
+export async function intake(
+  { position, raw }: ReadRow,
+  { primaryKeyColumn: column, schema }: Pick<AnySource, "primaryKeyColumn" | "schema">,
+  seen: SeenKeys,
+  passage: { pk: string | null },
+): Promise<TakenRow> {
+  let row: unknown = raw;
+  if (schema !== undefined) {
+    passage.pk = readKey(position, column, () => keyBeforeSchema(raw, column, position)) ?? null;
+    row = await applySchema(schema, raw, position);
+  }
+  const pk = readKey(position, column, () => primaryKeyOf(row, column, position));
+  passage.pk = pk;
+  refuseDuplicate(seen, pk, column, position);
+  return { pk, raw: freeze(row, position) };
+}
+
+/** Reads a key; a row that throws when it is looked at (a getter, a Proxy) has none. */
+function readKey<Key>(position: number, column: string, read: () => Key): Key {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof LLMEtlError) throw error;
+    const problem = `row ${position}: the primary key "${column}" can't be read: the row threw`;
+    throw new PrimaryKeyError("PRIMARY_KEY_MISSING", `${problem} ${nameOf(error)}`, {
+      cause: error,
+      detail: `${problem} ${textOf(error)}`,
+    });
+  }
+}
+
+/** The key of a row that a schema has yet to see, which may rename, trim or make it; undefined if there is none so far. */
+function keyBeforeSchema(row: unknown, column: string, position: number): string | undefined {
+  if (!isIndexable(row) || !(column in row)) return undefined;
+  const value = row[column];
+  const isEmpty = value === null || (typeof value === "string" && value.trim() === "");
+  return isEmpty ? primaryKeyOf(row, column, position) : keyText(value);
+}
+
+/** The primary key of a row as text: dates as ISO 8601, bytes as hexadecimal digits. */
+function primaryKeyOf(row: unknown, column: string, position: number): string {
+  const value = isIndexable(row) ? row[column] : undefined;
+  const key = keyText(value);
+  if (key !== undefined) return key;
+  const found = typeof value === "string" ? "is blank" : value === null ? "is NULL" : `is ${kindOf(value)}`;
+  const problem = isIndexable(row) ? found : `is nothing, for the row is ${kindOf(row)}`;
+  throw new PrimaryKeyError(
+    "PRIMARY_KEY_MISSING",
+    `row ${position}: the primary key "${column}" ${problem}; a row without a key can't be found again in the target`,
+  );
+}
+
+function keyText(value: unknown): string | undefined {
+  if (typeof value === "string") return value.trim() === "" ? undefined : value;
+  if (typeof value === "bigint" || typeof value === "boolean" || Number.isFinite(value)) return String(value);
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
+  if (value instanceof Uint8Array && value.byteLength > 0) return Buffer.from(value).toString("hex");
+  return undefined;
+}
+
+function refuseDuplicate(seen: SeenKeys, pk: string, column: string, position: number): void {
+  const first = seen.add(pk, position);
+  if (first === undefined) return;
+  throw new PrimaryKeyError(
+    "PRIMARY_KEY_DUPLICATE",
+    `row ${position}: the primary key "${column}" = ${JSON.stringify(pk)} was already seen in row ${first}`,
+  );
+}
+
+async function applySchema<Row>(schema: RowSchema<Row>, raw: unknown, position: number): Promise<Row> {
+  try {
+    const validated = schema["~standard"].validate(raw);
+    // An await for every row would cost a turn each.
+    const result: SchemaResult<Row> = validated instanceof Promise ? await validated : validated;
+    if (result.issues === undefined) return result.value;
+    throw refusal(schema["~standard"].vendor, result.issues, raw, position);
+  } catch (error) {
+    if (error instanceof RowSchemaError) throw error;
+    throw new RowSchemaError(`row ${position}: the schema threw ${nameOf(error)}`, {
+      cause: error,
+      detail: `row ${position}: the schema threw ${textOf(error)}`,
+    });
+  }
+}
+
+type Issue = NonNullable<Extract<SchemaResult<unknown>, { issues: readonly unknown[] }>["issues"]>[number];
+
+const maxIssues = 10;
+
+function refusal(vendor: string, issues: readonly Issue[], raw: unknown, position: number): RowSchemaError {
+  const wordings = issues.slice(0, maxIssues).map((issue) => wordingAt(vendor, issue, raw));
+  return new RowSchemaError(`row ${position}: ${wordings.map(({ message }) => message).join("; ")}`, {
+    detail: `row ${position}: ${wordings.map(({ detail }) => detail).join("; ")}`,
+  });
+}
+
+/** In our own words where the issue is one of Zod's own kinds: the sentence of a rule may quote the cell. */
+function wordingAt(vendor: string, issue: Issue, raw: unknown): Wording {
+  const path = (issue.path ?? []).map((part) => (typeof part === "object" ? part.key : part));
+  const value = valueAt(raw, path);
+  const where = path.length === 0 ? "the row" : path.map(String).join(".");
+  const { message, detail } = isZodIssue(vendor, issue)
+    ? wordingOf(issue, value)
+    : foreignWording(issue.message, value);
+  return { message: `${where}: ${message}`, detail: `${where}: ${detail}` };
+}
+
+/** Zod gives its issues as they are: Standard Schema asks for no more than message and path. */
+function isZodIssue(vendor: string, issue: object): issue is z.core.$ZodIssue {
+  return vendor === "zod" && "code" in issue && typeof issue.code === "string";
+}
+
+/** A row that no one can change any more: steps see what the source gave. */
+function freeze(row: unknown, position: number): Readonly<object> {
+  try {
+    return Object.freeze(Object(row));
+  } catch (error) {
+    throw new RowSchemaError(`row ${position}: can't be frozen (${nameOf(error)}); a row must be a plain object`, {
+      cause: error,
+    });
+  }
+}
+
+function isIndexable(value: unknown): value is Readonly<Record<PropertyKey, unknown>> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,144 @@
+import { hash } from "node:crypto";
+import type { BadRow, Journal, WrittenRow } from "../contracts/journal.ts";
+import type { ColumnValues, Sink, SinkSession } from "../contracts/sink.ts";
+import { mapColumns, refuseMisfits } from "./column-map.ts";
+import { TargetError } from "../errors/sink.ts";
+import { reversible, toJSONValue } from "../json/json.ts";
+import { GlobalState, SinkState } from "./state.ts";
+import type { Lineage } from "../contracts/state.ts";
+
+type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
+type RowLineage = Readonly<Record<string, Lineage | null>>;
+
+/** A row as the sink is to see it. */
+export interface MappedRow {
+  readonly values: ColumnValues;
+  /** Whether the target holds these very values since an earlier write. */
+  readonly isUnchanged: boolean;
+  /** What is to be remembered once the row is written; undefined where nothing is. */
+  readonly record: WrittenRow | undefined;
+}
+
+/** Unchanged rows are looked for in the target: the first, second, fourth, eighth, and then one in so many. */
+const lookEvery = 1024;
+
+/** Knows what earlier runs wrote to the sink, so that a row whose values did not change is not written again. */
+export class WrittenRows {
+  readonly #sink: Sink<never>;
+  readonly #runId: string;
+  /** Undefined where there is none, or where the sink keeps no rows from run to run. */
+  readonly #journal: Journal | undefined;
+  #session: SinkSession | undefined;
+  #unchangedCount = 0;
+  #looking: Promise<void> | undefined;
+
+  constructor({ sink, runId, journal }: { sink: Sink<never>; runId: string; journal: Journal | undefined }) {
+    this.#sink = sink;
+    this.#runId = runId;
+    this.#journal = sink.keepsRows ? journal : undefined;
+  }
+
+  /**
+   * Forgets what was written where everything is to be written `fresh`.
+   *
+   * @throws {TargetError} if rows were written to the target, and it is empty
+   */
+  async begin(session: SinkSession, fresh: boolean): Promise<void> {
+    const { identity } = this.#sink;
+    this.#session = session;
+    if (this.#journal === undefined) return;
+    if (fresh) return await this.#journal.forgetRows(identity);
+    if (session.isEmpty === undefined || !(await this.#journal.hasWrittenRows(identity))) return;
+    if (await session.isEmpty()) throw emptiedTarget(this.#sink);
+  }
+
+  /**
+   * Maps a row: with the facts of its last write (its time, its lineage), so that columns which show them stay as they
+   * are; where the values differ nonetheless, with those of now.
+   *
+   * @throws {ColumnMapError} if a function of the map throws or returns a promise
+   * @throws {ValueError} if the sink says that the target can't hold a value
+   * @throws {TargetError} if the target turns out not to hold a row that did not change
+   */
+  async map(state: AnyState, lineage: RowLineage): Promise<MappedRow> {
+    const { columnMap, identity } = this.#sink;
+    const before = await this.#journal?.writtenRow(identity, state.pk);
+    if (before !== undefined) {
+      const values = this.#mapAsBefore(state, lineage, before);
+      if (values !== undefined && hashOf(values) === before.valuesHash) {
+        this.#check(values);
+        await this.#confirm(values);
+        return { values, isUnchanged: true, record: undefined };
+      }
+    }
+    const facts = { completedAt: new Date(), run: { id: this.#runId }, lineage };
+    const values = mapColumns(columnMap, new SinkState(state, facts) as never); // the builder's types have matched them
+    this.#check(values);
+    if (this.#journal === undefined) return { values, isUnchanged: false, record: undefined };
+    const { completedAt } = facts;
+    const { pk, startedAt } = state;
+    const targetKey = this.#session?.keyOf?.(values) ?? pk;
+    const record = { pk, targetKey, valuesHash: hashOf(values), runId: this.#runId, startedAt, completedAt, lineage };
+    return { values, isUnchanged: false, record };
+  }
+
+  async keep(records: readonly (WrittenRow | undefined)[]): Promise<void> {
+    const rows = records.filter((record) => record !== undefined);
+    if (rows.length > 0) await this.#journal?.keepWrittenRows(this.#sink.identity, rows);
+  }
+
+  async keepBad(row: BadRow): Promise<void> {
+    await this.#journal?.keepBadRow(this.#sink.identity, row);
+  }
+
+  #mapAsBefore(state: AnyState, lineage: RowLineage, before: WrittenRow): ColumnValues | undefined {
+    const { completedAt, startedAt, runId } = before;
+    const facts = { completedAt, run: { id: runId }, lineage: { ...lineage, ...before.lineage } };
+    const stateThen = new SinkState(new GlobalState({ ...state, startedAt }), facts);
+    try {
+      return mapColumns(this.#sink.columnMap, stateThen as never); // likewise
+    } catch {
+      return undefined; // with the facts of now it throws again, or the row has changed
+    }
+  }
+
+  #check(values: ColumnValues): void {
+    if (this.#session !== undefined) refuseMisfits(this.#sink.name, this.#session, values);
+  }
+
+  /** Looks for some rows in the target; the rows after one of these wait for what was found. */
+  async #confirm(values: ColumnValues): Promise<void> {
+    this.#unchangedCount += 1;
+    const count = this.#unchangedCount;
+    if (count % lookEvery === 0 || (count < lookEvery && Number.isInteger(Math.log2(count)))) {
+      this.#looking = this.#lookFor(values);
+    }
+    await this.#looking;
+  }
+
+  async #lookFor(values: ColumnValues): Promise<void> {
+    if ((await this.#session?.holds?.(values)) ?? true) return;
+    throw new TargetError(this.#sink.name, `a row is missing in ${this.#sink.identity}, although ${lost}`);
+  }
+}
+
+/** Why a run is refused whose journal knows rows of a target that is empty. */
+export function emptiedTarget({ name, identity }: Pick<Sink<never>, "name" | "identity">): TargetError {
+  return new TargetError(name, `${identity} is empty, but ${lost}`);
+}
+
+const lost =
+  "the journal has rows that were written there: the table was emptied, restored or swapped for another. " +
+  "If that was meant, run once with fresh: true (--fresh): every row is written again, and no answer is paid for twice";
+
+/** A hash of the values by column name. NULL is a value, and a text is not the number or date that it spells. */
+function hashOf(values: ColumnValues): string {
+  const columns = Object.keys(values).toSorted();
+  const content = columns.map((column) => [column, contentOf(values[column])]);
+  return hash("sha256", JSON.stringify(content), "hex");
+}
+
+function contentOf(value: unknown): unknown {
+  if (typeof value === "number" && !Number.isFinite(value)) return { $number: String(value) }; // JSON has none of these
+  return toJSONValue(value, reversible) ?? null;
+}

@@ -1,0 +1,50 @@
+import type { FieldLimit, Step } from "../contracts/step.ts";
+import type { ColumnLimit, ColumnMap } from "../contracts/sink.ts";
+import type { JSONSchema } from "../json/json-schema.ts";
+import { TargetError } from "../errors/sink.ts";
+import { recordColumns } from "./traced-paths.ts";
+
+/** By output key, the limits that a step's output has to keep. */
+export type LearnedLimits = ReadonlyMap<string, readonly FieldLimit[]>;
+
+/**
+ * What the target's columns say of the steps' outputs: a limit passes to the field that a column shows unchanged, if the
+ * step's schema has that field.
+ *
+ * @throws {TargetError} if a field has a choice that its column can't hold: no answer could be written that takes it
+ */
+export function learnLimits(
+  sink: { readonly name: string; readonly columnMap: ColumnMap<never> },
+  limits: Readonly<Record<string, ColumnLimit>>,
+  steps: readonly Pick<Step<never, string, unknown>, "name" | "outputKey" | "outputSchema">[],
+): LearnedLimits {
+  const learned = new Map<string, FieldLimit[]>();
+  for (const [column, [root, outputKey = "", ...path]] of recordColumns(sink.columnMap)) {
+    const limit = limits[column];
+    const step = steps.find((one) => one.outputKey === outputKey);
+    const field = fieldAt(step?.outputSchema, path);
+    if (root !== "processed" || limit === undefined || step === undefined || field === undefined) continue;
+    for (const choice of field.enum ?? []) {
+      const problem = limit.problemOf(choice);
+      if (problem === undefined || choice === null) continue;
+      const advice = "widen the column, or shorten the choice";
+      throw new TargetError(
+        sink.name,
+        `the column "${column}" can't hold ${JSON.stringify(choice)}, which step "${step.name}" may answer: ${problem.message}; ${advice}`,
+      );
+    }
+    learned.set(outputKey, [...(learned.get(outputKey) ?? []), { ...limit, path, column }]);
+  }
+  return learned;
+}
+
+/** The schema of a field, as far as the path leads through objects. */
+function fieldAt(schema: JSONSchema | undefined, path: readonly string[]): JSONSchema | undefined {
+  let node = schema;
+  for (const name of path) {
+    const child = node?.properties?.[name];
+    if (typeof child !== "object") return undefined;
+    node = child;
+  }
+  return path.length === 0 ? undefined : node;
+}

@@ -1,0 +1,47 @@
+import type { ColumnMap, ColumnValues, SinkSession, Violation } from "../contracts/sink.ts";
+import { ColumnMapError, SinkError, ValueError } from "../errors/sink.ts";
+import { LLMEtlError } from "../errors/llm-etl-error.ts";
+import { nameOf } from "../errors/thrown.ts";
+
+/**
+ * What a finished row puts into each column.
+ *
+ * @throws {ColumnMapError} if a function of the map throws or returns a promise
+ */
+export function mapColumns<State>(columnMap: ColumnMap<State>, state: State): ColumnValues {
+  return Object.fromEntries(Object.entries(columnMap).map(([column, read]) => [column, valueOf(column, read, state)]));
+}
+
+function valueOf<State>(column: string, read: (state: State) => unknown, state: State): unknown {
+  let value: unknown;
+  try {
+    value = read(state);
+  } catch (error) {
+    throw error instanceof LLMEtlError ? error : new ColumnMapError(column, error);
+  }
+  if (!(value instanceof Promise)) return value;
+  throw new ColumnMapError(column, new TypeError("returned a promise: do in a TransformStep what has to be awaited"));
+}
+
+/**
+ * @throws {ValueError} naming each column whose value the sink says that the target can't hold
+ * @throws {SinkError} if the sink's check itself throws
+ */
+export function refuseMisfits(sink: string, session: SinkSession, values: ColumnValues): void {
+  const violations = check(sink, session, values);
+  if (violations.length === 0) return;
+  throw new ValueError(
+    violations.map(({ column, message }) => `${column}: ${message}`).join("; "),
+    violations.map(({ column, detail }) => `${column}: ${detail}`).join("; "),
+  );
+}
+
+function check(sink: string, session: SinkSession, values: ColumnValues): readonly Violation[] {
+  try {
+    return session.check?.(values) ?? [];
+  } catch (error) {
+    throw error instanceof LLMEtlError
+      ? error
+      : new SinkError(sink, `its check threw ${nameOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,129 @@
+import { setMaxListeners } from "node:events";
+import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
+import { messageOf, withoutSecrets } from "../errors/thrown.ts";
+
+/** How long what was aborted may take to notice, in milliseconds, before the run ends without it. */
+export const abandonAfterMs = 5000;
+
+/**
+ * How a run is stopped: reading ends at once; rows in flight have a grace period; then they are aborted; and what does
+ * not listen to that is abandoned.
+ */
+export class Stopping {
+  readonly #gracePeriodMs: number;
+  readonly #reading = new AbortController();
+  readonly #working = new AbortController();
+  #error: LLMEtlError | null = null;
+  #hasBegun = false;
+  #isAbandoned = false;
+  #timer: NodeJS.Timeout | undefined;
+  #onStop: (() => void) | undefined;
+  #onAbandon: (() => void) | undefined;
+
+  readonly #signals: { readonly signal: AbortSignal; readonly onAbort: () => void }[] = [];
+
+  constructor(gracePeriodMs: number) {
+    this.#gracePeriodMs = gracePeriodMs;
+    setMaxListeners(0, this.#working.signal); // every row in flight may listen
+  }
+
+  /** What ended the run, or null so far. */
+  get error(): LLMEtlError | null {
+    return this.#error;
+  }
+
+  /** Aborted when no more rows are wanted. */
+  get reading(): AbortSignal {
+    return this.#reading.signal;
+  }
+
+  /** Aborted when rows in flight are given up. */
+  get working(): AbortSignal {
+    return this.#working.signal;
+  }
+
+  get isAbandoned(): boolean {
+    return this.#isAbandoned;
+  }
+
+  /** From now on there may be rows in flight, which a stop gives the grace period. */
+  begin(): void {
+    this.#hasBegun = true;
+  }
+
+  /** Stops for an error that ends the run: as it is, or as `wrap` words it. */
+  stopFor(error: unknown, wrap: (problem: string) => LLMEtlError): void {
+    const isOurs = error instanceof LLMEtlError && error.scope === "run";
+    this.stop(isOurs ? error : wrap(withoutSecrets(messageOf(error))));
+  }
+
+  /** Stops when the signal aborts; with `now`, without a grace period, also while one is under way. */
+  listen(signal: AbortSignal | undefined, now: boolean): void {
+    if (signal === undefined) return;
+    const onAbort = (): void => {
+      this.stop(signal.reason);
+      if (now && !this.#working.signal.aborted) this.#giveUp();
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#signals.push({ signal, onAbort });
+    if (signal.aborted) onAbort();
+  }
+
+  endReading(): void {
+    this.#reading.abort();
+  }
+
+  /** The first reason wins, but what ends the run wins over a row that failed. */
+  stop(reason: unknown): void {
+    const error =
+      reason instanceof LLMEtlError ? reason : new RunError("ABORTED", "the run was aborted", { cause: reason });
+    const before = this.#error;
+    if (before === null || (before.scope === "row" && error.scope === "run")) this.#error = error;
+    if (before !== null) return;
+    this.#reading.abort(error);
+    if (this.#hasBegun) this.#timer = setTimeout(() => this.#giveUp(), this.#gracePeriodMs);
+    else this.#giveUp();
+    this.#onStop?.();
+  }
+
+  /** The promise, or undefined as soon as the run stops: a source that hangs does not hang the run. One at a time. */
+  async orStopped<Value>(promise: Promise<Value>): Promise<Value | undefined> {
+    return await new Promise((resolve, reject) => {
+      this.#onStop = () => resolve(undefined);
+      promise.then(resolve, reject);
+      if (this.#error !== null) resolve(undefined);
+    });
+  }
+
+  /** Resolves with the work, or when what is in flight is abandoned. Once. */
+  async orAbandoned(work: Promise<void>): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#onAbandon = resolve;
+      work.then(resolve, reject);
+    });
+  }
+
+  /** Lets go of the timer and the signals. */
+  end(): void {
+    clearTimeout(this.#timer);
+    for (const { signal, onAbort } of this.#signals) signal.removeEventListener("abort", onAbort);
+  }
+
+  #giveUp(): void {
+    clearTimeout(this.#timer);
+    this.#working.abort(this.#error);
+    this.#timer = setTimeout(() => {
+      this.#isAbandoned = true;
+      this.#onAbandon?.();
+    }, abandonAfterMs);
+  }
+}
+
+/** Waits for work to end, but no longer than so many milliseconds. */
+export async function within(milliseconds: number, work: Promise<unknown> | undefined): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.min(milliseconds, 2 ** 31 - 1)); // Node takes a longer one for 1 ms
+  });
+  await Promise.race([work, limit]).finally(() => clearTimeout(timer));
+}

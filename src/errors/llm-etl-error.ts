@@ -1,0 +1,138 @@
+import { inspect } from "node:util";
+import { nameOf } from "./thrown.ts";
+
+/**
+ * Every error that llm-etl throws or reports. `docs/errors.md` has a heading for each code.
+ *
+ * A `message` never holds content (notes, prompts, answers): it may reach a terminal. `detail` is the same
+ * sentence with the values in it, for the files of mode 0600 (dead letter, payload log).
+ */
+export const errorCodes = [
+  "ABORTED",
+  "AUTHENTICATION_FAILED",
+  "BAD_REQUEST",
+  "COLUMN_MAP_FAILED",
+  "CONTENT_FILTER",
+  "CONTEXT_LENGTH_EXCEEDED",
+  "COUNTS_DO_NOT_ADD_UP",
+  "CSV_ROW_INVALID",
+  "DEAD_LETTER_FAILED",
+  "DEAD_LETTER_UNREADABLE",
+  "DEPLOYMENT_NOT_FOUND",
+  "EMPTY_INPUT",
+  "EVENT_HANDLER_FAILED",
+  "FORBIDDEN",
+  "INPUT_MAP_FAILED",
+  "INPUT_TOO_LONG",
+  "INTERNAL_ERROR",
+  "INVALID_OPTION",
+  "INVALID_OUTPUT",
+  "INVALID_RESPONSE",
+  "JOURNAL_FAILED",
+  "JOURNAL_IN_USE",
+  "LIMIT_REACHED",
+  "NETWORK_ERROR",
+  "OUTPUT_TRUNCATED",
+  "PAYLOAD_LOG_FAILED",
+  "PIPELINE_MODULE_INVALID",
+  "PRIMARY_KEY_DUPLICATE",
+  "PRIMARY_KEY_MISSING",
+  "PROVIDER_FAILED",
+  "QUOTA_EXHAUSTED",
+  "RATE_LIMITED",
+  "REFUSAL",
+  "ROW_SCHEMA_MISMATCH",
+  "SCHEMA_NOT_SUPPORTED",
+  "SERVICE_UNAVAILABLE",
+  "SETTING_MISSING",
+  "SINK_DATA_REFUSED",
+  "SINK_FAILED",
+  "SOURCE_FAILED",
+  "STALLED",
+  "STEP_FAILED",
+  "TARGET_MISMATCH",
+  "TIMEOUT",
+  "TOO_MANY_ROW_ERRORS",
+  "VALUE_DOES_NOT_FIT",
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** `row`: this row fails and the others go on. `run`: going on is pointless or unsafe. Decided where the error is born. */
+export type ErrorScope = "row" | "run";
+
+export interface ErrorOptions {
+  readonly cause?: unknown;
+  /** The message with the values in it. @default the message */
+  readonly detail?: string;
+}
+
+/** One answer that did not pass, and why: kept in the dead letter file. */
+export interface InvalidAnswer {
+  readonly answer: string;
+  readonly issues: readonly string[];
+}
+
+/**
+ * The base of all: a stable `code`, a `scope`, and a message that says expected, got and what to do. What may hold content
+ * (`detail`, `attempts`, the message of the `cause`) is there to be read, but stands in no JSON and on no terminal.
+ */
+export class LLMEtlError extends Error {
+  readonly code: string;
+  readonly scope: ErrorScope;
+  readonly #detail: string;
+  #attempts: readonly InvalidAnswer[] = [];
+
+  constructor(code: string, scope: ErrorScope, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.scope = scope;
+    this.#detail = options.detail ?? message;
+  }
+
+  /** The message with the values in it. */
+  get detail(): string {
+    return this.#detail;
+  }
+
+  /** The answers that the model gave before the row failed. */
+  get attempts(): readonly InvalidAnswer[] {
+    return this.#attempts;
+  }
+
+  /** The same error, with the answers that were paid for before it. */
+  withAttempts(attempts: readonly InvalidAnswer[]): this {
+    this.#attempts = attempts;
+    return this;
+  }
+
+  toJSON(): { readonly name: string; readonly code: string; readonly scope: ErrorScope; readonly message: string } {
+    const { name, code, scope, message } = this;
+    return { name, code, scope, message };
+  }
+
+  static {
+    // What `console.log` shows. Not a method: its computed name can't stand in a declaration file.
+    Object.defineProperty(this.prototype, inspect.custom, {
+      value(this: LLMEtlError): string {
+        const cause = this.cause === undefined ? "" : `\n  caused by ${nameOf(this.cause)}`;
+        return `${this.stack ?? this.message} [${this.code}]${cause}`;
+      },
+    });
+  }
+}
+
+/** What is wrong with one row. Sources yield it, steps and sinks throw it; the others go on. */
+export class RowError extends LLMEtlError {
+  constructor(code: ErrorCode | (string & {}), message: string, options?: ErrorOptions) {
+    super(code, "row", message, options);
+  }
+}
+
+/** What ends the run: no further row is read, and what was left undone is pending. */
+export class RunError extends LLMEtlError {
+  constructor(code: ErrorCode | (string & {}), message: string, options?: ErrorOptions) {
+    super(code, "run", message, options);
+  }
+}

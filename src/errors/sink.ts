@@ -1,0 +1,40 @@
+import { type ErrorOptions, RowError, RunError } from "./llm-etl-error.ts";
+import { nameOf, textOf } from "./thrown.ts";
+
+/** The sink can't be opened or written: not for its data, which is a {@link SinkDataError}. */
+export class SinkError extends RunError {
+  constructor(sink: string, problem: string, options?: ErrorOptions) {
+    super("SINK_FAILED", `${sink}: ${problem}`, options);
+  }
+}
+
+/** The target does not fit the column map: found by the preflight, before the first row. */
+export class TargetError extends RunError {
+  constructor(sink: string, problem: string, options?: ErrorOptions) {
+    super("TARGET_MISMATCH", `${sink}: ${problem}`, options);
+  }
+}
+
+/** The database refused a batch for the data in it. Nothing of the batch was written; the engine halves it. */
+export class SinkDataError extends RowError {
+  constructor(sink: string, problem: string, options?: ErrorOptions) {
+    super("SINK_DATA_REFUSED", `${sink}: ${problem}`, options);
+  }
+}
+
+/** A function of the sink's `columnMap` threw. */
+export class ColumnMapError extends RowError {
+  constructor(column: string, cause: unknown) {
+    super("COLUMN_MAP_FAILED", `columnMap.${column} threw ${nameOf(cause)}`, {
+      cause,
+      detail: `columnMap.${column} threw ${textOf(cause)}`,
+    });
+  }
+}
+
+/** The sink's own check found values that the target can't hold; nothing was written. */
+export class ValueError extends RowError {
+  constructor(message: string, detail: string) {
+    super("VALUE_DOES_NOT_FIT", message, { detail });
+  }
+}

@@ -1,0 +1,43 @@
+import { type ErrorOptions, type InvalidAnswer, RowError } from "./llm-etl-error.ts";
+import { nameOf, textOf } from "./thrown.ts";
+
+/** An LLM step's `text` is empty or NULL: no call was made. */
+export class EmptyInputError extends RowError {
+  constructor(step: string) {
+    super("EMPTY_INPUT", `${step}: the input "text" is empty or NULL, so the model was not asked`);
+  }
+}
+
+/** A function of a step's `inputMap` threw, or returned something that is not text, a number, a date or NULL. */
+export class InputMapError extends RowError {
+  constructor(step: string, input: string, problem: string, options?: ErrorOptions) {
+    super("INPUT_MAP_FAILED", `${step}: inputMap.${input} ${problem}`, options);
+  }
+}
+
+/** An input is longer than `maxInputCharacters` and `onTooLong` is `"fail"`: no call was made. */
+export class InputTooLongError extends RowError {
+  constructor(step: string, length: number, maxInputCharacters: number) {
+    super(
+      "INPUT_TOO_LONG",
+      `${step}: the input "text" has ${length} characters, at most ${maxInputCharacters} are allowed; ` +
+        `raise maxInputCharacters or set onTooLong: "truncate"`,
+    );
+  }
+}
+
+/** The model's last answer did not pass validation, and no re-ask is left (or none would help). */
+export class ValidationError extends RowError {
+  constructor(step: string, message: string, detail: string, attempts: readonly InvalidAnswer[]) {
+    super("INVALID_OUTPUT", `${step}: ${message}`, { detail });
+    this.withAttempts(attempts);
+  }
+}
+
+/** A step threw something that is not an llm-etl error: a bug in a function of the user's, as a rule. */
+export class StepFailedError extends RowError {
+  constructor(step: string, cause: unknown) {
+    const detail = `step "${step}" threw ${textOf(cause)}`;
+    super("STEP_FAILED", `step "${step}" threw ${nameOf(cause)}`, { cause, detail });
+  }
+}

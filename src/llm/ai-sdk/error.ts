@@ -1,0 +1,84 @@
+import { z } from "zod";
+import { nameOf } from "../../errors/thrown.ts";
+import { ProviderError } from "../provider-error.ts";
+import { serviceError } from "../chat-completions/service-error.ts";
+
+/** What is read of an error of the AI SDK: an APICallError has a status once the service has answered. */
+const CallError = z.object({
+  statusCode: z.number().optional(),
+  responseHeaders: z.record(z.string(), z.string().optional()).nullish(),
+  responseBody: z.string().nullish(),
+  isRetryable: z.boolean().optional(),
+});
+
+const settings = {
+  credential: "the key of the AI SDK model's provider",
+  endpoint: "the address of the AI SDK model's provider",
+  deployment: "the name of the AI SDK model",
+};
+
+const namesOfSettings = new Set(["AI_LoadAPIKeyError", "AI_LoadSettingError"]);
+const namesOfUnsupported = new Set([
+  "AI_UnsupportedFunctionalityError",
+  "AI_InvalidPromptError",
+  "AI_NoSuchModelError",
+]);
+const namesOfUnreadable = new Set([
+  "AI_EmptyResponseBodyError",
+  "AI_InvalidResponseDataError",
+  "AI_JSONParseError",
+  "AI_NoContentGeneratedError",
+  "AI_TypeValidationError",
+]);
+
+/**
+ * What an AI SDK model threw, as the error of the table of `docs/azure-openai.md`, recognised by structure. The original is
+ * no `cause` of it: it holds the request with the row, and the answer.
+ */
+export function aiSdkError(model: string, thrown: unknown): ProviderError {
+  if (thrown instanceof ProviderError) return thrown;
+  const { statusCode, responseHeaders, responseBody, isRetryable } = CallError.safeParse(thrown).data ?? {};
+  const headers = responseHeaders ?? {};
+  const name = thrown instanceof Error ? thrown.name : "";
+  const facts = { cause: new Error(nameOf(thrown)) };
+  if (statusCode !== undefined && (statusCode < 200 || statusCode >= 300)) {
+    return serviceError({ status: statusCode, headers, body: responseBody ?? "", settings });
+  }
+  if (isFetchFailure(thrown)) return networkError(model, thrown);
+  if (statusCode !== undefined || namesOfUnreadable.has(name)) {
+    const problem = `${model}: the service's answer can't be read (${nameOf(thrown)})`;
+    return new ProviderError("transient", "INVALID_RESPONSE", problem, { ...facts, status: statusCode });
+  }
+  if (namesOfSettings.has(name)) {
+    // Such a message names the option and the variable that are missing, and holds nothing else.
+    const problem = thrown instanceof Error ? thrown.message : "";
+    return new ProviderError("run", "SETTING_MISSING", `${model}: ${problem}`, facts);
+  }
+  if (namesOfUnsupported.has(name)) {
+    const problem = `${model}: the AI SDK's provider can't send such a request (${nameOf(thrown)})`;
+    return new ProviderError("run", "BAD_REQUEST", problem, facts);
+  }
+  if (isRetryable === true) return networkError(model, thrown);
+  return new ProviderError("row", "PROVIDER_FAILED", `${model} threw ${nameOf(thrown)}`, facts);
+}
+
+function networkError(model: string, thrown: unknown): ProviderError {
+  const problem = `${model}: the connection failed${codeIn(thrown)}`;
+  return new ProviderError("transient", "NETWORK_ERROR", problem, { cause: new Error(nameOf(thrown)) });
+}
+
+/** The built-in fetch has one class of errors for all: a body that breaks off is a TypeError "terminated". */
+function isFetchFailure(error: unknown): boolean {
+  if (error instanceof TypeError) return error.message === "terminated" || error.message === "fetch failed";
+  return error instanceof Error && error.cause instanceof TypeError && isFetchFailure(error.cause);
+}
+
+/** The code of the error at the bottom, as ECONNREFUSED. */
+function codeIn(error: unknown): string {
+  let bottom = error;
+  for (let depth = 0; depth < 5 && bottom instanceof Error && bottom.cause instanceof Error; depth += 1) {
+    bottom = bottom.cause;
+  }
+  const code = bottom instanceof Error && "code" in bottom ? bottom.code : undefined;
+  return typeof code === "string" && /^[A-Z0-9_]{1,40}$/.test(code) ? ` (${code})` : "";
+}

@@ -1,0 +1,122 @@
+import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import { PayloadLogError } from "../../errors/journal.ts";
+import { nameOf } from "../../errors/thrown.ts";
+import { LinesFile } from "../../files/lines-file.ts";
+import { ProviderError } from "../provider-error.ts";
+import type { LLMProvider, LLMRequest, LLMResponse } from "../../contracts/provider.ts";
+
+/** One attempt, as it is logged. */
+export interface Payload {
+  readonly step: string;
+  readonly pk: string;
+  readonly provider: LLMProvider;
+  readonly request: LLMRequest;
+  readonly response: LLMResponse | null;
+  readonly error: LLMEtlError | null;
+  readonly retryCount: number;
+  readonly startedAt: Date;
+  readonly latencyMs: number;
+  /** In the currency of the provider's prices; null where it has none. */
+  readonly cost: number | null;
+}
+
+export interface PayloadLogOptions {
+  readonly path: string;
+  readonly runId: string;
+  /** `metadata` leaves out messages and answers. */
+  readonly level: "full" | "metadata";
+  /** Applied to each message and each answer before it is logged. */
+  readonly redact: (text: string) => string;
+  readonly maxBytes: number;
+}
+
+/** The log of every attempt, one JSON object a line. */
+export class PayloadLog {
+  readonly #options: PayloadLogOptions;
+  readonly #file: LinesFile;
+
+  private constructor(options: PayloadLogOptions, file: LinesFile) {
+    this.#options = options;
+    this.#file = file;
+  }
+
+  /** @throws {PayloadLogError} if the file can't be opened for writing */
+  static async open(options: PayloadLogOptions): Promise<PayloadLog> {
+    const { path, maxBytes } = options;
+    try {
+      return new PayloadLog(options, await LinesFile.open(path, { durable: false, maxBytes }));
+    } catch (error) {
+      throw new PayloadLogError(path, error);
+    }
+  }
+
+  /** @throws {PayloadLogError} if the line can't be written, or `redact` throws */
+  async add(payload: Payload): Promise<void> {
+    const line = JSON.stringify(this.#entry(payload));
+    try {
+      await this.#file.append(line);
+    } catch (error) {
+      throw new PayloadLogError(this.#options.path, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  #entry({ step, pk, provider, request, response, error, retryCount, startedAt, latencyMs, cost }: Payload): object {
+    const usage = response?.usage ?? (error instanceof ProviderError ? error.usage : undefined);
+    return {
+      timestamp: startedAt.toISOString(),
+      run_id: this.#options.runId,
+      step,
+      pk,
+      request: { ...this.#messages(request), model: response?.model ?? provider.name },
+      response: this.#answer(response),
+      retry_count: retryCount,
+      latency_ms: Math.round(latencyMs),
+      usage: {
+        input_tokens: usage?.inputTokens ?? 0,
+        cached_tokens: usage?.cachedTokens ?? 0,
+        output_tokens: usage?.outputTokens ?? 0,
+      },
+      ...(cost === null ? {} : { cost: { amount: cost, currency: provider.prices?.currency } }),
+      error: error === null ? null : { code: error.code, message: this.#messageOf(error), ...this.#facts(error) },
+    };
+  }
+
+  #messages({ messages }: LLMRequest): object {
+    if (this.#options.level === "metadata") return {};
+    return { messages: messages.map(({ role, content }) => ({ role, content: this.#redact(content) })) };
+  }
+
+  /** The answer's JSON, or its text where it is none. */
+  #answer(response: LLMResponse | null): unknown {
+    if (response === null || this.#options.level === "metadata") return null;
+    const text = this.#redact(response.text);
+    try {
+      return JSON.parse(text);
+    } catch {
+      return text; // an answer that is not JSON is logged as it came
+    }
+  }
+
+  #redact(text: string): string {
+    try {
+      return this.#options.redact(text);
+    } catch (error) {
+      // What it threw may quote the text.
+      const problem = new Error(`redact threw ${nameOf(error)}`, { cause: error });
+      throw new PayloadLogError(this.#options.path, problem);
+    }
+  }
+
+  #messageOf(error: LLMEtlError): string {
+    return this.#options.level === "metadata" ? error.message : this.#redact(error.detail);
+  }
+
+  #facts(error: LLMEtlError): object {
+    if (!(error instanceof ProviderError)) return {};
+    return { status: error.status ?? null, request_id: error.requestId ?? null };
+  }
+}

@@ -1,0 +1,125 @@
+import type { ChatMessage, LLMRequest } from "../../contracts/provider.ts";
+import type { JSONSchema } from "../../json/json-schema.ts";
+
+/**
+ * How a service is told the schema of the answer. `strict`: as a JSON Schema that it holds the model to. `json_object`: in
+ * the system message, with a promise of JSON. `none`: in the system message alone.
+ */
+export const schemaDialects = ["strict", "json_object", "none"] as const;
+export type SchemaDialect = (typeof schemaDialects)[number];
+
+export const reasoningEfforts = ["none", "minimal", "low", "medium", "high", "xhigh"] as const;
+export type ReasoningEffort = (typeof reasoningEfforts)[number];
+
+/** A model that reasons before it answers: it takes no temperature, and its reasoning counts as output. */
+export interface Reasoning {
+  readonly effort: ReasoningEffort | undefined;
+  /** Added to the tokens that an answer may have. */
+  readonly maxTokens: number;
+}
+
+/** What one service understands of the chat completions API. */
+export interface ChatFormat {
+  /** Undefined where the path says it. */
+  readonly model: string | undefined;
+  readonly dialect: SchemaDialect;
+  readonly tokenLimit: "max_completion_tokens" | "max_tokens";
+  readonly takesCacheKey: boolean;
+  readonly reasoning: Reasoning | undefined;
+}
+
+/** The longest `prompt_cache_key` that OpenAI takes. */
+const maxCacheKeyCharacters = 64;
+
+/** The JSON of what is equal for every row of a step. */
+interface StaticParts {
+  readonly name: string;
+  readonly responseFormat: string;
+  /** What the system message says of the schema. */
+  readonly instruction: string;
+  system: { readonly content: string; readonly json: string } | undefined;
+}
+
+/**
+ * Renders requests as bodies of the chat completions API. A step's schema and system message are rendered once, so
+ * that they are the same bytes for every row and cost nothing.
+ */
+export class ChatBody {
+  readonly #format: ChatFormat;
+  readonly #parts = new WeakMap<JSONSchema, StaticParts>();
+
+  constructor(format: ChatFormat) {
+    this.#format = format;
+  }
+
+  render(request: LLMRequest): string {
+    const { model, tokenLimit, takesCacheKey, reasoning } = this.#format;
+    const { maxOutputTokens, temperature, cacheKey } = request;
+    const parts = this.#partsOf(request.schema);
+    const fields = [`"messages":[${this.#messages(request.messages, parts)}]`];
+    if (parts.responseFormat !== "") fields.push(`"response_format":${parts.responseFormat}`);
+    if (model !== undefined) fields.push(`"model":${JSON.stringify(model)}`);
+    fields.push(`"${tokenLimit}":${tokenLimitOf(maxOutputTokens, request.lengthFactor, reasoning)}`);
+    if (reasoning === undefined && temperature !== undefined) fields.push(`"temperature":${temperature}`);
+    if (reasoning?.effort !== undefined) fields.push(`"reasoning_effort":"${reasoning.effort}"`);
+    if (takesCacheKey) {
+      fields.push(`"prompt_cache_key":${JSON.stringify(cacheKey.slice(-maxCacheKeyCharacters).toWellFormed())}`);
+    }
+    return `{${fields.join(",")}}`;
+  }
+
+  #partsOf({ name, json }: LLMRequest["schema"]): StaticParts {
+    const known = this.#parts.get(json);
+    if (known?.name === name) return known;
+    const { dialect } = this.#format;
+    const strict = { type: "json_schema", json_schema: { name, strict: true, schema: json } };
+    const format = dialect === "strict" ? strict : { type: "json_object" };
+    const parts = {
+      name,
+      responseFormat: dialect === "none" ? "" : JSON.stringify(format),
+      instruction: dialect === "strict" ? "" : schemaInstruction(json),
+      system: undefined,
+    };
+    this.#parts.set(json, parts);
+    return parts;
+  }
+
+  #messages(messages: LLMRequest["messages"], parts: StaticParts): string {
+    const [first, ...others] = messages;
+    if (first?.role !== "system") {
+      const all = messages.map(jsonOf);
+      return (parts.instruction === "" ? all : [jsonOf({ role: "system", content: parts.instruction }), ...all]).join(
+        ",",
+      );
+    }
+    if (parts.system?.content !== first.content) {
+      parts.system = { content: first.content, json: jsonOf(withInstruction(first, parts.instruction)) };
+    }
+    return [parts.system.json, ...others.map(jsonOf)].join(",");
+  }
+}
+
+/** The most tokens to allow in all: those of the answer, and those of the reasoning before it. */
+export function tokenLimitOf(maxOutputTokens: number, lengthFactor = 1, reasoning?: Reasoning): number {
+  return maxOutputTokens + (reasoning?.maxTokens ?? 0) * lengthFactor;
+}
+
+/** The messages with the schema in the system message, for a service that can't be given it otherwise. */
+export function messagesWithSchema({ messages, schema }: LLMRequest): readonly ChatMessage[] {
+  const instruction = schemaInstruction(schema.json);
+  const [first, ...others] = messages;
+  if (first?.role !== "system") return [{ role: "system", content: instruction }, ...messages];
+  return [withInstruction(first, instruction), ...others];
+}
+
+function withInstruction(message: ChatMessage, instruction: string): ChatMessage {
+  return instruction === "" ? message : { ...message, content: `${message.content}\n\n${instruction}` };
+}
+
+function schemaInstruction(schema: JSONSchema): string {
+  return `The JSON Schema of the reply:\n${JSON.stringify(schema)}`;
+}
+
+function jsonOf({ role, content }: ChatMessage): string {
+  return `{"role":"${role}","content":${JSON.stringify(content)}}`;
+}

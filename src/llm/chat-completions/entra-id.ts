@@ -1,0 +1,56 @@
+import { RunError } from "../../errors/llm-etl-error.ts";
+import { checkOptions, hasFunctions, isName, optional } from "../../errors/options.ts";
+import type { TokenProvider } from "./bearer-token.ts";
+
+/** The slice of a credential of `@azure/identity` that is used. */
+export interface EntraCredential {
+  readonly getToken: (scope: string) => Promise<{ readonly token: string; readonly expiresOnTimestamp: number } | null>;
+}
+
+export interface EntraTokenProviderOptions {
+  /** Older resources want `https://cognitiveservices.azure.com/.default`. @default "https://ai.azure.com/.default" */
+  readonly scope?: string | undefined;
+  /** Any credential of `@azure/identity`. @default its DefaultAzureCredential */
+  readonly credential?: EntraCredential | undefined;
+}
+
+/** A token is renewed this long before it expires, in milliseconds. */
+const renewBeforeMs = 300_000;
+
+/**
+ * Tokens of Microsoft Entra ID, for `new AzureOpenAIProvider({ tokenProvider: entraTokenProvider() })`. Each is used
+ * until five minutes before it expires. `@azure/identity` is loaded when the first token is needed.
+ *
+ * @throws {OptionError} for an option that is unknown or has a wrong value
+ * @throws {RunError} SETTING_MISSING, at the first token, where `@azure/identity` is not installed
+ */
+export function entraTokenProvider(options: EntraTokenProviderOptions = {}): TokenProvider {
+  checkOptions("entraTokenProvider", options, {
+    scope: optional(isName),
+    credential: optional(hasFunctions("a credential of @azure/identity", "getToken")),
+  });
+  const { scope = "https://ai.azure.com/.default" } = options;
+  let { credential } = options;
+  const requirements = credential === undefined ? { packages: ["@azure/identity"] } : {};
+  let current: { readonly token: string; readonly expiresOnTimestamp: number } | null = null;
+  const tokenOf: TokenProvider = async ({ forceRefresh }) => {
+    if (current === null || forceRefresh || Date.now() > current.expiresOnTimestamp - renewBeforeMs) {
+      credential ??= await defaultCredential();
+      current = await credential.getToken(scope);
+    }
+    if (current === null) throw new Error(`the credential has no token for ${scope}`);
+    return current.token;
+  };
+  return Object.assign(tokenOf, { requirements });
+}
+
+async function defaultCredential(): Promise<EntraCredential> {
+  try {
+    const { DefaultAzureCredential } = await import("@azure/identity");
+    return new DefaultAzureCredential();
+  } catch (cause) {
+    if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) throw cause;
+    const problem = "entraTokenProvider: @azure/identity is not installed";
+    throw new RunError("SETTING_MISSING", `${problem}: npm install @azure/identity, or give a credential`, { cause });
+  }
+}

@@ -1,0 +1,179 @@
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
+import { OptionError } from "../../errors/option.ts";
+import { messageOf } from "../../errors/thrown.ts";
+import type { AbortListeners } from "./abort-listeners.ts";
+import { ProviderError } from "../provider-error.ts";
+
+export interface HTTPCall {
+  readonly dispatcher: Dispatcher;
+  readonly origin: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** How long the whole exchange may take, connecting and body included, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** One for all calls that share a signal. */
+  readonly abortListeners: AbortListeners;
+}
+
+export interface HTTPAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: string;
+}
+
+/**
+ * One POST, redirects not followed. Rejects with the signal's reason as soon as it aborts, connected or not.
+ *
+ * @throws {ProviderError} TIMEOUT or NETWORK_ERROR; neither holds anything of request or answer
+ */
+export async function post(call: HTTPCall): Promise<HTTPAnswer> {
+  return await new Promise((resolve, reject) => {
+    new Exchange(call, resolve, reject).start();
+  });
+}
+
+/** Where undici looks for a proxy. */
+export const proxyVariables: readonly string[] = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
+
+/**
+ * What carries the requests by default: as many kept-alive connections as there are calls in flight, through the
+ * proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY where these are set.
+ *
+ * @throws {OptionError} if such a variable is no address
+ */
+export function createDispatcher(owner: string): Dispatcher {
+  // One connection for each call in flight: over HTTP/2 they would share a few, and what stalls one would stall many.
+  const options = { allowH2: false, keepAliveTimeout: keepAliveMs };
+  if (proxyVariables.every((name) => (process.env[name] ?? "") === "")) return new Agent(options);
+  try {
+    return new EnvHttpProxyAgent(options);
+  } catch {
+    // The error that is dropped here quotes the address, which may hold a password.
+    throw new OptionError(owner, "dispatcher", "HTTPS_PROXY or HTTP_PROXY is no address, expected http://host:port");
+  }
+}
+
+/** Less than the minutes after which gateways close an idle connection. */
+const keepAliveMs = 30_000;
+
+/** No AbortSignal.any and no AbortSignal.timeout: one listener and one timer, both gone when the call is over. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #call: HTTPCall;
+  readonly #resolve: (answer: HTTPAnswer) => void;
+  readonly #reject: (reason: unknown) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #controller: Dispatcher.DispatchController | undefined;
+  #isOver = false;
+  #status = 0;
+  #headers: HTTPAnswer["headers"] = {};
+  readonly #chunks: Buffer[] = [];
+
+  constructor(call: HTTPCall, resolve: (answer: HTTPAnswer) => void, reject: (reason: unknown) => void) {
+    this.#call = call;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  start(): void {
+    const { dispatcher, origin, path, headers, body, timeoutMs, signal, abortListeners } = this.#call;
+    if (signal.aborted) {
+      this.#reject(signal.reason);
+      return;
+    }
+    abortListeners.add(signal, this.#onAbort);
+    this.#timer = setTimeout(this.#onTimeout, timeoutMs);
+    const noOtherTimeouts = { headersTimeout: 0, bodyTimeout: 0 };
+    try {
+      dispatcher.dispatch({ origin, path, method: "POST", headers, body, ...noOtherTimeouts }, this);
+    } catch (error) {
+      this.#fail(networkError(error));
+    }
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#isOver) controller.abort(new Error("the call is over"));
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: HTTPAnswer["headers"]): void {
+    this.#status = status;
+    this.#headers = headers;
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#chunks.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (!this.#end()) return;
+    const [first, ...others] = this.#chunks;
+    const bytes = others.length === 0 ? first : Buffer.concat(this.#chunks);
+    this.#resolve({ status: this.#status, headers: this.#headers, body: bytes?.toString("utf8") ?? "" });
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: unknown): void {
+    this.#fail(networkError(error));
+  }
+
+  readonly #onAbort = (): void => {
+    this.#fail(this.#call.signal.reason);
+  };
+
+  readonly #onTimeout = (): void => {
+    const { timeoutMs } = this.#call;
+    const problem = `no complete answer within ${timeoutMs} ms; raise timeoutMs if that is usual for this model`;
+    this.#fail(new ProviderError("transient", "TIMEOUT", problem));
+  };
+
+  #fail(reason: unknown): void {
+    if (!this.#end()) return;
+    this.#reject(reason);
+    this.#controller?.abort(new Error("the call is over"));
+  }
+
+  /** False where the call was over before. */
+  #end(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#call.abortListeners.remove(this.#call.signal, this.#onAbort);
+    return true;
+  }
+}
+
+/** A certificate that is not trusted stays so: these are settings, not moods of the network. */
+const codesOfCertificates = new Set([
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "CERT_UNTRUSTED",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+]);
+
+function networkError(error: unknown): ProviderError {
+  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+  const facts = { cause: withoutFields(error, code) };
+  const problem = `the connection failed${code === undefined ? "" : ` (${code})`}: ${messageOf(error)}`;
+  if (code !== undefined && codesOfCertificates.has(code)) {
+    const remedy = "trust its authority with NODE_EXTRA_CA_CERTS, or with dispatcher: new Agent({ connect: { ca } })";
+    return new ProviderError("run", "NETWORK_ERROR", `${problem}; ${remedy}`, facts);
+  }
+  if (code === "UND_ERR_INVALID_ARG") {
+    return new ProviderError("run", "NETWORK_ERROR", `${problem}; a dispatcher must be of undici 7 or later`, facts);
+  }
+  const hint = code === "ENOTFOUND" ? "; look at the host's name" : "";
+  return new ProviderError("transient", "NETWORK_ERROR", `${problem}${hint}`, facts);
+}
+
+/** The error without what its fields hold: a parser's has the bytes that it failed on, which may be an answer's. */
+function withoutFields(error: unknown, code: string | undefined): Error {
+  const cause = new Error(messageOf(error));
+  if (error instanceof Error) cause.name = error.name;
+  return code === undefined ? cause : Object.assign(cause, { code });
+}

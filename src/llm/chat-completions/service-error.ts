@@ -1,0 +1,170 @@
+import { z } from "zod";
+import { ProviderError, type ProviderErrorFacts } from "../provider-error.ts";
+
+/** What an HTTP service answered, other than 200. */
+export interface ServiceFailure {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: string;
+  /** Names the options to look at, in the messages of errors that a setting causes. */
+  readonly settings: { readonly credential: string; readonly endpoint: string; readonly deployment: string };
+}
+
+/** A wait longer than this (in milliseconds) is no rate limit but a quota that is used up. */
+const longestRetryAfterMs = 600_000;
+
+const statusesOfTransient = new Set([408, 409, 425, 499]);
+
+/**
+ * Azure OpenAI's and OpenAI's error bodies. API Management and vLLM put their own `message` at the top level; others give
+ * the error as a text.
+ */
+const ErrorBody = z.object({
+  message: z.string().nullish(),
+  error: z
+    .union([
+      z.string().transform((message) => ({ message })),
+      z.object({
+        param: z.string().nullish(),
+        code: z.union([z.string(), z.number()]).nullish(),
+        message: z.string().nullish(),
+        innererror: z
+          .object({ code: z.string().nullish(), content_filter_result: z.record(z.string(), z.unknown()).nullish() })
+          .nullish(),
+      }),
+    ])
+    .transform((error): ErrorFields => error)
+    .nullish(),
+});
+
+interface ErrorFields {
+  readonly param?: string | null | undefined;
+  readonly code?: string | number | null | undefined;
+  readonly message?: string | null | undefined;
+  readonly innererror?:
+    | {
+        readonly code?: string | null | undefined;
+        readonly content_filter_result?: Readonly<Record<string, unknown>> | null | undefined;
+      }
+    | null
+    | undefined;
+}
+type ErrorBody = z.output<typeof ErrorBody>;
+
+/**
+ * The error that a failure means, by the table of `docs/azure-openai.md`: its class decides whether the call, the row
+ * or the run is lost. The message holds neither key nor row text; what the service said stands in `detail`.
+ */
+export function serviceError({ status, headers, body, settings }: ServiceFailure): ProviderError {
+  const parsed = parseBody(body);
+  const code = String(parsed.error?.code ?? "");
+  const retryAfterMs = retryAfterOf(headers);
+  const facts: ProviderErrorFacts = { status, requestId: requestIdOf(headers), retryAfterMs };
+
+  if (status === 401) {
+    const problem = `401: the service does not accept the key or token; look at ${settings.credential}`;
+    return new ProviderError("run", "AUTHENTICATION_FAILED", problem, facts);
+  }
+  if (status === 403) {
+    const problem = "403: access is forbidden (network rules, a suspended resource or a missing role)";
+    return new ProviderError(
+      "run",
+      "FORBIDDEN",
+      `${problem}; look at ${settings.endpoint} and the caller's role`,
+      facts,
+    );
+  }
+  if (status === 404) {
+    const problem = "404: there is no such deployment or model at this endpoint (a new one takes minutes to appear)";
+    return new ProviderError(
+      "run",
+      "DEPLOYMENT_NOT_FOUND",
+      `${problem}; look at ${settings.deployment} and ${settings.endpoint}`,
+      facts,
+    );
+  }
+  if (status === 429) return rateLimitError(code, facts);
+  if (status >= 500 || statusesOfTransient.has(status)) {
+    const errorCode = status === 408 ? "TIMEOUT" : "SERVICE_UNAVAILABLE";
+    return new ProviderError("transient", errorCode, `${status}: the service could not answer for now`, facts);
+  }
+  if (status >= 300 && status < 400) {
+    const problem = `${status}: the service redirects, which is not followed because the key would go along`;
+    return new ProviderError("run", "BAD_REQUEST", `${problem}; look at ${settings.endpoint}`, facts);
+  }
+  return requestError(status, code, parsed, facts);
+}
+
+/** The service's own id of a request: what its support asks for. */
+export function requestIdOf(headers: ServiceFailure["headers"]): string | undefined {
+  return headerText(headers["apim-request-id"]) ?? headerText(headers["x-request-id"]);
+}
+
+/** How long to wait, in milliseconds: `retry-after-ms` wins over `retry-after` (seconds or a date). */
+export function retryAfterOf(headers: ServiceFailure["headers"], now: number = Date.now()): number | undefined {
+  const milliseconds = Number(headerText(headers["retry-after-ms"]) ?? Number.NaN);
+  if (Number.isFinite(milliseconds) && milliseconds >= 0) return milliseconds;
+  const text = headerText(headers["retry-after"]);
+  if (text === undefined) return undefined;
+  const seconds = Number(text);
+  if (Number.isFinite(seconds) && seconds >= 0) return seconds * 1000;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+function rateLimitError(code: string, facts: ProviderErrorFacts): ProviderError {
+  const { retryAfterMs = 0 } = facts;
+  if (code === "insufficient_quota" || retryAfterMs > longestRetryAfterMs) {
+    const problem = "429: the quota is used up";
+    const wait = retryAfterMs > 0 ? `, until ${Math.ceil(retryAfterMs / 60_000)} minutes from now` : "";
+    return new ProviderError("run", "QUOTA_EXHAUSTED", `${problem}${wait}; raise it, or run again later`, facts);
+  }
+  return new ProviderError("transient", "RATE_LIMITED", "429: the rate limit is reached", facts);
+}
+
+function requestError(status: number, code: string, body: ErrorBody, facts: ProviderErrorFacts): ProviderError {
+  const inner = body.error?.innererror;
+  if (code === "content_filter" || code === "invalid_prompt" || inner?.code === "ResponsibleAIPolicyViolation") {
+    const names = filteredCategories(inner?.content_filter_result ?? {});
+    const which = names.length === 0 ? "" : ` (${names.join(", ")})`;
+    return new ProviderError(
+      "row",
+      "CONTENT_FILTER",
+      `${status}: the content filter refused the row's text${which}`,
+      facts,
+    );
+  }
+  const isTooLong = tooLong.test(body.error?.message ?? body.message ?? "");
+  if (status === 413 || code === "context_length_exceeded" || code === "string_above_max_length" || isTooLong) {
+    const problem = `${status}: the request is longer than the model takes; set maxInputCharacters`;
+    return new ProviderError("row", "CONTEXT_LENGTH_EXCEEDED", problem, facts);
+  }
+  const reasons = [code, body.error?.param ?? ""].filter((word) => /^[\w.[\]-]{1,64}$/.test(word));
+  const problem = `${status}: the service refused the request${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
+  const said = (body.error?.message ?? body.message ?? "no reason given").slice(0, maxSaidCharacters);
+  return new ProviderError("row", "BAD_REQUEST", problem, { ...facts, detail: `${problem}: ${said}` });
+}
+
+/** What vLLM and llama.cpp's server say, which have no code for it. */
+const tooLong = /maximum context length|available context size/i;
+
+const maxSaidCharacters = 300;
+
+/** The names of the filters that acted: never the text that they acted on. */
+function filteredCategories(results: Readonly<Record<string, unknown>>): string[] {
+  const Filter = z.object({ filtered: z.literal(true) });
+  return Object.entries(results).flatMap(([name, result]) => (Filter.safeParse(result).success ? [name] : []));
+}
+
+function parseBody(body: string): ErrorBody {
+  try {
+    return ErrorBody.safeParse(JSON.parse(body)).data ?? {};
+  } catch {
+    return {}; // a proxy's page, say: the status alone decides
+  }
+}
+
+function headerText(value: string | readonly string[] | undefined): string | undefined {
+  const text = typeof value === "string" ? value : value?.[0];
+  return text?.trim() === "" ? undefined : text;
+}

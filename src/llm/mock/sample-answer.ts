@@ -1,0 +1,266 @@
+import { createHash } from "node:crypto";
+import { type JSONSchema, asSchema, resolveReference } from "../../json/json-schema.ts";
+import { limitsIn } from "../../validation/strict-schema.ts";
+import type { ChatMessage } from "../../contracts/provider.ts";
+
+/**
+ * Makes answers that a model could have given: valid for any schema in the strict subset (but for a `pattern`), and
+ * plausible. A choice from an enum goes to the value whose line in the system message shares most words with the row;
+ * a text is made of the row's own sentences. The same messages, schema and seed give the same answer.
+ */
+export class AnswerSampler {
+  readonly #seed: number;
+  /** A step's system message is the same for every row, so its lines are taken apart once. */
+  readonly #lines = new Map<string, ReadonlyMap<string, ReadonlySet<string>>>();
+
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  answer(messages: readonly ChatMessage[], schema: JSONSchema): unknown {
+    const system = messages.find(({ role }) => role === "system")?.content ?? "";
+    const user = messages.find(({ role }) => role === "user")?.content ?? "";
+    const hash = createHash("sha256").update(`${this.#seed}\n`).update(user).digest();
+    return new Sampler(this.#linesOf(system), textIn(user), schema, hash).value(schema, "");
+  }
+
+  #linesOf(system: string): ReadonlyMap<string, ReadonlySet<string>> {
+    const known = this.#lines.get(system);
+    if (known !== undefined) return known;
+    const matches = [...system.matchAll(/^- ("(?:[^"\\]|\\.)*"): (.*)$/gm)];
+    const lines = new Map(matches.map(([, name = "", rest = ""]) => [name, wordsOf(`${name} ${rest}`)]));
+    if (this.#lines.size >= maxKnownMessages) this.#lines.clear();
+    this.#lines.set(system, lines);
+    return lines;
+  }
+}
+
+const maxKnownMessages = 64;
+/** How deep a schema that contains itself is followed before its lists stay empty and its nullable fields null. */
+const maxDepth = 4;
+const maxTextLength = 400;
+
+class Sampler {
+  readonly #lines: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #text: string;
+  readonly #root: JSONSchema;
+  readonly #hash: Buffer;
+  #words: ReadonlySet<string> | undefined;
+  #confidence = 0.6;
+  #depth = 0;
+
+  constructor(lines: ReadonlyMap<string, ReadonlySet<string>>, text: string, root: JSONSchema, hash: Buffer) {
+    this.#lines = lines;
+    this.#text = text;
+    this.#root = root;
+    this.#hash = hash;
+  }
+
+  value(schema: JSONSchema, name: string): unknown {
+    if (schema.$ref !== undefined) return this.#followed(schema.$ref, name);
+    if (schema.enum !== undefined) return this.#choice(schema.enum);
+    const alternatives = schema.anyOf?.filter((choice) => typeof choice === "object") ?? [];
+    const nothing = alternatives.find(({ type }) => type === "null");
+    const something = alternatives.find(({ type }) => type !== "null");
+    const alternative = this.#depth >= maxDepth ? (nothing ?? something) : (something ?? nothing);
+    if (alternative !== undefined) return this.value(alternative, name);
+    const types: readonly unknown[] = Array.isArray(schema.type) ? schema.type : [schema.type];
+    if (types.includes("object")) return this.#object(schema);
+    if (types.includes("array")) return this.#array(schema, name);
+    if (types.includes("boolean")) return this.#byte(name) % 2 === 0;
+    if (types.includes("number") || types.includes("integer"))
+      return this.#number(schema, name, types.includes("integer"));
+    return types.includes("string") ? this.#string(schema, name) : null;
+  }
+
+  #followed(reference: string, name: string): unknown {
+    this.#depth += 1;
+    const value = this.value(resolveReference(reference, this.#root), name);
+    this.#depth -= 1;
+    return value;
+  }
+
+  #object(schema: JSONSchema): unknown {
+    const properties = Object.entries(schema.properties ?? {});
+    // Choices first: how well the best one fits is what a field named confidence tells.
+    const ordered = properties.toSorted(([, left], [, right]) => rank(left) - rank(right));
+    const values = new Map(ordered.map(([name, child]) => [name, this.value(asSchema(child), name)]));
+    return Object.fromEntries(properties.map(([name]) => [name, values.get(name)]));
+  }
+
+  #array(schema: JSONSchema, name: string): unknown[] {
+    const { minItems = 0, maxItems = 3 } = limitsIn(schema.description);
+    const wanted = this.#depth >= maxDepth ? 0 : 1 + (this.#byte(name) % 2);
+    const length = Math.min(Math.max(wanted, Number(minItems)), Number(maxItems));
+    const items = Array.isArray(schema.items) ? schema.items[0] : schema.items;
+    return Array.from({ length }, (_, index) => this.value(asSchema(items ?? {}), `${name}${index}`));
+  }
+
+  #number(schema: JSONSchema, name: string, isInteger: boolean): number {
+    const { lowest, highest, step } = rangeOf(limitsIn(schema.description), isInteger);
+    const share = name === "confidence" ? this.#confidence : (1 + (this.#byte(name) % 98)) / 100;
+    const first = Math.ceil(lowest / step);
+    const steps = Math.round((Math.floor(highest / step) - first) * share);
+    const value = Number(((first + steps) * step).toPrecision(12));
+    return value >= lowest && value <= highest ? value : lowest + (highest - lowest) / 2; // a range narrower than a step
+  }
+
+  #string(schema: JSONSchema, name: string): string {
+    const limits = limitsIn(schema.description);
+    const formatted = formats[String(limits["format"])];
+    if (formatted !== undefined) return formatted;
+    const { maxLength = Infinity, minLength = 0, maxSentences, mustInclude = [] } = limits;
+    const wanted = Array.isArray(mustInclude) ? mustInclude.map(String) : [];
+    const whole =
+      maxSentences === undefined
+        ? sentencesOf(this.#text)
+            .slice(0, name === "reasoning" ? 1 : 2)
+            .join(" ")
+        : countedSentences(this.#text, Number(maxSentences));
+    const text = withTexts(whole, wanted, Math.min(Number(maxLength), maxTextLength));
+    const filled = text === "" ? "-".repeat(Math.min(1, Number(maxLength))) : text;
+    return filled + ".".repeat(Math.max(0, Number(minLength) - [...filled].length)); // Zod counts code points
+  }
+
+  /** The value whose line in the system message shares most words with the row; among equals, the hash decides. */
+  #choice(values: readonly unknown[]): unknown {
+    const names = values.filter((value) => value !== null);
+    const words = (this.#words ??= wordsOf(this.#text));
+    const scores = names.map((name) =>
+      overlap(words, this.#lines.get(JSON.stringify(name)) ?? wordsOf(JSON.stringify(name))),
+    );
+    const best = Math.max(0, ...scores);
+    this.#confidence = Math.min(0.97, 0.55 + 0.08 * best);
+    const candidates = names.filter((_, index) => scores[index] === best);
+    return candidates[this.#byte(String(candidates.length)) % candidates.length] ?? null;
+  }
+
+  #byte(name: string): number {
+    let index = name.length;
+    for (const character of name) index = (index * 31 + (character.codePointAt(0) ?? 0)) % this.#hash.length;
+    return this.#hash[index] ?? 0;
+  }
+}
+
+/** Values of the formats that Zod's string types ask for. */
+const formats: Readonly<Record<string, string>> = {
+  base64: "c2FtcGxl",
+  base64url: "c2FtcGxl",
+  cidrv4: "192.0.2.0/24",
+  cidrv6: "2001:db8::/32",
+  cuid: "cjld2cjxh0000qzrmn831i7rn",
+  cuid2: "tz4a98xxat96iws9zmbrgj3a",
+  date: "2025-01-15",
+  "date-time": "2025-01-15T10:30:00Z",
+  duration: "P1D",
+  e164: "+14155550123",
+  email: "someone@example.com",
+  emoji: "🙂",
+  hex: "c0ffee",
+  hostname: "example.com",
+  ipv4: "192.0.2.1",
+  ipv6: "2001:db8::1",
+  jwt: "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+  ksuid: "0o5Fs0EELR0fUjHjbCnEtdUwQe3",
+  nanoid: "V1StGXR8_Z5jdHi6B-myT",
+  time: "10:30:00",
+  ulid: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+  uri: "https://example.com/",
+  uuid: "3f2b8c1e-5d4a-4b6f-9a7c-1e2d3c4b5a69",
+  xid: "9m4e2mr0ui3e8a215n4g",
+};
+
+function rank(schema: JSONSchema | boolean): number {
+  return typeof schema === "object" && schema.enum !== undefined ? 0 : 1;
+}
+
+/** What stands between the text tags of a user message, or the whole of it. */
+function textIn(user: string): string {
+  const start = user.lastIndexOf("<text>\n");
+  const text = start === -1 ? user : user.slice(start + 7).replace(/\n<\/text>\s*$/, "");
+  return text.replaceAll("&lt;", "<");
+}
+
+function wordsOf(text: string): Set<string> {
+  const words = text.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) ?? [];
+  return new Set(words.map((word) => word.replace(/(?<=.{3})(?:ing|ed|es|s)$/, "")));
+}
+
+function overlap(words: ReadonlySet<string>, others: ReadonlySet<string>): number {
+  let count = 0;
+  for (const word of others) if (words.has(word)) count += 1;
+  return count;
+}
+
+function sentencesOf(text: string): string[] {
+  const sentences = text
+    .slice(0, 4000)
+    .replaceAll(/\s+/g, " ")
+    .trim()
+    .split(/(?<=[.!?])\s+(?=\p{Lu})/u);
+  return sentences.filter((sentence) => sentence !== "");
+}
+
+const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
+
+/** The beginning of a text, with at most so many sentences as a check of them counts. */
+function countedSentences(text: string, maxSentences: number): string {
+  const sentences = [...segmenter.segment(text.slice(0, 4000).replaceAll(/\s+/g, " ").trim())];
+  return sentences
+    .slice(0, maxSentences)
+    .map(({ segment }) => segment)
+    .join("")
+    .trim();
+}
+
+/** The text, cut to its place, behind those of the wanted texts that it does not hold. */
+function withTexts(whole: string, wanted: readonly string[], maxLength: number): string {
+  const missing: string[] = [];
+  for (;;) {
+    const start = missing.map((text) => `${text}; `).join("");
+    const body = cut(whole, Math.max(0, maxLength - start.length));
+    const text = body === "" ? missing.join("; ") : start + body;
+    const lower = text.toLowerCase();
+    const lost = wanted.filter((part) => !missing.includes(part) && !lower.includes(part.toLowerCase()));
+    if (lost.length === 0) return text;
+    missing.push(...lost); // they take place, so the cut may lose another
+  }
+}
+
+interface Range {
+  readonly lowest: number;
+  readonly highest: number;
+  readonly step: number;
+}
+
+/** The numbers that limits allow, both ends included, and how far apart those are that are chosen from. */
+function rangeOf(limits: Readonly<Record<string, unknown>>, isInteger: boolean): Range {
+  const { minimum, exclusiveMinimum, maximum, exclusiveMaximum, multipleOf } = limits;
+  const step = Number(multipleOf ?? (isInteger ? 1 : 0.01));
+  const room = 100 * step;
+  const above = bound(minimum, exclusiveMinimum, Math.max);
+  const below = bound(maximum, exclusiveMaximum, Math.min);
+  const lowest = above ?? (below === undefined || below > 0 ? 0 : below - room);
+  const highest = below ?? lowest + room;
+  // An end that is not included is left by one step, or by a little where there is no room for a step.
+  const margin = Math.min(step, (highest - lowest) / 4);
+  return {
+    lowest: lowest === exclusiveMinimum ? lowest + margin : lowest,
+    highest: highest === exclusiveMaximum ? highest - margin : highest,
+    step,
+  };
+}
+
+function bound(one: unknown, other: unknown, stricter: (...values: number[]) => number): number | undefined {
+  const values = [one, other].filter((value) => typeof value === "number");
+  return values.length === 0 ? undefined : stricter(...values);
+}
+
+function cut(text: string, maxLength: number): string {
+  return text.length <= maxLength
+    ? text
+    : text
+        .slice(0, Math.max(0, maxLength - 1))
+        .toWellFormed()
+        .trimEnd();
+}

@@ -1,0 +1,172 @@
+import type { AdmissionOptions } from "../llm/limits/options.ts";
+import type { LLMProvider } from "../contracts/provider.ts";
+import type { Parameters, Source } from "../contracts/source.ts";
+import type { EventHandler } from "../contracts/events.ts";
+import {
+  hasFunctions,
+  isBoolean,
+  isCount,
+  isDuration,
+  isFunction,
+  isName,
+  isNumber,
+  isObject,
+  isOneOf,
+  isPath,
+  isTextList,
+  type OptionCheck,
+  optional,
+} from "../errors/options.ts";
+
+export interface PipelineOptions<Row extends object> {
+  /** Names the pipeline in logs and caches. */
+  readonly name: string;
+  readonly source: Source<Row>;
+  /** Whom a step asks that has no provider of its own. */
+  readonly llmProvider: LLMProvider;
+  /**
+   * What a row that fails means: `fail` stops the run, `skip` leaves the row out, `dead_letter` keeps it in a file.
+   * The other rows are not touched. @default "fail"
+   */
+  readonly onRowError?: "fail" | "skip" | "dead_letter" | undefined;
+  /** Where `dead_letter` keeps failed rows: one JSON object a line, mode 0600. @default "output/failed_rows.jsonl" */
+  readonly deadLetterPath?: string | URL | undefined;
+  /** How many rows are in flight at once. @default 32 */
+  readonly concurrency?: number | undefined;
+  /** How many rows the sink writes at once. @default 500 */
+  readonly batchSize?: number | undefined;
+  /** How long a finished row waits for its batch to fill, in milliseconds. @default 2,000 */
+  readonly flushIntervalMs?: number | undefined;
+  /** How much of each call the payload log keeps: `metadata` leaves out messages and answers. @default "full" */
+  readonly payloadLog?: "full" | "metadata" | "off" | undefined;
+  /** One JSON object a line for each attempt, mode 0600. @default "logs/llm_payloads.jsonl" */
+  readonly payloadLogPath?: string | URL | undefined;
+  /** At this size the payload log is renamed and begun anew, in bytes. @default 1 GiB */
+  readonly payloadLogMaxBytes?: number | undefined;
+  /**
+   * Whether answers, rows and runs are kept in a journal: what was done is then not done or paid for again.
+   * @default "on"
+   */
+  readonly journal?: "on" | "off" | undefined;
+  /** One SQLite file, mode 0600, for one run at a time. @default ".llm-etl/<name>.db", in the working directory */
+  readonly journalPath?: string | URL | undefined;
+  /** Applied to each message and answer before it is logged. @default nothing is changed */
+  readonly redact?: ((text: string) => string) | undefined;
+  /** How calls are spaced, held back and tried again. */
+  readonly admission?: AdmissionOptions | undefined;
+  /** After so many failed or skipped rows (or, below 1, such a share of the rows, from 200 on) the run stops. @default never */
+  readonly maxRowErrors?: number | undefined;
+  /** The most calls of a run: it then stops, resumable. @default no limit */
+  readonly maxCalls?: number | undefined;
+  /** The most that a run may cost, in the currency of the providers' prices, give or take the calls in flight. @default no limit */
+  readonly maxCost?: number | undefined;
+}
+
+export interface RunOptions {
+  /** The most rows to read. @default all */
+  readonly limit?: number | undefined;
+  /** @default the pipeline's */
+  readonly concurrency?: number | undefined;
+  /** @default the pipeline's */
+  readonly batchSize?: number | undefined;
+  /** @default the pipeline's */
+  readonly onRowError?: PipelineOptions<object>["onRowError"];
+  /** @default the pipeline's */
+  readonly maxRowErrors?: number | undefined;
+  /**
+   * Has the source say how many rows there are, in a `source-count` event: a second query to the database, or a second
+   * reading of a file, beside the first. @default false
+   */
+  readonly countRows?: boolean | undefined;
+  /** Values for the names in the source's statement; they win over the source's own. */
+  readonly parameters?: Parameters | undefined;
+  /** Aborting it stops the run: no further row is read, and what is complete is written. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long rows in flight may take to finish when the run stops, in milliseconds. @default 30,000 */
+  readonly gracePeriodMs?: number | undefined;
+  /** Aborting it stops the run with no grace period, or ends the one that is under way; what is complete is still written. */
+  readonly stopNowSignal?: AbortSignal | undefined;
+  /** Called for everything that happens. What it throws stops the run (but for `run-end`, which is the last). */
+  readonly onEvent?: EventHandler | undefined;
+  /** @default the pipeline's */
+  readonly maxCalls?: number | undefined;
+  /** @default the pipeline's */
+  readonly maxCost?: number | undefined;
+  /** Writes every row again, also those whose values did not change: the target was emptied, say. @default false */
+  readonly fresh?: boolean | undefined;
+  /** Whether answers of earlier runs are reused; false asks the model again, once for equal requests. @default true */
+  readonly cache?: boolean | undefined;
+}
+
+/** What a replay is told; the rest is as in a run. */
+export interface ReplayOptions extends Omit<RunOptions, "limit" | "parameters" | "fresh" | "onRowError"> {
+  /** The dead letter file. @default the pipeline's */
+  readonly path?: string | URL | undefined;
+  /** Only rows that failed with one of these error codes. @default all */
+  readonly codes?: readonly string[] | undefined;
+  /** Whom every step asks instead of its own provider. @default each its own */
+  readonly llmProvider?: LLMProvider | undefined;
+}
+
+const isProvider: OptionCheck = hasFunctions("a provider", "complete", "fingerprint");
+
+/** What each option must be. */
+export const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-?: OptionCheck } = {
+  name: isName,
+  source: hasFunctions("a source", "read"),
+  llmProvider: isProvider,
+  onRowError: optional(isOneOf("fail", "skip", "dead_letter")),
+  deadLetterPath: optional(isPath),
+  concurrency: optional(isCount(1)),
+  batchSize: optional(isCount(1)),
+  flushIntervalMs: optional(isDuration(1)),
+  payloadLog: optional(isOneOf("full", "metadata", "off")),
+  payloadLogPath: optional(isPath),
+  payloadLogMaxBytes: optional(isCount(1)),
+  journal: optional(isOneOf("on", "off")),
+  journalPath: optional(isPath),
+  redact: optional(isFunction),
+  admission: optional(isObject),
+  maxRowErrors: optional({
+    expected: "a whole number from 1 up, or a share between 0 and 1",
+    fits: (value) => isCount(1).fits(value) || (typeof value === "number" && value > 0 && value < 1),
+    required: true,
+  }),
+  maxCalls: optional(isCount(1)),
+  maxCost: optional(isNumber(0)),
+};
+
+const isSignal: OptionCheck = {
+  expected: "an AbortSignal",
+  fits: (value) => value instanceof AbortSignal,
+  required: true,
+};
+
+/** What each run option must be. */
+export const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } = {
+  limit: optional(isCount(1)),
+  concurrency: optional(isCount(1)),
+  batchSize: pipelineChecks.batchSize,
+  onRowError: pipelineChecks.onRowError,
+  maxRowErrors: pipelineChecks.maxRowErrors,
+  countRows: optional(isBoolean),
+  parameters: optional(isObject),
+  signal: optional(isSignal),
+  stopNowSignal: optional(isSignal),
+  gracePeriodMs: optional(isDuration(0)),
+  onEvent: optional(isFunction),
+  maxCalls: optional(isCount(1)),
+  maxCost: optional(isNumber(0)),
+  fresh: optional(isBoolean),
+  cache: optional(isBoolean),
+};
+
+const { limit: _limit, parameters: _parameters, fresh: _fresh, onRowError: _onRowError, ...sharedChecks } = runChecks;
+
+/** What each replay option must be. */
+export const replayChecks: { readonly [Name in keyof ReplayOptions]-?: OptionCheck } = {
+  ...sharedChecks,
+  path: optional(isPath),
+  codes: optional(isTextList),
+  llmProvider: optional(isProvider),
+};

@@ -1,0 +1,34 @@
+import type { AnySource, Parameters } from "../contracts/source.ts";
+import type { EventHandler } from "../contracts/events.ts";
+import { within } from "../engine/shutdown.ts";
+
+/** A count that heeds no abort must not hold up the run's end. */
+const letGoMs = 1000;
+
+export interface RowCountOptions {
+  readonly source: AnySource;
+  readonly parameters: Parameters;
+  readonly limit: number;
+  readonly emit: EventHandler;
+}
+
+/**
+ * Asks the source for its number of rows, beside the run. The function that it gives ends the asking, and waits a moment for
+ * the source to let go of what it holds.
+ */
+export function countRows({ source, parameters, limit, emit }: RowCountOptions): () => Promise<void> {
+  const ending = new AbortController();
+  const counting = (async (): Promise<void> => {
+    try {
+      const rowCount = await source.count?.({ signal: ending.signal, parameters, limit });
+      if (!Number.isSafeInteger(rowCount) || rowCount === undefined || rowCount < 0 || ending.signal.aborted) return;
+      emit({ type: "source-count", rowCount: Math.min(rowCount, limit) });
+    } catch {
+      // Reading the same rows says what is wrong with them, if anything is.
+    }
+  })();
+  return async () => {
+    ending.abort();
+    await within(letGoMs, counting);
+  };
+}

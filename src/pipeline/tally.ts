@@ -1,0 +1,110 @@
+import type { RunCost, RunFigures, RunReport } from "../contracts/report.ts";
+import type { RowOutcome, RunEvent } from "../contracts/events.ts";
+import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
+
+/** Counts a run's events. */
+export class Tally {
+  #readCount = 0;
+  readonly #outcomes: Record<RowOutcome, number> = { written: 0, unchanged: 0, failed: 0, skipped: 0, pending: 0 };
+  readonly #failuresByCode: Record<string, number> = {};
+  readonly #currency: string | null;
+  #cost = 0;
+  #savedCost = 0;
+  readonly #usage = {
+    calls: 0,
+    reAsks: 0,
+    inputTokens: 0,
+    cachedTokens: 0,
+    outputTokens: 0,
+    reusedAnswers: 0,
+    savedInputTokens: 0,
+    savedOutputTokens: 0,
+  };
+
+  /** `currency` is that of the providers' prices, or null. */
+  constructor(currency: string | null) {
+    this.#currency = currency;
+  }
+
+  get readCount(): number {
+    return this.#readCount;
+  }
+
+  /** Rows that failed or were skipped. */
+  get badCount(): number {
+    return this.#outcomes.failed + this.#outcomes.skipped;
+  }
+
+  add(event: RunEvent): void {
+    if (event.type === "row-start") this.#readCount += 1;
+    if (event.type === "row-end") this.#addRow(event.outcome, event.errorCode);
+    if (event.type === "re-ask") this.#usage.reAsks += 1;
+    if (event.type === "call-end") {
+      this.#usage.calls += 1;
+      this.#usage.inputTokens += event.inputTokens;
+      this.#usage.cachedTokens += event.cachedTokens;
+      this.#usage.outputTokens += event.outputTokens;
+      this.#cost += event.cost ?? 0;
+    }
+    if (event.type === "answer-reuse") {
+      this.#usage.reusedAnswers += 1;
+      this.#usage.savedInputTokens += event.inputTokens;
+      this.#usage.savedOutputTokens += event.outputTokens;
+      this.#savedCost += event.cost ?? 0;
+    }
+  }
+
+  /** What has been counted so far. */
+  figures(durationMs: number): RunFigures {
+    const { written, unchanged, failed, skipped, pending } = this.#outcomes;
+    return {
+      readCount: this.#readCount,
+      successCount: written + unchanged,
+      failureCount: failed,
+      skippedCount: skipped,
+      unchangedCount: unchanged,
+      pendingCount: pending,
+      failuresByCode: { ...this.#failuresByCode },
+      usage: { ...this.#usage },
+      cost: this.#inCurrency(this.#cost),
+      savedCost: this.#inCurrency(this.#savedCost),
+      durationMs,
+    };
+  }
+
+  /** The report of the run that ended with `error`, or without one. A run whose counts don't add up has failed. */
+  report(run: { runId: string; error: LLMEtlError | null; durationMs: number }): RunReport {
+    const ended = Object.values(this.#outcomes).reduce((sum, count) => sum + count);
+    const error = ended === this.#readCount ? run.error : countsError(this.#readCount, ended, run.error);
+    return {
+      runId: run.runId,
+      status: error === null ? "completed" : error.code === "ABORTED" ? "aborted" : "failed",
+      error,
+      exitCode: exitCode(error, this.#readCount, this.badCount),
+      ...this.figures(run.durationMs),
+    };
+  }
+
+  #inCurrency(amount: number): RunCost | null {
+    return this.#currency === null ? null : { amount, currency: this.#currency };
+  }
+
+  #addRow(outcome: RowOutcome, errorCode: string | null): void {
+    this.#outcomes[outcome] += 1;
+    if (errorCode !== null) this.#failuresByCode[errorCode] = (this.#failuresByCode[errorCode] ?? 0) + 1;
+  }
+}
+
+function exitCode(error: LLMEtlError | null, readCount: number, badCount: number): RunReport["exitCode"] {
+  if (error === null) return badCount === 0 ? 0 : 1;
+  if (error.scope === "row") return 1;
+  return readCount === 0 && error.code !== "ABORTED" ? 2 : 3;
+}
+
+function countsError(readCount: number, ended: number, cause: LLMEtlError | null): RunError {
+  return new RunError(
+    "COUNTS_DO_NOT_ADD_UP",
+    `${readCount} rows were read and ${ended} have ended: rows were lost or counted twice; please report this as a bug`,
+    { cause: cause ?? undefined },
+  );
+}

@@ -1,0 +1,200 @@
+import type { Connection, ConnectionPool, config as DriverConfig } from "mssql";
+import type { Requirements } from "../../contracts/requirements.ts";
+import { type ErrorOptions, LLMEtlError } from "../../errors/llm-etl-error.ts";
+import { OptionError, SettingError } from "../../errors/option.ts";
+import { connectionProblem, type ConnectionPlace } from "./connection-errors.ts";
+import { checkConnectionOptions, type ConnectionSeams, type SQLServerConnectionOptions } from "./connection-options.ts";
+import { connectionSettings, type ConnectionSettings } from "./connection-settings.ts";
+import { type Driver, loadDriver, poolConfig, secretsOf } from "./driver.ts";
+import { defaultPort } from "./server-address.ts";
+import { driverFacts, isTransient, retryTransient } from "./transient-errors.ts";
+
+/** What the one who connects says when that fails: a `SourceError` or a `SinkError`. */
+export type Fail = (problem: string, options?: ErrorOptions) => Error;
+
+export interface OpenConnection {
+  readonly driver: Driver;
+  readonly pool: ConnectionPool;
+}
+
+export interface ConnectContext {
+  readonly signal: AbortSignal;
+  readonly fail: Fail;
+}
+
+interface DriverSeams extends ConnectionSeams {
+  readonly loadDriver?: ((owner: string) => Promise<Driver>) | undefined;
+}
+
+const variable = "SQL_SERVER_CONN";
+
+/**
+ * The way of a source or a sink to its server. What it was given is private to it: neither the connection string nor a password
+ * or token is seen by inspecting it, in JSON, or in an error.
+ */
+export class SQLServerConnection {
+  readonly #owner: string;
+  readonly #options: SQLServerConnectionOptions;
+  readonly #seams: DriverSeams;
+  #settings: ConnectionSettings | undefined;
+  #opening: Promise<OpenConnection> | undefined;
+  #detach: (() => Promise<void>) | undefined;
+
+  /** @throws {OptionError} for a connection string that can't be read or honoured, and options that exclude each other */
+  constructor(owner: string, options: SQLServerConnectionOptions, seams: DriverSeams = {}) {
+    checkConnectionOptions(owner, options);
+    const { connectionString, pool, tokenCredential } = options;
+    this.#owner = owner;
+    this.#options = { connectionString, pool, tokenCredential };
+    this.#seams = seams;
+    if (connectionString !== undefined) this.#resolve();
+  }
+
+  /** The driver, and the variable where no option gives a connection. */
+  get requirements(): Requirements {
+    const { connectionString, pool } = this.#options;
+    return { packages: ["mssql"], environment: connectionString === undefined && pool === undefined ? [variable] : [] };
+  }
+
+  /**
+   * Server and database, however they are spelt: without `tcp:`, the default port and letter case; `(default)` stands for
+   * the login's own database.
+   *
+   * @throws {SettingError} if neither an option nor the environment gives a connection; {@link OptionError} as above
+   */
+  get identity(): string {
+    const { server, database = "(default)" } = this.place;
+    const short = server.endsWith(`,${defaultPort}`) ? server.slice(0, server.lastIndexOf(",")) : server;
+    return `${short}/${database}`.toLowerCase();
+  }
+
+  /** For messages. @throws as `identity` */
+  get place(): ConnectionPlace {
+    return placeOf(this.#options.pool === undefined ? this.#resolve().config : configOf(this.#options.pool));
+  }
+
+  /**
+   * A pool that is connected: the first call connects, and tries again for half a minute where the login fails in passing.
+   *
+   * @throws what `fail` makes; a {@link SettingError} or an OptionError for a setting; the signal's reason
+   */
+  readonly open = async (context: ConnectContext): Promise<OpenConnection> => {
+    context.signal.throwIfAborted();
+    this.#opening ??= this.#connect(context);
+    try {
+      return await this.#opening;
+    } catch (error) {
+      this.#opening = undefined; // the next call may try again
+      throw error;
+    }
+  };
+
+  /** Closes what `open` opened: not a pool of the user's. */
+  readonly close = async (): Promise<void> => {
+    await Promise.allSettled([this.#opening]); // who opened it is told of a failure; what failed to open needs no closing
+    const detach = this.#detach;
+    this.#opening = undefined;
+    this.#detach = undefined;
+    await detach?.();
+  };
+
+  #resolve(): ConnectionSettings {
+    if (this.#settings !== undefined) return this.#settings;
+    const { connectionString, tokenCredential } = this.#options;
+    const { environment = process.env } = this.#seams;
+    const text = connectionString ?? environment[variable] ?? "";
+    if (text.trim() === "") throw new SettingError(this.#owner, "connectionString", variable);
+    const origin = connectionString === undefined ? ` (from the environment variable ${variable})` : "";
+    this.#settings = connectionSettings(
+      text,
+      tokenCredential,
+      (problem) => new OptionError(this.#owner, "connectionString", `${problem}${origin}`),
+    );
+    return this.#settings;
+  }
+
+  async #connect({ signal, fail }: ConnectContext): Promise<OpenConnection> {
+    const { pool: given } = this.#options;
+    const settings = given === undefined ? this.#resolve() : undefined;
+    const { loadDriver: load = loadDriver } = this.#seams;
+    const driver = await load(this.#owner);
+    try {
+      if (settings === undefined) return { driver, pool: await this.#join(given as ConnectionPool) }; // checked to be one
+      return { driver, pool: await this.#openOwn(driver, settings, signal) };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof LLMEtlError) throw error;
+      const secrets = settings === undefined ? [] : secretsOf(settings.config);
+      throw fail(connectionProblem(error, this.place, secrets), { cause: error });
+    }
+  }
+
+  /** The user's pool. Others may use it too, so all that is taken away again is our listener. */
+  async #join(pool: ConnectionPool): Promise<ConnectionPool> {
+    pool.on("error", toldToTheCaller);
+    try {
+      if (!pool.connected) await pool.connect();
+    } catch (error) {
+      pool.off("error", toldToTheCaller);
+      throw error;
+    }
+    this.#detach = async () => {
+      pool.off("error", toldToTheCaller);
+    };
+    return pool;
+  }
+
+  async #openOwn(
+    driver: Driver,
+    { config, retryForMs }: ConnectionSettings,
+    signal: AbortSignal,
+  ): Promise<ConnectionPool> {
+    let connecting: Connection | undefined;
+    const pool = new driver.ConnectionPool(
+      poolConfig(config, (connection) => {
+        connecting = connection;
+      }),
+    );
+    pool.on("error", toldToTheCaller);
+    const stop = (): void => connecting?.close(); // the driver takes no signal; a connection that is closed fails at once
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      await retryTransient(
+        async () => {
+          signal.throwIfAborted();
+          await pool.connect();
+        },
+        { signal, maxWaitMs: retryForMs, isRetryable: isPassingAtFirst, sleep: this.#seams.sleep },
+      );
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+    this.#detach = async () => {
+      await pool.close();
+    };
+    return pool;
+  }
+}
+
+/** Without a listener an idle connection that breaks would end the process. Whoever asks for the next one is told. */
+function toldToTheCaller(): void {}
+
+/** Before the first login a wrong password, host or port is more likely than a passing trouble, and better told at once. */
+function isPassingAtFirst(error: unknown): boolean {
+  const { numbers, codes, untrusted } = driverFacts(error);
+  if (numbers.length > 0) return isTransient(error) && !numbers.includes(18_456);
+  return !untrusted && codes.some((code) => ["EAI_AGAIN", "ECONNRESET", "EPIPE"].includes(code));
+}
+
+function configOf(pool: object): DriverConfig {
+  // The driver's types don't have it, its pools do.
+  return (pool as { readonly config?: DriverConfig }).config ?? { server: "a pool of your own" };
+}
+
+function placeOf({ server, port = defaultPort, database, options = {} }: DriverConfig): ConnectionPlace {
+  const { instanceName } = options;
+  return {
+    server: instanceName === undefined ? `${server},${options.port ?? port}` : `${server}\\${instanceName}`,
+    database: options.database ?? database,
+  };
+}

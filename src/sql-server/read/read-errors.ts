@@ -1,0 +1,100 @@
+import { messageOf } from "../../errors/thrown.ts";
+import type { ConnectionPlace } from "../connect/connection-errors.ts";
+import { driverFacts } from "../connect/transient-errors.ts";
+
+/** What went wrong with a statement: for a message, and in full for a `detail`. */
+export interface StatementProblem {
+  /** Without what may be the value of a cell. */
+  readonly problem: string;
+  readonly detail: string;
+}
+
+/** An error of the server's, of those that are in one of the driver's. */
+interface ServerError {
+  readonly number: number;
+  readonly message: string;
+  readonly line: number | undefined;
+}
+
+/** While a statement is described no row has been looked at: what the server says is made of names and of SQL. */
+export function describeProblem(error: unknown, place: ConnectionPlace): StatementProblem {
+  const errors = serverErrors(error);
+  // The last says that there was an error, the ones before it say which.
+  const cause = errors.find(({ number }) => !isOfDescription(number)) ?? errors[0];
+  if (cause === undefined) return connectionTrouble(error, place);
+  const problem = `error ${cause.number}${inLine(cause)}: ${cause.message}`;
+  return { problem, detail: problem };
+}
+
+/** Of a statement that runs: a message may quote a cell (245: Conversion failed when converting the value …). */
+export function runProblem(error: unknown, place: ConnectionPlace): StatementProblem {
+  const [cause] = serverErrors(error);
+  if (cause === undefined) return connectionTrouble(error, place);
+  const { number, message } = cause;
+  const detail = `error ${number}${inLine(cause)}: ${message}`;
+  const meaning = namesOnly.has(number) ? message : meanings.get(number);
+  const rest = meaning ?? "its text may hold content and is left out here; run the query by itself to see it";
+  return { problem: `error ${number}${inLine(cause)}: ${rest}`, detail };
+}
+
+/** No row came for as long as `Command Timeout` allows: the query is slow, or the network has gone silent. */
+export function isRequestTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === "RequestError" && "code" in error && error.code === "ETIMEOUT";
+}
+
+function connectionTrouble(error: unknown, place: ConnectionPlace): StatementProblem {
+  if (isRequestTimeout(error)) {
+    const remedy =
+      "make the query faster, or write a longer Command Timeout (in seconds; 0 is none) in the connection string";
+    const problem = `no answer within the time for a statement; ${remedy}`;
+    return { problem, detail: `${problem} (${messageOf(error)})` };
+  }
+  const code = driverFacts(error).codes.at(-1);
+  const what = code === undefined ? messageOf(error) : code;
+  return {
+    problem: `the connection to SQL Server at ${place.server} broke (${what})`,
+    detail: `the connection to SQL Server at ${place.server} broke (${messageOf(error)})`,
+  };
+}
+
+// Their texts are made of the names of objects and types.
+const namesOnly: ReadonlySet<number> = new Set(
+  [
+    [207, 208, 229, 230, 262, 297, 300, 916, 976, 4121, 15_562], // what is not there or not allowed
+    [241, 242, 8114, 8115, 8134], // conversions and divisions, of which only the types are told
+    [1204, 1205, 1222, 3960, 3961, 601, 701, 802, 8645, 8651, 1105, 9002], // locks, memory, space
+  ].flat(),
+);
+
+const meanings: ReadonlyMap<number, string> = new Map([
+  [245, "a text can't be converted to the type of what it is compared with or put into"],
+  [220, "a number is too large for its type"],
+  [232, "a number is too large for its type"],
+  [248, "a text is a number too large for its type"],
+  [235, "a text is no amount of money"],
+  [8169, "a text is no uniqueidentifier"],
+  [11_535, "it gives several result sets; expected one query"],
+  [11_536, "it gives no result set; expected one query"],
+  [11_537, "its columns are not those that were described; was a table changed meanwhile? Run again"],
+  [11_538, "the types of its columns are not those that were described; was a table changed meanwhile? Run again"],
+]);
+
+/** 11501 to 11553: what keeps the server from telling the columns. */
+function isOfDescription(number: number): boolean {
+  return number >= 11_501 && number <= 11_553;
+}
+
+function inLine({ line }: ServerError): string {
+  return line === undefined || line < 1 ? "" : ` in line ${line}`;
+}
+
+function serverErrors(error: unknown): readonly ServerError[] {
+  if (!(error instanceof Error)) return [];
+  const preceding: unknown = Reflect.get(error, "precedingErrors");
+  const all: readonly unknown[] = [...(Array.isArray(preceding) ? preceding : []), error];
+  return all.flatMap((each) => {
+    if (!(each instanceof Error) || !("number" in each) || typeof each.number !== "number") return [];
+    const line: unknown = Reflect.get(each, "lineNumber");
+    return [{ number: each.number, message: each.message, line: typeof line === "number" ? line : undefined }];
+  });
+}

@@ -1,0 +1,151 @@
+import type { Fail } from "../connect/connection.ts";
+
+/** What a text of T-SQL holds, as far as it can be told without knowing the grammar. */
+export interface StatementScan {
+  /** Statements that are more than comments and blanks, where semicolons part them. */
+  readonly count: number;
+  /** The variables without their `@`, each once, in order; not those of the server (`@@ROWCOUNT`). */
+  readonly variables: readonly string[];
+  /** The words outside of quotes and comments, in upper case, each once, in order. */
+  readonly words: readonly string[];
+  /** The line of the first batch separator, from 1. */
+  readonly separatorLine: number | undefined;
+}
+
+// A quote or a comment that is never closed runs to the end of the text, and is left for the server to report.
+const token = new RegExp(
+  [
+    String.raw`(?<blank>\s+|--[^\r\n]*)`,
+    String.raw`(?<comment>/\*)`,
+    String.raw`(?<quoted>'[^']*(?:''[^']*)*'?|"[^"]*(?:""[^"]*)*"?|\[[^\]]*(?:\]\][^\]]*)*\]?)`,
+    String.raw`(?<word>[\p{L}_#][\p{L}\p{M}\p{N}_@$#]*)`,
+    String.raw`(?<variable>@[\p{L}\p{M}\p{N}_@$#]*)`,
+    String.raw`(?<number>\d[\p{L}\p{N}_.]*)`,
+    String.raw`(?<end>;)`,
+    String.raw`[^]`,
+  ].join("|"),
+  "uy",
+);
+
+/** Counts statements and finds variables, with quotes, brackets and nested comments understood. */
+export function scanStatement(sql: string): StatementScan {
+  const variables = new Set<string>();
+  const words = new Set<string>();
+  let count = 0;
+  let isInside = false;
+  let separatorLine: number | undefined;
+  let at = 0;
+  while (at < sql.length) {
+    token.lastIndex = at;
+    const [text, groups] = takeToken(sql);
+    const start = at;
+    at += text.length;
+    if (groups["blank"] !== undefined) continue;
+    if (groups["comment"] !== undefined) {
+      at = endOfComment(sql, start);
+      continue;
+    }
+    if (groups["end"] !== undefined) {
+      isInside = false;
+      continue;
+    }
+    if (groups["word"] !== undefined && isSeparator(sql, start, at)) {
+      separatorLine ??= lineOf(sql, start);
+      continue;
+    }
+    if (!isInside) count += 1;
+    isInside = true;
+    if (groups["word"] !== undefined) words.add(text.toUpperCase());
+    if (groups["variable"] !== undefined && !text.startsWith("@@")) variables.add(text.slice(1));
+  }
+  return { count, variables: [...variables], words: [...words], separatorLine };
+}
+
+function takeToken(sql: string): [text: string, groups: Readonly<Record<string, string | undefined>>] {
+  const match = token.exec(sql);
+  return [match?.[0] ?? "", match?.groups ?? {}];
+}
+
+/** Comments of this kind nest. */
+function endOfComment(sql: string, start: number): number {
+  const mark = /\/\*|\*\//g;
+  mark.lastIndex = start;
+  let depth = 0;
+  for (let match = mark.exec(sql); match !== null; match = mark.exec(sql)) {
+    depth += match[0] === "/*" ? 1 : -1;
+    if (depth === 0) return mark.lastIndex;
+  }
+  return sql.length;
+}
+
+/** `GO`, or `GO 5`, alone on its line: no SQL, but a word to the tools that send batches. */
+function isSeparator(sql: string, start: number, end: number): boolean {
+  if (sql.slice(start, end).toUpperCase() !== "GO") return false;
+  const before = sql.slice(0, start);
+  const after = sql.slice(end);
+  return /(?:^|[\r\n])[^\S\r\n]*$/.test(before) && /^[^\S\r\n]*\d*[^\S\r\n]*(?:--[^\r\n]*)?(?:$|[\r\n])/.test(after);
+}
+
+function lineOf(sql: string, at: number): number {
+  return sql.slice(0, at).split(/\r\n|\r|\n/).length;
+}
+
+/** Reserved words: outside of quotes and brackets they stand in no query that only reads. */
+const changes = [
+  "INSERT",
+  "UPDATE",
+  "DELETE",
+  "INTO",
+  "EXEC",
+  "EXECUTE",
+  "CREATE",
+  "ALTER",
+  "DROP",
+  "TRUNCATE",
+] as const;
+
+/**
+ * The scan of a text that is one query, as far as can be told without the server.
+ *
+ * @param where what the text is called in messages: `the sql`
+ * @throws what `fail` makes of a text that is empty, holds `GO`, several statements, or one that is not a query
+ */
+export function requireQuery(sql: string, where: string, fail: Fail): StatementScan {
+  const scan = scanStatement(sql);
+  const [first] = scan.words;
+  if (sql.includes("\0")) throw fail(`${where} holds a NUL character; save it as UTF-8, without it`);
+  if (!sql.isWellFormed()) throw fail(`${where} holds half of a surrogate pair; save it as UTF-8`);
+  if (scan.separatorLine !== undefined) {
+    const remedy = "expected one query: take the GO out, and what belongs to another batch";
+    throw fail(`${where} has the batch separator GO in line ${scan.separatorLine}; ${remedy}`);
+  }
+  if (scan.count === 0) throw fail(`${where} is empty; expected one query`);
+  if (scan.count > 1) {
+    const remedy = "expected one query: write what they declare as parameters (@name), and join them into one SELECT";
+    throw fail(`${where} holds ${scan.count} statements; ${remedy}`);
+  }
+  if (first !== "SELECT" && first !== "WITH") {
+    throw fail(`${where} begins with ${first ?? "no word"}; expected a query: SELECT …, or WITH … SELECT …`);
+  }
+  const change = changes.find((word) => scan.words.includes(word));
+  if (change !== undefined) {
+    throw fail(
+      `${where} has the word ${change}; expected a query that only reads (a name like it goes in brackets: [${change}])`,
+    );
+  }
+  const twice = scan.variables.find((name, index) =>
+    scan.variables.some((other, place) => place < index && other.toLowerCase() === name.toLowerCase()),
+  );
+  if (twice !== undefined) throw fail(`${where} spells the parameter @${twice} in two ways; spell it in one`);
+  return scan;
+}
+
+/** A query for the number of another one's rows, `row_count`; undefined where that is not put into another as it is. */
+export function countingQuery(sql: string): string | undefined {
+  const { words } = scanStatement(sql);
+  const has = (...wanted: readonly string[]): boolean => wanted.some((word) => words.includes(word));
+  if (words[0] !== "SELECT" || has("OPTION", "FOR")) return undefined;
+  // Inside of another query an order is allowed only where it decides which rows there are.
+  const order = has("ORDER") && !has("TOP", "OFFSET") ? "\nOFFSET 0 ROWS" : "";
+  return `SELECT COUNT_BIG(*) AS row_count FROM (\n${sql.replace(/;\s*$/, "")}${order}\n) AS counted`;
+}

@@ -1,0 +1,129 @@
+import { createTable as layOut } from "../../table/ddl.ts";
+import { OptionError } from "../../errors/option.ts";
+import type { ColumnDescription, TargetDescription } from "../../table/description.ts";
+import type { ValueType } from "../../table/value-type.ts";
+import {
+  identifierProblem,
+  longestIdentifier,
+  parseTableName,
+  quoteIdentifier,
+  quoteTableName,
+} from "../identifiers.ts";
+
+/**
+ * The statements that make a table of SQL Server for what a pipeline writes.
+ *
+ * @throws {OptionError} if the table or a column can't have its name
+ */
+export function createTable(target: TargetDescription, table: string): string {
+  const parsed = parseTableName(table);
+  if (!parsed.ok) throw problem("--table", parsed.problem);
+  const { schema = "dbo", table: tableName } = parsed.name; // as the sink reads it
+  for (const { name } of target.columns) {
+    const fault = identifierProblem(name);
+    if (fault !== undefined) throw problem("columnMap", `a name ${fault}`);
+  }
+  const keys = target.columns
+    .filter(({ name }) => target.keys.includes(name))
+    .map(({ name, type }) => ({ name, type }));
+  const keyTypes = keyColumnTypes(keys);
+  return layOut(target, {
+    table: quoteTableName({ schema, table: tableName }),
+    tableName,
+    quote: (name) => quoteIdentifier(shortened(name)),
+    definition: ({ name, type, isNullable }: ColumnDescription) => {
+      const key = keyTypes.get(name);
+      const { sql, note } = key ?? columnType(type);
+      return {
+        sql: `${sql} ${isNullable && key === undefined ? "NULL" : "NOT NULL"}`,
+        ...(note !== undefined && { note }),
+      };
+    },
+    options: "",
+  });
+}
+
+function problem(option: string, text: string): OptionError {
+  return new OptionError("sql create-table", option, text);
+}
+
+/** A name that was made of others may be too long. */
+function shortened(name: string): string {
+  if (name.length <= longestIdentifier) return name;
+  const cut = name.slice(0, longestIdentifier);
+  return cut.isWellFormed() ? cut : cut.slice(0, -1);
+}
+
+interface SQLType {
+  readonly sql: string;
+  /** What it takes of an index key's bytes; undefined for what no index takes. */
+  readonly bytes: number | undefined;
+  readonly note?: string;
+}
+
+/**
+ * What a clustered index key may have at most (Microsoft Learn, "Maximum capacity specifications for SQL Server"). An index that may
+ * have more can be made, but refuses the rows that do.
+ */
+const longestKeyBytes = 900;
+
+/** Texts without a limit share what the other keys leave. */
+function keyColumnTypes(keys: readonly { name: string; type: ValueType }[]): ReadonlyMap<string, SQLType> {
+  const types = new Map(keys.map(({ name, type }) => [name, columnType(type)] as const));
+  const fixedBytes = [...types.values()].reduce((sum, { bytes = 0 }) => sum + bytes, 0);
+  const isTooLong = fixedBytes > longestKeyBytes;
+  const openCount = [...types.values()].filter(({ bytes }) => bytes === undefined).length;
+  const share = Math.max(1, Math.floor((longestKeyBytes - fixedBytes) / 2 / openCount));
+  const note = `a key has at most ${longestKeyBytes} bytes: make sure that this is wide enough`;
+  return new Map(
+    [...types].map(([name, type]): [string, SQLType] => {
+      if (type.bytes === undefined) return [name, { sql: `NVARCHAR(${share})`, bytes: 2 * share, note }];
+      return [
+        name,
+        isTooLong ? { ...type, note: `a key has at most ${longestKeyBytes} bytes: this one may have more` } : type,
+      ];
+    }),
+  );
+}
+
+function columnType(type: ValueType): SQLType {
+  switch (type.kind) {
+    case "text":
+      return textType(type.maxLength ?? Infinity, type.isLimit);
+    case "digits":
+      return { sql: `CHAR(${type.length})`, bytes: type.length };
+    case "integer":
+      return isInt(type) ? { sql: "INT", bytes: 4 } : { sql: "BIGINT", bytes: 8 };
+    case "number":
+      return type.minimum >= 0 && type.maximum <= 1 ? { sql: "DECIMAL(5,4)", bytes: 5 } : { sql: "FLOAT", bytes: 8 };
+    case "boolean":
+      return { sql: "BIT", bytes: 1 };
+    case "moment":
+      return { sql: `DATETIME2(${type.decimals})`, bytes: 8, note: "UTC" };
+    case "date":
+      return { sql: "DATE", bytes: 3 };
+    case "uuid":
+      return { sql: "UNIQUEIDENTIFIER", bytes: 16 };
+    case "json":
+      return { sql: "NVARCHAR(MAX)", bytes: undefined, note: "JSON" };
+    case "unknown":
+    default:
+      return { sql: "NVARCHAR(MAX)", bytes: undefined, note: `a guess, for ${type.reason}` };
+  }
+}
+
+function isInt({ minimum, maximum }: { readonly minimum: number; readonly maximum: number }): boolean {
+  return minimum >= -(2 ** 31) && maximum < 2 ** 31;
+}
+
+/** In characters; a wider NVARCHAR is MAX. */
+const widestText = 4000;
+const widths = [50, 100, 200, 500, 1000, 2000, widestText];
+
+/** A limit of the schema is the column's width; what is none leaves room for longer names tomorrow. */
+function textType(maxLength: number, isLimit: boolean): SQLType {
+  const width = isLimit ? Math.max(1, Math.floor(maxLength)) : widths.find((each) => each >= maxLength);
+  if (width === undefined) return { sql: "NVARCHAR(MAX)", bytes: undefined };
+  if (width <= widestText) return { sql: `NVARCHAR(${width})`, bytes: 2 * width };
+  return { sql: "NVARCHAR(MAX)", bytes: undefined, ...(width < Infinity && { note: `at most ${width} characters` }) };
+}

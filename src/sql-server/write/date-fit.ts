@@ -1,0 +1,103 @@
+import { kindOf } from "../../errors/kind-of.ts";
+import { type Fit, type Fitted, fits, misfit } from "./fit.ts";
+import {
+  dateText,
+  lastDay,
+  moved,
+  offsetText,
+  parseMoment,
+  roundTicks,
+  ticksPerDay,
+  ticksPerSecond,
+  timeText,
+} from "../moment.ts";
+
+/** From 1753, the year of the Gregorian calendar in Britain. */
+const firstDateTimeDay = 639_905;
+const firstSmallDay = 693_595; // 1900-01-01
+const lastSmallDay = 759_130; // 2079-06-06
+
+/** A DATE: of a moment its day, in UTC where the moment has an offset. */
+export const fitDate: Fit = (value) => {
+  const moment = inUTC(value);
+  return moment === undefined ? unreadable("DATE", "a date", value) : onDay("DATE", 0, lastDay, moment.day, dateText);
+};
+
+/** A TIME(n): of a moment its time of day, in UTC where the moment has an offset. */
+export function fitTime(digits: number): Fit {
+  return (value) => {
+    const moment = parseMoment(value);
+    if (moment === undefined) return unreadable(`TIME(${digits})`, "a time", value);
+    const { ticks } = moved(0, moment.ticks - minutes(moment.offset ?? 0));
+    const rounded = roundTicks(ticks, stepOf(digits));
+    // A rounded time is not taken over midnight: 23:59:59.9999999 in a TIME(0) is 23:59:59.
+    return fits(timeText(rounded === ticksPerDay ? ticks - (ticks % stepOf(digits)) : rounded, digits));
+  };
+}
+
+/** A DATETIME2(n), in UTC where the value has an offset; digits beyond n are rounded. */
+export function fitDateTime2(digits: number): Fit {
+  return fitMoment(`DATETIME2(${digits})`, 0, lastDay, stepOf(digits), digits);
+}
+
+/** A DATETIME, which the server rounds to .000, .003 and .007 seconds. */
+export const fitDateTime: Fit = (value) => {
+  const fitted = fitMoment("DATETIME", firstDateTimeDay, lastDay, stepOf(3), 3)(value);
+  // The server would round it into the year 10000.
+  return fitted.ok && fitted.value === "9999-12-31T23:59:59.999" ? fits("9999-12-31T23:59:59.997") : fitted;
+};
+
+/** A SMALLDATETIME: whole minutes. */
+export const fitSmallDateTime: Fit = fitMoment("SMALLDATETIME", firstSmallDay, lastSmallDay, 60n * ticksPerSecond, 0);
+
+/** A DATETIMEOFFSET(n) keeps the offset of the value; one without is in UTC. */
+export function fitDateTimeOffset(digits: number): Fit {
+  const type = `DATETIMEOFFSET(${digits})`;
+  return (value) => {
+    const moment = parseMoment(value);
+    if (moment?.day === undefined) return unreadable(type, "a date and time", value);
+    const { offset = 0 } = moment;
+    const local = moved(moment.day, roundTicks(moment.ticks, stepOf(digits)));
+    const { day } = moved(local.day, local.ticks - minutes(offset));
+    if (day < 0 || day > lastDay) return beyond(type, 0, lastDay);
+    return onDay(type, 0, lastDay, local.day, () => {
+      return `${dateText(local.day)}T${timeText(local.ticks, digits)}${offsetText(offset)}`;
+    });
+  };
+}
+
+function fitMoment(type: string, first: number, last: number, step: bigint, digits: number): Fit {
+  return (value) => {
+    const moment = inUTC(value);
+    if (moment === undefined) return unreadable(type, "a date and time", value);
+    const { day, ticks } = moved(moment.day, roundTicks(moment.ticks, step));
+    return onDay(type, first, last, day, () => `${dateText(day)}T${timeText(ticks, digits)}`);
+  };
+}
+
+/** A column without an offset holds UTC, as a `Date` is: not whatever clock the value was read from. */
+function inUTC(value: unknown): { readonly day: number; readonly ticks: bigint } | undefined {
+  const moment = parseMoment(value);
+  return moment?.day === undefined ? undefined : moved(moment.day, moment.ticks - minutes(moment.offset ?? 0));
+}
+
+function onDay(type: string, first: number, last: number, day: number, text: (day: number) => string): Fitted {
+  return day < first || day > last ? beyond(type, first, last) : fits(text(day));
+}
+
+function beyond(type: string, first: number, last: number): Fitted {
+  return misfit(`the column is ${type}: expected a date from ${dateText(first)} to ${dateText(last)}, got one beyond`);
+}
+
+function unreadable(type: string, what: string, value: unknown): Fitted {
+  const got = value instanceof Date ? "an invalid date" : kindOf(value);
+  return misfit(`the column is ${type}: expected ${what}, as a Date or as text of ISO 8601, got ${got}`);
+}
+
+function minutes(offset: number): bigint {
+  return BigInt(offset) * 60n * ticksPerSecond;
+}
+
+function stepOf(digits: number): bigint {
+  return 10n ** BigInt(7 - digits);
+}

@@ -1,0 +1,82 @@
+import { kindOf } from "../../errors/kind-of.ts";
+import { decimalText, roundTo, toDecimal } from "../decimal-text.ts";
+import { type Fit, fits, misfit } from "./fit.ts";
+
+/** A BIT: true and false, 1 and 0, and the texts of them. */
+export const fitBit: Fit = (value) => {
+  if (typeof value === "boolean") return fits(value);
+  const text = typeof value === "string" ? value.trim().toLowerCase() : "";
+  if (text === "true" || text === "false") return fits(text === "true");
+  const decimal = toDecimal(value);
+  const whole = decimal === undefined ? undefined : roundTo(decimal, 0);
+  if (decimal !== undefined && (whole === 0n || whole === 1n) && isWhole(decimal, whole)) return fits(whole === 1n);
+  return misfit(`the column is a BIT: expected true or false, got ${describe(value)}`);
+};
+
+/** A whole number from `lowest` to `highest`, both included. */
+export function fitWhole(type: string, lowest: bigint, highest: bigint): Fit {
+  return (value) => {
+    const decimal = toDecimal(value);
+    if (decimal === undefined) return misfit(`the column is ${type}: expected a whole number, got ${describe(value)}`);
+    const whole = roundTo(decimal, 0);
+    if (!isWhole(decimal, whole)) {
+      return misfit(`the column is ${type}: expected a whole number, got one with decimals; round it in the columnMap`);
+    }
+    if (whole < lowest || whole > highest) {
+      return misfit(`the column is ${type}: expected a number from ${lowest} to ${highest}, got one beyond`);
+    }
+    return fits(type === "BIGINT" ? String(whole) : Number(whole)); // the driver makes a bigint of the text
+  };
+}
+
+/** An exact number of at most `precision` digits; decimals beyond `scale` are rounded, half away from zero. */
+export function fitDecimal(type: string, precision: number, scale: number): Fit {
+  const limit = 10n ** BigInt(precision);
+  return fitScaled(type, scale, -limit + 1n, limit - 1n);
+}
+
+/** MONEY and SMALLMONEY: a whole number of ten-thousandths, of 64 or 32 bits. */
+export function fitMoney(type: string, bits: 32 | 64): Fit {
+  const limit = 2n ** BigInt(bits - 1);
+  return fitScaled(type, 4, -limit, limit - 1n);
+}
+
+function fitScaled(type: string, scale: number, lowest: bigint, highest: bigint): Fit {
+  return (value) => {
+    const decimal = toDecimal(value);
+    if (decimal === undefined) return misfit(`the column is ${type}: expected a number, got ${describe(value)}`);
+    const unscaled = roundTo(decimal, scale);
+    // The driver writes decimals by way of a JavaScript number, which is not exact: text is.
+    if (unscaled >= lowest && unscaled <= highest) return fits(decimalText(unscaled, scale));
+    return misfit(
+      `the column is ${type}: expected a number from ${decimalText(lowest, scale)} to ${decimalText(highest, scale)}, got one beyond`,
+    );
+  };
+}
+
+const smallestFloat = 2.2250738585072014e-308;
+const smallestReal = 2 ** -126;
+
+/** FLOAT and REAL: the nearest number that the column has; what is nearer to zero than its smallest is zero. */
+export function fitFloat(type: "FLOAT" | "REAL"): Fit {
+  const [round, smallest] =
+    type === "REAL" ? ([Math.fround, smallestReal] as const) : ([(number: number) => number, smallestFloat] as const);
+  return (value) => {
+    if (typeof value !== "number" && toDecimal(value) === undefined) {
+      return misfit(`the column is ${type}: expected a number, got ${describe(value)}`);
+    }
+    const number = round(Number(value));
+    if (!Number.isFinite(number)) {
+      return misfit(`the column is ${type}: expected a finite number in its range, got ${describe(value)}`);
+    }
+    return fits(Math.abs(number) < smallest ? 0 : number);
+  };
+}
+
+function isWhole({ unscaled, scale }: { readonly unscaled: bigint; readonly scale: number }, whole: bigint): boolean {
+  return unscaled === whole * 10n ** BigInt(scale);
+}
+
+function describe(value: unknown): string {
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : kindOf(value);
+}

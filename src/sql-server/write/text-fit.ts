@@ -1,0 +1,85 @@
+import { toJSONValue } from "../../json/json.ts";
+import { kindOf } from "../../errors/kind-of.ts";
+import { codePage } from "./code-page.ts";
+import { type Fit, type Fitted, fits, misfit } from "./fit.ts";
+
+/** NCHAR and NVARCHAR of at most `length` UTF-16 code units; undefined is MAX. */
+export function fitUnicode(type: string, length: number | undefined): Fit {
+  return withText(type, (text) => {
+    if (length === undefined || text.length <= length) return fits(text);
+    return misfit(`the column is ${type}: expected at most ${length} characters, got ${text.length}`);
+  });
+}
+
+/**
+ * CHAR and VARCHAR of at most `length` bytes (undefined is MAX) in the code page of the column's collation. What the code page lacks is
+ * refused; of a code page that is not known here the server is asked, at the write.
+ */
+export function fitCodePage(type: string, length: number | undefined, pageNumber: number): Fit {
+  const page = codePage(pageNumber);
+  return withText(type, (text) => {
+    const bytes = page === undefined ? Array.from(text).length : page.bytesOf(text); // one byte a character, or more
+    if (bytes === undefined) {
+      const advice = "make the column NVARCHAR, or replace them in the columnMap";
+      return misfit(`the column is ${type} of code page ${pageNumber}, which lacks characters of the text; ${advice}`);
+    }
+    if (length === undefined || bytes <= length) return fits(text);
+    const unit = page === undefined || bytes === text.length ? "characters" : "bytes";
+    return misfit(`the column is ${type}: expected at most ${length} bytes, got ${bytes} ${unit}`);
+  });
+}
+
+/** XML and JSON: what they take is the server's to say. */
+export function fitMarkup(type: string): Fit {
+  return withText(type, fits);
+}
+
+/** CHAR(36) or hexadecimal with hyphens, as SQL Server writes them, in braces or not. */
+export const fitGUID: Fit = (value) => {
+  const text = typeof value === "string" ? value.trim().replace(/^\{(.*)\}$/, "$1") : "";
+  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return fits(text.toUpperCase());
+  return misfit(`the column is UNIQUEIDENTIFIER: expected 32 hexadecimal digits as 8-4-4-4-12, got ${kindOf(value)}`);
+};
+
+/** BINARY and VARBINARY of at most `length` bytes; undefined is MAX. */
+export function fitBinary(type: string, length: number | undefined): Fit {
+  return (value) => {
+    if (!(value instanceof Uint8Array)) return misfit(`the column is ${type}: expected bytes, got ${kindOf(value)}`);
+    if (length !== undefined && value.byteLength > length) {
+      return misfit(`the column is ${type}: expected at most ${length} bytes, got ${value.byteLength}`);
+    }
+    return fits(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
+  };
+}
+
+/** Numbers and booleans as text, dates as ISO 8601, objects and arrays as JSON. */
+function withText(type: string, fit: (text: string) => Fitted): Fit {
+  return (value) => {
+    const text = toText(value);
+    if (text === undefined) return misfit(`the column is ${type}: expected text, got ${describe(value)}`);
+    if (text.isWellFormed()) return fit(text);
+    return misfit(`the column is ${type}: expected text, got ${kindOf(value)} with half of a surrogate pair`);
+  };
+}
+
+function toText(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return Number.isFinite(value) ? String(value) : undefined;
+  if (typeof value === "bigint" || typeof value === "boolean") return String(value);
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : value.toISOString();
+  if (value instanceof Uint8Array || !isPlain(value)) return undefined;
+  return JSON.stringify(toJSONValue(value));
+}
+
+/** Of others, a Map for one, JSON would make an empty object without a word. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value) || "toJSON" in value) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  return value instanceof Date ? "an invalid date" : kindOf(value);
+}

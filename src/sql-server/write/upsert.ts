@@ -1,0 +1,143 @@
+import { quoteIdentifier } from "../identifiers.ts";
+import { rowColumn, stagedRows, stagingTable } from "./staging.ts";
+import type { Target, TargetColumn } from "./target.ts";
+
+/** The statements that take the staged rows into the target. Names are quoted, values are in the staging table only. */
+export interface Upsert {
+  /** What the session must be set to: indexed views, filtered indexes and computed columns refuse writes otherwise. */
+  readonly settings: readonly string[];
+  /** Each names rows that can't be written; the batch is written where none does. */
+  readonly checks: readonly string[];
+  readonly write: readonly string[];
+  /** What became of the rows: with keys a row `row, k0, k1, …` for each that the target has now, else the `count` of those added. */
+  readonly outcome: string;
+}
+
+/** As the columns of the result sets are called: a trigger may have some of its own. */
+export const resultColumns = {
+  lossy: "llm_etl_lossy",
+  twice: "llm_etl_twice",
+  row: "llm_etl_row",
+  count: "llm_etl_count",
+} as const;
+
+/** How long a statement waits for another connection's locks before it fails with 1222, in milliseconds. */
+const lockTimeoutMs = 30_000;
+
+const row = quoteIdentifier(rowColumn);
+
+export function upsert(target: Target): Upsert {
+  return {
+    settings: settings(),
+    checks: [...lossyChecks(target), ...(target.keys.length === 0 ? [] : [duplicateCheck(target)])],
+    write: writes(target),
+    outcome:
+      target.keys.length === 0 ? `SELECT @@ROWCOUNT AS [${resultColumns.count}];` : storedKeys(target, target.keys),
+  };
+}
+
+/** The statements as one text, for one round trip. */
+export function upsertText({ settings: first, checks, write, outcome }: Upsert): string {
+  let text = [`IF EXISTS (SELECT 1 FROM ${stagingTable})`, "BEGIN", ...write, outcome, "END"].join("\n");
+  for (const check of checks.toReversed()) text = [check, "IF @@ROWCOUNT = 0", "BEGIN", text, "END"].join("\n");
+  return [...first, text].join("\n");
+}
+
+/**
+ * For an insert whose commit is in doubt: the staged rows that the target has, by the columns of its proof. All or none are there, since
+ * they were added in one transaction, and before it none was.
+ */
+export function insertedRows(target: Target): string {
+  return storedKeys(target, target.proof);
+}
+
+/** Whether there is a row: with these keys (`@k0`, `@k1`, …), or any; and, if columns are to be `filled`, one of them is. */
+export function existsText(
+  target: Target,
+  keys: readonly TargetColumn[],
+  filled: readonly TargetColumn[] = [],
+): string {
+  const isFilled = filled.map(({ name }) => `t.${quoteIdentifier(name)} IS NOT NULL`).join(" OR ");
+  const parts = keys.map(({ name, type }, index) => `t.${quoteIdentifier(name)} = ${type.typed(`@k${index}`)}`);
+  if (isFilled !== "") parts.push(`(${isFilled})`);
+  const where = parts.length === 0 ? "" : ` WHERE ${parts.join(" AND ")}`;
+  return `SELECT TOP (1) 1 AS [found] FROM ${target.table} AS t${where};`;
+}
+
+/** In sp_executesql they are undone as it ends: the session of a user's pool is left as it was. */
+function settings(): string[] {
+  const on = [
+    "ANSI_NULLS",
+    "ANSI_PADDING",
+    "ANSI_WARNINGS",
+    "ARITHABORT",
+    "CONCAT_NULL_YIELDS_NULL",
+    "QUOTED_IDENTIFIER",
+  ];
+  return [
+    ...[...on, "NOCOUNT", "XACT_ABORT"].map((option) => `SET ${option} ON;`),
+    "SET NUMERIC_ROUNDABORT OFF;",
+    `SET LOCK_TIMEOUT ${lockTimeoutMs};`,
+  ];
+}
+
+/** Rows with text that does not come back from the column's code page as it was: `?` would be stored. */
+function lossyChecks({ columns }: Target): string[] {
+  const parts = columns.flatMap(({ stagedAs, type }, index) => {
+    if (!type.mayLoseCharacters) return [];
+    const column = quoteIdentifier(stagedAs);
+    const kept = `CAST(CAST(${column} AS VARCHAR(MAX)) AS NVARCHAR(MAX)) COLLATE Latin1_General_BIN2`;
+    return [
+      `SELECT ${row} AS [${resultColumns.lossy}], ${index} AS [column] FROM ${stagingTable} WHERE ${kept} <> ${column}`,
+    ];
+  });
+  return parts.length === 0 ? [] : [`${parts.join(" UNION ALL ")};`];
+}
+
+/** A row of each group of rows with one merge key, by the target's collation. */
+function duplicateCheck({ keys }: Target): string {
+  const names = keys.map(({ stagedAs }) => `s.${quoteIdentifier(stagedAs)}`).join(", ");
+  const last = `MAX(s.${row}) AS [${resultColumns.twice}]`;
+  return `SELECT ${last} FROM ${stagedRows(keys)} AS s GROUP BY ${names} HAVING COUNT(*) > 1;`;
+}
+
+function writes(target: Target): string[] {
+  const { table, strategy, columns, keys } = target;
+  const others = columns.filter((column) => !keys.includes(column));
+  const staged = stagedRows(columns);
+  const names = columns.map(({ name }) => quoteIdentifier(name)).join(", ");
+  const values = columns.map(({ stagedAs }) => `s.${quoteIdentifier(stagedAs)}`).join(", ");
+  const set = others
+    .map(({ name, stagedAs }) => `${quoteIdentifier(name)} = s.${quoteIdentifier(stagedAs)}`)
+    .join(", ");
+  const on = equalKeys(keys);
+  const update = (hints: string): string =>
+    `UPDATE t SET ${set} FROM ${staged} AS s INNER JOIN ${table} AS t${hints} ON ${on};`;
+  if (strategy === "update") return [update("")];
+  // In the order of the batch, so that an identity counts the rows as they came.
+  if (strategy === "insert")
+    return [`INSERT INTO ${table} (${names}) SELECT ${values} FROM ${staged} AS s ORDER BY s.${row};`];
+  if (strategy === "update_insert") {
+    const hints = " WITH (UPDLOCK, SERIALIZABLE)";
+    const known = `SELECT 1 FROM ${table} AS t${hints} WHERE ${on}`;
+    const insert = `INSERT INTO ${table} (${names}) SELECT ${values} FROM ${staged} AS s WHERE NOT EXISTS (${known});`;
+    return others.length === 0 ? [insert] : [update(hints), insert];
+  }
+  const matched = others.length === 0 ? [] : [`WHEN MATCHED THEN UPDATE SET ${set}`];
+  const missing = `WHEN NOT MATCHED BY TARGET THEN INSERT (${names}) VALUES (${values});`;
+  // Without HOLDLOCK two runs could both find a key missing, and both insert it.
+  return [[`MERGE INTO ${table} WITH (HOLDLOCK) AS t USING ${staged} AS s ON ${on}`, ...matched, missing].join("\n")];
+}
+
+/** The staged rows that the target has, each with the keys as they are stored: whatever spelling its collation takes for equal. */
+function storedKeys({ table }: Target, keys: readonly TargetColumn[]): string {
+  const stored = keys.map(({ name, type }, index) => {
+    return `CAST(t.${quoteIdentifier(name)} AS ${type.isText ? "NVARCHAR(4000)" : "VARBINARY(8000)"}) AS [k${index}]`;
+  });
+  const columns = [`s.${row} AS [${resultColumns.row}]`, ...stored].join(", ");
+  return `SELECT ${columns} FROM ${stagedRows(keys)} AS s INNER JOIN ${table} AS t ON ${equalKeys(keys)};`;
+}
+
+function equalKeys(keys: readonly TargetColumn[]): string {
+  return keys.map(({ name, stagedAs }) => `t.${quoteIdentifier(name)} = s.${quoteIdentifier(stagedAs)}`).join(" AND ");
+}

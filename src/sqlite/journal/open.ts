@@ -1,0 +1,92 @@
+import { existsSync } from "node:fs";
+import { chmod, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout } from "node:timers/promises";
+import { JournalError, JournalInUseError } from "../../errors/journal.ts";
+import { type FileLock, lockFile } from "../../files/file-lock.ts";
+import { journalFolder } from "../../files/paths.ts";
+import { asJournalError, damaged } from "./failure.ts";
+import { holderOf } from "./run-history.ts";
+import { migrate } from "./schema.ts";
+
+/** In bytes (https://www.sqlite.org/fileformat2.html, "Pages"). */
+const smallestPage = 512;
+
+/** Somebody who only looks whether the lock is held has it for a moment. */
+const lockAttempts = 10;
+const lockRetryMs = 30;
+
+/**
+ * Takes the journal for this process, until it ends, however it ends; makes its folder.
+ *
+ * @throws {JournalInUseError} if a run has it: with its process and start
+ * @throws {JournalError} if the folder can't be written
+ */
+export async function lockJournal(path: string): Promise<FileLock> {
+  try {
+    await makeFolder(dirname(path));
+    for (let attempt = 1; attempt <= lockAttempts; attempt += 1) {
+      const lock = lockFile(`${path}.lock`);
+      if (lock !== undefined) return lock;
+      await setTimeout(lockRetryMs);
+    }
+  } catch (error) {
+    throw asJournalError(path, error);
+  }
+  throw new JournalInUseError(path, await holderOf(path));
+}
+
+/** A journal holds what rows and answers hold: it is kept out of version control. */
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const ignoreFile = join(folder, ".gitignore");
+  if (basename(folder) === journalFolder && !existsSync(ignoreFile)) await writeFile(ignoreFile, "*\n");
+}
+
+/** Opens the journal whose lock is held, in the newest version; makes it where there is none. */
+export async function openJournal(path: string): Promise<DatabaseSync> {
+  if (!(await isThere(path))) await make(path);
+  const database = new DatabaseSync(path, { timeout: 100 });
+  try {
+    migrate(database, path);
+    // WAL commits survive the process; the disk is told by the journal itself, off the event loop's thread.
+    database.exec("PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL; PRAGMA cache_size = -8192");
+    database.exec("PRAGMA user_version"); // the log exists from the first read on
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** @throws {JournalError} if what is there is cut off */
+export async function isThere(path: string): Promise<boolean> {
+  const size = (await stat(path).catch(ifMissing))?.size;
+  // What we make has its tables before it has its name; SQLite takes what is shorter than a page for an empty database.
+  if (size !== undefined && size < smallestPage) throw new JournalError(path, `has ${size} bytes: it ${damaged}`);
+  return size !== undefined;
+}
+
+async function make(path: string): Promise<void> {
+  const unfinished = `${path}.new`;
+  // What a journal that was removed has left would be taken for this one's log.
+  for (const leftover of [unfinished, `${unfinished}-wal`, `${unfinished}-shm`, `${path}-wal`, `${path}-shm`]) {
+    await rm(leftover, { force: true });
+  }
+  await (await open(unfinished, "wx", 0o600)).close(); // SQLite gives its side files the same mode
+  await chmod(unfinished, 0o600);
+  const database = new DatabaseSync(unfinished);
+  try {
+    database.exec("PRAGMA journal_mode = WAL");
+    migrate(database, path);
+  } finally {
+    database.close();
+  }
+  await rename(unfinished, path);
+}
+
+function ifMissing(error: unknown): undefined {
+  if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+  throw error;
+}

@@ -1,0 +1,83 @@
+import { hash } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import { JournalError } from "../../errors/journal.ts";
+
+/** Marks a SQLite file as a journal of ours: "llet" in ASCII (https://www.sqlite.org/pragma.html#pragma_application_id). */
+const applicationId = 0x6c6c6574;
+
+/**
+ * What makes of a journal of one version that of the next; the first makes an empty database a journal. Never change one
+ * that was released: add another.
+ */
+const migrations: readonly string[] = [
+  `CREATE TABLE answers (
+     number INTEGER PRIMARY KEY,       -- greater than that of any answer that is indexed
+     fingerprint BLOB NOT NULL,        -- SHA-256 of the request; the last one of a fingerprint counts
+     text NOT NULL,                    -- UTF-16 bytes where SQLite's text can't hold it
+     finish_reason TEXT NOT NULL,
+     model TEXT NOT NULL,
+     input_tokens INTEGER NOT NULL,
+     cached_tokens INTEGER NOT NULL,
+     output_tokens INTEGER NOT NULL,
+     reasoning_tokens INTEGER NOT NULL,
+     run_id TEXT NOT NULL              -- the run that paid for it
+   );
+   -- The index of answers, up to and including the one in "indexed": filled many at a time, see answers.ts.
+   CREATE TABLE fingerprints (beginning BLOB, answer INTEGER, PRIMARY KEY (beginning, answer)) WITHOUT ROWID;
+   CREATE TABLE indexed (answer INTEGER NOT NULL);
+   INSERT INTO indexed VALUES (0);
+   CREATE TABLE rows (
+     sink BLOB NOT NULL,               -- the first 16 bytes of the SHA-256 of the sink's identity
+     pk NOT NULL,
+     outcome TEXT NOT NULL,            -- written, or failed (also where it was skipped)
+     run_id TEXT NOT NULL,             -- the run in which it ended so
+     error_code TEXT,
+     target_key,                       -- what tells it from others in the target, where that is not its pk
+     values_hash BLOB,                 -- SHA-256 of the values written; this and what follows: of written rows only
+     started_at INTEGER,               -- milliseconds since 1970, like all times
+     completed_at INTEGER,
+     lineage TEXT,
+     PRIMARY KEY (sink, pk)
+   ) WITHOUT ROWID;
+   CREATE INDEX rows_by_target_key ON rows (sink, target_key) WHERE target_key IS NOT NULL;
+   CREATE TABLE runs (number INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, record TEXT NOT NULL);
+   PRAGMA application_id = ${applicationId};`,
+];
+
+/**
+ * Brings a journal to the newest version, each step in one transaction.
+ *
+ * @throws {JournalError} if it is no journal, or one of a version that is not known yet
+ */
+export function migrate(database: DatabaseSync, path: string, steps: readonly string[] = migrations): void {
+  requireJournal(database, path, steps.length);
+  for (let version = versionOf(database); version < steps.length; version += 1) {
+    database.exec(`BEGIN IMMEDIATE; ${steps[version]}; PRAGMA user_version = ${version + 1}; COMMIT`);
+  }
+}
+
+/** @throws {JournalError} if it is no journal, or one of a version that is not known yet */
+export function requireJournal(database: DatabaseSync, path: string, newest: number = migrations.length): void {
+  const version = versionOf(database);
+  if (version > newest) {
+    const problem = `has version ${version} of its format, and this llm-etl knows up to ${newest}`;
+    throw new JournalError(path, `${problem}: update llm-etl, or set journalPath to another file`);
+  }
+  if (version > 0 && numberIn(database, "application_id") === applicationId) return;
+  const isEmpty = database.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
+  if (version === 0 && isEmpty) return;
+  throw new JournalError(path, "is some other SQLite database: set journalPath to a file of its own");
+}
+
+/** How rows name their sink: by the first 16 bytes of the SHA-256 of its identity. */
+export function keyOfSink(identity: string): Buffer {
+  return hash("sha256", identity, "buffer").subarray(0, 16);
+}
+
+function versionOf(database: DatabaseSync): number {
+  return numberIn(database, "user_version");
+}
+
+function numberIn(database: DatabaseSync, pragma: string): number {
+  return Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]);
+}

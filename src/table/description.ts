@@ -1,0 +1,116 @@
+import type { JSONSchema } from "../json/json-schema.ts";
+import type { Sink } from "../contracts/sink.ts";
+import type { AnySource } from "../contracts/source.ts";
+import type { Step } from "../contracts/step.ts";
+import { recordColumns, type StatePath } from "../engine/traced-paths.ts";
+import { rowFields } from "./row-fields.ts";
+import { fieldType, type FieldType, unknownType, type ValueType } from "./value-type.ts";
+
+/** What a pipeline's target has to hold, as far as the pipeline tells. */
+export interface TargetDescription {
+  /** The sink's name. */
+  readonly sink: string;
+  /** As the sink was given it; undefined if it writes to no table. */
+  readonly targetTable: string | undefined;
+  readonly strategy: string | undefined;
+  /** The columns that tell a row from all others: the merge keys, or of a sink without any what holds the row's primary key. */
+  readonly keys: readonly string[];
+  /** In the order of the column map. */
+  readonly columns: readonly ColumnDescription[];
+}
+
+export interface ColumnDescription extends FieldType {
+  readonly name: string;
+  /** Whether it is the time at which the row was completed. */
+  readonly isCompletedAt: boolean;
+}
+
+interface Described {
+  readonly source: AnySource;
+  readonly steps: readonly Pick<Step<never, string, unknown>, "outputKey" | "outputSchema">[];
+  readonly sink: Pick<Sink<never>, "name" | "columnMap" | "targetTable" | "mergeKeys" | "strategy">;
+}
+
+/** Runs each function of the column map once, on a stand-in, and looks up in the schemas what it shows. */
+export function describeTarget({ source, steps, sink }: Described): TargetDescription {
+  const paths = recordColumns(sink.columnMap);
+  const row = source.schema === undefined ? undefined : rowFields(source.schema);
+  const names = Object.keys(sink.columnMap);
+  return {
+    sink: sink.name,
+    targetTable: sink.targetTable,
+    strategy: sink.strategy,
+    keys: sink.mergeKeys ?? names.filter((name) => paths.get(name)?.join(".") === "pk").slice(0, 1),
+    columns: names.map((name) => {
+      const path = paths.get(name);
+      const { type, isNullable } = path === undefined ? ofNoPath : fieldOf(path, { source, steps, row });
+      return { name, type, isNullable, isCompletedAt: path?.join(".") === "completedAt" };
+    }),
+  };
+}
+
+const ofNoPath: FieldType = { type: unknownType("the column map makes it"), isNullable: true };
+
+interface Schemas extends Pick<Described, "source" | "steps"> {
+  readonly row: JSONSchema | undefined;
+}
+
+function fieldOf([root = "", ...path]: StatePath, schemas: Schemas): FieldType {
+  const [name = "", ...rest] = path;
+  switch (root) {
+    case "pk":
+      return { type: keyType(schemas), isNullable: false };
+    case "startedAt":
+    case "completedAt":
+      return { type: { kind: "moment", decimals: 3 }, isNullable: false };
+    case "run":
+      return { type: name === "id" ? { kind: "uuid" } : { kind: "json" }, isNullable: false };
+    case "lineage":
+      // NULL for a step that called no model.
+      return { type: lineageTypes.get(rest.join(".")) ?? { kind: "json" }, isNullable: true };
+    case "raw":
+      return ofRow(path, schemas);
+    case "processed":
+      return ofStep(path, schemas);
+    default:
+      return { type: { kind: "json" }, isNullable: false };
+  }
+}
+
+const count: ValueType = { kind: "integer", minimum: 0, maximum: 2 ** 31 - 1 };
+const lineageTypes: ReadonlyMap<string, ValueType> = new Map<string, ValueType>([
+  ["model", { kind: "text", maxLength: 200, isLimit: false }],
+  ["promptHash", { kind: "digits", length: 16 }],
+  ["inputTokens", count],
+  ["cachedTokens", count],
+  ["outputTokens", count],
+  ["calls", count],
+]);
+
+/** A key is the text of what the row has: a column of the row's own type takes it, where text and value are one. */
+function keyType({ source, row }: Schemas): ValueType {
+  const type = row === undefined ? undefined : fieldType(row, [source.primaryKeyColumn])?.type;
+  if (type?.kind === "text" || type?.kind === "integer" || type?.kind === "uuid") return type;
+  return { kind: "text", maxLength: undefined, isLimit: false };
+}
+
+function ofRow(path: readonly string[], { source, row }: Schemas): FieldType {
+  if (path.length === 0) return { type: { kind: "json" }, isNullable: false };
+  const isKey = path.length === 1 && path[0] === source.primaryKeyColumn;
+  const field = row === undefined ? undefined : fieldType(row, path);
+  if (field !== undefined) return { type: field.type, isNullable: field.isNullable && !isKey };
+  const reason =
+    source.schema === undefined
+      ? "the source has no schema"
+      : row === undefined
+        ? "the source's schema is not Zod's"
+        : "the source's schema has no such field";
+  return { type: unknownType(reason), isNullable: !isKey };
+}
+
+function ofStep([outputKey, ...path]: readonly string[], { steps }: Schemas): FieldType {
+  if (outputKey === undefined) return { type: { kind: "json" }, isNullable: false };
+  const schema = steps.find((step) => step.outputKey === outputKey)?.outputSchema;
+  if (schema === undefined) return { type: unknownType("its step has no schema"), isNullable: true };
+  return fieldType(schema, path) ?? { type: unknownType("its step's schema has no such field"), isNullable: true };
+}

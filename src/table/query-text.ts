@@ -1,0 +1,41 @@
+import { readFile } from "node:fs/promises";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
+import { OptionError } from "../errors/option.ts";
+import { absolutePath } from "../files/paths.ts";
+import { messageOf } from "../errors/thrown.ts";
+
+/** One query: as text, or in a file of its own (UTF-8), whose path is relative to the working directory or a file: URL. */
+export type QueryTextOptions =
+  | { readonly sql: string; readonly sqlFile?: undefined }
+  | { readonly sqlFile: string | URL; readonly sql?: undefined };
+
+export interface QueryText {
+  /** For messages: `the sql`, or `the sqlFile` with its path. */
+  readonly where: string;
+  /** A file is read each time. @throws what `fail` makes, for a file that is not there or is not UTF-8 */
+  readonly read: () => Promise<string>;
+}
+
+/** @throws {OptionError} unless exactly one of `sql` and `sqlFile` is given */
+export function queryText(
+  owner: string,
+  { sql, sqlFile }: QueryTextOptions,
+  fail: (problem: string, options: ErrorOptions) => Error,
+): QueryText {
+  if (sql !== undefined && sqlFile === undefined) return { where: "the sql", read: () => Promise.resolve(sql) };
+  if (sqlFile === undefined || sql !== undefined) {
+    const given = sql === undefined ? "neither" : "both";
+    throw new OptionError(owner, "sql", `expected exactly one of sql and sqlFile, got ${given}`);
+  }
+  const path = absolutePath(sqlFile);
+  const where = `the sqlFile ${path}`;
+  const read = async (): Promise<string> => {
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+    } catch (cause) {
+      const problem = cause instanceof TypeError ? "it is not UTF-8 text" : messageOf(cause);
+      throw fail(`${where} can't be read (${problem})`, { cause });
+    }
+  };
+  return { where, read };
+}

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { checkFiles } from "../../src/check/files.ts";
+import { Findings } from "../../src/check/report.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const folder = temporaryFolder();
+const log = join(folder, "log.jsonl");
+const failed = join(folder, "new", "failed.jsonl");
+writeFileSync(log, "");
+
+async function look(options: Omit<Parameters<typeof checkFiles>[1], "name">) {
+  const findings = new Findings({ rowErrorStatus: "problem", signal: new AbortController().signal });
+  await checkFiles(findings, { name: "visits", ...options });
+  return findings.list.map(({ subject, status, message, code }) => [subject, status, message, code]);
+}
+
+test("the files that the options ask for are looked at, and none is made", async () => {
+  const both = await look({ payloadLogPath: log, onRowError: "dead_letter", deadLetterPath: failed });
+  assert.deepEqual(both, [
+    ["payload log", "ok", log, undefined],
+    ["dead letter file", "ok", `${failed}, which is not there yet`, undefined],
+  ]);
+  assert.ok(!existsSync(join(folder, "new")));
+  assert.deepEqual(await look({ payloadLog: "off" }), []);
+});
+
+test("each file that can't be written is a problem of its own", async () => {
+  const found = await look({
+    payloadLogPath: join(log, "below"),
+    onRowError: "dead_letter",
+    deadLetterPath: folder,
+  });
+  assert.deepEqual(
+    found.map(([subject, status, , code]) => [subject, status, code]),
+    [
+      ["payload log", "problem", "PAYLOAD_LOG_FAILED"],
+      ["dead letter file", "problem", "DEAD_LETTER_FAILED"],
+    ],
+  );
+  assert.match(String(found[0]?.[2]), /log\.jsonl\/below can't be written \(ENOTDIR/);
+});

@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { LinesFile } from "../../src/files/lines-file.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const folder = temporaryFolder();
+let files = 0;
+function newPath(): string {
+  files += 1;
+  return join(folder, `lines ${files}`, "log.jsonl");
+}
+
+const module = pathToFileURL(join(import.meta.dirname, "../../src/files/lines-file.ts")).href;
+const hasBash = spawnSync("bash", ["-c", "true"]).status === 0;
+
+test("a file is created with its folders and mode 0600, whatever the umask", async () => {
+  const before = process.umask(0);
+  try {
+    const path = newPath();
+    const file = await LinesFile.open(path, { durable: true });
+    await file.append("one");
+    await file.close();
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    assert.equal(readFileSync(path, "utf8"), "one\n");
+  } finally {
+    process.umask(before);
+  }
+});
+
+test("a database is refused: lines in it would be damage", async () => {
+  const path = join(folder, "database.db");
+  const database = new DatabaseSync(path);
+  database.exec("CREATE TABLE rows (id)");
+  database.close();
+  const before = readFileSync(path);
+  await assert.rejects(LinesFile.open(path, { durable: true }), /it is an SQLite database: give another path/);
+  assert.deepEqual(readFileSync(path), before);
+});
+
+test("lines are appended to what is there", async () => {
+  const path = newPath();
+  for (const line of ["one", "two"]) {
+    const file = await LinesFile.open(path, { durable: false });
+    await file.append(line);
+    await file.close();
+  }
+  assert.equal(readFileSync(path, "utf8"), "one\ntwo\n");
+});
+
+test("a last line that was cut off is ended first", async () => {
+  const path = newPath();
+  mkdirSync(join(path, ".."));
+  writeFileSync(path, '{"a":1}\n{"b":');
+  const file = await LinesFile.open(path, { durable: false });
+  await file.append('{"c":3}');
+  await file.close();
+  assert.equal(readFileSync(path, "utf8"), '{"a":1}\n{"b":\n{"c":3}\n');
+});
+
+test("many writers at once each get a line of their own, in the order in which they asked", async () => {
+  const path = newPath();
+  const file = await LinesFile.open(path, { durable: true });
+  const lines = Array.from({ length: 500 }, (_, index) => `${index} ${"ü".repeat(index % 50)}`);
+  await Promise.all(lines.map(async (line) => await file.append(line)));
+  await file.close();
+  assert.deepEqual(readFileSync(path, "utf8").split("\n"), [...lines, ""]);
+});
+
+test("closing waits for lines that are not written yet", async () => {
+  const path = newPath();
+  const file = await LinesFile.open(path, { durable: false });
+  const waiting = Promise.all([file.append("one"), file.append("two")]);
+  await file.close();
+  await waiting;
+  assert.equal(readFileSync(path, "utf8"), "one\ntwo\n");
+});
+
+test("a full file is renamed and a new one begun: no line is lost, however often in one millisecond", async () => {
+  const path = newPath();
+  const file = await LinesFile.open(path, { durable: false, maxBytes: 1 });
+  const lines = Array.from({ length: 200 }, (_, index) => `line ${index}`);
+  for (const line of lines) await file.append(line);
+  await file.close();
+  const names = readdirSync(join(path, ".."));
+  assert.equal(names.length, 200);
+  assert.ok(
+    names.every((name) => /^log(\.\d{8}T\d{9}Z(-\d+)?)?\.jsonl$/.test(name)),
+    names[0],
+  );
+  const contents = names.map((name) => readFileSync(join(path, "..", name), "utf8").trim());
+  assert.deepEqual(contents.toSorted(), lines.toSorted());
+  assert.equal(readFileSync(path, "utf8"), "line 199\n");
+  assert.ok(names.every((name) => (statSync(join(path, "..", name)).mode & 0o777) === 0o600));
+});
+
+test("a file below its limit is not renamed, also when it was begun by an earlier run", async () => {
+  const path = newPath();
+  for (const line of ["12345678", "9"]) {
+    const file = await LinesFile.open(path, { durable: false, maxBytes: 9 });
+    await file.append(line);
+    await file.close();
+  }
+  const rotated = readdirSync(join(path, ".."));
+  assert.equal(rotated.length, 2);
+  assert.equal(readFileSync(path, "utf8"), "9\n");
+});
+
+test("a file that somebody has moved away is begun anew when it is full", async () => {
+  const path = newPath();
+  const file = await LinesFile.open(path, { durable: false, maxBytes: 1 });
+  await file.append("one");
+  renameSync(path, `${path}.moved`);
+  await file.append("two");
+  await file.close();
+  assert.equal(readFileSync(`${path}.moved`, "utf8"), "one\n");
+  assert.equal(readFileSync(path, "utf8"), "two\n");
+});
+
+test("two that append to one file rotate it once, and lose nothing", async () => {
+  const path = newPath();
+  const one = await LinesFile.open(path, { durable: false, maxBytes: 10 });
+  const other = await LinesFile.open(path, { durable: false, maxBytes: 10 });
+  await one.append("a".repeat(9));
+  await other.append("b".repeat(9));
+  await one.append("c");
+  await other.append("d");
+  await Promise.all([one.close(), other.close()]);
+  const names = readdirSync(join(path, ".."));
+  assert.equal(names.length, 2);
+  assert.equal(readFileSync(path, "utf8"), "c\nd\n");
+});
+
+test("a full disk rejects the line", { skip: existsSync("/dev/full") ? false : "there is no /dev/full" }, async () => {
+  const file = await LinesFile.open("/dev/full", { durable: false });
+  await assert.rejects(file.append("one"), { code: "ENOSPC" });
+  await assert.rejects(file.append("two"), { code: "ENOSPC" });
+  await file.close();
+});
+
+test("a path that can't be written is refused at opening", async () => {
+  const path = newPath();
+  mkdirSync(path, { recursive: true });
+  await assert.rejects(LinesFile.open(path, { durable: false }), { code: "EISDIR" });
+});
+
+test(
+  "after a write that the file system cut off, the next line stands alone",
+  { skip: hasBash ? false : "there is no bash" },
+  () => {
+    const path = newPath();
+    // A file size limit of 1,024 bytes cuts the second line off; the file is then shortened, so that there is room again.
+    const script = `
+    import { truncateSync } from "node:fs";
+    const { LinesFile } = await import(${JSON.stringify(module)});
+    const file = await LinesFile.open(process.argv[1], { durable: false });
+    await file.append("a".repeat(600));
+    const said = await file.append("b".repeat(600)).then(() => "nothing", (error) => error.code);
+    truncateSync(process.argv[1], 700);
+    await file.append("c");
+    await file.close();
+    process.stdout.write(said);`;
+    // NODE_V8_COVERAGE is unset because a coverage file would be cut off as well.
+    const shell = `trap '' XFSZ; unset NODE_V8_COVERAGE; ulimit -S -f 1; exec "$0" --input-type=module -e "$1" "$2"`;
+    const { stdout, stderr } = spawnSync("bash", ["-c", shell, process.execPath, script, path], {
+      encoding: "utf8",
+    });
+    assert.equal(stdout, "EFBIG", stderr);
+    assert.equal(readFileSync(path, "utf8"), `${"a".repeat(600)}\n${"b".repeat(99)}\nc\n`);
+  },
+);
+
+test("a line that is added at any moment is written: none waits for the next one", async (context) => {
+  const path = newPath();
+  const file = await LinesFile.open(path, { durable: false });
+  const handle = await open(path, "r");
+  await handle.close();
+  // Without the disk everything happens in one turn of the event loop, whose every moment is tried.
+  context.mock.method(Object.getPrototypeOf(handle), "write", async (bytes: Buffer) => ({
+    bytesWritten: bytes.length,
+  }));
+  for (let moments = 0; moments < 40; moments += 1) {
+    const outcomes: string[] = [];
+    const add = async (line: string): Promise<void> => {
+      await file.append(line);
+      outcomes.push(line);
+    };
+    void add("one");
+    let left = moments;
+    const wait = (): void => {
+      left -= 1;
+      if (left < 0) void add("two");
+      else queueMicrotask(wait);
+    };
+    wait();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(outcomes, ["one", "two"], `after ${moments} moments`);
+  }
+  await file.close();
+});

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import { rateLimitOf, readCompletion, withoutFence } from "../../../src/llm/chat-completions/answer.ts";
+import { ProviderError } from "../../../src/llm/provider-error.ts";
+import { completion } from "../../support/chat-server.ts";
+
+const reading = { model: "named", fenced: true };
+const answer = (body: unknown, headers = {}) => ({ status: 200, headers, body: JSON.stringify(body) });
+
+test("what is left of the limits is read where the service says it", () => {
+  const headers = { "x-ratelimit-remaining-requests": "19", "x-ratelimit-remaining-tokens": "9000" };
+  const { rateLimit } = readCompletion(answer(completion({ content: "{}" }), headers), reading);
+  assert.deepEqual(rateLimit, { remainingRequests: 19, remainingTokens: 9000 });
+  assert.deepEqual(rateLimitOf({ "x-ratelimit-remaining-tokens": "7" }), {
+    remainingRequests: undefined,
+    remainingTokens: 7,
+  });
+  assert.equal(rateLimitOf({ "x-ratelimit-remaining-tokens": "-1", "x-ratelimit-remaining-requests": "" }), undefined);
+});
+
+test("an answer in a fence is taken out of it; a fence within an answer stays", () => {
+  assert.equal(withoutFence(' ```json\n{"a":\n1}\n```\n'), '{"a":\n1}');
+  assert.equal(withoutFence("```\n{}\n```"), "{}");
+  for (const text of ['{"a":"```x```"}', "Here: ```json\n{}\n```", "```json {}", ""])
+    assert.equal(withoutFence(text), text);
+});
+
+test("what is no completion is transient, and no part of it is told", () => {
+  for (const body of ['{"choices":["Jane Doe"]}', "<html>Jane Doe", '{"choices":[{"message":{"content":"Jane Doe']) {
+    assert.throws(
+      () => readCompletion({ status: 200, headers: {}, body }, reading),
+      (error) => {
+        assert.ok(error instanceof ProviderError && error.code === "INVALID_RESPONSE" && error.class === "transient");
+        return !inspect(error, { depth: 9 }).includes("Jane");
+      },
+    );
+  }
+});

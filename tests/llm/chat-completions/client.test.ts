@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ChatCompletions, checkChatOptions, reasoningOf } from "../../../src/llm/chat-completions/client.ts";
+import { chatRequest, json, never, startChatServer } from "../../support/chat-server.ts";
+
+const server = await startChatServer();
+const service = {
+  ...{ owner: "Test", origin: server.origin, path: "/chat", credential: undefined, model: "m" },
+  format: { model: "m", dialect: "strict", tokenLimit: "max_tokens", takesCacheKey: false, reasoning: undefined },
+  settings: { credential: "the key", endpoint: "the address", deployment: "the model" },
+} as const;
+
+test("a service without a key is sent none, and its errors name its own settings", async () => {
+  const chat = new ChatCompletions(service, {});
+  await chat.complete(chatRequest, never());
+  const [seen] = server.seen;
+  assert.deepEqual([seen?.url, seen?.headers.authorization, seen?.headers["api-key"]], ["/chat", undefined, undefined]);
+  server.reply = json(401, {});
+  await assert.rejects(chat.complete(chatRequest, never()), /look at the key$/);
+});
+
+test("an effort means reasoning, and a word of it without reasoning is refused", () => {
+  assert.deepEqual(reasoningOf({ reasoningEffort: "high" }), { effort: "high", maxTokens: 2048 });
+  assert.deepEqual(reasoningOf({ reasoning: true, maxReasoningTokens: 0 }), { effort: undefined, maxTokens: 0 });
+  assert.equal(reasoningOf({}), undefined);
+  assert.throws(() => checkChatOptions("Test", { maxReasoningTokens: 1 }), /Test: option "maxReasoningTokens"/);
+});

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { test } from "node:test";
+import { text } from "node:stream/consumers";
+import { pathToFileURL } from "node:url";
+import { entraTokenProvider } from "../../../src/llm/chat-completions/entra-id.ts";
+
+function credential(lifetimeMs: number) {
+  const scopes: string[] = [];
+  const getToken = async (scope: string) => {
+    scopes.push(scope);
+    return await Promise.resolve({ token: `t${scopes.length}`, expiresOnTimestamp: Date.now() + lifetimeMs });
+  };
+  return { scopes, getToken };
+}
+
+test("the package is needed where no credential is given", () => {
+  assert.deepEqual(entraTokenProvider().requirements, { packages: ["@azure/identity"] });
+  assert.deepEqual(entraTokenProvider({ credential: credential(0) }).requirements, {});
+});
+
+test("a token is kept until shortly before it expires, or until another one is wanted", async () => {
+  const lasting = credential(3_600_000);
+  const give = entraTokenProvider({ credential: lasting });
+  assert.equal(await give({ forceRefresh: false }), "t1");
+  assert.equal(await give({ forceRefresh: false }), "t1");
+  assert.equal(await give({ forceRefresh: true }), "t2");
+  const short = credential(200_000);
+  const giveShort = entraTokenProvider({ credential: short, scope: "api://mine/.default" });
+  await giveShort({ forceRefresh: false });
+  assert.equal(await giveShort({ forceRefresh: false }), "t2");
+  assert.deepEqual(short.scopes, ["api://mine/.default", "api://mine/.default"]);
+});
+
+test("a credential without a token is an error that names the scope", async () => {
+  const none = { getToken: async () => await Promise.resolve(null) };
+  await assert.rejects(entraTokenProvider({ credential: none })({ forceRefresh: false }), /no token for https:\/\/ai/);
+});
+
+test("wrong options are refused", () => {
+  assert.throws(() => entraTokenProvider({ credential: {} as never }), /"credential": expected a credential/);
+  assert.throws(() => entraTokenProvider({ scopes: "x" } as never), /did you mean "scope"/);
+});
+
+test("where @azure/identity is missing, the error says what to install", async () => {
+  const module = pathToFileURL(join(import.meta.dirname, "../../../src/llm/chat-completions/entra-id.ts")).href;
+  const script = `
+    const { registerHooks } = await import("node:module");
+    registerHooks({
+      resolve(name, context, next) {
+        if (name !== "@azure/identity") return next(name, context);
+        throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
+      },
+    });
+    const { entraTokenProvider } = await import(${JSON.stringify(module)});
+    await entraTokenProvider()({ forceRefresh: false }).catch((error) => process.stdout.write(error.code + " " + error.message));`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], { timeout: 30_000 });
+  assert.match(await text(child.stdout), /^SETTING_MISSING .*npm install @azure\/identity/);
+});

@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createServer as createTLSServer } from "node:https";
+import { connect, createServer as createSocketServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { after, afterEach, describe, test } from "node:test";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import type { Duplex } from "node:stream";
+import { text } from "node:stream/consumers";
+import { pathToFileURL } from "node:url";
+import { inspect } from "node:util";
+import { AbortListeners } from "../../../src/llm/chat-completions/abort-listeners.ts";
+import { Agent, EnvHttpProxyAgent } from "undici";
+import { createDispatcher, type HTTPCall, post } from "../../../src/llm/chat-completions/http.ts";
+import { ProviderError } from "../../../src/llm/provider-error.ts";
+import { listen, never } from "../../support/chat-server.ts";
+
+const server = createServer((request, response) => {
+  void text(request).then((body) => {
+    if (request.url === "/stall") return;
+    response.setHeader("x-path", request.url ?? "");
+    if (request.url === "/chunks") for (const byte of Buffer.from(body)) response.write(Buffer.of(byte));
+    response.end(request.url === "/chunks" ? "" : body);
+  });
+});
+const origin = `http://127.0.0.1:${await listen(server)}`;
+const dispatcher = new Agent();
+after(async () => await dispatcher.destroy());
+
+async function send(call: Partial<HTTPCall> = {}) {
+  return await post({
+    dispatcher,
+    origin,
+    path: "/",
+    headers: {},
+    body: "héllo",
+    timeoutMs: 5000,
+    signal: never(),
+    abortListeners: new AbortListeners(),
+    ...call,
+  });
+}
+
+async function failureOf(call: Partial<HTTPCall>): Promise<ProviderError> {
+  const error: unknown = await send(call).catch((thrown: unknown) => thrown);
+  assert.ok(error instanceof ProviderError, inspect(error));
+  return error;
+}
+
+describe("post", () => {
+  test("brings status, headers and the whole body, in one piece or many", async () => {
+    const answer = await send();
+    assert.deepEqual([answer.status, answer.headers["x-path"], answer.body], [200, "/", "héllo"]);
+    assert.equal((await send({ path: "/chunks" })).body, "héllo");
+    assert.equal((await send({ body: "" })).body, "");
+  });
+
+  test("ends at its timeout", async () => {
+    const error = await failureOf({ path: "/stall", timeoutMs: 30 });
+    assert.deepEqual([error.class, error.code], ["transient", "TIMEOUT"]);
+  });
+
+  test("ends with the signal's reason: in flight, before it is connected, and before it begins", async () => {
+    // A listener whose backlog is never accepted would still connect; an address that answers nothing does not.
+    const silent: Agent = new Agent({ connect: () => {} });
+    for (const call of [{ path: "/stall" }, { dispatcher: silent }]) {
+      const controller = new AbortController();
+      const ended = send({ ...call, signal: controller.signal });
+      await setTimeout(10);
+      controller.abort("stopped");
+      assert.equal(await ended.catch((reason: unknown) => reason), "stopped");
+    }
+    assert.equal(await send({ signal: AbortSignal.abort("stopped") }).catch((reason: unknown) => reason), "stopped");
+    await silent.destroy();
+  });
+
+  test("an error says what failed, and holds nothing of the answer", async () => {
+    const broken = createSocketServer((socket) => socket.once("data", () => socket.end("Jane Doe: no HTTP\r\n\r\n")));
+    after(() => broken.close());
+    broken.listen(0, "127.0.0.1");
+    await once(broken, "listening");
+    const { port } = broken.address() as AddressInfo; // a server that listens on a port has such an address
+    const failure = await failureOf({ origin: `http://127.0.0.1:${port}` });
+    assert.deepEqual([failure.class, failure.code], ["transient", "NETWORK_ERROR"]);
+    assert.match(failure.message, /does not match the HTTP\/1.1 protocol/);
+    assert.ok(!inspect(failure, { depth: 9, showHidden: true }).includes("Jane"), inspect(failure, { depth: 9 }));
+  });
+
+  test("a host that is not there names the host as what to look at", async () => {
+    const error = await failureOf({
+      dispatcher: new Agent({
+        connect: (_, done) => done(Object.assign(new Error("getaddrinfo ENOTFOUND"), { code: "ENOTFOUND" }), null),
+      }),
+    });
+    assert.deepEqual([error.class, error.code], ["transient", "NETWORK_ERROR"]);
+    assert.match(error.message, /ENOTFOUND.*look at the host's name/);
+  });
+
+  test("a dispatcher of an older undici ends the run", async () => {
+    const old = {
+      dispatch: () => {
+        throw Object.assign(new Error("invalid onConnect method"), { code: "UND_ERR_INVALID_ARG" });
+      },
+    };
+    const error = await failureOf({ dispatcher: old as never });
+    assert.deepEqual([error.class, error.code], ["run", "NETWORK_ERROR"]);
+    assert.match(error.message, /undici 7 or later/);
+  });
+});
+
+test("thousands of calls with one signal leave no listener and no warning", async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", note);
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+  signal.addEventListener = (...all: Parameters<typeof add>) => ((listeners += 1), add(...all));
+  signal.removeEventListener = (...all: Parameters<typeof remove>) => ((listeners -= 1), remove(...all));
+  for (let round = 0; round < 20; round += 1) {
+    await Promise.all(Array.from({ length: 100 }, async () => await send({ signal })));
+  }
+  await setImmediate();
+  process.off("warning", note);
+  assert.deepEqual([listeners, warnings], [0, []]);
+});
+
+describe("TLS and proxies", () => {
+  const read = (name: string): string => readFileSync(join(import.meta.dirname, "../../fixtures/tls", name), "utf8");
+  const certificate = read("certificate.pem");
+  const secure = createTLSServer({ cert: certificate, key: read("key.pem") }, (request, response) => {
+    request.resume().once("end", () => response.end("safe"));
+  });
+  const proxied: string[] = [];
+  const tunnels: Duplex[] = [];
+  after(() => tunnels.forEach((tunnel) => tunnel.destroy()));
+  const proxy = createServer((request, response) => {
+    proxied.push(`${request.method} ${request.url}`);
+    request.resume().once("end", () => response.end("by the proxy"));
+  });
+  proxy.on("connect", (request, socket) => {
+    proxied.push(`CONNECT ${request.url}`);
+    const [host, port] = (request.url ?? "").split(":");
+    const target = connect(Number(port), host, () => {
+      socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      target.pipe(socket).pipe(target);
+    });
+    target.on("error", () => socket.destroy());
+    socket.on("error", () => target.destroy());
+    tunnels.push(socket);
+  });
+  const names = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"];
+  const before = names.map((name) => process.env[name]);
+  const clear = (): void => names.forEach((name) => delete process.env[name]);
+  clear();
+  afterEach(clear);
+  after(() => {
+    for (const [index, name] of names.entries()) {
+      const value = before[index];
+      if (value !== undefined) process.env[name] = value;
+    }
+  });
+  const ports = Promise.all([listen(secure), listen(proxy)]);
+
+  test("an own certificate authority is given with the dispatcher", async () => {
+    const [port] = await ports;
+    const own = new Agent({ connect: { ca: certificate } });
+    assert.equal((await send({ dispatcher: own, origin: `https://localhost:${port}` })).body, "safe");
+    await own.destroy();
+  });
+
+  test("a certificate that is not trusted ends the run, and the message says what to do", async () => {
+    const [port] = await ports;
+    const error = await failureOf({ origin: `https://localhost:${port}` });
+    assert.deepEqual([error.class, error.code], ["run", "NETWORK_ERROR"]);
+    assert.match(error.message, /DEPTH_ZERO_SELF_SIGNED_CERT.*NODE_EXTRA_CA_CERTS.*connect: \{ ca \}/);
+  });
+
+  test("HTTPS_PROXY carries calls through a CONNECT tunnel, end to end encrypted", async () => {
+    const [port, proxyPort] = await ports;
+    const module = pathToFileURL(join(import.meta.dirname, "../../../src/llm/chat-completions/http.ts")).href;
+    // The authority is trusted through the environment, which is read when a process starts.
+    const script = `
+      const { createDispatcher, post } = await import(${JSON.stringify(module)});
+      const call = { path: "/", headers: {}, body: "b", timeoutMs: 5000, signal: new AbortController().signal,
+        abortListeners: { add() {}, remove() {} } };
+      const answer = await post({ ...call, dispatcher: createDispatcher("Test"), origin: "https://localhost:${port}" });
+      process.stdout.write(answer.body);`;
+    const environment = {
+      ...process.env,
+      HTTPS_PROXY: `http://127.0.0.1:${proxyPort}`,
+      NODE_EXTRA_CA_CERTS: join(import.meta.dirname, "../../fixtures/tls/certificate.pem"),
+    };
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { env: environment, timeout: 30_000 });
+    assert.deepEqual(await Promise.all([text(child.stdout), text(child.stderr)]), ["safe", ""]);
+    assert.deepEqual(proxied, [`CONNECT localhost:${port}`]);
+  });
+
+  test("a proxy and an own authority go together in a dispatcher", async () => {
+    const [port, proxyPort] = await ports;
+    const both = new EnvHttpProxyAgent({
+      httpsProxy: `http://127.0.0.1:${proxyPort}`,
+      requestTls: { ca: certificate },
+    });
+    proxied.length = 0;
+    assert.equal((await send({ dispatcher: both, origin: `https://localhost:${port}` })).body, "safe");
+    assert.deepEqual(proxied, [`CONNECT localhost:${port}`]);
+    await both.destroy();
+  });
+
+  test("HTTP_PROXY is used, and NO_PROXY leaves hosts out", async () => {
+    const [, proxyPort] = await ports;
+    process.env["HTTP_PROXY"] = `http://127.0.0.1:${proxyPort}`;
+    const through = createDispatcher("Test");
+    proxied.length = 0;
+    await send({ dispatcher: through });
+    assert.equal(proxied.length, 1);
+    process.env["NO_PROXY"] = "127.0.0.1";
+    const direct = createDispatcher("Test");
+    assert.equal((await send({ dispatcher: direct })).body, "héllo");
+    assert.equal(proxied.length, 1);
+    await Promise.all([through.destroy(), direct.destroy()]);
+  });
+
+  test("a proxy that is no address is refused without telling its password", () => {
+    process.env["HTTPS_PROXY"] = "http://user:secret@:x";
+    assert.throws(
+      () => createDispatcher("Test"),
+      (error) => !inspect(error).includes("secret") && /HTTPS_PROXY or HTTP_PROXY is no address/.test(String(error)),
+    );
+  });
+});

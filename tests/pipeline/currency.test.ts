@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { currencyOf } from "../../src/pipeline/currency.ts";
+
+const pricesIn = (currency: string) => ({
+  prices: { inputPerMillion: 1, cachedInputPerMillion: 1, outputPerMillion: 1, currency },
+});
+
+test("the currency is that of all prices; without prices there is none", () => {
+  assert.equal(currencyOf([{ name: "a", ...pricesIn("USD") }, { name: "b" }], Infinity), "USD");
+  assert.equal(currencyOf([{ name: "b" }], Infinity), null);
+});
+
+test("two currencies, and a limit of the cost where a provider has no prices, are refused", () => {
+  assert.throws(
+    () =>
+      currencyOf(
+        [
+          { name: "a", ...pricesIn("USD") },
+          { name: "b", ...pricesIn("EUR") },
+        ],
+        Infinity,
+      ),
+    /prices in USD and EUR can't be added up/,
+  );
+  assert.throws(() => currencyOf([{ name: "a", ...pricesIn("USD") }, { name: "b" }], 5), /every provider: b has none/);
+  assert.equal(currencyOf([{ name: "a", ...pricesIn("USD") }], 5), "USD");
+});

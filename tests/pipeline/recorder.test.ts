@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { RunError } from "../../src/errors/llm-etl-error.ts";
+import { Tally } from "../../src/pipeline/tally.ts";
+import type { Journal, RunRecord } from "../../src/contracts/journal.ts";
+import { RunRecorder } from "../../src/pipeline/recorder.ts";
+
+const run = {
+  runId: "run-1",
+  pipeline: "visits",
+  kind: "run" as const,
+  sink: "memory",
+  startedAt: new Date("2026-01-02T03:04:05Z"),
+};
+
+function recorderInto(keep: (record: RunRecord) => Promise<void>, onFailure: (error: unknown) => void = fail) {
+  const nothing = async (): Promise<undefined> => undefined;
+  const journal: Journal = {
+    ...{ answer: nothing, keepAnswer: nothing, forgetAnswers: nothing, writtenRow: nothing, keepWrittenRows: nothing },
+    ...{ keepBadRow: nothing, forgetRows: nothing, close: nothing },
+    hasWrittenRows: async () => false,
+    keepRun: keep,
+    runs: async () => [],
+  };
+  const tally = new Tally(null);
+  return { tally, recorder: new RunRecorder({ journal, run, figures: () => tally.figures(7), onFailure }) };
+}
+
+function fail(error: unknown): void {
+  assert.fail(String(error));
+}
+
+function mockTime(context: TestContext): void {
+  context.mock.timers.enable({ apis: ["setInterval"] });
+}
+
+test("a run is kept when it begins, every second as it goes on, and when it ends", async (context) => {
+  mockTime(context);
+  const records: RunRecord[] = [];
+  const { tally, recorder } = recorderInto(async (record) => void records.push(record));
+  await recorder.begin();
+  tally.add({ type: "row-start", position: 1 });
+  context.mock.timers.tick(1000);
+  tally.add({
+    type: "row-end",
+    position: 1,
+    pk: "1",
+    outcome: "written",
+    errorCode: null,
+    errorMessage: null,
+    step: null,
+  });
+  const report = tally.report({ runId: "run-1", error: null, durationMs: 8 });
+  await recorder.end(report);
+  context.mock.timers.tick(5000);
+  assert.deepEqual(
+    records.map(({ status, figures, exitCode }) => [status, figures.readCount, figures.successCount, exitCode]),
+    [
+      ["running", 0, 0, null],
+      ["running", 1, 0, null],
+      ["completed", 1, 1, 0],
+    ],
+  );
+  assert.deepEqual(
+    records.map(({ figures }) => figures.durationMs),
+    [7, 7, 8],
+    "the last one is the report's",
+  );
+  assert.equal(records[0]?.processId, process.pid);
+  assert.equal(records[0]?.endedAt, null);
+  assert.ok(records[2]?.endedAt instanceof Date);
+});
+
+test("what ended or refused a run is kept with its code, and without content", async () => {
+  const records: RunRecord[] = [];
+  const { tally, recorder } = recorderInto(async (record) => void records.push(record));
+  await recorder.begin();
+  const error = new RunError("LIMIT_REACHED", "the run has reached maxCalls (3)", { detail: "Jane Doe" });
+  await recorder.end(tally.report({ runId: "run-1", error, durationMs: 8 }));
+  await recorder.refuse(new RunError("SETTING_MISSING", "no value"));
+  assert.deepEqual(
+    records.map(({ status, error: cause, exitCode }) => [status, cause, exitCode]),
+    [
+      ["running", null, null],
+      ["failed", { code: "LIMIT_REACHED", message: "the run has reached maxCalls (3)" }, 2],
+      ["refused", { code: "SETTING_MISSING", message: "no value" }, 2],
+    ],
+  );
+});
+
+test("progress that can't be kept is told once", async (context) => {
+  mockTime(context);
+  let kept = 0;
+  const failures: unknown[] = [];
+  const keep = async (): Promise<void> => {
+    kept += 1;
+    if (kept > 1) throw new Error("disk full");
+  };
+  const { recorder } = recorderInto(keep, (error) => failures.push(error));
+  await recorder.begin();
+  context.mock.timers.tick(1000);
+  await Promise.resolve();
+  await Promise.resolve();
+  context.mock.timers.tick(9000);
+  assert.deepEqual(failures.map(String), ["Error: disk full"]);
+});
+
+test("without a journal nothing is kept", async () => {
+  const tally = new Tally(null);
+  const recorder = new RunRecorder({
+    journal: undefined,
+    run,
+    figures: () => tally.figures(0),
+    onFailure: fail,
+  });
+  await assert.doesNotReject(recorder.begin());
+  await assert.doesNotReject(recorder.refuse(new Error("no")));
+});

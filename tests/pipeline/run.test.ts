@@ -1,0 +1,278 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import type { RunOptions } from "../../src/pipeline/options.ts";
+import { z } from "zod";
+import {
+  LLMEtlError,
+  LLMOutputBase,
+  type LLMProvider,
+  LLMStep,
+  Pipeline,
+  type RunEvent,
+  SummarizerStep,
+  TransformStep,
+} from "../../src/index.ts";
+import { SQLiteSink } from "../../src/sinks/sqlite.ts";
+import { MockProvider } from "../../src/llm/providers/mock.ts";
+import { readRuns } from "../../src/sqlite/journal/run-history.ts";
+import { MemorySink } from "../../src/testing/memory-sink.ts";
+import { MemorySource } from "../../src/testing/memory-source.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+interface Row {
+  readonly id: string;
+}
+
+const folder = temporaryFolder();
+let count = 0;
+
+function pipelineWith({ rowCount = 3, journal = true, refuse = "" } = {}) {
+  const journalPath = join(folder, `${(count += 1)}.db`);
+  const rows = Array.from({ length: rowCount }, (_, index) => ({ id: `${index}` }));
+  const sink = new MemorySink({
+    columnMap: { id: (s: { pk: string }) => s.pk },
+    mergeKeys: ["id"],
+    refuse: ({ id }) => (id === refuse ? "refused" : undefined),
+  });
+  const pipeline = new Pipeline<Row>({
+    name: "rows",
+    source: new MemorySource<Row>({ rows, primaryKeyColumn: "id" }),
+    llmProvider: new MockProvider(),
+    payloadLog: "off",
+    onRowError: "skip",
+    batchSize: 1,
+    ...(journal ? { journalPath } : { journal: "off" as const }),
+  })
+    .step(new TransformStep({ name: "same", transform: (s) => s.pk, outputKey: "same" }))
+    .to(sink);
+  return { pipeline, sink, journalPath };
+}
+
+test("a run is in the journal's history: how it ended, and its figures", async () => {
+  const { pipeline, journalPath } = pipelineWith({ refuse: "1" });
+  const report = await pipeline.run();
+  const [run] = await readRuns(journalPath);
+  assert.equal(pipeline.journalPath, journalPath);
+  assert.equal(run?.runId, report.runId);
+  assert.deepEqual([run?.status, run?.exitCode, run?.pipeline, run?.sink], ["completed", 1, "rows", "memory"]);
+  assert.deepEqual(run?.figures, {
+    ...run?.figures,
+    readCount: 3,
+    successCount: 2,
+    failuresByCode: { SINK_DATA_REFUSED: 1 },
+  });
+  const next = await pipeline.run();
+  assert.deepEqual([next.unchangedCount, next.skippedCount], [2, 1]);
+  assert.equal((await readRuns(journalPath)).length, 2);
+});
+
+test("a duplicate key fails its row, and the row that has the key stays known", async () => {
+  const { sink, journalPath } = pipelineWith();
+  const pipeline = new Pipeline<Row>({
+    ...{ name: "rows", llmProvider: new MockProvider(), payloadLog: "off", journalPath, onRowError: "skip" },
+    source: new MemorySource<Row>({ rows: [{ id: "1" }, { id: "1" }], primaryKeyColumn: "id" }),
+  }).to(sink);
+  await pipeline.run();
+  for (const _ of [2, 3]) {
+    const report = await pipeline.run();
+    assert.deepEqual([report.unchangedCount, report.failuresByCode], [1, { PRIMARY_KEY_DUPLICATE: 1 }]);
+  }
+});
+
+test("a second run at the same time is refused before its first row, and the first goes on", async () => {
+  const journalPath = join(folder, "shared.db");
+  const refusals: unknown[] = [];
+  const pipelineOf = (waitFor: () => Promise<unknown>) =>
+    new Pipeline<Row>({
+      ...{ name: "rows", llmProvider: new MockProvider(), payloadLog: "off", journalPath },
+      source: new MemorySource<Row>({ rows: [{ id: "1" }], primaryKeyColumn: "id" }),
+    })
+      .step(new TransformStep({ name: "waits", transform: waitFor, outputKey: "out" }))
+      .to(new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk } }));
+  const second = pipelineOf(async () => assert.fail("a row was read"));
+  const first = await pipelineOf(async () => await second.run().catch((error: unknown) => refusals.push(error))).run();
+  assert.equal(first.successCount, 1);
+  assert.equal(refusals.length, 1);
+  const [refusal] = refusals;
+  assert.ok(refusal instanceof LLMEtlError && refusal.code === "JOURNAL_IN_USE");
+  assert.match(refusal.message, new RegExp(`process ${process.pid} on .*, whose run started at 2`));
+});
+
+test("a refused run is in the history with its reason", async () => {
+  const { pipeline, journalPath, sink } = pipelineWith();
+  await pipeline.run();
+  const emptied = {
+    ...sink,
+    open: async () => ({ write: async () => {}, close: async () => {}, isEmpty: async () => true }),
+  };
+  const again = new Pipeline<Row>({
+    ...{ name: "rows", llmProvider: new MockProvider(), payloadLog: "off", journalPath },
+    source: new MemorySource<Row>({ rows: [{ id: "1" }], primaryKeyColumn: "id" }),
+  }).to({ ...emptied, columnMap: { id: (s: { pk: string }) => s.pk } });
+  await assert.rejects(again.run(), {
+    code: "TARGET_MISMATCH",
+    message: /is empty, but the journal .* fresh: true \(--fresh\)/s,
+  });
+  const [refused] = await readRuns(journalPath);
+  assert.deepEqual([refused?.status, refused?.error?.code, refused?.exitCode], ["refused", "TARGET_MISMATCH", 2]);
+});
+
+test("a journal that fails in the middle stops the run, and what it wrote is written once more by the next", async () => {
+  const { pipeline, sink, journalPath } = pipelineWith({ rowCount: 10 });
+  let holder: DatabaseSync | undefined;
+  const onEvent = ({ type }: RunEvent): void => {
+    if (type !== "batch-end" || holder !== undefined) return;
+    holder = new DatabaseSync(journalPath);
+    holder.exec("BEGIN IMMEDIATE");
+  };
+  const report = await pipeline.run({ onEvent });
+  holder?.close();
+  assert.equal(report.error?.code, "JOURNAL_FAILED");
+  assert.match(report.error?.message ?? "", /locked by another program: end its transaction/);
+  assert.equal(report.exitCode, 3);
+  assert.equal(report.readCount, report.successCount + report.pendingCount);
+  const next = await pipeline.run();
+  assert.equal(next.successCount, 10);
+  assert.equal(sink.rows.length, 10);
+});
+
+test("without a journal nothing is kept: each run does everything", async () => {
+  const { pipeline, sink, journalPath } = pipelineWith({ journal: false });
+  assert.equal(pipeline.journalPath, null);
+  await pipeline.run();
+  const report = await pipeline.run();
+  assert.deepEqual([report.successCount, report.unchangedCount, sink.batchCount], [3, 0, 6]);
+  assert.equal(existsSync(journalPath), false);
+});
+
+test("stopNowSignal ends the run without a grace period, also one that is under way", async () => {
+  let started = Promise.withResolvers<void>();
+  const stalled = new Pipeline<Row>({
+    name: "stalled",
+    source: new MemorySource<Row>({ rows: [{ id: "1" }], primaryKeyColumn: "id" }),
+    llmProvider: new MockProvider(),
+    ...{ payloadLog: "off", journal: "off" },
+  })
+    .step({
+      name: "waits",
+      outputKey: "out",
+      run: async (_state, { signal }) => {
+        started.resolve();
+        await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      },
+    })
+    .to(new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk } }));
+  const signals: readonly (readonly ("signal" | "stopNowSignal")[])[] = [
+    ["stopNowSignal"],
+    ["signal", "stopNowSignal"],
+  ];
+  for (const names of signals) {
+    started = Promise.withResolvers<void>();
+    const controllers = { signal: new AbortController(), stopNowSignal: new AbortController() };
+    const options: RunOptions = {
+      ...{ signal: controllers.signal.signal, stopNowSignal: controllers.stopNowSignal.signal },
+      gracePeriodMs: 3_600_000,
+    };
+    const running = stalled.run(options);
+    await started.promise;
+    for (const name of names) controllers[name].abort();
+    const report = await running;
+    assert.deepEqual([report.status, report.pendingCount, report.exitCode], ["aborted", 1, 3]);
+  }
+});
+
+test("a table enriched in place that was loaded anew is no success: its rows are there, and empty", async () => {
+  const databasePath = join(folder, "in-place.db");
+  const load = (): void => {
+    const database = new DatabaseSync(databasePath);
+    database.exec(`DROP TABLE IF EXISTS visits; CREATE TABLE visits (id TEXT PRIMARY KEY, kind TEXT);
+      INSERT INTO visits (id) VALUES ('1'), ('2'), ('3')`);
+    database.close();
+  };
+  load();
+  const rows = [{ id: "1" }, { id: "2" }, { id: "3" }];
+  const pipeline = new Pipeline<Row>({
+    ...{
+      name: "in_place",
+      llmProvider: new MockProvider(),
+      payloadLog: "off",
+      journalPath: join(folder, "in-place.journal"),
+    },
+    source: new MemorySource<Row>({ rows, primaryKeyColumn: "id" }),
+  }).to(
+    new SQLiteSink({
+      ...{ databasePath, targetTable: "visits", strategy: "update", mergeKeys: ["id"] },
+      columnMap: { id: (s: { pk: string }) => s.pk, kind: () => "Emergency" },
+    }),
+  );
+  assert.equal((await pipeline.run()).successCount, 3);
+  assert.equal((await pipeline.run()).unchangedCount, 3);
+  load();
+  const report = await pipeline.run();
+  assert.deepEqual([report.status, report.error?.code], ["failed", "TARGET_MISMATCH"]);
+  assert.equal((await pipeline.run({ fresh: true })).successCount, 3);
+});
+
+test("answers stay where a rule of the user's own threw: once it is mended, they are not paid for again", async () => {
+  const journalPath = join(folder, "rule.db");
+  const sink = new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk }, mergeKeys: ["id"] });
+  const runWith = async (rule: (text: string) => boolean) =>
+    await new Pipeline<Row>({
+      ...{ name: "rule", llmProvider: new MockProvider(), payloadLog: "off", journalPath, onRowError: "skip" },
+      source: new MemorySource<Row>({ rows: [{ id: "1" }, { id: "2" }], primaryKeyColumn: "id" }),
+    })
+      .step(
+        new LLMStep({
+          name: "reads",
+          prompt: "Read.",
+          schema: LLMOutputBase.extend({ text: z.string().refine(rule) }),
+          inputMap: { text: (s) => s.pk },
+          outputKey: "out",
+        }),
+      )
+      .to(sink)
+      .run();
+  assert.equal((await runWith(() => true)).usage.calls, 2);
+  const broken = await runWith(() => assert.fail("a bug"));
+  assert.deepEqual([broken.usage.calls, broken.failuresByCode], [0, { STEP_FAILED: 2 }]);
+  const mended = await runWith((text) => text.length > 0);
+  assert.deepEqual([mended.usage.calls, mended.successCount], [0, 2]);
+});
+
+test("a response that does not keep the contract fails its row, and what others were answered is kept", async () => {
+  const sound = new MockProvider();
+  const llmProvider: LLMProvider = {
+    name: "own",
+    fingerprint: () => "own",
+    complete: async (request, signal) => {
+      const response = await sound.complete(request, signal);
+      const isOdd = request.messages.at(-1)?.content.includes("odd") === true;
+      return isOdd ? { ...response, usage: { ...response.usage, reasoningTokens: Number.NaN } } : response;
+    },
+  };
+  const pipeline = new Pipeline<Row>({
+    ...{ name: "own", llmProvider, payloadLog: "off", journalPath: join(folder, "own.db"), onRowError: "skip" },
+    source: new MemorySource<Row>({ rows: [{ id: "1" }, { id: "odd" }, { id: "3" }], primaryKeyColumn: "id" }),
+  })
+    .step(new SummarizerStep({ name: "sum", inputMap: { text: (s) => s.pk }, outputKey: "sum" }))
+    .to(new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk }, mergeKeys: ["id"] }));
+  const report = await pipeline.run();
+  assert.deepEqual([report.successCount, report.failuresByCode], [2, { INVALID_RESPONSE: 1 }]);
+});
+
+test("options that contradict each other are refused", () => {
+  assert.throws(
+    () =>
+      new Pipeline<Row>({
+        name: "a",
+        source: new MemorySource<Row>({ rows: [], primaryKeyColumn: "id" }),
+        llmProvider: new MockProvider(),
+        journal: "off",
+        journalPath: "a.db",
+      }),
+    { code: "INVALID_OPTION", message: /"journalPath": is not used with journal: "off"/ },
+  );
+});

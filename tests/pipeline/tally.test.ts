@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { RowOutcome } from "../../src/contracts/events.ts";
+import { PrimaryKeyError } from "../../src/errors/source.ts";
+import { RunError } from "../../src/errors/llm-etl-error.ts";
+import { Tally } from "../../src/pipeline/tally.ts";
+
+function tallyOf(outcomes: readonly RowOutcome[], readCount = outcomes.length): Tally {
+  const tally = new Tally(null);
+  for (let position = 1; position <= readCount; position += 1) tally.add({ type: "row-start", position });
+  for (const [index, outcome] of outcomes.entries()) {
+    const errorCode = outcome === "failed" || outcome === "skipped" ? "EMPTY_INPUT" : null;
+    tally.add({
+      type: "row-end",
+      position: index + 1,
+      pk: `r${index}`,
+      outcome,
+      errorCode,
+      errorMessage: errorCode,
+      step: null,
+    });
+  }
+  return tally;
+}
+
+const end = { runId: "run", error: null, durationMs: 5 };
+
+test("rows are counted by how they ended; unchanged ones are part of the successes", () => {
+  const report = tallyOf(["written", "unchanged", "failed", "skipped", "pending"]).report(end);
+  assert.deepEqual(
+    [
+      report.readCount,
+      report.successCount,
+      report.unchangedCount,
+      report.failureCount,
+      report.skippedCount,
+      report.pendingCount,
+    ],
+    [5, 2, 1, 1, 1, 1],
+  );
+  assert.deepEqual(report.failuresByCode, { EMPTY_INPUT: 2 });
+});
+
+test("tokens and calls are summed over every attempt", () => {
+  const tally = new Tally("EUR");
+  const call = {
+    type: "call-end",
+    step: "s",
+    pk: "a",
+    model: "m",
+    retryCount: 0,
+    latencyMs: 1,
+    cost: 0.25,
+    errorCode: null,
+  } as const;
+  tally.add({ ...call, inputTokens: 100, cachedTokens: 40, outputTokens: 10 });
+  tally.add({ ...call, inputTokens: 120, cachedTokens: 100, outputTokens: 12, errorCode: "TIMEOUT" });
+  tally.add({ type: "re-ask", step: "s", pk: "a", issueCount: 3 });
+  const reused = { type: "answer-reuse", step: "s", pk: "b", model: "m", cost: 0.125 } as const;
+  tally.add({ ...reused, inputTokens: 50, cachedTokens: 40, outputTokens: 5 });
+  assert.deepEqual(tally.report(end).savedCost, { amount: 0.125, currency: "EUR" });
+  assert.deepEqual(tally.report(end).cost, { amount: 0.5, currency: "EUR" });
+  assert.deepEqual(tally.report(end).usage, {
+    calls: 2,
+    reAsks: 1,
+    inputTokens: 220,
+    cachedTokens: 140,
+    outputTokens: 22,
+    reusedAnswers: 1,
+    savedInputTokens: 50,
+    savedOutputTokens: 5,
+  });
+});
+
+test("exit codes: 0 fine, 1 rows failed, 2 refused before the first row, 3 stopped", () => {
+  const runError = new RunError("FORBIDDEN", "403");
+  const rowError = new PrimaryKeyError("PRIMARY_KEY_MISSING", "row 1");
+  assert.equal(tallyOf(["written"]).report(end).exitCode, 0);
+  assert.equal(tallyOf([]).report(end).exitCode, 0);
+  assert.equal(tallyOf(["written", "failed"]).report(end).exitCode, 1);
+  assert.equal(tallyOf(["written", "skipped"]).report(end).exitCode, 1);
+  assert.equal(tallyOf(["failed"]).report({ ...end, error: rowError }).exitCode, 1);
+  assert.equal(tallyOf([]).report({ ...end, error: runError }).exitCode, 2);
+  assert.equal(tallyOf(["pending"]).report({ ...end, error: runError }).exitCode, 3);
+  assert.equal(tallyOf([]).report({ ...end, error: new RunError("ABORTED", "stopped") }).exitCode, 3);
+});
+
+test("a run whose rows don't add up has failed, whatever it seemed to be", () => {
+  for (const tally of [tallyOf(["written"], 2), tallyOf(["written", "written"], 1)]) {
+    const report = tally.report(end);
+    assert.equal(report.status, "failed");
+    assert.equal(report.error?.code, "COUNTS_DO_NOT_ADD_UP");
+    assert.notEqual(report.exitCode, 0);
+  }
+});
+
+test("the status says whether the run completed, failed or was aborted", () => {
+  assert.equal(tallyOf(["written"]).report(end).status, "completed");
+  assert.equal(tallyOf(["written"]).report({ ...end, error: new RunError("ABORTED", "stopped") }).status, "aborted");
+  assert.equal(tallyOf(["written"]).report({ ...end, error: new RunError("SINK_FAILED", "gone") }).status, "failed");
+});

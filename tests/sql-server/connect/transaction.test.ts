@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import mssql, { type ConnectionPool } from "mssql";
+import { CommitInDoubtError, inTransaction, type Run } from "../../../src/sql-server/connect/transaction.ts";
+import { isTransient } from "../../../src/sql-server/connect/transient-errors.ts";
+import { type SQLServer, startSQLServer } from "../../support/sql-server.ts";
+
+const noAbort = new AbortController().signal;
+
+async function connect(
+  t: TestContext,
+  max = 1,
+): Promise<{ readonly server: SQLServer; readonly pool: ConnectionPool }> {
+  const server = await startSQLServer({ sql: "CREATE TABLE dbo.t (id INT NOT NULL PRIMARY KEY)" }, t);
+  const pool = new mssql.ConnectionPool({
+    ...server.config,
+    pool: { max },
+    validateConnection: "socket",
+  });
+  pool.on("error", () => {});
+  await pool.connect();
+  t.after(() => pool.close());
+  return { server, pool };
+}
+
+/** Adds a row, and commits or not. */
+function adding(id: number, commit = true): (run: Run) => Promise<readonly [number, boolean]> {
+  return async (run) => {
+    await run((request) => request.query(`SET XACT_ABORT ON; INSERT INTO dbo.t (id) VALUES (${id})`));
+    return [id, commit];
+  };
+}
+
+test("what is done in a transaction is committed, or rolled back, as the work says", async (t) => {
+  const { server, pool } = await connect(t);
+  assert.equal(await inTransaction(pool, noAbort, adding(1)), 1);
+  assert.equal(await inTransaction(pool, noAbort, adding(2, false)), 2);
+  assert.deepEqual(server.table("dbo.t").rows(), [{ id: 1 }]);
+});
+
+test("an error of the work rolls back, and the connection can be used again", async (t) => {
+  const { server, pool } = await connect(t);
+  const failure = new Error("mine");
+  await assert.rejects(
+    inTransaction(pool, noAbort, async (run) => {
+      await adding(1)(run);
+      throw failure;
+    }),
+    failure,
+  );
+  await inTransaction(pool, noAbort, adding(2));
+  assert.deepEqual(server.table("dbo.t").rows(), [{ id: 2 }]);
+});
+
+test("a transaction that the server has rolled back gives the server's error", async (t) => {
+  const { server, pool } = await connect(t);
+  await inTransaction(pool, noAbort, adding(1));
+  await assert.rejects(inTransaction(pool, noAbort, adding(1)), { number: 2627 });
+  await inTransaction(pool, noAbort, adding(2));
+  assert.equal(server.table("dbo.t").rows().length, 2);
+});
+
+test("a connection that breaks in a statement is a passing failure, and the next transaction gets a new one", async (t) => {
+  const { server, pool } = await connect(t);
+  server.faults.add({ on: /INSERT/, drop: "before" });
+  await assert.rejects(inTransaction(pool, noAbort, adding(1)), (error) => isTransient(error));
+  await inTransaction(pool, noAbort, adding(1));
+  assert.equal(server.table("dbo.t").rows().length, 1);
+});
+
+test("a commit whose answer is lost is in doubt, whether it was carried out or not", async (t) => {
+  for (const drop of ["before", "after"] as const) {
+    const { server, pool } = await connect(t);
+    server.faults.add({ on: /COMMIT/, drop });
+    await assert.rejects(
+      inTransaction(pool, noAbort, adding(1)),
+      (error) => error instanceof CommitInDoubtError && isTransient(error),
+    );
+    assert.equal(server.table("dbo.t").rows().length, drop === "after" ? 1 : 0);
+  }
+});
+
+test("an abort cancels the statement that runs, with its own reason", async (t) => {
+  const { server, pool } = await connect(t);
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  server.faults.add({ on: /INSERT/, delayMs: 20_000 });
+  const ending = inTransaction(pool, controller.signal, adding(1));
+  setTimeout(() => controller.abort(reason), 50);
+  await assert.rejects(ending, reason);
+  server.faults.clear();
+  await inTransaction(pool, noAbort, adding(2));
+  assert.deepEqual(server.table("dbo.t").rows(), [{ id: 2 }]);
+});
+
+test("an abort ends the wait for a connection, which is given back when it comes", async (t) => {
+  const { server, pool } = await connect(t);
+  const free = Promise.withResolvers<void>();
+  const holding = inTransaction(pool, noAbort, async (run) => {
+    await free.promise;
+    return await adding(1)(run);
+  });
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const waiting = inTransaction(pool, controller.signal, adding(2));
+  setTimeout(() => controller.abort(reason), 20);
+  await assert.rejects(waiting, reason);
+  free.resolve();
+  await holding;
+  await inTransaction(pool, noAbort, adding(3));
+  assert.deepEqual(server.table("dbo.t").rows(), [{ id: 1 }, { id: 3 }]);
+});
+
+test("nothing is begun once the signal is aborted", async (t) => {
+  const { server, pool } = await connect(t);
+  server.forget();
+  await assert.rejects(inTransaction(pool, AbortSignal.abort(), adding(1)), { name: "AbortError" });
+  assert.equal(server.roundTrips(), 0);
+});

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { OptionError } from "../../src/index.ts";
+import { type QueryText, queryText } from "../../src/table/query-text.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const folder = temporaryFolder();
+const fail = (problem: string, { cause }: { readonly cause?: unknown }): Error => new Error(problem, { cause });
+
+/** As a JavaScript user could, without the types. */
+function textOf(options: object): QueryText {
+  return Reflect.apply(queryText, undefined, ["TestSource", options, fail]);
+}
+
+test("a query that stands in the options is given as it is", async () => {
+  const text = textOf({ sql: "SELECT 1 -- é\n" });
+  assert.equal(text.where, "the sql");
+  assert.equal(await text.read(), "SELECT 1 -- é\n");
+});
+
+test("a query in a file is read anew each time, without its byte order mark, by path or URL", async () => {
+  const path = join(folder, "a query #1.sql");
+  for (const sqlFile of [path, pathToFileURL(path)]) {
+    writeFileSync(path, "\ufeffSELECT 1");
+    const text = textOf({ sqlFile });
+    assert.equal(text.where, `the sqlFile ${path}`);
+    assert.equal(await text.read(), "SELECT 1");
+    writeFileSync(path, "SELECT 'é'");
+    assert.equal(await text.read(), "SELECT 'é'");
+  }
+});
+
+test("a file that is not there, or is not UTF-8, is told by its path", async () => {
+  const path = join(folder, "latin.sql");
+  await assert.rejects(textOf({ sqlFile: path }).read(), (error: Error) => {
+    return error.message.startsWith(`the sqlFile ${path} can't be read (ENOENT`) && error.cause instanceof Error;
+  });
+  writeFileSync(path, Buffer.from([0x53, 0xe9]));
+  await assert.rejects(textOf({ sqlFile: path }).read(), {
+    message: `the sqlFile ${path} can't be read (it is not UTF-8 text)`,
+  });
+});
+
+test("exactly one of the two is expected", () => {
+  for (const [options, given] of [
+    [{}, "neither"],
+    [{ sql: "SELECT 1", sqlFile: "query.sql" }, "both"],
+  ] as const) {
+    assert.throws(
+      () => textOf(options),
+      (error: unknown) =>
+        error instanceof OptionError &&
+        error.option === "sql" &&
+        error.message.includes(`TestSource`) &&
+        error.message.includes(`expected exactly one of sql and sqlFile, got ${given}`),
+    );
+  }
+});
