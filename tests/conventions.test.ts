@@ -224,7 +224,7 @@ test("every error code in the list is used, and every one that is used is in the
 
 test("the documents keep to their lengths", () => {
   assert.ok(linesOf("README.md") <= 150, "README.md");
-  assert.ok(linesOf("src/engine/engine.ts") <= 300, "the engine");
+  assert.ok(linesOf("src/engine/engine.ts") <= 250, "the engine");
   for (const path of globSync("docs/decisions/*.md", { cwd: root })) assert.ok(linesOf(path) <= 40, path);
 });
 

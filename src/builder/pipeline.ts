@@ -1,3 +1,4 @@
+import { resolvePipeline } from "../pipeline/resolve.ts";
 import { checkAdmission } from "../llm/limits/options.ts";
 import type { Sink } from "../contracts/sink.ts";
 import type { Step } from "../contracts/step.ts";
@@ -7,8 +8,9 @@ import { OptionError } from "../errors/option.ts";
 import { checkOptions, hasFunctions, type OptionCheck } from "../errors/options.ts";
 import { pipelineChecks, type PipelineOptions, type ReplayOptions, type RunOptions } from "../pipeline/options.ts";
 import type { ReplayReport, RunReport } from "../contracts/report.ts";
-import { replayPipeline, runPipeline } from "../pipeline/run.ts";
-import { journalPathOf, requireOwnFiles } from "../pipeline/run-files.ts";
+import { replayPipeline } from "../pipeline/replay.ts";
+import { runPipeline } from "../pipeline/run.ts";
+import { requireOwnFiles } from "../pipeline/run-files.ts";
 import type { GlobalState, SinkState } from "../engine/state.ts";
 import { describeTarget, type TargetDescription } from "../table/description.ts";
 
@@ -90,13 +92,14 @@ export class Pipeline<Row extends object, Processed extends object = object> {
     if (!isSink.fits(sink)) throw new OptionError("Pipeline", "to", `expected ${isSink.expected}`);
     const options = this.#options;
     const definition = { options, steps: this.#steps, sink };
+    const { source, steps, stores } = resolvePipeline(definition);
     return {
       name: options.name,
-      journalPath: options.journal === "off" ? null : journalPathOf(options),
+      journalPath: stores.journalPath,
       run: async (runOptions) => await runPipeline(definition, runOptions),
       replay: async (replayOptions) => await replayPipeline(definition, replayOptions),
       check: async (given) => await checkPipeline(definition, given),
-      describeTarget: () => describeTarget({ source: options.source, steps: definition.steps, sink }),
+      describeTarget: () => describeTarget({ source, steps: steps.map(({ step }) => step), sink }),
     };
   }
 }

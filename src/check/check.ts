@@ -1,8 +1,11 @@
+import type { ResolvedStep } from "../contracts/step.ts";
+import type { AnyState } from "../engine/state.ts";
+import { acceptRow } from "../engine/accept-row.ts";
+import { resolvePipeline } from "../pipeline/resolve.ts";
 import { inspectJournal, type JournalFacts } from "../sqlite/journal/inspection.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import type { Sink } from "../contracts/sink.ts";
 import type { AnySource, Parameters, ReadContext, SourceRow } from "../contracts/source.ts";
-import type { Step } from "../contracts/step.ts";
 import { checkEnvironment } from "./environment.ts";
 import { checkFiles } from "./files.ts";
 import { type CheckReport, Findings } from "./report.ts";
@@ -11,15 +14,12 @@ import { currencyOf } from "../pipeline/currency.ts";
 import { JournalInUseError } from "../errors/journal.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
-import { intake } from "../engine/accept-row.ts";
 import { type LearnedLimits, learnLimits } from "../engine/column-limits.ts";
 import { listItems } from "../errors/name-list.ts";
 import { checkOptions as requireOptions, isBoolean, optional } from "../errors/options.ts";
-import { type PipelineOptions, runChecks } from "../pipeline/options.ts";
+import { runChecks } from "../pipeline/options.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
-import { journalPathOf } from "../pipeline/run-files.ts";
 import { SeenKeys } from "../files/key-set.ts";
-import { GlobalState } from "../engine/state.ts";
 import { messageOf, withoutSecrets } from "../errors/thrown.ts";
 import { emptiedTarget } from "../engine/change-detector.ts";
 
@@ -34,12 +34,9 @@ export interface CheckOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-type AnyStep = Step<never, string, unknown>;
-type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
-
 /** Looks at all that a run looks at before its first call: see `RunnablePipeline.check`. */
 export async function checkPipeline(
-  { options, steps, sink }: PipelineDefinition,
+  definition: PipelineDefinition,
   checkOptions: CheckOptions = {},
 ): Promise<CheckReport> {
   requireOptions("check", checkOptions, {
@@ -48,29 +45,27 @@ export async function checkPipeline(
     prompts: optional(isBoolean),
     signal: runChecks.signal,
   });
-  const { parameters = {}, ping = false, prompts: areShown = true } = checkOptions;
+  const { ping = false, prompts: areShown = true, parameters } = checkOptions;
   const { signal = new AbortController().signal } = checkOptions;
   signal.throwIfAborted();
-  const { name, source, onRowError = "fail", maxCost = Infinity, redact = (text: string) => text } = options;
-  const findings = new Findings({ rowErrorStatus: onRowError === "fail" ? "problem" : "warning", signal });
-  const providerOf = (step: AnyStep): LLMProvider => step.llmProvider ?? options.llmProvider;
-  const providers = [...new Set(steps.map(providerOf))];
+  const { name, source, steps, providers, sink, settings, stores } = resolvePipeline(definition, { parameters });
+  const rowErrorStatus = settings.onRowError === "fail" ? "problem" : "warning";
+  const findings = new Findings({ rowErrorStatus, signal });
   checkEnvironment(findings, [source, ...providers, sink]);
-  await checkProviders(findings, providers, maxCost);
-  const state = await checkSource(findings, source, { parameters, signal });
+  await checkProviders(findings, providers, settings.maxCost);
+  const state = await checkSource(findings, source, { parameters: settings.parameters, signal });
   const identity = await findings.attempt("sink", `sink ${sink.name}`, () => sink.identity);
-  const journal = await checkJournal(findings, options, identity);
+  const journal = await checkJournal(findings, stores.journalPath, identity);
   const hasWritten = sink.keepsRows && (journal?.writtenCount ?? 0) > 0;
   const limits = identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, signal });
-  await checkFiles(findings, options);
+  await checkFiles(findings, stores);
   const prompts = await checkSteps(findings, {
     pipeline: name,
     steps,
-    providerOf,
     limits: limits ?? new Map(),
     state,
     ping,
-    show: areShown ? redact : undefined,
+    show: areShown ? settings.redact : undefined,
     signal,
   });
   const wouldRun = findings.list.every(({ status }) => status !== "problem");
@@ -87,7 +82,7 @@ async function checkProviders(findings: Findings, providers: readonly LLMProvide
   findings.add("providers", "prices", "ok", currency ?? "none given, so what a run costs is not known");
 }
 
-/** Reads one row, and takes it on as a run does. Undefined where that can't be done. */
+/** Reads one row, and accepts it as a run does. Undefined where that can't be done. */
 async function checkSource(findings: Findings, source: AnySource, context: ReadContext): Promise<AnyState | undefined> {
   const subject = `source ${source.name}`;
   const row = await findings.attempt("source", subject, async () => await firstRow(source, context));
@@ -96,7 +91,7 @@ async function checkSource(findings: Findings, source: AnySource, context: ReadC
     findings.add("source", subject, "warning", "it gives no row, so a run has nothing to do");
     return undefined;
   }
-  const state = await findings.attempt("source", "first row", async () => await takeOn(row, source));
+  const state = await findings.attempt("source", "first row", async () => await accept(row, source));
   if (state === undefined) return undefined;
   const columns = Object.entries(state.raw).map(([column, value]) => `${column} (${typeOf(value)})`);
   findings.add("source", subject, "ok", `row ${row.position} is there: ${listItems(columns)}`);
@@ -115,12 +110,11 @@ async function firstRow(source: AnySource, context: ReadContext): Promise<Source
   }
 }
 
-async function takeOn(row: SourceRow, source: AnySource): Promise<AnyState> {
-  if ("error" in row) throw row.error;
+/** Accepts the row as a run does. */
+async function accept(row: SourceRow, source: AnySource): Promise<AnyState> {
   const seen = new SeenKeys();
   try {
-    const { pk, raw } = await intake(row, source, seen, { pk: null });
-    return new GlobalState({ pk, raw, processed: {}, log: [], startedAt: new Date() });
+    return await acceptRow(row, source, seen, { pk: null });
   } finally {
     seen.close();
   }
@@ -137,14 +131,13 @@ function typeOf(value: unknown): string {
 /** What the journal knows; undefined where there is none. */
 async function checkJournal(
   findings: Findings,
-  options: Pick<PipelineOptions<object>, "name" | "journal" | "journalPath">,
+  path: string | null,
   sinkIdentity: string | undefined,
 ): Promise<JournalFacts | undefined> {
-  if (options.journal === "off") {
+  if (path === null) {
     findings.add("files", "journal", "ok", "off: no answer is kept, and a run that stops can't be resumed");
     return undefined;
   }
-  const path = journalPathOf(options);
   const facts = await findings.attempt("files", "journal", async () => {
     return (await inspectJournal(path, sinkIdentity)) ?? null;
   });
@@ -162,7 +155,7 @@ async function checkJournal(
 }
 
 interface SinkCheck {
-  readonly steps: readonly AnyStep[];
+  readonly steps: readonly ResolvedStep[];
   /** Whether the journal knows of rows that were written there. */
   readonly hasWritten: boolean;
   readonly signal: AbortSignal;
@@ -186,7 +179,13 @@ async function checkSink(
         if ((await session.isEmpty?.()) === true) throw emptiedTarget(sink);
       });
     }
-    return await findings.attempt("sink", "columns", () => learnLimits(sink, session.limits ?? {}, steps));
+    return await findings.attempt("sink", "columns", () => {
+      return learnLimits(
+        sink,
+        session.limits ?? {},
+        steps.map(({ step }) => step),
+      );
+    });
   } finally {
     await findings.attempt("sink", subject, async () => await session.close("stopped"));
   }

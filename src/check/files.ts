@@ -1,23 +1,24 @@
+import type { Stores } from "../pipeline/resolve.ts";
 import type { Findings } from "./report.ts";
 import { DeadLetterError, PayloadLogError } from "../errors/journal.ts";
-import type { PipelineOptions } from "../pipeline/options.ts";
-import { deadLetterPathOf, payloadLogPathOf } from "../pipeline/run-files.ts";
 import { requireWritable } from "../files/writable.ts";
 
-type FileOptions = Pick<
-  PipelineOptions<object>,
-  "name" | "payloadLog" | "payloadLogPath" | "onRowError" | "deadLetterPath"
->;
+/** The files that a run appends to; null where they are off. */
+type FileStores = Pick<Stores, "payloadLog" | "deadLetterPath">;
 
-/** Whether the files that a run appends to can be written. None is made. */
-export async function checkFiles(findings: Findings, options: FileOptions): Promise<void> {
-  if (options.payloadLog !== "off") {
-    const path = payloadLogPathOf(options);
+/** Checks that the files that a run appends to can be written. None is made. */
+export async function checkFiles(findings: Findings, { payloadLog, deadLetterPath }: FileStores): Promise<void> {
+  if (payloadLog !== null) {
+    const { path } = payloadLog;
     await checkFile(findings, "payload log", path, (cause) => new PayloadLogError(path, cause));
   }
-  if (options.onRowError === "dead_letter") {
-    const path = deadLetterPathOf(options);
-    await checkFile(findings, "dead letter file", path, (cause) => new DeadLetterError(path, cause));
+  if (deadLetterPath !== null) {
+    await checkFile(
+      findings,
+      "dead letter file",
+      deadLetterPath,
+      (cause) => new DeadLetterError(deadLetterPath, cause),
+    );
   }
 }
 

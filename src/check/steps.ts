@@ -1,24 +1,22 @@
+import type { ResolvedStep } from "../contracts/step.ts";
+import type { AnyState } from "../engine/state.ts";
+import type { AnyStep } from "../contracts/step.ts";
+import { runStep } from "../engine/run-step.ts";
 import type { Prompt } from "../contracts/conversation.ts";
 import { consequenceOf, Ping } from "./ping.ts";
 import { estimatedInputTokens } from "../llm/call/provider-call.ts";
-import type { ChatMessage, LLMProvider } from "../contracts/provider.ts";
+import type { ChatMessage } from "../contracts/provider.ts";
 import { Rehearsal } from "./dry-run.ts";
-import type { FieldLimit, Step, StepContext } from "../contracts/step.ts";
+import type { FieldLimit, StepContext } from "../contracts/step.ts";
 import type { Findings, PingFacts, StepPrompt } from "./report.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
-import { StepFailedError } from "../errors/step.ts";
 import type { LearnedLimits } from "../engine/column-limits.ts";
 import { listItems } from "../errors/name-list.ts";
-import type { GlobalState } from "../engine/state.ts";
 import { nameOf } from "../errors/thrown.ts";
-
-type AnyStep = Step<never, string, unknown>;
-type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
 
 export interface StepsCheckOptions {
   readonly pipeline: string;
-  readonly steps: readonly AnyStep[];
-  readonly providerOf: (step: AnyStep) => LLMProvider;
+  readonly steps: readonly ResolvedStep[];
   readonly limits: LearnedLimits;
   /** The first row, before its first step; undefined where there is none. */
   readonly state: AnyState | undefined;
@@ -36,17 +34,17 @@ export async function checkSteps(findings: Findings, options: StepsCheckOptions)
   const prompts: StepPrompt[] = [];
   let { state } = options;
   let lack = "there is no first row to show it for";
-  for (const step of options.steps) {
-    describe(findings, step, options);
+  for (const { step, provider } of options.steps) {
+    describe(findings, { step, provider }, options);
     if (state === undefined) {
       findings.add("steps", subjectOf(step), "not checked", lack);
       continue;
     }
     const rehearsal = new Rehearsal();
-    const result = await runStep(step, state, rehearsal, options);
+    const result = await tryStep(step, state, rehearsal, options);
     const { prompt } = rehearsal;
     const isMadeUp = prompts.length > 0;
-    if (prompt !== undefined) prompts.push(await check(findings, { step, prompt, state }, options));
+    if (prompt !== undefined) prompts.push(await check(findings, { step, provider, prompt, state }, options));
     if ("error" in result) {
       addFailure(findings, { step, prompt, isMadeUp, error: result.error });
       state = undefined;
@@ -54,7 +52,7 @@ export async function checkSteps(findings: Findings, options: StepsCheckOptions)
       continue;
     }
     if (prompt === undefined) findings.add("steps", subjectOf(step), "ok", "ran on the first row; it asks no model");
-    state = state.with(step.name, step.outputKey, result.output);
+    state = result.state;
   }
   return prompts;
 }
@@ -65,10 +63,10 @@ function subjectOf({ name, outputSchema }: AnyStep): string {
 }
 
 /** Whom a step asks and for what; and what the target's columns can hold of it. */
-function describe(findings: Findings, step: AnyStep, { providerOf, limits }: StepsCheckOptions): void {
+function describe(findings: Findings, { step, provider }: ResolvedStep, { limits }: StepsCheckOptions): void {
   if (step.outputSchema === undefined) return;
   const fields = Object.keys(step.outputSchema.properties ?? {});
-  findings.add("steps", `step ${step.name}`, "ok", `asks ${providerOf(step).name} for ${listItems(fields)}`);
+  findings.add("steps", `step ${step.name}`, "ok", `asks ${provider.name} for ${listItems(fields)}`);
   const learned = (limits.get(step.outputKey) ?? []).flatMap(inWords);
   if (learned.length > 0) findings.add("steps", `limits of ${step.name}`, "ok", learned.join("; "));
 }
@@ -82,19 +80,19 @@ function inWords({ path, column, schema: { maxLength, minimum, maximum } }: Fiel
   return rules.length === 0 ? [] : [`${path.join(".")} ${rules.join(" ")} (column ${column})`];
 }
 
-/** Runs a step as a run does. */
-async function runStep(
+/** Runs a step as a run does, and gives its error instead of throwing it. */
+async function tryStep(
   step: AnyStep,
   state: AnyState,
   llm: StepContext["llm"],
   { limits, signal }: StepsCheckOptions,
-): Promise<{ readonly output: unknown } | { readonly error: LLMEtlError }> {
+): Promise<{ readonly state: AnyState } | { readonly error: LLMEtlError }> {
   try {
-    // The builder's types have matched each step to the state that it is given.
-    return { output: await step.run(state as never, { signal, llm, limits: limits.get(step.outputKey) }) };
+    return { state: await runStep(step, state, { signal, llm, limits: limits.get(step.outputKey) }) };
   } catch (error) {
     signal.throwIfAborted();
-    return { error: error instanceof LLMEtlError ? error : new StepFailedError(step.name, error) };
+    if (error instanceof LLMEtlError) return { error };
+    throw error;
   }
 }
 
@@ -114,22 +112,21 @@ function addFailure(findings: Findings, { step, prompt, isMadeUp, error }: Failu
   findings.add("steps", `output of ${step.name}`, "not checked", reason);
 }
 
-interface Question {
-  readonly step: AnyStep;
+interface Question extends ResolvedStep {
   readonly prompt: Prompt;
   readonly state: AnyState;
 }
 
 /** What the step would ask; and where that is wanted, what comes of it. */
 async function check(findings: Findings, question: Question, options: StepsCheckOptions): Promise<StepPrompt> {
-  const { step, prompt } = question;
+  const { step, provider, prompt } = question;
   const { messages, maxOutputTokens } = prompt;
   const estimated = estimatedInputTokens(messages);
   const size = `about ${estimated} input tokens, at most ${maxOutputTokens} output tokens`;
   findings.add("steps", `prompt of ${step.name}`, "ok", size);
   return {
     step: step.name,
-    provider: options.providerOf(step).name,
+    provider: provider.name,
     messages: showMessages(findings, messages, options),
     estimatedInputTokens: estimated,
     maxOutputTokens,
@@ -155,13 +152,13 @@ function showMessages(
 
 async function ping(
   findings: Findings,
-  { step, state }: Question,
+  { step, provider, state }: Question,
   options: StepsCheckOptions,
 ): Promise<PingFacts | undefined> {
-  const { pipeline, providerOf, signal } = options;
+  const { pipeline, signal } = options;
   const subject = `step ${step.name}`;
-  const call = new Ping({ pipeline, step: step.name, provider: providerOf(step), signal });
-  const result = await runStep(step, state, call, options);
+  const call = new Ping({ pipeline, step: step.name, provider, signal });
+  const result = await tryStep(step, state, call, options);
   const { facts } = call;
   const isValid = !("error" in result);
   if (facts !== undefined) findings.add("ping", subject, "ok", inShort(facts, isValid));

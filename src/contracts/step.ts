@@ -32,3 +32,12 @@ export interface FieldLimit extends ColumnLimit {
   readonly path: readonly string[];
   readonly column: string;
 }
+
+/** A step whose types do not matter: the builder has matched them. */
+export type AnyStep = Step<never, string, unknown>;
+
+/** A step, and the provider that it asks. */
+export interface ResolvedStep {
+  readonly step: AnyStep;
+  readonly provider: LLMProvider;
+}

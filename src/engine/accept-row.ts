@@ -1,47 +1,39 @@
 import type { z } from "zod";
-import type { AnySource, RowSchema, SchemaResult } from "../contracts/source.ts";
+import type { AnySource, RowSchema, SchemaResult, SourceRow } from "../contracts/source.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { PrimaryKeyError, RowSchemaError } from "../errors/source.ts";
 import { foreignWording, valueAt, type Wording, wordingOf } from "../errors/wording.ts";
 import { kindOf } from "../errors/kind-of.ts";
 import type { SeenKeys } from "../files/key-set.ts";
 import { nameOf, textOf } from "../errors/thrown.ts";
-
-/** A row as a source yields it. */
-export interface ReadRow {
-  readonly position: number;
-  readonly raw: unknown;
-}
-
-/** A row that the run takes on: its key, and what the schema made of it, frozen. */
-export interface TakenRow {
-  readonly pk: string;
-  readonly raw: Readonly<object>;
-}
+import { type AnyState, GlobalState } from "./state.ts";
 
 /**
- * Takes a row on: applies the source's schema, and finds the key in what comes out of it. `passage` is given the key as
- * soon as one is known: that of the row as it was read, then that of the schema's output.
+ * Accepts a row: applies the source's schema, finds the key in the schema's output, and makes the row's state, frozen. `row`
+ * is given the key as soon as one is known: that of the row as it was read, then that of the schema's output.
  *
  * @throws {PrimaryKeyError} if the key is missing, NULL or blank (in the row as it was read, before the schema sees it,
  * or in the schema's output), is no single value, or was seen in an earlier row
- * @throws {RowSchemaError} if the schema refuses the row, with path, expected and got for each issue; or if it throws
+ * @throws {RowSchemaError} if the schema rejects the row, with path, expected and got for each issue; or if it throws
+ * @throws {RowError} if the source says that something is wrong with the row
  */
-export async function intake(
-  { position, raw }: ReadRow,
+export async function acceptRow(
+  read: SourceRow,
   { primaryKeyColumn: column, schema }: Pick<AnySource, "primaryKeyColumn" | "schema">,
   seen: SeenKeys,
-  passage: { pk: string | null },
-): Promise<TakenRow> {
-  let row: unknown = raw;
+  row: { pk: string | null },
+): Promise<AnyState> {
+  if ("error" in read) throw read.error;
+  const { position, raw } = read;
+  let accepted: unknown = raw;
   if (schema !== undefined) {
-    passage.pk = readKey(position, column, () => keyBeforeSchema(raw, column, position)) ?? null;
-    row = await applySchema(schema, raw, position);
+    row.pk = readKey(position, column, () => keyBeforeSchema(raw, column, position)) ?? null;
+    accepted = await applySchema(schema, raw, position);
   }
-  const pk = readKey(position, column, () => primaryKeyOf(row, column, position));
-  passage.pk = pk;
-  refuseDuplicate(seen, pk, column, position);
-  return { pk, raw: freeze(row, position) };
+  const pk = readKey(position, column, () => primaryKeyOf(accepted, column, position));
+  row.pk = pk;
+  rejectDuplicate(seen, pk, column, position);
+  return new GlobalState({ pk, raw: freeze(accepted, position), processed: {}, log: [], startedAt: new Date() });
 }
 
 /** Reads a key; a row that throws when it is looked at (a getter, a Proxy) has none. */
@@ -87,7 +79,7 @@ function keyText(value: unknown): string | undefined {
   return undefined;
 }
 
-function refuseDuplicate(seen: SeenKeys, pk: string, column: string, position: number): void {
+function rejectDuplicate(seen: SeenKeys, pk: string, column: string, position: number): void {
   const first = seen.add(pk, position);
   if (first === undefined) return;
   throw new PrimaryKeyError(

@@ -71,3 +71,6 @@ export class SinkState<Row extends object = object, Processed extends object = o
     this.lineage = completed.lineage;
   }
 }
+
+/** A state whose types do not matter: the builder has matched them. */
+export type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;

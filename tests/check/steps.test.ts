@@ -55,7 +55,7 @@ async function look(steps: readonly Step<never, string, unknown>[], given: Given
     },
   });
   const prompts = await checkSteps(findings, {
-    ...{ pipeline: "visits", steps, providerOf: () => provider, limits: new Map(), signal },
+    ...{ pipeline: "visits", steps: steps.map((step) => ({ step, provider })), limits: new Map(), signal },
     ...{ ping: false, show: (text) => text },
     state: note === null ? undefined : firstRow(note),
     ...options,

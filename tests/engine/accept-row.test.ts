@@ -2,17 +2,23 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { z } from "zod";
 import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
-import { intake, type TakenRow } from "../../src/engine/accept-row.ts";
+import { acceptRow } from "../../src/engine/accept-row.ts";
+import type { AnyState } from "../../src/engine/state.ts";
 import { SeenKeys } from "../../src/files/key-set.ts";
-import type { RowSchema } from "../../src/contracts/source.ts";
+import type { RowSchema, SourceRow } from "../../src/contracts/source.ts";
 
 const secret = "Jane Roe, HIV+";
 
-/** Takes one row on, as the first of a run. */
-async function take(raw: unknown, schema?: RowSchema<object>, position = 1): Promise<TakenRow> {
+/** A row as a source in JavaScript may give it: of any type. */
+function rowOf(raw: unknown, position: number): SourceRow {
+  return { position, raw: raw as never };
+}
+
+/** Accepts one row, as the first of a run. */
+async function take(raw: unknown, schema?: RowSchema<object>, position = 1): Promise<AnyState> {
   const seen = new SeenKeys();
   try {
-    return await intake({ position, raw }, { primaryKeyColumn: "id", schema }, seen, { pk: null });
+    return await acceptRow(rowOf(raw, position), { primaryKeyColumn: "id", schema }, seen, { pk: null });
   } finally {
     seen.close();
   }
@@ -22,7 +28,7 @@ async function take(raw: unknown, schema?: RowSchema<object>, position = 1): Pro
 async function refusalOf(raw: unknown, schema?: RowSchema<object>): Promise<{ error: LLMEtlError; pk: string | null }> {
   const seen = new SeenKeys();
   const passage: { pk: string | null } = { pk: null };
-  const error: unknown = await intake({ position: 4, raw }, { primaryKeyColumn: "id", schema }, seen, passage).then(
+  const error: unknown = await acceptRow(rowOf(raw, 4), { primaryKeyColumn: "id", schema }, seen, passage).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
@@ -58,8 +64,8 @@ test("what is no key is refused", async () => {
 test("a key that an earlier row had is refused, with both row numbers", async () => {
   const seen = new SeenKeys();
   const source = { primaryKeyColumn: "id" };
-  await intake({ position: 1, raw: { id: "a" } }, source, seen, { pk: null });
-  await assert.rejects(intake({ position: 9, raw: { id: "a" } }, source, seen, { pk: null }), {
+  await acceptRow({ position: 1, raw: { id: "a" } }, source, seen, { pk: null });
+  await assert.rejects(acceptRow({ position: 9, raw: { id: "a" } }, source, seen, { pk: null }), {
     code: "PRIMARY_KEY_DUPLICATE",
     message: /row 9.*"a".*row 1$/,
   });
@@ -75,10 +81,14 @@ const Row = z.object({ id: z.string(), age: z.number().max(150), tags: z.array(z
 
 test("a row is what its schema makes of it", async () => {
   const schema = z.object({ id: z.coerce.string(), on: z.string().transform((text) => new Date(text)) });
-  assert.deepEqual(await take({ id: 1, on: "2025-01-01", more: 1 }, schema), {
-    pk: "1",
-    raw: { id: "1", on: new Date("2025-01-01") },
-  });
+  const { pk, raw } = await take({ id: 1, on: "2025-01-01", more: 1 }, schema);
+  assert.deepEqual(
+    { pk, raw },
+    {
+      pk: "1",
+      raw: { id: "1", on: new Date("2025-01-01") },
+    },
+  );
 });
 
 describe("the key of a row with a schema is that of the schema's output", () => {
@@ -88,12 +98,10 @@ describe("the key of a row with a schema is that of the schema's output", () => 
     const seen = new SeenKeys();
     const source = { primaryKeyColumn: "id", schema: trimmed };
     const passage: { pk: string | null } = { pk: null };
-    assert.deepEqual(await intake({ position: 1, raw: { id: " AB " } }, source, seen, passage), {
-      pk: "ab",
-      raw: { id: "ab" },
-    });
+    const { pk, raw } = await acceptRow({ position: 1, raw: { id: " AB " } }, source, seen, passage);
+    assert.deepEqual({ pk, raw }, { pk: "ab", raw: { id: "ab" } });
     assert.equal(passage.pk, "ab");
-    await assert.rejects(intake({ position: 2, raw: { id: "ab" } }, source, seen, passage), {
+    await assert.rejects(acceptRow({ position: 2, raw: { id: "ab" } }, source, seen, passage), {
       code: "PRIMARY_KEY_DUPLICATE",
     });
     seen.close();
@@ -189,7 +197,8 @@ test("a schema may be asynchronous, and any Standard Schema", async () => {
   const plain: RowSchema<object> = {
     "~standard": { version: 1, vendor: "test", validate: (value) => ({ value: { ...Object(value) } }) },
   };
-  assert.deepEqual(await take({ id: 1 }, plain), { pk: "1", raw: { id: 1 } });
+  const { pk, raw } = await take({ id: 1 }, plain);
+  assert.deepEqual({ pk, raw }, { pk: "1", raw: { id: 1 } });
 });
 
 test("a schema that throws fails the row, not the run, and its words are in the detail only", async () => {

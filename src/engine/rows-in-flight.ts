@@ -1,0 +1,84 @@
+import { messageOf } from "../errors/thrown.ts";
+import type { DeadLetter } from "../contracts/dead-letter.ts";
+import type { EventHandler, RowOutcome } from "../contracts/events.ts";
+import type { SourceRow } from "../contracts/source.ts";
+import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
+import type { Stopping } from "./shutdown.ts";
+import type { WrittenRows } from "./change-detector.ts";
+
+/** A row on its way, and how far it is. */
+export interface RowInFlight {
+  readonly position: number;
+  readonly raw: unknown;
+  pk: string | null;
+  /** The step that it is at; null before the first and after the last. */
+  step: string | null;
+  retryCount: number;
+  processed: Readonly<Record<string, unknown>>;
+}
+
+export interface RowsInFlightOptions {
+  readonly runId: string;
+  readonly outputKeys: readonly string[];
+  readonly onRowError: "fail" | "skip" | "dead_letter";
+  readonly deadLetter: DeadLetter | undefined;
+  readonly written: WrittenRows;
+  readonly stopping: Stopping;
+  readonly emit: EventHandler;
+}
+
+/** The rows that were read and have not ended. Each ends once, as exactly one outcome. */
+export class RowsInFlight {
+  readonly #options: RowsInFlightOptions;
+  readonly #rows = new Set<RowInFlight>();
+
+  constructor(options: RowsInFlightOptions) {
+    this.#options = options;
+  }
+
+  begin({ position, raw }: SourceRow): RowInFlight {
+    const row: RowInFlight = { position, raw, pk: null, step: null, retryCount: 0, processed: {} };
+    this.#rows.add(row);
+    this.#options.emit({ type: "row-start", position });
+    return row;
+  }
+
+  /** Ends a row: once, also where a row that was given up ends after all. */
+  end(row: RowInFlight, outcome: RowOutcome, error: LLMEtlError | null = null): void {
+    if (!this.#rows.delete(row)) return;
+    const { position, pk, step } = row;
+    const failure = { errorCode: error?.code ?? null, errorMessage: error?.message ?? null };
+    this.#options.emit({ type: "row-end", position, pk, outcome, ...failure, step: error && step });
+  }
+
+  /** Ends every row that is left as pending: the next run does them. */
+  endAll(): void {
+    for (const row of this.#rows) this.end(row, "pending");
+  }
+
+  /** Ends a row that did not get through, by `onRowError`; for a run error, stops the run. Never rejects. */
+  async fail(cause: unknown, row: RowInFlight): Promise<void> {
+    const { onRowError, deadLetter, outputKeys, stopping } = this.#options;
+    const error = cause instanceof LLMEtlError ? cause : new RunError("INTERNAL_ERROR", messageOf(cause), { cause });
+    if (stopping.working.aborted || error.scope === "run") {
+      stopping.stop(error);
+      return this.end(row, "pending");
+    }
+    if (onRowError === "fail") stopping.stop(error);
+    const partialState = Object.fromEntries(outputKeys.map((key) => [key, row.processed[key] ?? null]));
+    try {
+      await deadLetter?.add({ ...row, error, partialState });
+      await this.#remember(error, row);
+    } catch (failure) {
+      stopping.stopFor(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure }));
+      return this.end(row, "pending");
+    }
+    this.end(row, onRowError === "skip" ? "skipped" : "failed", error);
+  }
+
+  async #remember({ code }: LLMEtlError, { pk }: RowInFlight): Promise<void> {
+    const isKeysOwner = code !== "PRIMARY_KEY_DUPLICATE"; // what the journal knows of the key is the other row's
+    const { written, runId } = this.#options;
+    if (pk !== null && isKeysOwner) await written.keepBad({ pk, errorCode: code, runId });
+  }
+}

@@ -1,0 +1,19 @@
+import type { AnyStep, StepContext } from "../contracts/step.ts";
+import { LLMEtlError } from "../errors/llm-etl-error.ts";
+import { StepFailedError } from "../errors/step.ts";
+import type { AnyState } from "./state.ts";
+
+/**
+ * Runs one step on one row, for a run as for `check`.
+ *
+ * @throws {LLMEtlError} as the step threw it; anything else that it throws becomes a {@link StepFailedError}
+ */
+export async function runStep(step: AnyStep, state: AnyState, context: StepContext): Promise<AnyState> {
+  try {
+    // The builder's types have matched each step to the state that it is given.
+    const output = await step.run(state as never, context);
+    return state.with(step.name, step.outputKey, output);
+  } catch (error) {
+    throw error instanceof LLMEtlError ? error : new StepFailedError(step.name, error);
+  }
+}

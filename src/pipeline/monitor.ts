@@ -1,0 +1,70 @@
+import type { EventHandler, RunEvent } from "../contracts/events.ts";
+import { RunError } from "../errors/llm-etl-error.ts";
+import { Tally } from "./tally.ts";
+
+export interface RunMonitorOptions {
+  /** Of the providers' prices; null where none has any. */
+  readonly currency: string | null;
+  /** After so many failed or skipped rows (below 1: such a share of the rows) the run stops; Infinity for never. */
+  readonly maxRowErrors: number;
+  /** The user's own handler. */
+  readonly onEvent: EventHandler | undefined;
+}
+
+/** Few rows say nothing about a share. */
+const rowsBeforeShare = 200;
+
+/** Sees every event of a run: counts it, hands it to the user, and aborts the run where an event says that it must stop. */
+export class RunMonitor {
+  readonly tally: Tally;
+  readonly #options: RunMonitorOptions;
+  readonly #halt = new AbortController();
+  #hasEnded = false;
+
+  constructor(options: RunMonitorOptions) {
+    this.#options = options;
+    this.tally = new Tally(options.currency);
+  }
+
+  /** Aborted, with a {@link RunError} as its reason, when the run must stop. */
+  get signal(): AbortSignal {
+    return this.#halt.signal;
+  }
+
+  /** Aborts the run. */
+  readonly halt = (reason: unknown): void => {
+    this.#halt.abort(reason);
+  };
+
+  readonly emit = (event: RunEvent): void => {
+    if (this.#hasEnded) return; // a provider that does not heed its abort may still answer
+    this.#hasEnded = event.type === "run-end";
+    this.tally.add(event);
+    if (event.type === "row-end") this.#stopAtTooManyErrors();
+    this.#handOver(event);
+  };
+
+  #stopAtTooManyErrors(): void {
+    const { badCount, readCount } = this.tally;
+    const { maxRowErrors } = this.#options;
+    if (this.signal.aborted) return;
+    const isShare = maxRowErrors < 1;
+    if (isShare && (readCount < rowsBeforeShare || badCount <= maxRowErrors * readCount)) return;
+    if (!isShare && badCount < maxRowErrors) return;
+    const problem = `${badCount} of ${readCount} rows have failed, and maxRowErrors is ${maxRowErrors}`;
+    this.halt(new RunError("TOO_MANY_ROW_ERRORS", `${problem}; look at their causes before you run again`));
+  }
+
+  /** What the user's handler throws, also later, stops the run. */
+  #handOver(event: RunEvent): void {
+    const stop = (cause: unknown): void => {
+      this.halt(new RunError("EVENT_HANDLER_FAILED", "the onEvent handler threw, so the run was stopped", { cause }));
+    };
+    try {
+      const result: unknown = this.#options.onEvent?.(event);
+      if (result instanceof Promise) result.catch(stop);
+    } catch (cause) {
+      stop(cause);
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import type { LLMProvider } from "../contracts/provider.ts";
+import type { Sink } from "../contracts/sink.ts";
+import type { AnySource, Parameters } from "../contracts/source.ts";
+import type { ResolvedStep } from "../contracts/step.ts";
+import type { PayloadLogOptions } from "../llm/call/payload-log.ts";
+import { type ResolvedAdmissionOptions, resolveAdmission } from "../llm/limits/options.ts";
+import type { PipelineDefinition } from "./definition.ts";
+import type { PipelineOptions, RunOptions } from "./options.ts";
+import { deadLetterPathOf, journalPathOf, payloadLogPathOf } from "./run-files.ts";
+
+/** The settings of one run: its own options, then the pipeline's, then the defaults. */
+export interface Settings {
+  readonly onRowError: NonNullable<PipelineOptions<object>["onRowError"]>;
+  readonly concurrency: number;
+  readonly batchSize: number;
+  readonly flushIntervalMs: number;
+  readonly gracePeriodMs: number;
+  /** The most rows to read; Infinity for all. */
+  readonly limit: number;
+  readonly parameters: Parameters;
+  /** Infinity for any number. */
+  readonly maxRowErrors: number;
+  readonly maxCalls: number;
+  readonly maxCost: number;
+  readonly fresh: boolean;
+  readonly cache: boolean;
+  readonly countRows: boolean;
+  readonly redact: (text: string) => string;
+  readonly admission: ResolvedAdmissionOptions;
+}
+
+/** What a run leaves behind, and where; null where it is off. All paths are absolute. */
+export interface Stores {
+  readonly journalPath: string | null;
+  readonly payloadLog: Omit<PayloadLogOptions, "runId"> | null;
+  readonly deadLetterPath: string | null;
+}
+
+/** All that a pipeline is, with every default filled in: `run`, `check` and `describeTarget` read this and nothing else. */
+export interface ResolvedPipeline {
+  readonly name: string;
+  readonly source: AnySource;
+  readonly steps: readonly ResolvedStep[];
+  /** The providers of the steps, each once. */
+  readonly providers: readonly LLMProvider[];
+  readonly sink: Sink<never>;
+  readonly settings: Settings;
+  readonly stores: Stores;
+}
+
+/** Resolves a pipeline for one run. Every step asks `llmProvider` where it is given, as in a replay. */
+export function resolvePipeline(
+  { options, steps, sink }: PipelineDefinition,
+  runOptions: RunOptions = {},
+  llmProvider?: LLMProvider,
+): ResolvedPipeline {
+  const resolvedSteps = steps.map((step) => ({
+    step,
+    provider: llmProvider ?? step.llmProvider ?? options.llmProvider,
+  }));
+  const settings = settingsOf(options, runOptions);
+  return {
+    name: options.name,
+    source: options.source,
+    steps: resolvedSteps,
+    providers: [...new Set(resolvedSteps.map(({ provider }) => provider))],
+    sink,
+    settings,
+    stores: {
+      journalPath: options.journal === "off" ? null : journalPathOf(options),
+      payloadLog: payloadLogOf(options),
+      deadLetterPath: settings.onRowError === "dead_letter" ? deadLetterPathOf(options) : null,
+    },
+  };
+}
+
+/** The one place with the defaults of a run. */
+function settingsOf(pipeline: PipelineDefinition["options"], run: RunOptions): Settings {
+  return {
+    onRowError: run.onRowError ?? pipeline.onRowError ?? "fail",
+    concurrency: run.concurrency ?? pipeline.concurrency ?? 32,
+    batchSize: run.batchSize ?? pipeline.batchSize ?? 500,
+    flushIntervalMs: pipeline.flushIntervalMs ?? 2000,
+    gracePeriodMs: run.gracePeriodMs ?? 30_000,
+    limit: run.limit ?? Infinity,
+    parameters: run.parameters ?? {},
+    maxRowErrors: run.maxRowErrors ?? pipeline.maxRowErrors ?? Infinity,
+    maxCalls: run.maxCalls ?? pipeline.maxCalls ?? Infinity,
+    maxCost: run.maxCost ?? pipeline.maxCost ?? Infinity,
+    fresh: run.fresh ?? false,
+    cache: run.cache ?? true,
+    countRows: run.countRows ?? false,
+    redact: pipeline.redact ?? ((text) => text),
+    admission: resolveAdmission(pipeline.admission),
+  };
+}
+
+function payloadLogOf(options: PipelineDefinition["options"]): Stores["payloadLog"] {
+  const { payloadLog: level = "full", payloadLogMaxBytes: maxBytes = 1024 ** 3, redact = (text) => text } = options;
+  return level === "off" ? null : { path: payloadLogPathOf(options), level, redact, maxBytes };
+}
