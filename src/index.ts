@@ -3,6 +3,7 @@ export type { Requirements } from "./contracts/requirements.ts";
 export type { CheckArea, CheckReport, Finding, FindingStatus, PingFacts, StepPrompt } from "./check/report.ts";
 export type { BatchOutcome, EventHandler, RowOutcome, RunEvent } from "./contracts/events.ts";
 export { ColumnMapError, SinkDataError, SinkError, TargetError, ValueError } from "./errors/sink.ts";
+export type { ErrorFacts, Fact } from "./errors/facts.ts";
 export { DeadLetterError, JournalError, JournalInUseError, PayloadLogError } from "./errors/journal.ts";
 export { EmptyInputError, InputMapError, InputTooLongError, StepFailedError, ValidationError } from "./errors/step.ts";
 export {

@@ -3,33 +3,37 @@ import { messageOf } from "./thrown.ts";
 
 /** The journal can't be opened, read or written. What was kept in it before is still there, unless it is damaged. */
 export class JournalError extends RunError {
-  constructor(path: string, problem: string, options?: ErrorOptions) {
-    super("JOURNAL_FAILED", `the journal ${path} ${problem}`, options);
+  constructor(path: string, problem: string, options: ErrorOptions = {}) {
+    const facts = { where: path, ...options.facts };
+    super("JOURNAL_FAILED", `the journal ${path} ${problem}`, { ...options, facts });
   }
 }
 
 /** Another run has the journal: one process at a time. */
 export class JournalInUseError extends RunError {
   constructor(path: string, holder: string) {
-    const advice = "wait until that run has ended or stop it, or give this pipeline another name or journalPath";
-    super("JOURNAL_IN_USE", `the journal ${path} is in use by ${holder}; ${advice}`);
+    const hint = "wait until that run has ended or stop it, or give this pipeline another name or journalPath";
+    super("JOURNAL_IN_USE", `the journal ${path} is in use by ${holder}`, { facts: { where: path, holder, hint } });
   }
 }
 
 /** A failed row could not be kept: the run stops rather than lose it. */
 export class DeadLetterError extends RunError {
   constructor(path: string, cause: unknown) {
-    super("DEAD_LETTER_FAILED", `the dead letter file ${path} can't be written (${messageOf(cause)})`, { cause });
+    super("DEAD_LETTER_FAILED", `the dead letter file ${path} can't be written (${messageOf(cause)})`, {
+      cause,
+      facts: { where: path },
+    });
   }
 }
 
 /** The payload log could not be written. */
 export class PayloadLogError extends RunError {
   constructor(path: string, cause: unknown) {
-    super(
-      "PAYLOAD_LOG_FAILED",
-      `the payload log ${path} can't be written (${messageOf(cause)}); free the disk, set payloadLogPath, or payloadLog: "off"`,
-      { cause },
-    );
+    const hint = 'free the disk, set payloadLogPath, or payloadLog: "off"';
+    super("PAYLOAD_LOG_FAILED", `the payload log ${path} can't be written (${messageOf(cause)})`, {
+      cause,
+      facts: { where: path, hint },
+    });
   }
 }

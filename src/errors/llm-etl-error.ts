@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { type ErrorFacts, given, messageFrom } from "./facts.ts";
 import { nameOf } from "./thrown.ts";
 
 /**
@@ -64,7 +65,9 @@ export type ErrorScope = "row" | "run";
 export interface ErrorOptions {
   readonly cause?: unknown;
   /** The message with the values in it. @default the message */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
+  /** The plain values behind the message; `expected`, `got` and `hint` are added to it. */
+  readonly facts?: ErrorFacts | undefined;
 }
 
 /** One answer that did not pass, and why: kept in the dead letter file. */
@@ -80,15 +83,20 @@ export interface InvalidAnswer {
 export class LLMEtlError extends Error {
   readonly code: string;
   readonly scope: ErrorScope;
+  /** The plain values behind the message: `expected`, `got`, `where`, `hint`, and what else a program may want. */
+  readonly facts: ErrorFacts;
   readonly #detail: string;
   #attempts: readonly InvalidAnswer[] = [];
 
-  constructor(code: string, scope: ErrorScope, message: string, options: ErrorOptions = {}) {
-    super(message, options.cause === undefined ? {} : { cause: options.cause });
+  constructor(code: string, scope: ErrorScope, problem: string, options: ErrorOptions = {}) {
+    const { facts = {}, cause, detail } = options;
+    const message = messageFrom(problem, facts);
+    super(message, cause === undefined ? {} : { cause });
     this.name = new.target.name;
     this.code = code;
     this.scope = scope;
-    this.#detail = options.detail ?? message;
+    this.facts = given(facts);
+    this.#detail = detail === undefined ? message : messageFrom(detail, facts);
   }
 
   /** The message with the values in it. */
@@ -107,9 +115,9 @@ export class LLMEtlError extends Error {
     return this;
   }
 
-  toJSON(): { readonly name: string; readonly code: string; readonly scope: ErrorScope; readonly message: string } {
-    const { name, code, scope, message } = this;
-    return { name, code, scope, message };
+  toJSON(): Pick<LLMEtlError, "name" | "code" | "scope" | "message" | "facts"> {
+    const { name, code, scope, message, facts } = this;
+    return { name, code, scope, message, facts };
   }
 
   static {
@@ -125,14 +133,14 @@ export class LLMEtlError extends Error {
 
 /** What is wrong with one row. Sources yield it, steps and sinks throw it; the others go on. */
 export class RowError extends LLMEtlError {
-  constructor(code: ErrorCode | (string & {}), message: string, options?: ErrorOptions) {
-    super(code, "row", message, options);
+  constructor(code: ErrorCode | (string & {}), problem: string, options?: ErrorOptions) {
+    super(code, "row", problem, options);
   }
 }
 
 /** What ends the run: no further row is read, and what was left undone is pending. */
 export class RunError extends LLMEtlError {
-  constructor(code: ErrorCode | (string & {}), message: string, options?: ErrorOptions) {
-    super(code, "run", message, options);
+  constructor(code: ErrorCode | (string & {}), problem: string, options?: ErrorOptions) {
+    super(code, "run", problem, options);
   }
 }

@@ -1,3 +1,4 @@
+import type { ErrorFacts } from "./facts.ts";
 import { RunError } from "./llm-etl-error.ts";
 
 /** An option that is unknown, missing or has a wrong value; thrown at construction. */
@@ -5,8 +6,10 @@ export class OptionError extends RunError {
   readonly owner: string;
   readonly option: string;
 
-  constructor(owner: string, option: string, problem: string) {
-    super("INVALID_OPTION", `${owner}: option "${option}": ${problem}`);
+  /** `problem` may be empty where the facts say all. */
+  constructor(owner: string, option: string, problem: string, facts: ErrorFacts = {}) {
+    const where = `${owner}: option "${option}"`;
+    super("INVALID_OPTION", problem === "" ? where : `${where}: ${problem}`, { facts: { where: option, ...facts } });
     this.owner = owner;
     this.option = option;
   }
@@ -15,10 +18,8 @@ export class OptionError extends RunError {
 /** A setting that neither an option nor the environment gives; thrown at first use. */
 export class SettingError extends RunError {
   constructor(owner: string, option: string, variable: string) {
-    super(
-      "SETTING_MISSING",
-      `${owner}: no value for "${option}": give the option "${option}" or set the environment variable ${variable}`,
-    );
+    const hint = `give the option "${option}" or set the environment variable ${variable}`;
+    super("SETTING_MISSING", `${owner}: no value for "${option}"`, { facts: { where: option, variable, hint } });
   }
 }
 
@@ -27,7 +28,8 @@ export class SchemaError extends RunError {
   readonly path: string;
 
   constructor(path: string, problem: string, remedy: string) {
-    super("SCHEMA_NOT_SUPPORTED", `schema at ${path === "" ? "its root" : `"${path}"`}: ${problem}; ${remedy}`);
+    const where = path === "" ? "its root" : `"${path}"`;
+    super("SCHEMA_NOT_SUPPORTED", `schema at ${where}: ${problem}`, { facts: { where: path, hint: remedy } });
     this.path = path;
   }
 }

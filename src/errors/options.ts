@@ -19,19 +19,19 @@ export function checkOptions<Options extends object>(
   checks: { readonly [Name in keyof Options]-?: OptionCheck },
 ): void {
   if (typeof options !== "object" || options === null) {
-    throw new OptionError(owner, "options", `expected an object, got ${describe(options)}`);
+    throw new OptionError(owner, "options", "", { expected: "an object", got: describe(options) });
   }
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(checks, name)) continue;
     const [nearest] = closest(name, Object.keys(checks), 1);
     const hint =
       nearest === undefined ? `the options are ${Object.keys(checks).join(", ")}` : `did you mean "${nearest}"?`;
-    throw new OptionError(owner, name, `unknown option; ${hint}`);
+    throw new OptionError(owner, name, "unknown option", { hint, nearest });
   }
   for (const [name, check] of Object.entries<OptionCheck>(checks)) {
     const value = (options as Readonly<Record<string, unknown>>)[name]; // an interface has no index signature
     if (value === undefined && !check.required) continue;
-    if (!check.fits(value)) throw new OptionError(owner, name, `expected ${check.expected}, got ${describe(value)}`);
+    if (!check.fits(value)) throw new OptionError(owner, name, "", { expected: check.expected, got: describe(value) });
   }
 }
 

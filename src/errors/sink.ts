@@ -3,22 +3,22 @@ import { nameOf, textOf } from "./thrown.ts";
 
 /** The sink can't be opened or written: not for its data, which is a {@link SinkDataError}. */
 export class SinkError extends RunError {
-  constructor(sink: string, problem: string, options?: ErrorOptions) {
-    super("SINK_FAILED", `${sink}: ${problem}`, options);
+  constructor(sink: string, problem: string, options: ErrorOptions = {}) {
+    super("SINK_FAILED", `${sink}: ${problem}`, { ...options, facts: { sink, ...options.facts } });
   }
 }
 
 /** The target does not fit the column map: found by the preflight, before the first row. */
 export class TargetError extends RunError {
-  constructor(sink: string, problem: string, options?: ErrorOptions) {
-    super("TARGET_MISMATCH", `${sink}: ${problem}`, options);
+  constructor(sink: string, problem: string, options: ErrorOptions = {}) {
+    super("TARGET_MISMATCH", `${sink}: ${problem}`, { ...options, facts: { sink, ...options.facts } });
   }
 }
 
 /** The database refused a batch for the data in it. Nothing of the batch was written; the engine halves it. */
 export class SinkDataError extends RowError {
-  constructor(sink: string, problem: string, options?: ErrorOptions) {
-    super("SINK_DATA_REFUSED", `${sink}: ${problem}`, options);
+  constructor(sink: string, problem: string, options: ErrorOptions = {}) {
+    super("SINK_DATA_REFUSED", `${sink}: ${problem}`, { ...options, facts: { sink, ...options.facts } });
   }
 }
 
@@ -28,13 +28,14 @@ export class ColumnMapError extends RowError {
     super("COLUMN_MAP_FAILED", `columnMap.${column} threw ${nameOf(cause)}`, {
       cause,
       detail: `columnMap.${column} threw ${textOf(cause)}`,
+      facts: { where: column, thrown: nameOf(cause) },
     });
   }
 }
 
-/** The sink's own check found values that the target can't hold; nothing was written. */
+/** The sink's own check found values that the target can't hold; nothing was written. `where` has their columns. */
 export class ValueError extends RowError {
-  constructor(message: string, detail: string) {
-    super("VALUE_DOES_NOT_FIT", message, { detail });
+  constructor(message: string, detail: string, columns: readonly string[] = []) {
+    super("VALUE_DOES_NOT_FIT", message, { detail, facts: { where: columns } });
   }
 }

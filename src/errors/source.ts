@@ -2,8 +2,8 @@ import { type ErrorOptions, RowError, RunError } from "./llm-etl-error.ts";
 
 /** The source can't be read, or can't be read any further. */
 export class SourceError extends RunError {
-  constructor(source: string, problem: string, options?: ErrorOptions) {
-    super("SOURCE_FAILED", `${source}: ${problem}`, options);
+  constructor(source: string, problem: string, options: ErrorOptions = {}) {
+    super("SOURCE_FAILED", `${source}: ${problem}`, { ...options, facts: { source, ...options.facts } });
   }
 }
 

@@ -4,24 +4,28 @@ import { nameOf, textOf } from "./thrown.ts";
 /** An LLM step's `text` is empty or NULL: no call was made. */
 export class EmptyInputError extends RowError {
   constructor(step: string) {
-    super("EMPTY_INPUT", `${step}: the input "text" is empty or NULL, so the model was not asked`);
+    super("EMPTY_INPUT", `${step}: the input "text" is empty or NULL, so the model was not asked`, {
+      facts: { step, where: "text" },
+    });
   }
 }
 
 /** A function of a step's `inputMap` threw, or returned something that is not text, a number, a date or NULL. */
 export class InputMapError extends RowError {
-  constructor(step: string, input: string, problem: string, options?: ErrorOptions) {
-    super("INPUT_MAP_FAILED", `${step}: inputMap.${input} ${problem}`, options);
+  constructor(step: string, input: string, problem: string, options: ErrorOptions = {}) {
+    const facts = { step, where: input, ...options.facts };
+    super("INPUT_MAP_FAILED", `${step}: inputMap.${input} ${problem}`, { ...options, facts });
   }
 }
 
 /** An input is longer than `maxInputCharacters` and `onTooLong` is `"fail"`: no call was made. */
 export class InputTooLongError extends RowError {
   constructor(step: string, length: number, maxInputCharacters: number) {
+    const hint = 'raise maxInputCharacters or set onTooLong: "truncate"';
     super(
       "INPUT_TOO_LONG",
-      `${step}: the input "text" has ${length} characters, at most ${maxInputCharacters} are allowed; ` +
-        `raise maxInputCharacters or set onTooLong: "truncate"`,
+      `${step}: the input "text" has ${length} characters, at most ${maxInputCharacters} are allowed`,
+      { facts: { step, where: "text", length, maxInputCharacters, hint } },
     );
   }
 }
@@ -29,7 +33,7 @@ export class InputTooLongError extends RowError {
 /** The model's last answer did not pass validation, and no re-ask is left (or none would help). */
 export class ValidationError extends RowError {
   constructor(step: string, message: string, detail: string, attempts: readonly InvalidAnswer[]) {
-    super("INVALID_OUTPUT", `${step}: ${message}`, { detail });
+    super("INVALID_OUTPUT", `${step}: ${message}`, { detail, facts: { step, attempts: attempts.length } });
     this.withAttempts(attempts);
   }
 }
@@ -38,6 +42,10 @@ export class ValidationError extends RowError {
 export class StepFailedError extends RowError {
   constructor(step: string, cause: unknown) {
     const detail = `step "${step}" threw ${textOf(cause)}`;
-    super("STEP_FAILED", `step "${step}" threw ${nameOf(cause)}`, { cause, detail });
+    super("STEP_FAILED", `step "${step}" threw ${nameOf(cause)}`, {
+      cause,
+      detail,
+      facts: { step, thrown: nameOf(cause) },
+    });
   }
 }
