@@ -23,7 +23,7 @@ export interface RunnablePipeline {
    * Takes every row from the source to the sink. Resolves to the report, also when rows failed or the run was stopped:
    * `status`, `error` and `exitCode` say so.
    *
-   * @throws {LLMEtlError} if the run is refused before the first row: an option, a setting or a target that does not fit
+   * @throws {LLMEtlError} if the run aborts before the first row: an option, a setting or a target that does not fit
    */
   readonly run: (options?: RunOptions) => Promise<RunReport>;
   /**
@@ -31,7 +31,7 @@ export interface RunnablePipeline {
    * the file, as do those that a run has written since; the others stay, with their new cause. The file as it was is
    * kept beside it.
    *
-   * @throws {LLMEtlError} if the replay is refused before the first row: as a run, or for a sink that keeps no rows, a
+   * @throws {LLMEtlError} if the replay aborts before the first row: as a run, or for a sink that keeps no rows, a
    * pipeline without a journal, or a file that can't be read
    */
   readonly replay: (options?: ReplayOptions) => Promise<ReplayReport>;
@@ -43,7 +43,7 @@ export interface RunnablePipeline {
    * @throws {OptionError} for a wrong option
    */
   readonly check: (options?: CheckOptions) => Promise<CheckReport>;
-  /** What the target has to hold, as far as column map and schemas tell: nothing is connected to. */
+  /** Describes what the target has to hold, as far as column map and schemas tell. Connects to nothing. */
   readonly describeTarget: () => TargetDescription;
 }
 
@@ -71,7 +71,7 @@ export class Pipeline<Row extends object, Processed extends object = object> {
     this.#options = options;
   }
 
-  /** Adds a step. Its output stands in `state.processed` under its output key, for the steps after it and the sink. */
+  /** Adds a step. The steps after it and the sink find its output in `state.processed`, under its output key. */
   step<const Key extends string, Out>(
     step: Step<GlobalState<Row, Processed>, Key extends keyof Processed ? never : Key, Out>,
   ): Pipeline<Row, Processed & { readonly [Name in Key]: Out }> {

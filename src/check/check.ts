@@ -14,7 +14,7 @@ import { currencyOf } from "../pipeline/currency.ts";
 import { JournalInUseError } from "../errors/journal.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
-import { type LearnedLimits, learnLimits } from "../engine/column-limits.ts";
+import { type ColumnLimits, columnLimits } from "../engine/column-limits.ts";
 import { listItems } from "../errors/name-list.ts";
 import { checkOptions as requireOptions, isBoolean, optional } from "../errors/options.ts";
 import { runChecks } from "../pipeline/options.ts";
@@ -54,7 +54,7 @@ export async function checkPipeline(
   checkEnvironment(findings, [source, ...providers, sink]);
   await checkProviders(findings, providers, settings.maxCost);
   const state = await checkSource(findings, source, { parameters: settings.parameters, signal });
-  const identity = await findings.attempt("sink", `sink ${sink.name}`, () => sink.identity);
+  const identity = await findings.tryCheck("sink", `sink ${sink.name}`, () => sink.identity);
   const journal = await checkJournal(findings, stores.journalPath, identity);
   const hasWritten = sink.keepsRows && (journal?.writtenCount ?? 0) > 0;
   const limits = identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, signal });
@@ -74,10 +74,10 @@ export async function checkPipeline(
 
 async function checkProviders(findings: Findings, providers: readonly LLMProvider[], maxCost: number): Promise<void> {
   for (const { name, fingerprint } of providers) {
-    const found = await findings.attempt("providers", `provider ${name}`, () => fingerprint());
+    const found = await findings.tryCheck("providers", `provider ${name}`, () => fingerprint());
     if (found !== undefined) findings.add("providers", `provider ${name}`, "ok", "its settings are complete");
   }
-  const currency = await findings.attempt("providers", "prices", () => currencyOf(providers, maxCost));
+  const currency = await findings.tryCheck("providers", "prices", () => currencyOf(providers, maxCost));
   if (currency === undefined) return;
   findings.add("providers", "prices", "ok", currency ?? "none given, so what a run costs is not known");
 }
@@ -85,13 +85,13 @@ async function checkProviders(findings: Findings, providers: readonly LLMProvide
 /** Reads one row, and accepts it as a run does. Undefined where that can't be done. */
 async function checkSource(findings: Findings, source: AnySource, context: ReadContext): Promise<AnyState | undefined> {
   const subject = `source ${source.name}`;
-  const row = await findings.attempt("source", subject, async () => await firstRow(source, context));
+  const row = await findings.tryCheck("source", subject, async () => await firstRow(source, context));
   if (row === undefined) return undefined;
   if (row === null) {
     findings.add("source", subject, "warning", "it gives no row, so a run has nothing to do");
     return undefined;
   }
-  const state = await findings.attempt("source", "first row", async () => await accept(row, source));
+  const state = await findings.tryCheck("source", "first row", async () => await accept(row, source));
   if (state === undefined) return undefined;
   const columns = Object.entries(state.raw).map(([column, value]) => `${column} (${typeOf(value)})`);
   findings.add("source", subject, "ok", `row ${row.position} is there: ${listItems(columns)}`);
@@ -138,7 +138,7 @@ async function checkJournal(
     findings.add("files", "journal", "ok", "off: no answer is kept, and a run that stops can't be resumed");
     return undefined;
   }
-  const facts = await findings.attempt("files", "journal", async () => {
+  const facts = await findings.tryCheck("files", "journal", async () => {
     return (await inspectJournal(path, sinkIdentity)) ?? null;
   });
   if (facts === undefined) return undefined;
@@ -166,27 +166,27 @@ async function checkSink(
   findings: Findings,
   sink: Sink<never>,
   { steps, hasWritten, signal }: SinkCheck,
-): Promise<LearnedLimits | undefined> {
+): Promise<ColumnLimits | undefined> {
   const subject = `sink ${sink.name}`;
-  const session = await findings.attempt("sink", subject, async () => {
+  const session = await findings.tryCheck("sink", subject, async () => {
     return await (sink.preflight === undefined ? sink.open({ signal }) : sink.preflight({ signal }));
   });
   if (session === undefined) return undefined;
   findings.add("sink", subject, "ok", `${sink.identity} takes ${listItems(Object.keys(sink.columnMap))}`);
   try {
     if (hasWritten) {
-      await findings.attempt("sink", "rows written before", async () => {
+      await findings.tryCheck("sink", "rows written before", async () => {
         if ((await session.isEmpty?.()) === true) throw emptiedTarget(sink);
       });
     }
-    return await findings.attempt("sink", "columns", () => {
-      return learnLimits(
+    return await findings.tryCheck("sink", "columns", () => {
+      return columnLimits(
         sink,
         session.limits ?? {},
         steps.map(({ step }) => step),
       );
     });
   } finally {
-    await findings.attempt("sink", subject, async () => await session.close("stopped"));
+    await findings.tryCheck("sink", subject, async () => await session.close("stopped"));
   }
 }

@@ -14,7 +14,7 @@ export interface PartWithRequirements {
 
 const oldestNode = [22, 19] as const;
 
-/** Looks for what the parts need: the version of Node, packages, variables. Of a variable only whether it is set. */
+/** Looks for the needs of the parts: the version of Node, packages, variables. Of a variable it says only if it is set. */
 export function checkEnvironment(findings: Findings, parts: readonly PartWithRequirements[]): void {
   checkNode(findings, process.versions.node);
   for (const [name, users] of usersOf(parts, ({ packages }) => packages)) checkPackage(findings, name, users);
@@ -32,7 +32,7 @@ export function checkNode(findings: Findings, version: string): void {
   findings.add("environment", "Node", "problem", problem);
 }
 
-/** By name, the parts that need it, each once. */
+/** Maps each name to the parts that need it, each once. */
 function usersOf(
   parts: readonly PartWithRequirements[],
   namesIn: (requirements: Requirements) => readonly string[] | undefined,
@@ -52,7 +52,7 @@ function checkPackage(findings: Findings, name: string, users: readonly string[]
   findings.addError("environment", subject, new RunError("SETTING_MISSING", problem));
 }
 
-/** From here, where it is loaded; a part that somebody else wrote may load it from the user's project. */
+/** Looks from here, where our parts load it, then from the user's project, where other parts load it. */
 function versionOf(name: string): string | undefined {
   for (const base of [import.meta.url, pathToFileURL(join(process.cwd(), "pipeline.ts")).href]) {
     try {

@@ -28,7 +28,7 @@ async function checkFile(
   path: string,
   fail: (cause: unknown) => Error,
 ): Promise<void> {
-  const isThere = await findings.attempt("files", subject, async () => {
+  const isThere = await findings.tryCheck("files", subject, async () => {
     try {
       return await requireWritable(path);
     } catch (cause) {

@@ -2,19 +2,19 @@ import type { ChatMessage } from "../contracts/provider.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { messageOf, withoutSecrets } from "../errors/thrown.ts";
 
-/** What a finding is about. `ping` is what came of a real call. */
+/** The subject of a finding. `ping`: the result of a real call. */
 export type CheckArea = "environment" | "providers" | "source" | "sink" | "files" | "steps" | "ping";
 
 /**
- * `problem`: a run would be refused, or end at its first row. `warning`: a run would start, and this is to be known before.
- * `not checked`: it could not be looked at, for another finding's reason.
+ * `problem`: a run would abort before the start, or end at its first row. `warning`: a run would start, but read this first.
+ * `not checked`: another finding prevented the check.
  */
 export type FindingStatus = "ok" | "warning" | "problem" | "not checked";
 
-/** One thing that was looked at. Holds no content of a row, no answer and no secret. */
+/** One thing that was checked. Holds no content of a row, no answer and no secret. */
 export interface Finding {
   readonly area: CheckArea;
-  /** What was looked at: `Node`, `package mssql`, `AZURE_OPENAI_API_KEY`, `step visit_classifier`. */
+  /** The thing that was checked: `Node`, `package mssql`, `AZURE_OPENAI_API_KEY`, `step visit_classifier`. */
   readonly subject: string;
   readonly status: FindingStatus;
   readonly message: string;
@@ -39,7 +39,7 @@ export interface StepPrompt {
   readonly ping?: PingFacts | undefined;
 }
 
-/** What a real call was and cost. */
+/** The figures of a real call. */
 export interface PingFacts {
   readonly model: string;
   readonly latencyMs: number;
@@ -50,11 +50,11 @@ export interface PingFacts {
   readonly cost: { readonly amount: number; readonly currency: string } | null;
 }
 
-/** What `check` found. `JSON.stringify` shows all of it. */
+/** The findings of `check`. `JSON.stringify` shows all of them. */
 export interface CheckReport {
   /** The pipeline's name. */
   readonly pipeline: string;
-  /** Whether a run would start, and get beyond its first row's schema and prompts: no finding is a problem. */
+  /** True if no finding is a problem: a run would start, and get beyond its first row's schema and prompts. */
   readonly wouldRun: boolean;
   readonly findings: readonly Finding[];
   /** One for each step that asks a model, as far as the steps before it had an output for the first row. */
@@ -62,13 +62,13 @@ export interface CheckReport {
 }
 
 export interface FindingsOptions {
-  /** What an error of a row means: a problem where the run would stop at it. */
+  /** The status of a row's error: a problem if the run would stop at it. */
   readonly rowErrorStatus: "problem" | "warning";
   /** Its abort is no finding: it is thrown. */
   readonly signal: AbortSignal;
 }
 
-/** Gathers what is found. */
+/** Gathers findings. */
 export class Findings {
   readonly #options: FindingsOptions;
   readonly #list: Finding[] = [];
@@ -92,8 +92,12 @@ export class Findings {
     this.#list.push({ area, subject, status: status ?? usual, message, code });
   }
 
-  /** What the work gives; undefined where it throws, which is then added. @throws the signal's reason if it was aborted */
-  async attempt<Result>(
+  /**
+   * Returns what `work` returns; adds a finding and returns undefined if it throws.
+   *
+   * @throws the signal's reason if it was aborted
+   */
+  async tryCheck<Result>(
     area: CheckArea,
     subject: string,
     work: () => Result | Promise<Result>,

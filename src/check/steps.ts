@@ -10,18 +10,18 @@ import { Rehearsal } from "./dry-run.ts";
 import type { FieldLimit, StepContext } from "../contracts/step.ts";
 import type { Findings, PingFacts, StepPrompt } from "./report.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
-import type { LearnedLimits } from "../engine/column-limits.ts";
+import type { ColumnLimits } from "../engine/column-limits.ts";
 import { listItems } from "../errors/name-list.ts";
 import { nameOf } from "../errors/thrown.ts";
 
 export interface StepsCheckOptions {
   readonly pipeline: string;
   readonly steps: readonly ResolvedStep[];
-  readonly limits: LearnedLimits;
+  readonly limits: ColumnLimits;
   /** The first row, before its first step; undefined where there is none. */
   readonly state: AnyState | undefined;
   readonly ping: boolean;
-  /** What a message is shown as; undefined where none is. */
+  /** Makes the text that is shown of a message; undefined to show none. */
   readonly show: ((text: string) => string) | undefined;
   readonly signal: AbortSignal;
 }
@@ -57,12 +57,12 @@ export async function checkSteps(findings: Findings, options: StepsCheckOptions)
   return prompts;
 }
 
-/** What is looked at of a step on the first row. */
+/** The subject of a step's findings on the first row. */
 function subjectOf({ name, outputSchema }: AnyStep): string {
   return outputSchema === undefined ? `step ${name}` : `prompt of ${name}`;
 }
 
-/** Whom a step asks and for what; and what the target's columns can hold of it. */
+/** Adds a finding for the provider and the fields that a step asks for, and one for the limits of the target's columns. */
 function describe(findings: Findings, { step, provider }: ResolvedStep, { limits }: StepsCheckOptions): void {
   if (step.outputSchema === undefined) return;
   const fields = Object.keys(step.outputSchema.properties ?? {});
@@ -100,7 +100,7 @@ interface Failure {
   readonly step: AnyStep;
   /** Undefined where the step failed before it asked. */
   readonly prompt: Prompt | undefined;
-  /** Whether the step was given made-up outputs, which may be what it failed for. */
+  /** True if the step was given made-up outputs, which may be the reason for its failure. */
   readonly isMadeUp: boolean;
   readonly error: LLMEtlError;
 }
@@ -117,7 +117,7 @@ interface Question extends ResolvedStep {
   readonly state: AnyState;
 }
 
-/** What the step would ask; and where that is wanted, what comes of it. */
+/** Adds the findings on a step's prompt, and on its real call if there is to be one. */
 async function check(findings: Findings, question: Question, options: StepsCheckOptions): Promise<StepPrompt> {
   const { step, provider, prompt } = question;
   const { messages, maxOutputTokens } = prompt;

@@ -1,12 +1,12 @@
 import type { RunReport } from "./report.ts";
 
-/** How a row that was read ended. `pending`: the run stopped before it was done. */
+/** The way in which a row that was read ended. `pending`: the run stopped before the row was done. */
 export type RowOutcome = "written" | "unchanged" | "failed" | "skipped" | "pending";
 
-/** `refused`: for its data; it is halved until the bad rows stand alone. `failed`: the sink did, and the run stops. */
+/** `refused`: the sink rejected the batch for its data, and the batch is halved until the bad rows are alone. `failed`: the sink failed, and the run stops. */
 export type BatchOutcome = "written" | "refused" | "failed";
 
-/** What happens in a run, as it happens: all that counts, progress and metrics need. Holds no content. */
+/** Something that happened in a run: all that counts, progress and metrics need. Holds no content of rows or answers. */
 export type RunEvent =
   | {
       readonly type: "run-start";
@@ -27,7 +27,7 @@ export type RunEvent =
       readonly payloadLogPath: string | null;
       readonly deadLetterPath: string | null;
     }
-  /** How many rows there are to read, `limit` heeded: where `countRows` asked for it and the source can tell. */
+  /** The number of rows to read, at most `limit`: emitted if `countRows` asks for it and the source can tell. */
   | { readonly type: "source-count"; readonly rowCount: number }
   | { readonly type: "row-start"; readonly position: number }
   | {
@@ -35,10 +35,10 @@ export type RunEvent =
       readonly position: number;
       readonly pk: string | null;
       readonly outcome: RowOutcome;
-      /** The next three are null but for a row that failed or was skipped. */
+      /** This and the next two are null unless the row failed or was skipped. */
       readonly errorCode: string | null;
       readonly errorMessage: string | null;
-      /** The step at which it failed; null also where that was before the first or after the last. */
+      /** The step at which it failed; null if that was before the first step or after the last. */
       readonly step: string | null;
     }
   | { readonly type: "call-start"; readonly step: string; readonly pk: string }
@@ -47,7 +47,7 @@ export type RunEvent =
       readonly step: string;
       readonly pk: string;
       readonly model: string | null;
-      /** How many calls of this step for this row came before. */
+      /** The number of calls of this step for this row before this one. */
       readonly retryCount: number;
       readonly latencyMs: number;
       readonly inputTokens: number;
@@ -58,7 +58,7 @@ export type RunEvent =
       readonly errorCode: string | null;
     }
   | {
-      /** An answer that was not asked for; the figures say what it had cost. */
+      /** An answer that was reused, so that no call was made. Its tokens and its cost are those of the call that paid for it. */
       readonly type: "answer-reuse";
       readonly step: string;
       readonly pk: string;
@@ -69,7 +69,7 @@ export type RunEvent =
       readonly cost: number | null;
     }
   | {
-      /** No call goes to a provider for so long, counted from now: a longer wait replaces the one before. */
+      /** No call starts for `durationMs` from now: a longer wait replaces the one before. */
       readonly type: "gate-close";
       readonly provider: string;
       /**
@@ -79,7 +79,7 @@ export type RunEvent =
       readonly reason: "rate_limit" | "outage" | "quota";
       readonly durationMs: number;
     }
-  /** How many calls may be in flight to a provider from now on. */
+  /** The number of calls that may be in flight to a provider from now on. */
   | { readonly type: "concurrency-change"; readonly provider: string; readonly limit: number }
   | { readonly type: "re-ask"; readonly step: string; readonly pk: string; readonly issueCount: number }
   | { readonly type: "batch-start"; readonly rowCount: number }

@@ -1,10 +1,10 @@
-/** What a provider's tokens cost, as your contract says: none are built in. Money per million tokens. */
+/** Prices of a provider's tokens, from your contract with it: money per million tokens. None are built in. */
 export interface Prices {
   readonly inputPerMillion: number;
   /** For the part of the input that the service had cached. */
   readonly cachedInputPerMillion: number;
   /** Reasoning tokens are output tokens. */
   readonly outputPerMillion: number;
-  /** As it is to stand in reports: `USD`, `EUR`. */
+  /** The name that reports show: `USD`, `EUR`. */
   readonly currency: string;
 }

@@ -8,7 +8,7 @@ export interface RunUsage {
   /** The part of `inputTokens` that the service had cached. */
   readonly cachedTokens: number;
   readonly outputTokens: number;
-  /** Answers that were not asked for: the journal had them, or another row was asking for the same. */
+  /** Answers without a call of their own: the journal had them, or another row was asking for the same. */
   readonly reusedAnswers: number;
   /** The tokens that reused answers had cost when they were paid for. */
   readonly savedInputTokens: number;
@@ -21,7 +21,7 @@ export interface RunCost {
 }
 
 /**
- * What a run did, counted. `readCount` = `successCount` + `failureCount` + `skippedCount` + `pendingCount`, and
+ * A run in numbers. `readCount` = `successCount` + `failureCount` + `skippedCount` + `pendingCount`, and
  * `unchangedCount` is the part of `successCount` that needed no write.
  */
 export interface RunFigures {
@@ -36,28 +36,28 @@ export interface RunFigures {
   /** Failed and skipped rows by error code. */
   readonly failuresByCode: Readonly<Record<string, number>>;
   readonly usage: RunUsage;
-  /** What the attempts cost by the providers' prices; null where no provider has any. */
+  /** The cost of all attempts by the providers' prices; null if no provider has prices. */
   readonly cost: RunCost | null;
-  /** What reused answers had cost, by today's prices; null where no provider has any. */
+  /** The cost that reused answers had, by today's prices; null if no provider has prices. */
   readonly savedCost: RunCost | null;
   readonly durationMs: number;
 }
 
-/** What a run did, and how it ended. */
+/** A run in numbers, and how it ended. */
 export interface RunReport extends RunFigures {
   readonly runId: string;
   /** `completed`: every row (up to `limit`) was read and has ended. `failed`: `error` ended the run. `aborted`: the caller did. */
   readonly status: "completed" | "failed" | "aborted";
-  /** What ended the run, where it did not complete. */
+  /** The error that ended the run; null if it completed. */
   readonly error: LLMEtlError | null;
   /**
    * For `process.exitCode`. 0: all rows fine. 1: rows failed or were skipped, or `onRowError: "fail"` stopped at
-   * one. 2: refused before the first row. 3: stopped by a run error, `maxCalls`, `maxCost` or a signal; run again to go on.
+   * one. 2: aborted before the first row. 3: stopped by a run error, `maxCalls`, `maxCost` or a signal; run again to go on.
    */
   readonly exitCode: 0 | 1 | 2 | 3;
 }
 
-/** What a replay did: a run's report, and what became of the dead letter file. */
+/** A replay: its report as a run, and the state of the dead letter file after it. */
 export interface ReplayReport extends RunReport {
   /** Rows that a run had written since they failed: they left the file without being replayed. */
   readonly writtenSinceCount: number;
@@ -65,6 +65,6 @@ export interface ReplayReport extends RunReport {
   readonly remainingCount: number;
   /** Lines that can't be replayed, and why; they stay in the file. */
   readonly notReplayable: readonly { readonly line: number; readonly reason: string }[];
-  /** Where the file as it was is kept; null where nothing left it. */
+  /** The path of the copy of the file as it was; null if no row left it. */
   readonly keptPath: string | null;
 }

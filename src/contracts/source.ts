@@ -8,7 +8,7 @@ export type Parameters = Readonly<Record<string, ParameterValue>>;
 export interface ReadContext {
   /** Aborted when the run wants no more rows; reading ends within moments. */
   readonly signal: AbortSignal;
-  /** Given at run time; they win over the source's own. A source that takes none refuses any. */
+  /** Given at run time; they win over the source's own. A source that takes none rejects any. */
   readonly parameters: Parameters;
 }
 
@@ -17,24 +17,24 @@ export interface CountContext extends ReadContext {
   readonly limit: number;
 }
 
-/** What is wrong with one row is yielded; what is wrong with the source is thrown, and ends it. */
+/** One row, or the error of one row. An error of the source itself is thrown, and ends the reading. */
 export type SourceRow =
   | { readonly position: number; readonly raw: Readonly<Record<string, unknown>> }
   | { readonly position: number; readonly error: RowError; readonly raw?: unknown };
 
-/** Where rows come from: read lazily, in order, with back-pressure. */
+/** Gives rows: lazily, in order, with back-pressure. */
 export interface Source<Row extends object> {
   readonly name: string;
   readonly primaryKeyColumn: keyof Row & string;
   /** Applied to each row by the engine, in one place. */
   readonly schema?: RowSchema<Row> | undefined;
-  /** What `check` is to look for. */
+  /** The packages and environment variables that `check` looks for. */
   readonly requirements?: Requirements | undefined;
   /** Rows in the source's order; `position` counts them from 1. Each call reads anew. */
   readonly read: (context: ReadContext) => AsyncIterable<SourceRow>;
   /**
-   * How many rows `read` would give: for progress only, and asked while it reads. Undefined where that can't be told; where
-   * it throws, the run goes on without.
+   * Counts the rows that `read` would give, for progress only; it is called while `read` reads. Resolves to undefined where
+   * the source can't tell. Where it throws, the run goes on without a count.
    */
   readonly count?: (context: CountContext) => Promise<number | undefined>;
 }

@@ -1,4 +1,4 @@
-/** What a step's model calls were and cost, for audit columns. */
+/** The model calls of one step for one row, and their cost in tokens: for audit columns. */
 export interface Lineage {
   /** The model as the provider named it in its answer. */
   readonly model: string;

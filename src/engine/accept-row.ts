@@ -94,7 +94,7 @@ async function applySchema<Row>(schema: RowSchema<Row>, raw: unknown, position: 
     // An await for every row would cost a turn each.
     const result: SchemaResult<Row> = validated instanceof Promise ? await validated : validated;
     if (result.issues === undefined) return result.value;
-    throw refusal(schema["~standard"].vendor, result.issues, raw, position);
+    throw rejection(schema["~standard"].vendor, result.issues, raw, position);
   } catch (error) {
     if (error instanceof RowSchemaError) throw error;
     throw new RowSchemaError(`row ${position}: the schema threw ${nameOf(error)}`, {
@@ -108,7 +108,7 @@ type Issue = NonNullable<Extract<SchemaResult<unknown>, { issues: readonly unkno
 
 const maxIssues = 10;
 
-function refusal(vendor: string, issues: readonly Issue[], raw: unknown, position: number): RowSchemaError {
+function rejection(vendor: string, issues: readonly Issue[], raw: unknown, position: number): RowSchemaError {
   const wordings = issues.slice(0, maxIssues).map((issue) => wordingAt(vendor, issue, raw));
   return new RowSchemaError(`row ${position}: ${wordings.map(({ message }) => message).join("; ")}`, {
     detail: `row ${position}: ${wordings.map(({ detail }) => detail).join("; ")}`,

@@ -4,7 +4,7 @@ import { RunError } from "../errors/llm-etl-error.ts";
 import { SinkDataError, SinkError } from "../errors/sink.ts";
 import type { MappedRow, WrittenRows } from "./change-detector.ts";
 import type { RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
-import type { Stopping } from "./shutdown.ts";
+import type { Shutdown } from "./shutdown.ts";
 
 /** A row that has passed all steps, as the sink is to have it. */
 export interface FinishedRow extends MappedRow {
@@ -16,7 +16,7 @@ export interface BatchWriterOptions {
   readonly session: () => SinkSession | undefined;
   readonly rows: RowsInFlight;
   readonly written: WrittenRows;
-  readonly stopping: Stopping;
+  readonly shutdown: Shutdown;
   readonly emit: EventHandler;
 }
 
@@ -31,7 +31,7 @@ export class BatchWriter {
 
   /** Writes a batch; where the sink rejects it for its data, halves it until the bad rows stand alone. Never rejects. */
   readonly write = async (batch: readonly FinishedRow[]): Promise<void> => {
-    const { emit, session, written, stopping, rows } = this.#options;
+    const { emit, session, written, shutdown, rows } = this.#options;
     const startedAt = performance.now();
     const rowCount = batch.length;
     const ended = (outcome: BatchOutcome): void =>
@@ -47,17 +47,17 @@ export class BatchWriter {
     try {
       await written.keep(batch.map(({ record }) => record));
     } catch (error) {
-      stopping.stop(error); // the rows are in the target; the next run writes them there once more
+      shutdown.stop(error); // the rows are in the target; the next run writes them there once more
     }
     for (const { row } of batch) rows.end(row, "written");
     ended("written");
   };
 
   async #writeInHalves(error: unknown, batch: readonly FinishedRow[]): Promise<void> {
-    const { rows, stopping, sinkName } = this.#options;
+    const { rows, shutdown, sinkName } = this.#options;
     if (!(error instanceof SinkDataError)) {
       this.#hasFailed = true;
-      stopping.stopFor(error, (problem) => new SinkError(sinkName, problem, { cause: error }));
+      shutdown.stopFor(error, (problem) => new SinkError(sinkName, problem, { cause: error }));
       for (const { row } of batch) rows.end(row, "pending");
       return;
     }

@@ -2,24 +2,24 @@ import type { FieldLimit, Step } from "../contracts/step.ts";
 import type { ColumnLimit, ColumnMap } from "../contracts/sink.ts";
 import type { JSONSchema } from "../json/json-schema.ts";
 import { TargetError } from "../errors/sink.ts";
-import { recordColumns } from "./traced-paths.ts";
+import { tracePaths } from "./traced-paths.ts";
 
 /** By output key, the limits that a step's output has to keep. */
-export type LearnedLimits = ReadonlyMap<string, readonly FieldLimit[]>;
+export type ColumnLimits = ReadonlyMap<string, readonly FieldLimit[]>;
 
 /**
- * What the target's columns say of the steps' outputs: a limit passes to the field that a column shows unchanged, if the
- * step's schema has that field.
+ * Takes the limits of the target's columns to the steps' outputs: a limit applies to the field that a column shows
+ * unchanged, if the step's schema has that field.
  *
  * @throws {TargetError} if a field has a choice that its column can't hold: no answer could be written that takes it
  */
-export function learnLimits(
+export function columnLimits(
   sink: { readonly name: string; readonly columnMap: ColumnMap<never> },
   limits: Readonly<Record<string, ColumnLimit>>,
   steps: readonly Pick<Step<never, string, unknown>, "name" | "outputKey" | "outputSchema">[],
-): LearnedLimits {
-  const learned = new Map<string, FieldLimit[]>();
-  for (const [column, [root, outputKey = "", ...path]] of recordColumns(sink.columnMap)) {
+): ColumnLimits {
+  const found = new Map<string, FieldLimit[]>();
+  for (const [column, [root, outputKey = "", ...path]] of tracePaths(sink.columnMap)) {
     const limit = limits[column];
     const step = steps.find((one) => one.outputKey === outputKey);
     const field = fieldAt(step?.outputSchema, path);
@@ -33,9 +33,9 @@ export function learnLimits(
         `the column "${column}" can't hold ${JSON.stringify(choice)}, which step "${step.name}" may answer: ${problem.message}; ${advice}`,
       );
     }
-    learned.set(outputKey, [...(learned.get(outputKey) ?? []), { ...limit, path, column }]);
+    found.set(outputKey, [...(found.get(outputKey) ?? []), { ...limit, path, column }]);
   }
-  return learned;
+  return found;
 }
 
 /** The schema of a field, as far as the path leads through objects. */

@@ -4,7 +4,7 @@ import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { nameOf } from "../errors/thrown.ts";
 
 /**
- * What a finished row puts into each column.
+ * Maps a finished row to the values of its columns.
  *
  * @throws {ColumnMapError} if a function of the map throws or returns a promise
  */

@@ -17,10 +17,10 @@ import { acceptRow } from "./accept-row.ts";
 import { BatchWriter, type FinishedRow } from "./batch-writer.ts";
 import { Batcher } from "./batcher.ts";
 import { type MappedRow, WrittenRows } from "./change-detector.ts";
-import { type LearnedLimits, learnLimits } from "./column-limits.ts";
+import { type ColumnLimits, columnLimits } from "./column-limits.ts";
 import { type RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
 import { runStep } from "./run-step.ts";
-import { abandonAfterMs, Stopping, within } from "./shutdown.ts";
+import { abandonAfterMs, Shutdown, within } from "./shutdown.ts";
 import { SourceOrder } from "./source-order.ts";
 import type { AnyState } from "./state.ts";
 
@@ -32,7 +32,7 @@ export interface EngineOptions {
   readonly conversation: (step: ResolvedStep, pk: string, signal: AbortSignal) => RowConversation;
   /** Undefined where it is off. */
   readonly journal: Journal | undefined;
-  /** Whether rows are written again that did not change. */
+  /** True to write rows again that did not change. */
   readonly fresh: boolean;
   readonly onRowError: "fail" | "skip" | "dead_letter";
   /** Undefined unless `onRowError` is `dead_letter`. */
@@ -51,9 +51,9 @@ export interface EngineOptions {
 }
 
 /**
- * Takes every row from the source to the sink. What ended the run, or null when all rows have ended.
+ * Takes every row from the source to the sink. Resolves to the error that ended the run, or to null when all rows have ended.
  *
- * @throws {LLMEtlError} if the sink refuses to open: nothing was read
+ * @throws {LLMEtlError} if the sink does not open: nothing was read
  */
 export async function runEngine(options: EngineOptions): Promise<LLMEtlError | null> {
   return await new Engine(options).run();
@@ -63,25 +63,25 @@ class Engine {
   readonly #options: EngineOptions;
   readonly #seen = new SeenKeys();
   readonly #written: WrittenRows;
-  readonly #stopping: Stopping;
+  readonly #shutdown: Shutdown;
   readonly #rows: RowsInFlight;
   readonly #batcher: Batcher<FinishedRow>;
   readonly #order: SourceOrder<FinishedRow> | undefined;
   #session: SinkSession | undefined;
-  #limits: LearnedLimits = new Map();
+  #limits: ColumnLimits = new Map();
   #inFlight = 0;
   #onRowEnd: (() => void) | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
     const { batchSize, flushIntervalMs, concurrency, sink, gracePeriodMs, steps, emit } = options;
-    const stopping = new Stopping(gracePeriodMs);
+    const shutdown = new Shutdown(gracePeriodMs);
     const written = new WrittenRows(options);
     const outputKeys = steps.map(({ step }) => step.outputKey);
-    const rows = new RowsInFlight({ ...options, outputKeys, written, stopping });
+    const rows = new RowsInFlight({ ...options, outputKeys, written, shutdown });
     const session = (): SinkSession | undefined => this.#session;
-    const { write } = new BatchWriter({ sinkName: sink.name, session, rows, written, stopping, emit });
-    this.#stopping = stopping;
+    const { write } = new BatchWriter({ sinkName: sink.name, session, rows, written, shutdown, emit });
+    this.#shutdown = shutdown;
     this.#written = written;
     this.#rows = rows;
     this.#batcher = new Batcher({ size: batchSize, intervalMs: flushIntervalMs, write });
@@ -91,31 +91,31 @@ class Engine {
   }
 
   async run(): Promise<LLMEtlError | null> {
-    this.#stopping.listen(this.#options.signal, false);
-    this.#stopping.listen(this.#options.stopNowSignal, true);
+    this.#shutdown.listen(this.#options.signal, false);
+    this.#shutdown.listen(this.#options.stopNowSignal, true);
     try {
       this.#session = await this.#open();
-      this.#stopping.begin();
-      await this.#stopping.orAbandoned(this.#readAndFinish());
-      if (this.#stopping.isAbandoned) await within(abandonAfterMs, this.#batcher.drain()); // what is complete
+      this.#shutdown.begin();
+      await this.#shutdown.orAbandoned(this.#readAndFinish());
+      if (this.#shutdown.isAbandoned) await within(abandonAfterMs, this.#batcher.drain()); // what is complete
     } catch (error) {
-      if (this.#stopping.error === null || this.#session !== undefined) throw error;
+      if (this.#shutdown.error === null || this.#session !== undefined) throw error;
       // Otherwise the abort ended the opening.
     } finally {
       this.#rows.endAll();
       await this.#close();
-      this.#stopping.end();
+      this.#shutdown.end();
       this.#seen.close();
     }
-    return this.#stopping.error;
+    return this.#shutdown.error;
   }
 
   async #open(): Promise<SinkSession> {
     const { sink, steps, fresh } = this.#options;
-    const session = await sink.open({ signal: this.#stopping.working });
+    const session = await sink.open({ signal: this.#shutdown.working });
     try {
       const limits = session.limits ?? {};
-      this.#limits = learnLimits(
+      this.#limits = columnLimits(
         sink,
         limits,
         steps.map(({ step }) => step),
@@ -136,10 +136,10 @@ class Engine {
 
   async #close(): Promise<void> {
     try {
-      const closing = this.#session?.close(this.#stopping.error === null ? "completed" : "stopped");
-      await (this.#stopping.isAbandoned ? within(abandonAfterMs, closing) : closing);
+      const closing = this.#session?.close(this.#shutdown.error === null ? "completed" : "stopped");
+      await (this.#shutdown.isAbandoned ? within(abandonAfterMs, closing) : closing);
     } catch (error) {
-      this.#stopping.stopFor(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error }));
+      this.#shutdown.stopFor(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error }));
     }
   }
 
@@ -147,22 +147,22 @@ class Engine {
   async #read(): Promise<void> {
     const { source, concurrency, limit, parameters } = this.#options;
     try {
-      const rows = source.read({ signal: this.#stopping.reading, parameters })[Symbol.asyncIterator]();
+      const rows = source.read({ signal: this.#shutdown.reading, parameters })[Symbol.asyncIterator]();
       for (let sequence = 0; sequence < limit; sequence += 1) {
         while (this.#inFlight >= concurrency) await this.#rowEnd();
         await this.#order?.admit(sequence);
-        if (this.#stopping.error !== null) break;
-        const next = await this.#stopping.orStopped(rows.next());
+        if (this.#shutdown.error !== null) break;
+        const next = await this.#shutdown.orStopped(rows.next());
         if (next === undefined || next.done === true) break;
         if (typeof next.value !== "object" || next.value === null) throw new TypeError("it yielded what is no row");
         void this.#take(next.value, sequence);
         // Without it, a source and a provider that never wait would keep timers and signals from being served.
         if (sequence % 64 === 63) await setImmediate();
       }
-      this.#stopping.endReading();
+      this.#shutdown.endReading();
       await within(this.#options.gracePeriodMs + abandonAfterMs, rows.return?.());
     } catch (error) {
-      this.#stopping.stopFor(error, (problem) => new SourceError(source.name, problem, { cause: error }));
+      this.#shutdown.stopFor(error, (problem) => new SourceError(source.name, problem, { cause: error }));
     }
   }
 
@@ -178,7 +178,7 @@ class Engine {
     } catch (error) {
       await this.#rows.fail(error, row);
     }
-    if (this.#stopping.isAbandoned) return; // the run has ended without this row
+    if (this.#shutdown.isAbandoned) return; // the run has ended without this row
     if (this.#order !== undefined) await this.#order.settle(sequence, finished);
     else if (finished !== undefined) await this.#batcher.add(finished);
     this.#inFlight -= 1;
@@ -192,7 +192,7 @@ class Engine {
     for (const resolved of steps) {
       const { step } = resolved;
       row.step = step.name;
-      const llm = this.#options.conversation(resolved, state.pk, this.#stopping.working);
+      const llm = this.#options.conversation(resolved, state.pk, this.#shutdown.working);
       try {
         state = await this.#runStep(step, state, llm);
       } finally {
@@ -206,7 +206,7 @@ class Engine {
   }
 
   async #runStep(step: AnyStep, state: AnyState, llm: RowConversation): Promise<AnyState> {
-    const signal = this.#stopping.working;
+    const signal = this.#shutdown.working;
     try {
       return await runStep(step, state, { signal, llm, limits: this.#limits.get(step.outputKey) });
     } catch (error) {

@@ -3,7 +3,7 @@ import type { DeadLetter } from "../contracts/dead-letter.ts";
 import type { EventHandler, RowOutcome } from "../contracts/events.ts";
 import type { SourceRow } from "../contracts/source.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
-import type { Stopping } from "./shutdown.ts";
+import type { Shutdown } from "./shutdown.ts";
 import type { WrittenRows } from "./change-detector.ts";
 
 /** A row on its way, and how far it is. */
@@ -23,7 +23,7 @@ export interface RowsInFlightOptions {
   readonly onRowError: "fail" | "skip" | "dead_letter";
   readonly deadLetter: DeadLetter | undefined;
   readonly written: WrittenRows;
-  readonly stopping: Stopping;
+  readonly shutdown: Shutdown;
   readonly emit: EventHandler;
 }
 
@@ -58,19 +58,19 @@ export class RowsInFlight {
 
   /** Ends a row that did not get through, by `onRowError`; for a run error, stops the run. Never rejects. */
   async fail(cause: unknown, row: RowInFlight): Promise<void> {
-    const { onRowError, deadLetter, outputKeys, stopping } = this.#options;
+    const { onRowError, deadLetter, outputKeys, shutdown } = this.#options;
     const error = cause instanceof LLMEtlError ? cause : new RunError("INTERNAL_ERROR", messageOf(cause), { cause });
-    if (stopping.working.aborted || error.scope === "run") {
-      stopping.stop(error);
+    if (shutdown.working.aborted || error.scope === "run") {
+      shutdown.stop(error);
       return this.end(row, "pending");
     }
-    if (onRowError === "fail") stopping.stop(error);
+    if (onRowError === "fail") shutdown.stop(error);
     const partialState = Object.fromEntries(outputKeys.map((key) => [key, row.processed[key] ?? null]));
     try {
       await deadLetter?.add({ ...row, error, partialState });
       await this.#remember(error, row);
     } catch (failure) {
-      stopping.stopFor(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure }));
+      shutdown.stopFor(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure }));
       return this.end(row, "pending");
     }
     this.end(row, onRowError === "skip" ? "skipped" : "failed", error);

@@ -2,14 +2,14 @@ import { setMaxListeners } from "node:events";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { messageOf, withoutSecrets } from "../errors/thrown.ts";
 
-/** How long what was aborted may take to notice, in milliseconds, before the run ends without it. */
+/** The time that an aborted part has to end, in milliseconds, before the run ends without it. */
 export const abandonAfterMs = 5000;
 
 /**
- * How a run is stopped: reading ends at once; rows in flight have a grace period; then they are aborted; and what does
- * not listen to that is abandoned.
+ * Stops a run in stages: reading ends at once; rows in flight have a grace period; then they are aborted; a part that
+ * does not react to its abort is abandoned.
  */
-export class Stopping {
+export class Shutdown {
   readonly #gracePeriodMs: number;
   readonly #reading = new AbortController();
   readonly #working = new AbortController();
@@ -27,7 +27,7 @@ export class Stopping {
     setMaxListeners(0, this.#working.signal); // every row in flight may listen
   }
 
-  /** What ended the run, or null so far. */
+  /** The error that ends the run; null while it goes on. */
   get error(): LLMEtlError | null {
     return this.#error;
   }
@@ -103,7 +103,7 @@ export class Stopping {
     });
   }
 
-  /** Lets go of the timer and the signals. */
+  /** Clears the timer and removes the listeners. */
   end(): void {
     clearTimeout(this.#timer);
     for (const { signal, onAbort } of this.#signals) signal.removeEventListener("abort", onAbort);
@@ -119,7 +119,7 @@ export class Stopping {
   }
 }
 
-/** Waits for work to end, but no longer than so many milliseconds. */
+/** Waits for work to end, for `milliseconds` at most. */
 export async function within(milliseconds: number, work: Promise<unknown> | undefined): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => {

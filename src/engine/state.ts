@@ -15,7 +15,7 @@ export class GlobalState<Row extends object = object, Processed extends object =
   readonly pk: string;
   /** The row as the source gave it (after its schema). */
   readonly raw: Readonly<Row>;
-  /** What each step passed so far has added, under its output key. */
+  /** The outputs of the steps passed so far, each under its output key. */
   readonly processed: Readonly<Processed>;
   /** The names of the steps passed, in order. */
   readonly log: readonly string[];
@@ -50,7 +50,7 @@ export class GlobalState<Row extends object = object, Processed extends object =
   }
 }
 
-/** What a sink's column map sees: the finished state and the facts of the run, for audit columns. */
+/** The state that a sink's column map sees: the finished row, and the facts of the run for audit columns. */
 export class SinkState<Row extends object = object, Processed extends object = object> extends GlobalState<
   Row,
   Processed

@@ -1,26 +1,26 @@
 import type { ColumnMap } from "../contracts/sink.ts";
 
-/** Where in the state a column's value stands: `["processed", "summary", "text"]`. */
+/** The place of a column's value in the state: `["processed", "summary", "text"]`. */
 export type StatePath = readonly string[];
 
-/** A column function that reads more than this has a loop, which a recording would not end. */
+/** A column function that reads more than this has a loop, which tracing would not end. */
 const mostReads = 1000;
 
 /**
- * For each column whose value is something that stands in the state as it is, where. Each function is run once, on a
- * stand-in that notes what is read; one that makes a value of its own (a template, a method, arithmetic) or throws has
- * no path.
+ * Finds, for each column that shows a value of the state unchanged, the path to that value. Each function runs once, on a
+ * proxy that notes what is read; a function that makes a value of its own (a template, a method, arithmetic) or throws
+ * has no path.
  */
-export function recordColumns(columnMap: ColumnMap<never>): ReadonlyMap<string, StatePath> {
+export function tracePaths(columnMap: ColumnMap<never>): ReadonlyMap<string, StatePath> {
   const paths = new Map<string, StatePath>();
   for (const [column, read] of Object.entries(columnMap)) {
-    const path = record(read);
+    const path = trace(read);
     if (path !== undefined) paths.set(column, path);
   }
   return paths;
 }
 
-function record(read: (state: never) => unknown): StatePath | undefined {
+function trace(read: (state: never) => unknown): StatePath | undefined {
   const pathOf = new Map<unknown, StatePath>();
   const standIn = (path: StatePath): object => {
     const proxy = new Proxy(Object.freeze({}), {

@@ -55,7 +55,7 @@ export class RunMonitor {
     this.halt(new RunError("TOO_MANY_ROW_ERRORS", `${problem}; look at their causes before you run again`));
   }
 
-  /** What the user's handler throws, also later, stops the run. */
+  /** Stops the run if the user's handler throws, at once or later. */
   #handOver(event: RunEvent): void {
     const stop = (cause: unknown): void => {
       this.halt(new RunError("EVENT_HANDLER_FAILED", "the onEvent handler threw, so the run was stopped", { cause }));

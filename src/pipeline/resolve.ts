@@ -29,7 +29,7 @@ export interface Settings {
   readonly admission: ResolvedAdmissionOptions;
 }
 
-/** What a run leaves behind, and where; null where it is off. All paths are absolute. */
+/** The files that a run leaves, as absolute paths; null where they are off. */
 export interface Stores {
   readonly journalPath: string | null;
   readonly payloadLog: Omit<PayloadLogOptions, "runId"> | null;

@@ -2,8 +2,8 @@ import type { AnySource, Parameters } from "../contracts/source.ts";
 import type { EventHandler } from "../contracts/events.ts";
 import { within } from "../engine/shutdown.ts";
 
-/** A count that heeds no abort must not hold up the run's end. */
-const letGoMs = 1000;
+/** A count that ignores its abort must not delay the run's end by more than this. */
+const endWithinMs = 1000;
 
 export interface RowCountOptions {
   readonly source: AnySource;
@@ -13,8 +13,8 @@ export interface RowCountOptions {
 }
 
 /**
- * Asks the source for its number of rows, beside the run. The function that it gives ends the asking, and waits a moment for
- * the source to let go of what it holds.
+ * Asks the source for its number of rows, beside the run. The function that it returns aborts the count, and waits a moment
+ * for the source to release what it holds.
  */
 export function countRows({ source, parameters, limit, emit }: RowCountOptions): () => Promise<void> {
   const ending = new AbortController();
@@ -29,6 +29,6 @@ export function countRows({ source, parameters, limit, emit }: RowCountOptions):
   })();
   return async () => {
     ending.abort();
-    await within(letGoMs, counting);
+    await within(endWithinMs, counting);
   };
 }

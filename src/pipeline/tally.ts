@@ -54,7 +54,7 @@ export class Tally {
     }
   }
 
-  /** What has been counted so far. */
+  /** The figures so far. */
   figures(durationMs: number): RunFigures {
     const { written, unchanged, failed, skipped, pending } = this.#outcomes;
     return {

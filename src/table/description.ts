@@ -2,7 +2,7 @@ import type { JSONSchema } from "../json/json-schema.ts";
 import type { Sink } from "../contracts/sink.ts";
 import type { AnySource } from "../contracts/source.ts";
 import type { Step } from "../contracts/step.ts";
-import { recordColumns, type StatePath } from "../engine/traced-paths.ts";
+import { tracePaths, type StatePath } from "../engine/traced-paths.ts";
 import { rowFields } from "./row-fields.ts";
 import { fieldType, type FieldType, unknownType, type ValueType } from "./value-type.ts";
 
@@ -33,7 +33,7 @@ interface Described {
 
 /** Runs each function of the column map once, on a stand-in, and looks up in the schemas what it shows. */
 export function describeTarget({ source, steps, sink }: Described): TargetDescription {
-  const paths = recordColumns(sink.columnMap);
+  const paths = tracePaths(sink.columnMap);
   const row = source.schema === undefined ? undefined : rowFields(source.schema);
   const names = Object.keys(sink.columnMap);
   return {

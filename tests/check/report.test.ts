@@ -9,8 +9,8 @@ const { signal } = new AbortController();
 test("what a work throws is a problem with its code; what it gives is handed on", async () => {
   const findings = new Findings({ rowErrorStatus: "problem", signal });
   const failing = async (): Promise<number> => await Promise.reject(new SettingError("X", "key", "X_KEY"));
-  assert.equal(await findings.attempt("providers", "provider x", failing), undefined);
-  assert.equal(await findings.attempt("providers", "provider y", () => 7), 7);
+  assert.equal(await findings.tryCheck("providers", "provider x", failing), undefined);
+  assert.equal(await findings.tryCheck("providers", "provider y", () => 7), 7);
   const [found, ...others] = findings.list;
   assert.deepEqual([found?.status, found?.code, found?.subject], ["problem", "SETTING_MISSING", "provider x"]);
   assert.deepEqual(others, []);
@@ -28,7 +28,7 @@ test("an error of a row is what the pipeline makes of one", async () => {
 
 test("of somebody else's error the message is shown, without a secret", async () => {
   const findings = new Findings({ rowErrorStatus: "problem", signal });
-  await findings.attempt("sink", "sink x", () => {
+  await findings.tryCheck("sink", "sink x", () => {
     throw new Error("no way to host;Password=hunter2;");
   });
   assert.deepEqual(findings.list, [
@@ -40,7 +40,7 @@ test("an abort is no finding", async () => {
   const reason = new Error("enough");
   const findings = new Findings({ rowErrorStatus: "problem", signal: AbortSignal.abort(reason) });
   await assert.rejects(
-    findings.attempt("sink", "sink x", () => {
+    findings.tryCheck("sink", "sink x", () => {
       throw new Error("it was cut off");
     }),
     reason,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { learnLimits } from "../../src/engine/column-limits.ts";
+import { columnLimits } from "../../src/engine/column-limits.ts";
 import { LLMOutputBase } from "../../src/index.ts";
 import type { ColumnLimit } from "../../src/contracts/sink.ts";
 import { LLMStep } from "../../src/steps/llm-step.ts";
@@ -29,7 +29,7 @@ function atMost(maxLength: number): ColumnLimit {
 type State = { pk: string; processed: { out: { text: string; kind: string; part: { of: string }; other: string } } };
 
 function learn(read: (state: State) => unknown, limit: ColumnLimit = atMost(10)): readonly string[] {
-  const learned = learnLimits({ name: "memory", columnMap: { column: read } }, { column: limit }, [step]);
+  const learned = columnLimits({ name: "memory", columnMap: { column: read } }, { column: limit }, [step]);
   return (learned.get("out") ?? []).map(
     ({ path, column, schema }) => `${column}: ${path.join(".")} ${JSON.stringify(schema)}`,
   );

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { RowError, RunError } from "../../src/errors/llm-etl-error.ts";
-import { abandonAfterMs, Stopping, within } from "../../src/engine/shutdown.ts";
+import { abandonAfterMs, Shutdown, within } from "../../src/engine/shutdown.ts";
 
 const rowError = new RowError("EMPTY_INPUT", "empty");
 const runError = new RunError("SINK_FAILED", "gone");
@@ -19,7 +19,7 @@ async function still(body: () => Promise<void>): Promise<void> {
 
 test("a stop ends reading at once, gives rows in flight the grace period, then aborts and at last abandons them", async () => {
   await still(async () => {
-    const stopping = new Stopping(1000);
+    const stopping = new Shutdown(1000);
     stopping.begin();
     const never = stopping.orAbandoned(new Promise(() => {}));
     stopping.stop(runError);
@@ -37,14 +37,14 @@ test("a stop ends reading at once, gives rows in flight the grace period, then a
 });
 
 test("before anything is in flight a stop aborts at once", () => {
-  const stopping = new Stopping(1000);
+  const stopping = new Shutdown(1000);
   stopping.stop(runError);
   assert.equal(stopping.working.aborted, true);
   stopping.end();
 });
 
 test("the first reason wins, but what ends the run wins over a row that failed", () => {
-  const stopping = new Stopping(0);
+  const stopping = new Shutdown(0);
   stopping.begin();
   stopping.stop(rowError);
   stopping.stop(new RowError("REFUSAL", "no"));
@@ -56,7 +56,7 @@ test("the first reason wins, but what ends the run wins over a row that failed",
 });
 
 test("a reason that is no error of ours is an abort, and is kept as the cause", () => {
-  const stopping = new Stopping(0);
+  const stopping = new Shutdown(0);
   stopping.stop("because");
   assert.equal(stopping.error?.code, "ABORTED");
   assert.equal(stopping.error?.cause, "because");
@@ -64,7 +64,7 @@ test("a reason that is no error of ours is an abort, and is kept as the cause", 
 });
 
 test("a wait for the source ends with the source, or as soon as the run stops", async () => {
-  const stopping = new Stopping(0);
+  const stopping = new Shutdown(0);
   stopping.begin();
   assert.equal(await stopping.orStopped(Promise.resolve(1)), 1);
   await assert.rejects(stopping.orStopped(Promise.reject(runError)), runError);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { recordColumns } from "../../src/engine/traced-paths.ts";
+import { tracePaths } from "../../src/engine/traced-paths.ts";
 import type { SinkState } from "../../src/engine/state.ts";
 
 type State = SinkState<
@@ -9,7 +9,7 @@ type State = SinkState<
 >;
 
 function pathOf(read: (state: State) => unknown): string | undefined {
-  return recordColumns({ column: read }).get("column")?.join(".");
+  return tracePaths({ column: read }).get("column")?.join(".");
 }
 
 test("a column that shows a value of the state has that value's path", () => {
