@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { errorCodes } from "../src/index.ts";
@@ -226,6 +226,21 @@ test("the documents keep to their lengths", () => {
   assert.ok(linesOf("README.md") <= 150, "README.md");
   assert.ok(linesOf("src/engine/engine.ts") <= 250, "the engine");
   for (const path of globSync("docs/decisions/*.md", { cwd: root })) assert.ok(linesOf(path) <= 40, path);
+});
+
+test("each decision has its number, a status and a date, and stands in the index", () => {
+  const index = read("docs/decisions/README.md");
+  const decisions = globSync("docs/decisions/0*.md", { cwd: root });
+  assert.ok(decisions.length > 20, "the decisions were not found");
+  for (const path of decisions) {
+    const name = basename(path);
+    assert.match(
+      read(path),
+      new RegExp(`^# ${name.slice(0, 4)} .+\\n\\nStatus: .+\\nDate: 20\\d\\d-\\d\\d-\\d\\d\\n\\n## Context\\n`),
+      path,
+    );
+    assert.ok(index.includes(`](${name})`), `${name} is not in the index`);
+  }
 });
 
 test("the change log has a heading for the package's version", () => {
