@@ -19,7 +19,7 @@ export {
 export { OptionError, SchemaError, SettingError } from "./errors/option.ts";
 export { PrimaryKeyError, RowSchemaError, SourceError } from "./errors/source.ts";
 export type { FieldLimit, Step, StepContext } from "./contracts/step.ts";
-export { Pipeline, type RunnablePipeline } from "./builder/pipeline.ts";
+export { Pipeline, type RunnablePipeline, type StateOf } from "./builder/pipeline.ts";
 export type { PipelineOptions, ReplayOptions, RunOptions } from "./pipeline/options.ts";
 export type { ReplayReport, RunCost, RunFigures, RunReport, RunUsage } from "./contracts/report.ts";
 export type { BadRow, Journal, RunRecord, StoredAnswer, WrittenRow } from "./contracts/journal.ts";

@@ -14,8 +14,10 @@ import { requireOwnFiles } from "../pipeline/run-files.ts";
 import type { GlobalState, SinkState } from "../engine/state.ts";
 import { describeTarget, type TargetDescription } from "../table/description.ts";
 
-/** A pipeline with its sink: ready to run, as often as you like. */
-export interface RunnablePipeline {
+/** A pipeline with its sink: ready to run, as often as you like. `State` is the type of its finished states. */
+export interface RunnablePipeline<State = unknown> {
+  /** Never there: only types have it, for `StateOf`. */
+  readonly [finishedState]?: State;
   readonly name: string;
   /** The journal's absolute path; null where it is off. */
   readonly journalPath: string | null;
@@ -46,6 +48,20 @@ export interface RunnablePipeline {
   /** Describes what the target has to hold, as far as column map and schemas tell. Connects to nothing. */
   readonly describeTarget: () => TargetDescription;
 }
+
+declare const finishedState: unique symbol;
+
+/**
+ * The type of a finished state of a pipeline, with its sink or without: the parameter of the functions of a column map.
+ *
+ * @example const columns = { id: (state: StateOf<typeof pipeline>) => state.pk };
+ */
+export type StateOf<P extends RunnablePipeline | { readonly to: (sink: never) => RunnablePipeline }> =
+  P extends RunnablePipeline<infer State>
+    ? State
+    : P extends { readonly to: (sink: never) => RunnablePipeline<infer State> }
+      ? State
+      : never;
 
 type AnyStep = Step<never, string, unknown>;
 
@@ -88,7 +104,7 @@ export class Pipeline<Row extends object, Processed extends object = object> {
   }
 
   /** Ends in a sink. */
-  to(sink: Sink<SinkState<Row, Processed>>): RunnablePipeline {
+  to(sink: Sink<SinkState<Row, Processed>>): RunnablePipeline<SinkState<Row, Processed>> {
     if (!isSink.fits(sink)) throw new OptionError("Pipeline", "to", `expected ${isSink.expected}`);
     const options = this.#options;
     const definition = { options, steps: this.#steps, sink };

@@ -3,7 +3,15 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { z } from "zod";
-import { ClassifierStep, ExtractorStep, Pipeline, SummarizerStep, TransformStep } from "../../src/index.ts";
+import {
+  ClassifierStep,
+  ExtractorStep,
+  Pipeline,
+  type SinkState,
+  type StateOf,
+  SummarizerStep,
+  TransformStep,
+} from "../../src/index.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
@@ -271,4 +279,32 @@ test("an unknown option does not compile, and is refused", () => {
   } as const;
   // @ts-expect-error a classifier takes text and context
   assert.doesNotThrow(() => new ClassifierStep({ ...more, inputMap: { ...inputMap, focus: () => "x" } }));
+});
+
+test("StateOf is the type of a finished state, of a pipeline with its sink or without", async () => {
+  const unfinished = begun();
+  type State = StateOf<typeof unfinished>;
+  const columns = {
+    id: (s: State) => isType<string>()(s.pk, true),
+    department: (s: State) => isType<string>()(s.raw.department, true),
+    category: (s: State) => isType<"Emergency" | "Routine Checkup">()(s.processed.visit_type.category, true),
+    model: (s: State) => s.lineage.visit_type?.model ?? null,
+    // @ts-expect-error no step adds "summary"
+    summary: (s: State) => s.processed.summary ?? null,
+    // @ts-expect-error the row has clinical_notes
+    notes: (s: State) => s.raw.clinical_note ?? null,
+  };
+  const sink = new MemorySink({ columnMap: columns, mergeKeys: ["id"] });
+  const pipeline = unfinished.to(sink);
+  isType<Equal<StateOf<typeof pipeline>, State>>()(true, true);
+  isType<State extends SinkState<z.infer<typeof Encounter>, object> ? true : false>()(true, true);
+  // @ts-expect-error a sink is no pipeline
+  const wrong = (s: StateOf<typeof sink>): unknown => s;
+  assert.equal(wrong.length, 1);
+  const report = await pipeline.run();
+  assert.equal(report.successCount, 2);
+  assert.deepEqual(
+    sink.rows.map(({ category }) => category),
+    ["Emergency", "Routine Checkup"],
+  );
 });
