@@ -71,20 +71,20 @@ export async function runCommandLine(commandLine: readonly string[], terminal: T
     });
   const [first, second] = commandLine.filter((word) => !word.startsWith("-"));
   const called = first === "help" ? second : first;
-  for (const [name, { summary, load }] of Object.entries(commands)) {
-    const command = name === called ? (await load())(name, context) : new Command(name);
-    program.addCommand(command.description(summary));
-  }
-  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands: own }) => own)]) {
-    if (command !== program) command.option("--debug", "show the stack of an error");
-    command.exitOverride().configureOutput({
-      writeOut: (text) => terminal.stdout.write(text),
-      writeErr: (text) => terminal.stderr.write(text),
-      getErrHelpWidth: () => terminal.stderr.columns ?? 80,
-      getOutHelpWidth: () => terminal.stdout.columns ?? 80,
-    });
-  }
   try {
+    for (const [name, { summary, load }] of Object.entries(commands)) {
+      const command = name === called ? (await load())(name, context) : new Command(name);
+      program.addCommand(command.description(summary));
+    }
+    for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands: own }) => own)]) {
+      if (command !== program) command.option("--debug", "show the stack of an error");
+      command.exitOverride().configureOutput({
+        writeOut: (text) => terminal.stdout.write(text),
+        writeErr: (text) => terminal.stderr.write(text),
+        getErrHelpWidth: () => terminal.stderr.columns ?? 80,
+        getOutHelpWidth: () => terminal.stdout.columns ?? 80,
+      });
+    }
     await program.parseAsync(commandLine, { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) {

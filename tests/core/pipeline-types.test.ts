@@ -297,7 +297,7 @@ test("StateOf is the type of a finished state, of a pipeline with its sink or wi
   const sink = new MemorySink({ columnMap: columns, mergeKeys: ["id"] });
   const pipeline = unfinished.to(sink);
   isType<Equal<StateOf<typeof pipeline>, State>>()(true, true);
-  isType<State extends SinkState<z.infer<typeof Encounter>, object> ? true : false>()(true, true);
+  isType<State extends SinkState<z.infer<typeof Encounter>> ? true : false>()(true, true);
   // @ts-expect-error a sink is no pipeline
   const wrong = (s: StateOf<typeof sink>): unknown => s;
   assert.equal(wrong.length, 1);

@@ -6,7 +6,7 @@ import { messageOf } from "../../errors/thrown.ts";
 
 type Texts = Readonly<Record<string, string>>;
 
-/** What a project's package.json must have. */
+/** The parts that a project's package.json must have. */
 export interface ManifestNeeds {
   readonly scripts: Texts;
   readonly dependencies: Texts;
@@ -14,7 +14,7 @@ export interface ManifestNeeds {
   readonly engines: Texts;
 }
 
-/** A package.json with what was needed, and what was changed for that, in words. */
+/** A package.json that has what a project needs, and the changes that this took, in words. */
 export interface MergedManifest {
   readonly text: string;
   readonly changes: readonly string[];
@@ -31,16 +31,16 @@ const OwnManifest = z.object({
 
 /**
  * The needs of a project in this folder, in the versions that this llm-etl is developed with; itself as it is installed
- * there or further up, from a file for example. `driver` is a peer that the project's source needs.
+ * there or further up, from a file for example. `peers` are the optional peers that its templates need.
  */
-export async function manifestNeeds(folder: string, driver: string | undefined): Promise<ManifestNeeds> {
+export async function manifestNeeds(folder: string, peers: readonly string[]): Promise<ManifestNeeds> {
   const url = new URL("../../../package.json", import.meta.url);
   const own = OwnManifest.parse(JSON.parse(await readFile(url, "utf8")));
   return {
     scripts: { start: "llm-etl run", check: "llm-etl check" },
     dependencies: {
       "llm-etl": (await installedAs(resolve(folder), resolve(folder))) ?? `^${own.version}`,
-      ...(driver === undefined ? {} : pick(own.peerDependencies, driver)),
+      ...pick(own.peerDependencies, ...peers),
       ...pick(own.dependencies, "zod"),
     },
     devDependencies: pick(own.devDependencies, "@types/node", "typescript"),
@@ -48,7 +48,7 @@ export async function manifestNeeds(folder: string, driver: string | undefined):
   };
 }
 
-/** What the nearest package.json that names llm-etl says of it, as seen from the project; undefined where none does. */
+/** The range or path under which the nearest package.json names llm-etl, as seen from the project; undefined where none does. */
 async function installedAs(project: string, folder: string): Promise<string | undefined> {
   const { dependencies = {}, devDependencies = {} } = await readFile(join(folder, "package.json"), "utf8").then(
     parseManifest,
@@ -96,7 +96,7 @@ export function mergeManifest(text: string, needs: ManifestNeeds): MergedManifes
   return { text: text.includes("\r\n") ? lines.replaceAll("\n", "\r\n") : lines, changes };
 }
 
-/** Whether a package.json says that its .js and .ts files are ES modules. */
+/** True if a package.json says that its .js and .ts files are ES modules. */
 export function isModuleManifest(text: string): boolean {
   return parseManifest(text).type === "module";
 }
@@ -117,12 +117,12 @@ function parseManifest(text: string): z.output<typeof Manifest> & Readonly<Recor
   try {
     parsed = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
-    throw new OptionError("init", "folder", `its package.json is not JSON (${messageOf(error)}); mend it first`);
+    throw new OptionError("init", "folder", `its package.json is not JSON (${messageOf(error)}); fix it first`);
   }
   const checked = Manifest.safeParse(parsed);
   if (!checked.success || typeof parsed !== "object") {
     const path = checked.error?.issues[0]?.path.join(".") ?? "";
-    const problem = `its package.json is not one that npm takes${path === "" ? "" : ` (see "${path}")`}; mend it first`;
+    const problem = `its package.json is not one that npm takes${path === "" ? "" : ` (see "${path}")`}; fix it first`;
     throw new OptionError("init", "folder", problem);
   }
   return { ...parsed, ...checked.data }; // the given order first: what was checked has the same values

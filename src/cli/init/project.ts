@@ -8,17 +8,17 @@ import { absolutePath } from "../../files/paths.ts";
 import { messageOf } from "../../errors/thrown.ts";
 import { isModuleManifest, type ManifestNeeds, manifestNeeds, mergeManifest, newManifest } from "./manifest.ts";
 import type { Choices } from "./questions.ts";
-import { readTemplates } from "./templates.ts";
+import { type CreateFile, filesCreatedBy, readTemplates } from "./templates.ts";
 
 export interface ProjectOptions extends Choices {
   /** The pipeline's name. @default that of the template */
   readonly name?: string | undefined;
 }
 
-/** What was made of a folder; paths are relative to it, with `/`. */
+/** The outcome; paths are relative to the project's folder, with `/`. */
 export interface Project {
   readonly created: readonly string[];
-  /** What was changed of files that were there, a line for each. */
+  /** The changes of files that were there, a line for each. */
   readonly changes: readonly string[];
   /** The packages that the project needs and that are not installed for it. */
   readonly missingPackages: readonly string[];
@@ -26,24 +26,24 @@ export interface Project {
 
 /**
  * Makes a project of copies of the templates. Nothing that is there is overwritten: a package.json and a .gitignore get
- * what they lack, a README.md stays as it is, and any other file in the way refuses all, before the first is written.
+ * what they lack, a README.md stays as it is, and any other file in the way is an error, before the first is written.
  *
  * @throws {OptionError} if a file is in the way, or the folder can't be written to; then it names what was written
  */
-export async function makeProject({ folder: path, name, ...kinds }: ProjectOptions): Promise<Project> {
+export async function makeProject({ folder: path, name, source, provider }: ProjectOptions): Promise<Project> {
   const folder = absolutePath(path);
-  const needs = await manifestNeeds(folder, kinds.source === "sql-server" ? "mssql" : undefined);
-  const { files, edits, kept } = await planProject(folder, needs, await readTemplates(kinds));
+  const needs = await manifestNeeds(folder, [...source.packages, ...provider.packages]);
+  const { files, edits, kept } = await planProject(folder, needs, await readTemplates(source, provider));
   const pipeline = files.get("pipeline.ts") ?? "";
   if (name !== undefined) files.set("pipeline.ts", withName(pipeline, name));
-  const script = kinds.source === "sqlite" ? files.get("sql/create_tables.sql") : undefined;
-  await refuseConflicts(folder, [...files.keys(), ...(script === undefined ? [] : [databaseName])]);
-  await refuseOtherModules(folder);
+  const creations = [source, provider].flatMap(filesCreatedBy);
+  await requireFree(folder, [...files.keys(), ...creations.map(([file]) => file)]);
+  await requireNoOtherModules(folder);
 
   const done: string[] = [];
   const write = writer(folder, done);
   for (const [file, text] of files) await write(file, (target) => writeFile(target, text, { flag: "wx" }));
-  if (script !== undefined) await write(databaseName, (target) => createDatabase(target, script));
+  for (const [file, create] of creations) await write(file, create);
   const created = done.toSorted();
   for (const edit of edits) await write(edit.file, edit.apply);
   const packages = Object.keys({ ...needs.dependencies, ...needs.devDependencies });
@@ -57,11 +57,11 @@ export async function makeProject({ folder: path, name, ...kinds }: ProjectOptio
   };
 }
 
-/** A file that is there, and what is to become of it. */
+/** A change of a file that is there. */
 interface Edit {
   readonly file: string;
   readonly change: string;
-  readonly apply: (target: string) => Promise<void>;
+  readonly apply: CreateFile;
 }
 
 interface Plan {
@@ -70,7 +70,7 @@ interface Plan {
   readonly kept: readonly string[];
 }
 
-/** Which files are made, of the templates, and what becomes of those that are there and in nobody's way. */
+/** Decides which files of the templates are made, and what changes in those that are there and in nobody's way. */
 async function planProject(folder: string, needs: ManifestNeeds, files: Map<string, string>): Promise<Plan> {
   const edits: Edit[] = [];
   const ignored = await textOf(join(folder, ignoreName));
@@ -97,7 +97,6 @@ async function planProject(folder: string, needs: ManifestNeeds, files: Map<stri
 const manifestName = "package.json";
 const ignoreName = ".gitignore";
 const readmeName = "README.md";
-const databaseName = "data/clinic.db";
 
 /** The only place in a template that is filled in. */
 function withName(pipeline: string, name: string): string {
@@ -117,7 +116,7 @@ async function textOf(path: string): Promise<string | undefined> {
 }
 
 /** `"type": "module"` would make other modules of modules that are there and are CommonJS. */
-async function refuseOtherModules(folder: string): Promise<void> {
+async function requireNoOtherModules(folder: string): Promise<void> {
   const manifest = await textOf(join(folder, manifestName));
   if (manifest !== undefined && isModuleManifest(manifest)) return;
   for await (const file of glob("**/*.{js,jsx,ts,tsx}", { cwd: folder, exclude: isLeftOut })) {
@@ -136,7 +135,7 @@ function linesMissing(text: string, wanted: string): string[] {
 }
 
 /** @throws {OptionError} naming each of the paths at which there is something */
-async function refuseConflicts(folder: string, paths: readonly string[]): Promise<void> {
+async function requireFree(folder: string, paths: readonly string[]): Promise<void> {
   const conflicts: string[] = [];
   for (const path of paths) if (await isTaken(join(folder, path))) conflicts.push(path);
   if (conflicts.length === 0) return;
@@ -155,7 +154,7 @@ async function isTaken(path: string): Promise<boolean> {
   }
 }
 
-type Write = (file: string, apply: Edit["apply"]) => Promise<void>;
+type Write = (file: string, apply: CreateFile) => Promise<void>;
 
 /** Writes one file after the other into `done`; the error of one that can't be written says what was written before. */
 function writer(folder: string, done: string[]): Write {
@@ -173,18 +172,6 @@ function writer(folder: string, done: string[]): Write {
   };
 }
 
-/** Refuses, as `wx` does, to write over a file that is there. */
-async function createDatabase(path: string, script: string): Promise<void> {
-  const { DatabaseSync } = await import("node:sqlite");
-  const database = new DatabaseSync(":memory:");
-  try {
-    database.exec(script);
-    database.prepare("VACUUM INTO ?").run(path);
-  } finally {
-    database.close();
-  }
-}
-
 /** Replaces a file as a whole, or not at all. */
 async function replaceFile(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomUUID()}`;
@@ -197,7 +184,7 @@ async function replaceFile(path: string, text: string): Promise<void> {
   }
 }
 
-/** Whether a package is in the folder's node_modules, or in that of a folder above. */
+/** True if a package is in the folder's node_modules, or in that of a folder above. */
 function isInstalled(folder: string, name: string): boolean {
   if (existsSync(join(folder, "node_modules", name))) return true;
   return dirname(folder) !== folder && isInstalled(dirname(folder), name);

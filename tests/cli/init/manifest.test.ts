@@ -7,11 +7,11 @@ import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { OptionError } from "../../../src/index.ts";
 
 const folder = temporaryFolder();
-const needs = await manifestNeeds(folder, undefined);
+const needs = await manifestNeeds(folder, []);
 const [zodRange] = [needs.dependencies["zod"]];
 
 test("a new package.json is private, a module, and names the packages that a pipeline needs", async () => {
-  const manifest = JSON.parse(newManifest(await manifestNeeds(folder, "mssql")));
+  const manifest = JSON.parse(newManifest(await manifestNeeds(folder, ["mssql"])));
   assert.deepEqual(
     [manifest.private, manifest.type, manifest.scripts.start, Object.keys(manifest.dependencies).toSorted()],
     [true, "module", "llm-etl run", ["llm-etl", "mssql", "zod"]],
@@ -24,8 +24,7 @@ test("llm-etl is named as the nearest package.json names it, a file as it is see
   const outer = join(folder, "outer");
   const project = join(outer, "my clinic", "inner");
   mkdirSync(project, { recursive: true });
-  const namedIn = async (): Promise<string | undefined> =>
-    (await manifestNeeds(project, undefined)).dependencies["llm-etl"];
+  const namedIn = async (): Promise<string | undefined> => (await manifestNeeds(project, [])).dependencies["llm-etl"];
   const write = (manifest: object): void => writeFileSync(join(outer, "package.json"), JSON.stringify(manifest));
   write({ dependencies: { "llm-etl": "file:packs/llm-etl-0.1.0.tgz" } });
   assert.equal(await namedIn(), "file:../../packs/llm-etl-0.1.0.tgz");
@@ -100,8 +99,8 @@ test("a package that any section names is not added again, and what is complete 
   assert.deepEqual(mergeManifest(text, needs), { text, changes: [] });
 });
 
-test("what npm would not take as a package.json is refused, with the place", () => {
-  const refused = (text: string): string => {
+test("what npm would not take as a package.json is an error, with the place", () => {
+  const problemOf = (text: string): string => {
     try {
       mergeManifest(text, needs);
     } catch (error) {
@@ -110,9 +109,9 @@ test("what npm would not take as a package.json is refused, with the place", () 
     }
     return assert.fail("it was taken");
   };
-  assert.match(refused("{ name: clinic }"), /package\.json is not JSON .*; mend it first/);
-  assert.match(refused('["zod"]'), /is not one that npm takes; mend it first/);
-  assert.match(refused('{ "dependencies": ["zod"] }'), /not one that npm takes \(see "dependencies"\)/);
+  assert.match(problemOf("{ name: clinic }"), /package\.json is not JSON .*; fix it first/);
+  assert.match(problemOf('["zod"]'), /is not one that npm takes; fix it first/);
+  assert.match(problemOf('{ "dependencies": ["zod"] }'), /not one that npm takes \(see "dependencies"\)/);
 });
 
 test("a package.json says whether its files are modules; a byte order mark is no part of it", () => {

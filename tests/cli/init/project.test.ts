@@ -3,6 +3,7 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileS
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeProject, type Project, type ProjectOptions } from "../../../src/cli/init/project.ts";
+import { findTemplates } from "../../../src/cli/init/templates.ts";
 import { OptionError } from "../../../src/index.ts";
 import { query } from "../../support/sqlite.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -10,8 +11,10 @@ import { temporaryFolder } from "../../support/temporary-folder.ts";
 const parent = temporaryFolder();
 const emptyFolder = (): string => mkdtempSync(join(parent, "Projekt für uns "));
 
+const { sources, providers } = findTemplates();
+
 async function make(folder: string, options: Partial<ProjectOptions> = {}): Promise<Project> {
-  return await makeProject({ folder, source: "sqlite", provider: "mock", ...options });
+  return await makeProject({ folder, source: sources[0], provider: providers[0], ...options });
 }
 
 async function refusal(folder: string, options: Partial<ProjectOptions> = {}): Promise<string> {
@@ -63,7 +66,7 @@ test("packages that are not installed, for it or for a folder above, are named",
   mkdirSync(join(folder, "../node_modules/typescript"), { recursive: true });
   for (const name of ["llm-etl", "zod", "@types/node"])
     mkdirSync(join(folder, "node_modules", name), { recursive: true });
-  const { missingPackages } = await make(folder, { source: "sql-server" });
+  const { missingPackages } = await make(folder, { source: { ...sources[0], packages: ["mssql"] } });
   assert.deepEqual(missingPackages, ["mssql"]);
 });
 

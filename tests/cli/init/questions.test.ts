@@ -2,13 +2,17 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { askForChoices, type Choices } from "../../../src/cli/init/questions.ts";
+import { findTemplates } from "../../../src/cli/init/templates.ts";
 
 const enter = "\r";
 const down = "\u001B[B";
 const controlC = "\u0003";
 
+const templates = findTemplates();
+
 interface Talk {
-  readonly choices: Choices | undefined;
+  /** The folder, and the names of source and provider. */
+  readonly choices: readonly string[] | undefined;
   readonly screen: string;
 }
 
@@ -28,8 +32,8 @@ async function talk(
     pending.shift();
     setImmediate(() => input.write(next[1])); // the question is drawn before its keys are listened to
   });
-  const choices = await askForChoices(given, { input, output });
-  return { choices, screen };
+  const choices = await askForChoices(given, templates, { input, output });
+  return { choices: choices && [choices.folder, choices.source.name, choices.provider.name], screen };
 }
 
 test("it asks for folder, source and provider; Enter takes what is suggested", async () => {
@@ -38,7 +42,7 @@ test("it asks for folder, source and provider; Enter takes what is suggested", a
     ["Where do rows come from?", enter],
     ["Which model answers?", enter],
   ]);
-  assert.deepEqual(choices, { folder: ".", source: "sqlite", provider: "mock" });
+  assert.deepEqual(choices, [".", "sqlite", "mock"]);
 });
 
 test("a folder can be typed, and the others chosen with the arrow keys", async () => {
@@ -47,17 +51,18 @@ test("a folder can be typed, and the others chosen with the arrow keys", async (
     ["Where do rows come from?", `${down}${down}${enter}`],
     ["Which model answers?", `${down}${enter}`],
   ]);
-  assert.deepEqual(choices, { folder: "Über uns", source: "sql-server", provider: "azure-openai" });
+  assert.deepEqual(choices, ["Über uns", "sql-server", "azure-openai"]);
 });
 
 test("what was given is not asked for", async () => {
-  const { choices, screen } = await talk({ folder: "here", provider: "mock" }, [
+  const [provider] = templates.providers;
+  const { choices, screen } = await talk({ folder: "here", provider }, [
     ["Where do rows come from?", `${down}${enter}`],
   ]);
-  assert.deepEqual(choices, { folder: "here", source: "csv", provider: "mock" });
+  assert.deepEqual(choices, ["here", "csv", "mock"]);
   assert.doesNotMatch(screen, /folder|model/);
-  const all = { folder: "here", source: "csv", provider: "mock" } as const;
-  assert.deepEqual(await talk(all, []), { choices: all, screen: "" });
+  const all = { folder: "here", source: templates.sources[0], provider };
+  assert.deepEqual(await talk(all, []), { choices: ["here", "sqlite", "mock"], screen: "" });
 });
 
 for (const [index, question] of ["Which folder?", "Where do rows come from?", "Which model answers?"].entries()) {
