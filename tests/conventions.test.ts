@@ -4,6 +4,7 @@ import { basename, dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { errorCodes } from "../src/index.ts";
+import { publicPaths } from "./support/public-api.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const sources = globSync("src/**/*.ts", { cwd: root })
@@ -195,13 +196,7 @@ test("every cast in src has its reason beside it, or on the line before", () => 
 });
 
 test("every public path of the package can be imported, and exports something", async () => {
-  const { exports } = JSON.parse(read("package.json"));
-  const paths = Object.keys(exports).flatMap((pattern) => {
-    if (pattern === "./package.json") return [];
-    if (!pattern.endsWith("/*")) return [pattern.replace(".", "llm-etl")];
-    const folder = pattern.slice(2, -2);
-    return globSync(`src/${folder}/*.ts`, { cwd: root }).map((path) => `llm-etl/${path.slice(4, -3)}`);
-  });
+  const paths = publicPaths().map(({ specifier }) => specifier);
   assert.ok(paths.includes("llm-etl/sources/sqlite") && paths.includes("llm-etl/testing"));
   for (const path of paths) {
     const module: object = await import(path);
