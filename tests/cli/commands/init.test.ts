@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
@@ -115,6 +115,25 @@ test("a source or provider that there is none of is answered with those that the
   assert.equal(provider.exitCode, 2);
   assert.match(provider.stderr, /mock, azure-openai/);
   assert.ok(!existsSync("x"));
+});
+
+test("a new folder of templates is a choice of the command line, and one that is broken is named, with exit code 2", async () => {
+  const tree = mkdtempSync(join(parent, "tree "));
+  for (const name of ["src", "templates", "package.json"])
+    cpSync(join(root, name), join(tree, name), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(tree, "node_modules"), "junction");
+  const template = join(tree, "templates/sources/example-database");
+  cpSync(join(tree, "templates/sources/csv"), template, { recursive: true });
+  const main = join(tree, "src/cli/main.ts");
+  const added = await node(tree, main, "init", "made", "--source", "example-database");
+  assert.equal(added.exitCode, 0, added.stderr);
+  assert.ok(existsSync(join(tree, "made/pipeline.ts")));
+
+  writeFileSync(join(template, "template.json"), '{ "order": "last" }');
+  const broken = await node(tree, main, "init", "other");
+  assert.deepEqual([broken.exitCode, broken.stdout], [2, ""]);
+  assert.match(broken.stderr, /example-database.template\.json .*[^]*order[^]*\[INVALID_OPTION\]/);
+  assert.doesNotMatch(broken.stderr, /\n +at /, "no stack");
 });
 
 test("nothing is asked where nobody could answer", async () => {
