@@ -23,10 +23,15 @@ test("each event is one line of JSON with the time, on stdout; what is said is a
   assert.deepEqual(JSON.parse(lines[1] ?? ""), { time: "2026-01-02T03:04:05.678Z", type: "batch-start", rowCount: 2 });
 });
 
-test("dates are ISO 8601; an error is its name, code, scope and message, without what may hold content", () => {
+test("dates are ISO 8601; an error is its name, code, scope, message and facts, without what may hold content", () => {
   assert.equal(JSON.parse(toLine(runStart({ startedAt: new Date(0) }))).startedAt, "1970-01-01T00:00:00.000Z");
-  const error = new RunError("STALLED", "no call", { cause: new Error("a secret"), detail: "a secret" });
-  const expected = { name: "RunError", code: "STALLED", scope: "run", message: "no call" };
+  const error = new RunError("STALLED", "no call", {
+    cause: new Error("a secret"),
+    detail: "a secret",
+    facts: { where: "azure" },
+  });
+  const facts = { where: "azure" };
+  const expected = { name: "RunError", code: "STALLED", scope: "run", message: "no call", facts };
   const line = toLine({ type: "run-end", report: reportOf({ error }) });
   assert.deepEqual(JSON.parse(line).report.error, expected);
   assert.ok(!line.includes("secret"), line);

@@ -1,3 +1,4 @@
+import { SettingError } from "../../../src/errors/option.ts";
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
@@ -260,9 +261,10 @@ test("a pool of the user's that can't connect is an error like our own", async (
 
 test("without an option the environment is read, at first use", async () => {
   const connection = new SQLServerConnection(owner, {}, none);
-  const missing = {
-    code: "SETTING_MISSING",
-    message: `${owner}: no value for "connectionString": give the option "connectionString" or set the environment variable SQL_SERVER_CONN`,
+  const missing = (error: unknown): boolean => {
+    assert.ok(error instanceof SettingError);
+    assert.partialDeepStrictEqual(error.facts, { where: "connectionString", variable: "SQL_SERVER_CONN" });
+    return error.code === "SETTING_MISSING";
   };
   assert.throws(() => connection.identity, missing);
   await assert.rejects(connection.open({ signal, fail }), missing);
