@@ -91,11 +91,14 @@ export class Pipeline<Row extends object, Processed extends object = object> {
   step<const Key extends string, Out>(
     step: Step<GlobalState<Row, Processed>, Key extends keyof Processed ? never : Key, Out>,
   ): Pipeline<Row, Processed & { readonly [Name in Key]: Out }> {
-    if (!isStep.fits(step)) throw new OptionError("Pipeline", "step", `expected ${isStep.expected}`);
+    if (!isStep.fits(step)) throw new OptionError("Pipeline", "step", "", { expected: isStep.expected });
     for (const other of this.#steps) {
-      if (other.name === step.name) throw new OptionError("Pipeline", "step", `two steps are named "${step.name}"`);
+      if (other.name === step.name) {
+        throw new OptionError("Pipeline", "step", `two steps are named "${step.name}"`, { step: step.name });
+      }
       if (other.outputKey === step.outputKey) {
-        throw new OptionError("Pipeline", "step", `two steps have the output key "${step.outputKey}"`);
+        const problem = `two steps have the output key "${step.outputKey}"`;
+        throw new OptionError("Pipeline", "step", problem, { outputKey: step.outputKey });
       }
     }
     const next = new Pipeline<Row, Processed & { readonly [Name in Key]: Out }>(this.#options);
@@ -105,7 +108,7 @@ export class Pipeline<Row extends object, Processed extends object = object> {
 
   /** Ends in a sink. */
   to(sink: Sink<SinkState<Row, Processed>>): RunnablePipeline<SinkState<Row, Processed>> {
-    if (!isSink.fits(sink)) throw new OptionError("Pipeline", "to", `expected ${isSink.expected}`);
+    if (!isSink.fits(sink)) throw new OptionError("Pipeline", "to", "", { expected: isSink.expected });
     const options = this.#options;
     const definition = { options, steps: this.#steps, sink };
     const { source, steps, stores } = resolvePipeline(definition);

@@ -48,8 +48,9 @@ function checkPackage(findings: Findings, name: string, users: readonly string[]
   const subject = `package ${name}`;
   const version = versionOf(name);
   if (version !== undefined) return findings.add("environment", subject, "ok", version);
-  const problem = `not installed, and ${users.join(" and ")} can't do without: npm install ${name}`;
-  findings.addError("environment", subject, new RunError("SETTING_MISSING", problem));
+  const problem = `not installed, and ${users.join(" and ")} can't do without`;
+  const facts = { where: name, users, hint: `npm install ${name}` };
+  findings.addError("environment", subject, new RunError("SETTING_MISSING", problem, { facts }));
 }
 
 /** Looks from here, where our parts load it, then from the user's project, where other parts load it. */
@@ -70,8 +71,9 @@ function versionOf(name: string): string | undefined {
 function checkVariable(findings: Findings, name: string, users: readonly string[]): void {
   if (isSet(name)) return findings.add("environment", name, "ok", "set");
   const state = process.env[name] === undefined ? "not set" : "blank";
-  const problem = `${state}, and ${users.join(" and ")} needs it: set it, or give the option that takes its place`;
-  findings.addError("environment", name, new RunError("SETTING_MISSING", problem));
+  const problem = `${state}, and ${users.join(" and ")} needs it`;
+  const facts = { where: name, state, users, hint: "set it, or give the option that takes its place" };
+  findings.addError("environment", name, new RunError("SETTING_MISSING", problem, { facts }));
 }
 
 function isSet(name: string): boolean {

@@ -1,3 +1,4 @@
+import type { ErrorFacts } from "../errors/facts.ts";
 import type { ChatMessage } from "../contracts/provider.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { messageOf, withoutSecrets } from "../errors/thrown.ts";
@@ -20,6 +21,8 @@ export interface Finding {
   readonly message: string;
   /** Of an error: its code, which `docs/errors.md` explains. */
   readonly code?: string | undefined;
+  /** Of an error: the plain values behind its message. */
+  readonly facts?: ErrorFacts | undefined;
 }
 
 /** The first question that a step asks about the source's first row. */
@@ -87,9 +90,9 @@ export class Findings {
 
   /** Adds an error, as what it means for a run unless `status` says otherwise. */
   addError(area: CheckArea, subject: string, error: LLMEtlError, status?: FindingStatus): void {
-    const { code, message, scope } = error;
+    const { code, message, scope, facts } = error;
     const usual = scope === "row" ? this.#options.rowErrorStatus : "problem";
-    this.#list.push({ area, subject, status: status ?? usual, message, code });
+    this.#list.push({ area, subject, status: status ?? usual, message, code, facts });
   }
 
   /**

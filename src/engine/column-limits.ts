@@ -27,11 +27,11 @@ export function columnLimits(
     for (const choice of field.enum ?? []) {
       const problem = limit.problemOf(choice);
       if (problem === undefined || choice === null) continue;
-      const advice = "widen the column, or shorten the choice";
-      throw new TargetError(
-        sink.name,
-        `the column "${column}" can't hold ${JSON.stringify(choice)}, which step "${step.name}" may answer: ${problem.message}; ${advice}`,
-      );
+      const sentence = `the column "${column}" can't hold ${JSON.stringify(choice)}, which step "${step.name}" may answer`;
+      const hint = "widen the column, or shorten the choice";
+      throw new TargetError(sink.name, `${sentence}: ${problem.message}`, {
+        facts: { where: column, step: step.name, choice: String(choice), hint },
+      });
     }
     found.set(outputKey, [...(found.get(outputKey) ?? []), { ...limit, path, column }]);
   }

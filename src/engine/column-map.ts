@@ -33,6 +33,7 @@ export function refuseMisfits(sink: string, session: SinkSession, values: Column
   throw new ValueError(
     violations.map(({ column, message }) => `${column}: ${message}`).join("; "),
     violations.map(({ column, detail }) => `${column}: ${detail}`).join("; "),
+    violations.map(({ column }) => column),
   );
 }
 

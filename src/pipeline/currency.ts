@@ -9,11 +9,17 @@ import { OptionError } from "../errors/option.ts";
 export function currencyOf(providers: readonly Pick<LLMProvider, "name" | "prices">[], maxCost: number): string | null {
   const currencies = new Set(providers.flatMap(({ prices }) => (prices === undefined ? [] : [prices.currency])));
   if (currencies.size > 1) {
-    throw new OptionError("Pipeline", "llmProvider", `prices in ${[...currencies].join(" and ")} can't be added up`);
+    throw new OptionError("Pipeline", "llmProvider", "prices in more than one currency can't be added up", {
+      expected: "prices in one currency",
+      got: [...currencies].join(" and "),
+    });
   }
   const free = providers.find(({ prices }) => prices === undefined);
   if (maxCost < Infinity && free !== undefined) {
-    throw new OptionError("Pipeline", "maxCost", `needs the prices of every provider: ${free.name} has none`);
+    throw new OptionError("Pipeline", "maxCost", `it needs the prices of every provider, and ${free.name} has none`, {
+      provider: free.name,
+      hint: `give ${free.name} its prices`,
+    });
   }
   return [...currencies][0] ?? null;
 }

@@ -52,7 +52,8 @@ export class RunMonitor {
     if (isShare && (readCount < rowsBeforeShare || badCount <= maxRowErrors * readCount)) return;
     if (!isShare && badCount < maxRowErrors) return;
     const problem = `${badCount} of ${readCount} rows have failed, and maxRowErrors is ${maxRowErrors}`;
-    this.halt(new RunError("TOO_MANY_ROW_ERRORS", `${problem}; look at their causes before you run again`));
+    const hint = "look at their causes before you run again";
+    this.halt(new RunError("TOO_MANY_ROW_ERRORS", problem, { facts: { badCount, readCount, maxRowErrors, hint } }));
   }
 
   /** Stops the run if the user's handler throws, at once or later. */

@@ -17,10 +17,12 @@ export async function replayPipeline(
   checkOptions("replay", replayOptions, replayChecks);
   const { path, codes, llmProvider, ...runOptions } = replayOptions;
   if (!sink.keepsRows) {
-    const problem = `${sink.name} writes its file anew in each run: run the pipeline again, failed rows are tried again`;
-    throw new OptionError("replay", "path", problem);
+    const problem = `the sink ${sink.name} writes its file anew in each run, so that there is nothing to add to`;
+    const hint = "run the pipeline again: failed rows are tried again";
+    throw new OptionError("replay", "path", problem, { sink: sink.name, hint });
   }
-  if (options.journal === "off") throw new OptionError("Pipeline", "journal", 'is "off", and a replay needs it');
+  if (options.journal === "off")
+    throw new OptionError("Pipeline", "journal", "a replay needs the journal", { got: "off" });
   const deadLetterPath = path === undefined ? deadLetterPathOf(options) : absolutePath(path);
   const replay = await DeadLetterReplay.open(deadLetterPath, options.name, codes);
   const definition = { options: { ...options, onRowError: "dead_letter" as const, deadLetterPath }, steps, sink };

@@ -104,7 +104,7 @@ function exitCode(error: LLMEtlError | null, readCount: number, badCount: number
 function countsError(readCount: number, ended: number, cause: LLMEtlError | null): RunError {
   return new RunError(
     "COUNTS_DO_NOT_ADD_UP",
-    `${readCount} rows were read and ${ended} have ended: rows were lost or counted twice; please report this as a bug`,
-    { cause: cause ?? undefined },
+    `${readCount} rows were read and ${ended} have ended: rows were lost or counted twice`,
+    { cause: cause ?? undefined, facts: { readCount, ended, hint: "please report this as a bug" } },
   );
 }

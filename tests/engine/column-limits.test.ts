@@ -72,6 +72,12 @@ test("a choice that its column can't hold is refused before the first row: the m
   );
   assert.throws(() => learn((s) => s.processed.out.kind), {
     code: "TARGET_MISMATCH",
-    message: /"column" can't hold "rather long", which step "reads" may answer: must have at most 10 characters; widen/,
+    facts: {
+      sink: "memory",
+      where: "column",
+      step: "reads",
+      choice: "rather long",
+      hint: "widen the column, or shorten the choice",
+    },
   });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { hasFacts } from "../support/has-facts.ts";
 import { currencyOf } from "../../src/pipeline/currency.ts";
 
 const pricesIn = (currency: string) => ({
@@ -21,8 +22,11 @@ test("two currencies, and a limit of the cost where a provider has no prices, ar
         ],
         Infinity,
       ),
-    /prices in USD and EUR can't be added up/,
+    hasFacts("INVALID_OPTION", { where: "llmProvider", got: "USD and EUR" }),
   );
-  assert.throws(() => currencyOf([{ name: "a", ...pricesIn("USD") }, { name: "b" }], 5), /every provider: b has none/);
+  assert.throws(
+    () => currencyOf([{ name: "a", ...pricesIn("USD") }, { name: "b" }], 5),
+    hasFacts("INVALID_OPTION", { where: "maxCost", provider: "b" }),
+  );
   assert.equal(currencyOf([{ name: "a", ...pricesIn("USD") }], 5), "USD");
 });

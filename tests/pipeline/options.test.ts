@@ -9,7 +9,7 @@ test("durations that a timer can't wait for are refused: Node would take them fo
   check({ gracePeriodMs: 2 ** 31 - 1 });
   check({ gracePeriodMs: 0 });
   assert.throws(() => check({ gracePeriodMs: 2 ** 31 }), {
-    message: /whole milliseconds from 0 to 2147483647, got 2147483648/,
+    facts: { where: "gracePeriodMs", expected: "whole milliseconds from 0 to 2147483647", got: "2147483648" },
   });
   assert.throws(() => check({ gracePeriodMs: 0.5 }), { code: "INVALID_OPTION" });
 });
