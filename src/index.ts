@@ -32,7 +32,12 @@ export { classifierOutput, LLMOutputBase, SummarizerOutput } from "./validation/
 export type { AdmissionOptions } from "./llm/limits/options.ts";
 export type { Conversation, Prompt } from "./contracts/conversation.ts";
 export type { Prices } from "./contracts/prices.ts";
-export { ProviderError, type ProviderErrorClass, type ProviderErrorFacts } from "./llm/provider-error.ts";
+export {
+  ProviderError,
+  type ProviderErrorClass,
+  type ProviderErrorFacts,
+  type ProviderErrorKind,
+} from "./llm/provider-error.ts";
 export type {
   ChatMessage,
   LLMProvider,

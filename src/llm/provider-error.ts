@@ -4,7 +4,32 @@ import type { TokenUsage } from "../contracts/provider.ts";
 /** `transient`: the same call may succeed later. `row`: it never will, for this row. `run`: nor for any other. */
 export type ProviderErrorClass = "transient" | "row" | "run";
 
+/**
+ * The kind of the failure, by which limits and retries decide. `rate-limit`: too many requests or tokens. `overload`: the
+ * service has no room (503). `server`: any other failure of its own. `unreadable`: a reply that is no answer. `request`:
+ * it rejects the request as such. `declined`: the model does. `access`, `quota`, `setting`: no other call would succeed.
+ */
+export type ProviderErrorKind =
+  | "rate-limit"
+  | "overload"
+  | "server"
+  | "network"
+  | "timeout"
+  | "unreadable"
+  | "request"
+  | "too-long"
+  | "filter"
+  | "declined"
+  | "cut-off"
+  | "access"
+  | "quota"
+  | "setting"
+  | "aborted"
+  | "other";
+
 export interface ProviderErrorFacts {
+  /** @default the kind of the code; `other` for a code of your own */
+  readonly kind?: ProviderErrorKind | undefined;
   readonly status?: number | undefined;
   readonly requestId?: string | undefined;
   /** How long the service asks to wait, in milliseconds. */
@@ -19,6 +44,7 @@ export interface ProviderErrorFacts {
 /** A call that brought no answer. Holds no key; its message holds no text of a row. */
 export class ProviderError extends LLMEtlError {
   readonly class: ProviderErrorClass;
+  readonly kind: ProviderErrorKind;
   readonly status: number | undefined;
   readonly requestId: string | undefined;
   readonly retryAfterMs: number | undefined;
@@ -35,9 +61,34 @@ export class ProviderError extends LLMEtlError {
       ...(facts.detail === undefined ? {} : { detail: facts.detail }),
     });
     this.class = errorClass;
+    this.kind = facts.kind ?? kindOf(code, facts.status);
     this.status = facts.status;
     this.requestId = facts.requestId;
     this.retryAfterMs = facts.retryAfterMs;
     this.usage = facts.usage;
   }
+}
+
+const kinds: ReadonlyMap<string, ProviderErrorKind> = new Map([
+  ["ABORTED", "aborted"],
+  ["AUTHENTICATION_FAILED", "access"],
+  ["BAD_REQUEST", "request"],
+  ["CONTENT_FILTER", "filter"],
+  ["CONTEXT_LENGTH_EXCEEDED", "too-long"],
+  ["DEPLOYMENT_NOT_FOUND", "setting"],
+  ["FORBIDDEN", "access"],
+  ["INVALID_RESPONSE", "unreadable"],
+  ["NETWORK_ERROR", "network"],
+  ["OUTPUT_TRUNCATED", "cut-off"],
+  ["QUOTA_EXHAUSTED", "quota"],
+  ["RATE_LIMITED", "rate-limit"],
+  ["REFUSAL", "declined"],
+  ["SERVICE_UNAVAILABLE", "server"],
+  ["SETTING_MISSING", "setting"],
+  ["TIMEOUT", "timeout"],
+]);
+
+function kindOf(code: string, status: number | undefined): ProviderErrorKind {
+  const kind = kinds.get(code) ?? "other";
+  return status === 503 && kind !== "rate-limit" ? "overload" : kind;
 }

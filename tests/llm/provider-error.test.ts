@@ -34,3 +34,14 @@ test("what the service said may be told in the detail", () => {
   const error = new ProviderError("row", "BAD_REQUEST", "400", { detail: "400: the row's text" });
   assert.deepEqual([error.message, error.detail], ["400", "400: the row's text"]);
 });
+
+test("the kind of a failure follows from its code and a 503, unless it is given", () => {
+  const kindOf = (code: string, facts = {}) => new ProviderError("transient", code, "said", facts).kind;
+  assert.deepEqual(
+    [kindOf("RATE_LIMITED", { status: 503 }), kindOf("SERVICE_UNAVAILABLE", { status: 500 }), kindOf("NETWORK_ERROR")],
+    ["rate-limit", "server", "network"],
+  );
+  assert.equal(kindOf("SERVICE_UNAVAILABLE", { status: 503 }), "overload");
+  assert.equal(kindOf("MY_CODE"), "other");
+  assert.equal(kindOf("MY_CODE", { kind: "rate-limit" }), "rate-limit");
+});

@@ -83,6 +83,7 @@ function isPermanent(error: unknown): error is ProviderError {
 
 /** Each row has an error of its own: the answers before it are kept on it. */
 function copyOf(error: ProviderError): ProviderError {
-  const { status, requestId, retryAfterMs, detail, cause } = error;
-  return new ProviderError(error.class, error.code, error.message, { status, requestId, retryAfterMs, detail, cause });
+  const { kind, status, requestId, retryAfterMs, detail, cause } = error;
+  const facts = { kind, status, requestId, retryAfterMs, detail, cause };
+  return new ProviderError(error.class, error.code, error.message, facts);
 }

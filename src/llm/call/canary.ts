@@ -53,7 +53,7 @@ export class Canary {
   }
 
   #refused(pk: string, error: unknown): unknown {
-    if (!(error instanceof ProviderError) || error.code !== "BAD_REQUEST") return error;
+    if (!(error instanceof ProviderError) || error.kind !== "request") return error;
     this.#refusedRows.add(pk);
     if (this.#refusedRows.size < refusedRowsToStop) return error;
     const problem = `${refusedRowsToStop} rows were refused and none was accepted, so it is not the rows: ${messageOf(error)}`;

@@ -2,7 +2,8 @@ import type { Prompt, RowConversation } from "../../contracts/conversation.ts";
 import type { EventHandler } from "../../contracts/events.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import type { Lineage } from "../../contracts/state.ts";
-import { Admission, type CallOutcome } from "../limits/admission.ts";
+import { Admission } from "../limits/admission.ts";
+import { defaultLimits } from "../limits/default-limits.ts";
 import type { ResolvedAdmissionOptions } from "../limits/options.ts";
 import type { AnswerCache } from "./answer-cache.ts";
 import type { Budget } from "./budget.ts";
@@ -13,7 +14,9 @@ import { costOf } from "../pricing.ts";
 import { asProviderError, estimatedInputTokens, readable, unusable } from "./provider-call.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { LLMProvider, LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
-import { retryTransport } from "./transport-retry.ts";
+import type { Time } from "../../contracts/time.ts";
+import { realTime } from "../limits/time.ts";
+import { Again, retryTransport } from "./transport-retry.ts";
 
 export interface LLMClientOptions {
   readonly pipeline: string;
@@ -25,6 +28,14 @@ export interface LLMClientOptions {
   /** Undefined where there is no journal: then every request is a call. */
   readonly cache: AnswerCache | undefined;
   readonly emit: EventHandler;
+  /** @default this machine's */
+  readonly time?: Time | undefined;
+}
+
+/** How one attempt ended: one of the two is null. */
+interface CallOutcome {
+  readonly response: LLMResponse | null;
+  readonly error: LLMEtlError | null;
 }
 
 export interface ConversationOptions {
@@ -55,12 +66,13 @@ export class LLMClient {
   /** Begins the conversation of one step about one row. */
   conversation(options: ConversationOptions): RowConversation {
     const { provider, step } = options;
-    const { concurrency, admission, emit } = this.#options;
+    const { concurrency, admission, emit, time = realTime } = this.#options;
     const { name, quota = {} } = provider;
     const route = {
       fingerprints: this.#fingerprints,
       admission: getOrMake(this.#admissions, provider, () => {
-        return new Admission({ provider: name, concurrency, quota, options: admission, emit });
+        const limits = defaultLimits({ concurrency, quota, options: admission });
+        return new Admission({ provider: name, concurrency, limits, time, emit });
       }),
       canary: getOrMake(this.#canaries, step, () => new Canary()),
     };
@@ -136,11 +148,11 @@ class ClientConversation implements RowConversation {
 
   /** One answer: as many attempts as transient failures take. */
   async #call(request: LLMRequest, promptHash: string): Promise<LLMResponse> {
-    const { pk, signal, admission: options } = this.#options;
+    const { pk, signal, admission: options, time: { random } = realTime } = this.#options;
     const { canary, admission } = this.#route;
     const attempt = async (): Promise<LLMResponse> => await this.#attempt(request, promptHash);
     try {
-      return await canary.run(pk, async () => await retryTransport(attempt, { ...options, admission, signal }));
+      return await canary.run(pk, async () => await retryTransport(attempt, { ...options, admission, random, signal }));
     } catch (error) {
       if (error instanceof LLMEtlError && error.scope === "run" && !signal.aborted) this.#stop(error);
       throw error;
@@ -152,7 +164,7 @@ class ClientConversation implements RowConversation {
     const { provider, signal, step, pk, budget, payloadLog, emit } = this.#options;
     const { admission } = this.#route;
     const tokens = estimatedInputTokens(request.messages) + request.maxOutputTokens;
-    await admission.admit(tokens, signal);
+    const pass = await admission.enter({ tokens }, signal);
     const retryCount = this.#callCount;
     const startedAt = new Date();
     const startedMs = performance.now();
@@ -165,14 +177,14 @@ class ClientConversation implements RowConversation {
     } catch (thrown) {
       outcome = { response: null, error: signal.aborted ? aborted(thrown) : asProviderError(provider, thrown) };
     }
-    const stalled = admission.settle(outcome, tokens);
+    const verdict = pass.end(outcome.response === null ? { error: outcome.error } : { answer: outcome.response });
     if (this.#callCount > retryCount) {
       const facts = { ...outcome, retryCount, latencyMs: performance.now() - startedMs };
       const cost = this.#count(promptHash, facts);
       await payloadLog?.add({ ...facts, step, pk, provider, request, startedAt, cost });
     }
     if (outcome.response !== null) return outcome.response;
-    throw stalled ?? outcome.error;
+    throw verdict.type === "again" ? new Again(verdict) : verdict.type === "fail" ? verdict.error : outcome.error;
   }
 
   /** Adds the attempt to the row's lineage, the budget and the run's events. What it cost, where that is known. */

@@ -1,72 +1,57 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
-import { retryTransport } from "../../../src/llm/call/transport-retry.ts";
+import { Again, retryTransport } from "../../../src/llm/call/transport-retry.ts";
 
-const transient = (code = "SERVICE_UNAVAILABLE") => new ProviderError("transient", code, "again");
+const error = new ProviderError("transient", "SERVICE_UNAVAILABLE", "again");
+const again = (isCounted: boolean, afterMs = 0): Again => new Again({ type: "again", isCounted, afterMs, error });
+const counted = (count: number): Again[] => Array.from({ length: count }, () => again(true));
 
 /** Calls an attempt that fails with these errors and then succeeds. */
-async function retried(errors: readonly Error[], isDown: (failures: number) => boolean = () => false) {
+async function retried(errors: readonly Error[], random: () => number = () => 0.5) {
   let calls = 0;
   const delays: number[] = [];
-  const admission = {
-    get isDown() {
-      return isDown(calls);
-    },
-    sleep: async (delayMs: number) => void delays.push(delayMs),
-  };
+  const admission = { sleep: async (delayMs: number) => void delays.push(delayMs) };
   const attempt = async (): Promise<string> => {
-    const error = errors[calls];
+    const thrown = errors[calls];
     calls += 1;
-    if (error !== undefined) throw error;
+    if (thrown !== undefined) throw thrown;
     return "answer";
   };
   const { signal } = new AbortController();
   const result = await retryTransport(attempt, {
     admission,
+    random,
     signal,
     maxTransportRetries: 5,
     retryDelayMs: [500, 30_000],
-  }).catch((error: unknown) => error);
+  }).catch((thrown: unknown) => thrown);
   return { result, calls, delays };
 }
 
-test("a transient failure is tried again, up to five times", async () => {
-  assert.deepEqual((await retried([transient(), transient()])).result, "answer");
-  const { result, calls } = await retried(Array.from({ length: 9 }, () => transient()));
-  assert.ok(result instanceof ProviderError);
+test("a call that goes again is tried up to five times more, and then fails with its own error", async () => {
+  assert.equal((await retried(counted(2))).result, "answer");
+  const { result, calls } = await retried(counted(9));
+  assert.equal(result, error);
   assert.equal(calls, 6);
 });
 
 test("the wait is a random part of a bound that doubles, and never more than the longest", async () => {
-  const { delays } = await retried(Array.from({ length: 5 }, () => transient()));
-  assert.equal(delays.length, 5);
-  for (const [index, delay] of delays.entries()) assert.ok(delay >= 0 && delay <= 500 * 2 ** index, `${delay}`);
+  assert.deepEqual((await retried(counted(5))).delays, [250, 500, 1000, 2000, 4000]);
+  assert.deepEqual((await retried(counted(5), () => 0.99)).delays, [495, 990, 1980, 3960, 7920]);
 });
 
-test("a 429 uses up no retry and waits for the gate alone", async () => {
-  const { result, delays } = await retried(Array.from({ length: 40 }, () => transient("RATE_LIMITED")));
+test("a retry that is not counted uses none up, and waits only as long as the admission says", async () => {
+  const { result, delays } = await retried(Array.from({ length: 40 }, () => again(false)));
   assert.equal(result, "answer");
   assert.deepEqual(delays, []);
+  assert.deepEqual((await retried([again(false, 100), again(true, 9000)])).delays, [100, 9000]);
 });
 
-test("while the service is down failures use up no retry", async () => {
-  const { result, calls } = await retried(
-    Array.from({ length: 30 }, () => transient()),
-    (failures) => failures > 2,
-  );
-  assert.equal(result, "answer");
-  assert.equal(calls, 31);
-});
-
-test("what is wrong with the row or the run is not tried again", async () => {
-  for (const error of [
-    new ProviderError("row", "REFUSAL", "no"),
-    new ProviderError("run", "FORBIDDEN", "403"),
-    new Error("bug"),
-  ]) {
-    const { result, calls } = await retried([error]);
-    assert.deepEqual([result, calls], [error, 1]);
+test("anything else that is thrown is not tried again", async () => {
+  for (const thrown of [new ProviderError("row", "REFUSAL", "no"), error, new Error("bug")]) {
+    const { result, calls } = await retried([thrown]);
+    assert.deepEqual([result, calls], [thrown, 1]);
   }
 });
 
@@ -76,12 +61,10 @@ test("after an abort nothing is tried again", async () => {
   const attempt = async (): Promise<never> => {
     calls += 1;
     stop.abort(new Error("stopped"));
-    throw transient();
+    throw again(true);
   };
-  const admission = { isDown: false, sleep: async () => {} };
-  await assert.rejects(
-    retryTransport(attempt, { admission, signal: stop.signal, maxTransportRetries: 5, retryDelayMs: [0, 0] }),
-    { message: "stopped" },
-  );
+  const admission = { sleep: async () => {} };
+  const options = { admission, random: Math.random, maxTransportRetries: 5, retryDelayMs: [0, 0] } as const;
+  await assert.rejects(retryTransport(attempt, { ...options, signal: stop.signal }), { message: "stopped" });
   assert.equal(calls, 1);
 });

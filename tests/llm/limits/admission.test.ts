@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { mock, test } from "node:test";
-import { setImmediate } from "node:timers/promises";
+import { test } from "node:test";
 import { RunError, type RunEvent } from "../../../src/index.ts";
-import { Admission } from "../../../src/llm/limits/admission.ts";
+import { Admission, type Pass, type Verdict } from "../../../src/llm/limits/admission.ts";
+import { defaultLimits } from "../../../src/llm/limits/default-limits.ts";
 import { type AdmissionOptions, resolveAdmission } from "../../../src/llm/limits/options.ts";
 import { ProviderError, type ProviderErrorFacts } from "../../../src/llm/provider-error.ts";
 import type { LLMResponse, Quota, RateLimit } from "../../../src/contracts/provider.ts";
+import { VirtualTime } from "../../support/virtual-time.ts";
 
 const usage = { inputTokens: 1, cachedTokens: 0, outputTokens: 1, reasoningTokens: 0 };
 const response = (rateLimit?: RateLimit): LLMResponse => ({
@@ -23,55 +24,57 @@ interface Bench {
   /** How many of those who asked are in. */
   readonly admitted: () => number;
   readonly ask: (count: number) => void;
-  readonly succeed: (rateLimit?: RateLimit) => void;
-  readonly fail: (code: string, facts?: ProviderErrorFacts) => RunError | null;
+  /** Ends the call that is longest in flight. */
+  readonly succeed: (rateLimit?: RateLimit) => Verdict;
+  readonly fail: (code: string, facts?: ProviderErrorFacts) => Verdict;
+  readonly endWith: (error: unknown) => Verdict;
   readonly pass: (milliseconds: number) => Promise<void>;
+  readonly time: VirtualTime;
 }
 
-/** An admission under a clock that stands still but for `pass`. */
+/** An admission with the default limits, under a clock that stands still but for `pass`. */
 async function bench(
   concurrency: number,
   body: (bench: Bench) => Promise<void>,
   { quota = {}, options = {} }: { quota?: Quota; options?: AdmissionOptions } = {},
 ): Promise<void> {
-  let nowMs = 1000;
-  mock.timers.enable({ apis: ["setTimeout"] });
-  mock.method(performance, "now", () => nowMs);
-  try {
-    const events: RunEvent[] = [];
-    const admission = new Admission({
-      provider: "p",
-      concurrency,
-      quota,
-      options: resolveAdmission(options),
-      emit: (event) => void events.push(event),
-    });
-    let admitted = 0;
-    const { signal } = new AbortController();
-    await body({
-      admission,
-      events,
-      admitted: () => admitted,
-      ask: (count) => {
-        for (let call = 0; call < count; call += 1)
-          void admission.admit(100, signal).then(
-            () => (admitted += 1),
-            () => {},
-          );
+  const events: RunEvent[] = [];
+  const time = new VirtualTime();
+  const admission = new Admission({
+    provider: "p",
+    concurrency,
+    limits: defaultLimits({ concurrency, quota, options: resolveAdmission(options) }),
+    time,
+    emit: (event) => void events.push(event),
+  });
+  let admitted = 0;
+  const inFlight: Pass[] = [];
+  const next = (): Pass => inFlight.shift() ?? assert.fail("no call is in flight");
+  const { signal } = new AbortController();
+  const ask = (): void =>
+    void admission.enter({ tokens: 100 }, signal).then(
+      (pass) => {
+        admitted += 1;
+        inFlight.push(pass);
       },
-      succeed: (rateLimit) => void admission.settle({ response: response(rateLimit), error: null }, 100),
-      fail: (code, facts) => admission.settle({ response: null, error: failure(code, facts) }, 100),
-      pass: async (milliseconds) => {
-        nowMs += milliseconds;
-        mock.timers.tick(milliseconds);
-        await setImmediate();
-      },
-    });
-  } finally {
-    mock.timers.reset();
-    mock.restoreAll();
-  }
+      () => {},
+    );
+  await body({
+    admission,
+    events,
+    admitted: () => admitted,
+    ask: (count) => {
+      for (let call = 0; call < count; call += 1) ask();
+    },
+    succeed: (rateLimit) => next().end({ answer: response(rateLimit) }),
+    fail: (code, facts) => next().end({ error: failure(code, facts) }),
+    endWith: (error) => next().end({ error }),
+    pass: async (milliseconds) => await time.pass(milliseconds),
+    time,
+  });
 }
+
+const isCounted = (verdict: Verdict): boolean => verdict.type === "again" && verdict.isCounted;
 
 test("at most `concurrency` calls are in flight, first come, first served", async () => {
   await bench(3, async ({ ask, admitted, succeed, pass }) => {
@@ -134,6 +137,7 @@ test("the limit falls by 0.7 at most once a second, and grows back by a tenth a 
     for (let call = 0; call < 8; call += 1) fail("SERVICE_UNAVAILABLE", { status: 503 });
     await pass(5);
     assert.equal(admitted(), 100, "8 failures at once: one step down, to 70");
+    await pass(0);
     for (let call = 0; call < 92; call += 1) succeed();
     await pass(0);
     assert.ok(admitted() >= 178 && admitted() <= 182 + 22, `${admitted()}`);
@@ -151,13 +155,12 @@ test("a 500 is no sign of overload: the limit stays", async () => {
 });
 
 test("after ten failures in a row single probes go, further and further apart, until one succeeds", async () => {
-  await bench(12, async ({ admission, ask, admitted, fail, succeed, pass, events }) => {
+  await bench(12, async ({ ask, admitted, fail, succeed, pass, events }) => {
     ask(100);
     await pass(0);
-    for (let call = 0; call < 9; call += 1) fail("NETWORK_ERROR");
-    assert.equal(admission.isDown, false);
-    for (let call = 0; call < 12; call += 1) fail("NETWORK_ERROR"); // those in flight when it went down, too
-    assert.equal(admission.isDown, true);
+    for (let call = 0; call < 9; call += 1) assert.ok(isCounted(fail("NETWORK_ERROR")));
+    await pass(0);
+    for (let call = 0; call < 12; call += 1) assert.ok(!isCounted(fail("NETWORK_ERROR"))); // those in flight, too
     await pass(0);
     const before = admitted();
     for (const waitMs of [5000, 10_000, 20_000, 30_000, 30_000]) {
@@ -171,8 +174,8 @@ test("after ten failures in a row single probes go, further and further apart, u
     await pass(30_000);
     succeed();
     await pass(0);
-    assert.equal(admission.isDown, false);
     assert.equal(admitted(), before + 6 + 12);
+    assert.ok(isCounted(fail("NETWORK_ERROR")), "it is up again");
     const told = events.map((event) => (event.type === "gate-close" ? event.reason : event.type));
     assert.deepEqual(told, ["outage", "concurrency-change", ...Array(5).fill("outage"), "concurrency-change"]);
   });
@@ -186,12 +189,13 @@ test("when no call has succeeded for the stall timeout the run ends, resumable",
       await pass(0);
       succeed();
       await pass(900_000); // nothing was asked for a long time: that is no stall
-      assert.equal(fail("NETWORK_ERROR"), null);
+      assert.equal(fail("NETWORK_ERROR").type, "again");
       await pass(59_999);
-      assert.equal(fail("NETWORK_ERROR"), null);
+      assert.equal(fail("NETWORK_ERROR").type, "again");
       await pass(10_000);
-      const error = fail("NETWORK_ERROR");
-      assert.deepEqual([error?.code, error?.scope], ["STALLED", "run"]);
+      const verdict = fail("NETWORK_ERROR");
+      assert.ok(verdict.type === "fail" && verdict.error instanceof RunError);
+      assert.equal(verdict.error.code, "STALLED");
     },
     { options: { stallTimeoutMs: 60_000 } },
   );
@@ -240,7 +244,7 @@ test("an abort takes a waiting call out of the queue, and the others go on", asy
     ask(1);
     await pass(0);
     const stop = new AbortController();
-    const waiting = admission.admit(100, stop.signal);
+    const waiting = admission.enter({ tokens: 100 }, stop.signal);
     ask(1);
     stop.abort(new Error("stopped"));
     await assert.rejects(waiting, { message: "stopped" });
@@ -250,18 +254,86 @@ test("an abort takes a waiting call out of the queue, and the others go on", asy
   });
 });
 
-test("when the run has stopped, all who wait or sleep are refused at once, and whoever comes", async () => {
+test("when the run has stopped, all who wait or sleep are turned away at once, and whoever comes", async () => {
   await bench(1, async ({ admission, ask, pass }) => {
     const { signal } = new AbortController();
     const reason = new RunError("FORBIDDEN", "403");
     ask(1);
     await pass(0);
-    const waiting = admission.admit(100, signal);
+    const waiting = admission.enter({ tokens: 100 }, signal);
     const sleeping = admission.sleep(30_000, signal);
     admission.stop(reason);
     await assert.rejects(waiting, reason);
     await assert.rejects(sleeping, reason);
-    await assert.rejects(admission.admit(1, signal), reason);
+    await assert.rejects(admission.enter({ tokens: 1 }, signal), reason);
     await assert.rejects(admission.sleep(1, signal), reason);
+  });
+});
+
+test("who waits longest goes first, and the last one to leave lets no timer run", async () => {
+  await bench(1, async ({ admission, ask, pass, fail, time }) => {
+    ask(1);
+    await pass(0);
+    fail("RATE_LIMITED", { retryAfterMs: 60_000 });
+    const stop = new AbortController();
+    const order: number[] = [];
+    const entering = [1, 2].map(async (number) => {
+      const { end } = await admission.enter({ tokens: 1 }, stop.signal);
+      order.push(number);
+      end({ answer: response() });
+    });
+    await pass(60_000);
+    await Promise.all(entering);
+    assert.deepEqual(order, [1, 2]);
+    ask(1);
+    await pass(0);
+    fail("RATE_LIMITED", { retryAfterMs: 60_000 });
+    const waiting = admission.enter({ tokens: 1 }, stop.signal);
+    assert.equal(time.sleeperCount, 1);
+    stop.abort(new Error("stopped"));
+    await assert.rejects(waiting, { message: "stopped" });
+    assert.equal(time.sleeperCount, 0);
+  });
+});
+
+test("the pass says what becomes of a call", async () => {
+  await bench(8, async ({ ask, pass, succeed, fail, endWith }) => {
+    ask(8);
+    await pass(0);
+    assert.deepEqual(succeed(), { type: "done" });
+    const { type, ...again } = fail("NETWORK_ERROR");
+    assert.equal(type, "again");
+    assert.ok("isCounted" in again && again.isCounted && again.error instanceof ProviderError);
+    assert.ok(!isCounted(fail("RATE_LIMITED", { retryAfterMs: 1 })), "a 429 uses up no retry");
+    for (const error of [new ProviderError("row", "CONTENT_FILTER", "no"), new Error("bug")]) {
+      assert.deepEqual(endWith(error), { type: "fail", error });
+    }
+  });
+});
+
+test("a failure that ends the run turns everybody away before the next one gets in", async () => {
+  await bench(1, async ({ admission, ask, pass, endWith, admitted }) => {
+    ask(1);
+    await pass(0);
+    const error = new ProviderError("run", "AUTHENTICATION_FAILED", "401");
+    const waiting = admission.enter({ tokens: 1 }, new AbortController().signal);
+    ask(1);
+    assert.deepEqual(endWith(error), { type: "fail", error });
+    await assert.rejects(waiting, error);
+    await pass(0);
+    assert.equal(admitted(), 1);
+  });
+});
+
+test("a failure of the row's own is no sign of the service's state", async () => {
+  await bench(2, async ({ ask, pass, endWith, events, admitted }) => {
+    ask(30);
+    for (let call = 0; call < 20; call += 1) {
+      await pass(0);
+      endWith(new ProviderError("row", "CONTENT_FILTER", "no", { status: 503, retryAfterMs: 1000 }));
+    }
+    await pass(0);
+    assert.deepEqual(events, []);
+    assert.equal(admitted(), 22);
   });
 });

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { mock, test } from "node:test";
-import { setImmediate } from "node:timers/promises";
+import { test } from "node:test";
 import type { RunEvent } from "../../../src/index.ts";
 import { Admission } from "../../../src/llm/limits/admission.ts";
+import { defaultLimits } from "../../../src/llm/limits/default-limits.ts";
 import { resolveAdmission } from "../../../src/llm/limits/options.ts";
-import { FoundQuota } from "../../../src/llm/limits/inferred-quota.ts";
+import { InferredQuota } from "../../../src/llm/limits/inferred-quota.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import type { LLMResponse } from "../../../src/contracts/provider.ts";
 import { RateLimiter } from "../../../src/testing/simulator/rate-limit.ts";
+import { VirtualTime } from "../../support/virtual-time.ts";
 
 interface Service {
   readonly requestsPerMinute: number;
@@ -32,52 +33,35 @@ async function call(
   seconds: number,
   serviceAt: (second: number) => Service,
 ): Promise<{ readonly seconds: readonly Second[]; readonly limits: readonly number[] }> {
-  let nowMs = 0;
-  mock.timers.enable({ apis: ["setTimeout"] });
-  mock.method(performance, "now", () => nowMs);
-  try {
-    const events: RunEvent[] = [];
-    const options = resolveAdmission();
-    const emit = (event: RunEvent): void => void events.push(event);
-    const admission = new Admission({ provider: "p", concurrency: callers, quota: {}, options, emit });
-    const limiter = new RateLimiter();
-    const counts = Array.from({ length: seconds }, (): Second => ({ accepted: 0, refused: 0 }));
-    const endings = new Map<number, (() => void)[]>();
-    const { signal } = new AbortController();
-    let calls = 0;
-    const ask = async (): Promise<void> => {
-      await admission.admit(tokens, signal);
-      const second = Math.floor(nowMs / 1000);
+  const time = new VirtualTime({ nowMs: 0 });
+  const events: RunEvent[] = [];
+  const emit = (event: RunEvent): void => void events.push(event);
+  const limits = defaultLimits({ concurrency: callers, quota: {}, options: resolveAdmission() });
+  const admission = new Admission({ provider: "p", concurrency: callers, limits, time, emit });
+  const limiter = new RateLimiter();
+  const counts = Array.from({ length: seconds }, (): Second => ({ accepted: 0, refused: 0 }));
+  const { signal } = new AbortController();
+  let calls = 0;
+  const ask = async (): Promise<void> => {
+    for (;;) {
+      const pass = await admission.enter({ tokens }, signal);
+      const second = Math.floor(time.now() / 1000);
       const count = counts[second];
       if (count === undefined) return;
-      const limits = { ...serviceAt(second), requestWindowMs: 1000, tokenWindowMs: 60_000 };
-      const { exceeded, retryAfterMs } = limiter.admit(tokens, limits, nowMs);
+      const bounds = { ...serviceAt(second), requestWindowMs: 1000, tokenWindowMs: 60_000 };
+      const { exceeded, retryAfterMs } = limiter.admit(tokens, bounds, time.now());
       count[exceeded === undefined ? "accepted" : "refused"] += 1;
       calls += 1;
-      const endsAtMs = nowMs + (exceeded === undefined ? 200 + ((calls * 37) % 101) : 1);
-      const error =
-        exceeded === undefined
-          ? null
-          : new ProviderError("transient", "RATE_LIMITED", "429", { status: 429, retryAfterMs });
-      const end = (): void => {
-        admission.settle({ response: error === null ? response : null, error }, tokens);
-        void ask();
-      };
-      endings.set(endsAtMs, [...(endings.get(endsAtMs) ?? []), end]);
-    };
-    for (let caller = 0; caller < callers; caller += 1) void ask();
-    for (; nowMs < seconds * 1000; nowMs += 1) {
-      mock.timers.tick(1);
-      for (const end of endings.get(nowMs) ?? []) end();
-      endings.delete(nowMs);
-      await setImmediate();
+      await time.sleep(exceeded === undefined ? 200 + ((calls * 37) % 101) : 1, signal);
+      const facts = { status: 429, retryAfterMs };
+      if (exceeded === undefined) pass.end({ answer: response });
+      else pass.end({ error: new ProviderError("transient", "RATE_LIMITED", "429", facts) });
     }
-    const limits = events.flatMap((event) => (event.type === "concurrency-change" ? [event.limit] : []));
-    return { seconds: counts, limits };
-  } finally {
-    mock.timers.reset();
-    mock.restoreAll();
-  }
+  };
+  for (let caller = 0; caller < callers; caller += 1) void ask();
+  for (let second = 0; second < seconds; second += 1) await time.pass(1000);
+  const changes = events.flatMap((event) => (event.type === "concurrency-change" ? [event.limit] : []));
+  return { seconds: counts, limits: changes };
 }
 
 const sum = (seconds: readonly Second[], what: keyof Second): number =>
@@ -133,15 +117,15 @@ test("a quota that shrinks is found anew", async () => {
 /**
  * So many calls get through within half a second, and the next ones are refused. Returns when calls go again.
  */
-function goUntilRefused(quota: FoundQuota, accepted: number, refused: number, beganMs: number): number {
+function goUntilRefused(quota: InferredQuota, accepted: number, refused: number, beganMs: number): number {
   const calls = accepted + refused;
   for (let index = 0; index < calls; index += 1) quota.take(beganMs + (index * 500) / calls);
-  for (let index = 0; index < refused; index += 1) assert.equal(quota.refuse(beganMs + 500), true);
+  for (let index = 0; index < refused; index += 1) assert.equal(quota.rejected(beganMs + 500), true);
   return beganMs + 1500;
 }
 
 /** How many calls may go in one moment, of a thousand. */
-function goingAtOnce(quota: FoundQuota, nowMs: number): number {
+function goingAtOnce(quota: InferredQuota, nowMs: number): number {
   for (let calls = 0; calls < 1000; calls += 1) {
     if (quota.waitMs(nowMs) > 0) return calls;
     quota.take(nowMs);
@@ -150,7 +134,7 @@ function goingAtOnce(quota: FoundQuota, nowMs: number): number {
 }
 
 test("a number of calls that is met twice is the quota, and 98 % of it are used in a second", () => {
-  const quota = new FoundQuota();
+  const quota = new InferredQuota();
   let nowMs = goUntilRefused(quota, 102, 4, 0);
   nowMs = goUntilRefused(quota, 171, 1, nowMs); // those of two slices
   nowMs = goUntilRefused(quota, 100, 30, nowMs);
@@ -159,21 +143,21 @@ test("a number of calls that is met twice is the quota, and 98 % of it are used 
 });
 
 test("refusals after different numbers of calls set no quota: they have another reason", () => {
-  const quota = new FoundQuota();
+  const quota = new InferredQuota();
   let nowMs = 0;
   for (const accepted of [100, 92, 108, 100]) nowMs = goUntilRefused(quota, accepted, 1, nowMs);
   assert.equal(goingAtOnce(quota, nowMs), 1000);
 });
 
 test("what was taken for the quota is so no longer when calls are refused well below it", () => {
-  const quota = new FoundQuota();
+  const quota = new InferredQuota();
   let nowMs = 0;
   for (const accepted of [100, 100, 50]) nowMs = goUntilRefused(quota, accepted, 1, nowMs);
   assert.equal(goingAtOnce(quota, nowMs), 1000);
 });
 
 test("where nothing goes through, no quota is found", () => {
-  const quota = new FoundQuota();
+  const quota = new InferredQuota();
   let nowMs = 0;
   for (const refused of [20, 20, 20]) nowMs = goUntilRefused(quota, 0, refused, nowMs);
   assert.equal(goingAtOnce(quota, nowMs), 1000);

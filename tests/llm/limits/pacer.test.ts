@@ -1,25 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Pacer } from "../../../src/llm/limits/pacer.ts";
+import type { Limiter } from "../../../src/llm/limits/limiter.ts";
+import { pacer } from "../../../src/llm/limits/pacer.ts";
 
 /** When calls leave that all want to at once: their times in milliseconds. */
-function departures(pacer: Pacer, tokens: readonly number[]): number[] {
+function departures(limiter: Limiter, sizes: readonly number[]): number[] {
   let nowMs = 0;
-  return tokens.map((amount) => {
-    nowMs += pacer.waitMs(amount, nowMs);
-    pacer.take(amount, nowMs);
+  return sizes.map((tokens) => {
+    nowMs += limiter.waitMs({ tokens }, nowMs);
+    limiter.started({ tokens }, nowMs);
     return nowMs;
   });
 }
 
 test("without a quota nothing waits", () => {
-  assert.equal(new Pacer({}, 0).waitMs(1_000_000, 0), 0);
+  assert.equal(pacer({}).waitMs({ tokens: 1_000_000 }, 0), 0);
 });
 
 test("no second sees more requests than the quota has for it", () => {
   const times = departures(
-    new Pacer({ rpm: 12_000 }, 0),
+    pacer({ rpm: 12_000 }),
     Array.from({ length: 2000 }, () => 1),
   );
   for (let start = 0; start < 9000; start += 100) {
@@ -34,7 +35,7 @@ test("no minute sees more tokens than the quota, whatever the calls' sizes", () 
   const sizes = fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 50, maxLength: 300 });
   fc.assert(
     fc.property(sizes, fc.integer({ min: 10_000, max: 200_000 }), (tokens, tpm) => {
-      const times = departures(new Pacer({ tpm }, 0), tokens);
+      const times = departures(pacer({ tpm }), tokens);
       for (const start of times) {
         const inWindow = tokens.filter(
           (_, index) => (times[index] ?? 0) >= start && (times[index] ?? 0) < start + 60_000,
@@ -49,8 +50,8 @@ test("no minute sees more tokens than the quota, whatever the calls' sizes", () 
 });
 
 test("a call larger than a second's tokens goes all the same, and the next ones wait for it", () => {
-  const pacer = new Pacer({ tpm: 6000 }, 0);
-  assert.equal(pacer.waitMs(3000, 0), 0);
-  pacer.take(3000, 0);
-  assert.ok(pacer.waitMs(1, 0) > 28_000);
+  const limiter = pacer({ tpm: 6000 });
+  assert.equal(limiter.waitMs({ tokens: 3000 }, 0), 0);
+  limiter.started({ tokens: 3000 }, 0);
+  assert.ok(limiter.waitMs({ tokens: 1 }, 0) > 28_000);
 });

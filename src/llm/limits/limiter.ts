@@ -1,0 +1,43 @@
+import type { RateLimit } from "../../contracts/provider.ts";
+import type { ProviderErrorKind } from "../provider-error.ts";
+
+/** A call that wants to go. It is the same object from `waitMs` to `ended`. */
+export interface CallSize {
+  /** About as many as the prompt has, and the most that the answer may have. */
+  readonly tokens: number;
+}
+
+/** How a call ended, as far as it tells something of the service. */
+export type CallOutcome =
+  | { readonly type: "answer"; readonly rateLimit?: RateLimit | undefined }
+  /** The service could not answer, and may later. */
+  | { readonly type: "failure"; readonly kind: ProviderErrorKind; readonly retryAfterMs?: number | undefined }
+  /** The failure is the row's or the run's own: it says nothing of how the service is. */
+  | { readonly type: "other" };
+
+/** A limiter's answer to the end of a call. */
+export type LimitEvent =
+  /** No call goes for so long. */
+  | { readonly type: "pause"; readonly reason: "rate_limit" | "outage"; readonly durationMs: number }
+  /** So many calls may be in flight from now on; Infinity where the limiter sets no bound any more. */
+  | { readonly type: "limit"; readonly limit: number }
+  /** The failure uses up none of the call's retries; the call goes again when this time has passed, and all limiters agree. */
+  | { readonly type: "again"; readonly afterMs: number }
+  /** No call has succeeded for this long: the run is to end. */
+  | { readonly type: "stalled"; readonly durationMs: number };
+
+/**
+ * One rule on when calls to one provider may go, for all rows together. It has no clock, timer or chance of its own, so
+ * that it can be run in any time.
+ */
+export interface Limiter {
+  /** How long the call has to wait, in milliseconds: 0 if it may go, Infinity if that depends on a call in flight. */
+  readonly waitMs: (call: CallSize, nowMs: number) => number;
+  /** The call goes. */
+  readonly started: (call: CallSize, nowMs: number) => void;
+  /** The call has ended. */
+  readonly ended: (outcome: CallOutcome, call: CallSize, nowMs: number) => readonly LimitEvent[];
+}
+
+/** The answer of a limiter that has nothing to say. */
+export const noEvents: readonly LimitEvent[] = [];

@@ -1,0 +1,60 @@
+import { type CallOutcome, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
+import type { ResolvedAdmissionOptions } from "./options.ts";
+
+type OutageOptions = Pick<ResolvedAdmissionOptions, "outageFailures" | "probeDelayMs" | "stallTimeoutMs">;
+
+/**
+ * Lets single calls go as probes while the service is down, further and further apart: failures then use up no retry.
+ * Where no call succeeds for the stall timeout, the run is to end.
+ */
+export function outage({ outageFailures, probeDelayMs: [shortest, longest], stallTimeoutMs }: OutageOptions): Limiter {
+  let inFlight = 0;
+  let failuresInARow = 0;
+  let probeDelayMs = 0; // above 0 while the service is down
+  let pausedUntilMs = 0;
+  let stallingSinceMs: number | undefined;
+
+  const recovered = (): readonly LimitEvent[] => {
+    const wasDown = probeDelayMs > 0;
+    failuresInARow = 0;
+    probeDelayMs = 0;
+    stallingSinceMs = undefined;
+    return wasDown ? [{ type: "limit", limit: Infinity }] : noEvents;
+  };
+
+  /** Whether the next probe is to go later. A rate limit is no failure of the service. */
+  const isWorse = ({ kind, retryAfterMs = 0 }: CallOutcome & { type: "failure" }, nowMs: number): boolean => {
+    if (kind === "rate-limit") return false;
+    failuresInARow += 1;
+    if (failuresInARow < outageFailures) return false;
+    if (probeDelayMs === 0) return true;
+    // Others were in flight before the service went down; and where the service says how long to wait, that holds.
+    return pausedUntilMs <= nowMs && retryAfterMs <= 0;
+  };
+
+  const failed = (outcome: CallOutcome & { type: "failure" }, nowMs: number): readonly LimitEvent[] => {
+    stallingSinceMs ??= nowMs;
+    if (nowMs - stallingSinceMs > stallTimeoutMs) return [{ type: "stalled", durationMs: stallTimeoutMs }];
+    const events: LimitEvent[] = [];
+    if (isWorse(outcome, nowMs)) {
+      if (probeDelayMs === 0) events.push({ type: "limit", limit: 1 });
+      probeDelayMs = Math.min(longest, Math.max(shortest, 2 * probeDelayMs));
+      pausedUntilMs = Math.max(pausedUntilMs, nowMs + probeDelayMs);
+      events.push({ type: "pause", reason: "outage", durationMs: probeDelayMs });
+    }
+    if (probeDelayMs > 0) events.push({ type: "again", afterMs: 0 });
+    return events;
+  };
+
+  return {
+    waitMs: (_, nowMs) => (probeDelayMs > 0 && inFlight > 0 ? Infinity : Math.max(0, pausedUntilMs - nowMs)),
+    started: () => {
+      inFlight += 1;
+    },
+    ended: (outcome, _, nowMs) => {
+      inFlight -= 1;
+      if (outcome.type === "answer") return recovered();
+      return outcome.type === "failure" ? failed(outcome, nowMs) : noEvents;
+    },
+  };
+}
