@@ -57,6 +57,12 @@ export interface Quota {
   readonly tpm?: number | undefined;
 }
 
+/** The row and the step that a call is made for; blank where a provider is asked outside of a run. */
+export interface CallSubject {
+  readonly step: string;
+  readonly pk: string;
+}
+
 /** Who answers. */
 export interface LLMProvider {
   readonly name: string;
@@ -67,6 +73,9 @@ export interface LLMProvider {
   readonly requirements?: Requirements | undefined;
   /** Every resolved setting that can change an answer, as text; no secret. */
   readonly fingerprint: () => string;
-  /** One attempt, no retry. Throws {@link ProviderError}; ends within moments when the signal aborts. */
-  readonly complete: (request: LLMRequest, signal: AbortSignal) => Promise<LLMResponse>;
+  /**
+   * One attempt, no retry. Throws {@link ProviderError}; ends within moments when the signal aborts. The answer must not
+   * depend on the subject, which is there for layers that time or count calls.
+   */
+  readonly complete: (request: LLMRequest, signal: AbortSignal, subject?: CallSubject) => Promise<LLMResponse>;
 }

@@ -6,9 +6,9 @@ import type { AnySource } from "../contracts/source.ts";
 import { type EngineOptions, runEngine } from "../engine/engine.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { checkOptions } from "../errors/options.ts";
-import { AnswerCache } from "../llm/call/answer-cache.ts";
 import { Budget } from "../llm/call/budget.ts";
 import { LLMClient } from "../llm/call/client.ts";
+import type { StoredAnswers } from "../llm/call/journaled.ts";
 import { currencyOf } from "./currency.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import { RunMonitor } from "./monitor.ts";
@@ -130,7 +130,7 @@ function conversationsOf(
     admission: settings.admission,
     budget: new Budget(settings),
     payloadLog,
-    cache: journal && new AnswerCache({ journal, runId, reuseEarlier: settings.cache }),
+    journal: journal && { answers: answersOf(journal), runId, reuseEarlier: settings.cache },
     emit: monitor.emit,
   });
   return ({ step, provider }, pk, signal) => client.conversation({ step: step.name, pk, provider, signal });
@@ -153,6 +153,15 @@ function startOf(run: Run, source: AnySource): RunEvent {
     journalPath: stores.journalPath,
     payloadLogPath: stores.payloadLog?.path ?? null,
     deadLetterPath: stores.deadLetterPath,
+  };
+}
+
+/** What the layers of a call use of a journal. */
+function answersOf(journal: Journal): StoredAnswers {
+  return {
+    find: async (fingerprint) => await journal.answer(fingerprint),
+    save: async (fingerprint, answer) => await journal.keepAnswer(fingerprint, answer),
+    forget: async (fingerprints) => await journal.forgetAnswers(fingerprints),
   };
 }
 

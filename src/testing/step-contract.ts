@@ -27,7 +27,7 @@ export function stepContract<In, Key extends string, Out>(
       admission: resolveAdmission(),
       budget: new Budget({ maxCalls: Infinity, maxCost: Infinity }),
       payloadLog: undefined,
-      cache: undefined,
+      journal: undefined,
       emit: () => {},
     });
     return { signal, llm: client.conversation({ step: step.name, pk: "1", provider: llmProvider, signal }) };

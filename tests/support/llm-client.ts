@@ -10,7 +10,7 @@ export function clientWith(options: Partial<LLMClientOptions> = {}): LLMClient {
     admission: resolveAdmission({ retryDelayMs: [0, 0] }),
     budget: new Budget({ maxCalls: Infinity, maxCost: Infinity }),
     payloadLog: undefined,
-    cache: undefined,
+    journal: undefined,
     emit: () => {},
     ...options,
   });

@@ -1,9 +1,11 @@
+import type { LLMResponse } from "../../contracts/provider.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { messageOf } from "../../errors/thrown.ts";
 import { ProviderError } from "../provider-error.ts";
+import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
 
-/** So many rows with a request that the service refuses, and none that it accepts: the request is wrong, not the row. */
-const refusedRowsToStop = 3;
+/** So many rows with a request that the service rejects, and none that it accepts: the request is wrong, not the row. */
+const rejectedRowsToStop = 3;
 
 /**
  * Lets a step's calls go one at a time until one has succeeded: what is wrong with a key, a deployment or a schema is
@@ -14,37 +16,40 @@ export class Canary {
   #busy = false;
   #stopped: LLMEtlError | undefined;
   readonly #waiting: (() => void)[] = [];
-  readonly #refusedRows = new Set<string>();
+  readonly #rejectedRows = new Set<string>();
 
-  /** @throws what the call throws; an error that ends the run where rows keep being refused and none was accepted */
-  async run<Result>(pk: string, call: () => Promise<Result>): Promise<Result> {
+  /** Throws an error that ends the run where rows keep being rejected and none was accepted. */
+  readonly layer: RowLayer = (next) => async (call) => {
     while (this.#busy && !this.#proven) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });
     }
     if (this.#stopped !== undefined) throw this.#stopped;
-    if (this.#proven) return await call();
-    this.#busy = true;
-    try {
-      const result = await call();
-      this.#proven = true;
-      return result;
-    } catch (error) {
-      const refused = this.#refused(pk, error);
-      if (refused instanceof LLMEtlError && refused.scope === "run") this.#stopped ??= refused; // before anybody is woken
-      throw refused;
-    } finally {
-      this.#busy = false;
-      this.#wake();
-    }
-  }
+    return await (this.#proven ? next(call) : this.#goAhead(next, call));
+  };
 
-  /** Nothing goes any more: all who wait are refused, and whoever comes. */
+  /** Nothing goes any more: all who wait are turned away, and whoever comes. */
   stop(reason: LLMEtlError): void {
     this.#stopped ??= reason;
     this.#busy = false;
     this.#wake();
+  }
+
+  async #goAhead(next: RowAsk, call: RowCall): Promise<LLMResponse> {
+    this.#busy = true;
+    try {
+      const answer = await next(call);
+      this.#proven = true;
+      return answer;
+    } catch (thrown) {
+      const error = this.#judged(call.pk, thrown);
+      if (error instanceof LLMEtlError && error.scope === "run") this.#stopped ??= error; // before anybody is woken
+      throw error;
+    } finally {
+      this.#busy = false;
+      this.#wake();
+    }
   }
 
   #wake(): void {
@@ -52,11 +57,11 @@ export class Canary {
     for (const resume of this.#waiting.splice(0, all ? Infinity : 1)) resume();
   }
 
-  #refused(pk: string, error: unknown): unknown {
+  #judged(pk: string, error: unknown): unknown {
     if (!(error instanceof ProviderError) || error.kind !== "request") return error;
-    this.#refusedRows.add(pk);
-    if (this.#refusedRows.size < refusedRowsToStop) return error;
-    const problem = `${refusedRowsToStop} rows were refused and none was accepted, so it is not the rows: ${messageOf(error)}`;
+    this.#rejectedRows.add(pk);
+    if (this.#rejectedRows.size < rejectedRowsToStop) return error;
+    const problem = `${rejectedRowsToStop} rows were refused and none was accepted, so it is not the rows: ${messageOf(error)}`;
     return new ProviderError("run", "BAD_REQUEST", problem, { ...error, cause: error });
   }
 }

@@ -3,22 +3,8 @@ import { PayloadLogError } from "../../errors/journal.ts";
 import { nameOf } from "../../errors/thrown.ts";
 import { LinesFile } from "../../files/lines-file.ts";
 import { ProviderError } from "../provider-error.ts";
-import type { LLMProvider, LLMRequest, LLMResponse } from "../../contracts/provider.ts";
-
-/** One attempt, as it is logged. */
-export interface Payload {
-  readonly step: string;
-  readonly pk: string;
-  readonly provider: LLMProvider;
-  readonly request: LLMRequest;
-  readonly response: LLMResponse | null;
-  readonly error: LLMEtlError | null;
-  readonly retryCount: number;
-  readonly startedAt: Date;
-  readonly latencyMs: number;
-  /** In the currency of the provider's prices; null where it has none. */
-  readonly cost: number | null;
-}
+import type { LLMRequest, LLMResponse } from "../../contracts/provider.ts";
+import type { Attempt } from "./row-call.ts";
 
 export interface PayloadLogOptions {
   readonly path: string;
@@ -51,8 +37,8 @@ export class PayloadLog {
   }
 
   /** @throws {PayloadLogError} if the line can't be written, or `redact` throws */
-  async add(payload: Payload): Promise<void> {
-    const line = JSON.stringify(this.#entry(payload));
+  async add(attempt: Attempt): Promise<void> {
+    const line = JSON.stringify(this.#entry(attempt));
     try {
       await this.#file.append(line);
     } catch (error) {
@@ -64,8 +50,19 @@ export class PayloadLog {
     await this.#file.close();
   }
 
-  #entry({ step, pk, provider, request, response, error, retryCount, startedAt, latencyMs, cost }: Payload): object {
-    const usage = response?.usage ?? (error instanceof ProviderError ? error.usage : undefined);
+  #entry({
+    step,
+    pk,
+    provider,
+    request,
+    response,
+    error,
+    retryCount,
+    startedAt,
+    latencyMs,
+    usage,
+    cost,
+  }: Attempt): object {
     return {
       timestamp: startedAt.toISOString(),
       run_id: this.#options.runId,
@@ -76,9 +73,9 @@ export class PayloadLog {
       retry_count: retryCount,
       latency_ms: Math.round(latencyMs),
       usage: {
-        input_tokens: usage?.inputTokens ?? 0,
-        cached_tokens: usage?.cachedTokens ?? 0,
-        output_tokens: usage?.outputTokens ?? 0,
+        input_tokens: usage.inputTokens,
+        cached_tokens: usage.cachedTokens,
+        output_tokens: usage.outputTokens,
       },
       ...(cost === null ? {} : { cost: { amount: cost, currency: provider.prices?.currency } }),
       error: error === null ? null : { code: error.code, message: this.#messageOf(error), ...this.#facts(error) },

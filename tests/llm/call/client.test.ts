@@ -3,7 +3,6 @@ import { test } from "node:test";
 import type { RunEvent } from "../../../src/contracts/events.ts";
 import { LLMEtlError, RunError } from "../../../src/errors/llm-etl-error.ts";
 import type { Conversation, Prompt } from "../../../src/contracts/conversation.ts";
-import type { PayloadLog } from "../../../src/llm/call/payload-log.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import type { LLMProvider, LLMRequest, LLMResponse } from "../../../src/contracts/provider.ts";
 import type { Prices } from "../../../src/contracts/prices.ts";
@@ -223,7 +222,7 @@ test("after an error that ends the run, no call of any step goes", async () => {
 
 test("an attempt that can't be logged ends the run, also when the call failed", async () => {
   const failure = new RunError("PAYLOAD_LOG_FAILED", "disk full");
-  const payloadLog = { add: async () => await Promise.reject(failure) } as unknown as PayloadLog; // all that is called of it
+  const payloadLog = { add: async () => await Promise.reject(failure) };
   for (const complete of [async () => answer("stop"), async () => await Promise.reject(new Error("down"))]) {
     const provider: LLMProvider = { name: "p", fingerprint: () => "", complete };
     const client = clientWith({ payloadLog });

@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from "node:path";
 import { test } from "node:test";
 import { PayloadLogError } from "../../../src/errors/journal.ts";
-import { RowError } from "../../../src/errors/llm-etl-error.ts";
-import { type Payload, PayloadLog, type PayloadLogOptions } from "../../../src/llm/call/payload-log.ts";
+import { type LLMEtlError, RowError } from "../../../src/errors/llm-etl-error.ts";
+import { PayloadLog, type PayloadLogOptions } from "../../../src/llm/call/payload-log.ts";
+import { usageOf } from "../../../src/llm/call/recorded.ts";
+import type { Attempt } from "../../../src/llm/call/row-call.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import type { LLMProvider } from "../../../src/contracts/provider.ts";
 import { readLines } from "../../support/run-rows.ts";
@@ -19,7 +21,7 @@ const provider: LLMProvider = {
   complete: async () => await Promise.reject(new Error("is not called")),
 };
 
-const payload: Payload = {
+const payload: Attempt = {
   step: "visit_classifier",
   pk: "enc_12345",
   provider,
@@ -43,12 +45,15 @@ const payload: Payload = {
   retryCount: 0,
   startedAt: new Date("2025-02-02T10:30:00Z"),
   latencyMs: 450.4,
+  usage: { inputTokens: 812, cachedTokens: 640, outputTokens: 61, reasoningTokens: 7 },
   cost: null,
 };
 
+const failed = (error: LLMEtlError): Attempt => ({ ...payload, response: null, error, usage: usageOf(error) });
+
 /** Logs payloads to a new file (or the given one) and gives what the file then holds. */
 async function log(
-  payloads: readonly Payload[],
+  payloads: readonly Attempt[],
   options: Partial<PayloadLogOptions> = {},
 ): Promise<{ path: string; text: string }> {
   files += 1;
@@ -117,9 +122,7 @@ test("an answer that is not JSON is logged as the text that it is", async () => 
 
 test("a call without an answer has the error, with status and request id, and the provider's name for the model", async () => {
   const facts = { status: 400, requestId: "req-1", detail: "400: it said Jane Doe" };
-  const { path } = await log([
-    { ...payload, response: null, error: new ProviderError("row", "BAD_REQUEST", "400", facts) },
-  ]);
+  const { path } = await log([failed(new ProviderError("row", "BAD_REQUEST", "400", facts))]);
   const [line] = readLines(path);
   assert.deepEqual(line?.["error"], {
     ...{ code: "BAD_REQUEST", message: "400: it said Jane Doe", status: 400, request_id: "req-1" },
@@ -132,8 +135,8 @@ test("a call without an answer has the error, with status and request id, and th
 test("what a failed call cost is logged where the service said so, and an error of another kind has no status", async () => {
   const usage = { inputTokens: 3, cachedTokens: 1, outputTokens: 2, reasoningTokens: 0 };
   const { path } = await log([
-    { ...payload, response: null, error: new ProviderError("row", "OUT", "out", { usage }) },
-    { ...payload, response: null, error: new RowError("OWN", "own") },
+    failed(new ProviderError("row", "OUT", "out", { usage })),
+    failed(new RowError("OWN", "own")),
   ]);
   const [first, second] = readLines(path);
   assert.deepEqual(first?.["usage"], { input_tokens: 3, cached_tokens: 1, output_tokens: 2 });
@@ -151,7 +154,7 @@ test("metadata holds no content: no message, no answer, no words of the service"
 test("redact is applied to every message, every answer and what the service said", async () => {
   const redact = (text: string): string => text.replaceAll("Jane Doe", "***");
   const error = new ProviderError("row", "BAD_REQUEST", "400", { detail: "400: it said Jane Doe" });
-  const { text } = await log([payload, { ...payload, response: null, error }], { redact });
+  const { text } = await log([payload, failed(error)], { redact });
   assert.ok(!text.includes("Jane"));
   assert.match(text, /"content":"\*\*\* fell\."/);
   assert.match(text, /"reasoning":"\*\*\* fell"/);

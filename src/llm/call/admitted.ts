@@ -1,0 +1,23 @@
+import type { LLMResponse } from "../../contracts/provider.ts";
+import type { Admission } from "../limits/admission.ts";
+import { estimatedInputTokens } from "./provider-call.ts";
+import { Again } from "./retried.ts";
+import type { RowLayer } from "./row-call.ts";
+
+/** Lets an attempt wait until it may go, and says what becomes of it when it has failed. */
+export function admitted(admission: Admission): RowLayer {
+  return (next) => async (call) => {
+    const { messages, maxOutputTokens } = call.request;
+    const pass = await admission.enter({ tokens: estimatedInputTokens(messages) + maxOutputTokens }, call.signal);
+    let answer: LLMResponse;
+    try {
+      answer = await next(call);
+    } catch (error) {
+      const verdict = pass.end({ error });
+      if (verdict.type === "again") throw new Again(verdict);
+      throw verdict.type === "fail" ? verdict.error : error;
+    }
+    pass.end({ answer });
+    return answer;
+  };
+}

@@ -1,0 +1,50 @@
+import type { Prompt, RowConversation } from "../../contracts/conversation.ts";
+import type { LLMProvider, LLMResponse } from "../../contracts/provider.ts";
+import type { Lineage } from "../../contracts/state.ts";
+import { unusable } from "./provider-call.ts";
+import type { RowAsk, RowCalls } from "./row-call.ts";
+
+export interface ConversationOptions {
+  readonly pipeline: string;
+  readonly step: string;
+  readonly pk: string;
+  readonly provider: LLMProvider;
+  readonly signal: AbortSignal;
+  /** The way of its calls. */
+  readonly ask: RowAsk;
+  /** Lets the journal forget answers; left out where there is none. */
+  readonly forget?: ((fingerprints: readonly string[]) => Promise<void>) | undefined;
+}
+
+/** One step asking about one row: makes a call of each prompt, and holds what its calls leave. */
+export class CallConversation implements RowConversation {
+  readonly #options: ConversationOptions;
+  readonly #row: RowCalls = { callCount: 0, ended: [], lineage: null, fingerprints: [] };
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+  }
+
+  get retryCount(): number {
+    return Math.max(0, this.#row.callCount - 1);
+  }
+
+  get lineage(): Lineage | null {
+    return this.#row.lineage;
+  }
+
+  async ask(prompt: Prompt, issueCount: number): Promise<LLMResponse> {
+    const { promptHash, limitedSchema, ...rest } = prompt;
+    const { pipeline, step, pk, provider, signal, ask } = this.#options;
+    const request = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
+    const call = { step, pk, provider, signal, request, promptHash, limitedSchema, issueCount };
+    const answer = await ask({ ...call, answered: undefined, row: this.#row });
+    if (answer.finishReason === "stop") return answer;
+    throw unusable(step, answer, request.maxOutputTokens);
+  }
+
+  async forget(): Promise<void> {
+    const { fingerprints } = this.#row;
+    if (fingerprints.length > 0) await this.#options.forget?.(fingerprints);
+  }
+}

@@ -1,0 +1,97 @@
+import type { EventHandler } from "../../contracts/events.ts";
+import type { StoredAnswer } from "../../contracts/journal.ts";
+import type { LLMResponse } from "../../contracts/provider.ts";
+import { costOf } from "../pricing.ts";
+import { ProviderError } from "../provider-error.ts";
+import { Fingerprints } from "./fingerprint.ts";
+import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
+
+/** The journal's answers, by the fingerprints of their requests. */
+export interface StoredAnswers {
+  readonly find: (fingerprint: string) => Promise<StoredAnswer | undefined>;
+  readonly save: (fingerprint: string, answer: StoredAnswer) => Promise<void>;
+  readonly forget: (fingerprints: readonly string[]) => Promise<void>;
+}
+
+export interface JournaledOptions {
+  readonly answers: StoredAnswers;
+  readonly runId: string;
+  /** Whether answers of earlier runs are reused, too. */
+  readonly reuseEarlier: boolean;
+}
+
+/**
+ * Sees to it that no answer is paid for twice: looks in the journal before the model is asked, asks once for equal requests
+ * in flight, and saves each answer before anybody has it. A failure that would come again is shared with the rows that
+ * wait for it; after any other, each of them asks for itself.
+ */
+export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, emit: EventHandler): RowLayer {
+  const inFlight = new Map<string, Promise<LLMResponse>>();
+  const fingerprints = new Fingerprints();
+
+  const reuse = (call: RowCall, answer: LLMResponse): LLMResponse => {
+    countReuse(call, answer, emit);
+    return answer;
+  };
+
+  const askAndSave = async (fingerprint: string, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
+    const answer = await next(call);
+    const { text, finishReason, model, usage } = answer;
+    if (finishReason === "stop" || finishReason === "length") {
+      await answers.save(fingerprint, { text, finishReason, model, usage, runId });
+    }
+    return answer;
+  };
+
+  const findOrAsk = async (fingerprint: string, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
+    const known = await answers.find(fingerprint);
+    if (known !== undefined && (reuseEarlier || known.runId === runId)) return reuse(call, known);
+    return await askAndSave(fingerprint, call, next);
+  };
+
+  const lead = async (fingerprint: string, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
+    const answer = findOrAsk(fingerprint, call, next);
+    inFlight.set(fingerprint, answer);
+    try {
+      return await answer;
+    } finally {
+      inFlight.delete(fingerprint);
+    }
+  };
+
+  return (next) => async (call) => {
+    const fingerprint = fingerprints.of(call.provider, call.request);
+    call.row.fingerprints.push(fingerprint);
+    const asked = inFlight.get(fingerprint);
+    if (asked === undefined) return await lead(fingerprint, call, next);
+    let answer: LLMResponse;
+    try {
+      answer = await asked;
+    } catch (error) {
+      if (isPermanent(error)) throw copyOf(error);
+      return await askAndSave(fingerprint, call, next);
+    }
+    return reuse(call, answer);
+  };
+}
+
+/** Counts an answer that was had without a call: its figures are those of the call that paid for it. */
+function countReuse({ step, pk, provider, promptHash, row }: RowCall, answer: LLMResponse, emit: EventHandler): void {
+  const { model, usage } = answer;
+  const { reasoningTokens: _, ...tokens } = usage;
+  row.callCount += 1;
+  row.ended.push({ model, promptHash, usage });
+  emit({ type: "answer-reuse", step, pk, model, ...tokens, cost: costOf(usage, provider.prices) });
+}
+
+/** Whether the same request would fail again. */
+function isPermanent(error: unknown): error is ProviderError {
+  return error instanceof ProviderError && error.class === "row";
+}
+
+/** Each row has an error of its own: the answers before it are kept on it. */
+function copyOf(error: ProviderError): ProviderError {
+  const { kind, status, requestId, retryAfterMs, detail, cause } = error;
+  const facts = { kind, status, requestId, retryAfterMs, detail, cause };
+  return new ProviderError(error.class, error.code, error.message, facts);
+}

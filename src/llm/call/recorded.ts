@@ -1,0 +1,80 @@
+import type { EventHandler } from "../../contracts/events.ts";
+import type { LLMResponse, TokenUsage } from "../../contracts/provider.ts";
+import type { Time } from "../../contracts/time.ts";
+import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import { costOf } from "../pricing.ts";
+import { ProviderError } from "../provider-error.ts";
+import { asProviderError } from "./provider-call.ts";
+import type { Attempt, RowCall, RowLayer } from "./row-call.ts";
+
+/** Shows an attempt to the payload log and the run's events; rejects where it can't be logged. */
+export type Report = (attempt: Attempt) => Promise<void>;
+
+export interface RecordedOptions {
+  readonly report: Report;
+  readonly emit: EventHandler;
+  readonly time: Pick<Time, "now">;
+}
+
+/**
+ * Notes each attempt. One that failed is reported at once; one with an answer only in memory, for the answer has to be safe
+ * before anything else can fail: {@link reported} reports it.
+ */
+export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
+  return (next) => async (call) => {
+    const { step, pk, row } = call;
+    const retryCount = row.callCount;
+    row.callCount += 1;
+    if (call.issueCount > 0) emit({ type: "re-ask", step, pk, issueCount: call.issueCount });
+    call.issueCount = 0; // another attempt is no other re-ask
+    emit({ type: "call-start", step, pk });
+    const startedAt = new Date();
+    const startedMs = time.now();
+    let response: LLMResponse | null = null;
+    let error: LLMEtlError | null = null;
+    try {
+      response = await next(call);
+    } catch (thrown) {
+      error = call.signal.aborted ? aborted(thrown) : asProviderError(call.provider, thrown);
+    }
+    const attempt = attemptOf(call, { response, error, retryCount, startedAt, latencyMs: time.now() - startedMs });
+    row.ended.push({ model: response?.model, promptHash: call.promptHash, usage: attempt.usage });
+    if (response === null) {
+      await report(attempt);
+      throw error;
+    }
+    call.answered = attempt;
+    return response;
+  };
+}
+
+/** Reports the attempt that brought the answer. It is outside of the journal's layer: the answer is saved by now. */
+export function reported(report: Report): RowLayer {
+  return (next) => async (call) => {
+    try {
+      return await next(call);
+    } finally {
+      const { answered } = call;
+      call.answered = undefined;
+      if (answered !== undefined) await report(answered);
+    }
+  };
+}
+
+type Facts = Pick<Attempt, "response" | "error" | "retryCount" | "startedAt" | "latencyMs">;
+
+function attemptOf({ step, pk, provider, request }: RowCall, facts: Facts): Attempt {
+  const usage = facts.response?.usage ?? usageOf(facts.error);
+  return { step, pk, provider, request, ...facts, usage, cost: costOf(usage, provider.prices) };
+}
+
+const noUsage: TokenUsage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 };
+
+/** The tokens of an attempt that failed, where the service said so. */
+export function usageOf(error: unknown): TokenUsage {
+  return (error instanceof ProviderError ? error.usage : undefined) ?? noUsage;
+}
+
+function aborted(thrown: unknown): ProviderError {
+  return new ProviderError("transient", "ABORTED", "the run stopped before the answer came", { cause: thrown });
+}

@@ -1,0 +1,52 @@
+import type { Ask, Call, Layer } from "../../contracts/call.ts";
+import type { LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
+import type { Lineage } from "../../contracts/state.ts";
+import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import type { JSONSchema } from "../../json/json-schema.ts";
+
+/** A call on its way through the layers of a run: what they leave for each other. */
+export interface RowCall extends Call {
+  readonly promptHash: string;
+  /** Sent instead of the request's own schema, which is the one in the fingerprint. */
+  readonly limitedSchema: JSONSchema | undefined;
+  /** Issues of the answer that this is a re-ask about: 0 for a first one, and once the re-ask was counted. */
+  issueCount: number;
+  /** The attempt that brought the answer, until it is reported. */
+  answered: Attempt | undefined;
+  readonly row: RowCalls;
+}
+
+/** The calls of one step about one row. */
+export interface RowCalls {
+  /** Attempts that began, and answers that were had without one. */
+  callCount: number;
+  /** The same, once they have ended, with what they were and cost. */
+  readonly ended: EndedCall[];
+  lineage: Lineage | null;
+  /** Of all requests so far. */
+  readonly fingerprints: string[];
+}
+
+export interface EndedCall {
+  /** Undefined where no answer came. */
+  readonly model: string | undefined;
+  readonly promptHash: string;
+  readonly usage: TokenUsage;
+}
+
+/** One attempt that was made. One of response and error is null. */
+export interface Attempt extends Pick<Call, "step" | "pk" | "provider"> {
+  readonly request: LLMRequest;
+  readonly response: LLMResponse | null;
+  readonly error: LLMEtlError | null;
+  /** How many calls of this step for this row came before. */
+  readonly retryCount: number;
+  readonly startedAt: Date;
+  readonly latencyMs: number;
+  readonly usage: TokenUsage;
+  /** In the currency of the provider's prices; null where it has none. */
+  readonly cost: number | null;
+}
+
+export type RowAsk = Ask<RowCall>;
+export type RowLayer = Layer<RowCall>;
