@@ -6,7 +6,7 @@ import type { Prompt } from "../contracts/conversation.ts";
 import { consequenceOf, Ping } from "./ping.ts";
 import { estimatedInputTokens } from "../llm/call/provider-call.ts";
 import type { ChatMessage } from "../contracts/provider.ts";
-import { Rehearsal } from "./dry-run.ts";
+import { DryRun } from "./dry-run.ts";
 import type { FieldLimit, StepContext } from "../contracts/step.ts";
 import type { Findings, PingFacts, StepPrompt } from "./report.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
@@ -32,6 +32,7 @@ export interface StepsCheckOptions {
  */
 export async function checkSteps(findings: Findings, options: StepsCheckOptions): Promise<readonly StepPrompt[]> {
   const prompts: StepPrompt[] = [];
+  const { pipeline, signal } = options;
   let { state } = options;
   let lack = "there is no first row to show it for";
   for (const { step, provider } of options.steps) {
@@ -40,9 +41,9 @@ export async function checkSteps(findings: Findings, options: StepsCheckOptions)
       findings.add("steps", subjectOf(step), "not checked", lack);
       continue;
     }
-    const rehearsal = new Rehearsal();
-    const result = await tryStep(step, state, rehearsal, options);
-    const { prompt } = rehearsal;
+    const dryRun = new DryRun({ pipeline, step: step.name, pk: state.pk, provider, signal });
+    const result = await tryStep(step, state, dryRun, options);
+    const { prompt } = dryRun;
     const isMadeUp = prompts.length > 0;
     if (prompt !== undefined) prompts.push(await check(findings, { step, provider, prompt, state }, options));
     if ("error" in result) {
@@ -157,7 +158,7 @@ async function ping(
 ): Promise<PingFacts | undefined> {
   const { pipeline, signal } = options;
   const subject = `step ${step.name}`;
-  const call = new Ping({ pipeline, step: step.name, provider, signal });
+  const call = new Ping({ pipeline, step: step.name, pk: state.pk, provider, signal });
   const result = await tryStep(step, state, call, options);
   const { facts } = call;
   const isValid = !("error" in result);

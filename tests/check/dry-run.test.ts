@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Prompt } from "../../src/contracts/conversation.ts";
 import type { JSONSchema } from "../../src/json/json-schema.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
-import { Rehearsal } from "../../src/check/dry-run.ts";
+import { DryRun } from "../../src/check/dry-run.ts";
 
 const schema: JSONSchema = {
   type: "object",
@@ -18,14 +18,17 @@ const prompt: Prompt = {
   promptHash: "abc",
 };
 
+const dryRun = (): DryRun =>
+  new DryRun({ pipeline: "p", step: "s", pk: "1", provider: new MockProvider(), signal: new AbortController().signal });
+
 test("it answers as the mock provider does, and keeps the first prompt", async () => {
-  const rehearsal = new Rehearsal();
-  assert.equal(rehearsal.prompt, undefined);
-  const { text, finishReason } = await rehearsal.ask(prompt);
-  await rehearsal.ask({ ...prompt, maxOutputTokens: 7 });
+  const llm = dryRun();
+  assert.equal(llm.prompt, undefined);
+  const { text, finishReason } = await llm.ask(prompt, 0);
+  await llm.ask({ ...prompt, maxOutputTokens: 7 }, 0);
   const mocked = await new MockProvider().complete({ ...prompt, cacheKey: "" }, new AbortController().signal);
   assert.deepEqual([text, finishReason], [mocked.text, "stop"]);
-  assert.equal(rehearsal.prompt, prompt);
+  assert.equal(llm.prompt, prompt);
 });
 
 test("what the target can hold is heeded", async () => {
@@ -33,6 +36,6 @@ test("what the target can hold is heeded", async () => {
     ...schema,
     properties: { note: { type: "string", description: 'Limits: {"maxLength":10}' } },
   };
-  const { text } = await new Rehearsal().ask({ ...prompt, limitedSchema: limited });
+  const { text } = await dryRun().ask({ ...prompt, limitedSchema: limited }, 0);
   assert.ok(String(JSON.parse(text).note).length <= 10, text);
 });

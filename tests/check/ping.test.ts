@@ -27,7 +27,7 @@ function pingWith(answers: readonly MockAnswer[], signal = new AbortController()
       return answers[requests.length - 1] ?? assert.fail("one call too many");
     },
   });
-  return { requests, ping: new Ping({ pipeline: "visits", step: "kind", provider, signal }) };
+  return { requests, ping: new Ping({ pipeline: "visits", step: "kind", pk: "1", provider, signal }) };
 }
 
 test("the prompt is sent once, as a run would send it; a re-ask gets the same answer, another question a made-up one", async () => {
