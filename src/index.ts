@@ -30,6 +30,7 @@ export type { ValueType } from "./table/value-type.ts";
 export type { DeadLetter, FailedRow } from "./contracts/dead-letter.ts";
 export { classifierOutput, LLMOutputBase, SummarizerOutput } from "./validation/base-schemas.ts";
 export type { AdmissionOptions } from "./llm/limits/options.ts";
+export type { Ask, Call, Layer } from "./contracts/call.ts";
 export type { Conversation, Prompt } from "./contracts/conversation.ts";
 export type { Prices } from "./contracts/prices.ts";
 export {
@@ -38,7 +39,9 @@ export {
   type ProviderErrorFacts,
   type ProviderErrorKind,
 } from "./llm/provider-error.ts";
+export { wrapProvider, type WrapOptions } from "./llm/wrap-provider.ts";
 export type {
+  CallSubject,
   ChatMessage,
   LLMProvider,
   LLMRequest,

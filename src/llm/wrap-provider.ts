@@ -1,0 +1,26 @@
+import type { Layer } from "../contracts/call.ts";
+import type { LLMProvider } from "../contracts/provider.ts";
+
+export interface WrapOptions {
+  /**
+   * Names what the layer changes of answers, as text; no secret. It becomes part of the fingerprint, so that answers had
+   * without the layer are not taken for its own. Leave it out for a layer that changes none.
+   */
+  readonly fingerprint?: string | undefined;
+}
+
+/** The provider with a layer around each of its attempts. What the layer throws fails the row, as what a provider throws. */
+export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint }: WrapOptions = {}): LLMProvider {
+  const { name, quota, prices, requirements } = provider;
+  const ask = layer(async ({ request, signal, step, pk }) => await provider.complete(request, signal, { step, pk }));
+  return {
+    name,
+    quota,
+    prices,
+    requirements,
+    fingerprint: () =>
+      fingerprint === undefined ? provider.fingerprint() : JSON.stringify([provider.fingerprint(), fingerprint]),
+    complete: async (request, signal, { step, pk } = { step: "", pk: "" }) =>
+      await ask({ step, pk, provider, request, signal }),
+  };
+}
