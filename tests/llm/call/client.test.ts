@@ -101,8 +101,11 @@ test("an answer that was cut off is asked for once more with twice the tokens, a
   const { conversation, requests } = talk([answer("length", '{"a'), answer("stop", "{}")]);
   assert.equal((await conversation.ask(prompt, 0)).text, "{}");
   assert.deepEqual(
-    requests.map(({ maxOutputTokens }) => maxOutputTokens),
-    [100, 200],
+    requests.map(({ maxOutputTokens, lengthFactor }) => [maxOutputTokens, lengthFactor]),
+    [
+      [100, undefined],
+      [200, 2],
+    ],
   );
   assert.deepEqual(requests[1]?.messages, prompt.messages);
   assert.equal(conversation.retryCount, 1);
@@ -218,6 +221,52 @@ test("after an error that ends the run, no call of any step goes", async () => {
   assert.equal(calls, 1, "the canary alone");
   await assert.rejects(ask("two", "a"), { code: "AUTHENTICATION_FAILED" });
   assert.equal(calls, 1);
+});
+
+test("an error that ends the run stops the calls to every provider, also those that wait", async () => {
+  const { promise, resolve } = Promise.withResolvers<LLMResponse>();
+  const { signal } = new AbortController();
+  let slowCalls = 0;
+  const slow: LLMProvider = {
+    name: "slow",
+    fingerprint: () => "",
+    complete: async () => ((slowCalls += 1), await promise),
+  };
+  const denied: LLMProvider = {
+    name: "denied",
+    fingerprint: () => "",
+    complete: async () => await Promise.reject(new ProviderError("run", "AUTHENTICATION_FAILED", "401")),
+  };
+  const client = clientWith({ concurrency: 1 });
+  const ask = async (provider: LLMProvider, step: string): Promise<LLMResponse> =>
+    await client.conversation({ step, pk: "1", provider, signal }).ask(prompt, 0);
+  const flying = ask(slow, "one");
+  const waiting = [ask(slow, "one"), ask(slow, "two")]; // one behind the canary, one for its place
+  await assert.rejects(ask(denied, "three"), { code: "AUTHENTICATION_FAILED" });
+  for (const asked of waiting) await assert.rejects(asked, { code: "AUTHENTICATION_FAILED" });
+  resolve(answer("stop"));
+  await flying;
+  assert.equal(slowCalls, 1);
+});
+
+test("what a conversation asked can be forgotten, and where it asked nothing there is nothing to forget", async () => {
+  const forgotten: (readonly string[])[] = [];
+  const answers = {
+    find: async () => undefined,
+    save: async () => {},
+    forget: async (fingerprints: readonly string[]) => void forgotten.push(fingerprints),
+  };
+  const provider: LLMProvider = { name: "p", fingerprint: () => "", complete: async () => answer("stop") };
+  const client = clientWith({ journal: { answers, runId: "now", reuseEarlier: true } });
+  const conversation = client.conversation({ step: "s", pk: "1", provider, signal: new AbortController().signal });
+  await conversation.forget();
+  await conversation.ask(prompt, 0);
+  await conversation.ask({ ...prompt, messages: [] }, 1);
+  await conversation.forget();
+  assert.deepEqual(
+    forgotten.map(({ length }) => length),
+    [2],
+  );
 });
 
 test("an attempt that can't be logged ends the run, also when the call failed", async () => {
