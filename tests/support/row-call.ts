@@ -26,7 +26,7 @@ export function rowCall(changes: Partial<RowCall> = {}): RowCall {
     limitedSchema: undefined,
     issueCount: 0,
     answered: undefined,
-    row: { callCount: 0, ended: [], lineage: null, fingerprints: [] },
+    row: { callCount: 0, ended: [], fingerprints: [] },
     ...changes,
   };
 }

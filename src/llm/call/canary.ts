@@ -19,7 +19,17 @@ export class Canary {
   readonly #rejectedRows = new Set<string>();
 
   /** Throws an error that ends the run where rows keep being rejected and none was accepted. */
-  readonly layer: RowLayer = (next) => async (call) => {
+  readonly layer: RowLayer = (next) => (call) =>
+    this.#proven && this.#stopped === undefined ? next(call) : this.#inTurn(next, call);
+
+  /** Nothing goes any more: all who wait are turned away, and whoever comes. */
+  stop(reason: LLMEtlError): void {
+    this.#stopped ??= reason;
+    this.#busy = false;
+    this.#wake();
+  }
+
+  async #inTurn(next: RowAsk, call: RowCall): Promise<LLMResponse> {
     while (this.#busy && !this.#proven) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
@@ -27,13 +37,6 @@ export class Canary {
     }
     if (this.#stopped !== undefined) throw this.#stopped;
     return await (this.#proven ? next(call) : this.#goAhead(next, call));
-  };
-
-  /** Nothing goes any more: all who wait are turned away, and whoever comes. */
-  stop(reason: LLMEtlError): void {
-    this.#stopped ??= reason;
-    this.#busy = false;
-    this.#wake();
   }
 
   async #goAhead(next: RowAsk, call: RowCall): Promise<LLMResponse> {

@@ -1,8 +1,8 @@
 import type { RowConversation } from "../../contracts/conversation.ts";
 import type { EventHandler } from "../../contracts/events.ts";
-import type { LLMProvider, LLMResponse } from "../../contracts/provider.ts";
+import type { LLMProvider } from "../../contracts/provider.ts";
 import type { Time } from "../../contracts/time.ts";
-import { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { Admission } from "../limits/admission.ts";
 import { defaultLimits } from "../limits/default-limits.ts";
 import type { ResolvedAdmissionOptions } from "../limits/options.ts";
@@ -14,13 +14,12 @@ import { Canary } from "./canary.ts";
 import { compose } from "./compose.ts";
 import { CallConversation } from "./conversation.ts";
 import { journaled, type JournaledOptions } from "./journaled.ts";
-import { lineage } from "./lineage.ts";
 import { longerOnce } from "./longer-once.ts";
 import type { PayloadLog } from "./payload-log.ts";
 import { recorded, reported } from "./recorded.ts";
 import { reportTo } from "./report.ts";
 import { retried } from "./retried.ts";
-import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
+import type { RowAsk, RowLayer } from "./row-call.ts";
 import { send } from "./send.ts";
 
 export interface LLMClientOptions {
@@ -68,8 +67,10 @@ export class LLMClient {
   conversation(options: RowOptions): RowConversation {
     const { pipeline, journal } = this.#options;
     const ofProvider = getOrMake(this.#asks, options.provider, () => new Map<string, RowAsk>());
-    const ask = getOrMake(ofProvider, options.step, () => this.#stopping(compose(this.#layers(options), send)));
-    return new CallConversation({ ...options, pipeline, ask, forget: journal?.answers.forget });
+    const ask = getOrMake(ofProvider, options.step, () => compose(this.#layers(options), send));
+    const { step, pk, provider, signal } = options;
+    const forget = journal?.answers.forget;
+    return new CallConversation({ pipeline, step, pk, provider, signal, ask, stop: this.#stop, forget });
   }
 
   /** From the outermost to the innermost. Why each stands where it does: tests/llm/call/layers.test.ts. */
@@ -80,7 +81,6 @@ export class LLMClient {
     const canary = getOrMake(this.#canaries, step, () => new Canary());
     const report = reportTo(emit, payloadLog);
     return [
-      lineage,
       longerOnce,
       reported(report),
       ...(this.#journaled === undefined ? [] : [this.#journaled]),
@@ -99,18 +99,9 @@ export class LLMClient {
   }
 
   /** After an error that ends the run no call goes any more, whoever waits. */
-  #stopping(ask: RowAsk): RowAsk {
-    return async (call: RowCall): Promise<LLMResponse> => {
-      try {
-        return await ask(call);
-      } catch (error) {
-        if (error instanceof LLMEtlError && error.scope === "run" && !call.signal.aborted) {
-          for (const part of [...this.#admissions.values(), ...this.#canaries.values()]) part.stop(error);
-        }
-        throw error;
-      }
-    };
-  }
+  readonly #stop = (reason: LLMEtlError): void => {
+    for (const part of [...this.#admissions.values(), ...this.#canaries.values()]) part.stop(reason);
+  };
 }
 
 function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {

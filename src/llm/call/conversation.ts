@@ -1,6 +1,8 @@
 import type { Prompt, RowConversation } from "../../contracts/conversation.ts";
 import type { LLMProvider, LLMResponse } from "../../contracts/provider.ts";
 import type { Lineage } from "../../contracts/state.ts";
+import { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import { lineageOf } from "./lineage.ts";
 import { unusable } from "./provider-call.ts";
 import type { RowAsk, RowCalls } from "./row-call.ts";
 
@@ -12,6 +14,8 @@ export interface ConversationOptions {
   readonly signal: AbortSignal;
   /** The way of its calls. */
   readonly ask: RowAsk;
+  /** Hears of an error that ends the run. */
+  readonly stop?: ((reason: LLMEtlError) => void) | undefined;
   /** Lets the journal forget answers; left out where there is none. */
   readonly forget?: ((fingerprints: readonly string[]) => Promise<void>) | undefined;
 }
@@ -19,7 +23,7 @@ export interface ConversationOptions {
 /** One step asking about one row: makes a call of each prompt, and holds what its calls leave. */
 export class CallConversation implements RowConversation {
   readonly #options: ConversationOptions;
-  readonly #row: RowCalls = { callCount: 0, ended: [], lineage: null, fingerprints: [] };
+  readonly #row: RowCalls = { callCount: 0, ended: [], fingerprints: [] };
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -30,15 +34,33 @@ export class CallConversation implements RowConversation {
   }
 
   get lineage(): Lineage | null {
-    return this.#row.lineage;
+    return lineageOf(this.#row.ended);
   }
 
   async ask(prompt: Prompt, issueCount: number): Promise<LLMResponse> {
     const { promptHash, limitedSchema, ...rest } = prompt;
-    const { pipeline, step, pk, provider, signal, ask } = this.#options;
+    const { pipeline, step, pk, provider, signal, ask, stop } = this.#options;
     const request = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
-    const call = { step, pk, provider, signal, request, promptHash, limitedSchema, issueCount };
-    const answer = await ask({ ...call, answered: undefined, row: this.#row });
+    const row = this.#row;
+    const call = {
+      step,
+      pk,
+      provider,
+      signal,
+      request,
+      promptHash,
+      limitedSchema,
+      issueCount,
+      answered: undefined,
+      row,
+    };
+    let answer: LLMResponse;
+    try {
+      answer = await ask(call);
+    } catch (error) {
+      if (error instanceof LLMEtlError && error.scope === "run" && !signal.aborted) stop?.(error);
+      throw error;
+    }
     if (answer.finishReason === "stop") return answer;
     throw unusable(step, answer, request.maxOutputTokens);
   }

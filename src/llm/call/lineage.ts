@@ -1,17 +1,8 @@
 import type { Lineage } from "../../contracts/state.ts";
-import type { EndedCall, RowLayer } from "./row-call.ts";
+import type { EndedCall } from "./row-call.ts";
 
-/** Adds up what the row's calls of this step were and cost. */
-export const lineage: RowLayer = (next) => async (call) => {
-  try {
-    return await next(call);
-  } finally {
-    call.row.lineage = lineageOf(call.row.ended);
-  }
-};
-
-/** Null before the first answer: what failed before it has no model. */
-function lineageOf(ended: readonly EndedCall[]): Lineage | null {
+/** Adds up what the row's calls of a step were and cost. Null before the first answer: what failed before it has no model. */
+export function lineageOf(ended: readonly EndedCall[]): Lineage | null {
   let sum: Lineage | null = null;
   for (const [index, call] of ended.entries()) sum = added(sum, call, index + 1);
   return sum;

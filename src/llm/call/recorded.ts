@@ -5,7 +5,7 @@ import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { costOf } from "../pricing.ts";
 import { ProviderError } from "../provider-error.ts";
 import { asProviderError } from "./provider-call.ts";
-import type { Attempt, RowCall, RowLayer } from "./row-call.ts";
+import type { Attempt, RowLayer } from "./row-call.ts";
 
 /** Shows an attempt to the payload log and the run's events; rejects where it can't be logged. */
 export type Report = (attempt: Attempt) => Promise<void>;
@@ -22,7 +22,7 @@ export interface RecordedOptions {
  */
 export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
   return (next) => async (call) => {
-    const { step, pk, row } = call;
+    const { step, pk, provider, request, promptHash, row } = call;
     const retryCount = row.callCount;
     row.callCount += 1;
     if (call.issueCount > 0) emit({ type: "re-ask", step, pk, issueCount: call.issueCount });
@@ -35,10 +35,13 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
     try {
       response = await next(call);
     } catch (thrown) {
-      error = call.signal.aborted ? aborted(thrown) : asProviderError(call.provider, thrown);
+      error = call.signal.aborted ? aborted(thrown) : asProviderError(provider, thrown);
     }
-    const attempt = attemptOf(call, { response, error, retryCount, startedAt, latencyMs: time.now() - startedMs });
-    row.ended.push({ model: response?.model, promptHash: call.promptHash, usage: attempt.usage });
+    const latencyMs = time.now() - startedMs;
+    const usage = response?.usage ?? usageOf(error);
+    const cost = costOf(usage, provider.prices);
+    row.ended.push({ model: response?.model, promptHash, usage });
+    const attempt = { step, pk, provider, request, response, error, retryCount, startedAt, latencyMs, usage, cost };
     if (response === null) {
       await report(attempt);
       throw error;
@@ -59,13 +62,6 @@ export function reported(report: Report): RowLayer {
       if (answered !== undefined) await report(answered);
     }
   };
-}
-
-type Facts = Pick<Attempt, "response" | "error" | "retryCount" | "startedAt" | "latencyMs">;
-
-function attemptOf({ step, pk, provider, request }: RowCall, facts: Facts): Attempt {
-  const usage = facts.response?.usage ?? usageOf(facts.error);
-  return { step, pk, provider, request, ...facts, usage, cost: costOf(usage, provider.prices) };
 }
 
 const noUsage: TokenUsage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 };

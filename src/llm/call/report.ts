@@ -6,10 +6,11 @@ import type { Report } from "./recorded.ts";
 export function reportTo(emit: EventHandler, payloadLog: Pick<PayloadLog, "add"> | undefined): Report {
   return async (attempt) => {
     const { step, pk, response, error, retryCount, latencyMs, usage, cost } = attempt;
-    const { reasoningTokens: _, ...tokens } = usage;
+    const { inputTokens, cachedTokens, outputTokens } = usage;
+    const tokens = { inputTokens, cachedTokens, outputTokens, cost };
     const model = response?.model ?? null;
     const errorCode = error?.code ?? null;
-    emit({ type: "call-end", step, pk, model, retryCount, latencyMs, ...tokens, cost, errorCode });
+    emit({ type: "call-end", step, pk, model, retryCount, latencyMs, ...tokens, errorCode });
     if (payloadLog !== undefined) await payloadLog.add(attempt);
   };
 }

@@ -1,6 +1,5 @@
 import type { Ask, Call, Layer } from "../../contracts/call.ts";
 import type { LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
-import type { Lineage } from "../../contracts/state.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import type { JSONSchema } from "../../json/json-schema.ts";
 
@@ -22,7 +21,6 @@ export interface RowCalls {
   callCount: number;
   /** The same, once they have ended, with what they were and cost. */
   readonly ended: EndedCall[];
-  lineage: Lineage | null;
   /** Of all requests so far. */
   readonly fingerprints: string[];
 }

@@ -4,7 +4,7 @@ import type { Time } from "../../contracts/time.ts";
 import { LLMEtlError, RunError } from "../../errors/llm-etl-error.ts";
 import { messageOf } from "../../errors/thrown.ts";
 import { ProviderError } from "../provider-error.ts";
-import type { CallOutcome, CallSize, LimitEvent, Limiter } from "./limiter.ts";
+import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
 
 /** What one call ended with: its answer, or what was thrown instead. */
 export type CallEnd = { readonly answer: LLMResponse } | { readonly error: unknown };
@@ -132,10 +132,11 @@ export class Admission {
   #record(outcome: CallOutcome, call: CallSize): readonly LimitEvent[] {
     const { limits, time, concurrency, provider, emit } = this.#options;
     const nowMs = time.now();
-    const all: LimitEvent[] = [];
+    let all = noEvents;
     for (const limiter of limits) {
-      for (const event of limiter.ended(outcome, call, nowMs)) {
-        all.push(event);
+      const events = limiter.ended(outcome, call, nowMs);
+      if (events.length > 0) all = [...all, ...events];
+      for (const event of events) {
         if (event.type === "pause") this.#reportPause(event.durationMs, event.reason, nowMs);
         if (event.type === "limit") this.#limitOf.set(limiter, event.limit);
       }
@@ -148,7 +149,7 @@ export class Admission {
   }
 
   #verdict(end: CallEnd, events: readonly LimitEvent[]): Verdict {
-    if ("answer" in end) return { type: "done" };
+    if ("answer" in end) return done;
     const { error } = end;
     if (!isTransient(error)) return { type: "fail", error };
     const delays: number[] = [];
@@ -208,6 +209,8 @@ export class Admission {
     });
   }
 }
+
+const done: Verdict = { type: "done" };
 
 function isTransient(error: unknown): error is ProviderError {
   return error instanceof ProviderError && error.class === "transient";

@@ -87,7 +87,7 @@ class Fixture {
 
 const cutThenWhole = (callNumber: number): Reply => (callNumber === 1 ? { finishReason: "length" } : {});
 
-/** Why each layer stands where it does. The lineage is the outermost, so that it is added up once for each question. */
+/** Each layer stands inside of the one above, and this is why. */
 const order: readonly {
   readonly outer: string;
   readonly inner: string;
