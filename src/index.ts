@@ -25,8 +25,7 @@ export type { ReplayReport, RunCost, RunFigures, RunReport, RunUsage } from "./c
 export type { BadRow, Journal, RunRecord, StoredAnswer, WrittenRow } from "./contracts/journal.ts";
 export { GlobalState, SinkState } from "./engine/state.ts";
 export { type Lineage } from "./contracts/state.ts";
-export type { ColumnDescription, TargetDescription } from "./table/description.ts";
-export type { ValueType } from "./table/value-type.ts";
+export type { ColumnDescription, SQLDialect, TargetDescription, ValueType } from "./contracts/target.ts";
 export type { DeadLetter, FailedRow } from "./contracts/dead-letter.ts";
 export { classifierOutput, LLMOutputBase, SummarizerOutput } from "./validation/base-schemas.ts";
 export type { AdmissionOptions } from "./llm/limits/options.ts";
@@ -56,9 +55,11 @@ export type {
   ColumnLimit,
   ColumnMap,
   ColumnValues,
+  RowGroup,
   Sink,
   SinkContext,
   SinkSession,
+  SinkTable,
   Violation,
 } from "./contracts/sink.ts";
 

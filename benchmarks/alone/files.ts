@@ -7,6 +7,7 @@ import { SQLiteSink } from "llm-etl/sinks/sqlite";
 import { CSVSource } from "llm-etl/sources/csv";
 import { SQLiteSource } from "llm-etl/sources/sqlite";
 import { type Note, noteOf, writeNotes } from "../workload/notes.ts";
+import { groupsOf } from "../../src/testing/row-groups.ts";
 
 export const parts = ["CSVSource", "SQLiteSource", "CSVSink", "SQLiteSink"] as const;
 
@@ -88,7 +89,7 @@ async function writing(sink: Sink<never>, notes: readonly Note[], batchSize: num
   }
   const session = await sink.open({ signal });
   const startedMs = performance.now();
-  for (const batch of batches) await session.write(batch);
+  for (const batch of batches) await session.write(groupsOf(batch));
   await session.close("completed");
   return speed(notes.length, startedMs);
 }

@@ -6,6 +6,7 @@ import type { TestContext } from "node:test";
 import { SQLServerSink } from "llm-etl/sinks/sql-server";
 import { startTargetServer } from "../../tests/support/sql-server-target.ts";
 import { noteOf } from "../workload/notes.ts";
+import { groupsOf } from "../../src/testing/row-groups.ts";
 
 export interface SQLServerJob {
   readonly rows: number;
@@ -37,7 +38,7 @@ export async function run({ rows, batchSize }: SQLServerJob): Promise<RoundTrips
     for (let start = 1; start <= rows; start += batchSize) {
       const numbers = Array.from({ length: Math.min(batchSize, rows - start + 1) }, (_, index) => start + index);
       await session.write(
-        numbers.map((number) => noteOf(number)).map(({ id, note }) => ({ id, note: `${note}${suffix}` })),
+        groupsOf(numbers.map((number) => noteOf(number)).map(({ id, note }) => ({ id, note: `${note}${suffix}` }))),
       );
     }
     const writing = server.roundTrips() - opening;

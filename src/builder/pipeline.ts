@@ -12,7 +12,8 @@ import { replayPipeline } from "../pipeline/replay.ts";
 import { runPipeline } from "../pipeline/run.ts";
 import { requireOwnFiles } from "../pipeline/run-files.ts";
 import type { GlobalState, SinkState } from "../engine/state.ts";
-import { describeTarget, type TargetDescription } from "../table/description.ts";
+import type { TargetDescription } from "../contracts/target.ts";
+import { describeTarget } from "../table/description.ts";
 
 /** A pipeline with its sink: ready to run, as often as you like. `State` is the type of its finished states. */
 export interface RunnablePipeline<State = unknown> {

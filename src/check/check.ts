@@ -19,7 +19,7 @@ import { listItems } from "../errors/name-list.ts";
 import { checkOptions as requireOptions, isBoolean, optional } from "../errors/options.ts";
 import { runChecks } from "../pipeline/options.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
-import { SeenKeys } from "../files/key-set.ts";
+import { KeySet } from "../files/key-set.ts";
 import { messageOf, withoutSecrets } from "../errors/thrown.ts";
 import { emptiedTarget } from "../engine/change-detector.ts";
 
@@ -112,7 +112,7 @@ async function firstRow(source: AnySource, context: ReadContext): Promise<Source
 
 /** Accepts the row as a run does. */
 async function accept(row: SourceRow, source: AnySource): Promise<AnyState> {
-  const seen = new SeenKeys();
+  const seen = new KeySet();
   try {
     return await acceptRow(row, source, seen, { pk: null });
   } finally {

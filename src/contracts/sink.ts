@@ -1,8 +1,16 @@
 import type { Requirements } from "./requirements.ts";
+import type { SQLDialect } from "./target.ts";
 
 /** Per column of the target, a function of the finished state. The engine maps; the sink sees values only. */
 export type ColumnMap<State, Column extends string = string> = Readonly<Record<Column, (state: State) => unknown>>;
 export type ColumnValues = Readonly<Record<string, unknown>>;
+
+/** All that one row of the source puts into the target: today one row. It is written, counted and resumed as one. */
+export interface RowGroup {
+  /** The primary key of the source's row. */
+  readonly pk: string;
+  readonly rows: readonly ColumnValues[];
+}
 
 /** Why a value can't be written. `message` holds no content, `detail` does. */
 export interface Violation {
@@ -34,21 +42,28 @@ export interface Sink<State> {
   /** Whether rows must arrive in the source's order. It costs waiting: see `CSVSink`. @default false */
   readonly preserveOrder?: boolean | undefined;
   readonly columnMap: ColumnMap<State>;
-  /** Of a sink that writes to a table: its name, as it was given. */
-  readonly targetTable?: string | undefined;
-  /** The columns by which rows are found; none where rows are only added. */
-  readonly mergeKeys?: readonly string[] | undefined;
-  /** What becomes of the rows that are there: `merge`, `update`, `insert` or the like. */
-  readonly strategy?: string | undefined;
+  /** The table of a sink that writes to one. */
+  readonly table?: SinkTable | undefined;
   /** What `check` is to look for. */
   readonly requirements?: Requirements | undefined;
-  /** The preflight: refuses a target that does not fit, before the first row is read. */
+  /** The preflight: rejects a target that does not fit, before the first row is read. */
   readonly open: (context: SinkContext) => Promise<SinkSession>;
   /**
    * The same preflight for `check`, which leaves everything as it was: needed where `open` makes or changes something.
    * @default `open`, and then `close("stopped")`
    */
   readonly preflight?: ((context: SinkContext) => Promise<Omit<SinkSession, "write">>) | undefined;
+}
+
+/** The table that a sink writes to, as far as it is known without a connection. */
+export interface SinkTable {
+  /** As the sink was given it. */
+  readonly name: string;
+  /** The columns by which rows are found; none where rows are only added. */
+  readonly keys: readonly string[];
+  /** How rows that are there are treated: `merge`, `update`, `insert` or the like. */
+  readonly strategy: string;
+  readonly dialect: SQLDialect;
 }
 
 export interface SinkSession {
@@ -66,9 +81,9 @@ export interface SinkSession {
   /** The last guard before the write, for one row: what the target could not hold. */
   readonly check?: (values: ColumnValues) => readonly Violation[];
   /**
-   * Writes a batch: all or nothing, and idempotent by key. One at a time. Throws `SinkDataError` where
-   * the data is to blame: the engine then halves the batch until the bad rows stand alone.
+   * Writes a batch, one group for each row of the source: all or nothing, and idempotent by key. One batch at a time. Throws
+   * `SinkDataError` where the data is to blame: the engine then halves the batch until the bad groups stand alone.
    */
-  readonly write: (batch: readonly ColumnValues[]) => Promise<void>;
+  readonly write: (batch: readonly RowGroup[]) => Promise<void>;
   readonly close: (outcome: "completed" | "stopped") => Promise<void>;
 }

@@ -4,7 +4,8 @@ import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { PrimaryKeyError, RowSchemaError } from "../errors/source.ts";
 import { foreignWording, valueAt, type Wording, wordingOf } from "../errors/wording.ts";
 import { kindOf } from "../errors/kind-of.ts";
-import type { SeenKeys } from "../files/key-set.ts";
+import { toExactText } from "../files/exact-text.ts";
+import type { KeySet } from "../files/key-set.ts";
 import { nameOf, textOf } from "../errors/thrown.ts";
 import { type AnyState, GlobalState } from "./state.ts";
 
@@ -20,7 +21,7 @@ import { type AnyState, GlobalState } from "./state.ts";
 export async function acceptRow(
   read: SourceRow,
   { primaryKeyColumn: column, schema }: Pick<AnySource, "primaryKeyColumn" | "schema">,
-  seen: SeenKeys,
+  seen: KeySet,
   row: { pk: string | null },
 ): Promise<AnyState> {
   if ("error" in read) throw read.error;
@@ -79,8 +80,8 @@ function keyText(value: unknown): string | undefined {
   return undefined;
 }
 
-function rejectDuplicate(seen: SeenKeys, pk: string, column: string, position: number): void {
-  const first = seen.add(pk, position);
+function rejectDuplicate(seen: KeySet, pk: string, column: string, position: number): void {
+  const first = seen.add([toExactText(pk)], position);
   if (first === undefined) return;
   throw new PrimaryKeyError(
     "PRIMARY_KEY_DUPLICATE",

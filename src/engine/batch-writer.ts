@@ -39,7 +39,7 @@ export class BatchWriter {
     emit({ type: "batch-start", rowCount });
     try {
       if (this.#hasFailed) throw new RunError("SINK_FAILED", "the sink has failed before");
-      await session()?.write(batch.map(({ values }) => values));
+      await session()?.write(batch.map(({ group }) => group));
     } catch (error) {
       ended(error instanceof SinkDataError ? "refused" : "failed");
       return await this.#writeInHalves(error, batch);

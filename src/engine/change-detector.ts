@@ -1,18 +1,19 @@
 import { hash } from "node:crypto";
 import type { BadRow, Journal, WrittenRow } from "../contracts/journal.ts";
-import type { ColumnValues, Sink, SinkSession } from "../contracts/sink.ts";
-import { mapColumns, refuseMisfits } from "./column-map.ts";
+import type { ColumnMap, RowGroup, Sink, SinkSession } from "../contracts/sink.ts";
+import { mapColumns, assertFits } from "./column-map.ts";
 import { TargetError } from "../errors/sink.ts";
 import { reversible, toJSONValue } from "../json/json.ts";
 import { GlobalState, SinkState } from "./state.ts";
 import type { Lineage } from "../contracts/state.ts";
 
 type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
+type AnySinkState = SinkState<object, Readonly<Record<string, unknown>>>;
 type RowLineage = Readonly<Record<string, Lineage | null>>;
 
 /** A row as the sink is to see it. */
 export interface MappedRow {
-  readonly values: ColumnValues;
+  readonly group: RowGroup;
   /** Whether the target holds these very values since an earlier write. */
   readonly isUnchanged: boolean;
   /** What is to be remembered once the row is written; undefined where nothing is. */
@@ -64,22 +65,22 @@ export class WrittenRows {
     const { columnMap, identity } = this.#sink;
     const before = await this.#journal?.writtenRow(identity, state.pk);
     if (before !== undefined) {
-      const values = this.#mapAsBefore(state, lineage, before);
-      if (values !== undefined && hashOf(values) === before.valuesHash) {
-        this.#check(values);
-        await this.#confirm(values);
-        return { values, isUnchanged: true, record: undefined };
+      const group = this.#mapAsBefore(state, lineage, before);
+      if (group !== undefined && hashOf(group) === before.valuesHash) {
+        this.#check(group);
+        await this.#confirm(group);
+        return { group, isUnchanged: true, record: undefined };
       }
     }
     const facts = { completedAt: new Date(), run: { id: this.#runId }, lineage };
-    const values = mapColumns(columnMap, new SinkState(state, facts) as never); // the builder's types have matched them
-    this.#check(values);
-    if (this.#journal === undefined) return { values, isUnchanged: false, record: undefined };
+    const group = mapGroup(columnMap, new SinkState(state, facts));
+    this.#check(group);
+    if (this.#journal === undefined) return { group, isUnchanged: false, record: undefined };
     const { completedAt } = facts;
     const { pk, startedAt } = state;
-    const targetKey = this.#session?.keyOf?.(values) ?? pk;
-    const record = { pk, targetKey, valuesHash: hashOf(values), runId: this.#runId, startedAt, completedAt, lineage };
-    return { values, isUnchanged: false, record };
+    const targetKey = this.#keyOf(group);
+    const record = { pk, targetKey, valuesHash: hashOf(group), runId: this.#runId, startedAt, completedAt, lineage };
+    return { group, isUnchanged: false, record };
   }
 
   async keep(records: readonly (WrittenRow | undefined)[]): Promise<void> {
@@ -91,33 +92,39 @@ export class WrittenRows {
     await this.#journal?.keepBadRow(this.#sink.identity, row);
   }
 
-  #mapAsBefore(state: AnyState, lineage: RowLineage, before: WrittenRow): ColumnValues | undefined {
+  #mapAsBefore(state: AnyState, lineage: RowLineage, before: WrittenRow): RowGroup | undefined {
     const { completedAt, startedAt, runId } = before;
     const facts = { completedAt, run: { id: runId }, lineage: { ...lineage, ...before.lineage } };
     const stateThen = new SinkState(new GlobalState({ ...state, startedAt }), facts);
     try {
-      return mapColumns(this.#sink.columnMap, stateThen as never); // likewise
+      return mapGroup(this.#sink.columnMap, stateThen);
     } catch {
       return undefined; // with the facts of now it throws again, or the row has changed
     }
   }
 
-  #check(values: ColumnValues): void {
-    if (this.#session !== undefined) refuseMisfits(this.#sink.name, this.#session, values);
+  #check({ rows }: RowGroup): void {
+    if (this.#session === undefined) return;
+    for (const values of rows) assertFits(this.#sink.name, this.#session, values);
+  }
+
+  /** The group's place in the target: the key of its one row. A group of several will have a key of its own, that of its parent. */
+  #keyOf({ pk, rows: [values, ...others] }: RowGroup): string {
+    return (values === undefined || others.length > 0 ? undefined : this.#session?.keyOf?.(values)) ?? pk;
   }
 
   /** Looks for some rows in the target; the rows after one of these wait for what was found. */
-  async #confirm(values: ColumnValues): Promise<void> {
+  async #confirm(group: RowGroup): Promise<void> {
     this.#unchangedCount += 1;
     const count = this.#unchangedCount;
     if (count % lookEvery === 0 || (count < lookEvery && Number.isInteger(Math.log2(count)))) {
-      this.#looking = this.#lookFor(values);
+      this.#looking = this.#lookFor(group);
     }
     await this.#looking;
   }
 
-  async #lookFor(values: ColumnValues): Promise<void> {
-    if ((await this.#session?.holds?.(values)) ?? true) return;
+  async #lookFor({ rows: [values] }: RowGroup): Promise<void> {
+    if (values === undefined || ((await this.#session?.holds?.(values)) ?? true)) return;
     throw new TargetError(this.#sink.name, `a row is missing in ${this.#sink.identity}, although ${lost}`);
   }
 }
@@ -131,11 +138,18 @@ const lost =
   "the journal has rows that were written there: the table was emptied, restored or swapped for another. " +
   "If that was meant, run once with fresh: true (--fresh): every row is written again, and no answer is paid for twice";
 
+function mapGroup(columnMap: ColumnMap<never>, state: AnySinkState): RowGroup {
+  const values = mapColumns(columnMap, state as never); // the builder's types have matched them
+  return { pk: state.pk, rows: [values] };
+}
+
 /** A hash of the values by column name. NULL is a value, and a text is not the number or date that it spells. */
-function hashOf(values: ColumnValues): string {
-  const columns = Object.keys(values).toSorted();
-  const content = columns.map((column) => [column, contentOf(values[column])]);
-  return hash("sha256", JSON.stringify(content), "hex");
+function hashOf({ rows }: RowGroup): string {
+  const [content, ...others] = rows.map((values) => {
+    const columns = Object.keys(values).toSorted();
+    return columns.map((column) => [column, contentOf(values[column])]);
+  });
+  return hash("sha256", JSON.stringify(others.length === 0 ? content : [content, ...others]), "hex");
 }
 
 function contentOf(value: unknown): unknown {

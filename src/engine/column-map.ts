@@ -27,7 +27,7 @@ function valueOf<State>(column: string, read: (state: State) => unknown, state: 
  * @throws {ValueError} naming each column whose value the sink says that the target can't hold
  * @throws {SinkError} if the sink's check itself throws
  */
-export function refuseMisfits(sink: string, session: SinkSession, values: ColumnValues): void {
+export function assertFits(sink: string, session: SinkSession, values: ColumnValues): void {
   const violations = check(sink, session, values);
   if (violations.length === 0) return;
   throw new ValueError(

@@ -12,7 +12,7 @@ import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { SinkError } from "../errors/sink.ts";
 import { SourceError } from "../errors/source.ts";
 import { StepFailedError } from "../errors/step.ts";
-import { SeenKeys } from "../files/key-set.ts";
+import { KeySet } from "../files/key-set.ts";
 import { acceptRow } from "./accept-row.ts";
 import { BatchWriter, type FinishedRow } from "./batch-writer.ts";
 import { Batcher } from "./batcher.ts";
@@ -61,7 +61,7 @@ export async function runEngine(options: EngineOptions): Promise<LLMEtlError | n
 
 class Engine {
   readonly #options: EngineOptions;
-  readonly #seen = new SeenKeys();
+  readonly #seen = new KeySet();
   readonly #written: WrittenRows;
   readonly #shutdown: Shutdown;
   readonly #rows: RowsInFlight;

@@ -1,31 +1,44 @@
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { toExactText } from "./exact-text.ts";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+
+/** A part of a key: a text as `toExactText` makes it, or what SQLite compares by the part's type. */
+export type KeyPart = SQLInputValue;
 
 /**
- * The primary keys seen in a run. They are kept in a temporary database that SQLite spills to disk and deletes,
- * so that memory stays flat however many there are.
+ * The keys of a run's rows, each with the position at which it was first seen. They are kept in a temporary database that
+ * SQLite spills to disk and deletes, so that memory stays flat however many there are.
  */
-export class SeenKeys {
-  // An empty name is SQLite's private temporary database: on disk beyond its page cache, gone when closed.
+export class KeySet {
+  // An empty name is SQLite's private temporary database: on disk beyond its page cache, gone when closed, also after a crash.
   readonly #database = new DatabaseSync("");
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
 
-  constructor() {
-    this.#database.exec("CREATE TABLE seen (pk PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID");
-    this.#insert = this.#database.prepare("INSERT OR IGNORE INTO seen VALUES (?, ?)");
-    this.#find = this.#database.prepare("SELECT position FROM seen WHERE pk = ?");
+  /** `types`: how each part of a key is declared, where SQLite's affinities and collations are to say which are equal. */
+  constructor(types: readonly string[] = [""]) {
+    const parts = types.map((_, index) => `k${index}`);
+    const columns = parts.map((part, index) => `${part} ${types[index]}`).join(", ");
+    this.#database.exec("PRAGMA synchronous = OFF");
+    this.#database.exec(
+      `CREATE TABLE keys (${columns}, position INTEGER NOT NULL, PRIMARY KEY (${parts.join(", ")})) WITHOUT ROWID`,
+    );
+    this.#insert = this.#database.prepare(`INSERT OR IGNORE INTO keys VALUES (${parts.map(() => "?").join(", ")}, ?)`);
+    this.#find = this.#database.prepare(
+      `SELECT position FROM keys WHERE ${parts.map((part) => `${part} = ?`).join(" AND ")}`,
+    );
     this.#database.exec("BEGIN"); // never committed: what is in it matters to this run only
   }
 
-  /** Remembers the key of the row at `position`. The position of the row that had it before, or undefined. */
-  add(pk: string, position: number): number | undefined {
-    const key = toExactText(pk);
-    if (this.#insert.run(key, position).changes === 1) return undefined;
-    return Number(this.#find.get(key)?.["position"]);
+  /** Remembers the key of the row at `position`; no part of it may be NULL. The position of the row that had it before, or undefined. */
+  add(key: readonly KeyPart[], position: number): number | undefined {
+    if (this.#insert.run(...key, position).changes === 1) return undefined;
+    return Number(this.#find.get(...key)?.["position"]);
+  }
+
+  has(key: readonly KeyPart[]): boolean {
+    return this.#find.get(...key) !== undefined;
   }
 
   close(): void {
-    this.#database.close();
+    if (this.#database.isOpen) this.#database.close();
   }
 }

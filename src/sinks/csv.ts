@@ -135,7 +135,7 @@ async function openSession({ path, columns, format, bom }: Writing, { signal }: 
     write: async (batch) =>
       append(
         stringify(
-          batch.map((values) => toCells(owner, columns, values)),
+          batch.flatMap(({ rows }) => rows.map((values) => toCells(owner, columns, values))),
           format,
         ),
       ),

@@ -2,17 +2,20 @@ import type { Requirements } from "../contracts/requirements.ts";
 import { type ErrorOptions, LLMEtlError } from "../errors/llm-etl-error.ts";
 import { OptionError } from "../errors/option.ts";
 import { SinkError } from "../errors/sink.ts";
-import { checkMergeKeys } from "../table/merge-keys.ts";
+import { createTable } from "../table/ddl.ts";
+import { type NamedTable, namedTable, tableChecks } from "../table/strategy.ts";
 import { messageOf } from "../errors/thrown.ts";
-import { checkOptions, isDuration, isFunctionMap, isName, isOneOf, isTextList, optional } from "../errors/options.ts";
+import { checkOptions, isDuration, optional } from "../errors/options.ts";
 import { readCatalog } from "../sql-server/write/catalog.ts";
 import { connectionChecks, type SQLServerConnectionOptions } from "../sql-server/connect/connection-options.ts";
 import { type OpenConnection, SQLServerConnection } from "../sql-server/connect/connection.ts";
-import { parseTableName, quoteIdentifier, quoteTableName } from "../sql-server/identifiers.ts";
+import { names, quoteIdentifier, quoteTableName } from "../sql-server/identifiers.ts";
+import { ddl } from "../sql-server/write/create-table.ts";
 import { findTarget, type Target } from "../sql-server/write/target.ts";
 import { driverFacts, retryTransient } from "../sql-server/connect/transient-errors.ts";
 import { WriteSession } from "../sql-server/write/write-session.ts";
-import type { ColumnMap, Sink, SinkContext, SinkSession } from "../contracts/sink.ts";
+import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
+import type { SQLDialect } from "../contracts/target.ts";
 
 interface SQLServerSinkSettings<State, Column extends string> extends SQLServerConnectionOptions {
   /**
@@ -49,6 +52,8 @@ export type SQLServerSinkOptions<State, Column extends string> = SQLServerSinkSe
 
 const name = "sql-server";
 
+export const dialect: SQLDialect = { name, createTable: (target, table) => createTable(ddl, target, table) };
+
 /**
  * Writes to a table of SQL Server, each batch in one transaction: the rows are loaded into a temporary table, and taken from there by
  * one statement or two.
@@ -61,38 +66,24 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
   readonly keepsRows = true;
   readonly columnMap: ColumnMap<State, Column>;
   readonly requirements: Requirements;
-  readonly targetTable: string;
-  /** None when inserting. */
-  readonly mergeKeys: readonly string[];
-  readonly strategy: NonNullable<SQLServerSinkOptions<State, Column>["strategy"]>;
+  readonly table: SinkTable;
   readonly #connection: SQLServerConnection;
-  readonly #schema: string;
-  readonly #table: string;
+  readonly #named: NamedTable;
   readonly #timeoutMs: number;
 
   constructor(options: SQLServerSinkOptions<State, Column>) {
     checkOptions<SQLServerSinkOptions<State, Column>>("SQLServerSink", options, {
       ...connectionChecks,
-      targetTable: isName,
-      columnMap: isFunctionMap,
+      ...tableChecks("merge", "update_insert", "insert", "update"),
       sinkTimeoutMs: optional(isDuration(0)),
-      strategy: optional(isOneOf("merge", "update_insert", "insert", "update")),
-      mergeKeys: optional(isTextList),
     });
-    const { targetTable, columnMap, strategy = "merge", mergeKeys, sinkTimeoutMs = 300_000 } = options;
-    const parsed = parseTableName(targetTable);
-    if (!parsed.ok) throw new OptionError("SQLServerSink", "targetTable", parsed.problem);
-    const { schema = "dbo", table } = parsed.name;
-    if (table.startsWith("#")) {
+    this.#named = namedTable("SQLServerSink", { ...dialect, names }, options);
+    if (this.#named.table.table.startsWith("#")) {
       throw new OptionError("SQLServerSink", "targetTable", "expected a lasting table, got a temporary one");
     }
-    this.columnMap = columnMap;
-    this.targetTable = targetTable;
-    this.#schema = schema;
-    this.#table = table;
-    this.strategy = strategy;
-    this.#timeoutMs = sinkTimeoutMs;
-    this.mergeKeys = checkMergeKeys("SQLServerSink", strategy, mergeKeys, Object.keys(columnMap));
+    this.columnMap = options.columnMap;
+    this.table = this.#named.facts;
+    this.#timeoutMs = options.sinkTimeoutMs ?? 300_000;
     this.#connection = new SQLServerConnection("SQLServerSink", options);
     this.requirements = this.#connection.requirements;
   }
@@ -103,10 +94,14 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
    * @throws {SettingError} if neither an option nor the environment gives a connection
    */
   get identity(): string {
-    const table = [this.#schema, this.#table].map((part) =>
+    const table = [this.#schema, this.#named.table.table].map((part) =>
       /^[\p{L}\p{N}_]+$/u.test(part) ? part : quoteIdentifier(part),
     );
     return `${this.#connection.identity}/${table.join(".").toLowerCase()}`;
+  }
+
+  get #schema(): string {
+    return this.#named.table.schema ?? "dbo";
   }
 
   readonly open = async ({ signal }: SinkContext): Promise<SinkSession> => {
@@ -132,17 +127,18 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
 
   async #preflight({ pool, driver }: OpenConnection, signal: AbortSignal): Promise<Target> {
     const { server, database } = this.#connection.place;
-    const quoted = quoteTableName({ schema: this.#schema, table: this.#table });
+    const { table, columns, mergeKeys, strategy } = this.#named;
+    const quoted = quoteTableName(table);
     const attempt = async (): Promise<Target> => {
       const catalog = await readCatalog(pool, quoted, driver.NVarChar(driver.MAX));
       return findTarget(catalog, {
         sink: name,
         place: `${server}/${database ?? catalog.server.database}`,
         schema: this.#schema,
-        table: this.#table,
-        columns: Object.keys(this.columnMap),
-        mergeKeys: this.mergeKeys,
-        strategy: this.strategy,
+        table: table.table,
+        columns,
+        mergeKeys,
+        strategy,
       });
     };
     try {

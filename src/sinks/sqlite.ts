@@ -1,18 +1,14 @@
-import type { DatabaseSync } from "node:sqlite";
-import type { ErrorOptions } from "../errors/llm-etl-error.ts";
-import { OptionError } from "../errors/option.ts";
-import { SinkError } from "../errors/sink.ts";
-import { checkMergeKeys } from "../table/merge-keys.ts";
-import { messageOf } from "../errors/thrown.ts";
-import { checkOptions, isFunctionMap, isName, isOneOf, isPath, isTextList, optional } from "../errors/options.ts";
+import { checkOptions, isPath } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
-import { isKind, isSQLiteError } from "../sqlite/errors.ts";
-import { foldName, tableInMain } from "../sqlite/identifiers.ts";
-import { openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
-import { findTarget, type Strategy, type Target } from "../sqlite/target.ts";
-import { requireWritable, setWAL } from "../sqlite/write-access.ts";
-import { WriteSession } from "../sqlite/write-session.ts";
-import type { ColumnMap, Sink, SinkContext, SinkSession } from "../contracts/sink.ts";
+import { connect } from "../sqlite/connection.ts";
+import { sqliteDialect } from "../sqlite/dialect.ts";
+import { foldName } from "../sqlite/identifiers.ts";
+import { tableSession } from "../table/session.ts";
+import { type NamedTable, namedTable, tableChecks } from "../table/strategy.ts";
+import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
+import type { SQLDialect } from "../contracts/target.ts";
+
+export const dialect: SQLDialect = sqliteDialect;
 
 interface SQLiteSinkSettings<State, Column extends string> {
   /** The database file: relative to the working directory, or a file: URL. It must exist: a sink creates none. */
@@ -59,90 +55,30 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
   readonly identity: string;
   readonly keepsRows = true;
   readonly columnMap: ColumnMap<State, Column>;
-  readonly targetTable: string;
-  /** None when inserting. */
-  readonly mergeKeys: readonly string[];
-  readonly strategy: Strategy;
+  readonly table: SinkTable;
   readonly #databasePath: string;
-  readonly #table: string;
+  readonly #named: NamedTable;
 
   constructor(options: SQLiteSinkOptions<State, Column>) {
-    checkOptions<SQLiteSinkOptions<State, Column>>("SQLiteSink", options, {
-      databasePath: isPath,
-      targetTable: isName,
-      columnMap: isFunctionMap,
-      strategy: optional(isOneOf("merge", "insert", "update")),
-      mergeKeys: optional(isTextList),
-    });
-    const { databasePath, targetTable, columnMap, strategy = "merge", mergeKeys } = options;
-    const parsed = tableInMain(targetTable);
-    if (!parsed.ok) throw new OptionError("SQLiteSink", "targetTable", parsed.problem);
-    this.columnMap = columnMap;
-    this.targetTable = targetTable;
-    this.#databasePath = absolutePath(databasePath);
-    this.#table = parsed.table;
-    this.strategy = strategy;
-    refuseTwins(Object.keys(columnMap));
-    this.mergeKeys = checkMergeKeys("SQLiteSink", strategy, mergeKeys, Object.keys(columnMap));
-    this.identity = `${this.#databasePath}/${foldName(this.#table)}`;
+    const checks = { databasePath: isPath, ...tableChecks("merge", "insert", "update") };
+    checkOptions<SQLiteSinkOptions<State, Column>>("SQLiteSink", options, checks);
+    this.#named = namedTable("SQLiteSink", sqliteDialect, options);
+    this.#databasePath = absolutePath(options.databasePath);
+    this.columnMap = options.columnMap;
+    this.table = this.#named.facts;
+    this.identity = `${this.#databasePath}/${foldName(this.#named.table.table)}`;
   }
 
-  readonly open = async (context: SinkContext): Promise<SinkSession> => {
-    return await this.#open(context, (database) => setWAL(database, this.#databasePath, fail));
-  };
+  readonly open = async ({ signal }: SinkContext): Promise<SinkSession> => await this.#open(signal, false);
 
   /** As `open`, but that the database is not set to WAL. */
-  readonly preflight = async (context: SinkContext): Promise<Omit<SinkSession, "write">> => {
-    return await this.#open(context, () => {});
+  readonly preflight = async ({ signal }: SinkContext): Promise<Omit<SinkSession, "write">> => {
+    return await this.#open(signal, true);
   };
 
-  async #open({ signal }: SinkContext, prepare: (database: DatabaseSync) => void): Promise<SinkSession> {
-    signal.throwIfAborted();
-    await requireDatabaseFile(this.#databasePath, fail);
-    const database = await this.#unlocked(() => openDatabase(this.#databasePath, false, fail), signal);
-    try {
-      const target = await this.#unlocked(() => this.#findTarget(database, prepare), signal);
-      return new WriteSession(database, target, fail, (attempt) => this.#unlocked(attempt, signal));
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+  async #open(signal: AbortSignal, isLook: boolean): Promise<SinkSession> {
+    const connection = await connect(this.#databasePath, signal, isLook);
+    const request = { ...this.#named, sink: this.name, place: this.#databasePath };
+    return await tableSession(sqliteDialect, connection, request);
   }
-
-  #findTarget(database: DatabaseSync, prepare: (database: DatabaseSync) => void): Target {
-    const target = findTarget(database, {
-      sink: this.name,
-      databasePath: this.#databasePath,
-      table: this.#table,
-      columns: Object.keys(this.columnMap),
-      mergeKeys: this.mergeKeys,
-      strategy: this.strategy,
-    });
-    requireWritable(database, this.#databasePath, fail);
-    prepare(database);
-    return target;
-  }
-
-  async #unlocked<Result>(attempt: () => Result, signal: AbortSignal): Promise<Result> {
-    try {
-      return await untilUnlocked(attempt, signal);
-    } catch (cause) {
-      if (!isSQLiteError(cause)) throw cause;
-      if (!isKind(cause, "busy"))
-        throw fail(`the database ${this.#databasePath} failed (${messageOf(cause)})`, { cause });
-      const advice = "end the transaction of the program that holds it";
-      throw fail(`${this.#databasePath} stayed locked by another connection for 5 seconds; ${advice}`, { cause });
-    }
-  }
-}
-
-function refuseTwins(columns: readonly string[]): void {
-  const folded = columns.map(foldName);
-  const twice = columns.find((column, index) => folded.indexOf(foldName(column)) !== index);
-  if (twice === undefined) return;
-  throw new OptionError("SQLiteSink", "columnMap", `"${twice}" is there twice: SQLite ignores the case of letters`);
-}
-
-function fail(problem: string, options?: ErrorOptions): SinkError {
-  return new SinkError("sqlite", problem, options);
 }

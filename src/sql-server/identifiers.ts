@@ -1,3 +1,5 @@
+import type { TableName, TableNames } from "../table/dialect.ts";
+
 /** The longest name that SQL Server takes, in UTF-16 code units. */
 export const longestIdentifier = 128;
 
@@ -21,12 +23,6 @@ export function identifierProblem(name: string): string | undefined {
   if (name.includes("\0")) return "can't hold a NUL character";
   if (!name.isWellFormed()) return "can't hold half of a surrogate pair";
   return undefined;
-}
-
-export interface TableName {
-  /** Undefined where the name has one part: then it is the login's default schema. */
-  readonly schema: string | undefined;
-  readonly table: string;
 }
 
 export type ParsedTableName =
@@ -61,6 +57,29 @@ export function parseTableName(text: string): ParsedTableName {
     if (problem !== undefined) return { ok: false, problem: `a name ${problem}` };
   }
   return { ok: true, name: { schema, table: table ?? "" } };
+}
+
+/** Columns are told apart as the database's collation says, which no name shows: none are folded. */
+export const names: TableNames = {
+  parse: (text) => {
+    const parsed = parseTableName(text);
+    return parsed.ok ? { ok: true, name: { ...parsed.name, schema: parsed.name.schema ?? "dbo" } } : parsed;
+  },
+  quote: quoteIdentifier,
+  quoteMade: (name) => quoteIdentifier(shortened(name)),
+  quoteTable: quoteTableName,
+  fold: (name) => name,
+  problemOf: (name) => {
+    const problem = identifierProblem(name);
+    return problem === undefined ? undefined : `a name ${problem}`;
+  },
+};
+
+/** A name that was made of others may be too long. */
+function shortened(name: string): string {
+  if (name.length <= longestIdentifier) return name;
+  const cut = name.slice(0, longestIdentifier);
+  return cut.isWellFormed() ? cut : cut.slice(0, -1);
 }
 
 /** The name as it stands in a statement. */

@@ -28,8 +28,8 @@ export function isKind(error: unknown, kind: keyof typeof kinds): boolean {
   return code !== undefined && (code & 0xff) === kinds[kind];
 }
 
-/** Whether the database refused the data: a constraint, a type, a length, a trigger. */
-export function isDataRefusal(error: unknown): boolean {
+/** Whether the data is to blame: a constraint, a type, a length, a trigger. */
+export function isDataError(error: unknown): boolean {
   return isKind(error, "constraint") || isKind(error, "mismatch") || isKind(error, "tooBig");
 }
 

@@ -1,3 +1,5 @@
+import type { TableNames } from "../table/dialect.ts";
+
 /** The name as SQLite reads it back, whatever is in it. */
 export function quoteIdentifier(name: string): string {
   if (name === "" || name.includes("\0")) {
@@ -30,25 +32,26 @@ export function parseTableName(text: string): readonly string[] | undefined {
   }
 }
 
-export type NameInMain =
-  | { readonly ok: true; readonly table: string }
-  | {
-      readonly ok: false;
-      /** What was expected, and what was found. */
-      readonly problem: string;
-    };
-
-/** The table that a text names; the only schema is `main`. */
-export function tableInMain(text: string): NameInMain {
-  const [first, second, ...more] = parseTableName(text) ?? [];
-  if (first === undefined || more.length > 0) {
-    const expected = `expected a table's name such as visits, main.visits or "odd name"`;
-    return { ok: false, problem: `${expected}, got ${JSON.stringify(text)}` };
-  }
-  if (second === undefined) return { ok: true, table: first };
-  if (foldName(first) === "main") return { ok: true, table: second };
-  return { ok: false, problem: `the only schema is "main", got ${JSON.stringify(first)}` };
-}
+/** The only schema is `main`. */
+export const names: TableNames = {
+  parse: (text) => {
+    const [first, second, ...more] = parseTableName(text) ?? [];
+    if (first === undefined || more.length > 0) {
+      const expected = `expected a table's name such as visits, main.visits or "odd name"`;
+      return { ok: false, problem: `${expected}, got ${JSON.stringify(text)}` };
+    }
+    if (second === undefined) return { ok: true, name: { schema: undefined, table: first } };
+    if (foldName(first) === "main") return { ok: true, name: { schema: undefined, table: second } };
+    return { ok: false, problem: `the only schema is "main", got ${JSON.stringify(first)}` };
+  },
+  quote: quoteIdentifier,
+  quoteTable: ({ table }) => quoteIdentifier(table),
+  fold: foldName,
+  problemOf: (name) => {
+    if (name !== "" && !name.includes("\0") && name.isWellFormed()) return undefined;
+    return "a name can't be empty, hold a NUL character or half of a surrogate pair";
+  },
+};
 
 function unquote(quoted: string): string {
   const open = quoted[0];

@@ -1,17 +1,14 @@
 import { stat } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
-import { setTimeout } from "node:timers/promises";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { messageOf } from "../errors/thrown.ts";
+import { type PassingError, retryPassing } from "../table/retry.ts";
 import { isKind } from "./errors.ts";
-
-const lockWaitMs = 5000;
-const lockRetryMs = 20;
 
 /** What the one who opens a database says when it can't be: a `SourceError` or a `SinkError`. */
 export type Fail = (problem: string, options?: ErrorOptions) => Error;
 
-/** Refuses a path at which there is no file: the driver would create a database there. */
+/** Rejects a path at which there is no file: the driver would create a database there. */
 export async function requireDatabaseFile(path: string, fail: Fail): Promise<void> {
   try {
     if ((await stat(path)).isFile()) return;
@@ -39,6 +36,9 @@ export function openDatabase(path: string, readOnly: boolean, fail: Fail): Datab
   }
 }
 
+/** How long a lock of another connection is waited for, and how often it is looked at. */
+export const lockWait = { patienceMs: 5000, retryDelaysMs: { shortest: 20, longest: 20 } } as const;
+
 /**
  * Tries again for up to 5 seconds while another connection holds a lock. SQLite's own busy timeout would block the
  * event loop for that long, and with it each model call in flight.
@@ -48,24 +48,34 @@ export function openDatabase(path: string, readOnly: boolean, fail: Fail): Datab
 export async function untilUnlocked<Result>(
   attempt: () => Result,
   signal: AbortSignal,
-  maxWaitMs: number = lockWaitMs,
+  patienceMs: number = lockWait.patienceMs,
 ): Promise<Result> {
-  for (let waitedMs = 0; ; waitedMs += lockRetryMs) {
-    try {
-      return attempt();
-    } catch (error) {
-      if (!isKind(error, "busy") || waitedMs >= maxWaitMs) throw error;
-    }
-    signal.throwIfAborted(); // only who would wait is turned away: what is finished can still be written after an abort
-    await sleep(lockRetryMs, signal);
+  return await retryPassing(attempt, { signal, patienceMs, delaysMs: lockWait.retryDelaysMs, passing });
+}
+
+function passing(error: unknown): PassingError | undefined {
+  return isKind(error, "busy") ? {} : undefined;
+}
+
+/** Rejects a database that takes no writes, by writing what is there already. */
+export function requireWritable(database: DatabaseSync, path: string, fail: Fail): void {
+  const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
+  try {
+    database.exec("BEGIN IMMEDIATE");
+    database.exec(`PRAGMA user_version = ${version}`); // only a write tells
+  } catch (cause) {
+    if (!isKind(cause, "readOnly")) throw cause;
+    throw fail(`the database ${path} is read-only; look at the permissions of the file and its folder`, { cause });
+  } finally {
+    if (database.isTransaction) database.exec("ROLLBACK");
   }
 }
 
-async function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
-  try {
-    await setTimeout(delayMs, undefined, { signal });
-  } catch (error) {
-    signal.throwIfAborted(); // its own reason, not the timer's wrapping of it
-    throw error;
-  }
+/** Sets the database to WAL, which it then stays in: readers and one writer don't wait for each other. */
+export function setWAL(database: DatabaseSync, path: string, fail: Fail): void {
+  const mode = database.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"];
+  database.exec("PRAGMA synchronous = FULL");
+  if (mode === "wal") return;
+  const advice = "its file system must support shared memory (a network drive does not)";
+  throw fail(`the database ${path} can't be set to WAL, its journal mode stays "${String(mode)}"; ${advice}`);
 }

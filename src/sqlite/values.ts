@@ -1,6 +1,6 @@
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
-import { toJSONValue } from "../json/json.ts";
 import { kindOf } from "../errors/kind-of.ts";
+import type { Fitted } from "../table/dialect.ts";
 
 /** Why SQLite can't hold the value as it is, without its content; undefined if it can. */
 export function bindingProblem(value: unknown): string | undefined {
@@ -19,7 +19,7 @@ export function bindingProblem(value: unknown): string | undefined {
 /**
  * The value as it is bound: undefined as NULL, a boolean as 0 or 1, a date as ISO 8601 text.
  *
- * @throws {TypeError} for a value of a type that {@link bindingProblem} refuses
+ * @throws {TypeError} for a value that {@link bindingProblem} finds fault with
  */
 export function toSQLiteValue(value: unknown): SQLInputValue {
   if (typeof value === "string" || typeof value === "bigint" || value === null) return value;
@@ -50,7 +50,43 @@ export function toRow(
   return raw;
 }
 
-/** The value itself, cut: for a `detail`, never for a message. */
-export function showValue(value: unknown): string {
-  return (JSON.stringify(toJSONValue(value)) ?? kindOf(value)).slice(0, 80);
+/** The types that a STRICT table or a rowid holds its column to. */
+export type EnforcedType = "INTEGER" | "REAL" | "TEXT" | "BLOB";
+
+/** The value as it is bound, or why the column can't hold it, as far as the table's definition tells. */
+export function fitValue(value: unknown, type: EnforcedType | undefined): Fitted<SQLInputValue> {
+  const problem = bindingProblem(value);
+  if (problem !== undefined) return { ok: false, problem: `SQLite can't hold ${problem}` };
+  if (type === undefined || holds(type, value)) return { ok: true, value: toSQLiteValue(value) };
+  return { ok: false, problem: `the column holds ${type} only, got ${kindOf(value)}` };
+}
+
+const numeral = /^[ \t\n\v\f\r]*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?[ \t\n\v\f\r]*$/i;
+const wholeNumeral = /^\s*[+-]?\d+\s*$/;
+
+/** SQLite converts a text that spells a number, and a number into text, before it looks at the type. */
+function holds(type: EnforcedType, value: unknown): boolean {
+  const isBytes = value instanceof Uint8Array;
+  if (type === "BLOB") return isBytes;
+  if (isBytes) return false;
+  if (type === "TEXT" || typeof value === "bigint" || typeof value === "boolean") return true;
+  if (value instanceof Date) return false;
+  if (typeof value === "string" && !numeral.test(value)) return false;
+  return type === "REAL" || isWholeIn64Bits(value);
+}
+
+function isWholeIn64Bits(value: unknown): boolean {
+  if (typeof value === "string" && wholeNumeral.test(value)) {
+    const whole = BigInt(value.trim().replace(/^\+/, ""));
+    return BigInt.asIntN(64, whole) === whole;
+  }
+  const number = Number(value);
+  return Number.isInteger(number) && Math.abs(number) < 2 ** 63;
+}
+
+/** SQLite's own `length` counts code points; a declared length is not enforced, but what is longer is not meant to be there. */
+export function overlongProblem(value: unknown, maxLength: number): string | undefined {
+  if (typeof value !== "string" || value.length <= maxLength) return undefined;
+  const length = [...value].length;
+  return length <= maxLength ? undefined : `must have at most ${maxLength} characters, got ${length}`;
 }

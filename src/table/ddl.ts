@@ -1,29 +1,57 @@
-import type { ColumnDescription, TargetDescription } from "./description.ts";
+import { OptionError } from "../errors/option.ts";
+import type { ColumnDescription, TargetDescription } from "../contracts/target.ts";
+import type { TableNames } from "./dialect.ts";
+import { firstTwin, twinProblem } from "./strategy.ts";
 
-/** How one database writes the pieces of a CREATE TABLE. Names are quoted by it. */
-export interface TableDialect {
-  /** The table as it stands in a statement. */
-  readonly table: string;
-  /** The table's own name, for the names of what belongs to it. */
-  readonly tableName: string;
-  /** What a column holds and may not hold, after its name; `note` is for the reader, in one line. */
-  readonly definition: (column: ColumnDescription) => { readonly sql: string; readonly note?: string };
-  readonly quote: (name: string) => string;
-  /** After the closing bracket. */
-  readonly options: string;
+/** How one database writes the pieces of a CREATE TABLE. */
+export interface TableDDL {
+  readonly names: TableNames;
+  /** What each column holds and may not hold, after its name. */
+  readonly definitions: (
+    target: Pick<TargetDescription, "columns" | "keys">,
+  ) => (column: ColumnDescription) => ColumnDefinition;
+  /** After the closing bracket. @default nothing */
+  readonly options?: string;
+  /** Why no table can be made under a name that other statements may use. */
+  readonly tableProblem?: (table: string) => string | undefined;
 }
 
-/** The statements that make a table for what a pipeline writes: CREATE TABLE, and CREATE INDEX on the time of completion. */
-export function createTable({ columns, keys, strategy }: TargetDescription, dialect: TableDialect): string {
-  const { table, tableName, quote, definition, options } = dialect;
-  const list = (names: readonly string[]): string => names.map(quote).join(", ");
-  const primaryKey = `CONSTRAINT ${quote(`PK_${tableName}`)} PRIMARY KEY (${list(keys)})`;
+export interface ColumnDefinition {
+  readonly sql: string;
+  /** For the reader, in one line. */
+  readonly note?: string | undefined;
+}
+
+/**
+ * The statements that make a table for what a pipeline writes: CREATE TABLE, and CREATE INDEX on the time of completion.
+ *
+ * @throws {OptionError} if the table or a column can't have its name
+ */
+export function createTable(
+  { names, definitions, options = "", tableProblem }: TableDDL,
+  target: TargetDescription,
+  name: string,
+): string {
+  const { columns, keys, strategy } = target;
+  const parsed = names.parse(name);
+  if (!parsed.ok) throw problem("--table", parsed.problem);
+  const { table: tableName } = parsed.name;
+  const found = names.problemOf(tableName) ?? tableProblem?.(tableName);
+  if (found !== undefined) throw problem("--table", found);
+  requireNames(
+    names,
+    columns.map((column) => column.name),
+  );
+  const table = names.quoteTable(parsed.name);
+  const { quote, quoteMade = quote } = names;
+  const definition = definitions(target);
+  const primaryKey = `CONSTRAINT ${quoteMade(`PK_${tableName}`)} PRIMARY KEY (${keys.map(quote).join(", ")})`;
   const lines = [
-    ...columns.map((column) => {
+    ...columns.map((column): ColumnDefinition => {
       const { sql, note } = definition(column);
       return { sql: `${quote(column.name)} ${sql}`, note };
     }),
-    ...(keys.length === 0 ? [] : [{ sql: primaryKey, note: undefined }]),
+    ...(keys.length === 0 ? [] : [{ sql: primaryKey }]),
   ];
   const body = lines.map(({ sql, note }, index) => {
     const comma = index === lines.length - 1 ? "" : ",";
@@ -32,10 +60,21 @@ export function createTable({ columns, keys, strategy }: TargetDescription, dial
   const statements = [`CREATE TABLE ${table} (\n${body.join("\n")}\n)${options};`];
   const completed = columns.find(({ isCompletedAt }) => isCompletedAt)?.name;
   if (completed !== undefined && keys[0] !== completed) {
-    const index = quote(`IX_${tableName}_${completed}`);
+    const index = quoteMade(`IX_${tableName}_${completed}`);
     statements.push(`CREATE INDEX ${index} ON ${table} (${quote(completed)});`);
   }
   return `${strategy === "update" ? updateNote : ""}${statements.join("\n\n")}\n`;
+}
+
+function requireNames(names: TableNames, columns: readonly string[]): void {
+  const twin = firstTwin(columns, names.fold);
+  const found = columns.map(names.problemOf).find((each) => each !== undefined);
+  const text = found ?? (twin === undefined ? undefined : twinProblem(twin));
+  if (text !== undefined) throw problem("columnMap", text);
+}
+
+function problem(option: string, text: string): OptionError {
+  return new OptionError("sql create-table", option, text);
 }
 
 const updateNote = `-- The sink's strategy is "update": it fills columns of rows that are there. For a table that has them, take from this

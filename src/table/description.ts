@@ -2,33 +2,15 @@ import type { JSONSchema } from "../json/json-schema.ts";
 import type { Sink } from "../contracts/sink.ts";
 import type { AnySource } from "../contracts/source.ts";
 import type { Step } from "../contracts/step.ts";
+import type { FieldType, TargetDescription, ValueType } from "../contracts/target.ts";
 import { tracePaths, type StatePath } from "../engine/traced-paths.ts";
 import { rowFields } from "./row-fields.ts";
-import { fieldType, type FieldType, unknownType, type ValueType } from "./value-type.ts";
-
-/** What a pipeline's target has to hold, as far as the pipeline tells. */
-export interface TargetDescription {
-  /** The sink's name. */
-  readonly sink: string;
-  /** As the sink was given it; undefined if it writes to no table. */
-  readonly targetTable: string | undefined;
-  readonly strategy: string | undefined;
-  /** The columns that tell a row from all others: the merge keys, or of a sink without any what holds the row's primary key. */
-  readonly keys: readonly string[];
-  /** In the order of the column map. */
-  readonly columns: readonly ColumnDescription[];
-}
-
-export interface ColumnDescription extends FieldType {
-  readonly name: string;
-  /** Whether it is the time at which the row was completed. */
-  readonly isCompletedAt: boolean;
-}
+import { fieldType, unknownType } from "./value-type.ts";
 
 interface Described {
   readonly source: AnySource;
   readonly steps: readonly Pick<Step<never, string, unknown>, "outputKey" | "outputSchema">[];
-  readonly sink: Pick<Sink<never>, "name" | "columnMap" | "targetTable" | "mergeKeys" | "strategy">;
+  readonly sink: Pick<Sink<never>, "name" | "columnMap" | "table">;
 }
 
 /** Runs each function of the column map once, on a stand-in, and looks up in the schemas what it shows. */
@@ -38,9 +20,10 @@ export function describeTarget({ source, steps, sink }: Described): TargetDescri
   const names = Object.keys(sink.columnMap);
   return {
     sink: sink.name,
-    targetTable: sink.targetTable,
-    strategy: sink.strategy,
-    keys: sink.mergeKeys ?? names.filter((name) => paths.get(name)?.join(".") === "pk").slice(0, 1),
+    targetTable: sink.table?.name,
+    strategy: sink.table?.strategy,
+    dialect: sink.table?.dialect,
+    keys: sink.table?.keys ?? names.filter((name) => paths.get(name)?.join(".") === "pk").slice(0, 1),
     columns: names.map((name) => {
       const path = paths.get(name);
       const { type, isNullable } = path === undefined ? ofNoPath : fieldOf(path, { source, steps, row });

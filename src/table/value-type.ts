@@ -1,27 +1,5 @@
+import type { FieldType, ValueType } from "../contracts/target.ts";
 import { type JSONSchema, asSchema, resolveReference } from "../json/json-schema.ts";
-
-/** What a column is given, in no database's words. */
-export type ValueType =
-  | {
-      readonly kind: "text";
-      /** In UTF-16 units; undefined without a limit. */
-      readonly maxLength: number | undefined;
-      /** Whether a schema holds values to it; else it is what they come to today, as with the names of a taxonomy. */
-      readonly isLimit: boolean;
-    }
-  /** Hexadecimal digits in lower case, always that many. */
-  | { readonly kind: "digits"; readonly length: number }
-  | { readonly kind: "integer" | "number"; readonly minimum: number; readonly maximum: number }
-  /** A date and time; `decimals` are those of the second. */
-  | { readonly kind: "moment"; readonly decimals: number }
-  | { readonly kind: "boolean" | "uuid" | "date" | "json" }
-  | { readonly kind: "unknown"; readonly reason: string };
-
-/** A field of a schema: what it is, and whether it may be absent or null. */
-export interface FieldType {
-  readonly type: ValueType;
-  readonly isNullable: boolean;
-}
 
 /** What a schema says of the field that a path leads to; undefined if it has no such field. */
 export function fieldType(schema: JSONSchema, path: readonly string[]): FieldType | undefined {

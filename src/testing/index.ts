@@ -5,6 +5,8 @@ export { providerContract, type ProviderContractOptions } from "./provider-contr
 export { sinkContract, type SinkContractOptions, type SinkUnderTest } from "./sink-contract.ts";
 export { sourceContract, type SourceContractOptions } from "./source-contract.ts";
 export { type JournalUnderTest, journalContract } from "./journal-contract.ts";
+export { tableSinkContract, type TableSinkContractOptions } from "./table-sink-contract.ts";
+export type { DatabaseUnderTest, TestColumn, TestSinkOptions, TestTable } from "./table-under-test.ts";
 export { stepContract, type StepContractOptions } from "./step-contract.ts";
 export type { SimulatorFaultName, SimulatorFaults, SimulatorRequest } from "./simulator/faults.ts";
 export type { LabelledCSVOptions } from "./simulator/labelled-csv.ts";

@@ -41,11 +41,12 @@ export class MemorySink<State, const Column extends string> implements Sink<Stat
       signal.throwIfAborted();
       return {
         write: async (batch) => {
-          for (const values of batch) {
+          const rows = batch.flatMap((group) => group.rows);
+          for (const values of rows) {
             const problem = refuse?.(values);
             if (problem !== undefined) throw new SinkDataError("memory", problem);
           }
-          for (const values of batch) this.#rows.set(this.#keyOf(values, mergeKeys), values);
+          for (const values of rows) this.#rows.set(this.#keyOf(values, mergeKeys), values);
           this.#batchCount += 1;
         },
         isEmpty: async () => this.#rows.size === 0,

@@ -2,6 +2,7 @@ import { deepEqual, doesNotReject, equal, notEqual, ok, rejects } from "node:ass
 import { SinkDataError } from "../errors/sink.ts";
 import type { ColumnValues, Sink, SinkSession } from "../contracts/sink.ts";
 import type { ContractCheck } from "./base.ts";
+import { groupsOf } from "./row-groups.ts";
 
 /** A sink over a fresh, empty target with the text columns `id` (the key) and `value`. */
 export interface SinkUnderTest {
@@ -36,6 +37,7 @@ export function sinkContract(options: SinkContractOptions): readonly ContractChe
   const checks: Record<string, (target: SinkUnderTest) => Promise<void>> = {
     "an aborted signal opens nothing": refusesAbort,
     "a batch is written whole": writesWhole,
+    "all rows of a group are written": writesGroups,
     "an empty batch writes nothing": writesNothing,
     "one batch after another is written": writesBatches,
     "quotes, line breaks, emoji and empty text survive": keepsText,
@@ -82,6 +84,18 @@ async function refusesAbort({ sink }: SinkUnderTest): Promise<void> {
 
 async function writesWhole(target: SinkUnderTest): Promise<void> {
   await run(target.sink, [someRows]);
+  await expectRows(target, someRows);
+}
+
+async function writesGroups(target: SinkUnderTest): Promise<void> {
+  const [first = {}, ...others] = someRows;
+  await inSession(target.sink, async (session) => {
+    await session.write([
+      { pk: "1", rows: [first] },
+      { pk: "2", rows: others },
+      { pk: "3", rows: [] },
+    ]);
+  });
   await expectRows(target, someRows);
 }
 
@@ -137,7 +151,7 @@ async function hasIdentity({ sink, twin }: SinkUnderTest): Promise<void> {
 
 async function closesTwice(target: SinkUnderTest): Promise<void> {
   const session = await target.sink.open({ signal: new AbortController().signal });
-  await session.write(someRows);
+  await session.write(groupsOf(someRows));
   await session.close("completed");
   await doesNotReject(session.close("completed"));
   await expectRows(target, someRows);
@@ -146,7 +160,7 @@ async function closesTwice(target: SinkUnderTest): Promise<void> {
 async function keepsWhatWasWritten(target: SinkUnderTest): Promise<void> {
   if (!target.sink.keepsRows) return;
   const session = await target.sink.open({ signal: new AbortController().signal });
-  await session.write(someRows);
+  await session.write(groupsOf(someRows));
   await session.close("stopped");
   await expectRows(target, someRows);
 }
@@ -196,7 +210,7 @@ async function replaces(target: SinkUnderTest): Promise<void> {
 async function refusesWhole(target: SinkUnderTest, refusedRow: ColumnValues): Promise<void> {
   await inSession(target.sink, async (session) => {
     await rejects(
-      session.write([...someRows, refusedRow]),
+      session.write(groupsOf([...someRows, refusedRow])),
       (error) => error instanceof SinkDataError,
       "expected a SinkDataError for the row that the target refuses",
     );
@@ -207,7 +221,7 @@ async function refusesWhole(target: SinkUnderTest, refusedRow: ColumnValues): Pr
 /** As the engine does it, but that a row's check is left to a check of its own. */
 async function run(sink: Sink<never>, batches: readonly (readonly ColumnValues[])[]): Promise<void> {
   await inSession(sink, async (session) => {
-    for (const batch of batches) await session.write(batch);
+    for (const batch of batches) await session.write(groupsOf(batch));
   });
 }
 

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
 import { acceptRow } from "../../src/engine/accept-row.ts";
 import type { AnyState } from "../../src/engine/state.ts";
-import { SeenKeys } from "../../src/files/key-set.ts";
+import { KeySet } from "../../src/files/key-set.ts";
 import type { RowSchema, SourceRow } from "../../src/contracts/source.ts";
 
 const secret = "Jane Roe, HIV+";
@@ -16,7 +16,7 @@ function rowOf(raw: unknown, position: number): SourceRow {
 
 /** Accepts one row, as the first of a run. */
 async function take(raw: unknown, schema?: RowSchema<object>, position = 1): Promise<AnyState> {
-  const seen = new SeenKeys();
+  const seen = new KeySet();
   try {
     return await acceptRow(rowOf(raw, position), { primaryKeyColumn: "id", schema }, seen, { pk: null });
   } finally {
@@ -26,7 +26,7 @@ async function take(raw: unknown, schema?: RowSchema<object>, position = 1): Pro
 
 /** The error of a row that is not taken on, and the key that was known of it. */
 async function refusalOf(raw: unknown, schema?: RowSchema<object>): Promise<{ error: LLMEtlError; pk: string | null }> {
-  const seen = new SeenKeys();
+  const seen = new KeySet();
   const passage: { pk: string | null } = { pk: null };
   const error: unknown = await acceptRow(rowOf(raw, 4), { primaryKeyColumn: "id", schema }, seen, passage).then(
     () => undefined,
@@ -62,7 +62,7 @@ test("what is no key is refused", async () => {
 });
 
 test("a key that an earlier row had is refused, with both row numbers", async () => {
-  const seen = new SeenKeys();
+  const seen = new KeySet();
   const source = { primaryKeyColumn: "id" };
   await acceptRow({ position: 1, raw: { id: "a" } }, source, seen, { pk: null });
   await assert.rejects(acceptRow({ position: 9, raw: { id: "a" } }, source, seen, { pk: null }), {
@@ -95,7 +95,7 @@ describe("the key of a row with a schema is that of the schema's output", () => 
   const trimmed = z.object({ id: z.string().trim().toLowerCase() });
 
   test("keys that the schema makes equal are one key", async () => {
-    const seen = new SeenKeys();
+    const seen = new KeySet();
     const source = { primaryKeyColumn: "id", schema: trimmed };
     const passage: { pk: string | null } = { pk: null };
     const { pk, raw } = await acceptRow({ position: 1, raw: { id: " AB " } }, source, seen, passage);

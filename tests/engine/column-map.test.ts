@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mapColumns, refuseMisfits } from "../../src/engine/column-map.ts";
+import { mapColumns, assertFits } from "../../src/engine/column-map.ts";
 import type { SinkSession } from "../../src/index.ts";
 
 test("each column gets what its function returns", () => {
@@ -38,7 +38,7 @@ test("violations become one error that names every column, values in the detail 
   ];
   assert.throws(
     () =>
-      refuseMisfits(
+      assertFits(
         "sink",
         session(() => violations),
         {},
@@ -55,13 +55,13 @@ test("a check that throws is the sink's fault, not the row's", () => {
   const broken = session(() => {
     throw new Error("bug");
   });
-  assert.throws(() => refuseMisfits("memory", broken, {}), { code: "SINK_FAILED", scope: "run" });
+  assert.throws(() => assertFits("memory", broken, {}), { code: "SINK_FAILED", scope: "run" });
 });
 
 test("a sink without a check accepts all", () => {
-  refuseMisfits("sink", { write: async () => {}, close: async () => {} }, { a: 1 });
+  assertFits("sink", { write: async () => {}, close: async () => {} }, { a: 1 });
   assert.throws(() =>
-    refuseMisfits(
+    assertFits(
       "sink",
       session(() => [{ column: "a", message: "m", detail: "d" }]),
       { a: 1 },

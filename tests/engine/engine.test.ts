@@ -118,7 +118,10 @@ function controlledSink(write: (batch: readonly ColumnValues[]) => Promise<void>
     identity: "controlled",
     keepsRows: true,
     columnMap: idColumn,
-    open: async () => ({ write, close: async (outcome) => void closed.push(outcome) }),
+    open: async () => ({
+      write: async (batch) => await write(batch.flatMap(({ rows }) => rows)),
+      close: async (outcome) => void closed.push(outcome),
+    }),
     ...trait,
   };
   return { sink, closed };

@@ -5,6 +5,7 @@ import type { ColumnValues, Sink } from "../../src/contracts/sink.ts";
 import { SQLServerSink } from "../../src/sinks/sql-server.ts";
 import { sinkContract, type SinkUnderTest } from "../../src/testing/sink-contract.ts";
 import { noServer, realServer } from "../support/real-sql-server.ts";
+import { groupsOf } from "../../src/testing/row-groups.ts";
 
 const columnMap = { id: (values: ColumnValues) => values["id"], value: (values: ColumnValues) => values["value"] };
 const columns =
@@ -49,8 +50,8 @@ suite("SQLServerSink on a real server", { skip: noServer }, () => {
     const sink = sinkOf({ strategy: "update", mergeKeys: ["id"], targetTable: table });
     const session = await sink.open({ signal: AbortSignal.timeout(60_000) });
     try {
-      await session.write([{ id: 2, value: "changed" }]);
-      await assert.rejects(session.write([{ id: 3, value: "new" }]), { name: "SinkDataError" });
+      await session.write(groupsOf([{ id: 2, value: "changed" }]));
+      await assert.rejects(session.write(groupsOf([{ id: 3, value: "new" }])), { name: "SinkDataError" });
     } finally {
       await session.close("completed");
     }

@@ -4,6 +4,7 @@ import type { ColumnValues } from "../../src/contracts/sink.ts";
 import { SQLServerSink } from "../../src/sinks/sql-server.ts";
 import { SQLServerSource } from "../../src/sources/sql-server.ts";
 import { noServer, realServer } from "../support/real-sql-server.ts";
+import { groupsOf } from "../../src/testing/row-groups.ts";
 
 interface TypeCase {
   readonly type: string;
@@ -316,8 +317,8 @@ suite("the types of a real server", { skip: noServer }, () => {
       const session = await sink.open({ signal: AbortSignal.timeout(60_000) });
       try {
         for (const row of source) assert.deepEqual(session.check?.(row) ?? [], []);
-        await session.write(source);
-        await session.write(source);
+        await session.write(groupsOf(source));
+        await session.write(groupsOf(source));
       } finally {
         await session.close("completed");
       }

@@ -13,6 +13,7 @@ import type { ColumnValues, SinkSession } from "../../src/contracts/sink.ts";
 import { CSVSink, type CSVSinkOptions } from "../../src/sinks/csv.ts";
 import { CSVSource } from "../../src/sources/csv.ts";
 import { sinkContract } from "../../src/testing/sink-contract.ts";
+import { groupsOf } from "../../src/testing/row-groups.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-etl csv sink "));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -44,7 +45,7 @@ function openSink(sink: CSVSink<State>): Promise<SinkSession> {
 async function write(rows: readonly ColumnValues[], options: Partial<CSVSinkOptions<State>> = {}): Promise<string> {
   const path = newPath();
   const session = await openSink(sinkOf(path, Object.keys(rows[0] ?? {}), options));
-  await session.write(rows);
+  await session.write(groupsOf(rows));
   await session.close("completed");
   return readFileSync(path, "utf8");
 }
@@ -105,7 +106,7 @@ test("any table that is written is read back equal, whatever the delimiter and t
       const rows = padded.map((cells) => Object.fromEntries(cells.map((cell, index) => [columns[index] ?? "", cell])));
       const session = await openSink(sinkOf(path, columns, options));
       for (let start = 0; start < rows.length; start += batchSize)
-        await session.write(rows.slice(start, start + batchSize));
+        await session.write(groupsOf(rows.slice(start, start + batchSize)));
       await session.close("completed");
       assert.deepEqual(await readBack(path, columns[0] ?? "", options.delimiter), rows);
       rmSync(path);
@@ -140,7 +141,7 @@ test("every kind of value is written as text", async () => {
 test("columns stand in the order of the column map, and a value that is not there is an empty cell", async () => {
   const path = newPath();
   const session = await openSink(sinkOf(path, ["b", "a"]));
-  await session.write([{ a: 1, b: 2 }, { a: 3 }]);
+  await session.write(groupsOf([{ a: 1, b: 2 }, { a: 3 }]));
   await session.close("completed");
   assert.equal(readFileSync(path, "utf8"), "b,a\n2,1\n,3\n");
 });
@@ -165,7 +166,7 @@ test("a run without rows leaves a file with the header", async () => {
 test("the file appears when the run completes, with mode 0600, in a folder that is created", async () => {
   const path = join(folder, "new folder", "deeper", "rows.csv");
   const session = await openSink(sinkOf(path, ["id"]));
-  await session.write([{ id: "1" }]);
+  await session.write(groupsOf([{ id: "1" }]));
   assert.equal(existsSync(path), false);
   assert.equal(readFileSync(`${path}.partial`, "utf8"), "id\n1\n");
   await session.close("completed");
@@ -216,7 +217,7 @@ test("a run that stops leaves the earlier file as it was and keeps the partial o
   writeFileSync(path, "of an earlier run");
   writeFileSync(`${path}.partial`, "of a run that stopped", { mode: 0o644 });
   const stopped = await openSink(sinkOf(path, ["id"]));
-  await stopped.write([{ id: "1" }]);
+  await stopped.write(groupsOf([{ id: "1" }]));
   await stopped.close("stopped");
   assert.equal(readFileSync(path, "utf8"), "of an earlier run");
   assert.equal(readFileSync(`${path}.partial`, "utf8"), "id\n1\n");
@@ -253,13 +254,14 @@ test(
     const path = newPath();
     const script = `
     const { CSVSink } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/sinks/csv.ts")).href)});
+    const { groupsOf } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/testing/row-groups.ts")).href)});
     const sink = new CSVSink({ path: ${JSON.stringify(path)}, columnMap: { id: (s) => s.pk, text: (s) => s.pk } });
     const session = await sink.open({ signal: new AbortController().signal });
-    await session.write([{ id: 1, text: "a" }]);
-    const failed = await session.write([{ id: 2, text: "b" }, { id: 3, text: "x".repeat(200_000) }]).catch((error) => error);
+    await session.write(groupsOf([{ id: 1, text: "a" }]));
+    const failed = await session.write(groupsOf([{ id: 2, text: "b" }, { id: 3, text: "x".repeat(200_000) }])).catch((error) => error);
     const { statSync } = await import("node:fs");
     const size = statSync(${JSON.stringify(`${path}.partial`)}).size;
-    await session.write([{ id: 4, text: "c" }]);
+    await session.write(groupsOf([{ id: 4, text: "c" }]));
     await session.close("completed");
     console.log(JSON.stringify({ name: failed.name, message: failed.message, cause: failed.cause.code, size }));
   `;
@@ -289,7 +291,7 @@ test("a value without text is told by the check, and refused by the write with n
   assert.match(violation?.message ?? "", /column "text" has half of a surrogate pair/);
   assert.deepEqual(others, []);
   await assert.rejects(
-    session.write([{ id: "1", text: "a" }, bad]),
+    session.write(groupsOf([{ id: "1", text: "a" }, bad])),
     (error) => error instanceof SinkDataError && !error.message.includes("secret"),
   );
   await session.close("completed");
@@ -326,7 +328,7 @@ test("an unknown option, a missing one and a wrong value are refused at construc
 test("a second run to the same path is refused before its first row, and the first one goes on", async () => {
   const path = newPath();
   const first = await openSink(sinkOf(path, ["id"]));
-  await first.write([{ id: "1" }]);
+  await first.write(groupsOf([{ id: "1" }]));
   await assert.rejects(openSink(sinkOf(path, ["id"])), (error) => {
     assert.ok(error instanceof SinkError);
     assert.equal(
@@ -335,7 +337,7 @@ test("a second run to the same path is refused before its first row, and the fir
     );
     return true;
   });
-  await first.write([{ id: "2" }]);
+  await first.write(groupsOf([{ id: "2" }]));
   await first.close("completed");
   assert.equal(readFileSync(path, "utf8"), "id\n1\n2\n");
   await (await openSink(sinkOf(path, ["id"]))).close("stopped");
@@ -347,14 +349,15 @@ test("what a run that was killed left behind does not block the next one", async
   const path = newPath();
   const script = `
     const { CSVSink } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/sinks/csv.ts")).href)});
+    const { groupsOf } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/testing/row-groups.ts")).href)});
     const sink = new CSVSink({ path: ${JSON.stringify(path)}, columnMap: { id: (s) => s.pk } });
     const session = await sink.open({ signal: new AbortController().signal });
-    await session.write([{ id: "old" }]);
+    await session.write(groupsOf([{ id: "old" }]));
     process.kill(process.pid, "SIGKILL");`;
   spawnSync(process.execPath, ["--input-type=module", "-e", script], { env: { ...process.env, NODE_V8_COVERAGE: "" } });
   assert.equal(readFileSync(`${path}.partial`, "utf8"), "id\nold\n");
   const session = await openSink(sinkOf(path, ["id"]));
-  await session.write([{ id: "new" }]);
+  await session.write(groupsOf([{ id: "new" }]));
   await session.close("completed");
   assert.equal(readFileSync(path, "utf8"), "id\nnew\n");
 });

@@ -16,6 +16,7 @@ import {
   type TargetServerOptions,
 } from "../support/sql-server-target.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { groupsOf } from "../../src/testing/row-groups.ts";
 
 interface State {
   readonly pk: string;
@@ -160,7 +161,7 @@ test("a server without MERGE is told before the first row, with the strategy tha
     targetTable: "visits",
     strategy: "update_insert",
   });
-  await session.write([{ id: "1", value: "x" }]);
+  await session.write(groupsOf([{ id: "1", value: "x" }]));
 });
 
 test("a catalog that can't be read is the sink's failure, without the server's text", async (t) => {
@@ -210,7 +211,7 @@ test("names and values that look like SQL are names and values", async (t) => {
       });
       const row = { [`k ${name}`]: "'; DROP TABLE dbo.victim; --", [column]: "x" };
       if (strategy === "update") server.table(target).insert([row]);
-      await session.write([row]);
+      await session.write(groupsOf([row]));
       assert.deepEqual(rows(), [row]);
       assert.deepEqual(server.table("dbo.victim").rows(), []);
     }
@@ -254,7 +255,7 @@ test("values of any signs are stored as they are, or refused: never run", async 
     for (const { message } of violations) assert.match(message, /half of a surrogate pair$/);
   }
   assert.ok(expected.size > 50 && expected.size < values.length);
-  await session.write(Array.from(expected, ([id, value]) => ({ id, value })));
+  await session.write(groupsOf(Array.from(expected, ([id, value]) => ({ id, value }))));
   assert.deepEqual(new Map(rows().map(({ id, value }) => [id, value])), expected);
   assert.deepEqual(server.table("dbo.victim").rows(), []);
 });

@@ -8,8 +8,10 @@ import * as fc from "fast-check";
 import type { ColumnValues, Sink, SinkSession } from "../../src/contracts/sink.ts";
 import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
-import { sinkContract, type SinkUnderTest } from "../../src/testing/sink-contract.ts";
+import { tableSinkContract } from "../../src/testing/table-sink-contract.ts";
+import { constructSQLiteSink, quote, sqliteKinds, sqliteUnderTest } from "../support/sqlite-under-test.ts";
 import { execute, noAbort, query, temporaryDatabase, temporaryFolder } from "../support/sqlite.ts";
+import { groupsOf } from "../../src/testing/row-groups.ts";
 
 interface State {
   readonly pk: string;
@@ -19,57 +21,27 @@ interface State {
 const columnMap = { id: (state: State) => state.pk, value: (state: State) => state.value };
 const table = "CREATE TABLE visits (id TEXT PRIMARY KEY, value TEXT)";
 
-/** As a JavaScript user could, without the types. */
-function construct(options: object): Sink<State> {
-  return Reflect.construct(SQLiteSink, [options]);
-}
+const construct = constructSQLiteSink<State>;
 
 function visitsSink(t: TestContext, sql: string, options: object = {}): Sink<State> {
   const databasePath = temporaryDatabase(t, sql);
   return construct({ databasePath, targetTable: "visits", mergeKeys: ["id"], columnMap, ...options });
 }
 
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
 function open(sink: Sink<never>): Promise<SinkSession> {
   return sink.open({ signal: noAbort() });
 }
 
-for (const strategy of ["merge", "insert"] as const) {
-  for (const [kind, sql] of Object.entries({
-    "a table": table,
-    "a table without rowid": `${table} WITHOUT ROWID`,
-    "a STRICT table": `${table} STRICT`,
-    "an untyped table": "CREATE TABLE visits (id, value); CREATE UNIQUE INDEX i ON visits (id)",
-  })) {
-    test(`SQLiteSink by ${strategy} into ${kind} keeps what every sink promises`, async (t) => {
-      const create = async (): Promise<SinkUnderTest> => {
-        const path = temporaryDatabase(
-          t,
-          `${sql}; CREATE TRIGGER no BEFORE INSERT ON visits WHEN new.id = 'refused'
-          BEGIN SELECT RAISE(ABORT, 'refused'); END`,
-        );
-        const keys = strategy === "insert" ? {} : { mergeKeys: ["id"] };
-        return {
-          sink: construct({ databasePath: path, targetTable: "visits", strategy, ...keys, columnMap }),
-          twin: construct({
-            databasePath: pathToFileURL(path),
-            targetTable: 'MAIN."Visits"',
-            strategy,
-            ...keys,
-            columnMap,
-          }),
-          rowsWritten: async () => query(path, "SELECT * FROM visits"),
-        };
-      };
-      const keyed = strategy === "merge";
-      const checks = sinkContract({ create, keyed, refusedRow: { id: "refused", value: "x" } });
-      for (const { name, check } of checks) await t.test(name, check);
-    });
-  }
-}
+const suite = tableSinkContract({
+  create: async () => {
+    const cleanUps: (() => void)[] = [];
+    const database = sqliteUnderTest({ after: (cleanUp: () => void) => void cleanUps.push(cleanUp) });
+    return { ...database, release: async () => cleanUps.forEach((cleanUp) => cleanUp()) };
+  },
+  strategies: ["merge", "update", "insert"],
+  kinds: sqliteKinds,
+});
+for (const { name, check } of suite) test(`SQLiteSink: ${name}`, check);
 
 function identityOf(databasePath: string | URL, targetTable: string): string {
   return construct({ databasePath, targetTable, mergeKeys: ["id"], columnMap }).identity;
@@ -160,7 +132,7 @@ test("a target that does not fit is refused before any row, and left as it is", 
 test("columns are matched whatever their letter case", async (t) => {
   const path = temporaryDatabase(t, "CREATE TABLE Visits (ID TEXT PRIMARY KEY, Value TEXT)");
   const session = await open(construct({ databasePath: path, targetTable: "VISITS", mergeKeys: ["id"], columnMap }));
-  await session.write([{ id: "1", value: "x" }]);
+  await session.write(groupsOf([{ id: "1", value: "x" }]));
   await session.close("completed");
   assert.deepEqual(query(path, "SELECT * FROM Visits"), [{ ID: "1", Value: "x" }]);
 });
@@ -233,7 +205,7 @@ test("names and values of any kind are data and never SQL", async (t) => {
           [quoted, second],
         ]);
         assert.deepEqual(session.check?.(row), []);
-        await session.write([row]);
+        await session.write(groupsOf([row]));
         await session.close("completed");
         assert.deepEqual(query(path, `SELECT * FROM ${quote(target)}`), [row]);
         execute(path, `DROP TABLE ${quote(target)}`);
@@ -263,7 +235,7 @@ async function enrich(databasePath: string, sink: Sink<never>): Promise<number> 
     assert.deepEqual(session.check?.(values), []);
     batch.push(values);
     count += 1;
-    if (batch.length === 10) await session.write(batch.splice(0));
+    if (batch.length === 10) await session.write(groupsOf(batch.splice(0)));
   }
   await session.close("completed");
   return count;

@@ -6,8 +6,8 @@ import {
   parseTableName,
   quoteIdentifier,
   quoteTableName,
-  type TableName,
 } from "../../src/sql-server/identifiers.ts";
+import type { TableName } from "../../src/table/dialect.ts";
 
 const identifier = fc
   .string({ unit: "binary", minLength: 1, maxLength: 128 })

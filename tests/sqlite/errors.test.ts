@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { contentFreeMessage, isDataRefusal, isKind, isSQLiteError } from "../../src/sqlite/errors.ts";
+import { contentFreeMessage, isDataError, isKind, isSQLiteError } from "../../src/sqlite/errors.ts";
 
 const database = new DatabaseSync(":memory:");
 database.exec(`
@@ -29,10 +29,10 @@ test("what the data is to blame for is told from all else", () => {
     "INSERT INTO n VALUES ('text')",
     "INSERT INTO n VALUES (zeroblob(2000000000))",
   ]) {
-    assert.equal(isDataRefusal(errorOf(sql)), true, sql);
+    assert.equal(isDataError(errorOf(sql)), true, sql);
     assert.equal(isSQLiteError(errorOf(sql)), true, sql);
   }
-  assert.equal(isDataRefusal(errorOf("SELECT * FROM missing")), false);
+  assert.equal(isDataError(errorOf("SELECT * FROM missing")), false);
   assert.equal(isKind(errorOf("SELECT * FROM missing"), "error"), true);
   assert.equal(isSQLiteError(new TypeError("x")), false);
   assert.equal(isKind("thrown text", "busy"), false);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { foldName, parseTableName, quoteIdentifier, tableInMain } from "../../src/sqlite/identifiers.ts";
+import { foldName, names, parseTableName, quoteIdentifier } from "../../src/sqlite/identifiers.ts";
 
 test("a quoted name is that name to SQLite, whatever is in it", () => {
   const database = new DatabaseSync(":memory:");
@@ -76,9 +76,10 @@ test("any name can be spelt in quotes and in brackets", () => {
 });
 
 test("the one schema is main; of a name in it the table is known", () => {
-  assert.deepEqual(tableInMain("visits"), { ok: true, table: "visits" });
-  assert.deepEqual(tableInMain('MAIN."odd ""name"""'), { ok: true, table: 'odd "name"' });
-  assert.deepEqual(tableInMain("dbo.visits"), { ok: false, problem: 'the only schema is "main", got "dbo"' });
+  const { parse } = names;
+  assert.deepEqual(parse("visits"), { ok: true, name: { schema: undefined, table: "visits" } });
+  assert.deepEqual(parse('MAIN."odd ""name"""'), { ok: true, name: { schema: undefined, table: 'odd "name"' } });
+  assert.deepEqual(parse("dbo.visits"), { ok: false, problem: 'the only schema is "main", got "dbo"' });
   const expected = `expected a table's name such as visits, main.visits or "odd name"`;
-  assert.deepEqual(tableInMain("a.b.c"), { ok: false, problem: `${expected}, got "a.b.c"` });
+  assert.deepEqual(parse("a.b.c"), { ok: false, problem: `${expected}, got "a.b.c"` });
 });

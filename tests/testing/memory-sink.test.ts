@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { sinkContract } from "../../src/testing/sink-contract.ts";
+import { groupsOf } from "../../src/testing/row-groups.ts";
 
 const columnMap = { id: (s: { pk: string }) => s.pk, value: () => "" };
 
@@ -24,7 +25,7 @@ describe("MemorySink without merge keys keeps the contract of a sink", () => {
 test("a row that it is told to refuse refuses its batch, and nothing of it is written", async () => {
   const sink = new MemorySink({ columnMap, refuse: ({ id }) => (id === "b" ? "no" : undefined) });
   const session = await sink.open({ signal: new AbortController().signal });
-  await assert.rejects(session.write([{ id: "a" }, { id: "b" }]), { code: "SINK_DATA_REFUSED" });
+  await assert.rejects(session.write(groupsOf([{ id: "a" }, { id: "b" }])), { code: "SINK_DATA_REFUSED" });
   assert.deepEqual(sink.rows, []);
   assert.equal(sink.batchCount, 0);
 });

@@ -21,6 +21,7 @@ interface Faults {
   readonly keepsOldRow?: boolean;
   readonly writesUpToTheBadRow?: boolean;
   readonly writesAtLook?: boolean;
+  readonly dropsGroups?: boolean;
 }
 
 /** A keyed sink over memory, with faults on request. */
@@ -46,7 +47,8 @@ async function create(faults: Faults): Promise<SinkUnderTest> {
           if (faults.writesForEmptyBatch && batch.length === 0) rows.push({ id: "ghost", value: "" });
           if (faults.keepsFirstBatchOnly && batchCount > 1) return;
           const before = [...rows];
-          for (const values of faults.dropsLastRow ? batch.slice(0, -1) : batch) {
+          const written = batch.flatMap((group) => (faults.dropsGroups ? group.rows.slice(0, 1) : group.rows));
+          for (const values of faults.dropsLastRow ? written.slice(0, -1) : written) {
             if (values["id"] === null) {
               if (!faults.writesUpToTheBadRow) rows = before;
               throw new SinkDataError("memory", "id is NULL");
@@ -91,6 +93,7 @@ test("a sink that keeps its promises passes every check", async () => {
 const detectedBy: Record<string, Faults> = {
   "an aborted signal opens nothing": { ignoresAbort: true },
   "a batch is written whole": { dropsLastRow: true },
+  "all rows of a group are written": { dropsGroups: true },
   "an empty batch writes nothing": { writesForEmptyBatch: true },
   "one batch after another is written": { keepsFirstBatchOnly: true },
   "quotes, line breaks, emoji and empty text survive": { trimsText: true },
@@ -124,7 +127,7 @@ test("an empty identity fails, a sink without keys and NULL is asked less, and t
   const release = async (): Promise<void> => void (released += 1);
   const createReleased = async (): Promise<SinkUnderTest> => ({ ...(await create({ dropsLastRow: true })), release });
   const checks = sinkContract({ create: createReleased, keyed: false, keepsNull: false });
-  assert.equal(checks.length, 12);
+  assert.equal(checks.length, 13);
   for (const { check } of checks) await check().catch(() => undefined);
-  assert.equal(released, 12);
+  assert.equal(released, 13);
 });

@@ -1,58 +1,18 @@
-import { createTable as layOut } from "../../table/ddl.ts";
-import { OptionError } from "../../errors/option.ts";
-import type { ColumnDescription, TargetDescription } from "../../table/description.ts";
-import type { ValueType } from "../../table/value-type.ts";
-import {
-  identifierProblem,
-  longestIdentifier,
-  parseTableName,
-  quoteIdentifier,
-  quoteTableName,
-} from "../identifiers.ts";
+import type { ValueType } from "../../contracts/target.ts";
+import type { ColumnDefinition, TableDDL } from "../../table/ddl.ts";
+import { names } from "../identifiers.ts";
 
-/**
- * The statements that make a table of SQL Server for what a pipeline writes.
- *
- * @throws {OptionError} if the table or a column can't have its name
- */
-export function createTable(target: TargetDescription, table: string): string {
-  const parsed = parseTableName(table);
-  if (!parsed.ok) throw problem("--table", parsed.problem);
-  const { schema = "dbo", table: tableName } = parsed.name; // as the sink reads it
-  for (const { name } of target.columns) {
-    const fault = identifierProblem(name);
-    if (fault !== undefined) throw problem("columnMap", `a name ${fault}`);
-  }
-  const keys = target.columns
-    .filter(({ name }) => target.keys.includes(name))
-    .map(({ name, type }) => ({ name, type }));
-  const keyTypes = keyColumnTypes(keys);
-  return layOut(target, {
-    table: quoteTableName({ schema, table: tableName }),
-    tableName,
-    quote: (name) => quoteIdentifier(shortened(name)),
-    definition: ({ name, type, isNullable }: ColumnDescription) => {
+export const ddl: TableDDL = {
+  names,
+  definitions: ({ columns, keys }) => {
+    const keyTypes = keyColumnTypes(columns.filter(({ name }) => keys.includes(name)));
+    return ({ name, type, isNullable }): ColumnDefinition => {
       const key = keyTypes.get(name);
       const { sql, note } = key ?? columnType(type);
-      return {
-        sql: `${sql} ${isNullable && key === undefined ? "NULL" : "NOT NULL"}`,
-        ...(note !== undefined && { note }),
-      };
-    },
-    options: "",
-  });
-}
-
-function problem(option: string, text: string): OptionError {
-  return new OptionError("sql create-table", option, text);
-}
-
-/** A name that was made of others may be too long. */
-function shortened(name: string): string {
-  if (name.length <= longestIdentifier) return name;
-  const cut = name.slice(0, longestIdentifier);
-  return cut.isWellFormed() ? cut : cut.slice(0, -1);
-}
+      return { sql: `${sql} ${isNullable && key === undefined ? "NULL" : "NOT NULL"}`, note };
+    };
+  },
+};
 
 interface SQLType {
   readonly sql: string;

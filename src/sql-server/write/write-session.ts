@@ -1,5 +1,5 @@
 import { SinkDataError } from "../../errors/sink.ts";
-import type { ColumnLimit, ColumnValues, SinkSession, Violation } from "../../contracts/sink.ts";
+import type { ColumnLimit, ColumnValues, RowGroup, SinkSession, Violation } from "../../contracts/sink.ts";
 import { BatchWriter, ownKey, type StagedBatch } from "./batch-writer.ts";
 import type { Fail, OpenConnection } from "../connect/connection.ts";
 import { type Fitted, showValue, type StagedValue } from "./fit.ts";
@@ -90,7 +90,8 @@ export class WriteSession implements SinkSession {
     return [];
   };
 
-  readonly write = async (batch: readonly ColumnValues[]): Promise<void> => {
+  readonly write = async (groups: readonly RowGroup[]): Promise<void> => {
+    const batch = groups.flatMap(({ rows }) => rows);
     if (batch.length === 0) return;
     const { fail, target } = this.#options;
     if (this.#isClosed) throw fail("the sink is closed: nothing can be written to it any more");

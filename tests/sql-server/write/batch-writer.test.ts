@@ -4,6 +4,7 @@ import mssql from "mssql";
 import { LLMEtlError } from "../../../src/errors/llm-etl-error.ts";
 import type { ColumnValues, SinkSession } from "../../../src/contracts/sink.ts";
 import { constructSink, openTarget } from "../../support/sql-server-target.ts";
+import { groupsOf } from "../../../src/testing/row-groups.ts";
 
 const sql = "CREATE TABLE dbo.t (id NVARCHAR(40) NOT NULL PRIMARY KEY, value NVARCHAR(200) NULL)";
 const columns = ["id", "value"];
@@ -11,7 +12,7 @@ const columns = ["id", "value"];
 /** As the engine does it: each row is checked before it is written. */
 async function writeChecked(session: SinkSession, batch: readonly ColumnValues[]): Promise<void> {
   for (const values of batch) assert.deepEqual(session.check?.(values), []);
-  await session.write(batch);
+  await session.write(groupsOf(batch));
 }
 
 async function refusalOf(writing: Promise<unknown>): Promise<LLMEtlError> {
@@ -27,7 +28,7 @@ test("a batch takes six round trips at most, whatever its size and strategy", as
       const { server, session, rows } = await openTarget(t, { sql }, columns, { strategy });
       if (strategy === "update") server.table("dbo.t").insert(batch);
       server.forget();
-      await session.write(batch);
+      await session.write(groupsOf(batch));
       assert.equal(server.roundTrips(), 6, strategy);
       assert.equal(rows().length, size);
     }
@@ -38,11 +39,13 @@ test("two rows whose keys the target's collation takes for equal are refused, an
   for (const strategy of ["merge", "update_insert"] as const) {
     const { session, rows } = await openTarget(t, { sql }, columns, { strategy });
     const refused = await refusalOf(
-      session.write([
-        { id: "other", value: "1" },
-        { id: "secret", value: "1" },
-        { id: "SECRET ", value: "2" },
-      ]),
+      session.write(
+        groupsOf([
+          { id: "other", value: "1" },
+          { id: "secret", value: "1" },
+          { id: "SECRET ", value: "2" },
+        ]),
+      ),
     );
     assert.equal(refused.name, "SinkDataError");
     assert.equal(refused.message, "sql-server: another row of this run has the same merge key (id)");
@@ -120,12 +123,14 @@ test("columns that are not mapped keep what they hold, get their default in a ne
   const wide = `CREATE TABLE dbo.t (id NVARCHAR(40) NOT NULL PRIMARY KEY, value NVARCHAR(200) NULL, note NVARCHAR(20) NOT NULL DEFAULT N'new',
     n INT IDENTITY(1,1), both AS id, version ROWVERSION)`;
   const { server, session, rows } = await openTarget(t, { sql: wide }, columns);
-  await session.write([{ id: "1", value: "a" }]);
+  await session.write(groupsOf([{ id: "1", value: "a" }]));
   await server.run("UPDATE dbo.t SET note = N'mine'");
-  await session.write([
-    { id: "1", value: "b" },
-    { id: "2", value: "c" },
-  ]);
+  await session.write(
+    groupsOf([
+      { id: "1", value: "b" },
+      { id: "2", value: "c" },
+    ]),
+  );
   assert.deepEqual(
     rows().map(({ id, value, note, n, both }) => [id, value, note, n, both]),
     [
@@ -134,7 +139,9 @@ test("columns that are not mapped keep what they hold, get their default in a ne
     ],
   );
   const inserting = await openTarget(t, { sql: wide }, columns, { strategy: "insert" });
-  await inserting.session.write(Array.from({ length: 20 }, (_, index) => ({ id: `${20 - index}`, value: null })));
+  await inserting.session.write(
+    groupsOf(Array.from({ length: 20 }, (_, index) => ({ id: `${20 - index}`, value: null }))),
+  );
   assert.deepEqual(
     inserting.rows().map(({ id, n }) => Number(id) + Number(n)),
     Array.from({ length: 20 }, () => 21),
@@ -146,7 +153,7 @@ test("a table with triggers is written, and their counts are not taken for ours"
     const { server, session, rows } = await openTarget(t, { sql }, columns, { strategy });
     server.table("dbo.t").configure({ triggers: true });
     if (strategy === "update") server.table("dbo.t").insert([{ id: "1", value: "old" }]);
-    await session.write([{ id: "1", value: "new" }]);
+    await session.write(groupsOf([{ id: "1", value: "new" }]));
     assert.deepEqual(rows(), [{ id: "1", value: "new" }]);
   }
 });
@@ -163,7 +170,7 @@ test("a pool of the user's may have settings of its own: SET options that indexe
   t.after(() => pool.close());
   const sink = constructSink({ pool, targetTable: "t", mergeKeys: ["id"], columnMap: { id: () => 1, value: () => 1 } });
   const session = await sink.open({ signal: new AbortController().signal });
-  await session.write([{ id: "1", value: "x" }]);
+  await session.write(groupsOf([{ id: "1", value: "x" }]));
   await session.close("completed");
   assert.equal(server.table("dbo.t").rows().length, 1);
   assert.ok(pool.connected, "a pool of the user's stays open");
@@ -172,12 +179,14 @@ test("a pool of the user's may have settings of its own: SET options that indexe
 test("an index that drops rows without a word makes the batch fail rather than lose them", async (t) => {
   const ignoring = `CREATE TABLE dbo.t (id NVARCHAR(40) NOT NULL, value NVARCHAR(200) NULL); CREATE UNIQUE INDEX U ON dbo.t (id) WITH (IGNORE_DUP_KEY = ON)`;
   const { session, rows } = await openTarget(t, { sql: ignoring }, columns, { strategy: "insert" });
-  await session.write([{ id: "1", value: "x" }]);
+  await session.write(groupsOf([{ id: "1", value: "x" }]));
   const refused = await refusalOf(
-    session.write([
-      { id: "2", value: "x" },
-      { id: "1", value: "y" },
-    ]),
+    session.write(
+      groupsOf([
+        { id: "2", value: "x" },
+        { id: "1", value: "y" },
+      ]),
+    ),
   );
   assert.match(
     refused.message,
@@ -228,7 +237,7 @@ test("a pool whose connection is in a transaction is refused: what we commit the
 
 test("a connection that still has the staging table of another batch is no trouble", async (t) => {
   const { server, session, rows } = await openTarget(t, { sql }, columns);
-  for (let id = 0; id < 5; id += 1) await session.write([{ id, value: "x" }]);
+  for (let id = 0; id < 5; id += 1) await session.write(groupsOf([{ id, value: "x" }]));
   assert.equal(rows().length, 5);
   assert.equal(new Set(server.statements.map(({ connection }) => connection)).size, 1, "one connection does for all");
 });

@@ -5,6 +5,7 @@ import mssql from "mssql";
 import type { Value } from "../../support/tds/sql-type.ts";
 import { columnType, type DeclaredType } from "../../../src/sql-server/write/column-type.ts";
 import { openTarget } from "../../support/sql-server-target.ts";
+import { groupsOf } from "../../../src/testing/row-groups.ts";
 
 const plain: DeclaredType = { type: "", length: undefined, precision: 0, scale: 0, collation: undefined, codePage: 0 };
 
@@ -120,7 +121,7 @@ test("every type that can be written keeps its values exactly, and NULL", async 
     ]);
   });
   for (const values of batch) assert.deepEqual(session.check?.(values), []);
-  await session.write(batch);
+  await session.write(groupsOf(batch));
   const written = rows().toSorted((left, right) => Number(left["id"]) - Number(right["id"]));
   for (const [index, [declaration, values]] of kept.entries()) {
     for (let id = 0; id <= most; id += 1)
@@ -137,8 +138,8 @@ test("a row is found again by a key of every type that an index takes", async (t
         { sql: `CREATE TABLE dbo.t (id ${declaration} NOT NULL PRIMARY KEY, v INT NULL)` },
         ["id", "v"],
       );
-      await session.write([{ id: value, v: 1 }]);
-      await session.write([{ id: value, v: 2 }]);
+      await session.write(groupsOf([{ id: value, v: 1 }]));
+      await session.write(groupsOf([{ id: value, v: 2 }]));
       assert.deepEqual(
         rows().map(({ v }) => v),
         [2],
@@ -158,7 +159,7 @@ test("texts and numbers of any kind come back as they were sent", async (t) => {
     f: fc.double({ noNaN: true, noDefaultInfinity: true }).filter((number) => Math.abs(number) > 1e-300),
   });
   const given = fc.sample(row, { seed: 5, numRuns: 300 });
-  await session.write(given.map((values, id) => ({ id, ...values })));
+  await session.write(groupsOf(given.map((values, id) => ({ id, ...values }))));
   const found = new Map(rows().map((values) => [values["id"], values]));
   for (const [id, { s, d, b, f }] of given.entries()) {
     assert.deepEqual(found.get(id), { id, s, d: `${d}.0000000000`, b, f });

@@ -3,10 +3,8 @@ import { test } from "node:test";
 import { Dialect, parse } from "@polyglot-sql/sdk";
 import * as fc from "fast-check";
 import { OptionError } from "../../../src/errors/option.ts";
-import type { TargetDescription } from "../../../src/table/description.ts";
-import type { ValueType } from "../../../src/table/value-type.ts";
-import { SQLServerSink } from "../../../src/sinks/sql-server.ts";
-import { createTable } from "../../../src/sql-server/write/create-table.ts";
+import type { TargetDescription, ValueType } from "../../../src/contracts/target.ts";
+import { dialect, SQLServerSink } from "../../../src/sinks/sql-server.ts";
 import { quoteTableName } from "../../../src/sql-server/identifiers.ts";
 import { everyColumn, everyColumnMap, tags } from "../../support/every-column.ts";
 import { startSQLServer } from "../../support/sql-server.ts";
@@ -14,11 +12,14 @@ import { startTargetServer } from "../../support/sql-server-target.ts";
 
 const columnMap = { ...everyColumnMap, tags };
 
+const { createTable } = dialect;
+
 function describe(columns: Readonly<Record<string, ValueType>>, keys: readonly string[]): TargetDescription {
   return {
     sink: "own",
     targetTable: "t",
     strategy: "merge",
+    dialect,
     keys,
     columns: Object.entries(columns).map(([name, type]) => ({ name, type, isNullable: true, isCompletedAt: false })),
   };

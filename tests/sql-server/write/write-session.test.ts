@@ -3,6 +3,7 @@ import { test } from "node:test";
 import mssql from "mssql";
 import { LLMEtlError } from "../../../src/errors/llm-etl-error.ts";
 import { openTarget, type TargetFacts } from "../../support/sql-server-target.ts";
+import { groupsOf } from "../../../src/testing/row-groups.ts";
 
 const sql = "CREATE TABLE dbo.t (id NVARCHAR(40) NOT NULL PRIMARY KEY, value NVARCHAR(20) NULL)";
 const columns = ["id", "value"];
@@ -37,7 +38,7 @@ test("a deadlock, a broken connection and a failover are overcome, whichever sta
       } as const)) {
         server.faults.clear();
         const armed = server.faults.add({ on, ...fault });
-        await session.write([{ id: `${strategy} ${index} ${kind}`, value: "x" }]);
+        await session.write(groupsOf([{ id: `${strategy} ${index} ${kind}`, value: "x" }]));
         assert.equal(armed.hits, 1, `${String(on)} ${kind}`);
       }
     }
@@ -49,7 +50,7 @@ test("a refused login while reconnecting is overcome", async (t) => {
   const { server, session, rows } = await openTarget(t, { sql }, columns);
   server.kill();
   server.faults.refuseLogin(40_613, 2);
-  await session.write([row]);
+  await session.write(groupsOf([row]));
   assert.deepEqual(rows(), [row]);
 });
 
@@ -58,7 +59,7 @@ test("a commit whose answer is lost is done again: the row is there once", async
     for (const drop of ["before", "after"] as const) {
       const { server, session, rows } = await openTarget(t, { sql }, columns, { strategy });
       server.faults.add({ on: /COMMIT/, drop });
-      await session.write([row, { id: "2", value: "y" }]);
+      await session.write(groupsOf([row, { id: "2", value: "y" }]));
       assert.deepEqual(rows(), [row, { id: "2", value: "y" }], `${strategy} ${drop}`);
     }
   }
@@ -68,7 +69,7 @@ test("an insert in doubt stays in doubt while the connection is down, and is not
   const { server, session, rows } = await openTarget(t, { sql }, columns, { strategy: "insert" });
   server.faults.add({ on: /COMMIT/, drop: "after" });
   server.faults.add({ on: /BEGIN TRANSACTION/, nth: 2, drop: "before" });
-  await session.write([row]);
+  await session.write(groupsOf([row]));
   assert.deepEqual(rows(), [row]);
 });
 
@@ -77,7 +78,7 @@ test("an insert in doubt that nothing can prove ends the run, and says what to l
   for (const drop of ["before", "after"] as const) {
     const { server, session, rows } = await openTarget(t, { sql: heap }, columns, { strategy: "insert" });
     server.faults.add({ on: /COMMIT/, drop });
-    const failure = await failureOf(session.write([row]));
+    const failure = await failureOf(session.write(groupsOf([row])));
     assert.equal(failure.name, "SinkError");
     assert.match(
       failure.message,
@@ -91,7 +92,7 @@ test("what the server refuses of the data is a row error with its number and col
   for (const productVersion of ["16.0.4105.2", "14.0.1000.1"]) {
     const { server, session, rows } = await openTarget(t, { sql, facts: wider, productVersion }, columns);
     const secret = "a secret that is longer than the column";
-    const refused = await failureOf(session.write([row, { id: "2", value: secret }]));
+    const refused = await failureOf(session.write(groupsOf([row, { id: "2", value: secret }])));
     assert.equal(refused.name, "SinkDataError");
     assert.doesNotMatch(refused.message, /secret/);
     assert.match(
@@ -102,10 +103,10 @@ test("what the server refuses of the data is a row error with its number and col
     );
     if (productVersion.startsWith("16")) assert.match(refused.detail, /a secret/);
     assert.deepEqual(rows(), [], "a refused batch leaves nothing");
-    await session.write([row]);
+    await session.write(groupsOf([row]));
     server.table("dbo.t").check("CK_no", ({ value }) => value !== "no");
     assert.match(
-      (await failureOf(session.write([{ id: "3", value: "no" }]))).message,
+      (await failureOf(session.write(groupsOf([{ id: "3", value: "no" }])))).message,
       /error 547, .* \(the constraint "CK_no"\)$/,
     );
   }
@@ -113,8 +114,8 @@ test("what the server refuses of the data is a row error with its number and col
 
 test("insert refuses what a unique index has already", async (t) => {
   const { session, rows } = await openTarget(t, { sql }, columns, { strategy: "insert" });
-  await session.write([row]);
-  const refused = await failureOf(session.write([{ id: "2", value: "y" }, row]));
+  await session.write(groupsOf([row]));
+  const refused = await failureOf(session.write(groupsOf([{ id: "2", value: "y" }, row])));
   assert.match(
     refused.message,
     /error 2627, a row with the same unique key is there already \(the constraint "PK_t"\)$/,
@@ -126,7 +127,7 @@ test("each number of the server's for bad data is a row error", async (t) => {
   const { server, session } = await openTarget(t, { sql }, columns);
   for (const number of [2628, 8152, 515, 547, 2627, 2601, 8114, 8115, 245, 220, 242, 241, 50_000, 3609, 9420]) {
     server.faults.add({ on: /MERGE/, error: { number, message: "with a secret" } });
-    const refused = await failureOf(session.write([row]));
+    const refused = await failureOf(session.write(groupsOf([row])));
     assert.equal(refused.name, "SinkDataError", `${number}`);
     assert.match(refused.message, new RegExp(`error ${number}, `));
     assert.doesNotMatch(refused.message, /secret/);
@@ -136,7 +137,7 @@ test("each number of the server's for bad data is a row error", async (t) => {
 test("a lasting fault that is not the data's ends the run, with a remedy and without the server's text", async (t) => {
   const { server, session } = await openTarget(t, { sql }, columns);
   server.faults.add({ on: /MERGE/, error: { number: 229, message: "The UPDATE permission was denied on secret" } });
-  const failure = await failureOf(session.write([row]));
+  const failure = await failureOf(session.write(groupsOf([row])));
   assert.equal(failure.name, "SinkError");
   assert.equal(
     failure.message,
@@ -144,20 +145,20 @@ test("a lasting fault that is not the data's ends the run, with a remedy and wit
   );
   assert.match(failure.detail, /secret/);
   server.faults.add({ on: /MERGE/, error: { number: 777 } });
-  assert.match((await failureOf(session.write([row]))).message, /can't be written \(error 777\)$/);
+  assert.match((await failureOf(session.write(groupsOf([row])))).message, /can't be written \(error 777\)$/);
 });
 
 test("a server that stays away longer than sinkTimeoutMs ends the run, which can be resumed", async (t) => {
   const { server, session } = await openTarget(t, { sql }, columns, { sinkTimeoutMs: 60 });
   server.faults.add({ on: /MERGE/, error: 40_501, times: 1000 });
-  const busy = await failureOf(session.write([row]));
+  const busy = await failureOf(session.write(groupsOf([row])));
   assert.equal(busy.name, "SinkError");
   assert.match(
     busy.message,
     /took no batch for 0 seconds \(error 40501\); what was written is kept; run again to go on from there/,
   );
   await server.close();
-  assert.equal((await failureOf(session.write([row]))).name, "SinkError");
+  assert.equal((await failureOf(session.write(groupsOf([row])))).name, "SinkError");
 });
 
 test("an abort ends the wait for the next attempt, and a statement that runs", async (t) => {
@@ -166,7 +167,7 @@ test("an abort ends the wait for the next attempt, and a statement that runs", a
     const reason = new Error("enough");
     const { server, session, rows } = await openTarget(t, { sql }, columns, { signal: controller.signal });
     server.faults.add({ on: /MERGE/, ...fault });
-    const writing = session.write([row]);
+    const writing = session.write(groupsOf([row]));
     setTimeout(() => controller.abort(reason), 50);
     await assert.rejects(writing, reason);
     assert.deepEqual(rows(), []);
@@ -245,7 +246,7 @@ test("the key of a row is the same for spellings that the collation takes for eq
 
 test("a value that does not fit is refused also where it was not checked, and nothing is sent", async (t) => {
   const { server, session } = await openTarget(t, { sql }, columns);
-  const refused = await failureOf(session.write([row, { id: "2", value: "x".repeat(21) }]));
+  const refused = await failureOf(session.write(groupsOf([row, { id: "2", value: "x".repeat(21) }])));
   assert.equal(
     refused.message,
     'sql-server: the column "value": the column is NVARCHAR(20): expected at most 20 characters, got 21',
@@ -257,14 +258,14 @@ test("the session knows whether the table is empty, and whether it has a row's k
   const { session } = await openTarget(t, { sql }, columns);
   assert.equal(await session.isEmpty?.(), true);
   assert.equal(await session.holds?.(row), false);
-  await session.write([{ id: "a'; DROP TABLE dbo.t; --", value: null }]);
+  await session.write(groupsOf([{ id: "a'; DROP TABLE dbo.t; --", value: null }]));
   assert.equal(await session.isEmpty?.(), false);
   assert.equal(await session.holds?.({ id: "A'; drop table dbo.t; --", value: "whatever" }), true);
   assert.equal(await session.holds?.({ id: "b" }), false);
   assert.equal(await session.holds?.({ id: null }), false);
   const inserting = await openTarget(t, { sql }, columns, { strategy: "insert" });
   assert.equal(await inserting.session.holds?.(row), false);
-  await inserting.session.write([row]);
+  await inserting.session.write(groupsOf([row]));
   assert.equal(await inserting.session.holds?.({ id: "other" }), true, "without keys any row will do");
 });
 
@@ -280,7 +281,7 @@ test("a SELECT over the same table that is being read slowly is not in the way o
   void request.query("SELECT id, value FROM dbo.t");
   let read = 0;
   for await (const { id } of reading) {
-    if (read % 5000 === 0) await session.write([{ id, value: "new" }]);
+    if (read % 5000 === 0) await session.write(groupsOf([{ id, value: "new" }]));
     read += 1;
   }
   assert.equal(read, count);
@@ -289,7 +290,7 @@ test("a SELECT over the same table that is being read slowly is not in the way o
 test("a batch keeps no lock after it, and takes none that a reader waits for but while it writes", async (t) => {
   const { server, session } = await openTarget(t, { sql }, columns);
   server.faults.add({ on: /insert bulk/i, delayMs: 150 });
-  const writing = session.write([row]);
+  const writing = session.write(groupsOf([row]));
   const pool = await new mssql.ConnectionPool(server.config).connect();
   t.after(() => pool.close());
   const { recordset } = await pool.request().query("SET LOCK_TIMEOUT 50; SELECT COUNT(*) AS n FROM dbo.t");
@@ -304,7 +305,7 @@ test("a closed session writes nothing, and can be closed again", async (t) => {
   await session.close("completed");
   await session.write([]);
   assert.match(
-    (await failureOf(session.write([row]))).message,
+    (await failureOf(session.write(groupsOf([row])))).message,
     /the sink is closed: nothing can be written to it any more/,
   );
 });

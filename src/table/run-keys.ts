@@ -1,0 +1,49 @@
+import type { ColumnValues } from "../contracts/sink.ts";
+import { KeySet } from "../files/key-set.ts";
+import type { StoredKey, TableKeys } from "./dialect.ts";
+
+/** The merge keys of the rows of a run: two rows for one row of the target are found, whether they wait, are written or did not change. */
+export class RunKeys<Value> {
+  readonly #keys: TableKeys<Value>;
+  readonly #claimed: KeySet;
+  /** By the target's own spelling. Opened where the writer knows it. */
+  #written: KeySet | undefined;
+  /**
+   * Rows that were checked and not written yet: two of them with one key are two rows of a run. What is written without a check, or
+   * once more, replaces.
+   */
+  readonly #checked = new WeakSet<ColumnValues>();
+  #count = 0;
+
+  constructor(keys: TableKeys<Value>) {
+    this.#keys = keys;
+    this.#claimed = new KeySet(keys.types);
+  }
+
+  /** Whether no earlier row has claimed the key. */
+  claim(values: ColumnValues, key: readonly Value[]): boolean {
+    this.#count += 1;
+    if (this.#claimed.add(this.#keys.parts(key), this.#count) !== undefined) return false;
+    this.#checked.add(values);
+    return true;
+  }
+
+  /** Whether the row that the target has under this key is that of another row of the run. */
+  isTaken(values: ColumnValues, own: readonly Value[], { claimed, written }: StoredKey): boolean {
+    if (!this.#checked.has(values)) return false;
+    if (this.#written?.has([written]) === true) return true;
+    return this.#keys.parts(own)[0] !== claimed && this.#claimed.has([claimed]);
+  }
+
+  addWritten(rows: readonly { readonly values: ColumnValues }[], stored: readonly StoredKey[]): void {
+    for (const { values } of rows) this.#checked.delete(values);
+    if (stored.length === 0) return;
+    this.#written ??= new KeySet();
+    for (const { written } of stored) this.#written.add([written], 0);
+  }
+
+  close(): void {
+    this.#claimed.close();
+    this.#written?.close();
+  }
+}

@@ -1,0 +1,83 @@
+import { OptionError } from "../errors/option.ts";
+import { isFunctionMap, isName, isOneOf, isTextList, type OptionCheck, optional } from "../errors/options.ts";
+import type { SinkTable } from "../contracts/sink.ts";
+import type { Strategy, TableDialect, TableRequest } from "./dialect.ts";
+
+/** The options that every sink of tables has. */
+export interface TableOptions {
+  readonly targetTable: string;
+  readonly columnMap: Readonly<Record<string, unknown>>;
+  readonly strategy?: Strategy | undefined;
+  readonly mergeKeys?: readonly string[] | undefined;
+}
+
+export function tableChecks(...strategies: readonly Strategy[]): Readonly<Record<keyof TableOptions, OptionCheck>> {
+  return {
+    targetTable: isName,
+    columnMap: isFunctionMap,
+    strategy: optional(isOneOf(...strategies)),
+    mergeKeys: optional(isTextList),
+  };
+}
+
+/** What the options of a sink say of its table. */
+export interface NamedTable extends Omit<TableRequest, "sink" | "place"> {
+  readonly facts: SinkTable;
+}
+
+/** @throws {OptionError} naming what is missing, unknown or too much */
+export function namedTable(
+  owner: string,
+  dialect: Pick<TableDialect, "name" | "names" | "createTable">,
+  { targetTable, columnMap, strategy = "merge", mergeKeys }: TableOptions,
+): NamedTable {
+  const parsed = dialect.names.parse(targetTable);
+  if (!parsed.ok) throw new OptionError(owner, "targetTable", parsed.problem);
+  const columns = Object.keys(columnMap);
+  const twice = firstTwin(columns, dialect.names.fold);
+  if (twice !== undefined) throw new OptionError(owner, "columnMap", twinProblem(twice));
+  const keys = checkMergeKeys(owner, strategy, mergeKeys, columns);
+  return {
+    table: parsed.name,
+    columns,
+    mergeKeys: keys,
+    strategy,
+    facts: { name: targetTable, keys, strategy, dialect },
+  };
+}
+
+/** The first of two names that the database takes for one. */
+export function firstTwin(columns: readonly string[], fold: (name: string) => string): string | undefined {
+  const folded = columns.map(fold);
+  return columns.find((_, index) => folded.indexOf(folded[index] ?? "") !== index);
+}
+
+export function twinProblem(column: string): string {
+  return `"${column}" is there twice: the database ignores the case of letters`;
+}
+
+/** The merge keys that a sink of tables was given, if they go with its strategy and its column map; none when inserting. */
+function checkMergeKeys(
+  owner: string,
+  strategy: Strategy,
+  mergeKeys: readonly string[] | undefined,
+  columns: readonly string[],
+): readonly string[] {
+  const wrong = (problem: string): OptionError => new OptionError(owner, "mergeKeys", problem);
+  if (strategy === "insert") {
+    if (mergeKeys !== undefined) throw wrong(`expected none with strategy "insert", got ${mergeKeys.length}`);
+    return [];
+  }
+  if (mergeKeys === undefined || mergeKeys.length === 0) {
+    throw wrong(`expected at least one column, got none; strategy "${strategy}" finds rows by them`);
+  }
+  const unknown = mergeKeys.find((key) => !columns.includes(key));
+  if (unknown !== undefined) {
+    throw wrong(`expected columns of the columnMap (${columns.join(", ")}), got "${unknown}"`);
+  }
+  if (new Set(mergeKeys).size < mergeKeys.length) throw wrong("expected each column once, got one twice");
+  if (strategy === "update" && mergeKeys.length === columns.length) {
+    throw wrong(`expected a column in the columnMap that is no merge key: strategy "update" has nothing to update`);
+  }
+  return mergeKeys;
+}
