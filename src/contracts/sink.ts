@@ -19,7 +19,7 @@ export interface Violation {
   readonly detail: string;
 }
 
-/** What a column can hold, told before a value is there. */
+/** The values that a column can hold, known before there is one. */
 export interface ColumnLimit {
   /** In the words of JSON Schema, for the model to heed. */
   readonly schema: { readonly maxLength?: number; readonly minimum?: number; readonly maximum?: number };
@@ -35,16 +35,16 @@ export interface SinkContext {
 /** Where rows go. */
 export interface Sink<State> {
   readonly name: string;
-  /** What is written to, however it is spelt: server, database and table, or the absolute path. */
+  /** The target, however it is spelt: server, database and table, or the absolute path. */
   readonly identity: string;
-  /** Whether what was written stays for the next run: a table's rows do, a file written anew each run does not. */
+  /** Written rows stay for the next run: those of a table do, those of a file that each run writes anew do not. */
   readonly keepsRows: boolean;
-  /** Whether rows must arrive in the source's order. It costs waiting: see `CSVSink`. @default false */
+  /** Rows must arrive in the source's order. It costs waiting: see `CSVSink`. @default false */
   readonly preserveOrder?: boolean | undefined;
   readonly columnMap: ColumnMap<State>;
   /** The table of a sink that writes to one. */
   readonly table?: SinkTable | undefined;
-  /** What `check` is to look for. */
+  /** The packages and variables that `check` looks for. */
   readonly requirements?: Requirements | undefined;
   /** The preflight: rejects a target that does not fit, before the first row is read. */
   readonly open: (context: SinkContext) => Promise<SinkSession>;
@@ -74,9 +74,9 @@ export interface SinkSession {
    * @default its primary key, also where this gives undefined
    */
   readonly keyOf?: (values: ColumnValues) => string | undefined;
-  /** Whether the target has no row at all: asked where earlier runs wrote to it. A sink that keeps rows has it. */
+  /** True if the target has no row at all: asked where earlier runs wrote to it. A sink that keeps rows has it. */
   readonly isEmpty?: () => Promise<boolean>;
-  /** Whether the target has a row with the key in these values (without keys, any): asked of some unchanged rows. */
+  /** True if the target has a row with the key in these values (without keys, any): asked of some unchanged rows. */
   readonly holds?: (values: ColumnValues) => Promise<boolean>;
   /** The last guard before the write, for one row: what the target could not hold. */
   readonly check?: (values: ColumnValues) => readonly Violation[];

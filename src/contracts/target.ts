@@ -1,10 +1,10 @@
-/** What a column is given, in no database's words. */
+/** The type of a column's values, in no database's words. */
 export type ValueType =
   | {
       readonly kind: "text";
       /** In UTF-16 units; undefined without a limit. */
       readonly maxLength: number | undefined;
-      /** Whether a schema holds values to it; else it is what they come to today, as with the names of a taxonomy. */
+      /** A schema holds values to it; else it is the longest of today, as with the names of a taxonomy. */
       readonly isLimit: boolean;
     }
   /** Hexadecimal digits in lower case, always that many. */
@@ -23,11 +23,11 @@ export interface FieldType {
 
 export interface ColumnDescription extends FieldType {
   readonly name: string;
-  /** Whether it is the time at which the row was completed. */
+  /** It is the time at which the row was completed. */
   readonly isCompletedAt: boolean;
 }
 
-/** What a pipeline's target has to hold, as far as the pipeline tells. */
+/** The columns that a pipeline's target must have, as far as the pipeline shows them. */
 export interface TargetDescription {
   /** The sink's name. */
   readonly sink: string;

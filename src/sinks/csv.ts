@@ -18,7 +18,7 @@ export interface CSVSinkOptions<State, Column extends string = string> {
   readonly path: string | URL;
   /** The columns, in the order in which they are written, each with the function that gives its value. */
   readonly columnMap: ColumnMap<State, Column>;
-  /** What separates cells: one character. @default "," */
+  /** The character that separates cells. @default "," */
   readonly delimiter?: string;
   /**
    * Writes the rows in the source's order instead of the order in which they are done. The engine restores the order
@@ -34,7 +34,7 @@ export interface CSVSinkOptions<State, Column extends string = string> {
   readonly escapeFormulas?: boolean;
   /** Begins the file with a byte order mark; without one Excel misreads letters beyond ASCII. @default false */
   readonly bom?: boolean;
-  /** What ends a row. @default "\n" */
+  /** The end of a row. @default "\n" */
   readonly lineEnding?: "\n" | "\r\n";
 }
 
@@ -44,7 +44,7 @@ export interface CSVSinkOptions<State, Column extends string = string> {
  * Every run writes the whole file anew, to `<path>.partial` beside it (mode 0600: rows hold personal data). A run that
  * completes renames it over the file; a run that stops leaves the file of an earlier run as it was, and keeps what it
  * had written in the `.partial` file until the next run begins. One run at a time writes to a path: a second one is
- * refused before its first row (by a lock on `<path>.partial.lock`, which ends with its process; the file stays).
+ * rejected before its first row (by a lock on `<path>.partial.lock`, which ends with its process; the file stays).
  *
  * Text and numbers stand as they are, booleans as true and false, dates as ISO 8601, bytes as base64, objects and
  * arrays as JSON; null and undefined are empty cells.
@@ -157,7 +157,7 @@ async function createFile(
   path: string,
   partialPath: string,
 ): Promise<{ file: FileHandle; lock: FileLock }> {
-  await refuseFolder(owner, path);
+  await rejectFolder(owner, path);
   let lock: FileLock | undefined;
   try {
     await mkdir(dirname(path), { recursive: true });
@@ -173,7 +173,7 @@ async function createFile(
   }
 }
 
-/** What `open` would refuse. Nothing is made: not the folder, the file or its lock. */
+/** The preflight of `open`. Nothing is made: not the folder, the file or its lock. */
 async function lookAt(
   { path, columns }: Pick<Writing, "path" | "columns">,
   { signal }: SinkContext,
@@ -181,7 +181,7 @@ async function lookAt(
   signal.throwIfAborted();
   const owner = `CSVSink ${path}`;
   const partialPath = `${path}.partial`;
-  await refuseFolder(owner, path);
+  await rejectFolder(owner, path);
   try {
     await requireFolder(dirname(path));
   } catch (cause) {
@@ -195,7 +195,7 @@ async function lookAt(
   return { check: (values) => findViolations(columns, values), close: async () => {} };
 }
 
-async function refuseFolder(owner: string, path: string): Promise<void> {
+async function rejectFolder(owner: string, path: string): Promise<void> {
   const entry = await stat(path).catch(() => undefined); // what is not there is no folder; the rest shows later
   if (entry?.isDirectory())
     throw new SinkError(owner, 'this is a folder; give the option "path" the path of a file in it');
@@ -253,7 +253,7 @@ async function closeFile(
   try {
     try {
       if (move !== undefined) await file.sync();
-      if (move !== undefined) await refuseForeignFile(owner, file, move.from);
+      if (move !== undefined) await requireOwnFile(owner, file, move.from);
     } finally {
       await file.close();
     }
@@ -275,8 +275,8 @@ async function closeFile(
   }
 }
 
-/** What stands under the name may no longer be what this run wrote: that is somebody else's, and not to be published. */
-async function refuseForeignFile(owner: string, file: FileHandle, partialPath: string): Promise<void> {
+/** The file under the name may no longer be the one that this run wrote: then it is somebody else's, and not to be published. */
+async function requireOwnFile(owner: string, file: FileHandle, partialPath: string): Promise<void> {
   const ours = await file.stat({ bigint: true });
   const there = await stat(partialPath, { bigint: true }).catch((error: unknown) => {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;

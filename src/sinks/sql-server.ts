@@ -23,7 +23,7 @@ interface SQLServerSinkSettings<State, Column extends string> extends SQLServerC
    * database of the connection.
    */
   readonly targetTable: string;
-  /** What goes into each column. A column that is not here keeps what it holds, and gets its default in a new row. */
+  /** The value of each column. A column that is not here keeps what it holds, and gets its default in a new row. */
   readonly columnMap: ColumnMap<State, Column>;
   /**
    * How long the server may be unavailable (failing over, restarting, busy) before the run stops, in milliseconds. It can be resumed.

@@ -18,7 +18,7 @@ interface SQLiteSinkSettings<State, Column extends string> {
    * `_ $ # @ -` is quoted, with a quote in it doubled: `"odd ""name"""`, or as in SQL Server `[odd]]name]`.
    */
   readonly targetTable: string;
-  /** What goes into each column. Columns are matched as SQLite does, whatever the case of A to Z. */
+  /** The value of each column. Columns are matched as SQLite does, whatever the case of A to Z. */
   readonly columnMap: ColumnMap<State, Column>;
 }
 
@@ -47,7 +47,7 @@ export type SQLiteSinkOptions<State, Column extends string> = SQLiteSinkSettings
  * a source is being read the `-wal` file grows by what is written.
  *
  * @throws {OptionError} at construction; `open` throws a SinkError for a database that can't be written, a
- * TargetError for a table that does not fit; `write` a SinkDataError where the database refuses the data.
+ * TargetError for a table that does not fit; `write` a SinkDataError where the database rejects the data.
  */
 export class SQLiteSink<State, Column extends string = string> implements Sink<State> {
   readonly name = "sqlite";

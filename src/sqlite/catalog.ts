@@ -12,7 +12,7 @@ export interface SQLiteColumn extends TableColumn<SQLInputValue> {
   readonly isRowid: boolean;
 }
 
-/** What the database knows of a table, whatever the letter case of its name. */
+/** Reads what the database knows of a table, whatever the letter case of its name. */
 export function describeTable(
   database: DatabaseSync,
   { table: { table: name }, strategy }: Pick<TableRequest, "table" | "strategy">,

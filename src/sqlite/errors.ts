@@ -17,18 +17,18 @@ const raisedByTrigger = 1811;
 // Of these constraints the message is made of table, column and constraint names.
 const namesOnly: ReadonlySet<number> = new Set([275, 787, 1299, 1555, 2067, 2579, 3091]);
 
-/** Whether the database reported it, not the driver or anyone else. */
+/** True if the database reported it, not the driver or anyone else. */
 export function isSQLiteError(error: unknown): boolean {
   return codeOf(error) !== undefined;
 }
 
-/** Whether the database's error is of that kind. */
+/** True if the database reported an error of that kind. */
 export function isKind(error: unknown, kind: keyof typeof kinds): boolean {
   const code = codeOf(error);
   return code !== undefined && (code & 0xff) === kinds[kind];
 }
 
-/** Whether the data is to blame: a constraint, a type, a length, a trigger. */
+/** True if the data is to blame: a constraint, a type, a length, a trigger. */
 export function isDataError(error: unknown): boolean {
   return isKind(error, "constraint") || isKind(error, "mismatch") || isKind(error, "tooBig");
 }

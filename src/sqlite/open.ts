@@ -5,7 +5,7 @@ import { messageOf } from "../errors/thrown.ts";
 import { type PassingError, retryPassing } from "../table/retry.ts";
 import { isKind } from "./errors.ts";
 
-/** What the one who opens a database says when it can't be: a `SourceError` or a `SinkError`. */
+/** Makes the error of the one who opens a database: a `SourceError` or a `SinkError`. */
 export type Fail = (problem: string, options?: ErrorOptions) => Error;
 
 /** Rejects a path at which there is no file: the driver would create a database there. */

@@ -1,10 +1,10 @@
-/** What a text of SQL holds, as far as it can be told without knowing the grammar. */
+/** The contents of a text of SQL, as far as they show without knowing the grammar. */
 export interface StatementScan {
   /** Statements that are more than comments and blanks. */
   readonly count: number;
   /** The named parameters with their `@`, `:` or `$`, each once, in order. */
   readonly parameters: readonly string[];
-  /** Whether there is a `?` or `?1`. */
+  /** There is a `?` or `?1`. */
   readonly hasPositional: boolean;
 }
 

@@ -6,7 +6,7 @@ import { firstTwin, twinProblem } from "./strategy.ts";
 /** How one database writes the pieces of a CREATE TABLE. */
 export interface TableDDL {
   readonly names: TableNames;
-  /** What each column holds and may not hold, after its name. */
+  /** Gives for each column its type and constraints, as they follow its name. */
   readonly definitions: (
     target: Pick<TargetDescription, "columns" | "keys">,
   ) => (column: ColumnDescription) => ColumnDefinition;

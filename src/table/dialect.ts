@@ -128,9 +128,9 @@ export interface MissingTable {
 
 export interface TableColumn<Value = unknown> {
   readonly name: string;
-  /** Whether it takes NULL where the strategy writes it. */
+  /** It takes NULL where the strategy writes it. */
   readonly isNullable: boolean;
-  /** Whether a new row has to be given a value: it is NOT NULL, and the database fills it with none. */
+  /** A new row has to be given a value: the column is NOT NULL, and the database fills it with none. */
   readonly isRequired: boolean;
   /** Why it can't be written as the request wants it; completes `the column "c" of "visits" …`. */
   readonly problem?: string | undefined;
@@ -177,7 +177,7 @@ export type TargetColumn<Column> = Column & {
 export interface TableKeys<Value> {
   /** The key as the journal has it: equal wherever the target holds keys equal. It may be for others, too; a cell may be NULL. */
   readonly text: (key: readonly (Value | null)[]) => string;
-  /** What two rows of a run are told apart by: equal only where the target holds them equal, as far as that is known here. */
+  /** The key by which two rows of a run are told apart: equal only where the target holds keys equal, as far as that is known here. */
   readonly parts: (key: readonly Value[]) => readonly KeyPart[];
   /** The types of the parts: see `KeySet`. @default one text */
   readonly types?: readonly string[] | undefined;
@@ -234,14 +234,14 @@ export interface TableWriter<Column extends TableColumn<Value>, Value = unknown>
    * @throws {CommitInDoubtError} if the rows may be there or not
    */
   readonly write: (rows: readonly StagedRow<Value>[], context: WriteContext) => Promise<void>;
-  /** Whether there is a row: with this key, or any; and, if columns are to be `filled`, one of them is not NULL. */
+  /** Looks for a row: with this key, or any; and, if columns are to be `filled`, with one of them not NULL. */
   readonly find: (key: readonly Value[], filled: readonly TargetColumn<Column>[]) => Promise<boolean>;
 }
 
 /** Why something failed. `passing`: it may well go a little later; `data`: the rows are to blame, so that others can be written. */
 export interface ErrorMeaning {
   readonly kind: "passing" | "data" | "fatal";
-  /** What is said of it, or of a passing error that did not pass. It holds no content. */
+  /** The message; for a passing error, when it did not pass. It holds no content. */
   readonly problem: string;
   /** The same with content, for files of mode 0600. */
   readonly detail?: string | undefined;

@@ -4,7 +4,7 @@ export interface RetryOptions {
   readonly signal: AbortSignal;
   /** Counted from the first failure, in milliseconds: the last attempt begins no later. */
   readonly patienceMs: number;
-  /** Whether an error passes, and what it asks for; undefined where another attempt is of no use. */
+  /** The waits that an error asks for, if it passes; undefined where another attempt is of no use. */
   readonly passing: (error: unknown) => PassingError | undefined;
   /** In milliseconds. */
   readonly delaysMs: { readonly shortest: number; readonly longest: number };

@@ -20,7 +20,7 @@ export class RunKeys<Value> {
     this.#claimed = new KeySet(keys.types);
   }
 
-  /** Whether no earlier row has claimed the key. */
+  /** Claims the key for a row. False if an earlier row has it. */
   claim(values: ColumnValues, key: readonly Value[]): boolean {
     this.#count += 1;
     if (this.#claimed.add(this.#keys.parts(key), this.#count) !== undefined) return false;
@@ -28,7 +28,7 @@ export class RunKeys<Value> {
     return true;
   }
 
-  /** Whether the row that the target has under this key is that of another row of the run. */
+  /** True if the row that the target has under this key is that of another row of the run. */
   isTaken(values: ColumnValues, own: readonly Value[], { claimed, written }: StoredKey): boolean {
     if (!this.#checked.has(values)) return false;
     if (this.#written?.has([written]) === true) return true;

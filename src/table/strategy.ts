@@ -20,7 +20,7 @@ export function tableChecks(...strategies: readonly Strategy[]): Readonly<Record
   };
 }
 
-/** What the options of a sink say of its table. */
+/** A table as the options of its sink name it. */
 export interface NamedTable extends Omit<TableRequest, "sink" | "place"> {
   readonly facts: SinkTable;
 }

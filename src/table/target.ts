@@ -38,7 +38,7 @@ class Preflight<Column extends TableColumn<Value>, Value> {
     const { columns: wanted, strategy, mergeKeys } = this.#request;
     if (!("columns" in found)) throw this.#missing(found);
     if (found.problem !== undefined) {
-      throw this.#error(`${JSON.stringify(found.name)} in ${this.#request.place} ${found.problem}`);
+      throw this.#error(`${JSON.stringify(found.name)} in ${this.#request.place} ${found.problem}`, found.name);
     }
     const columns = wanted.map((mapped, place): TargetColumn<Column> => {
       return Object.assign({}, this.#columnNamed(mapped, found), { mapped, place, isKey: mergeKeys.includes(mapped) });
@@ -61,7 +61,7 @@ class Preflight<Column extends TableColumn<Value>, Value> {
         : otherTables.length === 0
           ? ifNone
           : `there are ${listNames(otherTables)}`;
-    return this.#error(`there is no table ${JSON.stringify(wanted)} in ${this.#request.place}${note}; ${hint}`);
+    return this.#error(`there is no table ${JSON.stringify(wanted)} in ${this.#request.place}${note}`, wanted, hint);
   }
 
   #columnNamed(mapped: string, { name: table, columns, foldName }: TableFacts<Column, Value>): Column {
@@ -73,12 +73,11 @@ class Preflight<Column extends TableColumn<Value>, Value> {
       const hint = near.length === 0 ? "" : `; closest: ${listNames(near)}`;
       const isInOtherCase = names.some((name) => name.toLowerCase() === mapped.toLowerCase());
       const note = isInOtherCase ? " (the database tells upper case from lower)" : "";
-      throw this.#error(
-        `the table ${JSON.stringify(table)} has no column "${mapped}"${note}; its columns are ${listNames(names)}${hint}`,
-      );
+      const problem = `the table ${JSON.stringify(table)} has no column "${mapped}"${note}`;
+      throw this.#error(problem, mapped, `its columns are ${listNames(names)}${hint}`);
     }
     const { name, problem } = column;
-    if (problem !== undefined) throw this.#error(`the column "${name}" of ${JSON.stringify(table)} ${problem}`);
+    if (problem !== undefined) throw this.#error(`the column "${name}" of ${JSON.stringify(table)} ${problem}`, mapped);
     return column;
   }
 
@@ -87,17 +86,17 @@ class Preflight<Column extends TableColumn<Value>, Value> {
       const first = columns.findIndex((column) => column.name === name);
       if (first === index) continue;
       const twins = `"${columns[first]?.mapped ?? ""}" and "${mapped}"`;
-      throw this.#error(`the columnMap has ${twins}, which are one column: map it once`);
+      throw this.#error(`the columnMap has ${twins}, which are one column: map it once`, mapped);
     }
   }
 
   #requireWholeRows(written: readonly TargetColumn<Column>[], { name, columns }: TableFacts<Column, Value>): void {
     const missing = columns.filter((column) => column.isRequired && !written.some((one) => one.name === column.name));
     if (missing.length === 0) return;
-    throw this.#error(
-      `the table ${JSON.stringify(name)} has columns that are NOT NULL without a default and not in the columnMap: ` +
-        `${listNames(missing.map((column) => column.name))}; add them to the columnMap, or give them a default`,
-    );
+    const names = missing.map((column) => column.name);
+    const problem = "has columns that are NOT NULL without a default and not in the columnMap";
+    const hint = "add them to the columnMap, or give them a default";
+    throw this.#error(`the table ${JSON.stringify(name)} ${problem}: ${listNames(names)}`, names, hint);
   }
 
   #uniqueKeyOf(keys: readonly TargetColumn<Column>[], table: TableFacts<Column, Value>): UniqueKey {
@@ -114,8 +113,9 @@ class Preflight<Column extends TableColumn<Value>, Value> {
     const index = quoteMade(`${ownName}_${names.join("_")}_unique`);
     throw this.#error(
       `the table ${JSON.stringify(table.name)} has no primary key or unique index over exactly the mergeKeys ` +
-        `${listNames(names)}${almost}, so a key could stand for more than one row; ` +
-        `create one: CREATE UNIQUE INDEX ${index} ON ${table.quoted} (${names.map(quote).join(", ")});`,
+        `${listNames(names)}${almost}, so a key could stand for more than one row`,
+      names,
+      `create one: CREATE UNIQUE INDEX ${index} ON ${table.quoted} (${names.map(quote).join(", ")});`,
     );
   }
 
@@ -134,13 +134,15 @@ class Preflight<Column extends TableColumn<Value>, Value> {
       ...(strategy === "insert" ? [] : ["UPDATE"]),
     ];
     throw this.#error(
-      `the login may not ${missing.join(", ")} on ${JSON.stringify(table.name)}; have it granted: ` +
-        `GRANT ${rights.join(", ")} ON ${table.quoted} TO <user>;`,
+      `the login may not ${missing.join(", ")} on ${JSON.stringify(table.name)}`,
+      table.name,
+      `have it granted: GRANT ${rights.join(", ")} ON ${table.quoted} TO <user>;`,
     );
   }
 
-  #error(problem: string): TargetError {
-    return new TargetError(this.#request.sink, problem);
+  /** `where`: the table, the column or the columns at fault. */
+  #error(problem: string, where: string | readonly string[], hint?: string): TargetError {
+    return new TargetError(this.#request.sink, problem, { facts: { where, hint } });
   }
 }
 

@@ -1,7 +1,7 @@
 import type { FieldType, ValueType } from "../contracts/target.ts";
 import { type JSONSchema, asSchema, resolveReference } from "../json/json-schema.ts";
 
-/** What a schema says of the field that a path leads to; undefined if it has no such field. */
+/** The type of the field that a path leads to; undefined if the schema has no such field. */
 export function fieldType(schema: JSONSchema, path: readonly string[]): FieldType | undefined {
   let field = choicesOf(schema, schema);
   for (const name of path) {

@@ -39,7 +39,7 @@ async function keepsFirstTwin(database: DatabaseUnderTest, strategy: string): Pr
   ]);
 }
 
-/** Whether the database finds it before the write or in it. */
+/** The sink may find a twin before the write or in it. */
 async function foldsKeys(database: DatabaseUnderTest, strategy: string): Promise<void> {
   for (const ignoresCase of [true, false]) {
     const name = ignoresCase ? "folded" : "exact";

@@ -25,7 +25,7 @@ export interface TableSinkContractOptions {
 }
 
 /**
- * What every sink of tables promises, beside what every sink does. It has the strategies merge, update and insert, and may have more that
+ * The promises of every sink of tables, beside those of every sink. It has the strategies merge, update and insert, and may have more that
  * merge.
  *
  * @example

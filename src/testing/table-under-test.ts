@@ -24,7 +24,7 @@ export interface TestColumn {
   readonly default?: string;
   /** The database computes it from this column. */
   readonly computedFrom?: string;
-  /** Whether upper case is lower case to it. @default what the database does */
+  /** Upper case is lower case to it, or is not. @default as the database has it */
   readonly ignoresCase?: boolean;
 }
 
@@ -109,7 +109,7 @@ export async function checkAndWrite(
   return violations.flat();
 }
 
-/** What was thrown, which must be an error of that name. */
+/** The error of that name with which the work must fail. */
 export async function errorOf(work: Promise<unknown>, name: string): Promise<LLMEtlError> {
   const [outcome] = await Promise.allSettled([work]);
   ok(outcome.status === "rejected" && outcome.reason instanceof LLMEtlError, `expected a ${name}, and nothing failed`);
