@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join, relative } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
@@ -266,6 +266,25 @@ test("opening sets WAL, and it stays", async (t) => {
   const session = await open(construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap }));
   await session.close("stopped");
   assert.deepEqual(query(path, "PRAGMA journal_mode"), [{ journal_mode: "wal" }]);
+});
+
+test("a look before a run leaves the journal mode as it is", async (t) => {
+  const path = temporaryDatabase(t, table);
+  const sink = construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap });
+  const session = await sink.preflight?.({ signal: noAbort() });
+  await session?.close("stopped");
+  assert.deepEqual(query(path, "PRAGMA journal_mode"), [{ journal_mode: "delete" }]);
+});
+
+test("a database that takes no writes is rejected before the first row", async (t) => {
+  const path = temporaryDatabase(t, table);
+  const file = openSync(path, "r+");
+  writeSync(file, Buffer.from([3]), 0, 1, 18); // a write version of the future: SQLite then only reads
+  closeSync(file);
+  const sink = construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap });
+  for (const opening of [open(sink), sink.preflight?.({ signal: noAbort() })]) {
+    await assert.rejects(async () => await opening, { name: "SinkError", message: /is read-only/ });
+  }
 });
 
 /** As a pipeline takes its sink. */

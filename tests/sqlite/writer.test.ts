@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
 import type { ColumnValues, SinkSession } from "../../src/contracts/sink.ts";
 import { groupsOf } from "../../src/testing/row-groups.ts";
@@ -190,6 +191,18 @@ test("a table that was dropped during the run is the sink's failure and not the 
     name: "SinkError",
     message: /can't be written: no such table/,
   });
+});
+
+test("a write waits for a lock that another connection frees", async (t) => {
+  const { path, session, rows } = await openSession(t, "CREATE TABLE t (id TEXT PRIMARY KEY, value TEXT)");
+  const holder = new DatabaseSync(path);
+  t.after(() => holder.close());
+  holder.exec("BEGIN IMMEDIATE");
+  const writing = session.write(groupsOf([{ id: "1", value: "x" }]));
+  await setTimeout(30);
+  holder.exec("COMMIT");
+  await writing;
+  assert.equal(rows().length, 1);
 });
 
 test("an abort ends a write that waits for a lock, but not one that need not wait", async (t) => {
