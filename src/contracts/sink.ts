@@ -17,6 +17,8 @@ export interface Violation {
   readonly column: string;
   readonly message: string;
   readonly detail: string;
+  /** For a {@link ColumnLimit}: the line that the model is sent when it is asked again. @default the detail */
+  readonly reAsk?: string | undefined;
 }
 
 /** The values that a column can hold, known before there is one. */

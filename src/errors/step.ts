@@ -32,8 +32,18 @@ export class InputTooLongError extends RowError {
 
 /** The model's last answer did not pass validation, and no re-ask is left (or none would help). */
 export class ValidationError extends RowError {
-  constructor(step: string, message: string, detail: string, attempts: readonly InvalidAnswer[]) {
-    super("INVALID_OUTPUT", `${step}: ${message}`, { detail, facts: { step, attempts: attempts.length } });
+  /** @param fields the paths of the issues, dotted; an empty path is the answer as a whole */
+  constructor(
+    step: string,
+    problem: string,
+    detail: string,
+    attempts: readonly InvalidAnswer[],
+    fields: readonly string[] = [],
+  ) {
+    super("INVALID_OUTPUT", `${step}: ${problem}`, {
+      detail,
+      facts: { step, where: fields, attempts: attempts.length },
+    });
     this.withAttempts(attempts);
   }
 }

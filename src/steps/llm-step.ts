@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { EmptyInputError, InputMapError, InputTooLongError } from "../errors/step.ts";
 import { OptionError, SchemaError } from "../errors/option.ts";
-import { nameOf, textOf } from "../errors/thrown.ts";
+import { messageOf, nameOf, textOf } from "../errors/thrown.ts";
 import { oneLine } from "../errors/wording.ts";
 import { kindOf } from "../errors/kind-of.ts";
 import type { FieldLimit, Step, StepContext } from "../contracts/step.ts";
@@ -23,7 +23,8 @@ import { AnswerSampler } from "../llm/mock/sample-answer.ts";
 import type { JSONSchema } from "../json/json-schema.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import { describeIssues } from "../validation/issues.ts";
-import { LimitedSchemas, misfits } from "../validation/limited-schema.ts";
+import { LimitedSchemas, violationsOf } from "../validation/limited-schema.ts";
+import { notJSONLine } from "../validation/re-ask-wording.ts";
 import { askUntilValid, type Reading } from "../validation/retry.ts";
 import { isObjectSchema, type StrictSchema, toStrictSchema } from "../validation/strict-schema.ts";
 
@@ -164,7 +165,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     const value = this.#strict.undoNulls(parsed.output);
     const result = parse(this.#options.schema, value);
     if (result.success) {
-      const issues = limits.length === 0 ? [] : misfits(result.data, limits);
+      const issues = limits.length === 0 ? [] : violationsOf(result.data, limits);
       return issues.length === 0 ? { valid: true, output: result.data } : { valid: false, issues };
     }
     return { valid: false, issues: describeIssues(result.error.issues, value, this.#strict.full) };
@@ -259,9 +260,8 @@ function parseJSON(answer: string): Reading<unknown> {
   try {
     return { valid: true, output: JSON.parse(answer) };
   } catch (error) {
-    const problem = "the reply is not valid JSON";
-    // The parser quotes some of the answer: its line breaks must not look like lines of the re-ask.
-    const detail = error instanceof SyntaxError ? `${problem}: ${oneLine(error.message)}` : problem;
-    return { valid: false, issues: [{ path: "", message: problem, detail }] };
+    const message = "the reply is not valid JSON";
+    const detail = `${message}: ${oneLine(messageOf(error))}`; // the parser quotes some of the answer
+    return { valid: false, issues: [{ path: "", message, detail, reAsk: notJSONLine(error) }] };
   }
 }

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { OptionError } from "../errors/option.ts";
-import { holdsNoContent } from "../errors/wording.ts";
+import { ContentFreeSentence } from "../errors/broken-rule.ts";
 import { checkOptions, isCount, isTextList, type OptionCheck, optional } from "../errors/options.ts";
 import { SummarizerOutput } from "../validation/base-schemas.ts";
 import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
@@ -85,8 +85,8 @@ function promptFor({ maxCharacters, maxSentences, mustInclude = [], rules = [] }
 /** The summary's own schema: each rule that code can check is a check of it, and a keyword that says so. */
 function ruled({ maxCharacters, maxSentences, mustInclude = [], mustNotMatch = [] }: SummaryRules): z.ZodString {
   const text = SummarizerOutput.shape.text.check(({ value, issues }) => {
-    const refuse = (message: string): void => {
-      issues.push({ code: "custom", message, input: value, params: holdsNoContent });
+    const reject = (reAsk: string, sentence: string): void => {
+      issues.push({ code: "custom", message: reAsk, input: value, params: new ContentFreeSentence(sentence) });
     };
     // Zod's own .max() counts code points, of which a column of NVARCHAR(n) may hold no more than half.
     if (maxCharacters !== undefined && value.length > maxCharacters) {
@@ -94,13 +94,19 @@ function ruled({ maxCharacters, maxSentences, mustInclude = [], mustNotMatch = [
     }
     if (maxSentences !== undefined) {
       const count = countSentences(value);
-      if (count > maxSentences) refuse(`must have at most ${maxSentences} sentences, has ${count}`);
+      if (count > maxSentences) {
+        reject(
+          `must have at most ${maxSentences} sentences, has ${count}`,
+          `must have at most ${maxSentences} sentences and has ${count}`,
+        );
+      }
     }
     for (const wanted of mustInclude) {
-      if (!value.toLowerCase().includes(wanted.toLowerCase())) refuse(`must include ${JSON.stringify(wanted)}`);
+      if (value.toLowerCase().includes(wanted.toLowerCase())) continue;
+      reject(`must include ${JSON.stringify(wanted)}`, `must include ${JSON.stringify(wanted)}, letter case aside`);
     }
     for (const pattern of mustNotMatch) {
-      if (value.search(pattern) !== -1) refuse(`must not match ${pattern}`);
+      if (value.search(pattern) !== -1) reject(`must not match ${pattern}`, `must not match the pattern ${pattern}`);
     }
   });
   return text.meta({

@@ -1,24 +1,31 @@
 import type { z } from "zod";
-import { valueAt, wordingOf } from "../errors/wording.ts";
+import { brokenRule } from "../errors/broken-rule.ts";
+import { valueAt, wordingOfRule } from "../errors/wording.ts";
 import type { JSONSchema } from "../json/json-schema.ts";
+import { ruleLine } from "./re-ask-wording.ts";
 
-/** One thing that is wrong with an answer. `message` holds no content; `detail` is what the model is told. */
+/** One problem with an answer. */
 export interface Issue {
   /** Dotted; empty for the answer as a whole. */
   readonly path: string;
+  /** The sentence for people, without content of the answer. */
   readonly message: string;
+  /** The sentence for people, with the value in it: for files of mode 0600. */
   readonly detail: string;
+  /** The line that the model is sent in a re-ask, without the path. @default the detail */
+  readonly reAsk?: string | undefined;
 }
 
-/** Words what Zod found, with expected and got. `schema` is the full one, with limits as keywords. */
+/** Words the issues that Zod found. `schema` is the full one, with limits as keywords. */
 export function describeIssues(
   issues: readonly z.core.$ZodIssue[],
   answer: unknown,
   schema: JSONSchema,
 ): readonly Issue[] {
   return issues.map((issue) => {
-    const expected = wordingOf(issue, valueAt(answer, issue.path), schemaAt(schema, issue.path));
-    return { path: issue.path.map(String).join("."), ...expected };
+    const value = valueAt(answer, issue.path);
+    const rule = brokenRule(issue, value, schemaAt(schema, issue.path));
+    return { path: issue.path.map(String).join("."), ...wordingOfRule(rule, value), reAsk: ruleLine(rule, value) };
   });
 }
 

@@ -12,7 +12,7 @@ export class LimitedSchemas {
     this.#schema = schema;
   }
 
-  /** Undefined where there are none. */
+  /** Undefined if there are no limits. */
   get(limits: readonly FieldLimit[]): JSONSchema | undefined {
     if (limits.length === 0) return undefined;
     const known = this.#made.get(limits);
@@ -26,8 +26,8 @@ export class LimitedSchemas {
   }
 }
 
-/** What of an output its target can't hold. */
-export function misfits(output: unknown, limits: readonly FieldLimit[]): readonly Issue[] {
+/** The values of an output that their columns can't hold. Of a violation without a line for the model, the detail is sent. */
+export function violationsOf(output: unknown, limits: readonly FieldLimit[]): readonly Issue[] {
   return limits.flatMap(({ path, problemOf }) => {
     const problem = problemOf(valueAt(output, path));
     return problem === undefined ? [] : [{ ...problem, path: path.join(".") }];

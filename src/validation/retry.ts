@@ -3,8 +3,9 @@ import { StepFailedError, ValidationError } from "../errors/step.ts";
 import { textOf } from "../errors/thrown.ts";
 import type { Conversation, Prompt } from "../contracts/conversation.ts";
 import type { Issue } from "./issues.ts";
+import { echoOf, reAskMessage } from "./re-ask-wording.ts";
 
-/** An answer as it was understood: the output, or what is wrong with it. */
+/** The outcome of reading an answer: an output, or the issues. */
 export type Reading<Output> =
   | { readonly valid: true; readonly output: Output }
   | { readonly valid: false; readonly issues: readonly Issue[] };
@@ -14,23 +15,23 @@ export interface AskUntilValidOptions<Output> {
   readonly prompt: Prompt;
   readonly read: (answer: string) => Reading<Output>;
   readonly conversation: Conversation;
-  /** How often an invalid answer is asked for again: 3 means one call and up to three more. */
+  /** The most re-asks: 3 means one call and up to three more. */
   readonly maxRetries: number;
 }
 
 /**
- * Asks, and asks again with the reasons, until the answer is valid. It stops early when an answer has the very issues
- * of the one before: the model has been told, and being told the same once more would not help it.
+ * Asks, and asks again with the reasons, until the answer is valid. It stops early when an answer has exactly the issues
+ * of the one before: the model has seen them, and seeing them once more would not help it.
  *
  * @throws {ValidationError} with the issues of the last answer, and all answers
- * @throws {StepFailedError} if reading an answer throws; and what the conversation throws: each with the answers so far
+ * @throws {StepFailedError} if reading an answer throws. Errors of the conversation pass through. Each has the answers so far.
  */
 export async function askUntilValid<Output>(options: AskUntilValidOptions<Output>): Promise<Output> {
   const attempts: InvalidAnswer[] = [];
   try {
     return await askOn(options, attempts);
   } catch (error) {
-    // What was paid for is kept, also where the last attempt brought no answer.
+    // Answers that were paid for are kept, also when the last attempt brought none.
     if (error instanceof LLMEtlError && error.scope === "row" && attempts.length > 0) error.withAttempts(attempts);
     throw error;
   }
@@ -45,21 +46,21 @@ async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: In
     const { text } = await conversation.ask(request, issueCount);
     const reading = readOrKeep(options, text, attempts);
     if (reading.valid) return reading.output;
-    const feedback = feedbackOn(reading.issues);
-    attempts.push({ answer: text, issues: reading.issues.map((issue) => lineOf(issue, "detail")) });
+    const feedback = reAskMessage(reading.issues.map(({ path, detail, reAsk: line = detail }) => ({ path, line })));
+    attempts.push({ answer: text, issues: reading.issues.map((issue) => sentenceOf(issue, "detail")) });
     if (attempts.length > maxRetries || feedback === before) throw invalid(step, reading.issues, attempts);
+    const exchange = [
+      { role: "assistant", content: echoOf(text) },
+      { role: "user", content: feedback },
+    ] as const;
     // Only the last answer is shown, not the whole history: a request must not grow with every re-ask.
-    const answer = text.slice(0, maxEchoedCharacters).toWellFormed(); // half a surrogate pair is not UTF-8
-    request = {
-      ...prompt,
-      messages: [...prompt.messages, { role: "assistant", content: answer }, { role: "user", content: feedback }],
-    };
+    request = { ...prompt, messages: [...prompt.messages, ...exchange] };
     issueCount = reading.issues.length;
     before = feedback;
   }
 }
 
-/** Reads an answer; one whose reading throws (a rule of the user's own with a bug) is kept as well. */
+/** Reads an answer. It is kept also if reading it throws: a rule of the user's own may have a bug. */
 function readOrKeep<Output>(
   { step, read }: AskUntilValidOptions<Output>,
   answer: string,
@@ -74,25 +75,16 @@ function readOrKeep<Output>(
   }
 }
 
-const maxEchoedCharacters = 2000;
-const maxFeedbackLines = 10;
-
-function feedbackOn(issues: readonly Issue[]): string {
-  const lines = issues.slice(0, maxFeedbackLines).map((issue) => `- ${lineOf(issue, "detail")}`);
-  return [
-    "The previous reply did not pass validation:",
-    ...lines,
-    "Reply again with the complete corrected JSON object. Fields not listed above can stay as they were.",
-  ].join("\n");
-}
-
-function lineOf(issue: Issue, wording: "message" | "detail"): string {
-  return issue.path === "" ? issue[wording] : `${issue.path}: ${issue[wording]}`;
-}
+const maxListedIssues = 10;
 
 function invalid(step: string, issues: readonly Issue[], attempts: readonly InvalidAnswer[]): ValidationError {
-  const listed = issues.slice(0, maxFeedbackLines);
-  const message = listed.map((issue) => lineOf(issue, "message")).join("; ");
-  const detail = listed.map((issue) => lineOf(issue, "detail")).join("; ");
-  return new ValidationError(step, message, detail, attempts);
+  const listed = issues.slice(0, maxListedIssues);
+  const message = listed.map((issue) => sentenceOf(issue, "message")).join("; ");
+  const detail = listed.map((issue) => sentenceOf(issue, "detail")).join("; ");
+  const fields = listed.map(({ path }) => path);
+  return new ValidationError(step, message, detail, attempts, fields);
+}
+
+function sentenceOf(issue: Issue, wording: "message" | "detail"): string {
+  return issue.path === "" ? issue[wording] : `${issue.path}: ${issue[wording]}`;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import type { FieldLimit } from "../../src/contracts/step.ts";
-import { LimitedSchemas, misfits } from "../../src/validation/limited-schema.ts";
+import { LimitedSchemas, violationsOf } from "../../src/validation/limited-schema.ts";
 import { limitsIn, toStrictSchema } from "../../src/validation/strict-schema.ts";
 
 const schema = z.object({
@@ -53,7 +53,17 @@ test("it is made once for one set of limits, and without limits there is none", 
 test("what a column can't hold is an issue at the field's path", () => {
   const limits = [limit("free", {}, "too long"), limit("part.of", {}, "not NULL"), limit("text", {})];
   assert.deepEqual(
-    misfits({ free: "x", part: null }, limits).map(({ path, message }) => `${path}: ${message}`),
+    violationsOf({ free: "x", part: null }, limits).map(({ path, message }) => `${path}: ${message}`),
     ["free: too long", "part.of: not NULL"],
   );
+});
+
+test("a column has words of its own for the model, where it gives any", () => {
+  const wordy: FieldLimit = {
+    ...limit("free", {}),
+    problemOf: () => ({ message: "m", detail: "for people", reAsk: "for the model" }),
+  };
+  assert.deepEqual(violationsOf({ free: "x" }, [wordy]), [
+    { path: "free", message: "m", detail: "for people", reAsk: "for the model" },
+  ]);
 });

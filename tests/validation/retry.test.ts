@@ -92,6 +92,18 @@ test("an issue with the answer as a whole has no path", async () => {
   assert.match(asked[1]?.prompt.messages.at(-1)?.content ?? "", new RegExp(`validation:\n- ${detail}\nReply`));
 });
 
+test("the model has its own line, and people have theirs", async () => {
+  const issue = { path: "field", message: "for terminals", detail: "for files", reAsk: "for the model" };
+  const { asked, error } = await ask(["a", "b"], () => ({ valid: false, issues: [issue] }), 1);
+  const told = asked[1]?.prompt.messages.at(-1)?.content ?? "";
+  assert.ok(told.includes("\n- field: for the model\n"), told);
+  assert.ok(!told.includes("for files"), told);
+  assert.ok(error instanceof ValidationError);
+  assert.ok(error.message.includes("field: for terminals"), error.message);
+  assert.ok(error.detail.includes("field: for files"), error.detail);
+  assert.deepEqual(error.attempts[0]?.issues, ["field: for files"]);
+});
+
 test("of a long answer 2,000 characters are shown, and never half of one", async () => {
   const { asked } = await ask([`${"x".repeat(1999)}😀${"y".repeat(1000)}`, "good"], isGood);
   const echoed = asked[1]?.prompt.messages[2]?.content ?? "";
@@ -117,8 +129,9 @@ test("when no re-ask is left the row fails with the issues of the last answer, a
   assert.equal(asked.length, 4);
   assert.ok(error instanceof ValidationError);
   assert.equal(error.code, "INVALID_OUTPUT");
-  assert.equal(error.message, "classify: field: is not good");
-  assert.equal(error.detail, "field: is not good: d");
+  assert.deepEqual(error.facts, { step: "classify", where: ["field"], attempts: 4 });
+  assert.ok(error.message.includes("is not good") && !error.message.includes("is not good: d"), error.message);
+  assert.ok(error.detail.includes("field: is not good: d"), error.detail);
   assert.deepEqual(
     error.attempts,
     ["a", "b", "c", "d"].map((answer) => ({ answer, issues: [`field: is not good: ${answer}`] })),
