@@ -1,6 +1,6 @@
 /**
- * The candidates nearest to a misspelt word, best first, letter case aside: those within a third of the longer one's
- * length, and those whose beginning is within a third of the word's.
+ * Finds at most `limit` candidates that resemble a misspelt word, best first, letter case aside: within a third of the
+ * longer one's length, or with a beginning that is within a third of the word's.
  */
 export function closest(word: string, candidates: readonly string[], limit: number): string[] {
   const wanted = word.toLowerCase();
@@ -12,7 +12,7 @@ export function closest(word: string, candidates: readonly string[], limit: numb
     .map(({ candidate }) => candidate);
 }
 
-/** The edit distance; one more than that of the nearest beginning, where the word is far from the whole; Infinity if far. */
+/** The edit distance to the whole candidate, or else one more than that to its nearest beginning; Infinity if both are far. */
 function distanceBetween(wanted: string, candidate: string): number {
   const tolerance = Math.ceil(Math.max(candidate.length, wanted.length) / 3);
   // The distance is at least the difference in length: most of a long list needs no table.

@@ -1,7 +1,7 @@
 import { type ErrorOptions, RunError } from "./llm-etl-error.ts";
 import { messageOf } from "./thrown.ts";
 
-/** The journal can't be opened, read or written. What was kept in it before is still there, unless it is damaged. */
+/** The journal can't be opened, read or written. Its earlier entries are still there, unless the file is damaged. */
 export class JournalError extends RunError {
   constructor(path: string, problem: string, options: ErrorOptions = {}) {
     const facts = { where: path, ...options.facts };
@@ -9,7 +9,7 @@ export class JournalError extends RunError {
   }
 }
 
-/** Another run has the journal: one process at a time. */
+/** Another run holds the journal: one process at a time. */
 export class JournalInUseError extends RunError {
   constructor(path: string, holder: string) {
     const hint = "wait until that run has ended or stop it, or give this pipeline another name or journalPath";
@@ -20,9 +20,10 @@ export class JournalInUseError extends RunError {
 /** A failed row could not be kept: the run stops rather than lose it. */
 export class DeadLetterError extends RunError {
   constructor(path: string, cause: unknown) {
+    const hint = "free the disk, give the file's owner access, or set another deadLetterPath";
     super("DEAD_LETTER_FAILED", `the dead letter file ${path} can't be written (${messageOf(cause)})`, {
       cause,
-      facts: { where: path },
+      facts: { where: path, hint },
     });
   }
 }

@@ -1,4 +1,4 @@
-/** What kind of value this is, with its length but without its content: for messages that may reach a terminal. */
+/** Names the kind and the length of a value, and not its content: for messages that may reach a terminal. */
 export function kindOf(value: unknown): string {
   if (value === null) return "NULL";
   if (value === undefined) return "nothing";

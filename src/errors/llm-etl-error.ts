@@ -3,7 +3,7 @@ import { type ErrorFacts, given, messageFrom } from "./facts.ts";
 import { nameOf } from "./thrown.ts";
 
 /**
- * Every error that llm-etl throws or reports. `docs/errors.md` has a heading for each code.
+ * The codes of all errors that llm-etl throws or reports. `docs/errors.md` has a heading for each.
  *
  * A `message` never holds content (notes, prompts, answers): it may reach a terminal. `detail` is the same
  * sentence with the values in it, for the files of mode 0600 (dead letter, payload log).
@@ -59,7 +59,10 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** `row`: this row fails and the others go on. `run`: going on is pointless or unsafe. Decided where the error is born. */
+/**
+ * `row`: this row fails and the others go on. `run`: going on is pointless or unsafe, and the run ends. The code that
+ * makes an error decides its scope; nobody changes it later.
+ */
 export type ErrorScope = "row" | "run";
 
 export interface ErrorOptions {
@@ -70,20 +73,20 @@ export interface ErrorOptions {
   readonly facts?: ErrorFacts | undefined;
 }
 
-/** One answer that did not pass, and why: kept in the dead letter file. */
+/** An answer that did not pass validation, and its issues, as the dead letter file has them. */
 export interface InvalidAnswer {
   readonly answer: string;
   readonly issues: readonly string[];
 }
 
 /**
- * The base of all: a stable `code`, a `scope`, and a message that says expected, got and what to do. What may hold content
- * (`detail`, `attempts`, the message of the `cause`) is there to be read, but stands in no JSON and on no terminal.
+ * The base of all errors: a stable `code`, a `scope`, and a message with expected, got and the next step. `detail`,
+ * `attempts` and the message of the `cause` may hold content: programs can read them, JSON and terminals never show them.
  */
 export class LLMEtlError extends Error {
   readonly code: string;
   readonly scope: ErrorScope;
-  /** The plain values behind the message: `expected`, `got`, `where`, `hint`, and what else a program may want. */
+  /** The plain values behind the message: `expected`, `got`, `where`, `hint`, and more for programs. */
   readonly facts: ErrorFacts;
   readonly #detail: string;
   #attempts: readonly InvalidAnswer[] = [];
@@ -121,7 +124,7 @@ export class LLMEtlError extends Error {
   }
 
   static {
-    // What `console.log` shows. Not a method: its computed name can't stand in a declaration file.
+    // The text that `console.log` shows. A method would need a computed name, which no declaration file can hold.
     Object.defineProperty(this.prototype, inspect.custom, {
       value(this: LLMEtlError): string {
         const cause = this.cause === undefined ? "" : `\n  caused by ${nameOf(this.cause)}`;
@@ -131,14 +134,14 @@ export class LLMEtlError extends Error {
   }
 }
 
-/** What is wrong with one row. Sources yield it, steps and sinks throw it; the others go on. */
+/** An error that fails one row; the others go on. Sources yield it, steps and sinks throw it. */
 export class RowError extends LLMEtlError {
   constructor(code: ErrorCode | (string & {}), problem: string, options?: ErrorOptions) {
     super(code, "row", problem, options);
   }
 }
 
-/** What ends the run: no further row is read, and what was left undone is pending. */
+/** An error that ends the run: no further row is read, and unfinished rows are pending. */
 export class RunError extends LLMEtlError {
   constructor(code: ErrorCode | (string & {}), problem: string, options?: ErrorOptions) {
     super(code, "run", problem, options);

@@ -1,12 +1,12 @@
 import type { ErrorFacts } from "./facts.ts";
 import { RunError } from "./llm-etl-error.ts";
 
-/** An option that is unknown, missing or has a wrong value; thrown at construction. */
+/** An option is unknown, missing or has a wrong value. Thrown at construction. */
 export class OptionError extends RunError {
   readonly owner: string;
   readonly option: string;
 
-  /** `problem` may be empty where the facts say all. */
+  /** @param problem may be empty if the facts say all; `facts.where` is the option unless they name another thing */
   constructor(owner: string, option: string, problem: string, facts: ErrorFacts = {}) {
     const where = `${owner}: option "${option}"`;
     super("INVALID_OPTION", problem === "" ? where : `${where}: ${problem}`, { facts: { where: option, ...facts } });
@@ -15,7 +15,7 @@ export class OptionError extends RunError {
   }
 }
 
-/** A setting that neither an option nor the environment gives; thrown at first use. */
+/** Neither an option nor the environment gives a setting. Thrown at first use. */
 export class SettingError extends RunError {
   constructor(owner: string, option: string, variable: string) {
     const hint = `give the option "${option}" or set the environment variable ${variable}`;
@@ -23,13 +23,14 @@ export class SettingError extends RunError {
   }
 }
 
-/** A Zod schema with something that no model can be asked for; thrown at construction, before any call. */
+/** A Zod schema asks for something that no model can give. Thrown at construction, before any call. */
 export class SchemaError extends RunError {
+  /** The field's path in the data: `list[].at`; empty for the root. */
   readonly path: string;
 
-  constructor(path: string, problem: string, remedy: string) {
+  constructor(path: string, problem: string, hint: string, facts: ErrorFacts = {}) {
     const where = path === "" ? "its root" : `"${path}"`;
-    super("SCHEMA_NOT_SUPPORTED", `schema at ${where}: ${problem}`, { facts: { where: path, hint: remedy } });
+    super("SCHEMA_NOT_SUPPORTED", `schema at ${where}: ${problem}`, { facts: { where: path, ...facts, hint } });
     this.path = path;
   }
 }

@@ -1,7 +1,7 @@
 import { closest } from "./closest.ts";
 import { OptionError } from "./option.ts";
 
-/** What one option must be. `expected` completes the sentence "expected …". */
+/** The check of one option. `expected` completes the sentence "expected …". */
 export interface OptionCheck {
   readonly expected: string;
   readonly fits: (value: unknown) => boolean;
@@ -9,9 +9,9 @@ export interface OptionCheck {
 }
 
 /**
- * Refuses an unknown option, a missing one and a wrong value, before anything else happens.
+ * Rejects an unknown option, a missing one and a wrong value, before anything else happens.
  *
- * @throws {OptionError} naming the option, what was expected and what was given
+ * @throws {OptionError} with the option's name as `where`, `expected` and `got`, or the nearest name as `nearest`
  */
 export function checkOptions<Options extends object>(
   owner: string,
@@ -35,7 +35,7 @@ export function checkOptions<Options extends object>(
   }
 }
 
-/** The same check, for an option that may be left out. */
+/** Makes the check of an option that may be left out. */
 export function optional(check: OptionCheck): OptionCheck {
   return { ...check, required: false };
 }
@@ -60,7 +60,7 @@ export const isTextList: OptionCheck = checkThat(
   "an array of texts",
   (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
 );
-/** An object whose values are all functions, with at least one. */
+/** An object with at least one entry, all of whose values are functions. */
 export const isFunctionMap: OptionCheck = checkThat(
   "an object of functions, with at least one",
   (value) =>
@@ -72,7 +72,7 @@ export const isFunctionMap: OptionCheck = checkThat(
 
 /** Milliseconds that a timer can wait: from `minimum` to 2,147,483,647 (24 days). */
 export function isDuration(minimum: number): OptionCheck {
-  const longest = 2 ** 31 - 1; // Node takes a longer one for 1 ms
+  const longest = 2 ** 31 - 1; // Node waits 1 ms for a longer one
   return checkThat(
     `whole milliseconds from ${minimum} to ${longest}`,
     (value) => Number.isSafeInteger(value) && Number(value) >= minimum && Number(value) <= longest,
@@ -99,7 +99,7 @@ export function isOneOf(...words: readonly string[]): OptionCheck {
   return checkThat(words.map((word) => `"${word}"`).join(" or "), (value) => words.some((word) => word === value));
 }
 
-/** A plug-in: an object on which each named member is a function. */
+/** A plug-in: an object whose `members` are functions. */
 export function hasFunctions(what: string, ...members: readonly string[]): OptionCheck {
   return checkThat(
     `${what} (an object with ${members.join(", ")})`,
@@ -110,7 +110,7 @@ export function hasFunctions(what: string, ...members: readonly string[]): Optio
   );
 }
 
-/** What a wrong value is, without showing more of it than a developer needs. */
+/** Names a wrong value for a message: its text if it is short, else only its kind and size. */
 function describe(value: unknown): string {
   if (value === undefined) return "nothing";
   if (typeof value === "string")

@@ -1,21 +1,21 @@
 import { type ErrorOptions, RowError, RunError } from "./llm-etl-error.ts";
 import { nameOf, textOf } from "./thrown.ts";
 
-/** The sink can't be opened or written: not for its data, which is a {@link SinkDataError}. */
+/** The sink can't be opened or written. The data is not to blame: that is a {@link SinkDataError}. */
 export class SinkError extends RunError {
   constructor(sink: string, problem: string, options: ErrorOptions = {}) {
     super("SINK_FAILED", `${sink}: ${problem}`, { ...options, facts: { sink, ...options.facts } });
   }
 }
 
-/** The target does not fit the column map: found by the preflight, before the first row. */
+/** The target does not fit the column map. The preflight finds it, before the first row. */
 export class TargetError extends RunError {
   constructor(sink: string, problem: string, options: ErrorOptions = {}) {
     super("TARGET_MISMATCH", `${sink}: ${problem}`, { ...options, facts: { sink, ...options.facts } });
   }
 }
 
-/** The database refused a batch for the data in it. Nothing of the batch was written; the engine halves it. */
+/** The database rejected a batch for its data. Nothing of the batch was written; the engine halves it. */
 export class SinkDataError extends RowError {
   constructor(sink: string, problem: string, options: ErrorOptions = {}) {
     super("SINK_DATA_REFUSED", `${sink}: ${problem}`, { ...options, facts: { sink, ...options.facts } });
@@ -33,7 +33,7 @@ export class ColumnMapError extends RowError {
   }
 }
 
-/** The sink's own check found values that the target can't hold; nothing was written. `where` has their columns. */
+/** The sink's own check found values that the target can't hold. Nothing was written. `facts.where` has their columns. */
 export class ValueError extends RowError {
   constructor(message: string, detail: string, columns: readonly string[] = []) {
     super("VALUE_DOES_NOT_FIT", message, { detail, facts: { where: columns } });

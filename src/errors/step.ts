@@ -1,16 +1,17 @@
 import { type ErrorOptions, type InvalidAnswer, RowError } from "./llm-etl-error.ts";
 import { nameOf, textOf } from "./thrown.ts";
 
-/** An LLM step's `text` is empty or NULL: no call was made. */
+/** The input `text` of an LLM step is empty or NULL. No call was made. */
 export class EmptyInputError extends RowError {
   constructor(step: string) {
+    const hint = "leave such rows out in the source's query if they are no failures";
     super("EMPTY_INPUT", `${step}: the input "text" is empty or NULL, so the model was not asked`, {
-      facts: { step, where: "text" },
+      facts: { step, where: "text", hint },
     });
   }
 }
 
-/** A function of a step's `inputMap` threw, or returned something that is not text, a number, a date or NULL. */
+/** A function of a step's `inputMap` threw, or returned something else than text, a number, a date or NULL. */
 export class InputMapError extends RowError {
   constructor(step: string, input: string, problem: string, options: ErrorOptions = {}) {
     const facts = { step, where: input, ...options.facts };
@@ -18,15 +19,12 @@ export class InputMapError extends RowError {
   }
 }
 
-/** An input is longer than `maxInputCharacters` and `onTooLong` is `"fail"`: no call was made. */
+/** An input is longer than `maxInputCharacters`, and `onTooLong` is `"fail"`. No call was made. */
 export class InputTooLongError extends RowError {
   constructor(step: string, length: number, maxInputCharacters: number) {
     const hint = 'raise maxInputCharacters or set onTooLong: "truncate"';
-    super(
-      "INPUT_TOO_LONG",
-      `${step}: the input "text" has ${length} characters, at most ${maxInputCharacters} are allowed`,
-      { facts: { step, where: "text", length, maxInputCharacters, hint } },
-    );
+    const facts = { step, where: "text", expected: `at most ${maxInputCharacters} characters`, got: length, hint };
+    super("INPUT_TOO_LONG", `${step}: the input "text" is too long`, { facts });
   }
 }
 
@@ -48,7 +46,7 @@ export class ValidationError extends RowError {
   }
 }
 
-/** A step threw something that is not an llm-etl error: a bug in a function of the user's, as a rule. */
+/** A step threw something that is not an error of llm-etl: mostly a bug in a function of the user's. */
 export class StepFailedError extends RowError {
   constructor(step: string, cause: unknown) {
     const detail = `step "${step}" threw ${textOf(cause)}`;

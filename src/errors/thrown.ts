@@ -1,4 +1,4 @@
-/** A message of somebody else's, with what looks like a credential in it taken out. */
+/** Takes out of a message of other code everything that looks like a credential. */
 export function withoutSecrets(message: string): string {
   return message
     .replaceAll(/(\/\/[^\s:/@]*):[^\s@]*@/g, "$1:***@")
@@ -13,12 +13,12 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : textOf(error);
 }
 
-/** Anything thrown as text, name and message, for a `detail`. */
+/** Anything thrown as text, with name and message: for a `detail`. */
 export function textOf(error: unknown): string {
   try {
     return String(error);
   } catch {
-    return nameOf(error); // an object without a prototype, say, can't be made text
+    return nameOf(error); // an object without a prototype, say, has no text
   }
 }
 

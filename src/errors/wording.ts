@@ -3,7 +3,7 @@ import { toJSONValue } from "../json/json.ts";
 import { type Bound, type BrokenRule, brokenRule } from "./broken-rule.ts";
 import { kindOf } from "./kind-of.ts";
 
-/** Why a schema rejects a value, for people. `message` holds no content; `detail` shows the value. */
+/** The sentence for people about a value that a schema rejects. `message` holds no content; `detail` shows the value. */
 export interface Wording {
   readonly message: string;
   readonly detail: string;

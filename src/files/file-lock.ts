@@ -2,13 +2,13 @@ import { DatabaseSync } from "node:sqlite";
 
 /** A lock that is held until it is released or its process ends, however it ends. */
 export interface FileLock {
-  /** The file stays: between its removal and the next holder's, two could hold locks on two files of its name. */
+  /** Releases the lock and leaves the file: if it were removed, two processes could hold two files of its name. */
   readonly release: () => Promise<void>;
 }
 
 /**
- * Takes the lock that a file stands for, in this process and among all: SQLite's lock on an empty database, which the
- * operating system lets go of when the process ends. Undefined if somebody holds it.
+ * Takes the lock of a file, against this process and all others. It is SQLite's lock on an empty database, which the
+ * operating system releases when the process ends. Undefined if the lock is held.
  *
  * A file system without locks grants it to everyone.
  */
@@ -19,8 +19,7 @@ export function lockFile(path: string): FileLock | undefined {
   } catch (error) {
     if (!isKind(error, ioError)) database.close();
     if (isKind(error, busy)) return undefined;
-    if (!isKind(error, ioError)) throw error; // it is no file of ours
-    // Without locks there is nothing to hold.
+    if (!isKind(error, ioError)) throw error; // the file is not a lock of ours
   }
   return {
     release: async () => {
@@ -31,7 +30,7 @@ export function lockFile(path: string): FileLock | undefined {
 
 // https://www.sqlite.org/rescode.html: the low byte is the kind.
 const busy = 5;
-const ioError = 10; // what a file system without locks answers
+const ioError = 10; // the answer of a file system without locks
 
 function isKind(error: unknown, kind: number): boolean {
   return error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === kind;

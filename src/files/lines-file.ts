@@ -2,11 +2,12 @@ import { existsSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename, stat } from "node:fs/promises";
 import { dirname, extname } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { FileError } from "./file-error.ts";
 
 export interface LinesFileOptions {
-  /** Whether a line counts as written only when the disk has it (fdatasync), not the operating system alone. */
+  /** True: a line is written when the disk has it (fdatasync). False: when the operating system has it. */
   readonly durable: boolean;
-  /** A file that has reached this size is renamed, with the time in its name, and a new one is begun. @default never */
+  /** A file of this size is renamed, with the time in its name, and a new one is begun. @default no limit */
   readonly maxBytes?: number;
 }
 
@@ -17,15 +18,15 @@ interface WaitingLine {
 }
 
 /**
- * A text file that lines are appended to, created with mode 0600 and its folder with it. Lines that are added in one turn
- * of the event loop, or while a write is under way, go together into the next one, so many writers cost few writes.
+ * A text file to append lines to. It is created with mode 0600, and its folder with it. Lines that are added in one turn
+ * of the event loop, or during a write, are written together: many writers cost few writes.
  */
 export class LinesFile {
   readonly #path: string;
   readonly #options: LinesFileOptions;
   #file: FileHandle;
   #size: number;
-  /** Whether a write that failed may have left the beginning of a line. */
+  /** True after a failed write, which may have left the beginning of a line. */
   #isTorn = false;
   #waiting: WaitingLine[] = [];
   #writing: Promise<void> | undefined;
@@ -37,13 +38,14 @@ export class LinesFile {
     this.#size = size;
   }
 
+  /** @throws {FileError} for an SQLite database; an error of the file system */
   static async open(path: string, options: LinesFileOptions): Promise<LinesFile> {
     await mkdir(dirname(path), { recursive: true });
     const { file, size } = await openToAppend(path);
     return new LinesFile(path, options, file, size);
   }
 
-  /** Resolves when the line is in the file; rejects with what the file system said. */
+  /** Resolves when the line is in the file; rejects with the error of the file system. */
   async append(line: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ line, resolve, reject });
@@ -69,7 +71,7 @@ export class LinesFile {
         for (const { reject } of lines) reject(error);
       }
     }
-    this.#writing = undefined; // in the same turn as the loop's last look: a line added from now on begins a new one
+    this.#writing = undefined; // in the same turn as the loop's last look: the next line begins a new write
   }
 
   async #write(bytes: Buffer): Promise<void> {
@@ -84,7 +86,7 @@ export class LinesFile {
     if (this.#options.durable) await this.#file.datasync();
   }
 
-  /** Goes on in the file that stands under the name now: a replay may have put another in its place. */
+  /** Goes on in the file that has the name now: a replay may have replaced it. */
   async #follow(): Promise<void> {
     const ours = await this.#file.stat();
     if (!ours.isFile() || ours.ino === (await inodeOf(this.#path))) return;
@@ -105,7 +107,7 @@ export class LinesFile {
   }
 }
 
-/** The number by which the file system knows the file, undefined if there is none. */
+/** The file's number in the file system; undefined if there is no file. */
 async function inodeOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).ino;
@@ -115,7 +117,7 @@ async function inodeOf(path: string): Promise<number | undefined> {
   }
 }
 
-/** The path with the time in it, of no file yet; files rotated within one millisecond are counted. */
+/** Adds the time to a path, and a count if another file has that name already. */
 export function rotatedPath(path: string): string {
   const extension = extname(path);
   const time = new Date().toISOString().replaceAll(/[-:.]/g, "");
@@ -125,12 +127,13 @@ export function rotatedPath(path: string): string {
   return free;
 }
 
-/** What an SQLite database begins with (https://www.sqlite.org/fileformat.html, 1.3.1). */
+/** The beginning of each SQLite database (https://www.sqlite.org/fileformat.html, 1.3.1). */
 const databaseMark = "SQLite format 3\0";
 
 /**
- * Opens for appending. A last line that a crash cut off is ended first, so that it spoils no other. A database, to which lines
- * would be damage, is refused.
+ * Opens a file for appending. If a crash cut off its last line, the line is ended first, so that it spoils no other.
+ *
+ * @throws {FileError} for an SQLite database, which lines would damage
  */
 async function openToAppend(path: string): Promise<{ file: FileHandle; size: number }> {
   const file = await open(path, "a+", 0o600);
@@ -139,7 +142,7 @@ async function openToAppend(path: string): Promise<{ file: FileHandle; size: num
   const { buffer: start } = await file.read(Buffer.alloc(databaseMark.length), 0, databaseMark.length, 0);
   if (start.toString("latin1") === databaseMark) {
     await file.close();
-    throw new Error("it is an SQLite database: give another path");
+    throw new FileError("SQLITE_DATABASE", "it is an SQLite database; give another path");
   }
   const { buffer } = await file.read(Buffer.alloc(1), 0, 1, status.size - 1);
   if (buffer[0] === 0x0a) return { file, size: status.size };

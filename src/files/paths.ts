@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The absolute path of a path that is relative to the working directory, or of a file: URL. */
+/** Makes a path absolute: one that is relative to the working directory, or a file: URL. */
 export function absolutePath(path: string | URL): string {
   return resolve(path instanceof URL ? fileURLToPath(path) : path);
 }
 
-/** The folder of the journals that have no path of their own, below the working directory. */
+/** The folder of journals without a path of their own, below the working directory. */
 export const journalFolder = ".llm-etl";

@@ -1,10 +1,9 @@
 import { open } from "node:fs/promises";
 
-// Windows does not let folders be opened or synced, and some network file systems do not either: there a rename is as
-// durable as the system makes it.
+// Windows and some network file systems can't open or sync a folder: there a rename is as durable as the system makes it.
 const codesOfNoFolderSync = new Set(["EACCES", "EISDIR", "EPERM", "EINVAL", "ENOTSUP"]);
 
-/** Has the disk keep the names in a folder: a rename survives a power cut once its folder is there. */
+/** Writes the names of a folder's files to the disk: after that a rename survives a power cut. */
 export async function syncFolder(path: string): Promise<void> {
   try {
     const folder = await open(path, "r");

@@ -1,10 +1,11 @@
 import { access, constants, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { FileError } from "./file-error.ts";
 
 /**
- * Whether there is such a file; one that is not there can be made.
+ * Makes sure that a file can be written, or can be made if it does not exist. True if it exists.
  *
- * @throws what the file system says, or an error in its words, where the file can't be written or made
+ * @throws an error of the file system, or a {@link FileError} with the code EISDIR or ENOTDIR
  */
 export async function requireWritable(path: string): Promise<boolean> {
   const entry = await entryAt(path);
@@ -12,16 +13,16 @@ export async function requireWritable(path: string): Promise<boolean> {
     await requireFolder(dirname(path));
     return false;
   }
-  if (entry.isDirectory()) throw new Error(`EISDIR: ${path} is a folder`);
+  if (entry.isDirectory()) throw new FileError("EISDIR", `EISDIR: ${path} is a folder`);
   await access(path, constants.R_OK | constants.W_OK);
   return true;
 }
 
-/** A folder that files can be made in, or that can be made itself. */
+/** Makes sure that files can be made in a folder, or that it can be made itself. @throws like {@link requireWritable} */
 export async function requireFolder(path: string): Promise<void> {
   const entry = await entryAt(path);
   if (entry === undefined) return await requireFolder(dirname(path));
-  if (!entry.isDirectory()) throw new Error(`ENOTDIR: ${path} is not a folder`);
+  if (!entry.isDirectory()) throw new FileError("ENOTDIR", `ENOTDIR: ${path} is not a folder`);
   await access(path, constants.W_OK | constants.X_OK);
 }
 

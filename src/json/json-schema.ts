@@ -1,11 +1,11 @@
 import type { z } from "zod";
 
-/** JSON Schema also allows `true` and `false` as schemas, which say nothing that we could use. */
+/** Replaces `true` and `false`, which JSON Schema allows as schemas, by the empty schema. */
 export function asSchema(node: JSONSchema | boolean): JSONSchema {
   return typeof node === "boolean" ? {} : node;
 }
 
-/** What a `$ref` stands for: the root, or one of its `$defs`; an empty schema if there is no such. */
+/** Finds the schema of a `$ref`: the root, or one of its `$defs`; an empty schema if there is none. */
 export function resolveReference(reference: string, root: JSONSchema): JSONSchema {
   return reference === "#" ? root : (root.$defs?.[reference.replace("#/$defs/", "")] ?? {});
 }

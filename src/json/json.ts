@@ -1,4 +1,4 @@
-/** How the values that JSON lacks are written: for reading by people, or so that a replay gets them back. */
+/** Writes the values that JSON lacks: for people to read, or for a replay to read back. */
 export interface JSONEncoding {
   readonly date: (value: Date) => unknown;
   readonly bytes: (value: Uint8Array) => unknown;
@@ -14,7 +14,7 @@ const plain: JSONEncoding = {
   number: (value) => value,
 };
 
-/** So that {@link fromReversible} gives the value back, and no two are written alike. */
+/** The encoding from which {@link fromReversible} gives each value back: no two are written alike. */
 export const reversible: JSONEncoding = {
   date: (value) => ({ $date: plain.date(value) }),
   bytes: (value) => ({ $bytes: plain.bytes(value) }),
@@ -23,9 +23,8 @@ export const reversible: JSONEncoding = {
 };
 
 /**
- * A copy that `JSON.stringify` takes whatever the value holds: dates, bytes, bigints and numbers that JSON lacks as
- * `encoding` says, an object with a `toJSON` of its class as that says, functions and undefined left out, a cycle replaced
- * by null.
+ * Makes a copy that `JSON.stringify` accepts, whatever the value holds. `encoding` writes dates, bytes, bigints and numbers
+ * that JSON lacks, and a `toJSON` of its class an object. Functions and undefined are left out; a cycle becomes null.
  */
 export function toJSONValue(value: unknown, encoding: JSONEncoding = plain): unknown {
   return convert(value, encoding, []);
@@ -49,8 +48,8 @@ function convert(value: unknown, encoding: JSONEncoding, above: readonly object[
 }
 
 /**
- * What {@link reversible} made JSON of, from the parsed JSON: dates, bytes (as a Buffer), bigints and numbers at any depth.
- * An object of the row's own that has one key, `$date` say, with what would stand there, can't be told from that.
+ * Gives back the values that {@link reversible} wrote, from the parsed JSON: dates, bytes (as a Buffer), bigints and numbers
+ * at any depth. An object of the row's own with one such key, `{ $date: "…" }` say, looks the same and is converted, too.
  */
 export function fromReversible(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
@@ -61,7 +60,7 @@ export function fromReversible(value: unknown): unknown {
   return decoded ?? Object.fromEntries(entries.map(([key, item]) => [key, fromReversible(item)]));
 }
 
-/** Undefined where it is not what was written for such a value. */
+/** Undefined if {@link reversible} writes no value so. */
 function decode(key: string, content: unknown): unknown {
   if (key === "$date" && content === null) return new Date(Number.NaN);
   if (typeof content !== "string") return undefined;

@@ -90,7 +90,7 @@ test("a row without key, step and data, whose error has no attempts, is kept as 
       error_type: "EmptyInputError",
       error_code: "EMPTY_INPUT",
     },
-    error_message: 's: the input "text" is empty or NULL, so the model was not asked',
+    error_message: new EmptyInputError("s").detail,
     ...{ raw_data: null, partial_state: { visit_type: null }, retry_attempts: 0, attempts: [] },
   });
 });

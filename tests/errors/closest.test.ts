@@ -32,7 +32,7 @@ test("a word of 100,000 characters against 1,000 candidates is answered without 
   assert.deepEqual(closest("x".repeat(100_000), candidates, 3), []);
 });
 
-test("what it gives is a part of the candidates, no longer than the limit, and a candidate is nearest to itself", () => {
+test("the result is a part of the candidates, no longer than the limit, and a candidate is nearest to itself", () => {
   const words = fc.uniqueArray(fc.string({ maxLength: 12 }), { maxLength: 12 });
   fc.assert(
     fc.property(fc.string({ maxLength: 12 }), words, fc.integer({ min: 0, max: 5 }), (word, candidates, limit) => {

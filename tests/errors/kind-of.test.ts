@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { kindOf } from "../../src/errors/kind-of.ts";
 
-test("a value's kind and length are told, its content is not", () => {
+test("a value's kind and length are named, its content is not", () => {
   const kinds: readonly (readonly [unknown, string])[] = [
     [null, "NULL"],
     [undefined, "nothing"],

@@ -18,72 +18,87 @@ import {
   type OptionCheck,
   optional,
 } from "../../src/errors/options.ts";
+import { failsWith } from "../support/error-facts.ts";
 
 const checks = { name: isName, batchSize: optional(isCount(1)) };
 
-/** The message with which options are refused. They come from JavaScript, where any value may stand. */
-function refusal(options: unknown): string {
-  let message = "";
-  assert.throws(
-    () => checkOptions("Thing", options as { name: string; batchSize?: number }, checks),
-    (error) => {
-      assert.ok(error instanceof OptionError);
-      assert.equal(error.code, "INVALID_OPTION");
-      assert.equal(error.scope, "run");
-      assert.equal(error.owner, "Thing");
-      message = error.message;
-      return true;
-    },
-  );
-  return message;
+/** Checks options as they may come from JavaScript, with any value. */
+function check(options: unknown): void {
+  checkOptions("Thing", options as { name: string; batchSize?: number }, checks);
 }
 
 test("options that fit pass, with those left out that may be", () => {
-  checkOptions("Thing", { name: "a" }, checks);
-  checkOptions("Thing", { name: "a", batchSize: 1 }, checks);
-  checkOptions("Thing", { name: "a", batchSize: undefined }, checks);
+  check({ name: "a" });
+  check({ name: "a", batchSize: 1 });
+  check({ name: "a", batchSize: undefined });
 });
 
-test("a misspelt option is refused with the one that was meant", () => {
-  assert.equal(
-    refusal({ name: "a", batchsize: 2 }),
-    'Thing: option "batchsize": unknown option; did you mean "batchSize"?',
+test("an option that is wrong is an error of the run, with the owner and the option", () => {
+  assert.throws(
+    () => check({ name: 5 }),
+    (error) => {
+      assert.ok(error instanceof OptionError);
+      const { code, scope, owner, option } = error;
+      assert.deepEqual([code, scope, owner, option], ["INVALID_OPTION", "run", "Thing", "name"]);
+      return true;
+    },
   );
 });
 
-test("an unknown option that resembles none is refused with the list of all", () => {
-  assert.equal(refusal({ name: "a", zzz: 2 }), 'Thing: option "zzz": unknown option; the options are name, batchSize');
+test("a misspelt option is rejected with the one that was meant", () => {
+  assert.throws(() => check({ name: "a", batchsize: 2 }), failsWith("INVALID_OPTION", { nearest: "batchSize" }));
 });
 
-test("an option that is named like a member of every object is unknown too", () => {
-  assert.match(refusal({ name: "a", constructor: 1 }), /option "constructor": unknown option/);
-});
-
-test("a missing option and a wrong value are refused with expected and got", () => {
-  assert.equal(refusal({}), 'Thing: option "name": expected text that is not blank, got nothing');
-  assert.equal(refusal({ name: " " }), 'Thing: option "name": expected text that is not blank, got " "');
-  assert.equal(refusal({ name: 5 }), 'Thing: option "name": expected text that is not blank, got 5');
-  assert.equal(refusal({ name: null }), 'Thing: option "name": expected text that is not blank, got null');
-  assert.equal(
-    refusal({ name: "a", batchSize: 0 }),
-    'Thing: option "batchSize": expected a whole number from 1 up, got 0',
+test("an unknown option that resembles none is rejected with the list of all", () => {
+  assert.throws(
+    () => check({ name: "a", zzz: 2 }),
+    (error) => {
+      assert.ok(error instanceof OptionError);
+      assert.deepEqual(Object.keys(error.facts).toSorted(), ["hint", "where"]);
+      assert.ok(error.facts.hint?.includes("name, batchSize"));
+      return true;
+    },
   );
-  assert.match(refusal({ name: "a", batchSize: "x".repeat(50) }), /got a text of 50 characters$/);
-  assert.match(refusal({ name: "a", batchSize: [] }), /got an empty array$/);
-  assert.match(refusal({ name: "a", batchSize: [1] }), /got an array of 1$/);
-  assert.match(refusal({ name: "a", batchSize: {} }), /got an object$/);
-  assert.match(refusal({ name: "a", batchSize: () => 1 }), /got a function$/);
-  assert.match(refusal({ name: "a", batchSize: null }), /got null$/);
 });
 
-test("no options at all, or something that is no object, is refused", () => {
-  assert.equal(refusal(undefined), 'Thing: option "options": expected an object, got nothing');
-  assert.equal(refusal("name"), 'Thing: option "options": expected an object, got "name"');
+test("an option that is named like a member of every object is unknown, too", () => {
+  assert.throws(() => check({ name: "a", constructor: 1 }), failsWith("INVALID_OPTION", { where: "constructor" }));
 });
 
-test("the password in a URL that is refused is not told", () => {
-  const message = refusal({ name: new URL("postgres://user:hunter2@host/db") });
-  assert.equal(message, 'Thing: option "name": expected text that is not blank, got a postgres: URL');
+test("a missing option and a wrong value are rejected with expected and got", () => {
+  const cases: readonly (readonly [object, string, string])[] = [
+    [{}, "name", "nothing"],
+    [{ name: " " }, "name", '" "'],
+    [{ name: 5 }, "name", "5"],
+    [{ name: null }, "name", "null"],
+    [{ name: "a", batchSize: 0 }, "batchSize", "0"],
+    [{ name: "a", batchSize: "x".repeat(50) }, "batchSize", "a text of 50 characters"],
+    [{ name: "a", batchSize: [] }, "batchSize", "an empty array"],
+    [{ name: "a", batchSize: [1] }, "batchSize", "an array of 1"],
+    [{ name: "a", batchSize: {} }, "batchSize", "an object"],
+    [{ name: "a", batchSize: () => 1 }, "batchSize", "a function"],
+    [{ name: "a", batchSize: null }, "batchSize", "null"],
+  ];
+  for (const [options, where, got] of cases) {
+    const { expected } = where === "name" ? checks.name : checks.batchSize;
+    assert.throws(() => check(options), failsWith("INVALID_OPTION", { where, expected, got }));
+  }
+});
+
+test("no options at all, or something that is no object, is rejected", () => {
+  const facts = { where: "options", expected: "an object" };
+  assert.throws(() => check(undefined), failsWith("INVALID_OPTION", { ...facts, got: "nothing" }));
+  assert.throws(() => check("name"), failsWith("INVALID_OPTION", { ...facts, got: '"name"' }));
+});
+
+test("the password in a URL that is rejected is not shown", () => {
+  assert.throws(
+    () => check({ name: new URL("postgres://user:hunter2@host/db") }),
+    (error) =>
+      failsWith("INVALID_OPTION", { got: "a postgres: URL" })(error) &&
+      error instanceof OptionError &&
+      !error.message.includes("hunter2"),
+  );
 });
 
 test("each check takes what it says and nothing else", () => {

@@ -12,7 +12,7 @@ test("anything thrown has a name, a message and a text", () => {
   assert.deepEqual([textOf(new Error("x")), textOf(bare), textOf(Symbol("s"))], ["Error: x", "an object", "Symbol(s)"]);
 });
 
-test("what looks like a credential is taken out of somebody else's message", () => {
+test("a message of other code loses everything that looks like a credential", () => {
   const cases: readonly (readonly [string, string])[] = [
     ["can't reach postgres://user:S3CRET@host/db", "can't reach postgres://user:***@host/db"],
     ["Server=h;UID=u;PWD=S3CRET;Database=d", "Server=h;UID=u;PWD=***;Database=d"],

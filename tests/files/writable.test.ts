@@ -15,14 +15,14 @@ test("a file that is there, and one that can be made, folders and all, can be wr
   assert.ok(!existsSync(join(folder, "new")));
 });
 
-test("a folder in a file's place, and a file in a folder's, are refused", async () => {
-  await assert.rejects(requireWritable(folder), /EISDIR/);
-  await assert.rejects(requireWritable(join(folder, "file", "below")), /ENOTDIR/);
-  await assert.rejects(requireFolder(join(folder, "file")), /ENOTDIR/);
+test("a folder in a file's place, and a file in a folder's, are rejected", async () => {
+  await assert.rejects(requireWritable(folder), { code: "EISDIR" });
+  await assert.rejects(requireWritable(join(folder, "file", "below")), { code: "ENOTDIR" });
+  await assert.rejects(requireFolder(join(folder, "file")), { code: "ENOTDIR" });
 });
 
 test(
-  "what may not be written is refused",
+  "a path without permission to write is rejected",
   { skip: process.getuid?.() === 0 ? "root may write everywhere" : false },
   async () => {
     const closed = join(folder, "closed");

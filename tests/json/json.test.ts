@@ -30,10 +30,10 @@ test("a cycle becomes null, and an object that merely stands twice stays", () =>
 });
 
 test("functions and undefined are left out, also a function that is named toJSON", () => {
-  const refuse = (): never => {
+  const fail = (): never => {
     throw new Error("must not be called");
   };
-  assert.equal(JSON.stringify(toJSONValue({ a: 1, b: undefined, c: refuse, toJSON: refuse })), '{"a":1}');
+  assert.equal(JSON.stringify(toJSONValue({ a: 1, b: undefined, c: fail, toJSON: fail })), '{"a":1}');
 });
 
 test("an object whose class has a toJSON is what that says", () => {
@@ -60,7 +60,7 @@ test("the value given is not changed, and the copy of JSON is the same JSON", ()
 const throughJSON = (value: unknown): unknown =>
   fromReversible(JSON.parse(JSON.stringify(toJSONValue(value, reversible))));
 
-test("what was written reversibly is had back, at any depth: dates, bytes, bigints and numbers that JSON lacks", () => {
+test("dates, bytes, bigints and numbers that JSON lacks come back from their reversible form, at any depth", () => {
   const value = {
     at: new Date("2025-02-02T10:30:00.123Z"),
     never: new Date(Number.NaN),
