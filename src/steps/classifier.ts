@@ -1,4 +1,6 @@
 import type { z } from "zod";
+import type { ErrorFacts } from "../errors/facts.ts";
+import { kindOf } from "../errors/kind-of.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions, isObject } from "../errors/options.ts";
 import { classifierOutput } from "../validation/base-schemas.ts";
@@ -6,9 +8,9 @@ import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
 
 export interface Category<Name extends string = string> {
   readonly name: Name;
-  /** What belongs in the category, and what does not. */
+  /** The texts that belong in the category, and those that do not. */
   readonly definition: string;
-  /** Texts that belong in it. */
+  /** Texts of the category. */
   readonly examples?: readonly string[] | undefined;
 }
 
@@ -22,16 +24,16 @@ export interface ClassifierStepOptions<State, Key extends string, Name extends s
 }
 
 /**
- * Puts each row under exactly one category of the taxonomy.
+ * Puts each row into exactly one category of the taxonomy.
  *
- * Inputs: `text`, and `context` if there is any. Output: `{ category, confidence, reasoning }`.
+ * Inputs: `text`, and optionally `context`. Output: `{ category, confidence, reasoning }`.
  */
 export class ClassifierStep<State, const Key extends string, const Name extends string> extends LLMStep<
   State,
   Key,
   ReturnType<typeof classifierOutput<Name>>
 > {
-  /** @throws {OptionError} for an empty taxonomy, and for a name or a definition that is blank or stands twice */
+  /** @throws {OptionError} for an empty taxonomy, a blank name, definition or example, and a name that occurs twice */
   constructor(options: ClassifierStepOptions<State, Key, Name>) {
     checkOptions("ClassifierStep", options, { ...modelStepChecks, taxonomy: isObject });
     const { taxonomy, ...rest } = options;
@@ -40,28 +42,36 @@ export class ClassifierStep<State, const Key extends string, const Name extends 
   }
 }
 
-/** What a {@link ClassifierStep} adds to `state.processed`. */
+/** The output of a {@link ClassifierStep} in `state.processed`. */
 export type ClassifierOutput<Name extends string = string> = z.output<ReturnType<typeof classifierOutput<Name>>>;
 
 function checkTaxonomy(taxonomy: readonly Category[]): void {
-  if (!Array.isArray(taxonomy)) refuse("expected an array of { name, definition, examples? }");
-  if (taxonomy.length === 0) refuse("expected at least one category, got an empty array");
+  if (!Array.isArray(taxonomy)) {
+    throw wrong("", { expected: "an array of { name, definition, examples? }", got: kindOf(taxonomy) });
+  }
+  if (taxonomy.length === 0) throw wrong("", { expected: "at least one category", got: "an empty array" });
   const seen = new Map<string, number>();
   for (const [index, category] of taxonomy.entries()) {
     const { name, definition, examples = [] } = category ?? {};
-    if (!isFilled(name)) refuse(`entry ${index + 1}: expected a name that is not blank`);
-    if (!isFilled(definition)) refuse(`"${name}": expected a definition that is not blank`);
-    if (!Array.isArray(examples) || !examples.every(isFilled))
-      refuse(`"${name}": expected examples that are not blank`);
+    const entry = index + 1;
+    if (!isFilled(name)) throw wrong(`entry ${entry}`, { expected: "a name that is not blank", entry });
+    if (!isFilled(definition)) throw wrong(`"${name}"`, { expected: "a definition that is not blank", entry });
+    if (!Array.isArray(examples) || !examples.every(isFilled)) {
+      throw wrong(`"${name}"`, { expected: "examples that are not blank", entry });
+    }
     const folded = name.trim().toLowerCase();
     const first = seen.get(folded);
-    if (first !== undefined) refuse(`"${name}" stands twice: entries ${first} and ${index + 1}`);
-    seen.set(folded, index + 1);
+    if (first !== undefined) {
+      const hint = "rename one of them, or merge the two";
+      throw wrong(`entries ${first} and ${entry} are both named "${name}"`, { entry, first, hint });
+    }
+    seen.set(folded, entry);
   }
 }
 
-function refuse(problem: string): never {
-  throw new OptionError("ClassifierStep", "taxonomy", problem);
+/** `entry` is the position of the category at fault, from 1. */
+function wrong(problem: string, facts: ErrorFacts): OptionError {
+  return new OptionError("ClassifierStep", "taxonomy", problem, facts);
 }
 
 function isFilled(value: unknown): value is string {

@@ -9,14 +9,14 @@ export interface ExtractorStepOptions<
   Key extends string,
   Shape extends z.core.$ZodShape,
 > extends ModelStepOptions<State, Key, "text" | "context"> {
-  /** The fields to find. Their `.describe()` texts tell the model what each means; `.nullable()` lets it say "not there". */
+  /** The fields to find. `.describe()` explains a field to the model; `.nullable()` lets the model answer "not there". */
   readonly schema: z.ZodObject<Shape>;
 }
 
 /**
  * Finds the fields of a Zod object schema in each row.
  *
- * Inputs: `text`, and `context` if there is any. Output: the schema's fields, and `reasoning`.
+ * Inputs: `text`, and optionally `context`. Output: the schema's fields, and `reasoning`.
  */
 export class ExtractorStep<State, const Key extends string, Shape extends z.core.$ZodShape> extends LLMStep<
   State,
@@ -34,7 +34,7 @@ export class ExtractorStep<State, const Key extends string, Shape extends z.core
   }
 }
 
-/** The schema with `reasoning` before its fields, and with all else that it says: strictness, refinements, description. */
+/** Adds `reasoning` before the schema's fields, and keeps its strictness, refinements and description. */
 function withReasoning<Shape extends z.core.$ZodShape>(
   schema: z.ZodObject<Shape>,
 ): z.ZodObject<z.util.Extend<typeof LLMOutputBase.shape, Shape>> {

@@ -28,32 +28,32 @@ import { notJSONLine } from "../validation/re-ask-wording.ts";
 import { askUntilValid, type Reading } from "../validation/retry.ts";
 import { isObjectSchema, type StrictSchema, toStrictSchema } from "../validation/strict-schema.ts";
 
-/** What an input function may return. Blank and NULL inputs are left out of the prompt; a blank `text` fails the row. */
+/** The result of an input function. Blank and NULL inputs are left out of the prompt; a blank `text` fails the row. */
 export type InputValue = string | number | bigint | boolean | Date | null | undefined;
 
-/** What the model is shown of a row: `text`, which every row must have, and any other inputs. */
+/** The inputs that the model is shown of a row: `text`, which every row must have, and others. */
 export type InputMap<State, Input extends string = string> = Readonly<Record<"text", (state: State) => InputValue>> &
   Readonly<Partial<Record<Input, (state: State) => InputValue>>>;
 
-/** The options that every step with a model takes. */
+/** The options of every step that asks a model. */
 export interface ModelStepOptions<State, Key extends string, Input extends string = string> {
   readonly name: string;
   readonly inputMap: InputMap<State, Input>;
-  /** Where the output stands in `state.processed`. */
+  /** The key of the output in `state.processed`. */
   readonly outputKey: Key;
-  /** What else the model is to heed; part of the system message, equal for every row. */
+  /** Further instructions, a part of the system message. They are equal for every row. */
   readonly instructions?: string | undefined;
   /** @default the pipeline's */
   readonly llmProvider?: LLMProvider | undefined;
-  /** How often an invalid answer is asked for again, with the reasons. @default 3 */
+  /** The most re-asks after an invalid answer; each has the reasons. @default 3 */
   readonly maxRetries?: number | undefined;
-  /** 0 to 2; not sent to models that take none. @default 0 */
+  /** From 0 to 2; not sent to models that have none. @default 0 */
   readonly temperature?: number | undefined;
-  /** The most tokens of an answer. Azure counts it against the quota when a request arrives. @default 512 */
+  /** The most tokens of an answer. Azure counts them against the quota when a request arrives. @default 512 */
   readonly maxOutputTokens?: number | undefined;
   /** The most characters (UTF-16 units) of `text` that the model is sent. @default no limit */
   readonly maxInputCharacters?: number | undefined;
-  /** What to do with a longer one: fail the row without a call, or send its beginning. @default "fail" */
+  /** The treatment of a longer `text`: fail the row without a call, or send the beginning. @default "fail" */
   readonly onTooLong?: "fail" | "truncate" | undefined;
 }
 
@@ -63,9 +63,9 @@ export interface LLMStepOptions<
   Schema extends z.ZodObject,
   Input extends string = string,
 > extends ModelStepOptions<State, Key, Input> {
-  /** The task, equal for every row: what to do with the inputs. */
+  /** The task: what to do with the inputs. It is equal for every row. */
   readonly prompt: string;
-  /** What an answer must be; build it on `LLMOutputBase`. Its refinements are fed back to the model like any rule. */
+  /** The schema of an answer; extend `LLMOutputBase`. A refinement that fails is sent back to the model like any rule. */
   readonly schema: Schema;
 }
 
@@ -84,8 +84,8 @@ export const modelStepChecks: { readonly [Name in keyof ModelStepOptions<unknown
 };
 
 /**
- * Asks a model about each row, until the answer fits the schema. Use it as it is, or extend it for a kind of step
- * of your own: `render` and `read` are pure, `run` asks between them.
+ * Asks a model about each row, until the answer fits the schema. Use it as it is, or extend it for a step of your own:
+ * `render` and `read` are pure, `run` asks the model between them.
  */
 export class LLMStep<State, const Key extends string, Schema extends z.ZodObject> implements Step<
   State,
@@ -115,7 +115,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     this.#options = options;
     this.#strict = toStrictSchema(options.schema);
     this.outputSchema = this.#strict.full;
-    refuseAsynchronous(options.schema, this.#strict);
+    rejectAsynchronous(options.schema, this.#strict);
     this.#system = systemMessage(options);
     this.#limited = new LimitedSchemas(this.#strict.json);
     this.#promptHash = createHash("sha256")
@@ -136,7 +136,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
   };
 
   /**
-   * The request for a row: everything static first, the row last.
+   * Makes the request for a row: everything static first, the row last.
    *
    * @throws {RowError} if an input function throws, or `text` is empty or too long
    */
@@ -155,7 +155,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
   };
 
   /**
-   * The output in an answer, or what is wrong with it; `limits` are those of the target's columns.
+   * Reads an answer: the output, or its issues. `limits` are those of the target's columns.
    *
    * @throws {SchemaError} if a check of the schema turns out to be asynchronous
    */
@@ -198,34 +198,32 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
       throw new InputMapError(this.name, name, `threw ${nameOf(error)}`, {
         cause: error,
         detail: `${this.name}: inputMap.${name} threw ${textOf(error)}`,
+        facts: { thrown: nameOf(error) },
       });
     }
     if (value === null || value === undefined) return "";
     if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
     if (typeof value === "object" || typeof value === "function" || typeof value === "symbol") {
-      throw new InputMapError(
-        this.name,
-        name,
-        `returned ${value instanceof Date ? "an invalid date" : kindOf(value)}, expected text, a number, a date or NULL`,
-      );
+      const got = value instanceof Date ? "an invalid date" : kindOf(value);
+      const facts = { expected: "text, a number, a date or NULL", got };
+      throw new InputMapError(this.name, name, "returned a wrong value", { facts });
     }
-    return String(value).toWellFormed(); // a lone surrogate is not UTF-8, and a service would refuse the request for it
+    return String(value).toWellFormed(); // a lone surrogate is not UTF-8, and a service would reject the request
   }
 }
 
 function checkInput(step: string, inputMap: Readonly<Record<string, unknown>>, input: string): void {
   const owner = `step "${step}"`;
-  if (!Object.hasOwn(inputMap, input)) throw new OptionError(owner, "inputMap", `has no function for "${input}"`);
+  if (!Object.hasOwn(inputMap, input)) {
+    throw new OptionError(owner, "inputMap", `has no function for "${input}"`, { input });
+  }
   if (/^[A-Za-z][A-Za-z0-9_-]*$/.test(input)) return;
-  throw new OptionError(
-    owner,
-    "inputMap",
-    `"${input}" is no input name: expected a letter, then letters, digits, _ or -`,
-  );
+  const facts = { input, expected: "a letter, then letters, digits, _ or -", got: JSON.stringify(input) };
+  throw new OptionError(owner, "inputMap", "an input has a name that can't be a tag", facts);
 }
 
-/** Tries the schema on a made-up answer: better than finding out when every answer has been paid for. */
-function refuseAsynchronous(schema: z.ZodObject, { json, undoNulls }: StrictSchema): void {
+/** Tries the schema on a made-up answer: the first real one would show the fault only after it was paid for. */
+function rejectAsynchronous(schema: z.ZodObject, { json, undoNulls }: StrictSchema): void {
   try {
     parse(schema, undoNulls(new AnswerSampler(0).answer([], json)));
   } catch (error) {
@@ -234,14 +232,14 @@ function refuseAsynchronous(schema: z.ZodObject, { json, undoNulls }: StrictSche
   }
 }
 
-/** @throws {SchemaError} for a schema that answers later, which a step can't wait for */
+/** @throws {SchemaError} for an asynchronous schema: a step can't wait for its result */
 function parse<Schema extends z.ZodObject>(schema: Schema, value: unknown): z.ZodSafeParseResult<z.output<Schema>> {
   try {
     return schema.safeParse(value);
   } catch (error) {
     if (!(error instanceof z.core.$ZodAsyncError)) throw error;
     const remedy = "make it synchronous, and do what has to be awaited in a TransformStep behind this step";
-    throw new SchemaError("", "a refinement or transform of it is asynchronous", remedy);
+    throw new SchemaError("", "a refinement or transform of it is asynchronous", remedy, { type: "asynchronous" });
   }
 }
 

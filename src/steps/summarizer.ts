@@ -10,22 +10,22 @@ export interface SummarizerStepOptions<State, Key extends string> extends ModelS
   Key,
   "text" | "focus"
 > {
-  /** The most characters of a summary, as UTF-16 units: what NVARCHAR counts. @default no limit */
+  /** The most characters of a summary, in UTF-16 units, as NVARCHAR counts them. @default no limit */
   readonly maxCharacters?: number | undefined;
   /** The most sentences of a summary, as `Intl.Segmenter` counts them. @default no limit */
   readonly maxSentences?: number | undefined;
-  /** Texts that must stand in every summary, letter case aside. */
+  /** Texts that every summary must contain, letter case aside. */
   readonly mustInclude?: readonly string[] | undefined;
-  /** Patterns that no summary may match: names, numbers that must not leak. */
+  /** Patterns that no summary may match: names, say, or numbers that must not leak. The model is never shown them beforehand. */
   readonly mustNotMatch?: readonly RegExp[] | undefined;
-  /** Rules that only a model can judge. They stand in the prompt; the rules above are checked in code as well. */
+  /** Rules that only a model can judge: they are part of the prompt. The rules above are checked in code as well. */
   readonly rules?: readonly string[] | undefined;
 }
 
 /**
  * Summarizes each row. A summary that breaks a rule is sent back with the reason.
  *
- * Inputs: `text`, and `focus` (what matters to the reader) if there is any. Output: `{ text, reasoning }`.
+ * Inputs: `text`, and optionally `focus`: the matters that count for the reader. Output: `{ text, reasoning }`.
  */
 export class SummarizerStep<State, const Key extends string> extends LLMStep<State, Key, typeof SummarizerOutput> {
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -39,7 +39,7 @@ export class SummarizerStep<State, const Key extends string> extends LLMStep<Sta
       rules: optional(isTextList),
     });
     const { maxCharacters, maxSentences, mustInclude, mustNotMatch, rules, ...rest } = options;
-    refuseSticky(mustNotMatch);
+    rejectSticky(mustNotMatch);
     const summary = { maxCharacters, maxSentences, mustInclude, mustNotMatch, rules };
     super({ ...rest, prompt: promptFor(summary), schema: SummarizerOutput.extend({ text: ruled(summary) }) });
   }
@@ -57,15 +57,12 @@ const isPatternList: OptionCheck = {
 };
 
 /** A sticky pattern is tried at the beginning only: a rule that would hardly ever fire. */
-function refuseSticky(patterns: readonly RegExp[] = []): void {
+function rejectSticky(patterns: readonly RegExp[] = []): void {
   const sticky = patterns.find((pattern) => pattern.sticky);
   if (sticky === undefined) return;
   const problem = `${sticky} has the flag y, with which it is tried at the beginning of a summary only`;
-  throw new OptionError(
-    "SummarizerStep",
-    "mustNotMatch",
-    `${problem}; leave the flag out (or begin the pattern with ^)`,
-  );
+  const hint = "leave the flag out (or begin the pattern with ^)";
+  throw new OptionError("SummarizerStep", "mustNotMatch", problem, { pattern: String(sticky), hint });
 }
 
 function promptFor({ maxCharacters, maxSentences, mustInclude = [], rules = [] }: SummaryRules): string {
@@ -82,7 +79,7 @@ function promptFor({ maxCharacters, maxSentences, mustInclude = [], rules = [] }
   ].join("\n\n");
 }
 
-/** The summary's own schema: each rule that code can check is a check of it, and a keyword that says so. */
+/** The summary's schema: each rule that code can check is one of its checks, and a keyword for the model. */
 function ruled({ maxCharacters, maxSentences, mustInclude = [], mustNotMatch = [] }: SummaryRules): z.ZodString {
   const text = SummarizerOutput.shape.text.check(({ value, issues }) => {
     const reject = (reAsk: string, sentence: string): void => {

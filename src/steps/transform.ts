@@ -3,13 +3,13 @@ import type { Step } from "../contracts/step.ts";
 
 export interface TransformStepOptions<State, Key extends string, Out> {
   readonly name: string;
-  /** Where the output stands in `state.processed`. */
+  /** The key of the output in `state.processed`. */
   readonly outputKey: Key;
-  /** What it adds, from what is there. What it throws fails the row. */
+  /** Computes the output from the state. If it throws, the row fails. */
   readonly transform: (state: State, context: { readonly signal: AbortSignal }) => Out | Promise<Out>;
 }
 
-/** Adds what a plain function returns; no model is asked. */
+/** Adds the result of a plain function; no model is asked. */
 export class TransformStep<State, const Key extends string, Out> implements Step<State, Key, Out> {
   readonly name: string;
   readonly outputKey: Key;

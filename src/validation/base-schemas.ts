@@ -3,13 +3,13 @@ import { z } from "zod";
 /**
  * The base of every output schema: extend it with the fields that you want.
  *
- * `reasoning` stands first because a model writes the fields in this order, and answers better for having reasoned.
+ * `reasoning` is the first field because a model writes the fields in this order, and answers better after it has reasoned.
  */
 export const LLMOutputBase: z.ZodObject<{ reasoning: z.ZodString }> = z.object({
   reasoning: z.string().describe("One or two sentences that say why, from the text alone"),
 });
 
-/** What a `ClassifierStep` adds: one of `categories`, and how sure the model says it is, 0 to 1. */
+/** The output of a `ClassifierStep`: one of `categories`, and the model's own confidence in it, from 0 to 1. */
 export function classifierOutput<Category extends string>(
   categories: readonly Category[],
 ): z.ZodObject<{
@@ -25,7 +25,7 @@ export function classifierOutput<Category extends string>(
 
 export type SummarizerOutput = z.output<typeof SummarizerOutput>;
 
-/** What a `SummarizerStep` adds. */
+/** The output of a `SummarizerStep`. */
 export const SummarizerOutput: z.ZodObject<{ reasoning: z.ZodString; text: z.ZodString }> = LLMOutputBase.extend({
   text: z.string().min(1).describe("The summary"),
 });

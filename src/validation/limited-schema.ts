@@ -3,7 +3,7 @@ import type { JSONSchema } from "../json/json-schema.ts";
 import type { Issue } from "./issues.ts";
 import { withLimits } from "./strict-schema.ts";
 
-/** A step's schema with the limits of the target's columns, made once for each set of them. */
+/** Adds the limits of the target's columns to a step's schema: once for each set of limits. */
 export class LimitedSchemas {
   readonly #schema: JSONSchema;
   readonly #made = new WeakMap<readonly FieldLimit[], JSONSchema>();

@@ -3,13 +3,13 @@ import { SchemaError } from "../errors/option.ts";
 import type { OptionCheck } from "../errors/options.ts";
 import { type JSONSchema, asSchema, resolveReference } from "../json/json-schema.ts";
 
-/** A Zod object schema as a model can be held to it, and the way back. */
+/** A Zod object schema in the form that a service enforces, and the way back to Zod. */
 export interface StrictSchema {
-  /** In the strict subset: closed objects, every field required, no keyword but those that every service enforces. */
+  /** The strict subset: closed objects, every field required, no keyword but those that every service enforces. */
   readonly json: JSONSchema;
-  /** The same before the subset: with the limits as keywords, and optional fields not required. */
+  /** The schema before it is made strict: with the limits as keywords, and optional fields not required. */
   readonly full: JSONSchema;
-  /** An answer with the nulls that stand for absent optional fields taken out again, ready for Zod. */
+  /** Removes the nulls of absent optional fields from an answer, for Zod. */
   readonly undoNulls: (answer: unknown) => unknown;
 }
 
@@ -26,15 +26,15 @@ export const isObjectSchema: OptionCheck = {
  * A limit that the subset has no keyword for (`maximum`, `maxLength`, …) goes into the field's description as
  * `Limits: {"maximum":1}`; the answer is checked against it all the same.
  *
- * @throws {SchemaError} with path and remedy, for what the subset cannot say
+ * @throws {SchemaError} for a type that the subset can't express, with its path and a remedy
  */
 export function toStrictSchema(schema: z.ZodObject): StrictSchema {
   const { $schema: _, ...converted } = z.toJSONSchema(schema, {
     io: "input",
     unrepresentable: "any",
-    override: refuseUnsupported,
+    override: rejectUnsupported,
   });
-  // A schema with an id is a reference at its root, where services want the object itself.
+  // A schema with an id is a reference at its root, but services want the object itself.
   const { $ref: reference, $defs = {} } = converted;
   const full: JSONSchema = reference === undefined ? converted : { ...resolveReference(reference, converted), $defs };
   const size: Size = { properties: 0, enumValues: 0 };
@@ -42,11 +42,11 @@ export function toStrictSchema(schema: z.ZodObject): StrictSchema {
   if (full.$defs !== undefined) {
     json.$defs = mapValues(full.$defs, (definition, name) => toStrict(definition, ["$defs", name], 1, size));
   }
-  refuseOversize(size);
+  rejectOversize(size);
   return { json, full, undoNulls: (answer) => undoNulls(answer, full, full) };
 }
 
-/** The field's schema with further limits in its description, beside those that stand there; of two, the tighter one. */
+/** Adds limits to those in a field's description. Of two limits of one kind the tighter one stays. */
 export function withLimits(schema: JSONSchema, limits: Readonly<Record<string, number>>): JSONSchema {
   const { description = "" } = schema;
   const before = limitsIn(description);
@@ -69,7 +69,7 @@ export function limitsIn(description = ""): Readonly<Record<string, unknown>> {
     const limits: unknown = JSON.parse(description.slice(start + limitsMark.length));
     return typeof limits === "object" && limits !== null ? { ...limits } : {};
   } catch {
-    return {}; // somebody's own sentence with that word in it
+    return {}; // a sentence of the user's own with that word in it
   }
 }
 
@@ -117,13 +117,14 @@ interface OverrideContext {
 }
 
 /** Called by Zod for each type that it converts. */
-function refuseUnsupported({ zodSchema, path }: OverrideContext): void {
+function rejectUnsupported({ zodSchema, path }: OverrideContext): void {
   const { def } = zodSchema._zod;
   const remedy = remedies[def.type];
-  if (path.at(-1) === "additionalProperties" && def.type !== "never") {
-    throw unnamedFields(path);
+  if (path.at(-1) === "additionalProperties" && def.type !== "never") throw unnamedFields(path);
+  if (remedy !== undefined) {
+    const type = `z.${def.type}()`;
+    throw new SchemaError(pathText(path), `${type} can't be asked of a model`, remedy, { type });
   }
-  if (remedy !== undefined) throw new SchemaError(pathText(path), `z.${def.type}() can't be asked of a model`, remedy);
   if (def.type === "object" && def.catchall !== undefined && def.catchall._zod.def.type !== "never") {
     throw unnamedFields(path);
   }
@@ -131,11 +132,8 @@ function refuseUnsupported({ zodSchema, path }: OverrideContext): void {
 
 function unnamedFields(path: readonly (string | number)[]): SchemaError {
   const problem = "a record or an object with unnamed fields can't be asked of a model";
-  return new SchemaError(
-    pathText(path),
-    problem,
-    "name every field, or use an array of objects with a key and a value",
-  );
+  const remedy = "name every field, or use an array of objects with a key and a value";
+  return new SchemaError(pathText(path), problem, remedy, { type: "unnamed fields" });
 }
 
 /** The path in the data, from a path in the JSON Schema. */
@@ -171,7 +169,7 @@ function toStrict(node: JSONSchema, path: readonly string[], level: number, size
   return strict;
 }
 
-/** Keywords that Zod adds by itself and that tell a model nothing: the range of a safe integer, a format's regex. */
+/** Keywords that Zod adds by itself and that say nothing to a model: the range of a safe integer, a format's regex. */
 function isNoise(keyword: string, node: JSONSchema): boolean {
   if (keyword === "minimum") return node.minimum === Number.MIN_SAFE_INTEGER;
   if (keyword === "maximum") return node.maximum === Number.MAX_SAFE_INTEGER;
@@ -180,7 +178,8 @@ function isNoise(keyword: string, node: JSONSchema): boolean {
 
 function closeObject(strict: JSONSchema, node: JSONSchema, path: readonly string[], level: number, size: Size): void {
   if (level > maxLevels) {
-    throw new SchemaError(pathText(path), `objects are nested more than ${maxLevels} deep`, "flatten them");
+    const facts = { expected: `at most ${maxLevels} levels`, got: "more" };
+    throw new SchemaError(pathText(path), "objects are nested too deep", "flatten them", facts);
   }
   const properties = node.properties ?? {};
   size.properties += Object.keys(properties).length;
@@ -215,30 +214,26 @@ function admitsNull(node: JSONSchema): boolean {
 
 function countEnum(values: readonly unknown[], path: readonly string[], size: Size): void {
   size.enumValues += values.length;
-  if (values.length > 250 && values.join("").length > maxLargeEnumCharacters) {
-    const problem = `${values.length} values of more than ${maxLargeEnumCharacters} characters in all`;
-    throw new SchemaError(pathText(path), problem, "shorten the values, or classify in two steps");
+  const length = values.join("").length;
+  if (values.length > 250 && length > maxLargeEnumCharacters) {
+    const facts = { expected: `at most ${maxLargeEnumCharacters} characters`, got: length, values: values.length };
+    const problem = `the ${values.length} values of an enum are too long together`;
+    throw new SchemaError(pathText(path), problem, "shorten the values, or classify in two steps", facts);
   }
 }
 
-function refuseOversize({ properties, enumValues }: Size): void {
+function rejectOversize({ properties, enumValues }: Size): void {
   if (properties > maxProperties) {
-    throw new SchemaError(
-      "",
-      `${properties} fields, at most ${maxProperties} are allowed`,
-      "split them over two steps",
-    );
+    const facts = { expected: `at most ${maxProperties}`, got: properties };
+    throw new SchemaError("", "it has too many fields", "split them over two steps", facts);
   }
   if (enumValues > maxEnumValues) {
-    throw new SchemaError(
-      "",
-      `${enumValues} enum values, at most ${maxEnumValues} are allowed`,
-      "classify in two steps",
-    );
+    const facts = { expected: `at most ${maxEnumValues}`, got: enumValues };
+    throw new SchemaError("", "its enums have too many values", "classify in two steps", facts);
   }
 }
 
-/** Takes out the nulls that stand for an absent optional field: where the field may be null as well, null stays. */
+/** Removes the nulls of absent optional fields. If a field may be null as well, its null stays. */
 function undoNulls(answer: unknown, node: JSONSchema, root: JSONSchema): unknown {
   if (typeof answer !== "object" || answer === null) return answer;
   if (node.$ref !== undefined) return undoNulls(answer, resolveReference(node.$ref, root), root);
@@ -261,7 +256,7 @@ function undoNulls(answer: unknown, node: JSONSchema, root: JSONSchema): unknown
   return Object.fromEntries(entries);
 }
 
-/** Whether an answer is meant as this alternative: an array or an object whose constant fields agree. */
+/** True for an answer that is meant as this alternative: an array, or an object whose constant fields agree. */
 function couldBe(answer: object, node: JSONSchema, root: JSONSchema): boolean {
   if (node.$ref !== undefined) return couldBe(answer, resolveReference(node.$ref, root), root);
   if (Array.isArray(answer)) return node.type === "array";
@@ -273,7 +268,7 @@ function couldBe(answer: object, node: JSONSchema, root: JSONSchema): boolean {
   });
 }
 
-/** Whether the fields of an answer are those of this alternative: a closed object has them all. */
+/** True for an answer with exactly the fields of this alternative: a closed object has them all. */
 function hasFieldsOf(answer: object, node: JSONSchema, root: JSONSchema): boolean {
   if (node.$ref !== undefined) return hasFieldsOf(answer, resolveReference(node.$ref, root), root);
   const names = Object.keys(node.properties ?? {});

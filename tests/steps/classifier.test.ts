@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { OptionError } from "../../src/errors/option.ts";
+import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { ClassifierStep } from "../../src/steps/classifier.ts";
+import { failsWith } from "../support/error-facts.ts";
 
 interface State {
   readonly text: string;
@@ -36,7 +37,7 @@ test("an answer must name one of the categories and a confidence from 0 to 1", (
   const reading = step.read('{"reasoning":"r","category":"emergency","confidence":1.5}');
   assert.ok(!reading.valid);
   assert.deepEqual(
-    reading.issues.map(({ path, detail }) => `${path}: ${detail}`),
+    reading.issues.map(({ path, reAsk }) => `${path}: ${reAsk}`),
     [
       'category: "emergency" is not one of the allowed values; closest: "Emergency"',
       "confidence: must be between 0 and 1, got 1.5",
@@ -53,58 +54,56 @@ test("the mock classifies by the definitions", async () => {
   assert.equal(reading.output.category, "Routine Checkup");
 });
 
-describe("a taxonomy that is wrong is refused at construction", () => {
+describe("a taxonomy that is wrong is rejected at construction", () => {
   const definition = "d";
-  const cases: readonly (readonly [string, unknown, RegExp])[] = [
-    ["nothing", undefined, /"taxonomy": expected an object, got nothing/],
-    ["no array", { Emergency: "x" }, /expected an array of \{ name, definition, examples\? \}/],
-    ["an empty array", [], /at least one category, got an empty array/],
-    ["only names", ["Emergency"], /entry 1: expected a name that is not blank/],
-    ["an entry that is null", [null], /entry 1: expected a name that is not blank/],
-    ["a blank name", [{ name: " ", definition }], /entry 1: expected a name that is not blank/],
-    ["no definition", [{ name: "A", definition }, { name: "B" }], /"B": expected a definition that is not blank/],
-    ["a blank definition", [{ name: "A", definition: "\n" }], /"A": expected a definition that is not blank/],
+  const cases: readonly (readonly [string, unknown, ErrorFacts])[] = [
+    ["nothing", undefined, { expected: "an object", got: "nothing" }],
+    ["no array", { Emergency: "x" }, { expected: "an array of { name, definition, examples? }", got: "an object" }],
+    ["an empty array", [], { expected: "at least one category", got: "an empty array" }],
+    ["only names", ["Emergency"], { entry: 1, expected: "a name that is not blank" }],
+    ["an entry that is null", [null], { entry: 1, expected: "a name that is not blank" }],
+    ["a blank name", [{ name: " ", definition }], { entry: 1, expected: "a name that is not blank" }],
     [
-      "a name twice",
-      [
-        { name: "A", definition },
-        { name: "B", definition },
-        { name: "A", definition },
-      ],
-      /"A" stands twice: entries 1 and 3/,
+      "no definition",
+      [{ name: "A", definition }, { name: "B" }],
+      { entry: 2, expected: "a definition that is not blank" },
+    ],
+    ["a blank definition", [{ name: "A", definition: "\n" }], { entry: 1, expected: "a definition that is not blank" }],
+    ["a name twice", ["A", "B", "A"].map((name) => ({ name, definition })), { first: 1, entry: 3 }],
+    ["a name twice but for its case", ["A b", "a B "].map((name) => ({ name, definition })), { first: 1, entry: 2 }],
+    [
+      "a blank example",
+      [{ name: "A", definition, examples: [""] }],
+      { entry: 1, expected: "examples that are not blank" },
     ],
     [
-      "a name twice but for its case",
-      [
-        { name: "A b", definition },
-        { name: "a B ", definition },
-      ],
-      /stands twice: entries 1 and 2/,
+      "an example that is no list",
+      [{ name: "A", definition, examples: "x" }],
+      { entry: 1, expected: "examples that are not blank" },
     ],
-    ["a blank example", [{ name: "A", definition, examples: [""] }], /"A": expected examples that are not blank/],
-    ["an example that is no list", [{ name: "A", definition, examples: "x" }], /"A": expected examples/],
   ];
-  for (const [name, wrong, message] of cases) {
+  for (const [name, wrong, facts] of cases) {
     test(name, () => {
       assert.throws(
-        () => new ClassifierStep({ name: "c", taxonomy: wrong as never, inputMap, outputKey: "o" }), // what TypeScript would refuse
-        (error) => error instanceof OptionError && message.test(error.message),
+        () => new ClassifierStep({ name: "c", taxonomy: wrong as never, inputMap, outputKey: "o" }), // the compiler rejects it
+        failsWith("INVALID_OPTION", { where: "taxonomy", ...facts }),
       );
     });
   }
 
   test("more categories than a schema can list", () => {
     const many = Array.from({ length: 1001 }, (_, index) => ({ name: `c${index}`, definition }));
-    assert.throws(() => new ClassifierStep({ name: "c", taxonomy: many, inputMap, outputKey: "o" }), {
-      code: "SCHEMA_NOT_SUPPORTED",
-    });
+    assert.throws(
+      () => new ClassifierStep({ name: "c", taxonomy: many, inputMap, outputKey: "o" }),
+      failsWith("SCHEMA_NOT_SUPPORTED", { expected: "at most 1000", got: 1001 }),
+    );
   });
 
   test("an unknown option", () => {
     const wrong = { name: "c", taxonomy, inputMap, outputKey: "o", taxanomy: [] } as never; // likewise
     assert.throws(
       () => new ClassifierStep(wrong),
-      /ClassifierStep: option "taxanomy": unknown option; did you mean "taxonomy"/,
+      failsWith("INVALID_OPTION", { where: "taxanomy", nearest: "taxonomy" }),
     );
   });
 });

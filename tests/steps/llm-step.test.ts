@@ -4,12 +4,14 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
-import { EmptyInputError, InputMapError, InputTooLongError } from "../../src/errors/step.ts";
+import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
-import { OptionError, SchemaError } from "../../src/errors/option.ts";
+import { SchemaError } from "../../src/errors/option.ts";
+import { InputMapError } from "../../src/errors/step.ts";
 import { LLMOutputBase } from "../../src/validation/base-schemas.ts";
 import { type MockAnswer, MockProvider } from "../../src/llm/providers/mock.ts";
 import { type InputMap, LLMStep, type LLMStepOptions } from "../../src/steps/llm-step.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { type Note, runNotes } from "../support/run-rows.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { clientWith } from "../support/llm-client.ts";
@@ -115,32 +117,42 @@ test("an empty, blank or NULL text fails the row without a call", async () => {
     deadLetters.map((line) => [line["pk"], line["error_type"], line["step_name"], line["retry_attempts"]]),
     ["1", "2", "3"].map((pk) => [pk, "EmptyInputError", "read note", 0]),
   );
-  assert.throws(() => step().render({ text: undefined }), EmptyInputError);
+  assert.throws(
+    () => step().render({ text: undefined }),
+    failsWith("EMPTY_INPUT", { step: "mood step", where: "text" }),
+  );
 });
 
 test("a text that is too long fails the row, or its beginning is sent, and never half a character", () => {
-  assert.throws(() => step({ maxInputCharacters: 3 }).render({ text: "four" }), InputTooLongError);
+  assert.throws(
+    () => step({ maxInputCharacters: 3 }).render({ text: "four" }),
+    failsWith("INPUT_TOO_LONG", { where: "text", expected: "at most 3 characters", got: 4 }),
+  );
   assert.doesNotThrow(() => step({ maxInputCharacters: 4 }).render({ text: "four" }));
   const cut = step({ maxInputCharacters: 4, onTooLong: "truncate" }).render({ text: "abc😀" });
   assert.equal(cut.messages[1]?.content, "<text>\nabc\uFFFD\n</text>");
 });
 
 describe("an input function that is wrong fails the row, and its words are in the detail only", () => {
-  const cases: readonly (readonly [string, () => unknown, RegExp])[] = [
-    ["it throws", () => fail(new TypeError(secret)), /inputMap\.text threw a TypeError$/],
-    ["it throws what is no error", () => fail(Object.create(null)), /inputMap\.text threw an object$/],
-    ["it returns an object", () => ({ secret }), /returned an object, expected text, a number, a date or NULL$/],
-    ["it returns a promise", async () => secret, /returned an object/],
-    ["it returns a function", () => () => secret, /returned a function/],
-    ["it returns a symbol", () => Symbol(secret), /returned a symbol/],
-    ["it returns an invalid date", () => new Date(Number.NaN), /returned an invalid date/],
+  const expected = "text, a number, a date or NULL";
+  const cases: readonly (readonly [string, () => unknown, ErrorFacts])[] = [
+    ["it throws", () => fail(new TypeError(secret)), { thrown: "a TypeError" }],
+    ["it throws what is no error", () => fail(Object.create(null)), { thrown: "an object" }],
+    ["it returns an object", () => ({ secret }), { expected, got: "an object" }],
+    ["it returns a promise", async () => secret, { expected, got: "an object" }],
+    ["it returns a function", () => () => secret, { expected, got: "a function" }],
+    ["it returns a symbol", () => Symbol(secret), { expected, got: "a symbol" }],
+    ["it returns an invalid date", () => new Date(Number.NaN), { expected, got: "an invalid date" }],
   ];
-  for (const [name, read, message] of cases) {
+  for (const [name, read, facts] of cases) {
     test(name, () => {
-      const inputMap = { text: read } as never; // what TypeScript would refuse
+      const inputMap = { text: read } as never; // the compiler rejects it
       assert.throws(
         () => step({ inputMap }).render({ text: secret }),
-        (error) => error instanceof InputMapError && message.test(error.message) && !error.message.includes(secret),
+        (error) =>
+          failsWith("INPUT_MAP_FAILED", { step: "mood step", where: "text", ...facts })(error) &&
+          error instanceof InputMapError &&
+          !error.message.includes(secret),
       );
     });
   }
@@ -154,16 +166,19 @@ test("an answer is read: valid, no JSON, against the schema, or with nulls for a
   for (const answer of ["", "{", "```json\n{}\n```", "undefined"]) {
     const reading = made.read(answer);
     assert.ok(!reading.valid);
-    assert.equal(reading.issues[0]?.message, "the reply is not valid JSON");
-    assert.match(reading.issues[0].detail, /^the reply is not valid JSON: /);
+    assert.deepEqual(
+      reading.issues.map(({ path }) => path),
+      [""],
+    );
+    assert.match(reading.issues[0]?.reAsk ?? "", /^the reply is not valid JSON: ./);
   }
   const reading = made.read('{"reasoning":"r","mood":"godo"}');
   assert.ok(!reading.valid);
-  assert.equal(reading.issues[0]?.detail, '"godo" is not one of the allowed values; closest: "good"');
+  assert.equal(reading.issues[0]?.reAsk, '"godo" is not one of the allowed values; closest: "good"');
   for (const answer of ["null", "[]", "5", '"text"']) assert.equal(made.read(answer).valid, false);
 });
 
-test("what a refinement says of an answer is an issue like any other", () => {
+test("a refinement that fails is an issue like any other", () => {
   const refined = LLMOutputBase.refine(({ reasoning }) => reasoning !== "", {
     message: "must not be empty",
     path: ["reasoning"],
@@ -171,7 +186,7 @@ test("what a refinement says of an answer is an issue like any other", () => {
   const reading = new LLMStep({ ...options, schema: refined }).read('{"reasoning":""}');
   assert.ok(!reading.valid);
   assert.deepEqual(
-    reading.issues.map(({ path, detail }) => [path, detail]),
+    reading.issues.map(({ path, reAsk }) => [path, reAsk]),
     [["reasoning", 'must not be empty, got ""']],
   );
 });
@@ -214,36 +229,33 @@ test("no error that a row can meet has the row's text or the answer in its messa
   }
 });
 
-describe("wrong options are refused at construction", () => {
-  const cases: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
-    ["a blank name", { name: " " }, /"name": expected text that is not blank/],
-    [
-      "no text among the inputs",
-      { inputMap: { context: () => "x" } },
-      /step "mood step": option "inputMap": has no function for "text"/,
-    ],
+describe("wrong options are rejected at construction", () => {
+  const cases: readonly (readonly [string, Record<string, unknown>, ErrorFacts])[] = [
+    ["a blank name", { name: " " }, { where: "name", got: '" "' }],
+    ["no text among the inputs", { inputMap: { context: () => "x" } }, { where: "inputMap", input: "text" }],
     [
       "a name of an input that is no tag",
       { inputMap: { text: () => "x", "a b": () => "x" } },
-      /"a b" is no input name/,
+      { where: "inputMap", input: "a b" },
     ],
-    ["an input that is no function", { inputMap: { text: "x" } }, /"inputMap": expected an object of functions/],
-    ["an unknown option", { maxRetrys: 3 }, /"maxRetrys": unknown option; did you mean "maxRetries"/],
-    ["a temperature beyond 2", { temperature: 3 }, /"temperature": expected a number from 0 to 2, got 3/],
-    ["negative retries", { maxRetries: -1 }, /"maxRetries": expected a whole number from 0 up, got -1/],
-    ["another word", { onTooLong: "cut" }, /"onTooLong": expected "fail" or "truncate", got "cut"/],
-    ["a provider that is none", { llmProvider: {} }, /"llmProvider": expected a provider/],
-    ["an empty prompt", { prompt: "" }, /"prompt"/],
-    ["an object that is no schema", { schema: {} }, /"schema": expected a Zod object schema/],
-    ["a schema that is no object's", { schema: z.string() }, /"schema": expected a Zod object schema/],
-    ["a union at the root", { schema: z.union([schema, LLMOutputBase]) }, /"schema": expected a Zod object schema/],
+    ["an input that is no function", { inputMap: { text: "x" } }, { where: "inputMap", got: "an object" }],
+    ["an unknown option", { maxRetrys: 3 }, { where: "maxRetrys", nearest: "maxRetries" }],
+    [
+      "a temperature beyond 2",
+      { temperature: 3 },
+      { where: "temperature", expected: "a number from 0 to 2", got: "3" },
+    ],
+    ["negative retries", { maxRetries: -1 }, { where: "maxRetries", expected: "a whole number from 0 up", got: "-1" }],
+    ["another word", { onTooLong: "cut" }, { where: "onTooLong", expected: '"fail" or "truncate"', got: '"cut"' }],
+    ["a provider that is none", { llmProvider: {} }, { where: "llmProvider" }],
+    ["an empty prompt", { prompt: "" }, { where: "prompt" }],
+    ["an object that is no schema", { schema: {} }, { where: "schema" }],
+    ["a schema that is no object's", { schema: z.string() }, { where: "schema" }],
+    ["a union at the root", { schema: z.union([schema, LLMOutputBase]) }, { where: "schema" }],
   ];
-  for (const [name, wrong, message] of cases) {
+  for (const [name, wrong, facts] of cases) {
     test(name, () => {
-      assert.throws(
-        () => step(wrong),
-        (error) => error instanceof OptionError && message.test(error.message),
-      );
+      assert.throws(() => step(wrong), failsWith("INVALID_OPTION", facts));
     });
   }
 
@@ -251,7 +263,7 @@ describe("wrong options are refused at construction", () => {
     const wrong = LLMOutputBase.extend({ at: z.date() });
     assert.throws(
       () => new LLMStep({ ...options, schema: wrong }),
-      (error) => error instanceof SchemaError && error.path === "at",
+      failsWith("SCHEMA_NOT_SUPPORTED", { where: "at", type: "z.date()" }),
     );
   });
 });
@@ -274,10 +286,10 @@ function fail(error: unknown): never {
 describe("a schema that is asynchronous is an error of the run, and no row is paid for", () => {
   const asynchronous = LLMOutputBase.extend({ code: z.string().refine(async (code) => code !== "") });
 
-  test("it is refused at construction", () => {
+  test("it is rejected at construction", () => {
     assert.throws(
       () => new LLMStep({ ...options, schema: asynchronous }),
-      (error) => error instanceof SchemaError && /asynchronous; make it synchronous/.test(error.message),
+      failsWith("SCHEMA_NOT_SUPPORTED", { where: "", type: "asynchronous" }),
     );
   });
 
@@ -292,9 +304,10 @@ describe("a schema that is asynchronous is an error of the run, and no row is pa
   });
 
   test("a refinement that throws at a made-up answer may be right about others", () => {
-    const picky = LLMOutputBase.refine(({ reasoning }) => (reasoning === "fine" ? true : fail(new Error("a bug"))));
+    const bug = new Error("a bug");
+    const picky = LLMOutputBase.refine(({ reasoning }) => (reasoning === "fine" ? true : fail(bug)));
     const made = new LLMStep({ ...options, schema: picky });
     assert.ok(made.read('{"reasoning":"fine"}').valid);
-    assert.throws(() => made.read('{"reasoning":"other"}'), /a bug/);
+    assert.throws(() => made.read('{"reasoning":"other"}'), bug);
   });
 });

@@ -24,7 +24,7 @@ function described(limits: readonly FieldLimit[], field: string): unknown {
   return typeof made === "object" ? made.description : undefined;
 }
 
-test("a column's limit stands in the field's description, beside what stood there; the tighter one counts", () => {
+test("a column's limit is added to the field's description; of two limits the tighter one counts", () => {
   assert.equal(described([limit("free", { maxLength: 500 })], "free"), 'Anything Limits: {"maxLength":500}');
   assert.equal(described([limit("text", { maxLength: 100 })], "text"), 'The summary Limits: {"maxLength":100}');
   assert.equal(described([limit("text", { maxLength: 500 })], "text"), 'The summary Limits: {"maxLength":300}');

@@ -95,9 +95,9 @@ test("an issue with the answer as a whole has no path", async () => {
 test("the model has its own line, and people have theirs", async () => {
   const issue = { path: "field", message: "for terminals", detail: "for files", reAsk: "for the model" };
   const { asked, error } = await ask(["a", "b"], () => ({ valid: false, issues: [issue] }), 1);
-  const told = asked[1]?.prompt.messages.at(-1)?.content ?? "";
-  assert.ok(told.includes("\n- field: for the model\n"), told);
-  assert.ok(!told.includes("for files"), told);
+  const line = asked[1]?.prompt.messages.at(-1)?.content ?? "";
+  assert.ok(line.includes("\n- field: for the model\n"), line);
+  assert.ok(!line.includes("for files"), line);
   assert.ok(error instanceof ValidationError);
   assert.ok(error.message.includes("field: for terminals"), error.message);
   assert.ok(error.detail.includes("field: for files"), error.detail);
@@ -112,7 +112,7 @@ test("of a long answer 2,000 characters are shown, and never half of one", async
   assert.ok(echoed.startsWith("x".repeat(1999)));
 });
 
-test("at most ten issues are told", async () => {
+test("the model is sent at most ten issues", async () => {
   const issues = Array.from({ length: 25 }, (_, index) => ({ path: `f${index}`, message: "m", detail: "d" }));
   const { asked, error } = await ask(["a", "b"], () => ({ valid: false, issues }), 1);
   const lines = asked[1]?.prompt.messages.at(-1)?.content.split("\n") ?? [];
@@ -144,7 +144,7 @@ test("without retries an answer that is not valid fails the row at once", async 
   assert.ok(error instanceof ValidationError);
 });
 
-test("when the same issues come back the model is not told them a third time", async () => {
+test("when the same issues come back the model is not sent them a third time", async () => {
   const { asked, error } = await ask(["a", "b", "b", "good"], isGood);
   assert.equal(asked.length, 3);
   assert.ok(error instanceof ValidationError);
@@ -187,7 +187,7 @@ function scripted(answers: readonly MockAnswer[]): { provider: MockProvider; req
 
 const Attempts = z.array(z.object({ answer: z.string(), issues: z.array(z.string()) }));
 
-test("the model is told what the design's example says, byte for byte", async () => {
+test("the model is sent the design's example, byte for byte", async () => {
   const { provider, requests } = scripted([bad(1.5, "Biling"), good]);
   await runNotes({ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step });
   assert.equal(
@@ -267,7 +267,7 @@ test("the first two messages of a re-ask are those of the call, and the first is
   assert.equal(new Set(requests.map(({ cacheKey }) => cacheKey)).size, 1);
 });
 
-test("a reply with line breaks that is no JSON is told in one line", async () => {
+test("a reply with line breaks that is no JSON takes one line of the re-ask", async () => {
   const { provider, requests } = scripted(["no\n- category: JSON\n", good]);
   await runNotes({ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step });
   assert.match(
