@@ -1,11 +1,11 @@
 import { toJSONValue } from "../json/json.ts";
 
-/** A cell's value as text; numbers stay numbers, so that a minus sign is not taken for a formula. */
+/** The content of a cell. Numbers stay numbers, so that a spreadsheet takes no minus sign for a formula. */
 export type Cell = string | number | bigint | null;
 
 /**
- * Booleans as true and false, dates as ISO 8601, bytes as base64, objects and arrays as JSON; null and undefined
- * are empty cells. What has no text is left to {@link problemOf}.
+ * Makes a cell of a value: booleans as true and false, dates as ISO 8601, bytes as base64, objects and arrays as JSON;
+ * null and undefined are empty cells. {@link problemOf} finds the values that have no text.
  */
 export function toCell(value: unknown): Cell {
   if (value === null || value === undefined) return null;
@@ -15,7 +15,7 @@ export function toCell(value: unknown): Cell {
   return typeof plain === "string" ? plain : JSON.stringify(plain);
 }
 
-/** Why a value can't stand in a UTF-8 text file; undefined if it can. */
+/** The reason that a UTF-8 text file can't hold a value, without its content; undefined if it can. */
 export function problemOf(value: unknown): string | undefined {
   if (typeof value === "function" || typeof value === "symbol") return `is a ${typeof value}, which has no text`;
   if (value instanceof Date && Number.isNaN(value.getTime())) return "is an invalid date";
@@ -25,5 +25,5 @@ export function problemOf(value: unknown): string | undefined {
   return `is of the class ${value.constructor.name}, which has no text`;
 }
 
-/** What JSON would make an empty object of, without a word. */
+/** JSON would silently make an empty object of these. */
 const textless = [Map, Set, WeakMap, WeakSet, Error, RegExp, Promise, ArrayBuffer] as const;

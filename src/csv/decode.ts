@@ -4,7 +4,7 @@ import { SourceError } from "../errors/source.ts";
 export const csvEncodings = ["utf-8", "utf-16le", "windows-1252"] as const;
 export type CSVEncoding = (typeof csvEncodings)[number];
 
-/** Up to which byte a chunk is whole characters, and whether what follows is wrong or only not all there yet. */
+/** Up to `end` a chunk is whole characters. The bytes after it are `wrong`, or the beginning of a character that goes on. */
 interface Reading {
   readonly end: number;
   readonly wrong: boolean;
@@ -16,10 +16,11 @@ interface Decoder {
 }
 
 /**
- * The file's bytes as UTF-8 without byte order mark, in chunks that never cut a character in two.
- * What stands before a wrong byte is yielded before the error is thrown.
+ * Yields the file's bytes as UTF-8 without byte order mark, in chunks that never cut a character in two. The text
+ * before a wrong byte is yielded before the error is thrown.
  *
- * @throws {SourceError} naming the offset in the file of the first byte that is not text in this encoding
+ * @throws {SourceError} for a byte that is not text in this encoding, with its `offset` in the file; for a byte order mark
+ * that contradicts the encoding
  */
 export async function* decode(
   chunks: AsyncIterable<Buffer>,
@@ -63,21 +64,22 @@ const marks = [
 ] as const;
 const longestMark = 3;
 
-/** How many bytes the byte order mark takes; one that contradicts the option is refused. */
+/** The length of the byte order mark in bytes, 0 if there is none. @throws {SourceError} if it contradicts the option */
 function lengthOfMark(bytes: Buffer, encoding: CSVEncoding, owner: string): number {
   const mark = marks.find((candidate) => bytes.subarray(0, candidate.bytes.length).equals(candidate.bytes));
   if (mark === undefined) return 0;
   if (mark.encoding === encoding) return mark.bytes.length;
-  const found = mark.encoding.toUpperCase();
-  throw new SourceError(owner, `expected ${encoding}, found the byte order mark of ${found}; ${mark.remedy}`);
+  const facts = { expected: encoding, got: mark.encoding, hint: mark.remedy };
+  throw new SourceError(owner, "the file has the byte order mark of another encoding", { facts });
 }
 
 function notText(owner: string, encoding: CSVEncoding, offset: number): SourceError {
-  const remedy =
+  const hint =
     encoding === "utf-8"
       ? 'set the option encoding to what the file is in ("windows-1252" or "utf-16le"), or convert it to UTF-8'
       : 'set the option encoding to what the file is in (is it "utf-8"?), or repair the file';
-  return new SourceError(owner, `the bytes at offset ${offset} of the file are not valid ${encoding}; ${remedy}`);
+  const facts = { offset, expected: encoding, hint };
+  return new SourceError(owner, `the bytes at offset ${offset} of the file can't be decoded`, { facts });
 }
 
 const decoders: Readonly<Record<CSVEncoding, Decoder>> = {
@@ -98,7 +100,7 @@ function measureUTF8(bytes: Buffer): Reading {
   return { end: index, wrong: true };
 }
 
-/** How many bytes at the end are the beginning of a character whose rest is yet to come. */
+/** The number of bytes at the end that begin a character whose rest is in the next chunk. */
 function lengthOfCutSequence(bytes: Buffer): number {
   for (let length = 1; length <= Math.min(3, bytes.length); length += 1) {
     const byte = bytes[bytes.length - length] ?? 0;

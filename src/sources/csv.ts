@@ -11,18 +11,18 @@ import { absolutePath } from "../files/paths.ts";
 import type { CountContext, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface CSVFile<Row extends object> {
-  /** The file; text is relative to the working directory. */
+  /** The file; a text is relative to the working directory. */
   readonly path: string | URL;
-  /** The column that identifies a row. */
+  /** The column that identifies a row: a value of its own for each row, never blank. */
   readonly primaryKeyColumn: NoInfer<keyof Row & string>;
-  /** What separates cells: one character. @default "," */
+  /** The separator of cells: one character. @default "," */
   readonly delimiter?: string;
   /**
-   * What the file is in. UTF-8 and UTF-16 are checked; a byte order mark is taken off, and refused where it says
-   * something else. @default "utf-8"
+   * The encoding of the file. UTF-8 and UTF-16 are checked. A byte order mark is removed, and rejected if it is that of
+   * another encoding. @default "utf-8"
    */
   readonly encoding?: CSVEncoding;
-  /** Adds a column of this name that holds the row's number, as text from "1" up: a key for a file that has none. */
+  /** The name of a column to add, with the row's number as text from "1" up: a key for a file that has none. */
   readonly rowNumberColumn?: string;
 }
 
@@ -35,20 +35,20 @@ interface WithSchema<Row extends object> {
 
 interface WithoutSchema<Values> {
   readonly schema?: undefined;
-  /** Cells that equal one of these become null; `Row` has to say so, as in `CSVSource<Record<string, string | null>>`. */
+  /** Cells that equal one of these become null; `Row` must allow it, as in `CSVSource<Record<string, string | null>>`. */
   readonly nullValues?: null extends Values ? readonly string[] : readonly string[] & RowWithoutNull;
 }
 
-/** No value has this type: it stands in the compiler's message where `nullValues` is given for a row without null. */
+/** No value has this type. The compiler shows it in its message if `nullValues` is given for a row without null. */
 interface RowWithoutNull {
   readonly "nullValues makes cells null: write new CSVSource<Record<string, string | null>>(…), or give a schema": never;
 }
 
-/** A `Row` with values that are not text needs a schema that makes them so: the file holds text only. */
+/** A `Row` with values that are not text needs a schema that converts them: the file holds text only. */
 export type CSVSourceOptions<Row extends object = Record<string, string>> = CSVFile<Row> &
   (WithSchema<Row> | ([Row[keyof Row]] extends [string | null | undefined] ? WithoutSchema<Row[keyof Row]> : never));
 
-/** The options by name, whatever the row is. */
+/** The options by name, for any row. */
 interface GivenOptions<Row> extends Omit<CSVFile<Record<string, string>>, "primaryKeyColumn"> {
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema?: RowSchema<Row> | undefined;
@@ -59,8 +59,8 @@ const maxRowBytes = 16 * 1024 * 1024;
 const chunkBytes = 64 * 1024;
 
 /**
- * Rows of a CSV file (RFC 4180; LF, CRLF or CR), read a chunk at a time. The first line that is not blank names
- * the columns; blank lines are skipped.
+ * Reads the rows of a CSV file (RFC 4180; LF, CRLF or CR), a chunk at a time. The first line that is not blank names the
+ * columns; blank lines are skipped.
  *
  * A row with too few or too many cells is a row error with its line number, and reading goes on. A misplaced quote
  * (within a cell that does not begin with one, or before the end of one that does) is text, as in a spreadsheet; it
@@ -76,7 +76,7 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
   readonly name = "csv";
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
-  /** Each call opens the file anew, at the first pull. It takes no parameters. */
+  /** Opens the file at the first pull, each time anew. It takes no parameters. */
   readonly read: (context: ReadContext) => AsyncGenerator<SourceRow, void, undefined>;
   /** Reads the whole file once more. */
   readonly count: (context: CountContext) => Promise<number>;
@@ -124,7 +124,9 @@ async function* readRows(
   const owner = `CSVSource ${reading.path}`;
   const names = Object.keys(parameters);
   if (names.length > 0)
-    throw new SourceError(owner, `a CSV file takes no parameters, got ${names.join(", ")}; leave them out`);
+    throw new SourceError(owner, "a CSV file takes no parameters", {
+      facts: { got: names.join(", "), hint: "leave them out" },
+    });
   signal.throwIfAborted();
   const file = await openFile(owner, reading.path);
   try {
@@ -143,7 +145,9 @@ async function* readRows(
       }
     }
     if (columns === undefined)
-      throw new SourceError(owner, "the file is empty; expected a header line that names the columns");
+      throw new SourceError(owner, "the file is empty", {
+        facts: { expected: "a header line that names the columns" },
+      });
   } finally {
     await file.close();
   }
@@ -167,16 +171,19 @@ async function countRows(reading: Reading, { signal, limit }: CountContext): Pro
 
 async function openFile(owner: string, path: string): Promise<FileHandle> {
   const file = await open(path, "r").catch((cause: unknown) => {
-    const missing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
-    const problem = missing
-      ? `there is no such file; check the option "path" (text is relative to the working directory, ${process.cwd()})`
-      : `the file can't be opened (${messageOf(cause)}); check the option "path" and who may read it`;
-    throw new SourceError(owner, problem, { cause });
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
+    const isMissing = code === "ENOENT";
+    const problem = isMissing ? "there is no such file" : `the file can't be opened (${messageOf(cause)})`;
+    const hint = isMissing
+      ? 'check the option "path"; a text is relative to the working directory'
+      : 'check the option "path", and the permissions of the file';
+    throw new SourceError(owner, problem, { cause, facts: { where: path, code, hint } });
   });
   const isFolder = (await file.stat()).isDirectory();
   if (!isFolder) return file;
   await file.close();
-  throw new SourceError(owner, 'this is a folder; give the option "path" the path of a file');
+  const hint = 'give the option "path" the path of a file';
+  throw new SourceError(owner, "this is a folder", { facts: { where: path, code: "EISDIR", hint } });
 }
 
 /** The file in chunks; each is overwritten by the next. */
@@ -200,11 +207,13 @@ function toSourceRow(reading: Reading, columns: readonly string[], row: CSVRow, 
   const { nullValues, rowNumberColumn, path } = reading;
   const { cells } = row;
   if (cells.length !== columns.length) {
-    const problem = `expected ${columns.length} cells as in the header, found ${cells.length}; a delimiter or line break that is text needs quotes around its cell`;
-    const lines = row.line === row.lastLine ? `line ${row.line}` : `lines ${row.line} to ${row.lastLine}`;
-    const message = `row ${position} (${lines} of ${path}): ${problem}`;
-    const error = new RowError("CSV_ROW_INVALID", message, {
-      detail: `${message}; the cells: ${JSON.stringify(cells)}`,
+    const { line, lastLine } = row;
+    const lines = line === lastLine ? `line ${line}` : `lines ${line} to ${lastLine}`;
+    const problem = `row ${position} (${lines} of ${path}) has another number of cells than the header`;
+    const hint = "a delimiter or line break that is text needs quotes around its cell";
+    const error = new RowError("CSV_ROW_INVALID", problem, {
+      detail: `${problem}, ${JSON.stringify(cells)}`,
+      facts: { where: position, line, lastLine, path, expected: columns.length, got: cells.length, hint },
     });
     return { position, error, raw: cells };
   }

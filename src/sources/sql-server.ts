@@ -15,45 +15,46 @@ import { countingQuery, requireQuery } from "../sql-server/read/statement.ts";
 import type { Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface SQLServerSourceSettings<Row extends object> extends SQLServerConnectionOptions {
-  /** The result column that identifies a row. */
+  /** The result column that identifies a row: a value of its own for each row, never NULL. */
   readonly primaryKeyColumn: NoInfer<keyof Row & string>;
-  /** What each row must be; gives `Row`. Without it write `new SQLServerSource<Row>(…)`. */
+  /** Checks and converts each row, and gives the type `Row`. Without it write `new SQLServerSource<Row>(…)`. */
   readonly schema?: RowSchema<Row> | undefined;
   /**
-   * Values for the `@name` in the SQL, each under its bare name; those given at run time win. A value gives its type: text
+   * Values for the `@name` in the SQL, each under its bare name; those given at run time win. The type follows from the value: text
    * NVARCHAR, a whole number INT or BIGINT, another number FLOAT, a bigint BIGINT or DECIMAL(38,0), a boolean BIT, a Date
    * DATETIME2(7) in UTC, bytes VARBINARY, null NVARCHAR.
    */
   readonly parameters?: Parameters | undefined;
-  /** Reads in pages, so that no SELECT stays open while steps are at work, and a broken connection is no end. @default one SELECT */
+  /** Reads in pages: no SELECT stays open while steps work, and the reading survives a broken connection. @default one SELECT */
   readonly paging?: SQLServerPaging<Row> | undefined;
-  /** For how long a server that can't be reached, or fails in passing, is tried again, in milliseconds. @default 300,000 */
+  /** The longest time to try again after a transient failure or a failed connection, in milliseconds. @default 300,000 */
   readonly sourceTimeoutMs?: number | undefined;
 }
 
 /**
- * How a query is read in pages: it holds `@after` (NULL, then the last key that came) and `@page_size`, and its keys are
- * unique and ascending. Without OPTION (RECOMPILE) the server looks for each page from the table's beginning.
+ * The settings for reading a query in pages. The query uses `@after` (NULL, then the last key of the page before) and
+ * `@page_size`, and its keys are unique and ascending. Without OPTION (RECOMPILE) the server searches the table from its
+ * beginning for each page.
  *
  * @example
  * SELECT TOP (@page_size) id, note FROM dbo.visits
  * WHERE (@after IS NULL OR id > @after) ORDER BY id OPTION (RECOMPILE)
  */
 export interface SQLServerPaging<Row extends object> {
-  /** The result column by which the rows are ordered. It needs a unique index: without, each page sorts the table. */
+  /** The result column that orders the rows. It needs a unique index: without one, each page sorts the table. */
   readonly keyColumn: NoInfer<keyof Row & string>;
-  /** Rows of a page; they are held in memory. @default 1,000 */
+  /** The rows of a page, which are held in memory. @default 1,000 */
   readonly pageSize?: number | undefined;
 }
 
 export type SQLServerSourceOptions<Row extends object> = SQLServerSourceSettings<Row> & QueryTextOptions;
 
 /**
- * Reads the rows of one query, as the server makes them, over a connection of its own (or of the `pool`). What each SQL type
- * becomes is told in docs/sql-server.md; no digit is lost, and a type without a JavaScript value is refused.
+ * Reads the rows of one query, as the server makes them, over a connection of its own (or of the `pool`).
+ * docs/sql-server.md has the JavaScript value of each SQL type; no digit is lost, and a type without one is rejected.
  *
- * @throws {OptionError} at construction; `read` throws a SourceError for a server, a file, a query or parameters that are not
- * right, before the first row, and for a connection that breaks among the rows of a query that is not paged.
+ * @throws {OptionError} at construction. `read` throws a {@link SourceError} before the first row for a server, a file, a query
+ * or parameters that it can't use, and later for a connection that breaks, unless the query is read in pages.
  */
 export class SQLServerSource<Row extends object> implements Source<Row> {
   readonly name = "sql-server";
@@ -67,7 +68,7 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
   readonly #sourceTimeoutMs: number;
   readonly #seams: ConnectionSeams;
 
-  /** @param seams what a test puts in the place of environment, driver and timer */
+  /** @param seams a test's own environment, driver and timer */
   constructor(options: SQLServerSourceOptions<Row>, seams: ConnectionSeams = {}) {
     checkOptions<SQLServerSourceOptions<Row>>(owner, options, {
       ...connectionChecks,
@@ -88,14 +89,14 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
     this.#paging = paging === undefined ? undefined : pageSettings(paging);
     this.#sourceTimeoutMs = sourceTimeoutMs;
     this.#seams = seams;
-    // One for each reading: the first to end must not close what another still reads from.
+    // A connection for each reading: the first to end must not close that of another.
     this.#connect = () => new SQLServerConnection(owner, { connectionString, pool, tokenCredential }, seams);
     this.requirements = this.#connect().requirements;
   }
 
   readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);
 
-  /** Has the server count the query's rows. Undefined for one that is read in pages or can't be counted: WITH, OPTION, FOR. */
+  /** Lets the server count the query's rows. Undefined for a query in pages, or with WITH, OPTION or FOR, which can't be counted. */
   readonly count = async ({ signal, parameters: given }: ReadContext): Promise<number | undefined> => {
     const text = await this.#query.read();
     const parameters = this.#bind(text, { ...this.#parameters, ...given });
@@ -156,16 +157,21 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
   #bind(sql: string, given: Parameters): ReturnType<typeof bindParameters> {
     const { variables, words } = requireQuery(sql, this.#query.where, fail);
     if (this.#paging === undefined) return bindParameters(variables, given, this.#query.where, fail);
+    const { where } = this.#query;
     const missing = pagingParameters.find((name) => !variables.includes(name));
     if (missing !== undefined || !words.includes("ORDER")) {
       const lack = missing === undefined ? "an ORDER BY" : `the parameter @${missing}`;
       const form = "SELECT TOP (@page_size) … WHERE (@after IS NULL OR key > @after) ORDER BY key OPTION (RECOMPILE)";
-      throw fail(`${this.#query.where} is read in pages and lacks ${lack}; expected the form ${form}`);
+      const facts = { where, missing: missing ?? "ORDER BY", expected: `the form ${form}` };
+      throw fail(`${where} is read in pages and lacks ${lack}`, { facts });
     }
     const own = pagingParameters.find((name) => Object.hasOwn(given, name));
-    if (own !== undefined) throw fail(`the parameter "${own}" is bound by paging; leave it out of the parameters`);
+    if (own !== undefined) {
+      const facts = { where, parameter: own, hint: "leave it out of the parameters" };
+      throw fail(`the parameter "${own}" is bound by paging`, { facts });
+    }
     const wanted = variables.filter((name) => !pagingParameters.includes(name));
-    return bindParameters(wanted, given, this.#query.where, fail);
+    return bindParameters(wanted, given, where, fail);
   }
 }
 

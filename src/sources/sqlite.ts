@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { closest } from "../errors/closest.ts";
+import type { ErrorFacts } from "../errors/facts.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
 import { messageOf } from "../errors/thrown.ts";
@@ -18,14 +19,14 @@ import type { CountContext, Parameters, ReadContext, RowSchema, Source, SourceRo
 interface SQLiteSourceSettings<Row extends object> {
   /** The database file: relative to the working directory, or a file: URL. It must exist; it is opened read-only. */
   readonly databasePath: string | URL;
-  /** The result column that identifies a row. */
+  /** The result column that identifies a row: a value of its own for each row, never NULL. */
   readonly primaryKeyColumn: NoInfer<keyof Row & string>;
-  /** What each row must be; gives `Row`. Without it write `new SQLiteSource<Row>(…)`. */
+  /** Checks and converts each row, and gives the type `Row`. Without it write `new SQLiteSource<Row>(…)`. */
   readonly schema?: RowSchema<Row> | undefined;
   /**
    * Values for the `@name`, `:name` or `$name` in the SQL, each under its bare name; those given at run time win.
-   * A text compared with an INTEGER column is compared as the number it spells (SQLite's type affinity), so that
-   * `--param id=5` works; compared with an expression it stays text: write `CAST(@id AS INTEGER)` there.
+   * SQLite compares a text with an INTEGER column as the number that it spells (type affinity), so `--param id=5` works.
+   * Compared with an expression it stays text: write `CAST(@id AS INTEGER)` there.
    */
   readonly parameters?: Parameters | undefined;
 }
@@ -39,8 +40,8 @@ export type SQLiteSourceOptions<Row extends object> = SQLiteSourceSettings<Row> 
  * (The driver of Node 22 cuts a text at a NUL character, that of Node 24 does not; both give U+FFFD for bytes that
  * are not UTF-8.)
  *
- * @throws {OptionError} at construction; `read` throws a SourceError for a database, a file, a query or parameters
- * that are not right, before the first row.
+ * @throws {OptionError} at construction. `read` throws a {@link SourceError} before the first row for a database, a file, a
+ * query or parameters that it can't use.
  */
 export class SQLiteSource<Row extends object> implements Source<Row> {
   readonly name = "sqlite";
@@ -69,7 +70,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
 
   readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);
 
-  /** Counts the query's rows, a few milliseconds at a time: the driver would hold up the whole process. */
+  /** Counts the query's rows, a few milliseconds at a time: the driver blocks the whole process while it counts. */
   readonly count = async ({ signal, parameters, limit }: CountContext): Promise<number> => {
     const sql = await this.#query.read();
     const bindings = this.#bind(sql, { ...this.#parameters, ...parameters });
@@ -111,7 +112,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     }
   }
 
-  /** Gets as far as the first row: what then still fails is a row's. */
+  /** Reads up to the first row. A locked database is tried again only here. */
   async #start(sql: string, parameters: Parameters, signal: AbortSignal): Promise<Reading> {
     const bindings = this.#bind(sql, parameters);
     const attempt = (): Reading => {
@@ -129,46 +130,60 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       return await untilUnlocked(attempt, signal);
     } catch (cause) {
       if (!isKind(cause, "busy")) throw cause;
-      throw fail(`the database ${this.#databasePath} stayed locked by another connection for 5 seconds`, { cause });
+      const facts = { where: this.#databasePath, hint: "end the transaction of the program that holds it" };
+      throw fail(`the database ${this.#databasePath} stayed locked by another connection for 5 seconds`, {
+        cause,
+        facts,
+      });
     }
   }
 
   #bind(sql: string, values: Parameters): Record<string, SQLInputValue> {
     const { count, parameters, hasPositional } = scanStatement(sql);
-    if (sql.includes("\0")) throw fail(`${this.#query.where} holds a NUL character; save it as UTF-8, without it`);
-    if (count === 0) throw fail(`${this.#query.where} is empty; expected one query`);
-    if (count > 1) throw fail(`${this.#query.where} holds ${count} statements; expected one query`);
-    if (hasPositional) throw fail(`${this.#query.where} has a positional parameter "?"; name it, as in @name`);
-    return bindParameters(parameters, values, this.#query.where, fail);
+    const { where } = this.#query;
+    const wrong = (problem: string, facts: ErrorFacts): SourceError => fail(problem, { facts: { where, ...facts } });
+    if (sql.includes("\0")) throw wrong(`${where} holds a NUL character`, { hint: "save it as UTF-8, without it" });
+    if (count === 0) throw wrong(`${where} is empty`, { expected: "one query" });
+    if (count > 1) throw wrong(`${where} holds several statements`, { expected: "one query", got: count });
+    if (hasPositional) throw wrong(`${where} has a positional parameter "?"`, { hint: "name it, as in @name" });
+    return bindParameters(parameters, values, where, fail);
   }
 
   #prepare(database: DatabaseSync, sql: string): { statement: StatementSync; columns: readonly string[] } {
+    const { where } = this.#query;
     let statement: StatementSync;
     try {
       statement = database.prepare(sql);
     } catch (cause) {
       if (isKind(cause, "busy")) throw cause;
-      throw fail(`${this.#query.where} failed: ${messageOf(cause)}`, { cause }); // nothing was read yet: names and SQL only
+      const reason = messageOf(cause); // no row was read yet: it holds names and SQL only
+      throw fail(`${where} failed: ${reason}`, { cause, facts: { where, reason } });
     }
     statement.setReadBigInts(true);
     statement.setAllowBareNamedParameters(false); // they would forbid @id and :id in one statement
     const columns = statement.columns().map(({ name }) => name);
-    if (columns.length === 0) throw fail(`${this.#query.where} is not a query: it has no result columns`);
-    const repeated = new Set(columns.filter((name, index) => columns.indexOf(name) !== index));
-    if (repeated.size > 0) {
-      throw fail(
-        `${this.#query.where} has more than one result column ${listNames([...repeated])}; rename one with AS`,
-      );
-    }
-    if (!columns.includes(this.primaryKeyColumn)) {
-      const [nearest] = closest(this.primaryKeyColumn, columns, 1);
-      const hint = nearest === undefined ? "" : `; did you mean "${nearest}"?`;
-      const found = `its columns are ${listNames(columns)}${hint}`;
-      throw fail(
-        `the primaryKeyColumn "${this.primaryKeyColumn}" is not a result column of ${this.#query.where}; ${found}`,
-      );
-    }
+    this.#checkColumns(columns);
     return { statement, columns };
+  }
+
+  #checkColumns(columns: readonly string[]): void {
+    const { where } = this.#query;
+    const wrong = (problem: string, facts: ErrorFacts): SourceError => fail(problem, { facts: { where, ...facts } });
+    if (columns.length === 0) throw wrong(`${where} is not a query: it has no result columns`, { columns });
+    const repeated = [...new Set(columns.filter((name, index) => columns.indexOf(name) !== index))];
+    if (repeated.length > 0) {
+      const problem = `${where} has more than one result column ${listNames(repeated)}`;
+      throw wrong(problem, { columns: repeated, hint: "rename one with AS" });
+    }
+    if (columns.includes(this.primaryKeyColumn)) return;
+    const [nearest] = closest(this.primaryKeyColumn, columns, 1);
+    const problem = `the primaryKeyColumn "${this.primaryKeyColumn}" is not a result column of ${where}`;
+    throw wrong(`${problem}; its columns are ${listNames(columns)}`, {
+      column: this.primaryKeyColumn,
+      columns,
+      nearest,
+      hint: nearest === undefined ? undefined : `did you mean "${nearest}"?`,
+    });
   }
 
   #step(rows: Rows, position: number): IteratorResult<Readonly<Record<string, SQLOutputValue>>, unknown> {
@@ -176,18 +191,20 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       return rows.next();
     } catch (cause) {
       if (isKind(cause, "busy") && position === 1) throw cause;
-      throw fail(`${this.#query.where} failed at row ${position}: ${contentFreeMessage(cause)}`, {
+      const { where } = this.#query;
+      throw fail(`${where} failed at row ${position}: ${contentFreeMessage(cause)}`, {
         cause,
-        detail: `${this.#query.where} failed at row ${position}: ${messageOf(cause)}`,
+        detail: `${where} failed at row ${position}: ${messageOf(cause)}`,
+        facts: { where, position },
       });
     }
   }
 }
 
-/** For so long other work waits while rows are counted. */
+/** The longest time that counting blocks other work. */
 const longestHoldMs = 5;
 
-/** A statement without the semicolon behind it. */
+/** Removes the semicolon behind a statement. */
 function withoutEnd(sql: string): string {
   return sql.replace(/;\s*$/, "");
 }

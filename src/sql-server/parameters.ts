@@ -34,17 +34,23 @@ export function bindParameters(
     if (wanted.includes(name)) continue;
     const [nearest] = closest(name, wanted, 1);
     const hint = nearest === undefined ? `it uses ${listNames(wanted)}` : `did you mean "${nearest}"?`;
-    throw fail(`the parameter "${name}" is not used by ${where}; ${hint}`);
+    throw fail(`the parameter "${name}" is not used by ${where}; ${hint}`, {
+      facts: { where, parameter: name, nearest },
+    });
   }
   return wanted.map((name) => {
     const value: unknown = Object.hasOwn(given, name) ? given[name] : undefined;
     if (value === undefined) {
       throw fail(
         `the parameter "${name}" of ${where} has no value; the parameters given are ${listNames(Object.keys(given))}`,
+        { facts: { where, parameter: name, given: Object.keys(given) } },
       );
     }
     const bound = bind(value);
-    if (typeof bound === "string") throw fail(`the parameter "${name}" of ${where} can't be ${bound}`);
+    if (typeof bound === "string")
+      throw fail(`the parameter "${name}" of ${where} can't be ${bound}`, {
+        facts: { where, parameter: name, problem: bound },
+      });
     const { declaration, sentAs = declaration } = bound;
     return { name, declaration, sentAs, value: bound.value };
   });

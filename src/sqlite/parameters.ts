@@ -22,7 +22,9 @@ export function bindParameters(
     if (bare.includes(name)) continue;
     const [nearest] = closest(name, bare, 1);
     const hint = nearest === undefined ? `it uses ${listNames(bare)}` : `did you mean "${nearest}"?`;
-    throw fail(`the parameter "${name}" is not used by ${where}; ${hint}`);
+    throw fail(`the parameter "${name}" is not used by ${where}; ${hint}`, {
+      facts: { where, parameter: name, nearest },
+    });
   }
   const entries = wanted.map((parameter, index): [string, SQLInputValue] => {
     const name = bare[index] ?? "";
@@ -30,10 +32,14 @@ export function bindParameters(
     if (value === undefined) {
       throw fail(
         `the parameter "${name}" of ${where} has no value; the parameters given are ${listNames(Object.keys(given))}`,
+        { facts: { where, parameter: name, given: Object.keys(given) } },
       );
     }
     const problem = bindingProblem(value);
-    if (problem !== undefined) throw fail(`the parameter "${name}" of ${where} can't be ${problem}`);
+    if (problem !== undefined)
+      throw fail(`the parameter "${name}" of ${where} can't be ${problem}`, {
+        facts: { where, parameter: name, problem },
+      });
     return [parameter, toSQLiteValue(value)];
   });
   return Object.fromEntries(entries);

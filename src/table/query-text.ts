@@ -25,7 +25,7 @@ export function queryText(
   if (sql !== undefined && sqlFile === undefined) return { where: "the sql", read: () => Promise.resolve(sql) };
   if (sqlFile === undefined || sql !== undefined) {
     const given = sql === undefined ? "neither" : "both";
-    throw new OptionError(owner, "sql", `expected exactly one of sql and sqlFile, got ${given}`);
+    throw new OptionError(owner, "sql", "", { expected: "exactly one of sql and sqlFile", got: given });
   }
   const path = absolutePath(sqlFile);
   const where = `the sqlFile ${path}`;
@@ -34,7 +34,7 @@ export function queryText(
       return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
     } catch (cause) {
       const problem = cause instanceof TypeError ? "it is not UTF-8 text" : messageOf(cause);
-      throw fail(`${where} can't be read (${problem})`, { cause });
+      throw fail(`${where} can't be read (${problem})`, { cause, facts: { where: path } });
     }
   };
   return { where, read };

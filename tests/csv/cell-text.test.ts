@@ -21,23 +21,26 @@ test("every kind of value has its text", () => {
   for (const [value, expected] of cases) assert.deepEqual(toCell(value), expected);
 });
 
-test("a value without text is told, without showing it", () => {
-  assert.match(problemOf(() => "secret") ?? "", /is a function/);
-  assert.match(problemOf(Symbol("secret")) ?? "", /is a symbol/);
-  assert.match(problemOf(new Date(Number.NaN)) ?? "", /invalid date/);
-  assert.match(problemOf("secret \uD83D") ?? "", /^has half of a surrogate pair/);
+test("a value without text has a problem, which does not show it", () => {
+  const textless: readonly (readonly [unknown, string])[] = [
+    [() => "secret", "function"],
+    [Symbol("secret"), "symbol"],
+    [new Date(Number.NaN), "date"],
+    ["secret \uD83D", "surrogate"],
+    [new Map([["a", "secret"]]), "Map"],
+    [new Set(["secret"]), "Set"],
+    [new Error("secret"), "Error"],
+    [/secret/, "RegExp"],
+    [Promise.resolve("secret"), "Promise"],
+    [new ArrayBuffer(1), "ArrayBuffer"],
+    [Number.NaN, "NaN"],
+    [Infinity, "Infinity"],
+    [-Infinity, "-Infinity"],
+  ];
+  for (const [value, kind] of textless) {
+    const problem = problemOf(value) ?? "";
+    assert.ok(problem.includes(kind) && !problem.includes("secret"), problem);
+  }
   for (const value of ["😀", 1, null, undefined, new Date(0), {}, Number.MAX_VALUE])
     assert.equal(problemOf(value), undefined);
-});
-
-test("a value of which nothing would be left is told: no silent {} and no number that can't be read back", () => {
-  const kinds = [new Map([["a", "secret"]]), new Set(["secret"]), new Error("secret"), /secret/, Promise.resolve(1)];
-  assert.deepEqual(
-    [...kinds, new ArrayBuffer(1)].map(problemOf),
-    ["Map", "Set", "Error", "RegExp", "Promise", "ArrayBuffer"].map(
-      (kind) => `is of the class ${kind}, which has no text`,
-    ),
-  );
-  for (const number of [Number.NaN, Infinity, -Infinity])
-    assert.equal(problemOf(number), `is ${number}, which is no number to read back`);
 });

@@ -125,7 +125,8 @@ export class SQLServerConnection {
       signal.throwIfAborted();
       if (error instanceof LLMEtlError) throw error;
       const secrets = settings === undefined ? [] : secretsOf(settings.config);
-      throw fail(connectionProblem(error, this.place, secrets), { cause: error });
+      const { numbers: errorNumbers, codes: errorCodes } = driverFacts(error);
+      throw fail(connectionProblem(error, this.place, secrets), { cause: error, facts: { errorNumbers, errorCodes } });
     }
   }
 

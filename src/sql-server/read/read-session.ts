@@ -91,7 +91,7 @@ export class ReadSession {
     const open = await connection.open({ signal, fail });
     if (utcOf(open.pool) === false) {
       const remedy = "leave it out, so that a date is read as it stands and not as this machine's local time";
-      throw fail(`the pool has the option useUTC: false; ${remedy}`);
+      throw fail(`the pool has the option useUTC: false; ${remedy}`, { facts: { where: "pool", option: "useUTC" } });
     }
     return open;
   }
@@ -120,14 +120,17 @@ export class ReadSession {
     const key = column === undefined ? undefined : pagingKey(column.type);
     if (key === undefined) {
       const got = column?.type.declaration ?? "none";
-      throw fail(`the paging.keyColumn "${keyColumn}" of ${where} has the type ${got}; expected ${pagingTypes}`);
+      throw fail(`the paging.keyColumn "${keyColumn}" of ${where} has the type ${got}; expected ${pagingTypes}`, {
+        facts: { where, column: keyColumn, type: got },
+      });
     }
     return { columns: await this.#describe(open, [...parameters, ...guess(key.declaration)]), key };
   }
 
   #stream(open: OpenConnection, query: Query): AsyncGenerator<readonly unknown[], void, undefined> {
     const { signal, where, fail } = this.#options;
-    const onSecondResult = (): Error => fail(`${where} gives several result sets; expected one query`);
+    const onSecondResult = (): Error =>
+      fail(`${where} gives several result sets; expected one query`, { facts: { where, resultSets: "several" } });
     return streamRows(open, query, { signal, onSecondResult });
   }
 
@@ -153,7 +156,9 @@ export class ReadSession {
       page.push(row);
       if (page.length <= pageSize) continue;
       const remedy = "write SELECT TOP (@page_size) …, without WITH TIES";
-      throw fail(`${where} gave a page of more than @page_size (${pageSize}) rows; ${remedy}`);
+      throw fail(`${where} gave a page of more than @page_size (${pageSize}) rows; ${remedy}`, {
+        facts: { where, pageSize },
+      });
     }
     return page;
   }
@@ -163,17 +168,25 @@ export class ReadSession {
     let last = after;
     for (const [index, row] of page.entries()) {
       const next = row[keyColumn];
-      const at = `the paging.keyColumn "${keyColumn}" of ${where} at row ${count + index + 1}`;
-      if (next === null) throw fail(`${at} is NULL; expected a key in each row: leave out the rows without one`);
+      const position = count + index + 1;
+      const at = `the paging.keyColumn "${keyColumn}" of ${where} at row ${position}`;
+      const facts = { where, column: keyColumn, position };
+      if (next === null)
+        throw fail(`${at} is NULL; expected a key in each row: leave out the rows without one`, {
+          facts: { ...facts, isNull: true },
+        });
       if (last !== null && key.isAfter(last, next) === false) {
         const remedy = `expected unique keys in ascending order: write WHERE (@after IS NULL OR ${keyColumn} > @after) ORDER BY ${keyColumn}`;
-        throw fail(`${at} does not come after the key before it; ${remedy}`);
+        throw fail(`${at} does not come after the key before it; ${remedy}`, { facts: { ...facts, isNull: false } });
       }
       last = next;
     }
     const problem = key.problem(last);
-    if (problem !== undefined)
-      throw fail(`the paging.keyColumn "${keyColumn}" of ${where} at row ${count + page.length} ${problem}`);
+    if (problem !== undefined) {
+      const position = count + page.length;
+      const facts = { where, column: keyColumn, position, problem };
+      throw fail(`the paging.keyColumn "${keyColumn}" of ${where} at row ${position} ${problem}`, { facts });
+    }
     return last;
   }
 
@@ -190,7 +203,10 @@ export class ReadSession {
     try {
       return read(value);
     } catch (cause) {
-      throw this.#options.fail(`the column "${name}" can't be read: ${messageOf(cause)}`, { cause });
+      throw this.#options.fail(`the column "${name}" can't be read: ${messageOf(cause)}`, {
+        cause,
+        facts: { column: name },
+      });
     }
   }
 
@@ -228,6 +244,7 @@ export class ReadSession {
     return fail(`${where} failed${when}: ${problem}${remedy}`, {
       cause: error,
       detail: `${where} failed${when}: ${detail}`,
+      facts: { where, errorNumbers: driverFacts(error).numbers },
     });
   }
 }

@@ -30,16 +30,21 @@ export function shapeOf(
   fail: Fail,
 ): readonly ResultColumn[] {
   const columns = described.filter((column) => column["is_hidden"] !== true);
-  if (columns.length === 0) throw fail(`${where} is not a query: it has no result columns`);
+  if (columns.length === 0)
+    throw fail(`${where} is not a query: it has no result columns`, { facts: { where, columns: [] } });
   const names = columns.map((column) => textOf(column["name"]));
   const nameless = names.flatMap((name, index) => (name === "" ? [index + 1] : []));
   if (nameless.length > 0) {
     const which = nameless.length === 1 ? "a result column" : "result columns";
-    throw fail(`${where} has ${which} without a name (number ${listItems(nameless)}); name each with AS`);
+    throw fail(`${where} has ${which} without a name (number ${listItems(nameless)}); name each with AS`, {
+      facts: { where, columns: nameless },
+    });
   }
   const repeated = new Set(names.filter((name, index) => names.indexOf(name) !== index));
   if (repeated.size > 0) {
-    throw fail(`${where} has more than one result column ${listNames([...repeated])}; rename one with AS`);
+    throw fail(`${where} has more than one result column ${listNames([...repeated])}; rename one with AS`, {
+      facts: { where, columns: [...repeated] },
+    });
   }
   for (const [option, name] of Object.entries(required)) {
     if (names.includes(name)) continue;
@@ -47,6 +52,7 @@ export function shapeOf(
     const hint = nearest === undefined ? "" : `; did you mean "${nearest}"?`;
     throw fail(
       `the ${option} "${name}" is not a result column of ${where}; its columns are ${listNames(names)}${hint}`,
+      { facts: { where, column: name, columns: names, nearest } },
     );
   }
   const typed = columns.map((column, index) => ({ name: names[index] ?? "", type: typeOf(column), column }));
@@ -55,7 +61,9 @@ export function shapeOf(
     const items = unreadable.map(({ name, type }) => `${JSON.stringify(name)} (${type.name})`);
     const [first = { name: "", type: unknownType }] = unreadable;
     const remedy = `leave it out or convert it: ${remedyFor(first.type, first.name)}`;
-    throw fail(`${where} has columns of types without a JavaScript value: ${listItems(items)}; ${remedy}`);
+    throw fail(`${where} has columns of types without a JavaScript value: ${listItems(items)}; ${remedy}`, {
+      facts: { where, columns: unreadable.map(({ name }) => name), types: unreadable.map(({ type }) => type.name) },
+    });
   }
   return typed.flatMap(({ name, type, column }) => {
     const reading = readingOf(type);

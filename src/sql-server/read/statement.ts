@@ -113,30 +113,39 @@ const changes = [
 export function requireQuery(sql: string, where: string, fail: Fail): StatementScan {
   const scan = scanStatement(sql);
   const [first] = scan.words;
-  if (sql.includes("\0")) throw fail(`${where} holds a NUL character; save it as UTF-8, without it`);
-  if (!sql.isWellFormed()) throw fail(`${where} holds half of a surrogate pair; save it as UTF-8`);
+  if (sql.includes("\0"))
+    throw fail(`${where} holds a NUL character; save it as UTF-8, without it`, { facts: { where } });
+  if (!sql.isWellFormed())
+    throw fail(`${where} holds half of a surrogate pair; save it as UTF-8`, { facts: { where } });
   if (scan.separatorLine !== undefined) {
     const remedy = "expected one query: take the GO out, and what belongs to another batch";
-    throw fail(`${where} has the batch separator GO in line ${scan.separatorLine}; ${remedy}`);
+    const facts = { where, word: "GO", line: scan.separatorLine };
+    throw fail(`${where} has the batch separator GO in line ${scan.separatorLine}; ${remedy}`, { facts });
   }
-  if (scan.count === 0) throw fail(`${where} is empty; expected one query`);
+  if (scan.count === 0) throw fail(`${where} is empty; expected one query`, { facts: { where, statements: 0 } });
   if (scan.count > 1) {
     const remedy = "expected one query: write what they declare as parameters (@name), and join them into one SELECT";
-    throw fail(`${where} holds ${scan.count} statements; ${remedy}`);
+    throw fail(`${where} holds ${scan.count} statements; ${remedy}`, { facts: { where, statements: scan.count } });
   }
   if (first !== "SELECT" && first !== "WITH") {
-    throw fail(`${where} begins with ${first ?? "no word"}; expected a query: SELECT …, or WITH … SELECT …`);
+    throw fail(`${where} begins with ${first ?? "no word"}; expected a query: SELECT …, or WITH … SELECT …`, {
+      facts: { where, word: first },
+    });
   }
   const change = changes.find((word) => scan.words.includes(word));
   if (change !== undefined) {
     throw fail(
       `${where} has the word ${change}; expected a query that only reads (a name like it goes in brackets: [${change}])`,
+      { facts: { where, word: change } },
     );
   }
   const twice = scan.variables.find((name, index) =>
     scan.variables.some((other, place) => place < index && other.toLowerCase() === name.toLowerCase()),
   );
-  if (twice !== undefined) throw fail(`${where} spells the parameter @${twice} in two ways; spell it in one`);
+  if (twice !== undefined)
+    throw fail(`${where} spells the parameter @${twice} in two ways; spell it in one`, {
+      facts: { where, parameter: twice },
+    });
   return scan;
 }
 
