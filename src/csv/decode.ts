@@ -76,8 +76,8 @@ function lengthOfMark(bytes: Buffer, encoding: CSVEncoding, owner: string): numb
 function notText(owner: string, encoding: CSVEncoding, offset: number): SourceError {
   const hint =
     encoding === "utf-8"
-      ? 'set the option encoding to what the file is in ("windows-1252" or "utf-16le"), or convert it to UTF-8'
-      : 'set the option encoding to what the file is in (is it "utf-8"?), or repair the file';
+      ? 'set the option encoding to that of the file ("windows-1252" or "utf-16le"), or convert it to UTF-8'
+      : 'set the option encoding to that of the file (is it "utf-8"?), or repair the file';
   const facts = { offset, expected: encoding, hint };
   return new SourceError(owner, `the bytes at offset ${offset} of the file can't be decoded`, { facts });
 }

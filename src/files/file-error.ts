@@ -1,4 +1,4 @@
-/** A file can't be used as what it is for. Like errors of the file system it has a `code` for programs. */
+/** A file can't be used for its purpose. Like an error of the file system it has a `code` for programs. */
 export class FileError extends Error {
   readonly code: string;
 
