@@ -17,8 +17,10 @@ export class OptionError extends RunError {
 
 /** Neither an option nor the environment gives a setting. Thrown at first use. */
 export class SettingError extends RunError {
-  constructor(owner: string, option: string, variable: string) {
-    const hint = `give the option "${option}" or set the environment variable ${variable}`;
+  /** `alternative` is another way to the same end, for the hint. */
+  constructor(owner: string, option: string, variable: string, alternative?: string) {
+    const other = alternative === undefined ? "" : `, or give ${alternative}`;
+    const hint = `give the option "${option}" or set the environment variable ${variable}${other}`;
     super("SETTING_MISSING", `${owner}: no value for "${option}"`, { facts: { where: option, variable, hint } });
   }
 }

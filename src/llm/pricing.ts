@@ -2,7 +2,7 @@ import type { Prices } from "../contracts/prices.ts";
 import { checkOptions, isName, isNumber } from "../errors/options.ts";
 import type { TokenUsage } from "../contracts/provider.ts";
 
-/** @throws {OptionError} for a price that is missing, negative or unknown */
+/** Checks the prices of a provider. @throws {OptionError} for a price that is missing, negative or unknown */
 export function checkPrices(owner: string, prices: Prices): void {
   checkOptions(`${owner} prices`, prices, {
     inputPerMillion: isNumber(0),
@@ -12,7 +12,7 @@ export function checkPrices(owner: string, prices: Prices): void {
   });
 }
 
-/** What an attempt cost, in the prices' currency; null without prices. */
+/** The cost of `usage`, in the currency of `prices`; null without prices. */
 export function costOf(usage: TokenUsage, prices: Prices | undefined): number | null {
   if (prices === undefined) return null;
   const { inputTokens, cachedTokens, outputTokens } = usage;

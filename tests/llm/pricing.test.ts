@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkPrices, costOf } from "../../src/llm/pricing.ts";
+import { failsWith } from "../support/error-facts.ts";
 
 const prices = { inputPerMillion: 2, cachedInputPerMillion: 0.5, outputPerMillion: 8, currency: "USD" };
 
@@ -10,13 +11,14 @@ test("cached input has its own price, and reasoning is output", () => {
   assert.equal(costOf({ inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 }, prices), 0);
 });
 
-test("a price that is missing, negative or unknown is refused", () => {
+test("a price that is missing, negative or unknown is rejected", () => {
   checkPrices("Provider", prices);
-  const refused = (wrong: object): void => {
-    assert.throws(() => checkPrices("Provider", { ...prices, ...wrong }), { code: "INVALID_OPTION" });
+  const rejects = (where: string, value: unknown): void => {
+    const wrong = { ...prices, [where]: value };
+    assert.throws(() => checkPrices("Provider", wrong), failsWith("INVALID_OPTION", { where }));
   };
-  refused({ inputPerMillion: -1 });
-  refused({ currency: " " });
-  refused({ cachedInputPerMillion: undefined });
-  refused({ perMillion: 1 });
+  rejects("inputPerMillion", -1);
+  rejects("currency", " ");
+  rejects("cachedInputPerMillion", undefined);
+  rejects("perMillion", 1);
 });

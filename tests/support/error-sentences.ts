@@ -3,9 +3,13 @@ import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
 
 /**
  * Compares the sentences of a family of errors with the snapshot of the test: `CODE message`, and the detail if it says more.
- * Each attempt throws its error or returns it.
+ * Each attempt throws its error or returns it. The path of `folder` becomes "FOLDER".
  */
-export async function assertSentences(t: TestContext, attempts: readonly (() => unknown)[]): Promise<void> {
+export async function assertSentences(
+  t: TestContext,
+  attempts: readonly (() => unknown)[],
+  folder?: string,
+): Promise<void> {
   const sentences: string[] = [];
   for (const attempt of attempts) {
     const result: unknown = await (async () => await attempt())().catch((error: unknown) => error);
@@ -13,5 +17,6 @@ export async function assertSentences(t: TestContext, attempts: readonly (() => 
     const { code, message, detail } = result;
     sentences.push(`${code} ${message}`, ...(detail === message ? [] : [`  detail: ${detail}`]));
   }
-  t.assert.snapshot(sentences, { serializers: [(lines) => lines.join("\n")] });
+  const text = sentences.join("\n");
+  t.assert.snapshot(folder === undefined ? text : text.replaceAll(folder, "FOLDER"), { serializers: [String] });
 }

@@ -3,7 +3,7 @@ import { nameOf } from "../../errors/thrown.ts";
 import { ProviderError } from "../provider-error.ts";
 import { serviceError } from "../chat-completions/service-error.ts";
 
-/** What is read of an error of the AI SDK: an APICallError has a status once the service has answered. */
+/** The fields that are read of an AI SDK error. An APICallError has a status once the service has answered. */
 const CallError = z.object({
   statusCode: z.number().optional(),
   responseHeaders: z.record(z.string(), z.string().optional()).nullish(),
@@ -32,8 +32,8 @@ const namesOfUnreadable = new Set([
 ]);
 
 /**
- * What an AI SDK model threw, as the error of the table of `docs/azure-openai.md`, recognised by structure. The original is
- * no `cause` of it: it holds the request with the row, and the answer.
+ * Turns anything that an AI SDK model threw into the error of the table in `docs/azure-openai.md`. It recognises errors by
+ * their fields and names. `thrown` does not become the `cause`: it holds the request with the row, and the answer.
  */
 export function aiSdkError(model: string, thrown: unknown): ProviderError {
   if (thrown instanceof ProviderError) return thrown;
@@ -50,7 +50,7 @@ export function aiSdkError(model: string, thrown: unknown): ProviderError {
     return new ProviderError("transient", "INVALID_RESPONSE", problem, { ...facts, status: statusCode });
   }
   if (namesOfSettings.has(name)) {
-    // Such a message names the option and the variable that are missing, and holds nothing else.
+    // The AI SDK's message names the missing option and variable, and holds nothing else.
     const problem = thrown instanceof Error ? thrown.message : "";
     return new ProviderError("run", "SETTING_MISSING", `${model}: ${problem}`, facts);
   }
@@ -67,13 +67,13 @@ function networkError(model: string, thrown: unknown): ProviderError {
   return new ProviderError("transient", "NETWORK_ERROR", problem, { cause: new Error(nameOf(thrown)) });
 }
 
-/** The built-in fetch has one class of errors for all: a body that breaks off is a TypeError "terminated". */
+/** The built-in fetch throws a TypeError for every failure: a body that breaks off is "terminated". */
 function isFetchFailure(error: unknown): boolean {
   if (error instanceof TypeError) return error.message === "terminated" || error.message === "fetch failed";
   return error instanceof Error && error.cause instanceof TypeError && isFetchFailure(error.cause);
 }
 
-/** The code of the error at the bottom, as ECONNREFUSED. */
+/** The code of the innermost cause, for example ` (ECONNRESET)`, or an empty text. */
 function codeIn(error: unknown): string {
   let bottom = error;
   for (let depth = 0; depth < 5 && bottom instanceof Error && bottom.cause instanceof Error; depth += 1) {

@@ -6,7 +6,7 @@ import { requestIdOf } from "../chat-completions/service-error.ts";
 
 const Count = z.number().nullish();
 
-/** What `doGenerate` resolves to: specifications V3 and V4, and V2 where it differs. */
+/** The result of `doGenerate` in the specifications V3 and V4, and in V2 where that differs. */
 const Result = z.object({
   content: z.array(z.object({ type: z.string(), text: z.string().optional() })),
   finishReason: z.union([z.string(), z.object({ unified: z.string() }).transform(({ unified }) => unified)]),
@@ -30,23 +30,23 @@ const Result = z.object({
 type Result = z.output<typeof Result>;
 
 export interface AiSdkReading {
-  /** The model's name where the result does not say it. */
+  /** The model's name, for a result that does not name its model. */
   readonly model: string;
-  /** Takes an answer out of a fence of Markdown. */
+  /** True for a model that no schema binds: a fence of Markdown around its answer is taken off. */
   readonly fenced: boolean;
-  /** Called where the model was not given the schema that it was to be given. */
+  /** Called if the AI SDK's provider did not send the schema to the model. */
   readonly onSchemaDropped: () => void;
 }
 
 /**
- * Reads what an AI SDK model's `doGenerate` resolved to.
+ * Reads the result of an AI SDK model's `doGenerate`.
  *
- * @throws {ProviderError} INVALID_RESPONSE if it is no such result
+ * @throws {ProviderError} INVALID_RESPONSE if the result is of another form, or the model ended with an error
  */
 export function readAiSdkResult(result: unknown, reading: AiSdkReading): LLMResponse {
   const parsed = Result.safeParse(result);
   if (!parsed.success) {
-    const problem = "the AI SDK model's result is none of its specification (v2 to v4)";
+    const problem = "the AI SDK model's result does not fit its specification (v2 to v4)";
     throw new ProviderError("transient", "INVALID_RESPONSE", problem);
   }
   const { content, finishReason, usage, warnings, response } = parsed.data;
@@ -96,7 +96,7 @@ const ResponsesBody = z.object({
   ),
 });
 
-/** The AI SDK drops refusals, or calls them a content filter; they stand in the answer's body, of either API of OpenAI. */
+/** The model's own words if it declined. The AI SDK drops them or reports a content filter; the bodies of both OpenAI APIs have them. */
 function refusalIn(body: unknown): string | undefined {
   const chat = ChatBody.safeParse(body);
   if (chat.success) return chat.data.choices[0].message.refusal;

@@ -1,6 +1,6 @@
 /**
- * Functions that are called when a signal aborts, by one listener for all of a signal: for each listener that is added an
- * EventTarget looks through those that are there, which calls in flight by the hundred felt.
+ * Calls functions when a signal aborts, with one listener per signal. An EventTarget searches its listeners each time that
+ * one is added, which is slow with hundreds of calls in flight.
  */
 export class AbortListeners {
   readonly #groups = new WeakMap<AbortSignal, Group>();

@@ -25,16 +25,16 @@ const Completion = z.object({
 });
 
 export interface CompletionReading {
-  /** The model's name where the answer does not say it. */
+  /** The model's name, for an answer that does not name its model. */
   readonly model: string;
-  /** Takes an answer out of a fence of Markdown: models that are not held to a schema put it in one. */
+  /** True for a model that no schema binds: such a model may put its answer into a fence of Markdown, which is taken off. */
   readonly fenced: boolean;
 }
 
 /**
- * Reads an answer of the chat completions API that came with status 200.
+ * Reads the body of a chat completion that came with status 200.
  *
- * @throws {ProviderError} INVALID_RESPONSE if it is none
+ * @throws {ProviderError} INVALID_RESPONSE if the body is not a chat completion
  */
 export function readCompletion(answer: HTTPAnswer, { model: named, fenced }: CompletionReading): LLMResponse {
   const requestId = requestIdOf(answer.headers);
@@ -62,7 +62,7 @@ export function readCompletion(answer: HTTPAnswer, { model: named, fenced }: Com
   };
 }
 
-/** What the service says is left of its limits; undefined where it says nothing. */
+/** The requests and tokens that the service says are left of its limits; undefined if it says nothing. */
 export function rateLimitOf(headers: HTTPAnswer["headers"]): RateLimit | undefined {
   const remainingRequests = countIn(headers["x-ratelimit-remaining-requests"]);
   const remainingTokens = countIn(headers["x-ratelimit-remaining-tokens"]);
@@ -70,19 +70,19 @@ export function rateLimitOf(headers: HTTPAnswer["headers"]): RateLimit | undefin
   return { remainingRequests, remainingTokens };
 }
 
-/** The text within a fence (three backticks, perhaps with `json`), where the whole answer is one; else the answer. */
+/** Takes off the fence (three backticks, perhaps with `json`) around a whole answer; any other answer stays as it is. */
 export function withoutFence(text: string): string {
   return /^\s*```\w*\s*\n([\s\S]*?)\s*```\s*$/.exec(text)?.[1] ?? text;
 }
 
-/** A truncated body, or a proxy's page with status 200: the same call may well succeed later. */
+/** A body may be truncated, or a proxy's page: the same call may succeed later, so the error is transient. */
 function parseCompletion(body: string, requestId: string | undefined): z.output<typeof Completion> {
   try {
     return Completion.parse(JSON.parse(body));
   } catch (error) {
     // A parser's message quotes the text that it failed on, which may be an answer's.
     const cause = new Error(error instanceof Error ? error.name : "not an error");
-    const problem = `200, but the body (${body.length} characters) is no chat completion`;
+    const problem = `200, but the body (${body.length} characters) is not a chat completion`;
     throw new ProviderError("transient", "INVALID_RESPONSE", problem, { status: 200, requestId, cause });
   }
 }

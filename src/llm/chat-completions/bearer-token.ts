@@ -4,19 +4,20 @@ import { messageOf, nameOf } from "../../errors/thrown.ts";
 import { ProviderError } from "../provider-error.ts";
 
 /**
- * Gives a bearer token, for example of Entra ID: `getBearerTokenProvider(…)` of `@azure/identity` is one, and
- * `entraTokenProvider()`. Asked at most once a minute, and once more, with `forceRefresh`, after a 401.
+ * Returns a bearer token, for example of Entra ID. `entraTokenProvider()` makes such a function, and so does
+ * `getBearerTokenProvider(…)` of `@azure/identity`. It is called at most once a minute, and again, with `forceRefresh`, after
+ * a 401.
  */
 export interface TokenProvider {
   (options: { readonly forceRefresh: boolean }): Promise<string>;
-  /** What `check` is to look for. */
+  /** The packages and environment variables that `check` looks for. */
   readonly requirements?: Requirements | undefined;
 }
 
-/** How long a token is used before the provider, which knows when it expires, is asked again. In milliseconds. */
+/** A token is used for this long (in milliseconds) before the provider, which knows when it expires, is asked again. */
 const tokenAgeMs = 60_000;
 
-/** The token in force. However many calls need one, there is one question under way. */
+/** The current token. Calls that need a new one at the same time share one request for it. */
 export class BearerToken {
   readonly #provider: TokenProvider;
   readonly #now: () => number;
@@ -28,15 +29,15 @@ export class BearerToken {
     this.#now = now;
   }
 
-  /** The token to send, or a promise of one. @throws {ProviderError} if there is none */
+  /** The token to send, or a promise of one. @throws {ProviderError} AUTHENTICATION_FAILED if there is none */
   get(): string | Promise<string> {
     if (this.#token !== undefined && this.#now() - this.#token.askedAt < tokenAgeMs) return this.#token.text;
     return this.#ask(false);
   }
 
-  /** A token newer than one that the service refused. @throws {ProviderError} if there is none */
-  async renew(refused: string): Promise<string> {
-    if (this.#token !== undefined && this.#token.text !== refused) return this.#token.text;
+  /** A token newer than `rejected`, which the service did not accept. @throws {ProviderError} AUTHENTICATION_FAILED */
+  async renew(rejected: string): Promise<string> {
+    if (this.#token !== undefined && this.#token.text !== rejected) return this.#token.text;
     return await this.#ask(true);
   }
 
@@ -63,17 +64,20 @@ export class BearerToken {
       throw this.#failure(forceRefresh, `threw ${nameOf(error)}: ${withoutSecrets(messageOf(error))}`);
     }
     if (typeof text === "string" && /^[\x21-\x7E]+$/.test(text)) return text;
-    throw this.#failure(forceRefresh, `gave no token (${typeof text === "string" ? "a text" : `a ${typeof text}`})`);
+    throw this.#failure(
+      forceRefresh,
+      `returned ${typeof text === "string" ? "text that is no token" : `a ${typeof text}`}`,
+    );
   }
 
-  /** The first token fails for a setting; once there was one, a failure to fetch the next may be a mood. */
+  /** A first token that fails points to a setting. Once a token was fetched, the next failure may pass by itself. */
   #failure(forceRefresh: boolean, problem: string): ProviderError {
     const errorClass = this.#token === undefined || forceRefresh ? "run" : "transient";
     return new ProviderError(errorClass, "AUTHENTICATION_FAILED", `tokenProvider ${problem}`);
   }
 }
 
-/** A message of someone else's code, cut, without what looks like a token or a key. */
+/** A message of other code, cut at 500 characters, without anything that looks like a token or a key. */
 function withoutSecrets(text: string): string {
   return text.replaceAll(/[\w+/=.~-]{32,}/g, "…").slice(0, 500);
 }

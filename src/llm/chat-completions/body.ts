@@ -2,8 +2,8 @@ import type { ChatMessage, LLMRequest } from "../../contracts/provider.ts";
 import type { JSONSchema } from "../../json/json-schema.ts";
 
 /**
- * How a service is told the schema of the answer. `strict`: as a JSON Schema that it holds the model to. `json_object`: in
- * the system message, with a promise of JSON. `none`: in the system message alone.
+ * The ways to give a service the schema of the answer. `strict`: as a JSON Schema that the service enforces. `json_object`: in
+ * the system message, and the service enforces JSON. `none`: in the system message only.
  */
 export const schemaDialects = ["strict", "json_object", "none"] as const;
 export type SchemaDialect = (typeof schemaDialects)[number];
@@ -11,16 +11,16 @@ export type SchemaDialect = (typeof schemaDialects)[number];
 export const reasoningEfforts = ["none", "minimal", "low", "medium", "high", "xhigh"] as const;
 export type ReasoningEffort = (typeof reasoningEfforts)[number];
 
-/** A model that reasons before it answers: it takes no temperature, and its reasoning counts as output. */
+/** A model that reasons before it answers takes no temperature, and its reasoning counts as output. */
 export interface Reasoning {
   readonly effort: ReasoningEffort | undefined;
-  /** Added to the tokens that an answer may have. */
+  /** Tokens for the reasoning, added to those of the answer. */
   readonly maxTokens: number;
 }
 
-/** What one service understands of the chat completions API. */
+/** The form of the chat completions API that one service takes. */
 export interface ChatFormat {
-  /** Undefined where the path says it. */
+  /** Undefined if the path names the model. */
   readonly model: string | undefined;
   readonly dialect: SchemaDialect;
   readonly tokenLimit: "max_completion_tokens" | "max_tokens";
@@ -28,21 +28,21 @@ export interface ChatFormat {
   readonly reasoning: Reasoning | undefined;
 }
 
-/** The longest `prompt_cache_key` that OpenAI takes. */
+/** The longest `prompt_cache_key` that OpenAI accepts. */
 const maxCacheKeyCharacters = 64;
 
-/** The JSON of what is equal for every row of a step. */
+/** The JSON of the parts of a body that are equal for every row of a step. */
 interface StaticParts {
   readonly name: string;
   readonly responseFormat: string;
-  /** What the system message says of the schema. */
+  /** The text about the schema in the system message. */
   readonly instruction: string;
   system: { readonly content: string; readonly json: string } | undefined;
 }
 
 /**
- * Renders requests as bodies of the chat completions API. A step's schema and system message are rendered once, so
- * that they are the same bytes for every row and cost nothing.
+ * Renders requests as bodies of the chat completions API. A step's schema and system message are rendered once: they are
+ * the same bytes for every row.
  */
 export class ChatBody {
   readonly #format: ChatFormat;
@@ -99,12 +99,12 @@ export class ChatBody {
   }
 }
 
-/** The most tokens to allow in all: those of the answer, and those of the reasoning before it. */
+/** The limit of output tokens: those of the answer and those of the reasoning before it. */
 export function tokenLimitOf(maxOutputTokens: number, lengthFactor = 1, reasoning?: Reasoning): number {
   return maxOutputTokens + (reasoning?.maxTokens ?? 0) * lengthFactor;
 }
 
-/** The messages with the schema in the system message, for a service that can't be given it otherwise. */
+/** The messages with the schema in the system message, for a service that takes no schema otherwise. */
 export function messagesWithSchema({ messages, schema }: LLMRequest): readonly ChatMessage[] {
   const instruction = schemaInstruction(schema.json);
   const [first, ...others] = messages;

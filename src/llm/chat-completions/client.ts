@@ -29,26 +29,29 @@ import { ProviderError } from "../provider-error.ts";
 import type { LLMRequest, LLMResponse } from "../../contracts/provider.ts";
 import { serviceError, type ServiceFailure } from "./service-error.ts";
 
-/** The options that every provider of a chat completions API has. */
+/** The options of every provider of a chat completions API. */
 export interface ChatOptions {
-  /** How the service is told the schema of the answer. @default "strict" */
+  /** The way to give the service the schema of the answer. @default "strict" */
   readonly dialect?: SchemaDialect | undefined;
-  /** The model reasons before it answers: it is sent no temperature. @default true if there is a `reasoningEffort` */
+  /** True for a model that reasons before it answers: it is sent no temperature. @default true if `reasoningEffort` is set */
   readonly reasoning?: boolean | undefined;
-  /** How long a reasoning model reasons; which words it knows depends on the model. @default the model's own */
+  /** The effort of a reasoning model. Each model accepts some of these words. @default the model's own */
   readonly reasoningEffort?: ReasoningEffort | undefined;
-  /** Tokens added to a step's `maxOutputTokens` for the reasoning, which counts as output. @default 2,048 */
+  /** Tokens added to a step's `maxOutputTokens` for the reasoning, which counts as output. @default 2048 */
   readonly maxReasoningTokens?: number | undefined;
-  /** How long one attempt may take, its body included, in milliseconds. @default 60,000; 180,000 for a reasoning model */
+  /** The time limit of one attempt, its body included, in milliseconds. @default 60000; 180000 for a reasoning model */
   readonly timeoutMs?: number | undefined;
-  /** What your tokens cost, for the cost in the report; none are built in. */
+  /** The prices of your tokens, for the cost in the report; none are built in. @default none, and no cost */
   readonly prices?: Prices | undefined;
-  /** The deployment's requests per minute: calls are then spread so as not to exceed them. @default not paced */
+  /** The deployment's quota of requests per minute: calls are spread so that they stay within it. @default not paced */
   readonly rpm?: number | undefined;
-  /** The deployment's tokens per minute, prompts and the most of their answers counted at arrival. @default not paced */
+  /**
+   * The deployment's quota of tokens per minute. Each call counts with its prompt and its limit of output tokens.
+   * @default not paced
+   */
   readonly tpm?: number | undefined;
   /**
-   * What carries the requests (undici 7 or later), for a proxy or a certificate authority of one's own.
+   * An undici dispatcher (version 7 or later) that carries the requests, for a proxy or a certificate authority of your own.
    * @default kept-alive connections, through the proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY if these are set
    */
   readonly dispatcher?: Dispatcher | undefined;
@@ -67,7 +70,7 @@ export const chatOptionChecks: { readonly [Name in keyof ChatOptions]-?: OptionC
 };
 
 /**
- * What the checks of the single options can't see.
+ * Checks the options together; `chatOptionChecks` has the checks of each alone.
  *
  * @throws {OptionError} for options that contradict each other, and for wrong prices
  */
@@ -76,11 +79,11 @@ export function checkChatOptions(owner: string, options: ChatOptions): void {
   if (reasoningOf(options) !== undefined) return;
   for (const option of ["reasoningEffort", "maxReasoningTokens"] as const) {
     if (options[option] === undefined) continue;
-    throw new OptionError(owner, option, "expected nothing where the model does not reason; set reasoning: true");
+    throw new OptionError(owner, option, "only a model that reasons takes it", { hint: "set reasoning: true" });
   }
 }
 
-/** The variables that are heeded: none where an option says what carries the requests. */
+/** The environment variables that are read: none if the option `dispatcher` is set. */
 export function optionalEnvironmentOf({ dispatcher }: ChatOptions): readonly string[] {
   return dispatcher === undefined ? proxyVariables : [];
 }
@@ -91,13 +94,13 @@ export function reasoningOf(options: ChatOptions): Reasoning | undefined {
   return reasoning ? { effort, maxTokens } : undefined;
 }
 
-/** A key in a header of the service's choice, tokens that are asked for, or nothing at all. */
+/** A key in a header of the service's choice, a provider of tokens, or undefined for a service that wants neither. */
 export type Credential =
   | { readonly header: "api-key" | "authorization"; readonly value: string }
   | { readonly tokenProvider: TokenProvider }
   | undefined;
 
-/** One service, its settings resolved. */
+/** One service with its settings resolved. */
 export interface ChatService {
   /** The provider's class, for messages. */
   readonly owner: string;
@@ -105,13 +108,13 @@ export interface ChatService {
   readonly path: string;
   readonly credential: Credential;
   readonly format: ChatFormat;
-  /** The model's name where an answer does not say it. */
+  /** The model's name, for answers that do not name their model. */
   readonly model: string;
-  /** Names the options to look at, in the messages of errors that a setting causes. */
+  /** The names of the options to check, for errors that a setting causes. */
   readonly settings: ServiceFailure["settings"];
 }
 
-/** Asks one service over its chat completions API: one attempt a call, but for a token that has to be renewed. */
+/** Sends requests to one service over its chat completions API: one attempt per call, two if a token must be renewed. */
 export class ChatCompletions {
   readonly #service: ChatService;
   readonly #body: ChatBody;
@@ -121,7 +124,7 @@ export class ChatCompletions {
   readonly #timeoutMs: number;
   readonly #abortListeners = new AbortListeners();
 
-  /** @throws {OptionError} if HTTPS_PROXY or HTTP_PROXY is no address */
+  /** @throws {OptionError} if HTTPS_PROXY or HTTP_PROXY is not an address */
   constructor(service: ChatService, options: ChatOptions) {
     const { credential, format, owner } = service;
     const { timeoutMs = format.reasoning === undefined ? 60_000 : 180_000 } = options;
@@ -149,7 +152,7 @@ export class ChatCompletions {
     return readCompletion(answer, { model, fenced: format.dialect !== "strict" });
   }
 
-  /** A 401 may mean that the token was revoked, or that this machine's clock is wrong: it is renewed once. */
+  /** A 401 may mean that the token was revoked or that this machine's clock is wrong, so the token is renewed once. */
   async #postWithToken(bearer: BearerToken, body: string, signal: AbortSignal): Promise<HTTPAnswer> {
     const send = async (token: string): Promise<HTTPAnswer> =>
       await this.#post({ ...this.#headers, authorization: `Bearer ${token}` }, body, signal);
@@ -173,13 +176,13 @@ export class ChatCompletions {
     });
   }
 
-  /** A token is fetched for all calls: one that is aborted, or has waited long enough, goes without the others. */
+  /** Calls share one request for a token. A call that is aborted or times out ends without disturbing the others. */
   async #within(token: Promise<string>, signal: AbortSignal): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const onAbort = (): void => reject(signal.reason);
     signal.addEventListener("abort", onAbort);
     const timer = setTimeout(() => {
-      reject(new ProviderError("transient", "TIMEOUT", `tokenProvider gave no token within ${this.#timeoutMs} ms`));
+      reject(new ProviderError("transient", "TIMEOUT", `tokenProvider returned no token within ${this.#timeoutMs} ms`));
     }, this.#timeoutMs);
     token.then(resolve, reject);
     try {

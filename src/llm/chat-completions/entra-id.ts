@@ -2,15 +2,15 @@ import { RunError } from "../../errors/llm-etl-error.ts";
 import { checkOptions, hasFunctions, isName, optional } from "../../errors/options.ts";
 import type { TokenProvider } from "./bearer-token.ts";
 
-/** The slice of a credential of `@azure/identity` that is used. */
+/** The part of a credential of `@azure/identity` that is used. */
 export interface EntraCredential {
   readonly getToken: (scope: string) => Promise<{ readonly token: string; readonly expiresOnTimestamp: number } | null>;
 }
 
 export interface EntraTokenProviderOptions {
-  /** Older resources want `https://cognitiveservices.azure.com/.default`. @default "https://ai.azure.com/.default" */
+  /** The scope of the tokens. Older resources need `https://cognitiveservices.azure.com/.default`. @default "https://ai.azure.com/.default" */
   readonly scope?: string | undefined;
-  /** Any credential of `@azure/identity`. @default its DefaultAzureCredential */
+  /** Any credential of `@azure/identity`. @default its `DefaultAzureCredential` */
   readonly credential?: EntraCredential | undefined;
 }
 
@@ -18,11 +18,12 @@ export interface EntraTokenProviderOptions {
 const renewBeforeMs = 300_000;
 
 /**
- * Tokens of Microsoft Entra ID, for `new AzureOpenAIProvider({ tokenProvider: entraTokenProvider() })`. Each is used
- * until five minutes before it expires. `@azure/identity` is loaded when the first token is needed.
+ * Makes a provider of Microsoft Entra ID tokens. Each token is used until five minutes before it expires.
+ * `@azure/identity` is loaded when the first token is needed: if it is not installed, the token provider rejects with a
+ * `RunError`, SETTING_MISSING.
  *
+ * @example new AzureOpenAIProvider({ tokenProvider: entraTokenProvider() })
  * @throws {OptionError} for an option that is unknown or has a wrong value
- * @throws {RunError} SETTING_MISSING, at the first token, where `@azure/identity` is not installed
  */
 export function entraTokenProvider(options: EntraTokenProviderOptions = {}): TokenProvider {
   checkOptions("entraTokenProvider", options, {
@@ -50,7 +51,9 @@ async function defaultCredential(): Promise<EntraCredential> {
     return new DefaultAzureCredential();
   } catch (cause) {
     if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) throw cause;
-    const problem = "entraTokenProvider: @azure/identity is not installed";
-    throw new RunError("SETTING_MISSING", `${problem}: npm install @azure/identity, or give a credential`, { cause });
+    throw new RunError("SETTING_MISSING", "entraTokenProvider: @azure/identity is not installed", {
+      cause,
+      facts: { where: "@azure/identity", hint: 'npm install @azure/identity, or give the option "credential"' },
+    });
   }
 }

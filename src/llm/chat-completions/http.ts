@@ -10,10 +10,10 @@ export interface HTTPCall {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** How long the whole exchange may take, connecting and body included, in milliseconds. */
+  /** The time limit of the whole exchange, connecting and body included, in milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** One for all calls that share a signal. */
+  /** Shared by all calls that share a signal. */
   readonly abortListeners: AbortListeners;
 }
 
@@ -24,7 +24,7 @@ export interface HTTPAnswer {
 }
 
 /**
- * One POST, redirects not followed. Rejects with the signal's reason as soon as it aborts, connected or not.
+ * Sends one POST and follows no redirects. It rejects with the signal's reason as soon as the signal aborts, connected or not.
  *
  * @throws {ProviderError} TIMEOUT or NETWORK_ERROR; neither holds anything of request or answer
  */
@@ -34,31 +34,33 @@ export async function post(call: HTTPCall): Promise<HTTPAnswer> {
   });
 }
 
-/** Where undici looks for a proxy. */
+/** The environment variables in which undici looks for a proxy. */
 export const proxyVariables: readonly string[] = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
 
 /**
- * What carries the requests by default: as many kept-alive connections as there are calls in flight, through the
- * proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY where these are set.
+ * Makes the default dispatcher: one kept-alive connection for each call in flight, through the proxy of HTTPS_PROXY,
+ * HTTP_PROXY and NO_PROXY if these are set.
  *
- * @throws {OptionError} if such a variable is no address
+ * @throws {OptionError} if such a variable is not an address
  */
 export function createDispatcher(owner: string): Dispatcher {
-  // One connection for each call in flight: over HTTP/2 they would share a few, and what stalls one would stall many.
+  // Over HTTP/2 the calls would share a few connections, and a stalled connection would stall many calls.
   const options = { allowH2: false, keepAliveTimeout: keepAliveMs };
   if (proxyVariables.every((name) => (process.env[name] ?? "") === "")) return new Agent(options);
   try {
     return new EnvHttpProxyAgent(options);
   } catch {
-    // The error that is dropped here quotes the address, which may hold a password.
-    throw new OptionError(owner, "dispatcher", "HTTPS_PROXY or HTTP_PROXY is no address, expected http://host:port");
+    // Undici's error is left out: it quotes the address, which may hold a password.
+    throw new OptionError(owner, "dispatcher", "HTTPS_PROXY or HTTP_PROXY is not an address", {
+      expected: "http://host:port",
+    });
   }
 }
 
-/** Less than the minutes after which gateways close an idle connection. */
+/** In milliseconds: gateways close an idle connection after minutes, so ours closes first. */
 const keepAliveMs = 30_000;
 
-/** No AbortSignal.any and no AbortSignal.timeout: one listener and one timer, both gone when the call is over. */
+/** One request and its answer. It needs one listener and one timer, and removes both when the call is over. */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #call: HTTPCall;
   readonly #resolve: (answer: HTTPAnswer) => void;
@@ -123,8 +125,9 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   readonly #onTimeout = (): void => {
     const { timeoutMs } = this.#call;
-    const problem = `no complete answer within ${timeoutMs} ms; raise timeoutMs if that is usual for this model`;
-    this.#fail(new ProviderError("transient", "TIMEOUT", problem));
+    const problem = `no complete answer within ${timeoutMs} ms`;
+    const hint = "raise timeoutMs if that is usual for this model";
+    this.#fail(new ProviderError("transient", "TIMEOUT", `${problem}; ${hint}`));
   };
 
   #fail(reason: unknown): void {
@@ -133,7 +136,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#controller?.abort(new Error("the call is over"));
   }
 
-  /** False where the call was over before. */
+  /** Ends the call. False if it was over before. */
   #end(): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;
@@ -143,7 +146,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** A certificate that is not trusted stays so: these are settings, not moods of the network. */
+/** A certificate stays untrusted until a setting changes, so these codes end the run. */
 const codesOfCertificates = new Set([
   "CERT_HAS_EXPIRED",
   "CERT_NOT_YET_VALID",
@@ -161,17 +164,17 @@ function networkError(error: unknown): ProviderError {
   const facts = { cause: withoutFields(error, code) };
   const problem = `the connection failed${code === undefined ? "" : ` (${code})`}: ${messageOf(error)}`;
   if (code !== undefined && codesOfCertificates.has(code)) {
-    const remedy = "trust its authority with NODE_EXTRA_CA_CERTS, or with dispatcher: new Agent({ connect: { ca } })";
-    return new ProviderError("run", "NETWORK_ERROR", `${problem}; ${remedy}`, facts);
+    const hint = "trust its authority with NODE_EXTRA_CA_CERTS, or with dispatcher: new Agent({ connect: { ca } })";
+    return new ProviderError("run", "NETWORK_ERROR", `${problem}; ${hint}`, facts);
   }
   if (code === "UND_ERR_INVALID_ARG") {
     return new ProviderError("run", "NETWORK_ERROR", `${problem}; a dispatcher must be of undici 7 or later`, facts);
   }
-  const hint = code === "ENOTFOUND" ? "; look at the host's name" : "";
+  const hint = code === "ENOTFOUND" ? "; check the host's name" : "";
   return new ProviderError("transient", "NETWORK_ERROR", `${problem}${hint}`, facts);
 }
 
-/** The error without what its fields hold: a parser's has the bytes that it failed on, which may be an answer's. */
+/** A copy of the error without its fields: a parser's error holds the bytes that it failed on, perhaps an answer's. */
 function withoutFields(error: unknown, code: string | undefined): Error {
   const cause = new Error(messageOf(error));
   if (error instanceof Error) cause.name = error.name;

@@ -1,23 +1,23 @@
 import { z } from "zod";
 import { ProviderError, type ProviderErrorFacts } from "../provider-error.ts";
 
-/** What an HTTP service answered, other than 200. */
+/** An HTTP answer with a status other than 200. */
 export interface ServiceFailure {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: string;
-  /** Names the options to look at, in the messages of errors that a setting causes. */
+  /** The names of the options to check, for errors that a setting causes. */
   readonly settings: { readonly credential: string; readonly endpoint: string; readonly deployment: string };
 }
 
-/** A wait longer than this (in milliseconds) is no rate limit but a quota that is used up. */
+/** A service that asks for a longer wait (in milliseconds) has used up its quota, and not only reached a rate limit. */
 const longestRetryAfterMs = 600_000;
 
 const statusesOfTransient = new Set([408, 409, 425, 499]);
 
 /**
- * Azure OpenAI's and OpenAI's error bodies. API Management and vLLM put their own `message` at the top level; others give
- * the error as a text.
+ * Error bodies of Azure OpenAI and OpenAI. API Management and vLLM put their own `message` at the top level; other services
+ * send the error as text.
  */
 const ErrorBody = z.object({
   message: z.string().nullish(),
@@ -52,8 +52,8 @@ interface ErrorFields {
 type ErrorBody = z.output<typeof ErrorBody>;
 
 /**
- * The error that a failure means, by the table of `docs/azure-openai.md`: its class decides whether the call, the row
- * or the run is lost. The message holds neither key nor row text; what the service said stands in `detail`.
+ * Makes the error of a failure, by the table of `docs/azure-openai.md`. Its class decides whether the call is tried again,
+ * the row fails or the run ends. The message holds neither key nor row text; `detail` holds the service's own words.
  */
 export function serviceError({ status, headers, body, settings }: ServiceFailure): ProviderError {
   const parsed = parseBody(body);
@@ -62,24 +62,19 @@ export function serviceError({ status, headers, body, settings }: ServiceFailure
   const facts: ProviderErrorFacts = { status, requestId: requestIdOf(headers), retryAfterMs };
 
   if (status === 401) {
-    const problem = `401: the service does not accept the key or token; look at ${settings.credential}`;
+    const problem = `401: the service does not accept the key or token; check ${settings.credential}`;
     return new ProviderError("run", "AUTHENTICATION_FAILED", problem, facts);
   }
   if (status === 403) {
-    const problem = "403: access is forbidden (network rules, a suspended resource or a missing role)";
-    return new ProviderError(
-      "run",
-      "FORBIDDEN",
-      `${problem}; look at ${settings.endpoint} and the caller's role`,
-      facts,
-    );
+    const problem = "403: access is denied (network rules, a suspended resource or a missing role)";
+    return new ProviderError("run", "FORBIDDEN", `${problem}; check ${settings.endpoint} and the caller's role`, facts);
   }
   if (status === 404) {
     const problem = "404: there is no such deployment or model at this endpoint (a new one takes minutes to appear)";
     return new ProviderError(
       "run",
       "DEPLOYMENT_NOT_FOUND",
-      `${problem}; look at ${settings.deployment} and ${settings.endpoint}`,
+      `${problem}; check ${settings.deployment} and ${settings.endpoint}`,
       facts,
     );
   }
@@ -89,18 +84,18 @@ export function serviceError({ status, headers, body, settings }: ServiceFailure
     return new ProviderError("transient", errorCode, `${status}: the service could not answer for now`, facts);
   }
   if (status >= 300 && status < 400) {
-    const problem = `${status}: the service redirects, which is not followed because the key would go along`;
-    return new ProviderError("run", "BAD_REQUEST", `${problem}; look at ${settings.endpoint}`, facts);
+    const problem = `${status}: the service redirects, and a redirect is not followed because it would take the key along`;
+    return new ProviderError("run", "BAD_REQUEST", `${problem}; check ${settings.endpoint}`, facts);
   }
   return requestError(status, code, parsed, facts);
 }
 
-/** The service's own id of a request: what its support asks for. */
+/** The service's own id of a request, for its support. */
 export function requestIdOf(headers: ServiceFailure["headers"]): string | undefined {
   return headerText(headers["apim-request-id"]) ?? headerText(headers["x-request-id"]);
 }
 
-/** How long to wait, in milliseconds: `retry-after-ms` wins over `retry-after` (seconds or a date). */
+/** The wait that the service asks for, in milliseconds: `retry-after-ms` wins over `retry-after` (seconds or a date). */
 export function retryAfterOf(headers: ServiceFailure["headers"], now: number = Date.now()): number | undefined {
   const milliseconds = Number(headerText(headers["retry-after-ms"]) ?? Number.NaN);
   if (Number.isFinite(milliseconds) && milliseconds >= 0) return milliseconds;
@@ -130,7 +125,7 @@ function requestError(status: number, code: string, body: ErrorBody, facts: Prov
     return new ProviderError(
       "row",
       "CONTENT_FILTER",
-      `${status}: the content filter refused the row's text${which}`,
+      `${status}: the content filter rejected the row's text${which}`,
       facts,
     );
   }
@@ -140,17 +135,17 @@ function requestError(status: number, code: string, body: ErrorBody, facts: Prov
     return new ProviderError("row", "CONTEXT_LENGTH_EXCEEDED", problem, facts);
   }
   const reasons = [code, body.error?.param ?? ""].filter((word) => /^[\w.[\]-]{1,64}$/.test(word));
-  const problem = `${status}: the service refused the request${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
+  const problem = `${status}: the service rejected the request${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
   const said = (body.error?.message ?? body.message ?? "no reason given").slice(0, maxSaidCharacters);
   return new ProviderError("row", "BAD_REQUEST", problem, { ...facts, detail: `${problem}: ${said}` });
 }
 
-/** What vLLM and llama.cpp's server say, which have no code for it. */
+/** The words of vLLM and llama.cpp's server, which have no code for a request that is too long. */
 const tooLong = /maximum context length|available context size/i;
 
 const maxSaidCharacters = 300;
 
-/** The names of the filters that acted: never the text that they acted on. */
+/** The names of the filters that acted, and never the text that they acted on. */
 function filteredCategories(results: Readonly<Record<string, unknown>>): string[] {
   const Filter = z.object({ filtered: z.literal(true) });
   return Object.entries(results).flatMap(([name, result]) => (Filter.safeParse(result).success ? [name] : []));

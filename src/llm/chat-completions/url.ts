@@ -1,48 +1,48 @@
 import { OptionError } from "../../errors/option.ts";
 
 export interface ServiceURLRules {
-  /** Whose option it is, for the message. */
+  /** The class that has the option, for the message. */
   readonly owner: string;
   readonly option: string;
-  /** Plain http to any host, not only to this machine. */
+  /** Allows plain http to any host; otherwise it is for this machine only. */
   readonly allowHTTP: boolean;
-  /** What to do about plain http, where something can be done. */
-  readonly remedy?: string | undefined;
+  /** The next step of a user whose address has plain http, if there is one. */
+  readonly hint?: string | undefined;
 }
 
 /**
- * The address of a service, without a slash at its end. Keys and rows go there, so plain http is for this machine only.
+ * Parses the address of a service. Keys and rows go there, so plain http is for this machine only.
  *
- * @throws {OptionError} for an address that is none, or not safe; the message has its origin at most
+ * @throws {OptionError} for text that is not an address, or not a safe one; the message holds its origin at most
  */
-export function serviceURL(text: string, { owner, option, allowHTTP, remedy = "" }: ServiceURLRules): ServiceURL {
+export function serviceURL(text: string, { owner, option, allowHTTP, hint }: ServiceURLRules): ServiceURL {
   const url = URL.parse(text);
-  if (url === null) throw new OptionError(owner, option, "expected an https:// address, got no address");
+  if (url === null) {
+    throw new OptionError(owner, option, "", { expected: "an https:// address", got: "no address" });
+  }
   const isLoopback = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
   const isAllowed = url.protocol === "https:" || (url.protocol === "http:" && (isLoopback || allowHTTP));
   if (!isAllowed) {
-    const reason = "plain http only to this machine, the key would travel in the clear";
-    throw new OptionError(
-      owner,
-      option,
-      `expected an https:// address (${reason}), got ${url.protocol}//${url.host}${remedy}`,
-    );
+    throw new OptionError(owner, option, "over plain http the key would travel in the clear to another machine", {
+      expected: "an https:// address",
+      got: `${url.protocol}//${url.host}`,
+      hint,
+    });
   }
   if (url.username !== "" || url.password !== "") {
-    throw new OptionError(owner, option, "expected an address without a user name or a password");
+    throw new OptionError(owner, option, "", { expected: "an address without a user name or a password" });
   }
   if (/\/chat\/completions\/*$|\/deployments\//.test(url.pathname)) {
-    throw new OptionError(
-      owner,
-      option,
-      `expected the address of the service alone, got one with the path of a call (…${url.pathname.slice(-40)})`,
-    );
+    throw new OptionError(owner, option, "", {
+      expected: "the address of the service alone",
+      got: `one with the path of a call (…${url.pathname.slice(-40)})`,
+    });
   }
   return { origin: url.origin, path: url.pathname.replace(/\/+$/, "") };
 }
 
 export interface ServiceURL {
   readonly origin: string;
-  /** Blank, or begins with a slash and ends without one. */
+  /** Empty, or it begins with a slash and ends without one. */
   readonly path: string;
 }

@@ -4,13 +4,13 @@ import { limitsIn } from "../../validation/strict-schema.ts";
 import type { ChatMessage } from "../../contracts/provider.ts";
 
 /**
- * Makes answers that a model could have given: valid for any schema in the strict subset (but for a `pattern`), and
- * plausible. A choice from an enum goes to the value whose line in the system message shares most words with the row;
- * a text is made of the row's own sentences. The same messages, schema and seed give the same answer.
+ * Makes plausible answers that are valid for any schema in the strict subset, except that a `pattern` is ignored. Of an enum
+ * it chooses the value whose line in the system message shares the most words with the row. It makes text from the row's own
+ * sentences. The same messages, schema and seed give the same answer.
  */
 export class AnswerSampler {
   readonly #seed: number;
-  /** A step's system message is the same for every row, so its lines are taken apart once. */
+  /** Lines by system message: a step sends the same one for every row, so it is parsed once. */
   readonly #lines = new Map<string, ReadonlyMap<string, ReadonlySet<string>>>();
 
   constructor(seed: number) {
@@ -36,7 +36,7 @@ export class AnswerSampler {
 }
 
 const maxKnownMessages = 64;
-/** How deep a schema that contains itself is followed before its lists stay empty and its nullable fields null. */
+/** In a schema that contains itself, lists below this depth are empty and nullable fields are null. */
 const maxDepth = 4;
 const maxTextLength = 400;
 
@@ -82,7 +82,7 @@ class Sampler {
 
   #object(schema: JSONSchema): unknown {
     const properties = Object.entries(schema.properties ?? {});
-    // Choices first: how well the best one fits is what a field named confidence tells.
+    // Choices first: a field named "confidence" says how well the best one fits.
     const ordered = properties.toSorted(([, left], [, right]) => rank(left) - rank(right));
     const values = new Map(ordered.map(([name, child]) => [name, this.value(asSchema(child), name)]));
     return Object.fromEntries(properties.map(([name]) => [name, values.get(name)]));
@@ -122,7 +122,7 @@ class Sampler {
     return filled + ".".repeat(Math.max(0, Number(minLength) - [...filled].length)); // Zod counts code points
   }
 
-  /** The value whose line in the system message shares most words with the row; among equals, the hash decides. */
+  /** The value whose line in the system message shares the most words with the row; the hash decides between equals. */
   #choice(values: readonly unknown[]): unknown {
     const names = values.filter((value) => value !== null);
     const words = (this.#words ??= wordsOf(this.#text));
@@ -142,7 +142,7 @@ class Sampler {
   }
 }
 
-/** Values of the formats that Zod's string types ask for. */
+/** One value for each format of Zod's string types. */
 const formats: Readonly<Record<string, string>> = {
   base64: "c2FtcGxl",
   base64url: "c2FtcGxl",
@@ -174,7 +174,7 @@ function rank(schema: JSONSchema | boolean): number {
   return typeof schema === "object" && schema.enum !== undefined ? 0 : 1;
 }
 
-/** What stands between the text tags of a user message, or the whole of it. */
+/** The text between the text tags of a user message, or the whole message if it has none. */
 function textIn(user: string): string {
   const start = user.lastIndexOf("<text>\n");
   const text = start === -1 ? user : user.slice(start + 7).replace(/\n<\/text>\s*$/, "");
@@ -203,7 +203,7 @@ function sentencesOf(text: string): string[] {
 
 const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
 
-/** The beginning of a text, with at most so many sentences as a check of them counts. */
+/** The beginning of a text, with at most `maxSentences` sentences, counted as the check of an answer counts them. */
 function countedSentences(text: string, maxSentences: number): string {
   const sentences = [...segmenter.segment(text.slice(0, 4000).replaceAll(/\s+/g, " ").trim())];
   return sentences
@@ -213,7 +213,7 @@ function countedSentences(text: string, maxSentences: number): string {
     .trim();
 }
 
-/** The text, cut to its place, behind those of the wanted texts that it does not hold. */
+/** The text, cut to `maxLength`, preceded by those wanted texts that it does not contain. */
 function withTexts(whole: string, wanted: readonly string[], maxLength: number): string {
   const missing: string[] = [];
   for (;;) {
@@ -223,7 +223,7 @@ function withTexts(whole: string, wanted: readonly string[], maxLength: number):
     const lower = text.toLowerCase();
     const lost = wanted.filter((part) => !missing.includes(part) && !lower.includes(part.toLowerCase()));
     if (lost.length === 0) return text;
-    missing.push(...lost); // they take place, so the cut may lose another
+    missing.push(...lost); // they take up room, so the next cut may lose another
   }
 }
 
@@ -233,7 +233,7 @@ interface Range {
   readonly step: number;
 }
 
-/** The numbers that limits allow, both ends included, and how far apart those are that are chosen from. */
+/** The range of numbers that `limits` allow, both ends included, and the step between candidates. */
 function rangeOf(limits: Readonly<Record<string, unknown>>, isInteger: boolean): Range {
   const { minimum, exclusiveMinimum, maximum, exclusiveMaximum, multipleOf } = limits;
   const step = Number(multipleOf ?? (isInteger ? 1 : 0.01));
@@ -242,7 +242,7 @@ function rangeOf(limits: Readonly<Record<string, unknown>>, isInteger: boolean):
   const below = bound(maximum, exclusiveMaximum, Math.min);
   const lowest = above ?? (below === undefined || below > 0 ? 0 : below - room);
   const highest = below ?? lowest + room;
-  // An end that is not included is left by one step, or by a little where there is no room for a step.
+  // An exclusive end moves inwards by one step, or by less if the range is narrower than that.
   const margin = Math.min(step, (highest - lowest) / 4);
   return {
     lowest: lowest === exclusiveMinimum ? lowest + margin : lowest,

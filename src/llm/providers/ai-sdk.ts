@@ -14,7 +14,7 @@ import type { Prices } from "../../contracts/prices.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { ChatMessage, LLMProvider, LLMRequest } from "../../contracts/provider.ts";
 
-/** The slice of a language model of the Vercel AI SDK that is used; its specifications V2, V3 and V4 all have it. */
+/** The part of a Vercel AI SDK language model that is used. The specifications V2, V3 and V4 all have it. */
 export interface AiSdkModel {
   readonly specificationVersion: string;
   readonly provider: string;
@@ -23,30 +23,32 @@ export interface AiSdkModel {
 }
 
 export interface FromAiSdkOptions {
-  /** @default "ai-sdk:" and the model's provider */
+  /** The provider's name. @default "ai-sdk:" and the model's provider */
   readonly name?: string | undefined;
+  /** The prices of your tokens, for the cost in the report; none are built in. @default none, and no cost */
   readonly prices?: Prices | undefined;
-  /** Requests per minute that calls are paced to. @default not paced */
+  /** The quota of requests per minute: calls are spread so that they stay within it. @default not paced */
   readonly rpm?: number | undefined;
-  /** Tokens per minute that calls are paced to. @default not paced */
+  /** The quota of tokens per minute: calls are spread so that they stay within it. @default not paced */
   readonly tpm?: number | undefined;
-  /** How the model is told the schema of the answer. @default "strict": the AI SDK's provider sends it as it can */
+  /** The way to give the model the schema of the answer. @default "strict": the AI SDK's provider sends it in its own way */
   readonly dialect?: SchemaDialect | undefined;
-  /** The model reasons before it answers: it is sent no temperature, and more tokens. @default false */
+  /** True for a model that reasons before it answers: it is sent no temperature, and more tokens. @default false */
   readonly reasoning?: boolean | undefined;
-  /** Tokens added to a step's `maxOutputTokens` where `reasoning` is true. @default 2,048 */
+  /** Tokens added to a step's `maxOutputTokens` if `reasoning` is true. @default 2048 */
   readonly maxReasoningTokens?: number | undefined;
-  /** Handed to the model as they are, for example `{ openai: { reasoningEffort: "low" } }`. */
+  /** Options that are passed to the model unchanged, for example `{ openai: { reasoningEffort: "low" } }`. */
   readonly providerOptions?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
-  /** How long one attempt may take, in milliseconds. @default 60,000; 180,000 where `reasoning` is true */
+  /** The time limit of one attempt, in milliseconds. @default 60000; 180000 if `reasoning` is true */
   readonly timeoutMs?: number | undefined;
 }
 
 /**
- * Any language model of the Vercel AI SDK as a provider: `fromAiSdk(anthropic("claude-…"))`. The model is called directly,
- * without the AI SDK's own retries, so that retry, re-ask, limits and logs are those of the pipeline.
+ * Makes a provider of any Vercel AI SDK language model. It calls the model directly, without the AI SDK's own retries:
+ * retries, re-asks, limits and logs are the pipeline's.
  *
- * @throws {OptionError} if it is no such model, and for an option that is unknown or has a wrong value
+ * @example fromAiSdk(anthropic("claude-…"))
+ * @throws {OptionError} if `model` is not such a model, and for an option that is unknown or has a wrong value
  */
 export function fromAiSdk(model: AiSdkModel, options: FromAiSdkOptions = {}): LLMProvider {
   checkModel(model);
@@ -70,8 +72,8 @@ export function fromAiSdk(model: AiSdkModel, options: FromAiSdkOptions = {}): LL
   const onSchemaDropped = (): void => {
     if (isWarned) return;
     isWarned = true;
-    const remedy = 'give fromAiSdk dialect: "json_object", which puts it into the system message';
-    process.emitWarning(`${provider} did not send the schema to ${modelId}: ${remedy}`, {
+    const hint = 'give fromAiSdk dialect: "json_object", which puts it into the system message';
+    process.emitWarning(`${provider} did not send the schema to ${modelId}: ${hint}`, {
       type: "LLMEtlWarning",
       code: "NO_JSON_SCHEMA",
     });
@@ -94,7 +96,7 @@ export function fromAiSdk(model: AiSdkModel, options: FromAiSdkOptions = {}): LL
 const owner = "fromAiSdk";
 const specifications = ["v2", "v3", "v4"];
 
-/** What a model is asked with: the part of the three specifications that they have in common. */
+/** The options of a call: the part that the three specifications have in common. */
 interface Call {
   readonly prompt: readonly object[];
   readonly maxOutputTokens: number;
@@ -111,11 +113,14 @@ function checkModel(model: unknown): asserts model is AiSdkModel {
     typeof model.doGenerate === "function" &&
     "modelId" in model &&
     "specificationVersion" in model;
-  if (!isModel)
-    throw new OptionError(owner, "model", 'expected a language model of the AI SDK, for example openai("…")');
+  if (!isModel) {
+    throw new OptionError(owner, "model", "", { expected: 'a language model of the AI SDK, for example openai("…")' });
+  }
   if (specifications.some((version) => version === model.specificationVersion)) return;
-  const problem = `expected a model of specification ${specifications.join(", ")}, got ${String(model.specificationVersion)}`;
-  throw new OptionError(owner, "model", problem);
+  throw new OptionError(owner, "model", "of another specification", {
+    expected: specifications,
+    got: String(model.specificationVersion),
+  });
 }
 
 function callOf(
@@ -142,7 +147,7 @@ function promptOf({ role, content }: ChatMessage): object {
   return role === "system" ? { role, content } : { role, content: [{ type: "text", text: content }] };
 }
 
-/** One attempt that ends when the run does, or its time is over, whether the model listens or not. */
+/** Makes one attempt. It ends when the run does or its time is over, even if the model ignores its signal. */
 async function generate(attempt: {
   readonly model: AiSdkModel;
   readonly call: Call;
@@ -159,10 +164,11 @@ async function generate(attempt: {
   const onAbort = (): void => end(signal.reason);
   signal.addEventListener("abort", onAbort);
   const timer = setTimeout(() => {
-    const problem = `no complete answer within ${timeoutMs} ms; raise timeoutMs if that is usual for this model`;
-    end(new ProviderError("transient", "TIMEOUT", problem));
+    const problem = `no complete answer within ${timeoutMs} ms`;
+    const hint = "raise timeoutMs if that is usual for this model";
+    end(new ProviderError("transient", "TIMEOUT", `${problem}; ${hint}`));
   }, timeoutMs);
-  // Each specification types its own options; a call has only what is the same in all of them.
+  // Each specification has its own type of options; a call has only those that all of them share.
   const options = { ...call, abortSignal: controller.signal } as never;
   try {
     return await Promise.race([promise, (async () => await model.doGenerate(options))()]);

@@ -24,19 +24,19 @@ export {
 } from "../chat-completions/entra-id.ts";
 
 export interface AzureOpenAIProviderOptions extends ChatOptions {
-  /** For example `https://my-resource.openai.azure.com`. @default the variable AZURE_OPENAI_ENDPOINT */
+  /** The resource's address, for example `https://my-resource.openai.azure.com`. @default the variable AZURE_OPENAI_ENDPOINT */
   readonly endpoint?: string | undefined;
-  /** @default the variable AZURE_OPENAI_API_KEY, unless there is a `tokenProvider` */
+  /** The resource's key. @default the variable AZURE_OPENAI_API_KEY, unless `tokenProvider` is set */
   readonly apiKey?: string | undefined;
-  /** Tokens of Entra ID instead of a key: `entraTokenProvider()`, or a function of your own. */
+  /** Entra ID tokens instead of a key: `entraTokenProvider()`, or a function of your own. */
   readonly tokenProvider?: TokenProvider | undefined;
   /** The name of the deployment. @default the variable AZURE_OPENAI_DEPLOYMENT */
   readonly deployment?: string | undefined;
-  /** A dated API version, for gateways that have no v1 API. @default the variable AZURE_OPENAI_API_VERSION, else v1 */
+  /** A dated API version, for gateways without the v1 API. @default the variable AZURE_OPENAI_API_VERSION, else v1 */
   readonly apiVersion?: string | undefined;
 }
 
-/** The settings in force: options, else the environment. */
+/** The settings, from options or else from the environment. */
 interface Settings {
   readonly url: ServiceURL;
   readonly credential: Credential;
@@ -45,14 +45,19 @@ interface Settings {
   readonly apiVersion: string | undefined;
 }
 
-/** The first dated API that knows `json_schema` (Azure OpenAI API lifecycle, Microsoft Learn). */
+/** The first dated API with `json_schema` (Azure OpenAI API lifecycle, Microsoft Learn). */
 const firstVersionWithSchema = "2024-08-01-preview";
-/** The first dated API of which `max_completion_tokens` is certain for every model; the others take `max_tokens`. */
+/** The first dated API that takes `max_completion_tokens` for every model; earlier ones take `max_tokens`. */
 const firstVersionWithCompletionTokens = "2024-12-01-preview";
 
 const owner = "AzureOpenAIProvider";
 
-/** Asks a deployment of Azure OpenAI, over its chat completions API. Settings are read once, when they are first used. */
+/**
+ * Sends requests to a deployment of Azure OpenAI, over its chat completions API. It reads its settings once, at their first
+ * use.
+ *
+ * @example new AzureOpenAIProvider({ endpoint: "https://my-resource.openai.azure.com", deployment: "gpt-4o-mini" })
+ */
 export class AzureOpenAIProvider implements LLMProvider {
   readonly name = "azure-openai";
   readonly prices: Prices | undefined;
@@ -73,7 +78,7 @@ export class AzureOpenAIProvider implements LLMProvider {
     });
     checkChatOptions(owner, options);
     if (options.apiKey !== undefined && options.tokenProvider !== undefined) {
-      throw new OptionError(owner, "tokenProvider", "expected either apiKey or tokenProvider, got both");
+      throw new OptionError(owner, "tokenProvider", "", { expected: ["apiKey", "tokenProvider"], got: "both" });
     }
     this.#options = { ...options };
     this.prices = options.prices;
@@ -83,7 +88,7 @@ export class AzureOpenAIProvider implements LLMProvider {
 
   /**
    * @throws {SettingError} if a setting is missing
-   * @throws {OptionError} if a setting can't be right
+   * @throws {OptionError} if a setting has a wrong value
    */
   readonly fingerprint = (): string => this.#resolve().fingerprint;
 
@@ -117,7 +122,7 @@ export class AzureOpenAIProvider implements LLMProvider {
   }
 }
 
-/** A variable is read where no option gives its value: see `settingsOf`. */
+/** A variable is read only if its option is not set: see `settingsOf`. */
 function requirementsOf(options: AzureOpenAIProviderOptions): Requirements {
   const { endpoint, deployment, apiVersion, apiKey, tokenProvider } = options;
   return {
@@ -139,11 +144,12 @@ function settingsOf(options: AzureOpenAIProviderOptions): Settings {
   const endpoint = required("endpoint", options.endpoint, AZURE_OPENAI_ENDPOINT, "AZURE_OPENAI_ENDPOINT");
   const deployment = required("deployment", options.deployment, AZURE_OPENAI_DEPLOYMENT, "AZURE_OPENAI_DEPLOYMENT");
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(deployment) || /^\.+$/.test(deployment)) {
-    throw new OptionError(owner, "deployment", "expected 1 to 64 letters, digits, dots, _ or -");
+    throw new OptionError(owner, "deployment", "", { expected: "1 to 64 letters, digits, dots, _ or -" });
   }
   const apiVersion = (options.apiVersion ?? AZURE_OPENAI_API_VERSION).trim();
   if (!/^(\d{4}-\d\d-\d\d(-[a-z]+)?)?$/.test(apiVersion)) {
-    throw new OptionError(owner, "apiVersion", 'expected a date such as "2024-10-21", or nothing for the v1 API');
+    const expected = 'a date such as "2024-10-21", or nothing for the v1 API';
+    throw new OptionError(owner, "apiVersion", "", { expected });
   }
   const url = serviceURL(endpoint, { owner, option: "endpoint", allowHTTP: false });
   return {
@@ -156,10 +162,11 @@ function settingsOf(options: AzureOpenAIProviderOptions): Settings {
 
 function credentialOf({ apiKey, tokenProvider }: AzureOpenAIProviderOptions): Credential {
   if (tokenProvider !== undefined) return { tokenProvider };
-  const remedy = 'AZURE_OPENAI_API_KEY, or give the option "tokenProvider" (Entra ID)';
-  const value = required("apiKey", apiKey, process.env["AZURE_OPENAI_API_KEY"], remedy);
+  const value = (apiKey ?? process.env["AZURE_OPENAI_API_KEY"] ?? "").trim();
+  if (value === "")
+    throw new SettingError(owner, "apiKey", "AZURE_OPENAI_API_KEY", 'the option "tokenProvider" (Entra ID)');
   if (!/^[\x21-\x7E]+$/.test(value)) {
-    throw new OptionError(owner, "apiKey", "expected printable ASCII characters without blanks");
+    throw new OptionError(owner, "apiKey", "", { expected: "printable ASCII characters without blanks" });
   }
   return { header: "api-key", value };
 }
@@ -175,7 +182,7 @@ function pathOf({ url, deployment, apiVersion }: Settings): string {
   return `${url.path}/openai/deployments/${deployment}/chat/completions?api-version=${apiVersion}`;
 }
 
-/** What the API of that version understands. A version before JSON Schema gets the schema in the system message. */
+/** The format of the API's version. A version without JSON Schema gets the schema in the system message. */
 function formatOf({ deployment, apiVersion }: Settings, options: AzureOpenAIProviderOptions): ChatFormat {
   const reasoning = reasoningOf(options);
   if (apiVersion === undefined) {
@@ -195,10 +202,12 @@ function formatOf({ deployment, apiVersion }: Settings, options: AzureOpenAIProv
 function dialectOf(apiVersion: string, dialect: SchemaDialect | undefined): SchemaDialect {
   if (apiVersion >= firstVersionWithSchema) return dialect ?? "strict";
   if (dialect !== undefined && dialect !== "strict") return dialect;
-  const problem = `the Azure OpenAI API version ${apiVersion} knows no JSON Schema (${firstVersionWithSchema} is the first)`;
-  const remedy =
-    "the schema goes into the system message, and the model is not held to it; better leave the version out";
-  process.emitWarning(`${problem}: ${remedy}`, { type: "LLMEtlWarning", code: "NO_JSON_SCHEMA" });
+  const problem = `the Azure OpenAI API version ${apiVersion} has no JSON Schema (${firstVersionWithSchema} is the first that has)`;
+  const consequence = "the schema goes into the system message, and the service does not enforce it";
+  process.emitWarning(`${problem}: ${consequence}; better leave the version out`, {
+    type: "LLMEtlWarning",
+    code: "NO_JSON_SCHEMA",
+  });
   return "json_object";
 }
 

@@ -9,21 +9,24 @@ import { AnswerSampler } from "../mock/sample-answer.ts";
 import type { LLMProvider, LLMRequest, LLMResponse } from "../../contracts/provider.ts";
 
 /**
- * One scripted answer: the text as it comes, an object that becomes its JSON, a response of which what is left out
- * is filled in, or an error that is thrown.
+ * One scripted answer: its text, `json` for a value that becomes its JSON text, a response whose missing fields are filled
+ * in, or an error that is thrown.
  */
 export type MockAnswer = string | { readonly json: unknown } | Partial<LLMResponse> | Error;
 
-/** Shares of calls, 0 to 1 each, that go wrong. A hash of the request and of how often it was seen decides which. */
+/**
+ * Shares of calls that go wrong, 0 to 1 each and at most 1 together. A hash of the request and of the number of times that it
+ * was sent decides which calls.
+ */
 export interface MockFaults {
-  /** 500 from the service. */
+  /** A transient error with status 500. */
   readonly serverError?: number;
-  /** 429 from the service. */
+  /** A transient error with status 429. */
   readonly rateLimit?: number;
   readonly connectionReset?: number;
   /** An answer that is not JSON. */
   readonly invalidJSON?: number;
-  /** A number beyond its limits; in a schema without one, a field that is missing. */
+  /** A number beyond its limits; if the answer has no number, its first field is missing. */
   readonly outOfRange?: number;
   readonly refusal?: number;
   readonly contentFilter?: number;
@@ -34,11 +37,11 @@ export interface MockFaults {
 export interface MockProviderOptions {
   /** Another seed gives other answers. @default 1 */
   readonly seed?: number | undefined;
-  /** How long a call takes, in milliseconds; `[from, to]` for an even spread, decided by the request. @default 0 */
+  /** The duration of a call, in milliseconds. `[from, to]` spreads it evenly; the request decides. @default 0 */
   readonly latencyMs?: number | readonly [number, number] | undefined;
   /**
-   * What to answer instead of a sample: a list is used up in the order of the calls, a function is asked for each
-   * call (`callNumber` counts from 1); where it gives nothing, the answer is a sample.
+   * Scripted answers instead of samples. A list answers the calls in their order. A function answers each call;
+   * `callNumber` counts from 1. A call that gets nothing from either is answered with a sample.
    */
   readonly responses?:
     | readonly MockAnswer[]
@@ -47,20 +50,22 @@ export interface MockProviderOptions {
   readonly faults?: MockFaults | undefined;
   /** The model's name in answers, logs and lineage. @default "mock" */
   readonly model?: string | undefined;
-  /** What its tokens are to cost, to try out `maxCost` and reports. @default none */
+  /** Prices of its tokens, to try out `maxCost` and reports. @default none, and no cost */
   readonly prices?: Prices | undefined;
 }
 
 /**
- * A model in this process: no network, no key, no cost. Its answers are valid for any schema, plausible, and the same
- * in every run; faults, latency and single answers can be scripted.
+ * A model in this process, without network, key or cost. Its answers are plausible, valid for any schema, and the same in
+ * every run. Faults, latency and single answers can be scripted.
+ *
+ * @example new MockProvider({ latencyMs: 20, faults: { serverError: 0.02 } })
  */
 export class MockProvider implements LLMProvider {
   readonly name = "mock";
   readonly prices: Prices | undefined;
   readonly #options: { [Name in keyof Omit<MockProviderOptions, "prices">]-?: NonNullable<MockProviderOptions[Name]> };
   readonly #sampler: AnswerSampler;
-  /** How often each request that met a fault was seen, so that a retry does not meet it for ever. */
+  /** The number of faults that each request has met, so that a retry draws anew. */
   readonly #timesSeen = new Map<string, number>();
   #callCount = 0;
 
@@ -81,14 +86,16 @@ export class MockProvider implements LLMProvider {
     const others = { outOfRange: isShare, refusal: isShare, contentFilter: isShare, length: isShare };
     checkOptions("MockProvider faults", faults, { ...shares, ...others });
     const total = Object.values(faults).reduce<number>((sum, share) => sum + share, 0);
-    if (total > 1) throw new OptionError("MockProvider", "faults", `expected shares of at most 1 in all, got ${total}`);
+    if (total > 1) {
+      throw new OptionError("MockProvider", "faults", "", { expected: "shares of at most 1 together", got: total });
+    }
     this.#options = { seed, latencyMs, responses, faults, model };
     this.#sampler = new AnswerSampler(seed);
   }
 
   readonly fingerprint = (): string => {
     const { latencyMs: _, ...settings } = this.#options;
-    // Of a function only its text is known: what it closes over is not.
+    // A function is known by its text only, and not by the variables that it uses.
     const script = typeof settings.responses === "function" ? String(settings.responses) : settings.responses;
     return JSON.stringify({ provider: this.name, ...settings, responses: script });
   };
@@ -128,7 +135,7 @@ export class MockProvider implements LLMProvider {
     return { text, finishReason: "stop", model: this.#options.model, usage, ...given };
   }
 
-  /** The fault that this call meets, if any. */
+  /** The answer of the fault that this call meets; undefined if it meets none. */
   #faulty(hash: Buffer, answer: unknown): MockAnswer | undefined {
     const shares = Object.entries(this.#options.faults);
     if (shares.length === 0) return undefined;
@@ -202,7 +209,7 @@ function textOf(json: unknown): { text: string } {
   return { text: JSON.stringify(json) };
 }
 
-/** About four characters a token. */
+/** An estimate: four characters are about one token. */
 function tokens(text: string): number {
   return Math.ceil(text.length / 4);
 }

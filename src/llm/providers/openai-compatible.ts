@@ -16,23 +16,27 @@ import { serviceURL } from "../chat-completions/url.ts";
 import type { LLMProvider, LLMRequest, LLMResponse, Quota } from "../../contracts/provider.ts";
 
 export interface OpenAICompatibleProviderOptions extends ChatOptions {
-  /** Up to the path before `/chat/completions`: `https://api.openai.com/v1`, `http://localhost:11434/v1`. */
+  /** The address up to `/chat/completions`, for example `https://api.openai.com/v1` or `http://localhost:11434/v1`. */
   readonly baseURL: string;
-  /** The model's name, as the service knows it. */
+  /** The service's name for the model. */
   readonly model: string;
   /**
-   * Sent as a bearer token. @default none; for `https://api.openai.com` the variable OPENAI_API_KEY, which is sent to
-   * no other host
+   * The key, sent as a bearer token.
+   * @default none; for `https://api.openai.com` the variable OPENAI_API_KEY, which is sent to no other host
    */
   readonly apiKey?: string | undefined;
-  /** Plain http to other hosts than this machine: whoever is on the way can read rows and key. @default false */
+  /** Allows plain http to other hosts than this machine: anybody on the way can read rows and key. @default false */
   readonly allowHTTP?: boolean | undefined;
 }
 
 const owner = "OpenAICompatibleProvider";
 const openAI = "https://api.openai.com";
 
-/** Asks any service that has OpenAI's chat completions API: OpenAI, vLLM, Ollama, LM Studio, llama.cpp's server. */
+/**
+ * Sends requests to any service with OpenAI's chat completions API: OpenAI, vLLM, Ollama, LM Studio, llama.cpp's server.
+ *
+ * @example new OpenAICompatibleProvider({ baseURL: "http://localhost:11434/v1", model: "llama3.1" })
+ */
 export class OpenAICompatibleProvider implements LLMProvider {
   readonly name = "openai-compatible";
   readonly prices: Prices | undefined;
@@ -79,7 +83,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
     const format: ChatFormat = {
       model,
       dialect,
-      // OpenAI's newer models refuse max_tokens; Ollama and others know nothing else, and would ignore a limit.
+      // OpenAI's newer models reject max_tokens; Ollama and others ignore any limit with another name.
       tokenLimit: isOpenAI ? "max_completion_tokens" : "max_tokens",
       takesCacheKey: isOpenAI,
       reasoning: reasoningOf(this.#options),
@@ -102,8 +106,8 @@ export class OpenAICompatibleProvider implements LLMProvider {
 }
 
 function urlOf({ baseURL, allowHTTP = false }: OpenAICompatibleProviderOptions): { origin: string; path: string } {
-  const remedy = "; allowHTTP: true allows it, in a network of your own";
-  return serviceURL(baseURL.trim(), { owner, option: "baseURL", allowHTTP, remedy });
+  const hint = "allowHTTP: true allows plain http, in a network of your own";
+  return serviceURL(baseURL.trim(), { owner, option: "baseURL", allowHTTP, hint });
 }
 
 function credentialOf(apiKey: string | undefined, isOpenAI: boolean): Credential {
@@ -113,7 +117,7 @@ function credentialOf(apiKey: string | undefined, isOpenAI: boolean): Credential
     return undefined;
   }
   if (!/^[\x21-\x7E]+$/.test(key)) {
-    throw new OptionError(owner, "apiKey", "expected printable ASCII characters without blanks");
+    throw new OptionError(owner, "apiKey", "", { expected: "printable ASCII characters without blanks" });
   }
   return { header: "authorization", value: `Bearer ${key}` };
 }

@@ -33,7 +33,7 @@ test("a refusal is found in the body of the responses API", () => {
   assert.deepEqual([text, finishReason], ["No.", "refusal"]);
 });
 
-test("what is no result, and a model that ended with an error, are transient", () => {
+test("a result of another form, and a model that ended with an error, are transient errors", () => {
   for (const wrong of [undefined, {}, { ...result, usage: 1 }, { ...result, finishReason: { unified: "error" } }]) {
     assert.throws(() => readAiSdkResult(wrong, reading), { class: "transient", code: "INVALID_RESPONSE" });
   }

@@ -8,7 +8,7 @@ import { completion } from "../../support/chat-server.ts";
 const reading = { model: "named", fenced: true };
 const answer = (body: unknown, headers = {}) => ({ status: 200, headers, body: JSON.stringify(body) });
 
-test("what is left of the limits is read where the service says it", () => {
+test("the remaining requests and tokens are read if the service names them", () => {
   const headers = { "x-ratelimit-remaining-requests": "19", "x-ratelimit-remaining-tokens": "9000" };
   const { rateLimit } = readCompletion(answer(completion({ content: "{}" }), headers), reading);
   assert.deepEqual(rateLimit, { remainingRequests: 19, remainingTokens: 9000 });
@@ -26,7 +26,7 @@ test("an answer in a fence is taken out of it; a fence within an answer stays", 
     assert.equal(withoutFence(text), text);
 });
 
-test("what is no completion is transient, and no part of it is told", () => {
+test("a body that is not a completion is a transient error, which holds no part of it", () => {
   for (const body of ['{"choices":["Jane Doe"]}', "<html>Jane Doe", '{"choices":[{"message":{"content":"Jane Doe']) {
     assert.throws(
       () => readCompletion({ status: 200, headers: {}, body }, reading),

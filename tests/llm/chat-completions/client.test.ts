@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChatCompletions, checkChatOptions, reasoningOf } from "../../../src/llm/chat-completions/client.ts";
 import { chatRequest, json, never, startChatServer } from "../../support/chat-server.ts";
+import { failsWith } from "../../support/error-facts.ts";
 
 const server = await startChatServer();
 const service = {
@@ -16,12 +17,16 @@ test("a service without a key is sent none, and its errors name its own settings
   const [seen] = server.seen;
   assert.deepEqual([seen?.url, seen?.headers.authorization, seen?.headers["api-key"]], ["/chat", undefined, undefined]);
   server.reply = json(401, {});
-  await assert.rejects(chat.complete(chatRequest, never()), /look at the key$/);
+  await assert.rejects(chat.complete(chatRequest, never()), (error) => {
+    assert.ok(String(error).includes(service.settings.credential), String(error));
+    return failsWith("AUTHENTICATION_FAILED")(error);
+  });
 });
 
-test("an effort means reasoning, and a word of it without reasoning is refused", () => {
+test("an effort means reasoning, and options of reasoning are rejected without it", () => {
   assert.deepEqual(reasoningOf({ reasoningEffort: "high" }), { effort: "high", maxTokens: 2048 });
   assert.deepEqual(reasoningOf({ reasoning: true, maxReasoningTokens: 0 }), { effort: undefined, maxTokens: 0 });
   assert.equal(reasoningOf({}), undefined);
-  assert.throws(() => checkChatOptions("Test", { maxReasoningTokens: 1 }), /Test: option "maxReasoningTokens"/);
+  const facts = { where: "maxReasoningTokens", hint: "set reasoning: true" };
+  assert.throws(() => checkChatOptions("Test", { maxReasoningTokens: 1 }), failsWith("INVALID_OPTION", facts));
 });

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { entraTokenProvider } from "../../../src/llm/chat-completions/entra-id.ts";
+import { failsWith } from "../../support/error-facts.ts";
 
 function credential(lifetimeMs: number) {
   const scopes: string[] = [];
@@ -15,7 +16,7 @@ function credential(lifetimeMs: number) {
   return { scopes, getToken };
 }
 
-test("the package is needed where no credential is given", () => {
+test("the package is needed if no credential is given", () => {
   assert.deepEqual(entraTokenProvider().requirements, { packages: ["@azure/identity"] });
   assert.deepEqual(entraTokenProvider({ credential: credential(0) }).requirements, {});
 });
@@ -35,15 +36,23 @@ test("a token is kept until shortly before it expires, or until another one is w
 
 test("a credential without a token is an error that names the scope", async () => {
   const none = { getToken: async () => await Promise.resolve(null) };
-  await assert.rejects(entraTokenProvider({ credential: none })({ forceRefresh: false }), /no token for https:\/\/ai/);
+  await assert.rejects(entraTokenProvider({ credential: none })({ forceRefresh: false }), (error) =>
+    String(error).includes("https://ai.azure.com/.default"),
+  );
 });
 
-test("wrong options are refused", () => {
-  assert.throws(() => entraTokenProvider({ credential: {} as never }), /"credential": expected a credential/);
-  assert.throws(() => entraTokenProvider({ scopes: "x" } as never), /did you mean "scope"/);
+test("wrong options are rejected", () => {
+  assert.throws(
+    () => entraTokenProvider({ credential: {} as never }),
+    failsWith("INVALID_OPTION", { where: "credential", got: "an object" }),
+  );
+  assert.throws(
+    () => entraTokenProvider({ scopes: "x" } as never),
+    failsWith("INVALID_OPTION", { where: "scopes", nearest: "scope" }),
+  );
 });
 
-test("where @azure/identity is missing, the error says what to install", async () => {
+test("without @azure/identity, the error says what to install", async () => {
   const module = pathToFileURL(join(import.meta.dirname, "../../../src/llm/chat-completions/entra-id.ts")).href;
   const script = `
     const { registerHooks } = await import("node:module");
@@ -54,7 +63,9 @@ test("where @azure/identity is missing, the error says what to install", async (
       },
     });
     const { entraTokenProvider } = await import(${JSON.stringify(module)});
-    await entraTokenProvider()({ forceRefresh: false }).catch((error) => process.stdout.write(error.code + " " + error.message));`;
+    await entraTokenProvider()({ forceRefresh: false }).catch((error) => process.stdout.write(JSON.stringify(error)));`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], { timeout: 30_000 });
-  assert.match(await text(child.stdout), /^SETTING_MISSING .*npm install @azure\/identity/);
+  const { code, facts } = JSON.parse(await text(child.stdout));
+  assert.deepEqual([code, facts.where], ["SETTING_MISSING", "@azure/identity"]);
+  assert.ok(facts.hint.startsWith("npm install @azure/identity"), facts.hint);
 });

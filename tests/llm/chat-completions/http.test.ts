@@ -17,6 +17,7 @@ import { Agent, EnvHttpProxyAgent } from "undici";
 import { createDispatcher, type HTTPCall, post } from "../../../src/llm/chat-completions/http.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import { listen, never } from "../../support/chat-server.ts";
+import { failsWith } from "../../support/error-facts.ts";
 
 const server = createServer((request, response) => {
   void text(request).then((body) => {
@@ -85,18 +86,18 @@ describe("post", () => {
     const { port } = broken.address() as AddressInfo; // a server that listens on a port has such an address
     const failure = await failureOf({ origin: `http://127.0.0.1:${port}` });
     assert.deepEqual([failure.class, failure.code], ["transient", "NETWORK_ERROR"]);
-    assert.match(failure.message, /does not match the HTTP\/1.1 protocol/);
+    assert.ok(failure.message.includes("HTTP/1.1 protocol"), failure.message); // undici's own words
     assert.ok(!inspect(failure, { depth: 9, showHidden: true }).includes("Jane"), inspect(failure, { depth: 9 }));
   });
 
-  test("a host that is not there names the host as what to look at", async () => {
+  test("an error of a host that is not there has its code", async () => {
     const error = await failureOf({
       dispatcher: new Agent({
         connect: (_, done) => done(Object.assign(new Error("getaddrinfo ENOTFOUND"), { code: "ENOTFOUND" }), null),
       }),
     });
     assert.deepEqual([error.class, error.code], ["transient", "NETWORK_ERROR"]);
-    assert.match(error.message, /ENOTFOUND.*look at the host's name/);
+    assert.ok(error.message.includes("ENOTFOUND"), error.message);
   });
 
   test("a dispatcher of an older undici ends the run", async () => {
@@ -107,7 +108,7 @@ describe("post", () => {
     };
     const error = await failureOf({ dispatcher: old as never });
     assert.deepEqual([error.class, error.code], ["run", "NETWORK_ERROR"]);
-    assert.match(error.message, /undici 7 or later/);
+    assert.ok(error.message.includes("undici 7"), error.message);
   });
 });
 
@@ -172,11 +173,13 @@ describe("TLS and proxies", () => {
     await own.destroy();
   });
 
-  test("a certificate that is not trusted ends the run, and the message says what to do", async () => {
+  test("a certificate that is not trusted ends the run, and the message names the variable and the option", async () => {
     const [port] = await ports;
     const error = await failureOf({ origin: `https://localhost:${port}` });
     assert.deepEqual([error.class, error.code], ["run", "NETWORK_ERROR"]);
-    assert.match(error.message, /DEPTH_ZERO_SELF_SIGNED_CERT.*NODE_EXTRA_CA_CERTS.*connect: \{ ca \}/);
+    for (const name of ["DEPTH_ZERO_SELF_SIGNED_CERT", "NODE_EXTRA_CA_CERTS", "connect: { ca }"]) {
+      assert.ok(error.message.includes(name), error.message);
+    }
   });
 
   test("HTTPS_PROXY carries calls through a CONNECT tunnel, end to end encrypted", async () => {
@@ -225,11 +228,14 @@ describe("TLS and proxies", () => {
     await Promise.all([through.destroy(), direct.destroy()]);
   });
 
-  test("a proxy that is no address is refused without telling its password", () => {
+  test("a proxy that is not an address is rejected without showing its password", () => {
     process.env["HTTPS_PROXY"] = "http://user:secret@:x";
     assert.throws(
       () => createDispatcher("Test"),
-      (error) => !inspect(error).includes("secret") && /HTTPS_PROXY or HTTP_PROXY is no address/.test(String(error)),
+      (error) => {
+        assert.ok(!inspect(error).includes("secret"), inspect(error));
+        return failsWith("INVALID_OPTION", { where: "dispatcher", expected: "http://host:port" })(error);
+      },
     );
   });
 });

@@ -71,17 +71,19 @@ describe("each status has the class and the code of the table in the design", ()
     test(name, () => {
       const error = errorOf(status, body, headers);
       assert.deepEqual([error.class, error.code, error.status], [errorClass, code, status]);
-      assert.match(error.message, new RegExp(`^${status}: `));
+      assert.ok(error.message.startsWith(String(status)), error.message);
     });
   }
 });
 
-test("an error that a setting causes says which one to look at", () => {
-  assert.match(errorOf(401).message, /look at the credential setting/);
-  assert.match(errorOf(403).message, /look at the endpoint setting/);
-  assert.match(errorOf(404).message, /look at the deployment setting and the endpoint setting/);
-  assert.match(errorOf(302).message, /look at the endpoint setting/);
-  assert.match(errorOf(413).message, /set maxInputCharacters/);
+test("an error that a setting causes names the settings to check", () => {
+  const named = (status: number): string[] =>
+    [...Object.values(settings), "maxInputCharacters"].filter((name) => errorOf(status).message.includes(name));
+  assert.deepEqual(named(401), [settings.credential]);
+  assert.deepEqual(named(403), [settings.endpoint]);
+  assert.deepEqual(named(404), [settings.endpoint, settings.deployment]);
+  assert.deepEqual(named(302), [settings.endpoint]);
+  assert.deepEqual(named(413), ["maxInputCharacters"]);
 });
 
 test("the filters that acted are named, and no others", () => {
@@ -92,20 +94,21 @@ test("the filters that acted are named, and no others", () => {
   };
   const innererror = { code: "ResponsibleAIPolicyViolation", content_filter_result: results };
   const error = errorOf(400, { error: { code: "content_filter", message: "Jane Doe was filtered", innererror } });
-  assert.equal(error.message, "400: the content filter refused the row's text (violence, jailbreak)");
+  assert.equal(error.code, "CONTENT_FILTER");
+  assert.ok(error.message.includes("(violence, jailbreak)") && !error.message.includes("hate"), error.message);
+  assert.ok(!error.message.includes("Jane"), error.message);
 });
 
-test("what the service said about a request stands in the detail, as it may quote the row; code and parameter in the message", () => {
+test("the detail holds the service's own words, as they may quote the row; the message names code and parameter", () => {
   const said = "Invalid value for 'messages[1].content': 'Jane Doe, born 1970'";
   const error = errorOf(400, { error: { code: "invalid_value", param: "messages[1].content", message: said } });
-  assert.equal(error.message, "400: the service refused the request (invalid_value, messages[1].content)");
+  assert.ok(error.message.endsWith(" (invalid_value, messages[1].content)"), error.message);
   assert.equal(error.detail, `${error.message}: ${said}`);
   const long = errorOf(400, { error: { code: "Jane Doe was here", message: "x".repeat(5000) } });
-  assert.equal(long.message, "400: the service refused the request");
+  assert.ok(!long.message.includes("Jane"), long.message);
   assert.equal(long.detail.length, long.message.length + 2 + 300);
-  assert.match(errorOf(400, { statusCode: 400, message: "of a gateway" }).detail, /: of a gateway$/);
-  assert.match(errorOf(400, { error: "said as a text" }).detail, /: said as a text$/);
-  assert.match(errorOf(400).detail, /no reason given$/);
+  assert.ok(errorOf(400, { statusCode: 400, message: "of a gateway" }).detail.endsWith(": of a gateway"));
+  assert.ok(errorOf(400, { error: "said as a text" }).detail.endsWith(": said as a text"));
   assert.ok(!inspect(errorOf(400, { error: "Jane Doe" })).includes("Jane"));
 });
 
@@ -145,5 +148,5 @@ test("the wait is retry-after-ms, else retry-after in seconds or as a date", () 
   assert.equal(retryAfterOf({ "retry-after": "soon" }, now), undefined);
   assert.equal(retryAfterOf({}, now), undefined);
   assert.equal(errorOf(429, "", { "retry-after-ms": "20" }).retryAfterMs, 20);
-  assert.match(errorOf(429, "", { "retry-after": "86400" }).message, /1440 minutes/);
+  assert.equal(errorOf(429, "", { "retry-after": "86400" }).retryAfterMs, 86_400_000);
 });

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
-import { OptionError } from "../../../src/errors/option.ts";
+import type { ErrorFacts } from "../../../src/errors/facts.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import type { LLMRequest, LLMResponse } from "../../../src/contracts/provider.ts";
 import { type MockFaults, MockProvider, type MockProviderOptions } from "../../../src/llm/providers/mock.ts";
 import { toStrictSchema } from "../../../src/validation/strict-schema.ts";
+import { failsWith } from "../../support/error-facts.ts";
 import { randomSchema } from "../../support/random-schema.ts";
 
 const { signal } = new AbortController();
@@ -24,7 +25,7 @@ function request(text: string, schema: z.ZodObject = Answer): LLMRequest {
   };
 }
 
-/** What a call came to: the response, or the code of the error. */
+/** The response of a call, or the code of its error. */
 async function outcome(provider: MockProvider, asked: LLMRequest): Promise<LLMResponse | string> {
   try {
     return await provider.complete(asked, signal);
@@ -150,22 +151,18 @@ test("the fingerprint changes with what changes answers, and not with the latenc
   assert.equal(new Set([of({}), of({ seed: 2 }), of({ model: "m" }), of({ faults: { length: 0.1 } })]).size, 4);
 });
 
-test("wrong options are refused at construction", () => {
-  const wrong: readonly (readonly [MockProviderOptions, RegExp])[] = [
-    [{ seed: -1 }, /"seed": expected a whole number from 0 up, got -1/],
-    [{ latencyMs: -1 }, /"latencyMs": expected milliseconds from 0 up, or \[from, to\]/],
-    [{ latencyMs: [5, 1] }, /"latencyMs"/],
-    [{ faults: { serverError: 1.5 } }, /"serverError": expected a number from 0 to 1, got 1\.5/],
-    [{ faults: { serverError: 0.6, rateLimit: 0.6 } }, /"faults": expected shares of at most 1 in all/],
-    [{ faults: { serverErorr: 0.1 } as MockFaults }, /"serverErorr": unknown option; did you mean "serverError"/],
-    [{ model: "" }, /"model"/],
-    [{ responses: "text" as never }, /"responses": expected an array of answers or a function/],
+test("wrong options are rejected at construction", () => {
+  const wrong: readonly (readonly [MockProviderOptions, ErrorFacts])[] = [
+    [{ seed: -1 }, { where: "seed", got: "-1" }],
+    [{ latencyMs: -1 }, { where: "latencyMs", got: "-1" }],
+    [{ latencyMs: [5, 1] }, { where: "latencyMs", got: "an array of 2" }],
+    [{ faults: { serverError: 1.5 } }, { where: "serverError", got: "1.5" }],
+    [{ faults: { serverError: 0.6, rateLimit: 0.6 } }, { where: "faults", got: 1.2 }],
+    [{ faults: { serverErorr: 0.1 } as MockFaults }, { where: "serverErorr", nearest: "serverError" }],
+    [{ model: "" }, { where: "model", got: '""' }],
+    [{ responses: "text" as never }, { where: "responses", got: '"text"' }],
   ];
-  for (const [options, message] of wrong) {
-    assert.throws(
-      () => new MockProvider(options),
-      (error) => error instanceof OptionError && message.test(error.message),
-      String(message),
-    );
+  for (const [options, facts] of wrong) {
+    assert.throws(() => new MockProvider(options), failsWith("INVALID_OPTION", facts));
   }
 });
