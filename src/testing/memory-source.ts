@@ -3,14 +3,19 @@ import { SourceError } from "../errors/source.ts";
 import type { RowSchema, Source } from "../contracts/source.ts";
 
 export interface MemorySourceOptions<Row extends object> {
-  /** The rows, or whatever can be iterated: a generator function is called anew for each read. */
+  /** The rows, or a function that returns something to iterate over: it is called anew for each read. */
   readonly rows: readonly object[] | (() => Iterable<object> | AsyncIterable<object>);
+  /** The column with the primary key. */
   readonly primaryKeyColumn: NoInfer<keyof Row & string>;
-  /** Gives the row type, and is applied to each row. */
+  /** The schema of a row: it is applied to each row, and gives the row type. @default none */
   readonly schema?: RowSchema<Row> | undefined;
 }
 
-/** Rows from memory, for tests. Give the row type by a schema or as `MemorySource<Row>`. */
+/**
+ * A source of rows in memory, for tests. Give the row type by a schema or as `MemorySource<Row>`.
+ *
+ * @example new MemorySource<{ id: string }>({ rows: [{ id: "a" }, { id: "b" }], primaryKeyColumn: "id" })
+ */
 export class MemorySource<Row extends object> implements Source<Row> {
   readonly name = "memory";
   readonly primaryKeyColumn: keyof Row & string;
@@ -18,6 +23,7 @@ export class MemorySource<Row extends object> implements Source<Row> {
   readonly read: Source<Row>["read"];
   readonly count: () => Promise<number | undefined>;
 
+  /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: MemorySourceOptions<Row>) {
     checkOptions("MemorySource", options, {
       rows: {
@@ -34,7 +40,9 @@ export class MemorySource<Row extends object> implements Source<Row> {
     this.count = async () => await Promise.resolve(typeof rows === "function" ? undefined : rows.length);
     this.read = async function* read({ signal, parameters }) {
       const [name] = Object.keys(parameters);
-      if (name !== undefined) throw new SourceError("memory", `takes no parameters, got "${name}"`);
+      if (name !== undefined) {
+        throw new SourceError("memory", "it takes no parameters", { facts: { where: "parameters", got: name } });
+      }
       let position = 0;
       for await (const row of typeof rows === "function" ? rows() : rows) {
         if (signal.aborted) return;

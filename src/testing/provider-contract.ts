@@ -5,15 +5,19 @@ import type { LLMProvider, LLMRequest, LLMResponse } from "../contracts/provider
 import type { ContractCheck } from "./base.ts";
 
 export interface ProviderContractOptions {
-  /** A provider that answers any request within its schema. */
+  /** Makes a provider that answers any request within its schema. */
   readonly create: () => LLMProvider | Promise<LLMProvider>;
-  /** A provider set up alike in all that can change an answer. @default `create` */
+  /** Makes a provider with the same settings, as far as they can change an answer. @default `create` */
   readonly twin?: () => LLMProvider | Promise<LLMProvider>;
 }
 
 const Answer = z.object({ colour: z.enum(["red", "blue"]), count: z.int().min(1).max(9), note: z.string().nullable() });
 
-/** What every provider promises. */
+/**
+ * The promises of every provider, as checks for any test runner.
+ *
+ * @example for (const { name, check } of providerContract({ create: () => new MyProvider() })) test(name, check);
+ */
 export function providerContract({ create, twin = create }: ProviderContractOptions): readonly ContractCheck[] {
   return [
     {

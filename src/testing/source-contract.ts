@@ -3,29 +3,47 @@ import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
 import type { ContractCheck } from "./base.ts";
 
-/** Without the schema, which no check looks at: it would let `new CSVSource({ … })` be inferred as one of `object`. */
+/** A source without its schema, which no check needs: with it, `new CSVSource({ … })` would be inferred as one of `object`. */
 type CheckedSource = Omit<AnySource, "schema">;
 
 export interface SourceContractOptions {
-  /** A new source over the same data, for each check. */
+  /** Makes a new source over the same data, for each check. */
   readonly create: () => CheckedSource | Promise<CheckedSource>;
-  /** What the source holds, in its order, as it gives it before any schema: at least 3 rows, and no bad one. */
+  /** The rows of the source, in its order and before any schema: at least 3, and no bad one. */
   readonly rows: readonly Readonly<Record<string, unknown>>[];
-  /** How many files, cursors or connections are open to what is read from. With it, two more promises are checked. */
+  /** Counts the files, cursors or connections that are open to the data. With it, three more promises are checked. */
   readonly openCount?: () => number | Promise<number>;
   /** Called after each check. */
   readonly release?: () => void | Promise<void>;
 }
 
+type Rows = SourceContractOptions["rows"];
+
+/** One promise of a source, and the check of it. */
+interface SourcePromise {
+  readonly name: string;
+  readonly check: (source: CheckedSource) => Promise<void>;
+}
+
+function promise(name: string, check: SourcePromise["check"]): SourcePromise {
+  return { name, check };
+}
+
 /**
- * What every source promises, as checks for any test runner.
+ * The promises of every source, as checks for any test runner.
  *
  * @example for (const { name, check } of sourceContract({ create: () => new MySource(), rows })) test(name, check);
+ * @throws {RangeError} for fewer than 3 rows, which prove nothing
  */
 export function sourceContract({ create, rows, openCount, release }: SourceContractOptions): readonly ContractCheck[] {
   if (rows.length < 3) throw new RangeError(`sourceContract: expected at least 3 rows, got ${rows.length}`);
-
-  function promise(name: string, check: (source: CheckedSource) => Promise<void>): ContractCheck {
+  const promises = [
+    ...promisesOfReading(rows),
+    ...promisesOfAborting(rows),
+    ...promisesOfCountAndParameters(rows),
+    ...(openCount === undefined ? [] : promisesOfClosing(openCount)),
+  ];
+  return promises.map(({ name, check }) => {
     const run = async (): Promise<void> => {
       try {
         await check(await create());
@@ -33,10 +51,12 @@ export function sourceContract({ create, rows, openCount, release }: SourceContr
         await release?.();
       }
     };
-    return { name, check: () => withinReason(run()) };
-  }
+    return { name, check: async () => await inTime(run()) };
+  });
+}
 
-  const checks = [
+function promisesOfReading(rows: Rows): readonly SourcePromise[] {
+  return [
     promise("a source has a name, and its primary key column is in every row", async (source) => {
       ok(source.name.trim() !== "", "expected a name that is not blank");
       for (const row of await readAll(source)) {
@@ -44,9 +64,9 @@ export function sourceContract({ create, rows, openCount, release }: SourceContr
         ok(found, `expected "${source.primaryKeyColumn}" in row ${row.position}`);
       }
     }),
-    promise("rows come in the source's order, as they are, with positions from 1", async (source) => {
-      matches(await readAll(source), rows);
-    }),
+    promise("rows come in the source's order, as they are, with positions from 1", async (source) =>
+      matches(await readAll(source), rows),
+    ),
     promise("each read begins anew", async (source) => {
       matches(await readAll(source), rows);
       matches(await readAll(source), rows);
@@ -64,14 +84,16 @@ export function sourceContract({ create, rows, openCount, release }: SourceContr
         deepStrictEqual(rawOf(valueOf(await left.next())), row);
         deepStrictEqual(rawOf(valueOf(await right.next())), row);
       }
-      deepStrictEqual(
-        [(await left.next()).done, (await right.next()).done],
-        [true, true],
-        "expected both reads to end",
-      );
+      const ended = [(await left.next()).done, (await right.next()).done];
+      deepStrictEqual(ended, [true, true], "expected both reads to end");
     }),
+  ];
+}
+
+function promisesOfAborting(rows: Rows): readonly SourcePromise[] {
+  return [
     promise("an aborted signal gives no row", async (source) => {
-      const given = await takeUntilEnd(read(source, AbortSignal.abort())[Symbol.asyncIterator]());
+      const given = await countUntilEnd(read(source, AbortSignal.abort())[Symbol.asyncIterator]());
       equal(given, 0, `expected no row, got ${given}`);
     }),
     promise("reading ends soon after the signal aborts", async (source) => {
@@ -79,22 +101,29 @@ export function sourceContract({ create, rows, openCount, release }: SourceContr
       const iterator = read(source, controller.signal)[Symbol.asyncIterator]();
       valueOf(await iterator.next());
       controller.abort();
-      const given = 1 + (await takeUntilEnd(iterator));
+      const given = 1 + (await countUntilEnd(iterator));
       ok(given < rows.length, `aborted after the first row, but all ${given} rows came`);
     }),
-    promise("the count, where the source tells one, is that of its rows", async (source) => {
-      const count = await source.count?.({ signal: new AbortController().signal, parameters: {}, limit: Infinity });
+  ];
+}
+
+function promisesOfCountAndParameters(rows: Rows): readonly SourcePromise[] {
+  return [
+    promise("the count, if the source has one, is that of its rows", async (source) => {
+      const count = await countRows(source);
       ok(count === undefined || count === rows.length, `expected a count of ${rows.length}, got ${String(count)}`);
     }),
-    promise("a parameter that the source does not know is refused, not ignored", async (source) => {
+    promise("a parameter that the source does not know is rejected, not ignored", async (source) => {
       const parameters = { no_such_parameter_of_any_source: 1 };
       await rejects(readAll(source, parameters), LLMEtlError, "expected an llm-etl error for an unknown parameter");
     }),
   ];
-  if (openCount === undefined) return checks;
+}
 
+function promisesOfClosing(
+  openCount: Exclude<SourceContractOptions["openCount"], undefined>,
+): readonly SourcePromise[] {
   return [
-    ...checks,
     promise("a read opens nothing before its first row is pulled", async (source) => {
       const before = await openCount();
       const iterator = read(source)[Symbol.asyncIterator]();
@@ -114,15 +143,19 @@ export function sourceContract({ create, rows, openCount, release }: SourceContr
       const aborted = read(source, controller.signal)[Symbol.asyncIterator]();
       await aborted.next();
       controller.abort();
-      await takeUntilEnd(aborted);
+      await countUntilEnd(aborted);
       equal(await openCount(), before, "expected nothing open after the signal had aborted");
     }),
     promise("counting leaves nothing open", async (source) => {
       const before = await openCount();
-      await source.count?.({ signal: new AbortController().signal, parameters: {}, limit: Infinity });
+      await countRows(source);
       equal(await openCount(), before, "expected nothing open after counting");
     }),
   ];
+}
+
+async function countRows(source: CheckedSource): Promise<number | undefined> {
+  return await source.count?.({ signal: new AbortController().signal, parameters: {}, limit: Infinity });
 }
 
 function read(
@@ -139,14 +172,14 @@ async function readAll(source: CheckedSource, parameters: Parameters = {}): Prom
   return rows;
 }
 
-function matches(given: readonly SourceRow[], rows: SourceContractOptions["rows"]): void {
+function matches(given: readonly SourceRow[], rows: Rows): void {
   deepStrictEqual(
     given.map((row) => ({ position: row.position, raw: rawOf(row) })),
     rows.map((raw, index) => ({ position: index + 1, raw })),
   );
 }
 
-/** A copy: drivers give rows with prototypes of their own, and that is no part of the promise. */
+/** A copy of the row: drivers give rows their own prototypes, which are no part of the promise. */
 function rawOf(row: SourceRow): Record<string, unknown> {
   if ("error" in row) throw row.error;
   return { ...row.raw };
@@ -157,8 +190,8 @@ function valueOf(result: IteratorResult<SourceRow, unknown>): SourceRow {
   return result.value;
 }
 
-/** How many rows still come. A source that was aborted may end by returning or by throwing. */
-async function takeUntilEnd(iterator: AsyncIterator<SourceRow, unknown>): Promise<number> {
+/** Counts the rows that still come. An aborted source may end by returning or by throwing. */
+async function countUntilEnd(iterator: AsyncIterator<SourceRow, unknown>): Promise<number> {
   let count = 0;
   for (;;) {
     const ended = await iterator.next().then(
@@ -176,14 +209,14 @@ async function turnOfTheEventLoop(): Promise<void> {
 
 const longestCheckMs = 30_000;
 
-/** A source that never ends fails its check instead of holding up the test run. */
-async function withinReason(check: Promise<void>): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
+/** Rejects a check that never ends, so that it does not hold up the test run. */
+async function inTime(check: Promise<void>): Promise<void> {
+  const { promise: tooLate, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     reject(new Error(`expected the check to end, but it was still waiting after ${longestCheckMs / 1000} s`));
   }, longestCheckMs);
   try {
-    await Promise.race([check, promise]);
+    await Promise.race([check, tooLate]);
   } finally {
     clearTimeout(timer);
   }

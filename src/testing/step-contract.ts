@@ -7,14 +7,19 @@ import type { Step, StepContext } from "../contracts/step.ts";
 import type { ContractCheck } from "./base.ts";
 
 export interface StepContractOptions<In, Key extends string, Out> {
+  /** Makes a new step. */
   readonly create: () => Step<In, Key, Out>;
-  /** A state that the step gets through. */
+  /** Makes a state that the step accepts. */
   readonly state: () => In;
-  /** Who answers a step with a model. */
+  /** The provider for a step that asks a model. */
   readonly llmProvider: LLMProvider;
 }
 
-/** What every step promises. */
+/**
+ * The promises of every step, as checks for any test runner.
+ *
+ * @example for (const { name, check } of stepContract({ create, state, llmProvider })) test(name, check);
+ */
 export function stepContract<In, Key extends string, Out>(
   options: StepContractOptions<In, Key, Out>,
 ): readonly ContractCheck[] {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { MemorySource } from "../../src/testing/memory-source.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
+import { failsWith } from "../support/error-facts.ts";
 
 const rows = [
   { id: "a", n: 1 },
@@ -39,8 +40,12 @@ test("the rows that were given are not touched: each read gives copies", async (
   assert.ok(first !== undefined && "raw" in first && first.raw !== rows[0]);
 });
 
-test("wrong options are refused", () => {
-  assert.throws(() => new MemorySource<{ id: string }>({ rows: "a,b" as never, primaryKeyColumn: "id" }), {
-    code: "INVALID_OPTION",
-  });
+test("wrong options and parameters are rejected", async () => {
+  assert.throws(
+    () => new MemorySource<{ id: string }>({ rows: "a,b" as never, primaryKeyColumn: "id" }),
+    failsWith("INVALID_OPTION", { where: "rows", got: '"a,b"' }),
+  );
+  const source = new MemorySource<{ id: string }>({ rows, primaryKeyColumn: "id" });
+  const read = source.read({ signal: new AbortController().signal, parameters: { since: "2024" } });
+  await assert.rejects(Array.fromAsync(read), failsWith("SOURCE_FAILED", { where: "parameters", got: "since" }));
 });

@@ -1,12 +1,13 @@
 import type { IncomingHttpHeaders } from "node:http";
 
 export interface AccessRules {
-  /** Undefined for any, empty for none. */
+  /** The accepted keys: undefined for any key, empty for no key at all. */
   readonly apiKeys: readonly string[] | undefined;
+  /** The accepted tokens, or a function that accepts them. */
   readonly tokens: readonly string[] | ((token: string) => boolean) | undefined;
 }
 
-/** Whether a request may come in: by a key in `api-key` or as Bearer, or by a Bearer token. */
+/** True if the headers hold an accepted key, in `api-key` or as Bearer, or an accepted Bearer token. */
 export function isAccepted(headers: IncomingHttpHeaders, { apiKeys, tokens }: AccessRules): boolean {
   if (apiKeys?.length === 0 && tokens === undefined) return true;
   const given = headers["api-key"];

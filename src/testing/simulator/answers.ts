@@ -5,7 +5,7 @@ import type { Labels } from "./labelled-csv.ts";
 import type { Draws } from "./request-hash.ts";
 import { cutJSON, placesIn, putOutOfEnum, putOutOfRange } from "./spoil.ts";
 
-/** What the model says: valid for the request's schema, unless it is to be spoilt. */
+/** Makes the model's answers. They are valid for the request's schema, unless a fault spoils them. */
 export class AnswerMaker {
   readonly #sampler: AnswerSampler;
   readonly #labels: Labels | undefined;
@@ -16,7 +16,7 @@ export class AnswerMaker {
   }
 
   /**
-   * The content of the answer's message.
+   * Makes the content of the answer's message.
    *
    * @throws {RangeError} for a schema that no finite answer fits
    */
@@ -43,7 +43,7 @@ export class AnswerMaker {
   }
 }
 
-/** The text that a step asks about, as it stands in the source; of a message without tags, all of it. */
+/** The text that a step asks about, as the source has it; the whole message if it has no tags. */
 function textBetweenTags(user: string): string {
   const text = /<text>\n([^]*)\n<\/text>\s*$/.exec(user)?.[1] ?? user;
   return text.replaceAll("&lt;", "<");

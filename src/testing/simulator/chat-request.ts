@@ -4,15 +4,15 @@ import { badSchemaReply, errorReply, invalidRequest, type Reply } from "./replie
 import { keyOf } from "./request-hash.ts";
 import type { SchemaBook } from "./schema-book.ts";
 
-/** A request for a chat completion, understood. */
+/** A request for a chat completion, parsed and checked. */
 export interface ChatRequest {
   readonly deployment: string;
   readonly body: Readonly<Record<string, unknown>>;
-  /** Roles are system (developer is one, too), user and assistant. */
+  /** The messages, with the roles system (which includes developer), user and assistant (which includes tool). */
   readonly messages: readonly ChatMessage[];
-  /** What the answer must be; undefined for plain text. */
+  /** The schema of the answer; undefined for plain text. */
   readonly schema: JSONSchema | undefined;
-  /** Of the schema as it stands in the request: part of the prompt, as its first. */
+  /** The key of the schema's text in the request. A service puts that text at the beginning of the prompt. */
   readonly schemaKey: number;
   readonly schemaCharacters: number;
   readonly messageCharacters: number;
@@ -20,7 +20,7 @@ export interface ChatRequest {
 }
 
 export interface ReadingRules {
-  /** From the path; undefined where the body's `model` says it. */
+  /** The deployment in the path; undefined if the body's `model` names it. */
   readonly deployment: string | undefined;
   readonly apiVersion: string | undefined;
   readonly reasoning: boolean;
@@ -31,25 +31,25 @@ export type ChatReading =
   | { readonly ok: true; readonly request: ChatRequest }
   | { readonly ok: false; readonly reply: Reply };
 
-/** The first dated API that knows `json_schema` (Azure OpenAI API lifecycle, Microsoft Learn). */
+/** The first dated API with `json_schema` (Azure OpenAI API lifecycle, Microsoft Learn). */
 const firstVersionWithSchema = "2024-08-01-preview";
-const refusedByReasoning = ["temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs"];
+const rejectedByReasoning = ["temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs"];
 
-/** Reads a body, with the checks that a service makes and the same kind of answer where one fails. Unknown parameters are let be. */
+/** Reads a body with the checks and the error replies of a service. Unknown parameters are ignored. */
 export function readChatRequest(bytes: Buffer, rules: ReadingRules): ChatReading {
   const body = parseObject(bytes);
-  if (body === undefined) return refused(invalidRequest("The body is not a JSON object.", null));
+  if (body === undefined) return rejected(invalidRequest("The body is not a JSON object.", null));
   const { model } = body;
   const deployment = rules.deployment ?? model;
   if (typeof deployment !== "string" || deployment === "") {
-    return refused(invalidRequest("You must provide a model parameter.", "model"));
+    return rejected(invalidRequest("You must provide a model parameter.", "model"));
   }
   const messages = readMessages(body["messages"]);
-  if (typeof messages === "string") return refused(invalidRequest(messages, "messages"));
-  const parameterReply = refusalOfParameters(body, rules.reasoning);
-  if (parameterReply !== undefined) return refused(parameterReply);
+  if (typeof messages === "string") return rejected(invalidRequest(messages, "messages"));
+  const parameterReply = replyToParameters(body, rules.reasoning);
+  if (parameterReply !== undefined) return rejected(parameterReply);
   const format = readFormat(body["response_format"], messages, rules);
-  if ("reply" in format) return refused(format.reply);
+  if ("reply" in format) return rejected(format.reply);
   const maxTokens = body["max_completion_tokens"] ?? body["max_tokens"];
   let messageCharacters = 0;
   for (const { content } of messages) messageCharacters += content.length;
@@ -64,7 +64,7 @@ export function readChatRequest(bytes: Buffer, rules: ReadingRules): ChatReading
   return { ok: true, request };
 }
 
-function refused(reply: Reply): ChatReading {
+function rejected(reply: Reply): ChatReading {
   return { ok: false, reply };
 }
 
@@ -73,7 +73,7 @@ function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> | undefin
     const body: unknown = JSON.parse(bytes.toString());
     return isObject(body) ? body : undefined;
   } catch {
-    return undefined; // the caller answers with 400
+    return undefined; // the caller replies with 400
   }
 }
 
@@ -85,7 +85,7 @@ const roles: ReadonlyMap<unknown, ChatMessage["role"]> = new Map([
   ["tool", "assistant"],
 ]);
 
-/** The messages, or what is wrong with them. */
+/** The messages, or a sentence about the first that is wrong. */
 function readMessages(given: unknown): readonly ChatMessage[] | string {
   if (!Array.isArray(given) || given.length === 0) return "'messages' must be an array with at least one message.";
   const messages: ChatMessage[] = [];
@@ -108,7 +108,8 @@ function textOf(content: unknown): string | undefined {
     .join("");
 }
 
-function refusalOfParameters(body: Readonly<Record<string, unknown>>, reasoning: boolean): Reply | undefined {
+/** The reply to a wrong parameter; undefined if all are right. */
+function replyToParameters(body: Readonly<Record<string, unknown>>, reasoning: boolean): Reply | undefined {
   for (const name of ["max_tokens", "max_completion_tokens"]) {
     const value = body[name];
     if (value === undefined || value === null || (Number.isSafeInteger(value) && Number(value) > 0)) continue;
@@ -120,8 +121,8 @@ function refusalOfParameters(body: Readonly<Record<string, unknown>>, reasoning:
     const message = "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
     return invalidRequest(message, "max_tokens", "unsupported_parameter");
   }
-  const name = refusedByReasoning.find((candidate) => body[candidate] !== undefined && body[candidate] !== null);
-  // The one value that a reasoning model takes is the one it has anyway.
+  const name = rejectedByReasoning.find((candidate) => body[candidate] !== undefined && body[candidate] !== null);
+  // A reasoning model accepts one value only: its own.
   if (name === undefined || (name === "temperature" && body[name] === 1)) return undefined;
   const code = name === "temperature" ? "unsupported_value" : "unsupported_parameter";
   return invalidRequest(`'${name}' is not supported with this model.`, name, code);
@@ -170,10 +171,10 @@ function readFormat(
 }
 
 const schemaMark = "The JSON Schema of the reply:\n";
-/** What is answered where any JSON object will do. */
+/** The schema of the answer if any JSON object will do. */
 const anyObject: JSONSchema = { type: "object", properties: { answer: { type: "string" } } };
 
-/** The schema that a client puts into the system message for a service that can't be given it otherwise. */
+/** The schema that a client puts into the system message, for a service that takes no schema otherwise. */
 function writtenSchema(messages: readonly ChatMessage[], schemas: SchemaBook): JSONSchema | undefined {
   const system = messages.find(({ role }) => role === "system")?.content ?? "";
   const start = system.lastIndexOf(schemaMark);
@@ -184,7 +185,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Which messages these are, from the first to each: the key of every beginning of the conversation. */
+/** The keys of a conversation's beginnings: for each message, one of all messages up to and with it. */
 export function keysOfBeginnings({ deployment, messages }: ChatRequest): readonly number[] {
   let before = deployment;
   return messages.map(({ role, content }) => {

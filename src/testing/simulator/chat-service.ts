@@ -16,26 +16,26 @@ import { SchemaBook } from "./schema-book.ts";
 import type { AnswerTokens } from "./statistics.ts";
 import { Tally } from "./tally.ts";
 
-/** What a client meets. */
+/** The end of a request, as its client sees it. */
 export type Outcome =
   | {
       readonly kind: "reply";
       readonly reply: replies.Reply;
       readonly delivery: "whole" | "stalled" | "truncated";
-      /** Set for an answer of the model's. */
+      /** Set for an answer of the model. */
       readonly answered?: { readonly systemMessage: string; readonly tokens: AnswerTokens } | undefined;
     }
   | { readonly kind: "reset" }
   | { readonly kind: "hang" };
 
 export interface Decision {
-  /** How long the outcome takes, in milliseconds. */
+  /** The time until the outcome, in milliseconds. */
   readonly waitMs: number;
   readonly outcome: () => Outcome;
-  /** For every reply, names and values in turn. */
+  /** Headers for any reply, names and values in turn. */
   readonly headers: readonly string[];
   readonly fault?: SimulatorFaultName | undefined;
-  /** Whether the limits turned it away. */
+  /** True if the limits turned the request away. */
   readonly isRateLimited?: boolean | undefined;
 }
 
@@ -48,7 +48,7 @@ export interface Arrival {
   readonly nowMs: number;
 }
 
-/** What is known of a deployment. */
+/** The state of a deployment. */
 interface Deployment {
   readonly limiter: RateLimiter;
   readonly prefixes: PrefixCache;
@@ -56,10 +56,10 @@ interface Deployment {
 
 const maxDeployments = 1000;
 const maxRemembered = 1_000_000;
-/** What a request that names no limit to its answer is taken to want. */
+/** The assumed limit of output tokens for a request that names none. */
 const defaultMaxTokens = 4096;
 
-/** Decides what each request meets. It knows nothing of HTTP connections. */
+/** Decides the outcome of each request. It knows nothing of HTTP connections. */
 export class ChatService {
   readonly #answers: AnswerMaker;
   readonly #schemas = new SchemaBook();
@@ -119,7 +119,8 @@ export class ChatService {
     const { deployment, messages, body } = request;
     const chosen = chooseFault?.({ number, deployment, messages, timesSeen, body });
     if (chosen !== undefined && !faultNames.includes(chosen)) {
-      throw new OptionError("startAzureOpenAISimulator", "fault", `expected one of ${faultNames.join(", ")}`);
+      const expected = `one of ${faultNames.join(", ")}`;
+      throw new OptionError("startAzureOpenAISimulator", "fault", "", { expected, got: chosen });
     }
     const fault = chosen ?? faultFor(faults, seed, messages, draws);
     const isQuick = fault !== undefined && quick.has(fault);
@@ -157,7 +158,7 @@ export class ChatService {
       case "contextLength":
         return whole(replies.contextLengthReply(Math.ceil(request.messageCharacters / 4)));
       case "badSchema":
-        return whole(replies.badSchemaReply("the simulator was told to refuse it"));
+        return whole(replies.badSchemaReply("the simulator's options reject it"));
       case "stalledBody":
       case "truncatedBody":
       case "invalidJSON":
@@ -212,7 +213,7 @@ export class ChatService {
   #deployment(name: string): Deployment {
     const known = this.#deployments.get(name);
     if (known !== undefined) return known;
-    if (this.#deployments.size >= maxDeployments) this.#deployments.clear(); // names made up by a client must not fill the memory
+    if (this.#deployments.size >= maxDeployments) this.#deployments.clear(); // a client's invented names must not fill the memory
     const added: Deployment = { limiter: new RateLimiter(), prefixes: new PrefixCache() };
     this.#deployments.set(name, added);
     return added;
@@ -228,7 +229,7 @@ interface Call {
   readonly fault: SimulatorFaultName | undefined;
 }
 
-/** Faults that a service finds before a model begins to work. */
+/** Faults that a service finds before its model starts. */
 const quick: ReadonlySet<SimulatorFaultName> = new Set([
   "rateLimit",
   "unauthorized",

@@ -4,7 +4,7 @@ import type { Decision, Outcome } from "./chat-service.ts";
 import { errorReply, type Reply } from "./replies.ts";
 import type { StatisticsCounter } from "./statistics.ts";
 
-/** One request and what becomes of it, counted once, however it ends. */
+/** One request and its outcome, which is counted once in every case. */
 export class Exchange {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -22,14 +22,14 @@ export class Exchange {
     response.once("close", () => this.#close());
   }
 
-  /** Serves what was decided, when its time has come. */
+  /** Serves the outcome of `decision` after its wait. */
   meet(decision: Decision, body: Buffer): void {
     if (decision.waitMs <= 0) return this.#serve(decision, body);
     this.#timer = setTimeout(() => this.#serve(decision, body), decision.waitMs);
     this.#timer.unref();
   }
 
-  /** Tells the client of a fault of the simulator's own, or of a function that it was given. */
+  /** Replies with 500 for an error of the simulator itself, or of a function in its options. */
   fail(error: unknown): void {
     const message = `The simulator itself failed: ${messageOf(error)}`;
     this.reply(errorReply(500, { message, code: "SimulatorFailed" }));
@@ -38,7 +38,7 @@ export class Exchange {
   /** Sends a reply as a whole. */
   reply(reply: Reply, headers: readonly string[] = []): void {
     this.#begin(reply, headers);
-    this.#leave(); // before the last byte: a client that sends its next request at once is not a second one
+    this.#leave(); // before the last byte: a client may send its next request at once, which is not a concurrent one
     this.#response.end(reply.body);
   }
 

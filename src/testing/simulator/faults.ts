@@ -1,7 +1,7 @@
 import type { ChatMessage } from "../../contracts/provider.ts";
 import { drawsFor, keyOf, type Draws } from "./request-hash.ts";
 
-/** All that can go wrong with a request, in the order in which shares are laid on the scale from 0 to 1. */
+/** The faults of a request, in the order in which their shares are laid on the scale from 0 to 1. */
 export const faultNames = [
   "rateLimit",
   "serverError",
@@ -27,7 +27,7 @@ export const faultNames = [
 
 export type SimulatorFaultName = (typeof faultNames)[number];
 
-/** Shares of the requests, 0 to 1 each and at most 1 in all, that go wrong. */
+/** Shares of the requests that go wrong, 0 to 1 each and at most 1 together. */
 export interface SimulatorFaults {
   /** 429 with a short `retry-after-ms`. */
   readonly rateLimit?: number | undefined;
@@ -45,15 +45,15 @@ export interface SimulatorFaults {
   readonly truncatedBody?: number | undefined;
   /** 200 with a web page, as a proxy sends it. */
   readonly html?: number | undefined;
-  /** An answer that is cut off at some place, with `finish_reason` stop. */
+  /** An answer that is cut off somewhere, with `finish_reason` stop. */
   readonly invalidJSON?: number | undefined;
   /** A number beyond its limits; else a text that is too long; else a value of the wrong type. */
   readonly outOfRange?: number | undefined;
   /** A value that its enum does not have; else a value of the wrong type. */
   readonly wrongEnum?: number | undefined;
-  /** `message.refusal`. Decided by the first user message: the row is refused each time. */
+  /** `message.refusal`. The first user message decides: the model declines the row each time. */
   readonly refusal?: number | undefined;
-  /** 400 with `ResponsibleAIPolicyViolation`. Decided by the first user message. */
+  /** 400 with `ResponsibleAIPolicyViolation`. The first user message decides. */
   readonly contentFilterPrompt?: number | undefined;
   /** 200 with `finish_reason` content_filter and no content. */
   readonly contentFilterAnswer?: number | undefined;
@@ -65,27 +65,27 @@ export interface SimulatorFaults {
   readonly deploymentNotFound?: number | undefined;
   /** 429 with `insufficient_quota`. */
   readonly quotaExhausted?: number | undefined;
-  /** 400 with `context_length_exceeded`. Decided by the first user message. */
+  /** 400 with `context_length_exceeded`. The first user message decides. */
   readonly contextLength?: number | undefined;
   /** 400 for `response_format`. */
   readonly badSchema?: number | undefined;
 }
 
-/** What a `fault` function is told of a request that came through authentication, limits and checks. */
+/** A request that passed authentication, limits and checks, for a `fault` function. */
 export interface SimulatorRequest {
   /** The number of the request, from 1. */
   readonly number: number;
   readonly deployment: string;
   readonly messages: readonly ChatMessage[];
-  /** How often these messages came to this deployment before. */
+  /** The number of earlier requests with these messages to this deployment. */
   readonly timesSeen: number;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** A retry, a re-ask or another run meets these again: they belong to the row and not to the moment. */
+/** A retry, a re-ask or another run meets these faults again: they belong to the row and not to the moment. */
 const permanent: ReadonlySet<string> = new Set(["refusal", "contentFilterPrompt", "contextLength"]);
 
-/** Which fault a request meets, by the shares; decided by seed and request alone, so that the order of requests is all one. */
+/** Chooses the fault of a request by the shares. Only seed and request decide, and the order of requests does not matter. */
 export function faultFor(
   faults: SimulatorFaults,
   seed: number,
@@ -101,7 +101,7 @@ export function faultFor(
     if (met !== undefined) return met;
     for (const name of lasting) room -= faults[name] ?? 0;
   }
-  // What is left of the requests meets the others at a rate that makes their shares right among all.
+  // The rest of the requests meets the other faults, at a rate that makes their shares right among all requests.
   return pick(faults, passing, draws.share(0) * room);
 }
 

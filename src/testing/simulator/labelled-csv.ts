@@ -5,15 +5,15 @@ import { CSVSource } from "../../sources/csv.ts";
 import { keyOf } from "./request-hash.ts";
 
 export interface LabelledCSVOptions {
-  /** The file; text is relative to the working directory. */
+  /** The CSV file. Text is a path relative to the working directory. */
   readonly path: string | URL;
-  /** The column with the texts that rows are asked about. */
+  /** The column with the texts that steps ask about. */
   readonly textColumn: string;
   /** The column with the label that is the answer. */
   readonly labelColumn: string;
 }
 
-/** The labels of texts that are known. */
+/** The labels of known texts. */
 export interface Labels {
   readonly of: (text: string) => string | undefined;
 }
@@ -21,10 +21,10 @@ export interface Labels {
 const rowNumberColumn = "row number (added by the simulator)";
 
 /**
- * Reads a labelled CSV file. The texts themselves are not kept.
+ * Reads a labelled CSV file. It does not keep the texts.
  *
  * @throws {OptionError} if the file lacks a column
- * @throws {SourceError} if it can't be read or has no row
+ * @throws {SourceError} if the file can't be read or has no row
  * @throws {RowError} for a row with too few or too many cells
  */
 export async function readLabels({ path, textColumn, labelColumn }: LabelledCSVOptions): Promise<Labels> {
@@ -36,7 +36,9 @@ export async function readLabels({ path, textColumn, labelColumn }: LabelledCSVO
     if (labels.size === 0) checkColumns(cells, { textColumn, labelColumn });
     labels.set(keyOf(String(cells.get(textColumn))), String(cells.get(labelColumn)));
   }
-  if (labels.size === 0) throw new SourceError("simulator answersFrom", "the file has a header but no rows");
+  if (labels.size === 0) {
+    throw new SourceError("simulator answersFrom", "the file has a header but no rows", { facts: { where: "path" } });
+  }
   return { of: (text) => labels.get(keyOf(text)) };
 }
 
@@ -46,10 +48,7 @@ function checkColumns(cells: ReadonlyMap<string, unknown>, columns: Readonly<Rec
     if (names.includes(column)) continue;
     const [nearest] = closest(column, names, 1);
     const hint = nearest === undefined ? `its columns are ${names.join(", ")}` : `did you mean "${nearest}"?`;
-    throw new OptionError(
-      "startAzureOpenAISimulator answersFrom",
-      option,
-      `the file has no column "${column}"; ${hint}`,
-    );
+    const problem = `the file has no column "${column}"`;
+    throw new OptionError("startAzureOpenAISimulator answersFrom", option, problem, { column, nearest, hint });
   }
 }

@@ -17,35 +17,36 @@ import { faultNames, type SimulatorFaultName, type SimulatorFaults, type Simulat
 import type { LabelledCSVOptions } from "./labelled-csv.ts";
 import type { SimulatorLatency } from "./latency.ts";
 
-/** What may be changed while the simulator runs. */
+/** The options that can change while the simulator runs. */
 export interface AzureOpenAISimulatorChanges {
-  /** Keys that are accepted, as `api-key` or as `Authorization: Bearer`; `[]` for no key at all. @default any that is not empty */
+  /** Accepted keys, as `api-key` or as `Authorization: Bearer`; `[]` for no key at all. @default any that is not empty */
   readonly apiKeys?: readonly string[] | undefined;
-  /** Bearer tokens that are accepted besides the keys: a list, or a function that says yes or no. @default none of their own */
+  /** Bearer tokens that are accepted besides the keys: a list, or a function that accepts them. @default none */
   readonly tokens?: readonly string[] | ((token: string) => boolean) | undefined;
   /** Names of the deployments that exist; any other is a 404. @default every name */
   readonly deployments?: readonly string[] | undefined;
-  /** How long an answer takes, in milliseconds: fixed, or lognormal and decided by the request. @default 0 */
+  /** The time until an answer, in milliseconds: fixed, or lognormal and decided by the request. @default 0 */
   readonly latencyMs?: SimulatorLatency | undefined;
   /** Requests a minute for each deployment. @default no limit */
   readonly requestsPerMinute?: number | undefined;
   /** The length of the windows in which requests are counted, in milliseconds; Azure's are 1,000 or 10,000. @default 1,000 */
   readonly requestWindowMs?: number | undefined;
-  /** Tokens a minute for each deployment, counted on arrival as prompt characters / 4 + max tokens. @default no limit */
+  /** Tokens a minute for each deployment; a request counts as prompt characters / 4 + max tokens. @default no limit */
   readonly tokensPerMinute?: number | undefined;
   /** The length of the windows in which tokens are counted, in milliseconds. @default 60,000 */
   readonly tokenWindowMs?: number | undefined;
-  /** What a 429 of a limit names as the wait: the time to the next window, or always one second. @default "exact" */
+  /** The wait that a 429 of a limit names: the time to the next window, or always one second. @default "exact" */
   readonly retryAfter?: "exact" | "one-second" | undefined;
+  /** Shares of the requests that go wrong. @default none */
   readonly faults?: SimulatorFaults | undefined;
-  /** Asked before `faults`; where it gives nothing, they decide. */
+  /** Chooses the fault of a request, before `faults`: these decide if it returns undefined. @default none */
   readonly fault?: ((request: SimulatorRequest) => SimulatorFaultName | undefined) | undefined;
   /** Every request gets 503, or has its connection reset. @default false */
   readonly outage?: boolean | "503" | "reset" | undefined;
 }
 
 export interface AzureOpenAISimulatorOptions extends AzureOpenAISimulatorChanges {
-  /** 0 for one that is free. @default 0 */
+  /** The port to listen on; 0 for a free one. @default 0 */
   readonly port?: number | undefined;
   /** The address to listen on. @default "127.0.0.1" */
   readonly host?: string | undefined;
@@ -53,15 +54,15 @@ export interface AzureOpenAISimulatorOptions extends AzureOpenAISimulatorChanges
   readonly model?: string | undefined;
   /** Another seed gives other answers, latencies and faults. @default 1 */
   readonly seed?: number | undefined;
-  /** Behaves as a reasoning model: refuses `max_tokens` and `temperature`, and counts reasoning tokens. @default false */
+  /** Behaves as a reasoning model: rejects `max_tokens` and `temperature`, and counts reasoning tokens. @default false */
   readonly reasoning?: boolean | undefined;
-  /** A CSV file of texts and their labels to answer from. */
+  /** A CSV file with texts and their labels, which become the answers. @default none */
   readonly answersFrom?: LabelledCSVOptions | undefined;
 }
 
 const owner = "startAzureOpenAISimulator";
 
-/** @throws {OptionError} naming the option, what was expected and what was given */
+/** Checks the options of a new simulator. @throws {OptionError} for an option that is unknown or has a wrong value */
 export function checkSimulatorOptions(options: AzureOpenAISimulatorOptions): void {
   checkOptions<AzureOpenAISimulatorOptions>(owner, options, {
     port: optional({ ...isNumber(0, 65_535), fits: (value) => isCount(0).fits(value) && Number(value) <= 65_535 }),
@@ -81,7 +82,7 @@ export function checkSimulatorOptions(options: AzureOpenAISimulatorOptions): voi
   });
 }
 
-/** @throws {OptionError} as above; also for an option that can't be changed any more */
+/** Checks changed options. @throws {OptionError} also for an option that can't change while the simulator runs */
 export function checkSimulatorChanges(changes: AzureOpenAISimulatorChanges): void {
   checkOptions<AzureOpenAISimulatorChanges>("simulator.update", changes, checksOfChanges);
   checkFaults(changes.faults ?? {});
@@ -129,7 +130,7 @@ const checksOfChanges = {
 const isShare = optional(isNumber(0, 1));
 
 function checkFaults(faults: SimulatorFaults): void {
-  // Each name of the list stands in the object once.
+  // The object has each name of the list as a key.
   const checks = Object.fromEntries(faultNames.map((name) => [name, isShare])) as Record<
     SimulatorFaultName,
     OptionCheck
@@ -137,5 +138,7 @@ function checkFaults(faults: SimulatorFaults): void {
   checkOptions<SimulatorFaults>(`${owner} faults`, faults, checks);
   const total = Object.values(faults).reduce<number>((sum, share: number | undefined) => sum + (share ?? 0), 0);
   // Shares such as 0.1 are no exact binary numbers: ten of them may be a little more than 1.
-  if (total > 1 + 1e-9) throw new OptionError(owner, "faults", `expected shares of at most 1 in all, got ${total}`);
+  if (total > 1 + 1e-9) {
+    throw new OptionError(owner, "faults", "", { expected: "shares of at most 1 together", got: total });
+  }
 }

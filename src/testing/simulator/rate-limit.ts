@@ -7,23 +7,23 @@ export interface RateLimits {
 }
 
 export interface Admission {
-  /** What is used up, if the request is turned away. */
+  /** The quota that is used up; undefined for an admitted request. */
   readonly exceeded: "requests" | "tokens" | undefined;
-  /** When to come again; 0 for a request that is let in. */
+  /** The time until the next try, in milliseconds; 0 for an admitted request. */
   readonly retryAfterMs: number;
-  /** `x-ratelimit-*`, for the limits that are set. */
+  /** Headers `x-ratelimit-*` of the limits that are set, names and values in turn. */
   readonly headers: readonly string[];
 }
 
 /**
- * The limits of one deployment, in windows of fixed length: requests are counted when they arrive, turned away or not;
- * tokens when a request is let in, as the estimate that can be made of it then.
+ * The limits of one deployment, in windows of fixed length. Every request counts when it arrives, turned away or not. Only an
+ * admitted request counts with its tokens, which are estimated.
  */
 export class RateLimiter {
   readonly #requests = new QuotaWindow();
   readonly #tokens = new QuotaWindow();
 
-  /** `nowMs` is any clock that does not go back and begins at or after 0. */
+  /** Admits a request or turns it away. `nowMs` is of any clock that starts at 0 or later and never goes back. */
   admit(estimatedTokens: number, limits: RateLimits, nowMs: number): Admission {
     const requests = this.#requests.at(limits.requestsPerMinute, limits.requestWindowMs, nowMs);
     const tokens = this.#tokens.at(limits.tokensPerMinute, limits.tokenWindowMs, nowMs);
@@ -46,11 +46,11 @@ export class RateLimiter {
 
 interface Quota {
   readonly remaining: number;
-  /** Until a window begins that has any quota. */
+  /** The time until a window with any quota begins, in milliseconds. */
   readonly opensInMs: number;
 }
 
-/** What was used in the window that is running. */
+/** The used quota of the current window. */
 class QuotaWindow {
   #windowMs = 0;
   #index = -1;
@@ -63,7 +63,7 @@ class QuotaWindow {
     this.#windowMs = windowMs;
     if (perMinute === undefined) return undefined;
     const perWindow = (perMinute * windowMs) / 60_000;
-    // A window that has less than 1 lends it to the next: 30 a minute are one in every second window of a second.
+    // A window with less than 1 lends it to the next: 30 a minute are one in every second window of a second.
     const before = wholePart(perWindow * index);
     const until = wholePart(perWindow * (index + 1));
     const next = perWindow >= 1 ? index + 1 : Math.ceil((until + 1) / perWindow - rounding) - 1;

@@ -1,4 +1,4 @@
-/** One whole answer over HTTP. */
+/** One whole HTTP response. */
 export interface Reply {
   readonly status: number;
   readonly body: string;
@@ -16,19 +16,19 @@ interface ErrorFacts {
   readonly innererror?: object | undefined;
 }
 
-/** An error in the shape that Azure OpenAI gives it. */
+/** An error in the form of Azure OpenAI. */
 export function errorReply(status: number, facts: ErrorFacts, headers: readonly string[] = []): Reply {
   const { message, code, type = null, param = null, innererror } = facts;
   const error = { message, type, param, code, ...(innererror === undefined ? {} : { status, innererror }) };
   return { status, body: JSON.stringify({ error }), headers };
 }
 
-/** A request that is wrong in itself: the service would refuse it each time. */
+/** The reply to a request that is wrong in itself: the service would reject it each time. */
 export function invalidRequest(message: string, param: string | null, code: string | null = null): Reply {
   return errorReply(400, { message, code, param, type: "invalid_request_error" });
 }
 
-/** 429. `retry-after` is in whole seconds, so it may be later than `retry-after-ms`, never earlier. */
+/** The reply 429. `retry-after` is in whole seconds: it may be later than `retry-after-ms`, and never earlier. */
 export function rateLimitReply(exceeded: "requests" | "tokens", retryAfterMs: number, detail: string): Reply {
   const message = `The rate limit for ${exceeded} of this deployment is reached${detail}. Try again in ${retryAfterMs} ms.`;
   return errorReply(429, { message, type: exceeded, code: "rate_limit_exceeded" }, [
@@ -82,7 +82,7 @@ export function badSchemaReply(problem: string): Reply {
 
 export function promptFilteredReply(): Reply {
   return errorReply(400, {
-    message: "The prompt was refused by the content management policy of this resource.",
+    message: "The prompt was filtered by the content management policy of this resource.",
     code: "content_filter",
     param: "prompt",
     innererror: {
@@ -92,7 +92,7 @@ export function promptFilteredReply(): Reply {
   });
 }
 
-/** What stands in front of a service, a proxy or a firewall, and answers for it. */
+/** The page of a proxy or a firewall that answers in place of the service. */
 export function pageReply(): Reply {
   const body = "<!doctype html><html><head><title>One moment</title></head><body>Please wait.</body></html>";
   return { status: 200, body, contentType: "text/html; charset=utf-8" };
@@ -106,7 +106,7 @@ export interface CompletionFacts {
   readonly refusal: string | null;
   readonly promptTokens: number;
   readonly cachedTokens: number;
-  /** Reasoning tokens included. */
+  /** Output tokens, with those of the reasoning. */
   readonly completionTokens: number;
   readonly reasoningTokens: number;
 }

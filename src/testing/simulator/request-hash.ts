@@ -1,19 +1,19 @@
 import { hash } from "node:crypto";
 
-/** How many keys there are: 48 bits, which a number holds exactly and which do not collide in a run. */
+/** The number of keys: 48 bits fit into a number exactly, and do not collide in a run. */
 const keyCount = 2 ** 48;
 
-/** A number that stands for a text or for bytes: 48 bits of its SHA-256. Keeping it does not keep the text. */
+/** The key of a text or of bytes: 48 bits of the SHA-256. It does not reveal the text. */
 export function keyOf(content: string | Buffer): number {
   return hash("sha256", content, "buffer").readUIntBE(0, 6);
 }
 
-/** One key for two. */
+/** Combines two keys into one. */
 export function combined(one: number, other: number): number {
   return (one + other) % keyCount;
 }
 
-/** Eight numbers from 0 up to, not including, 1, that depend on the seed and on what is drawn for, and on nothing else. */
+/** Eight numbers from 0 up to, not including, 1. Only the arguments of `drawsFor` decide them. */
 export interface Draws {
   readonly share: (index: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7) => number;
 }

@@ -1,4 +1,4 @@
-/** What a request asks for, by its method and its path. */
+/** The target of a request, by its method and its path. */
 export type Route =
   | { readonly kind: "chat"; readonly deployment: string | undefined; readonly apiVersion: string | undefined }
   | { readonly kind: "statistics" }
@@ -8,7 +8,7 @@ export type Route =
 
 const undated = new Set(["/openai/v1/chat/completions", "/v1/chat/completions", "/chat/completions"]);
 
-/** The v1 API, the dated API of Azure OpenAI, and the paths of services that are compatible with OpenAI. */
+/** Finds the route of a request: the v1 API, the dated API of Azure OpenAI, or a path of services compatible with OpenAI. */
 export function routeOf(method: string, url: string): Route {
   const [path = "", query = ""] = url.split("?", 2);
   if (path === "/stats") return only("GET", method, { kind: "statistics" });
@@ -31,6 +31,6 @@ function decoded(part: string | undefined): string | undefined {
   try {
     return part === undefined ? undefined : decodeURIComponent(part);
   } catch {
-    return undefined; // a lone % names nothing
+    return undefined; // a lone % is no name
   }
 }

@@ -1,14 +1,14 @@
 import type { JSONSchema } from "../../json/json-schema.ts";
 import { limitsIn } from "../../validation/strict-schema.ts";
 
-/** How deep a schema may be nested in itself, before it is taken for an attempt to break something. */
+/** A schema that is nested deeper is taken for an attempt to exhaust the stack. */
 const maxDepth = 100;
 
 /**
- * A schema in the form that answers are sampled from: limits in the description, `const` as an enum of one, `oneOf` as
- * `anyOf`, an `allOf` as its parts together. A schema in the strict subset stays as it is.
+ * Converts a schema into the form that answers are sampled from: limits in the description, `const` as an enum of one value,
+ * `oneOf` as `anyOf`, the parts of an `allOf` merged. A schema in the strict subset stays as it is.
  *
- * @throws {RangeError} if it is nested too deep
+ * @throws {RangeError} if the schema is nested more than 100 deep
  */
 export function toSampleable(schema: unknown): JSONSchema {
   return convert(schema, 0);
@@ -46,7 +46,7 @@ function convert(schema: unknown, depth: number): JSONSchema {
     ...(limits.length === 0 ? {} : { description: withLimits(words, Object.fromEntries(limits)) }),
     ...(Object.keys(definitions).length === 0 ? {} : { $defs: convertAll(definitions, depth) }),
   };
-  return converted; // each part was made here, of the keywords that a JSON Schema has
+  return converted; // each part was made above, from the keywords of JSON Schema
 }
 
 function convertAll(schemas: Readonly<Record<string, unknown>>, depth: number): Record<string, JSONSchema> {
@@ -57,7 +57,7 @@ function withLimits(description: string | undefined, limits: Readonly<Record<str
   return `${description ?? ""} Limits: ${JSON.stringify({ ...limitsIn(description), ...limits })}`.trim();
 }
 
-/** The parts of an `allOf` as one schema: what only one has is kept, properties and required are put together. */
+/** Merges the parts of an `allOf`: their properties and required names together, of other keywords the last. */
 function merged(parts: readonly Readonly<Record<string, unknown>>[]): Record<string, unknown> {
   const whole: Record<string, unknown> = {};
   for (const part of parts) {

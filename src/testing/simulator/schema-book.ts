@@ -6,19 +6,19 @@ import { strictProblem } from "./strict-check.ts";
 
 export interface SchemaEntry {
   readonly key: number;
-  /** Why it is not in the strict subset, if it is not. */
+  /** The reason why the schema is not in the strict subset; undefined if it is. */
   readonly strictProblem: string | undefined;
-  /** Why it is no schema at all, if it is none. */
+  /** The reason why the value is not a schema; undefined if it is one. */
   readonly problem: string | undefined;
   readonly schema: JSONSchema;
 }
 
-/** Every row of a step sends the same schema: it is checked and prepared once. */
+/** The known schemas. Every row of a step sends the same one, so it is checked and prepared once. */
 export class SchemaBook {
   readonly #entries = new Map<string, SchemaEntry>();
   readonly #texts = new Map<string, JSONSchema | undefined>();
 
-  /** What is known of a schema; `text` is its JSON. */
+  /** The entry of a schema; `text` is its JSON. */
   entry(text: string, schema: unknown): SchemaEntry {
     const known = this.#entries.get(text);
     if (known !== undefined) return known;
@@ -45,7 +45,7 @@ function examined(schema: unknown): Omit<SchemaEntry, "key"> {
     return { strictProblem: undefined, problem: "is not an object", schema: {} };
   }
   try {
-    const sampleable = toSampleable(schema); // first: it is what refuses a schema that is nested too deep to be walked
+    const sampleable = toSampleable(schema); // first, because it rejects a schema that is nested too deep for the other
     return { strictProblem: strictProblem(schema), problem: undefined, schema: sampleable };
   } catch (error) {
     return { strictProblem: undefined, problem: messageOf(error), schema: {} };
@@ -58,6 +58,6 @@ function parse(text: string): JSONSchema | undefined {
     const { problem, schema: sampleable } = examined(schema);
     return problem === undefined ? sampleable : undefined;
   } catch {
-    return undefined; // the words of somebody's own prompt
+    return undefined; // other text in somebody's own prompt
   }
 }

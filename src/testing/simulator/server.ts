@@ -15,32 +15,32 @@ import { errorReply, type Reply } from "./replies.ts";
 import { routeOf, type Route } from "./routes.ts";
 import { StatisticsCounter, type SimulatorStatistics } from "./statistics.ts";
 
-/** A simulator that is running. */
+/** A running simulator. */
 export interface AzureOpenAISimulator {
   /** The endpoint to point a client at, for example `http://127.0.0.1:8000`. */
   readonly url: string;
   readonly port: number;
   readonly statistics: () => SimulatorStatistics;
-  /** Forgets every request: statistics, limits used, prompts cached, how often a request was seen. */
+  /** Forgets every request: statistics, used quotas, cached prompts, and the number of times that a request was sent. */
   readonly reset: () => void;
   /**
-   * Changes options from the next request on; what is not named stays, and `undefined` brings back the default.
+   * Changes options from the next request on. Options that are not named stay; `undefined` restores the default.
    *
-   * @throws {OptionError} for an option that is unknown, has a wrong value or can't be changed
+   * @throws {OptionError} for an option that is unknown, has a wrong value or can't change while the simulator runs
    */
   readonly update: (changes: AzureOpenAISimulatorChanges) => void;
-  /** Ends every connection, those that hang as well. */
+  /** Stops listening and ends every connection, hanging ones as well. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * Starts an HTTP server that behaves as Azure OpenAI's chat completions: keys, limits, latency, usage and faults, with
- * answers that fit the schema that a request asks for. The same seed and the same requests meet the same answers and
- * faults, whatever their order.
+ * Starts an HTTP server that behaves like Azure OpenAI's chat completions: keys, limits, latency, usage and faults, with
+ * answers that fit the schema of the request. The same seed and the same requests give the same answers and faults, in any
+ * order.
  *
  * @example
  * const simulator = await startAzureOpenAISimulator({ requestsPerMinute: 600, faults: { serverError: 0.02 } });
- * @throws {OptionError} for an option that is unknown or has a wrong value, and a port that can't be had
+ * @throws {OptionError} for an option that is unknown or has a wrong value, and for a port that is not free
  * @throws {SourceError} if `answersFrom` can't be read
  */
 export async function startAzureOpenAISimulator(
@@ -64,7 +64,7 @@ export async function startAzureOpenAISimulator(
     }
     serve({ request, response, route, statistics, service, nowMs: performance.now() - startedMs });
   });
-  server.keepAliveTimeout = 0; // a connection that the server ends as a request is sent would be a fault that nobody ordered
+  server.keepAliveTimeout = 0; // a connection that the server ends while a request is sent would be a fault that no option asks for
   server.on("connection", () => statistics.connected());
   const actualPort = await listen(server, port, host);
   return {
@@ -99,7 +99,7 @@ function serve({ request, response, route, statistics, service, nowMs }: Served)
       const message = `The body is larger than ${maxBodyBytes} bytes.`;
       return exchange.reply(errorReply(413, { message, code: "413" }));
     }
-    if (route.kind !== "chat") return exchange.reply(refusalOf(route));
+    if (route.kind !== "chat") return exchange.reply(routeErrorReply(route));
     const { deployment, apiVersion } = route;
     try {
       const decision = service.decide({ number, deployment, apiVersion, headers: request.headers, body, nowMs });
@@ -116,7 +116,7 @@ function note({ fault, isRateLimited = false }: Decision, statistics: Statistics
   if (isRateLimited) statistics.rateLimited();
 }
 
-function refusalOf(route: Extract<Route, { readonly kind: "wrong-method" | "not-found" }>): Reply {
+function routeErrorReply(route: Extract<Route, { readonly kind: "wrong-method" | "not-found" }>): Reply {
   if (route.kind === "not-found") return errorReply(404, { message: route.reason, code: "404" });
   const message = `The method is not allowed here; ${route.allowed} is.`;
   return errorReply(405, { message, code: "405" }, ["allow", route.allowed]);
@@ -132,7 +132,9 @@ async function listen(server: Server, port: number, host: string): Promise<numbe
   await new Promise<void>((resolve, reject) => {
     const onError = (error: Error): void =>
       reject(
-        new OptionError("startAzureOpenAISimulator", "port", `can't listen on ${host}:${port} (${messageOf(error)})`),
+        new OptionError("startAzureOpenAISimulator", "port", `can't listen on ${host}:${port} (${messageOf(error)})`, {
+          hint: "check the host, or choose another port (0 for a free one)",
+        }),
       );
     server.once("error", onError);
     server.listen({ port, host, backlog: 4096 }, () => {

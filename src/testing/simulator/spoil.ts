@@ -2,14 +2,14 @@ import type { JSONSchema } from "../../json/json-schema.ts";
 import { limitsIn } from "../../validation/strict-schema.ts";
 import type { Draws } from "./request-hash.ts";
 
-/** A value within an answer, and what its schema says of it. */
+/** A value in an answer, with its schema. */
 export interface Place {
   readonly schema: JSONSchema;
   readonly value: unknown;
   readonly set: (value: unknown) => void;
 }
 
-/** The places of an answer that hold a single value, in the answer's order. The answer is sampled from the schema. */
+/** The single values of an answer, in its order. `answer` was sampled from `schema`. */
 export function placesIn(answer: unknown, schema: JSONSchema): readonly Place[] {
   const places: Place[] = [];
   collect(answer, schema, schema, () => undefined, places);
@@ -18,7 +18,7 @@ export function placesIn(answer: unknown, schema: JSONSchema): readonly Place[] 
 
 /**
  * Puts a value beyond its limits into an answer: a number, else a text that is too long, else a value of the wrong type.
- * Other draws give other values, so that an answer that is asked for again is wrong in another way.
+ * Other draws give other values: a re-ask gets an answer that is wrong in another way.
  */
 export function putOutOfRange(answer: unknown, schema: JSONSchema, draws: Draws): void {
   const places = placesIn(answer, schema);
@@ -41,7 +41,7 @@ export function putOutOfRange(answer: unknown, schema: JSONSchema, draws: Draws)
   }
 }
 
-/** Puts a value into an answer that its enum does not have; where there is no enum, one of the wrong type. */
+/** Puts a value that its enum lacks into an answer; without an enum, a value of the wrong type. */
 export function putOutOfEnum(answer: unknown, schema: JSONSchema, draws: Draws): void {
   const places = placesIn(answer, schema);
   const place = choose(
@@ -56,8 +56,8 @@ export function putOutOfEnum(answer: unknown, schema: JSONSchema, draws: Draws):
 }
 
 /**
- * The beginning of a JSON text, cut so that a parser can say where it breaks off (`JSON.parse` does not at a place where
- * a value is missing), and never one that the conversation has seen, which would be the same mistake twice.
+ * Cuts a JSON text at a position that a parser can name (`JSON.parse` names none if a value is missing). The result is never
+ * `seen`, the answer before: that would be the same mistake twice.
  */
 export function cutJSON(text: string, draws: Draws, seen: string | undefined): string {
   const room = Math.max(1, text.length - 1);
@@ -72,7 +72,7 @@ export function cutJSON(text: string, draws: Draws, seen: string | undefined): s
 function breaksOffSomewhere(text: string): boolean {
   try {
     JSON.parse(text);
-    return false; // a number or a bare text that is whole at this place
+    return false; // a number that is whole at this position
   } catch (error) {
     return error instanceof Error && error.message.includes("at position");
   }
@@ -86,7 +86,7 @@ function collect(value: unknown, node: JSONSchema, root: JSONSchema, set: Place[
       collect(item, asSchema(schema.items), root, (other) => (items[index] = other), places);
     }
   } else if (typeof value === "object" && value !== null) {
-    const fields = value as Record<string, unknown>; // an object that JSON can say has names and values
+    const fields = value as Record<string, unknown>; // an object of JSON has names and values
     for (const [name, field] of Object.entries(fields)) {
       collect(field, asSchema(schema.properties?.[name]), root, (other) => (fields[name] = other), places);
     }
@@ -95,7 +95,7 @@ function collect(value: unknown, node: JSONSchema, root: JSONSchema, set: Place[
   }
 }
 
-/** The schema itself, behind references and, of alternatives, the one that the sampler takes. */
+/** The schema of `value`: it follows references, and of alternatives it takes the sampler's. */
 function resolved(value: unknown, node: JSONSchema, root: JSONSchema): JSONSchema {
   let schema = node;
   for (let turn = 0; turn < maxTurns; turn += 1) {
@@ -124,7 +124,7 @@ function choose(places: readonly Place[], draws: Draws): Place | undefined {
   return places[Math.floor(draws.share(4) * places.length)];
 }
 
-/** JSON Schema also allows `true` and `false` as schemas, and a list of them for the items of an array. */
+/** JSON Schema allows `true` and `false` as schemas too, and a list of schemas for the items of an array. */
 function asSchema(schema: JSONSchema["items"]): JSONSchema {
   if (Array.isArray(schema)) return asSchema(schema[0]);
   return typeof schema === "object" ? schema : {};

@@ -1,29 +1,30 @@
 import { keyOf } from "./request-hash.ts";
 import { Tally } from "./tally.ts";
 
-/** What a simulator has seen since it started, or since its last reset. */
+/** The figures of a simulator since its start or its last reset. */
 export interface SimulatorStatistics {
-  /** Requests for a completion, however they ended; those for an unknown path included. */
+  /** Requests for a completion, with any outcome; requests for an unknown path are included. */
   readonly requests: number;
-  /** How they ended, by HTTP status; `none` for those that got no status (reset, hung, or the client went away). */
+  /** Requests by HTTP status; `none` counts those without a status (reset, hung, or the client went away). */
   readonly byStatus: Readonly<Record<string, number>>;
-  /** Faults that were served, by name. */
+  /** Served faults by name. */
   readonly byFault: Readonly<Record<string, number>>;
   /** Requests that the limits turned away with 429; the fault `rateLimit` is not among them. */
   readonly rateLimitedRequests: number;
-  /** As billed: of answers only. */
+  /** Tokens as billed: those of answers only. */
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;
   readonly reasoningTokens: number;
-  /** Requests under way now, and at most at once. */
+  /** Requests in flight now. */
   readonly concurrency: number;
+  /** The most requests in flight at once. */
   readonly peakConcurrency: number;
-  /** Answers given to a request that had been answered before, byte for byte the same: money spent twice. */
+  /** Answers to a request that had been answered before, equal byte for byte: money spent twice. */
   readonly repeatedRequests: number;
   /** Different system messages among the answered requests, counted up to 10,000. */
   readonly systemMessages: number;
-  /** Connections that were opened. */
+  /** Opened connections. */
   readonly connections: number;
 }
 
@@ -36,7 +37,7 @@ export interface AnswerTokens {
 }
 
 const maxSystemMessages = 10_000;
-/** How many different bodies are remembered at most. */
+/** The most different bodies that are remembered. */
 const maxBodies = 1_000_000;
 
 export class StatisticsCounter {
@@ -56,7 +57,7 @@ export class StatisticsCounter {
     this.#connections += 1;
   }
 
-  /** The number of the request, from 1. */
+  /** Counts a request and returns its number, from 1. */
   arrived(): number {
     this.#concurrency += 1;
     this.#peakConcurrency = Math.max(this.#peakConcurrency, this.#concurrency);
@@ -89,7 +90,7 @@ export class StatisticsCounter {
     this.#tokens.reasoningTokens += tokens.reasoningTokens;
   }
 
-  /** Starts anew, but for the requests that are under way. */
+  /** Starts anew; the requests in flight still count. */
   reset(): void {
     this.#byStatus.clear();
     this.#byFault.clear();

@@ -1,4 +1,4 @@
-/** What the strict subset allows in a schema ("Structured outputs" on Microsoft Learn), with the figures of that page. */
+/** The keywords of the strict subset ("Structured outputs" on Microsoft Learn); the limits below are from that page too. */
 const keywords = new Set(
   "$schema $ref $defs definitions title description type properties required additionalProperties items anyOf enum const".split(
     " ",
@@ -13,7 +13,7 @@ interface Size {
   enumValues: number;
 }
 
-/** Why a service that enforces strict schemas would refuse this one; undefined if it would not. */
+/** The reason why a service that enforces strict schemas would reject this one; undefined if it would accept it. */
 export function strictProblem(schema: unknown): string | undefined {
   if (!isObject(schema)) return "the schema is not an object";
   if (schema["type"] !== "object") return 'the root must have "type": "object" and no anyOf';

@@ -1,6 +1,6 @@
 /**
- * Counts how often a key was met, in a memory that does not grow for ever: when the newer half is full, the older half
- * is forgotten. It never forgets any of the last `capacity / 2` different keys.
+ * Counts how often each key was met, in limited memory: when the newer half is full, the older half is forgotten. The last
+ * `capacity / 2` different keys are never forgotten.
  */
 export class Tally {
   readonly #half: number;
@@ -11,7 +11,7 @@ export class Tally {
     this.#half = Math.max(1, Math.floor(capacity / 2));
   }
 
-  /** How often the key was met before; counts this time. */
+  /** Counts the key, and returns the number of times that it was met before. */
   meet(key: number): number {
     const before = this.count(key);
     if (this.#newer.size >= this.#half && !this.#newer.has(key)) {

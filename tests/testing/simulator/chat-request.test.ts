@@ -26,7 +26,7 @@ function fine(body: unknown, others: Partial<ReadingRules> = {}): ChatRequest {
   return reading.request;
 }
 
-function refusal(body: unknown, others: Partial<ReadingRules> = {}) {
+function rejection(body: unknown, others: Partial<ReadingRules> = {}) {
   const reading = read(body, others);
   assert.ok(!reading.ok);
   assert.equal(reading.reply.status, 400);
@@ -45,7 +45,7 @@ test("a request is read with its lengths, and the deployment of the path wins ov
   assert.equal(fine(chat("pain", { max_completion_tokens: undefined, max_tokens: 7 })).maxTokens, 7);
 });
 
-test("unknown parameters are let be; content may be parts; developer is a system role", () => {
+test("unknown parameters are ignored; content may be parts; developer is a system role", () => {
   const messages = [
     {
       role: "developer",
@@ -67,36 +67,37 @@ test("unknown parameters are let be; content may be parts; developer is a system
   assert.deepEqual([request.schema, request.maxTokens], [undefined, undefined]);
 });
 
-test("what is wrong with a request is a 400 that names the parameter", () => {
+test("a mistake in a request is a 400 that names the parameter", () => {
   const format = (json_schema: unknown) => chat("x", { response_format: { type: "json_schema", json_schema } });
   const open = { type: "object", properties: {}, required: [] };
-  const cases: [unknown, string | null, RegExp][] = [
-    ["{", null, /not a JSON object/],
-    ["[]", null, /not a JSON object/],
-    [{ messages: [] }, "model", /model/],
-    [{ model: "d" }, "messages", /at least one/],
-    [{ model: "d", messages: [] }, "messages", /at least one/],
-    [{ model: "d", messages: [{ role: "narrator", content: "x" }] }, "messages", /messages\[0\]\.role/],
-    [{ model: "d", messages: ["x"] }, "messages", /messages\[0\]\.role/],
-    [{ model: "d", messages: [{ role: "user", content: 3 }] }, "messages", /messages\[0\]\.content/],
-    [chat("x", { max_completion_tokens: 0 }), "max_completion_tokens", /from 1 up/],
-    [chat("x", { stream: true }), "stream", /does not stream/],
-    [chat("x", { response_format: "json" }), "response_format", /must be text/],
-    [chat("x", { response_format: { type: "json_schema" } }), "response_format", /must be text/],
-    [format({ name: "no blanks", schema: open }), "response_format.json_schema.name", /1 to 64/],
-    [format({ name: "n" }), "response_format", /is not an object/],
-    [format({ name: "n", strict: true, schema: open }), "response_format", /'n' at root: 'additionalProperties'/],
+  const cases: [body: unknown, param: string | null, named: string][] = [
+    ["{", null, "JSON"],
+    ["[]", null, "JSON"],
+    [{ messages: [] }, "model", "model"],
+    [{ model: "d" }, "messages", "'messages'"],
+    [{ model: "d", messages: [] }, "messages", "'messages'"],
+    [{ model: "d", messages: [{ role: "narrator", content: "x" }] }, "messages", "'messages[0].role'"],
+    [{ model: "d", messages: ["x"] }, "messages", "'messages[0].role'"],
+    [{ model: "d", messages: [{ role: "user", content: 3 }] }, "messages", "'messages[0].content'"],
+    [chat("x", { max_completion_tokens: 0 }), "max_completion_tokens", "'max_completion_tokens'"],
+    [chat("x", { stream: true }), "stream", "'stream'"],
+    [chat("x", { response_format: "json" }), "response_format", "'response_format.type'"],
+    [chat("x", { response_format: { type: "json_schema" } }), "response_format", "'response_format.type'"],
+    [format({ name: "no blanks", schema: open }), "response_format.json_schema.name", "64"],
+    [format({ name: "n" }), "response_format", "'n'"],
+    [format({ name: "n", strict: true, schema: open }), "response_format", "'n' at root: 'additionalProperties'"],
   ];
-  for (const [body, param, message] of cases) {
-    const error = refusal(body);
+  for (const [body, param, named] of cases) {
+    const error = rejection(body);
     assert.deepEqual([error.param, error.type], [param, "invalid_request_error"]);
-    assert.match(error.message, message);
+    assert.ok(error.message.includes(named), error.message);
   }
   assert.equal(fine(format({ name: "n", strict: false, schema: open })).schema?.type, "object");
 });
 
-test("a dated API before the first with json_schema refuses one", () => {
-  assert.match(refusal(chat("x"), { deployment: "d", apiVersion: "2024-02-15-preview" }).message, /2024-08-01-preview/);
+test("a dated API before the first with json_schema rejects one", () => {
+  const { message, param } = rejection(chat("x"), { deployment: "d", apiVersion: "2024-02-15-preview" });
+  assert.ok(param === "response_format" && message.includes("2024-08-01-preview"), message);
   fine(chat("x"), { deployment: "d", apiVersion: "2024-08-01-preview" });
 });
 
@@ -112,12 +113,12 @@ test("json_object takes the schema from the system message, and any object where
   assert.deepEqual(Object.keys(asked("The JSON Schema of the reply:\nnone") ?? {}), ["answer"]);
 });
 
-test("a reasoning model refuses what it has no use for", () => {
+test("a reasoning model rejects the parameters that it has no use for", () => {
   const rule = { reasoning: true };
-  const { code, param } = refusal(chat("x", { max_completion_tokens: undefined, max_tokens: 5 }), rule);
+  const { code, param } = rejection(chat("x", { max_completion_tokens: undefined, max_tokens: 5 }), rule);
   assert.deepEqual([code, param], ["unsupported_parameter", "max_tokens"]);
-  assert.equal(refusal(chat("x", { temperature: 0 }), rule).code, "unsupported_value");
-  assert.equal(refusal(chat("x", { top_p: 0.5 }), rule).code, "unsupported_parameter");
+  assert.equal(rejection(chat("x", { temperature: 0 }), rule).code, "unsupported_value");
+  assert.equal(rejection(chat("x", { top_p: 0.5 }), rule).code, "unsupported_parameter");
   fine(chat("x", { temperature: 1, reasoning_effort: "low" }), rule);
 });
 

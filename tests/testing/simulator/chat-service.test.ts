@@ -138,7 +138,7 @@ test("what the model says under a fault", () => {
   }
 });
 
-test("a fault function decides before the shares, told how often the request was seen", () => {
+test("a fault function decides before the shares, and knows how often the request was sent", () => {
   const seen: unknown[] = [];
   const scripted = service({
     faults: { html: 1 },
@@ -191,12 +191,13 @@ test("an answer longer than the tokens it may have is cut, and a reasoning model
   assert.deepEqual([none.finishReason, none.content, none.usage.completion_tokens], ["length", "", 20]);
 });
 
-test("a schema that no finite answer fits is refused instead of bringing the service down", () => {
+test("a schema that no finite answer fits is rejected instead of bringing the service down", () => {
   const schema = { type: "object", properties: { a: { $ref: "#" } }, required: ["a"], additionalProperties: false };
   const body = chat("x", {
     response_format: { type: "json_schema", json_schema: { name: "n", strict: true, schema } },
   });
-  assert.match(replyOf(service().decide(arrival(body))).reply.body, /no finite answer/);
+  const { reply } = replyOf(service().decide(arrival(body)));
+  assert.deepEqual([reply.status, errorIn(reply).param], [400, "response_format"]);
 });
 
 test("the model's name is the deployment's, or the one that is given", () => {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { OptionError } from "../../../src/errors/option.ts";
 import { RowError } from "../../../src/errors/llm-etl-error.ts";
 import { SourceError } from "../../../src/errors/source.ts";
 import { readLabels } from "../../../src/testing/simulator/labelled-csv.ts";
+import { failsWith } from "../../support/error-facts.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -18,17 +18,14 @@ test("texts get their labels, with commas, quotes and line breaks in them, and o
   assert.deepEqual(['a, "b"\nc', "plain", "unknown"].map(labels.of), ["one", "two", undefined]);
 });
 
-test("a file that is missing, has no rows, lacks a column or has a ragged row is refused", async () => {
+test("a file that is missing, has no rows, lacks a column or has a ragged row is rejected", async () => {
   const path = join(folder, "others.csv");
   await assert.rejects(readLabels({ path, ...columns }), SourceError);
   await writeFile(path, "text,category\n");
-  await assert.rejects(readLabels({ path, ...columns }), /has a header but no rows/);
+  await assert.rejects(readLabels({ path, ...columns }), failsWith("SOURCE_FAILED", { where: "path" }));
   await writeFile(path, "text,categories\na,b\n");
-  await assert.rejects(readLabels({ path, ...columns }), (error) => {
-    assert.ok(error instanceof OptionError);
-    assert.match(error.message, /"labelColumn": the file has no column "category"; did you mean "categories"\?/);
-    return true;
-  });
+  const facts = { where: "labelColumn", column: "category", nearest: "categories" };
+  await assert.rejects(readLabels({ path, ...columns }), failsWith("INVALID_OPTION", facts));
   await writeFile(path, "text,category\na,b\nc\n");
   await assert.rejects(readLabels({ path, ...columns }), RowError);
 });

@@ -6,7 +6,7 @@ const none: RateLimits = { requestWindowMs: 1000, tokenWindowMs: 60_000, retryAf
 const headersOf = (names: readonly string[]): Map<string, string> =>
   new Map(names.flatMap((name, index) => (index % 2 === 0 ? [[name, names[index + 1] ?? ""]] : [])));
 
-/** How many of `count` requests at one moment are let in. */
+/** The number of admitted requests among `count` at one moment. */
 function admitted(limiter: RateLimiter, limits: RateLimits, nowMs: number, count: number, tokens = 1): number {
   let fine = 0;
   for (let index = 0; index < count; index += 1) {

@@ -4,7 +4,7 @@ import { Socket } from "node:net";
 import { test } from "node:test";
 import { readBody } from "../../../src/testing/simulator/read-body.ts";
 
-/** What is handed over for a body that arrives in these chunks; "nothing" if nothing is. */
+/** The body that is handed over after these chunks; "nothing" if none is. */
 async function bodyOf(chunks: readonly string[], maxBytes: number, isWhole = true): Promise<string | undefined> {
   const request = new IncomingMessage(new Socket());
   let body: string | undefined = "nothing";

@@ -59,7 +59,7 @@ test("the parts of an allOf are put together", () => {
   assert.deepEqual(toSampleable({ allOf: [one, other] }).required, ["a", "b"]);
 });
 
-test("a schema that is nested too deep is refused before it can fill the stack", () => {
+test("a schema that is nested too deep is rejected before it can fill the stack", () => {
   let deep: unknown = { type: "string" };
   for (let level = 0; level < 5000; level += 1) deep = { type: "array", items: deep };
   assert.throws(() => toSampleable(deep), RangeError);

@@ -11,21 +11,20 @@ test("a schema is examined once, and known again by its text", () => {
   assert.equal(book.entry(JSON.stringify(schema), structuredClone(schema)), entry);
   const open = { ...schema, additionalProperties: true };
   const other = book.entry(JSON.stringify(open), open);
-  assert.match(other.strictProblem ?? "", /additionalProperties/);
+  assert.ok(other.strictProblem?.includes("'additionalProperties'"), other.strictProblem);
   assert.equal(other.problem, undefined);
   assert.notEqual(other.key, entry.key);
 });
 
-test("what is no schema has a problem, and many schemas do not fill it", () => {
+test("a value that is not a schema has a problem, and many schemas do not fill the memory", () => {
   const book = new SchemaBook();
-  for (const value of [null, [], "x", undefined])
-    assert.match(book.entry(String(value), value).problem ?? "", /not an object/);
+  for (const value of [null, [], "x", undefined]) assert.notEqual(book.entry(String(value), value).problem, undefined);
   for (let index = 0; index < 1000; index += 1) {
     assert.equal(book.entry(`${index}`, { ...schema, title: String(index) }).problem, undefined);
   }
   let deep: unknown = {};
   for (let level = 0; level < 5000; level += 1) deep = { items: deep };
-  assert.match(book.entry("deep", deep).problem ?? "", /nested/);
+  assert.notEqual(book.entry("deep", deep).problem, undefined);
 });
 
 test("a text is parsed if it holds a schema", () => {
