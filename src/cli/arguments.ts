@@ -1,30 +1,30 @@
 import { InvalidArgumentError } from "commander";
 
-/** A number of rows or the like. */
+/** Parses a count: a whole number from 1 up. @throws {InvalidArgumentError} */
 export function wholeNumber(text: string): number {
   if (/^[1-9]\d*$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Expected a whole number from 1 up.");
 }
 
-/** An amount of money. */
+/** Parses an amount of money above 0. @throws {InvalidArgumentError} */
 export function amount(text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
   throw new InvalidArgumentError("Expected an amount above 0, for example 2.50.");
 }
 
-/** A number of rows, or a share of them. */
+/** Parses a number of rows from 1 up, or a share of them between 0 and 1. @throws {InvalidArgumentError} */
 export function countOrShare(text: string): number {
   if (/^[1-9]\d*$/.test(text) || /^0?\.\d*[1-9]\d*$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Expected a whole number from 1 up, or a share between 0 and 1, for example 0.05.");
 }
 
-/** Gathers the values of an option that is given more than once. */
+/** Adds a value of an option that may be repeated. */
 export function addText(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
-/** Gathers `name=value` pairs. */
+/** Adds a `name=value` pair of an option that may be repeated. @throws {InvalidArgumentError} */
 export function addParameter(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("Expected name=value.");

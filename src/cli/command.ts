@@ -4,30 +4,35 @@ import { RunError } from "../errors/llm-etl-error.ts";
 import { addText } from "./arguments.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** What a command is given. */
+/** The surroundings of a command. */
 export interface CommandContext {
   readonly terminal: Terminal;
-  /** The process's exit code, if it is not 0; what a command throws gives 2. */
+  /** Sets the exit code of the process. It is 0 by default, and 2 if the command throws. */
   readonly setExitCode: (code: number) => void;
-  /** Whether the stack of an error is to be shown. */
+  /** True if the stack of an error should be shown. */
   readonly isDebug: () => boolean;
 }
 
-/** Makes a command: its arguments, options, examples and action. Its summary stands in `program.ts`. */
+/** Makes a command: its arguments, options, examples and action. `program.ts` has its summary. */
 export type MakeCommand = (name: string, context: CommandContext) => Command;
 
-/** The pipeline's module, where none is named: the first of these that is there. */
+/** The names of a pipeline's module, if none is given: the first that exists is taken. */
 const usualModules = ["pipeline.ts", "pipeline.js", "pipeline.mjs"];
 
-/** @throws {RunError} if none is named and the working directory has none of the usual name */
+/**
+ * The pipeline's module: `path`, or the module with the usual name in the working directory.
+ *
+ * @throws {RunError} PIPELINE_MODULE_INVALID if there is neither
+ */
 export function moduleOr(path: string | undefined): string {
   const found = path ?? usualModules.find((name) => existsSync(name));
   if (found !== undefined) return found;
-  const advice = "name the module, or make a project with llm-etl init";
-  throw new RunError("PIPELINE_MODULE_INVALID", `there is no pipeline.ts in ${process.cwd()}: ${advice}`);
+  const where = process.cwd();
+  const hint = "name the module, or make a project with llm-etl init";
+  throw new RunError("PIPELINE_MODULE_INVALID", `there is no pipeline.ts in ${where}`, { facts: { where, hint } });
 }
 
-/** For commands that import a user's module: `program.ts` reads the files before the command does anything. */
+/** Makes the option of commands that import a user's module. `program.ts` reads the files before the command starts. */
 export function envFileOption(): Option {
   return new Option("--env-file <file>", "take environment variables from it (repeatable)").argParser(addText);
 }

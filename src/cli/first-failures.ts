@@ -2,6 +2,7 @@ import type { RunEvent } from "../contracts/events.ts";
 
 /** One row that failed or was skipped. */
 export interface Failure {
+  /** The row's number in the source, from 1. */
   readonly position: number;
   readonly pk: string | null;
   readonly step: string | null;
@@ -9,7 +10,7 @@ export interface Failure {
   readonly message: string;
 }
 
-/** Keeps of each error code the first row that had it. */
+/** Keeps the first row of each error code. */
 export class FirstFailures {
   readonly #byCode = new Map<string, Failure>();
 

@@ -1,16 +1,16 @@
 import type { RunCost } from "../contracts/report.ts";
 
-/** A whole number with its thousands set apart: `1,234`. */
+/** Formats a whole number with commas between thousands: `1,234`. */
 export function formatCount(count: number): string {
   return count.toLocaleString("en");
 }
 
-/** The part of a run's id by which people know it: `llm-etl show` takes it. */
+/** The short form of a run's id, for people: its first 8 characters. `llm-etl show` takes it. */
 export function shortId(runId: string): string {
   return runId.slice(0, 8);
 }
 
-/** An amount with the digits that say something, and its currency; a dash where there are no prices. */
+/** Formats an amount with its significant digits and its currency; a dash without prices. */
 export function formatCost(cost: RunCost | null): string {
   if (cost === null) return "-";
   const { amount, currency } = cost;
@@ -19,18 +19,18 @@ export function formatCost(cost: RunCost | null): string {
   return `${amount.toLocaleString("en", digits)} ${currency}`;
 }
 
-/** What answers that were not asked for had cost. */
+/** Formats the tokens, and the cost if there are prices, that reused answers saved. */
 export function formatSaved(inputTokens: number, outputTokens: number, cost: RunCost | null): string {
   const tokens = `${formatCount(inputTokens)} input and ${formatCount(outputTokens)} output tokens`;
   return cost === null ? tokens : `${tokens}, ${formatCost(cost)}`;
 }
 
-/** A number of things: `0 rows`, `1 row`, `1,234 rows`. */
+/** Formats a number of things: `0 rows`, `1 row`, `1,234 rows`. */
 export function formatThings(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** A rate: `1,234`, `12.3` or `0.45`. */
+/** Formats a rate: `1,234`, `12.3` or `0.45`. */
 export function formatRate(perSecond: number): string {
   return perSecond.toLocaleString(
     "en",
@@ -38,7 +38,7 @@ export function formatRate(perSecond: number): string {
   );
 }
 
-/** How often each code occurred, the most frequent first: `7 × EMPTY_INPUT, 2 × REFUSAL`. */
+/** Formats codes with their counts, the most frequent first: `7 × EMPTY_INPUT, 2 × TIMEOUT`. */
 export function formatCodes(countsByCode: Readonly<Record<string, number>>): string {
   const sorted = Object.entries(countsByCode).toSorted(([, one], [, other]) => other - one);
   return sorted.map(([code, count]) => `${formatCount(count)} × ${code}`).join(", ");
@@ -48,7 +48,7 @@ const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 
-/** A duration in its two largest units. */
+/** Formats a duration in its two largest units: `1 min 05 s`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < minuteMs) return `${(Math.floor(milliseconds / 100) / 10).toFixed(1)} s`;
@@ -57,13 +57,13 @@ export function formatDuration(milliseconds: number): string {
   return twoUnits(milliseconds, [dayMs, "d"], [hourMs, "h"]);
 }
 
-/** Local time, `YYYY-MM-DD HH:MM:SS`. */
+/** Formats local time: `YYYY-MM-DD HH:MM:SS`. */
 export function formatTime(time: Date): string {
   const date = [time.getFullYear(), time.getMonth() + 1, time.getDate()].map(twoDigits).join("-");
   return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":")}`;
 }
 
-/** Text that can neither break a line nor command a terminal. */
+/** Replaces control characters, so that text can neither break a line nor control a terminal. */
 export function inOneLine(text: string): string {
   return text.replaceAll(/\p{Cc}+/gu, " ");
 }

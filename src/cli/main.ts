@@ -1,22 +1,22 @@
 #!/usr/bin/env node
-// No static import: on an older Node one of them would fail before this file could say why.
+// No static import: an older Node would fail on one of them before this file could say why.
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 
 if (major > 22 || (major === 22 && minor >= 19)) {
   let isUnwritable = false;
   const { runCommandLine } = await import("./program.ts");
-  // Whoever read along has gone (`| head`), or the terminal was closed: no reason to end a run.
-  const whereNobodyReads = new Set(["EPIPE", "EIO", "EBADF"]);
+  // The reader has gone (`| head`), or the terminal was closed: no reason to end a run.
+  const codesOfGoneReaders = new Set(["EPIPE", "EIO", "EBADF"]);
   process.stderr.on("error", () => {});
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (isUnwritable || whereNobodyReads.has(error.code ?? "")) return;
+    if (isUnwritable || codesOfGoneReaders.has(error.code ?? "")) return;
     isUnwritable = true;
     process.stderr.write(`llm-etl: stdout can't be written (${error.message}): part of the result is lost.\n`);
     process.exitCode = 3;
   });
   const exitCode = await runCommandLine(process.argv.slice(2), process);
   process.exitCode = isUnwritable ? 3 : exitCode;
-  // A step or a call that does not heed its abort must not keep the process after its report: time enough to print it.
+  // A step or a call that ignores its abort must not keep the process alive; 5 s are enough to print the report.
   setTimeout(() => process.exit(), 5000).unref();
 } else {
   process.stderr.write(

@@ -6,7 +6,7 @@ import { messageOf } from "../errors/thrown.ts";
 import type { CommandContext, MakeCommand } from "./command.ts";
 import { describeError, type Terminal } from "./terminal.ts";
 
-/** Each command is loaded when it is called for. */
+/** The commands. Each is loaded when it is called. */
 const commands: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<MakeCommand> }>> = {
   init: {
     summary: "make a project that runs: pipeline, sample data, settings",
@@ -17,11 +17,11 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     load: async () => (await import("./commands/run.ts")).runCommand,
   },
   check: {
-    summary: "look at all that a run needs before its first call",
+    summary: "check everything that a run needs before its first call",
     load: async () => (await import("./commands/check.ts")).checkCommand,
   },
   replay: {
-    summary: "run the rows of a dead letter file once more",
+    summary: "run the rows of a dead letter file again",
     load: async () => (await import("./commands/replay.ts")).replayCommand,
   },
   runs: {
@@ -33,7 +33,7 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     load: async () => (await import("./commands/show.ts")).showCommand,
   },
   sql: {
-    summary: "print SQL that goes with a pipeline; none is run",
+    summary: "print the SQL for a pipeline, without running it",
     load: async () => (await import("./commands/sql.ts")).sqlCommand,
   },
   simulate: {
@@ -43,12 +43,12 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
 };
 
 const help = `
-Exit code: 0 all rows fine, 1 some failed, 2 refused, 3 stopped: run again.
+Exit code: 0 all rows fine, 1 some failed, 2 no start, 3 stopped: run again.
 
 Example:
   llm-etl init my-project`;
 
-/** Runs one command line and returns its exit code. Results go to stdout, all else to stderr. */
+/** Runs one command line and returns its exit code. Results go to stdout, everything else to stderr. */
 export async function runCommandLine(commandLine: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0;
   let isDebug = false;
@@ -90,7 +90,7 @@ export async function runCommandLine(commandLine: readonly string[], terminal: T
     if (error instanceof CommanderError) {
       const isModule = first !== undefined && /\.[cm]?[jt]s$/.test(first) && existsSync(first);
       if (isModule) terminal.stderr.write(`(Did you mean llm-etl run ${first}?)\n`);
-      return error.exitCode === 0 ? 0 : 2; // commander has said why
+      return error.exitCode === 0 ? 0 : 2; // commander has printed the reason
     }
     terminal.stderr.write(`${describeError(error, isDebug)}\n`);
     return 2;
@@ -98,12 +98,12 @@ export async function runCommandLine(commandLine: readonly string[], terminal: T
   return exitCode;
 }
 
-/** @throws {OptionError} if there is no such file */
+/** Adds the variables of a file to the environment. @throws {OptionError} if the file can't be read */
 function loadEnvFile(terminal: Terminal, command: string, path: string): void {
   try {
     terminal.loadEnvFile(path);
   } catch (error) {
-    throw new OptionError(command, "--env-file", `${path} can't be read (${messageOf(error)})`);
+    throw new OptionError(command, "--env-file", `${path} can't be read (${messageOf(error)})`, { path });
   }
 }
 

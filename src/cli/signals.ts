@@ -2,23 +2,23 @@ import { RunError } from "../errors/llm-etl-error.ts";
 import type { StopSignal, Terminal } from "./terminal.ts";
 
 /**
- * Signals within so many milliseconds are one. Where npm and npx have bash for a shell (with dash not), a Ctrl-C comes
- * twice, from the terminal and from npm: measured, up to 28 ms apart.
+ * Signals within this time (in milliseconds) count as one. If npm and npx use bash as their shell (not with dash), a Ctrl-C
+ * arrives twice, from the terminal and from npm: up to 28 ms apart, as measured.
  */
 export const sameSignalMs = 100;
 
 export interface StopSignals {
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
-  /** Aborted by the second. A third ends the process as if nobody listened. */
+  /** Aborted by the second. A third one ends the process, as without a listener. */
   readonly stopNowSignal: AbortSignal;
   /** Stops listening. */
   readonly release: () => void;
 }
 
 /**
- * Listens for SIGINT and SIGTERM, and says what each does. Not for SIGHUP: who listens to it is no longer
- * kept alive by nohup.
+ * Listens for SIGINT and SIGTERM, and says what each does. It does not listen for SIGHUP: nohup no longer protects a process
+ * that does.
  */
 export function stopSignals(
   terminal: Pick<Terminal, "on" | "removeListener">,
@@ -39,7 +39,7 @@ export function stopSignals(
     } else {
       const advice = name === "SIGINT" ? "press Ctrl-C again" : "send it again";
       say(`${name}: stopping. Rows in flight have up to 30 s; ${advice} to stop at once.`);
-      stop.abort(new RunError("ABORTED", `${name} stopped the run`));
+      stop.abort(new RunError("ABORTED", `${name} stopped the run`, { facts: { signal: name } }));
     }
   };
   const onSIGINT = (): void => onSignal("SIGINT");

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 
-/** The stacks of an error and of what caused it, outermost first, each with its name and code. */
+/** The stacks of an error and of its causes, outermost first, each cause with its name and code. */
 export function stacksOf(error: Error): string {
   const seen = new Set<unknown>();
   const parts: string[] = [];
@@ -15,7 +15,7 @@ export function stacksOf(error: Error): string {
   return parts.filter((part) => part !== "").join("\n");
 }
 
-/** The file and line that an error comes from, `path:line`; undefined if its stack names none but ours and packages'. */
+/** The place of an error in the user's files, `path:line`; undefined if its stack names only our files and packages. */
 export function placeOf(error: Error): string | undefined {
   const { location, frames } = partsOf(error);
   if (location !== undefined) return pathIn(location);
@@ -27,14 +27,14 @@ export function placeOf(error: Error): string | undefined {
   return place === undefined ? undefined : pathIn(place);
 }
 
-/** Our own messages hold no content; anybody else's may. */
+/** The name, code and message of an error. Messages of other errors than ours may hold content, and are left out. */
 function headOf(error: Error): string {
   const code = "code" in error && typeof error.code === "string" ? ` [${error.code}]` : "";
   return error instanceof LLMEtlError ? `${error.name}${code}: ${error.message}` : `${error.name}${code}`;
 }
 
 interface StackParts {
-  /** `file:line` of source text that could not be read: Node puts it before the error's name. */
+  /** `file:line` of source text that could not be parsed: Node puts it before the error's name. */
   readonly location: string | undefined;
   readonly frames: readonly string[];
 }
@@ -42,7 +42,7 @@ interface StackParts {
 const frame = /^ {4}at .*(?::\d+:\d+|<anonymous>|native|index \d+)\)?$/;
 const location = /^(?:file:\/\/|\/|[A-Z]:\\).*:\d+$/;
 
-/** Takes a stack apart. The error's own words are left out: they may hold content, and may look like frames. */
+/** Parses a stack. The error's message is left out: it may hold content, and may look like frames. */
 function partsOf(error: Error): StackParts {
   const stack = typeof error.stack === "string" ? error.stack : "";
   const [first = ""] = stack.split("\n", 1);

@@ -4,21 +4,21 @@ import type { Watched } from "./watch.ts";
 import { formatCost, formatCount, formatDuration, formatSaved, formatThings, inOneLine, shortId } from "./format.ts";
 import { describeError, fromHere } from "./terminal.ts";
 
-/** So many codes are shown with their first row; of the others, how often they occurred. */
+/** Codes beyond this number are shown without their first row. */
 const mostCodesShown = 8;
 
-/** What a run did, in lines. Of rows there are numbers, keys and steps, and no content. */
+/** Summarizes a run in lines. They name rows by number, key and step, and hold no content. */
 export function summaryOf({ report, failures, deadLetterPath }: Watched): readonly string[] {
   const { runId, status, durationMs, failureCount } = report;
-  const kept =
+  const saved =
     deadLetterPath !== null && failureCount > 0
-      ? [line("kept in", `${fromHere(deadLetterPath)}, which llm-etl replay takes once more`)]
+      ? [line("kept in", `${fromHere(deadLetterPath)}, which llm-etl replay runs again`)]
       : [];
   return [
     `${status} in ${formatDuration(durationMs)}, run ${shortId(runId)}`,
     line("rows", rowsOf(report)),
     ...failuresOf(report, failures),
-    ...kept,
+    ...saved,
     line("calls", callsOf(report)),
     line("tokens", tokensOf(report)),
     ...(report.cost === null ? [] : [line("cost", formatCost(report.cost))]),
@@ -26,7 +26,7 @@ export function summaryOf({ report, failures, deadLetterPath }: Watched): readon
   ].map(inOneLine);
 }
 
-/** What ended a run that did not complete: where, and in words; nothing for one that did. */
+/** Describes the error that ended a run, with the row; no lines for a run that completed. */
 export function endingOf({ report: { error, status }, failures }: Watched, withStack: boolean): readonly string[] {
   if (error === null) return [];
   const failure = error.scope === "row" ? failures.get(error.code) : undefined;
@@ -65,7 +65,7 @@ function failuresOf(report: RunReport, failures: ReadonlyMap<string, Failure>): 
   });
 }
 
-/** Where a row stands: its number, its key and the step it failed at. */
+/** Names a row by its number, its key and the step at which it failed. */
 function placeOf({ position, pk, step }: Omit<Failure, "message">): string {
   return `row ${formatCount(position)}${pk === null ? "" : ` (${pk})`}${step === null ? "" : ` at step ${step}`}`;
 }

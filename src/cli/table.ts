@@ -1,15 +1,15 @@
 import stringWidth from "string-width";
 import { inOneLine } from "./format.ts";
 
-/** One column of a table: its name, and what it shows of an item. */
+/** One column of a table: its name, and the text of an item in it. */
 export interface Column<Item> {
   readonly name: string;
   readonly text: (item: Item) => string;
-  /** Whether it stands to the right, as numbers do. @default false */
+  /** Aligns the column to the right, for numbers. @default false */
   readonly isNumeric?: boolean;
 }
 
-/** A line with the names of the columns, and one for each item. */
+/** Formats items as lines: one with the names of the columns, then one for each item. */
 export function formatTable<Item>(columns: readonly Column<Item>[], items: readonly Item[]): string {
   const padded = columns.map(({ name, text, isNumeric = false }) => {
     const cells = [name, ...items.map((item) => inOneLine(text(item)))];

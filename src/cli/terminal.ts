@@ -9,39 +9,39 @@ import { placeOf, stacksOf } from "./stack.ts";
 
 export type StopSignal = "SIGINT" | "SIGTERM";
 
-/** A stream that is written to. The members that are not functions are those of a terminal, and undefined elsewhere. */
+/** An output stream. The optional members are a terminal's, and undefined for any other stream. */
 export interface Output {
   readonly write: (text: string) => unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;
-  /** Whether colours are wanted: `NO_COLOR`, `FORCE_COLOR` and `TERM` are heeded. */
+  /** True if the terminal shows colours; it follows `NO_COLOR`, `FORCE_COLOR` and `TERM`. */
   readonly hasColors?: (() => boolean) | undefined;
 }
 
-/** The slice of `process` that the command line uses. */
+/** The part of `process` that the command line uses. */
 export interface Terminal {
-  /** For results, and nothing else. */
+  /** The stream for results only. */
   readonly stdout: Output;
   readonly stderr: Output;
   readonly stdin: { readonly isTTY?: boolean | undefined };
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Adds the variables of a file to `env`; those that are there keep their values. Throws where there is no such file. */
+  /** Adds the variables of a file to `env`; existing ones keep their values. @throws if there is no such file */
   readonly loadEnvFile: (path: string) => void;
   readonly on: (event: StopSignal, listener: () => void) => unknown;
   readonly removeListener: (event: StopSignal, listener: () => void) => unknown;
 }
 
-/** Whether somebody watches: then lines may be drawn over, and questions asked. */
+/** True if somebody watches the terminal: then lines may be drawn over, and questions asked. */
 export function isWatched({ stderr, env }: Terminal): boolean {
   const isCI = env["CI"] !== undefined && env["CI"] !== "" && env["CI"] !== "false";
-  const hasArea = stderr.isTTY === true && stderr.columns !== 0; // one that nobody gave a size has none
+  const hasArea = stderr.isTTY === true && stderr.columns !== 0; // 0 columns: a terminal without a size
   return hasArea && env["TERM"] !== "dumb" && !isCI;
 }
 
 /**
- * An error in words: its message and code, the place in the user's files that it comes from, where its code is
- * explained, and where a missing setting may come from; with its stack and those of its causes where `withStack` asks for them.
+ * Describes an error in lines: its message and code, its place in the user's files, the page that explains its code, and for a
+ * missing setting a way to give it. `withStack` adds its stack and those of its causes.
  */
 export function describeError(error: unknown, withStack: boolean): string {
   const code = error instanceof LLMEtlError ? error.code : undefined;
@@ -56,7 +56,7 @@ export function describeError(error: unknown, withStack: boolean): string {
   return lines.map(inOneLine).join("\n");
 }
 
-/** Where an error's code is explained, as a line; none for a code that is not ours. */
+/** The line that names the page about an error code; none for a code that is not ours. */
 export function docsOf(code: string): readonly string[] {
   if (!errorCodes.some((known) => known === code)) return [];
   const page = fileURLToPath(new URL("../../docs/errors.md", import.meta.url));
@@ -68,7 +68,7 @@ function adviceOnSettings(): string {
   return `  ${file}: --env-file .env reads it`;
 }
 
-/** A path as one would type it here: relative to the working directory, where that is not longer. */
+/** A path as one would type it here: relative to the working directory, unless that is longer. */
 export function fromHere(path: string): string {
   const short = relative(process.cwd(), path);
   return short.length < path.length ? short : path;

@@ -11,13 +11,13 @@ import { linesProgress } from "./progress/lines.ts";
 import { stopSignals } from "./signals.ts";
 import { isWatched, type Terminal } from "./terminal.ts";
 
-/** How a run is watched. */
+/** The options that decide how a run is shown. */
 export interface WatchOptions {
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
 
-/** What a run is given so that it can be watched and stopped. */
+/** The options of a run that let it be watched and stopped. */
 export interface Watch {
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
@@ -31,16 +31,16 @@ export function addWatchOptions(command: Command): Command {
     .addOption(new Option("--json", "print each event as a line of JSON (docs/events.md)").conflicts("quiet"));
 }
 
-/** A run that has ended, and what was seen of it. */
+/** A run that has ended, with facts from its events. */
 export interface Watched<Report extends RunReport = RunReport> {
   readonly report: Report;
-  /** By error code, the first row that failed with it. */
+  /** The first row of each error code. */
   readonly failures: ReadonlyMap<string, Failure>;
-  /** Where failed rows are kept; null where they are not. */
+  /** The file with the failed rows; null if the run saves none. */
   readonly deadLetterPath: string | null;
 }
 
-/** Shows a run while it goes on, and stops it at a signal. */
+/** Shows a run while it goes on, and stops it on a signal. */
 export async function watch<Report extends RunReport>(
   terminal: Terminal,
   options: WatchOptions,
@@ -67,7 +67,7 @@ export async function watch<Report extends RunReport>(
   }
 }
 
-/** What the work gives. Where it throws, there is no run, and that is an event for programs. */
+/** Does `work`, which comes before a run. If it throws, the run never starts: with `json`, an event says so to programs. */
 export async function orRefused<Result>(
   { stdout }: Pick<Terminal, "stdout">,
   { json = false }: WatchOptions,
@@ -76,12 +76,12 @@ export async function orRefused<Result>(
   try {
     return await work();
   } catch (error) {
-    if (json) stdout.write(toLine({ type: "run-refused", error: refusalOf(error) }));
+    if (json) stdout.write(toLine({ type: "run-refused", error: asLLMEtlError(error) }));
     throw error;
   }
 }
 
-/** What runs: from the source through the steps to the sink. */
+/** The line about a run at its start: its pipeline and its parts, from the source through the steps to the sink. */
 function wayOf({ pipeline, runId, source, steps, sink }: Extract<RunEvent, { readonly type: "run-start" }>): string {
   return `${pipeline}, run ${shortId(runId)}: ${[source, ...steps, sink].join(" → ")}`;
 }
@@ -91,10 +91,10 @@ async function progressFor(terminal: Terminal, { quiet = false, json = false }: 
   if (quiet)
     return { observe: () => {}, say: (line) => void terminal.stderr.write(`${inOneLine(line)}\n`), end: () => {} };
   if (!isWatched(terminal)) return linesProgress(terminal.stderr);
-  const { liveProgress } = await import("./progress/live.ts"); // its package takes longer to load than all the rest
+  const { liveProgress } = await import("./progress/live.ts"); // its package takes longer to load than everything else
   return liveProgress(terminal.stderr);
 }
 
-function refusalOf(error: unknown): LLMEtlError {
+function asLLMEtlError(error: unknown): LLMEtlError {
   return error instanceof LLMEtlError ? error : new RunError("INTERNAL_ERROR", messageOf(error), { cause: error });
 }

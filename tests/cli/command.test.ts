@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import { Command } from "commander";
 import { envFileOption, moduleOr } from "../../src/cli/command.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -22,13 +23,10 @@ test("without one it is the pipeline.ts, pipeline.js or pipeline.mjs that is her
   }
 });
 
-test("where there is none it says where it looked and what to do", () => {
+test("without any, the error names the folder", () => {
   const place = mkdtempSync(join(folder, "empty "));
   process.chdir(place);
-  assert.throws(() => moduleOr(undefined), {
-    code: "PIPELINE_MODULE_INVALID",
-    message: `there is no pipeline.ts in ${process.cwd()}: name the module, or make a project with llm-etl init`,
-  });
+  assert.throws(() => moduleOr(undefined), failsWith("PIPELINE_MODULE_INVALID", { where: process.cwd() }));
 });
 
 test("--env-file gathers its values", () => {

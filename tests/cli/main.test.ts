@@ -10,37 +10,38 @@ test("the built command runs and passes the exit code on", () => {
   const fine = spawnSync(process.execPath, [main, "--version"], { encoding: "utf8" });
   assert.deepEqual([fine.status, fine.stderr], [0, ""]);
   assert.match(fine.stdout, /^\d+\.\d+\.\d+\n$/);
-  const refused = spawnSync(process.execPath, [main, "run", "no such file.ts"], { encoding: "utf8" });
-  assert.deepEqual([refused.status, refused.stdout], [2, ""]);
+  const wrong = spawnSync(process.execPath, [main, "run", "no such file.ts"], { encoding: "utf8" });
+  assert.deepEqual([wrong.status, wrong.stdout], [2, ""]);
   assert.match(
-    refused.stderr,
-    /^llm-etl: there is no file .*no such file\.ts \[PIPELINE_MODULE_INVALID\]\n {2}see .*#pipeline_module_invalid\n$/,
+    wrong.stderr,
+    /^llm-etl: .*no such file\.ts \[PIPELINE_MODULE_INVALID\]\n {2}see .*#pipeline_module_invalid\n$/,
   );
 });
 
-test("an older Node is told so in one sentence, before any import that would break on it", () => {
+test("an older Node gets one line with both versions, before any import that would break on it", () => {
   const pretend = "data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '22.18.0' })";
   const { status, stderr } = spawnSync(process.execPath, ["--import", pretend, main, "run", "x.ts"], {
     encoding: "utf8",
   });
   assert.equal(status, 2);
-  assert.equal(stderr, "llm-etl needs Node.js 22.19 or newer, and this is 22.18.0: install a newer one.\n");
+  assert.match(stderr, /^llm-etl .*\b22\.19\b.*\b22\.18\.0\b.*\n$/);
   assert.doesNotMatch(readFileSync(main, "utf8"), /^import /m);
 });
 
 test(
-  "a stdout that can't be written is said, exit code 3; a reader that has gone is no fault",
+  "a stdout that can't be written is exit code 3; a reader that has gone is no fault",
   { skip: !existsSync("/dev/full") && "there is no /dev/full" },
   () => {
     const withFull = (words: string): string => `"${process.execPath}" "${main}" ${words} > /dev/full`;
     const full = spawnSync("sh", ["-c", withFull("--version")], { encoding: "utf8" });
-    assert.deepEqual([full.status, full.stderr.split("(")[0]], [3, "llm-etl: stdout can't be written "]);
+    assert.equal(full.status, 3);
+    assert.match(full.stderr, /^llm-etl: stdout .*ENOSPC.*\n$/);
     const gone = spawnSync("sh", ["-c", `"${process.execPath}" "${main}" --version | true`], { encoding: "utf8" });
     assert.deepEqual([gone.status, gone.stderr], [0, ""]);
   },
 );
 
-test("an --env-file that is missing ends the command before anything else, whoever looks for it first", () => {
+test("an --env-file that is missing ends the command before anything else", () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, "run", "--env-file", "no such file"], {
     encoding: "utf8",
   });

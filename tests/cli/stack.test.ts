@@ -17,8 +17,9 @@ test("the stacks of the causes are shown, with their names and frames but withou
 });
 
 test("a cause of our own has its code and its message, which hold no content", () => {
-  const stacks = stacksOf(new Error("x", { cause: new StepFailedError("summarize", thrownHere()) }));
-  assert.match(stacks, /\ncaused by StepFailedError \[STEP_FAILED\]: step "summarize" threw a TypeError\n {4}at /);
+  const cause = new StepFailedError("summarize", thrownHere());
+  const stacks = stacksOf(new Error("x", { cause }));
+  assert.ok(stacks.includes(`\ncaused by StepFailedError [STEP_FAILED]: ${cause.message}\n    at `), stacks);
 });
 
 test("causes in a circle, and stacks that are none, end all the same", () => {

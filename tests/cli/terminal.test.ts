@@ -5,19 +5,19 @@ import { describeError, docsOf, fromHere, isWatched, type Output } from "../../s
 import { errorCodes, OptionError, RunError } from "../../src/index.ts";
 import { testTerminal } from "../support/terminal.ts";
 
-test("an error in words has its code, where it comes from and where that is explained; its stack only on demand", () => {
-  const error = new OptionError("CSVSource", "path", "expected a path");
+test("an error is described with its code, its place and the page about it; its stack only on demand", () => {
+  const error = new OptionError("CSVSource", "path", "", { expected: "a path" });
   const text = describeError(error, false);
-  assert.match(
-    text,
-    /^llm-etl: CSVSource: option "path": expected a path \[INVALID_OPTION\]\n {2}at tests\/cli\/terminal\.test\.ts:\d+\n {2}see docs\/errors\.md#invalid_option$/,
-  );
+  const [first, place, page, ...others] = text.split("\n");
+  assert.deepEqual([first, others], [`llm-etl: ${error.message} [INVALID_OPTION]`, []]);
+  assert.match(place ?? "", /tests\/cli\/terminal\.test\.ts:\d+$/);
+  assert.ok(page?.endsWith("docs/errors.md#invalid_option"), page);
   const withStack = describeError(error, true);
   assert.ok(withStack.startsWith(`${text}\n    at `), withStack);
   assert.equal(describeError("text", true), "llm-etl: text");
 });
 
-test("a code of somebody else is shown, and not said to be explained; an error without one has neither", () => {
+test("a foreign code is shown, without a page about it; an error without a code has neither", () => {
   const error = Object.assign(new RunError("OWN_CODE", "own words"), { stack: "" });
   assert.equal(describeError(error, false), "llm-etl: own words [OWN_CODE]");
   assert.equal(describeError(Object.assign(new TypeError("no"), { stack: "" }), false), "llm-etl: no");

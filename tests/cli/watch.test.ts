@@ -118,7 +118,7 @@ test("--json prints every event and nothing else, also in a terminal", async (t)
   }
 });
 
-test("a signal reaches the run and is told above the area; the listeners are gone when the run has ended", async (t) => {
+test("a signal reaches the run and is named above the area; the listeners are gone when the run has ended", async (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] });
   const signals = new EventEmitter();
   const shown = new Screen();
@@ -135,10 +135,10 @@ test("a signal reaches the run and is told above the area; the listeners are gon
   assert.deepEqual([signals.listenerCount("SIGINT"), signals.listenerCount("SIGTERM")], [0, 0]);
 });
 
-test("a run that is refused is that: its error is thrown, the timers and listeners are gone, and JSON has one line of it", async (t) => {
+test("a run that does not start throws its error, its timers and listeners are gone, and JSON has one line of it", async (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] });
   const error = new OptionError("run", "maxCost", "no prices");
-  const refused = async (options: WatchOptions, thrown: Error, given: TestTerminalOptions = {}) => {
+  const failed = async (options: WatchOptions, thrown: Error, given: TestTerminalOptions = {}) => {
     const signals = new EventEmitter();
     const terminal = testTerminal({ ...given, signals });
     const run = async (): Promise<never> => await Promise.reject(thrown);
@@ -147,12 +147,12 @@ test("a run that is refused is that: its error is thrown, the timers and listene
     assert.deepEqual([signals.listenerCount("SIGINT"), terminal.written.stderr], [0, ""]);
     return terminal.written.stdout;
   };
-  for (const options of [{}, { quiet: true }]) assert.equal(await refused(options, error), "");
-  assert.equal(await refused({}, error, { screen }), "");
-  const line = await refused({ json: true }, error);
+  for (const options of [{}, { quiet: true }]) assert.equal(await failed(options, error), "");
+  assert.equal(await failed({}, error, { screen }), "");
+  const line = await failed({ json: true }, error);
   const { type, error: shown } = JSON.parse(line);
   assert.deepEqual([type, shown], ["run-refused", JSON.parse(JSON.stringify(error))]);
-  const { error: unknown } = JSON.parse(await refused({ json: true }, new TypeError("no")));
+  const { error: unknown } = JSON.parse(await failed({ json: true }, new TypeError("no")));
   assert.deepEqual([unknown.code, unknown.scope], ["INTERNAL_ERROR", "run"]);
 });
 

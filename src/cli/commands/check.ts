@@ -15,14 +15,14 @@ interface CheckCommandOptions {
   readonly json?: boolean;
 }
 
-/** `llm-etl check [pipeline.ts]`: all that a run looks at before its first call. */
+/** Makes `llm-etl check [pipeline.ts]`: it checks everything that a run needs before its first call. */
 export function checkCommand(name: string, { terminal, setExitCode }: CommandContext): Command {
   return new Command(name)
-    .argument("[pipeline.ts]", "the module, TypeScript or JavaScript; by default the pipeline.ts that is here")
+    .argument("[pipeline.ts]", "the module, TypeScript or JavaScript; by default pipeline.ts in this folder")
     .option("--param <name=value>", "give the source's statement a value, as text (repeat for more)", addParameter)
-    .option("--ping", "ask each step's model once, for real, with the first row's prompt: that costs")
-    .option("--no-prompts", "leave out the prompts: they show what the first row holds")
-    .option("--json", "one JSON object with all that was found")
+    .option("--ping", "ask each step's model once, with the first row's prompt: this costs money")
+    .option("--no-prompts", "leave out the prompts: they show the content of the first row")
+    .option("--json", "print one JSON object with everything that was found")
     .addOption(envFileOption())
     .addHelpText("after", "\nNothing is written. Exit code: 0 if a run would start, else 2.")
     .addHelpText("after", "\nExample:\n  llm-etl check pipeline.ts --param department=Cardiology --no-prompts")
@@ -76,7 +76,7 @@ function lines({ subject, status, message, code }: Finding, width: number, outpu
   ];
 }
 
-/** Text in lines of at most so many characters, broken at blanks; where there is hardly room, as it is. */
+/** Breaks text at blanks into lines of at most `width` characters; a width below 20 is ignored. */
 function wrap(text: string, width: number): string[] {
   if (width < 20 || text.length <= width) return [text];
   const found: string[] = [];
@@ -97,7 +97,7 @@ function promptLines({ step, provider, messages, estimatedInputTokens, maxOutput
   const size = `about ${formatCount(estimatedInputTokens)} input tokens, at most ${formatCount(maxOutputTokens)} output tokens`;
   const parts = messages.flatMap(({ role, content }) => [
     `  ${role}:`,
-    // A row's text may break lines, but not command the terminal.
+    // A row's text may break lines, but must not control the terminal.
     ...content.split("\n").map((line) => `    ${inOneLine(line)}`.trimEnd()),
   ]);
   return [[`Prompt of ${inOneLine(step)} to ${inOneLine(provider)}, for the first row: ${size}`, ...parts]];

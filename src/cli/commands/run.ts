@@ -22,19 +22,19 @@ interface RunCommandOptions extends WatchOptions {
   readonly maxRowErrors?: number;
 }
 
-/** `llm-etl run [pipeline.ts]`: runs the pipeline that a module exports as its default. */
+/** Makes `llm-etl run [pipeline.ts]`: it runs the pipeline that a module exports as its default. */
 export function runCommand(name: string, { terminal, setExitCode, isDebug }: CommandContext): Command {
   const command = new Command(name)
     .argument("[pipeline.ts]")
-    .option("--limit <rows>", "read at most so many rows", wholeNumber)
-    .option("--concurrency <rows>", "have so many rows in flight at once", wholeNumber)
-    .option("--batch-size <rows>", "write so many rows at once", wholeNumber)
+    .option("--limit <rows>", "read at most this many rows", wholeNumber)
+    .option("--concurrency <rows>", "rows processed concurrently", wholeNumber)
+    .option("--batch-size <rows>", "rows written per batch", wholeNumber)
     .option("--param <name=value>", "a value for the source's statement (repeatable)", addParameter)
-    .option("--max-cost <amount>", "stop, resumable, when the run has cost so much", amount)
+    .option("--max-cost <amount>", "stop, resumable, when the run has cost this much", amount)
     .addOption(new Option("--on-row-error <what>", "at a bad row").choices(["fail", "skip", "dead_letter"]))
-    .option("--max-row-errors <rows>", "stop after so many bad rows, or (0.05) such a share", countOrShare)
-    .option("--fresh", "write every row again, also unchanged ones")
-    .option("--no-cache", "ask again, also where the journal has the answer")
+    .option("--max-row-errors <rows>", "stop after this many bad rows, or this share (0.05)", countOrShare)
+    .option("--fresh", "write every row again, unchanged ones as well")
+    .option("--no-cache", "ask again, even if the journal has the answer")
     .option("--no-count", "do not count the rows: no total in the progress")
     .addOption(envFileOption());
   return addWatchOptions(command)
@@ -51,16 +51,16 @@ export function runCommand(name: string, { terminal, setExitCode, isDebug }: Com
       const say = (line: string): unknown => terminal.stderr.write(`${line}\n`);
       if (!quiet && !json) for (const line of summaryOf(watched)) say(line);
       for (const line of endingOf(watched, isDebug())) say(line);
-      if (report.exitCode === 3 && pipeline.journalPath !== null) say(adviceToGoOn(options, report.error));
+      if (report.exitCode === 3 && pipeline.journalPath !== null) say(adviceToResume(options, report.error));
       if (!json) terminal.stdout.write(`Processed: ${report.successCount}, Failed: ${report.failureCount}\n`);
       setExitCode(report.exitCode);
     });
 }
 
-/** How to go on with a run that was stopped. `--fresh` would write anew what is written, `--no-cache` ask again. */
-function adviceToGoOn({ fresh = false, cache }: RunCommandOptions, error: LLMEtlError | null): string {
+/** Says how to resume a stopped run: without `--fresh`, which writes every row again, and `--no-cache`, which asks again. */
+function adviceToResume({ fresh = false, cache }: RunCommandOptions, error: LLMEtlError | null): string {
   const flags = [...(fresh ? ["--fresh"] : []), ...(cache ? [] : ["--no-cache"])];
   const without = flags.length === 0 ? "" : `, without ${flags.join(" and ")},`;
-  const again = `un the same command again${without} to go on: what is done is not done again.`;
-  return error?.code === "ABORTED" ? `R${again}` : `When the cause is mended, r${again}`;
+  const again = `un the same command again${without} to go on: finished work is not repeated.`;
+  return error?.code === "ABORTED" ? `R${again}` : `Fix the cause, then r${again}`;
 }

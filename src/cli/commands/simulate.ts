@@ -22,19 +22,19 @@ interface SimulateCommandOptions {
   readonly labelColumn?: string;
 }
 
-/** `llm-etl simulate`: an Azure OpenAI on this machine, until Ctrl-C. */
+/** Makes `llm-etl simulate`: it runs a simulated Azure OpenAI on this machine, until Ctrl-C. */
 export function simulateCommand(name: string, { terminal }: CommandContext): Command {
   return new Command(name)
-    .option("--port <port>", "listen on it, 0 for a free one", number, 8000)
-    .option("--host <address>", "listen on this address", "127.0.0.1")
-    .option("--latency-ms <ms>", "answer after so long", number)
+    .option("--port <port>", "the port, 0 for a free one", number, 8000)
+    .option("--host <address>", "the address to listen on", "127.0.0.1")
+    .option("--latency-ms <ms>", "answer after this time", number)
     .option("--latency-sigma <number>", "lognormal latency, --latency-ms its median", number)
     .option("--rpm <requests>", "requests a minute, 429 beyond them", number)
     .option("--tpm <tokens>", "tokens a minute, 429 beyond them", number)
     .option("--request-window-ms <ms>", "count requests in windows of this length", number)
-    .option("--fault <name=share>", "let such a share, 0 to 1, go wrong (repeatable)", addFault)
-    .option("--seed <number>", "another one: other answers, latencies, faults", number)
-    .option("--api-key <key>", "accept this key only; without it, any")
+    .option("--fault <name=share>", "a fault and its share, 0 to 1 (repeatable)", addFault)
+    .option("--seed <number>", "another gives other answers, latencies, faults", number)
+    .option("--api-key <key>", "accept only this key; by default any")
     .option("--deployment <name>", "the name to print", "simulated")
     .option("--reasoning", "behave as a reasoning model")
     .option("--answers-from <file.csv>", "answer with the labels of this file")
@@ -42,7 +42,7 @@ export function simulateCommand(name: string, { terminal }: CommandContext): Com
     .option("--label-column <name>", "its column with the labels")
     .addHelpText("after", "\nExample: llm-etl simulate --latency-ms 200 --rpm 600 --fault serverError=0.02")
     .action(async (given: SimulateCommandOptions) => {
-      // Loaded here: whoever runs a pipeline does not need it.
+      // Loaded here, because no other command needs it.
       const { startAzureOpenAISimulator } = await import("../../testing/simulator/server.ts");
       const simulator = await startAzureOpenAISimulator(optionsOf(given));
       try {
@@ -93,10 +93,15 @@ function answersFromOf(given: SimulateCommandOptions): AzureOpenAISimulatorOptio
   if (path === undefined && textColumn === undefined && labelColumn === undefined) return undefined;
   if (path !== undefined && textColumn !== undefined && labelColumn !== undefined)
     return { path, textColumn, labelColumn };
-  throw new OptionError("simulate", "--answers-from", "needs --text-column and --label-column, and they need it");
+  throw new OptionError("simulate", "--answers-from", "", {
+    expected: "it together with --text-column and --label-column",
+    got: Object.entries({ "--answers-from": path, "--text-column": textColumn, "--label-column": labelColumn })
+      .flatMap(([name, value]) => (value === undefined ? [] : [name]))
+      .join(" and "),
+  });
 }
 
-/** Settles at SIGINT or SIGTERM, and takes its listeners away. */
+/** Resolves on SIGINT or SIGTERM, and removes its listeners. */
 async function firstSignal(terminal: Terminal): Promise<void> {
   await new Promise<void>((resolve) => {
     const onSignal = (): void => {

@@ -1,10 +1,10 @@
 import type { RunEvent } from "../../contracts/events.ts";
 
-/** Shows how a run goes on. */
+/** Shows the progress of a run. */
 export interface Progress {
   readonly observe: (event: RunEvent) => void;
-  /** Says something that stays. */
+  /** Prints a line that stays. */
   readonly say: (line: string) => void;
-  /** Takes back what was only for the moment. Called once, when the run has ended. */
+  /** Removes everything that does not stay. Called once, after the run has ended. */
   readonly end: () => void;
 }

@@ -5,7 +5,7 @@ import { inOneLine } from "../format.ts";
 import type { Terminal } from "../terminal.ts";
 import type { Progress } from "./base.ts";
 
-/** For programs: each event as a line of JSON on stdout, with the time. See docs/events.md. */
+/** Makes the progress for programs: each event is a line of JSON on stdout, with the time. See docs/events.md. */
 export function eventsProgress({ stdout, stderr }: Pick<Terminal, "stdout" | "stderr">): Progress {
   return {
     observe: (event) => void stdout.write(toLine(event)),
@@ -14,12 +14,12 @@ export function eventsProgress({ stdout, stderr }: Pick<Terminal, "stdout" | "st
   };
 }
 
-/** What the command line adds to a run's events. */
+/** The events that the command line adds to those of a run. */
 export type CommandEvent =
   | { readonly type: "run-refused"; readonly error: LLMEtlError }
   | { readonly type: "replay-end"; readonly report: ReplayReport };
 
-/** An event as a line. Dates are ISO 8601; an error is its name, code, scope and message. */
+/** Formats an event as a line of JSON. Dates are ISO 8601; an error is its name, code, scope, message and facts. */
 export function toLine(event: RunEvent | CommandEvent): string {
   return `${JSON.stringify({ time: new Date(), ...event })}\n`;
 }

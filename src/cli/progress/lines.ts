@@ -14,7 +14,7 @@ import { RunProgress, type Snapshot } from "./run-progress.ts";
 
 const everyMs = 10_000;
 
-/** For files, pipes and CI: a line now and every ten seconds. */
+/** Makes the progress for files, pipes and CI: a line every ten seconds. */
 export function linesProgress(stderr: Output): Progress {
   const progress = new RunProgress();
   const say = (line: string): void => void stderr.write(`${inOneLine(line)}\n`);
@@ -26,7 +26,7 @@ export function linesProgress(stderr: Output): Progress {
   };
 }
 
-/** How far a run is, in one line. */
+/** Describes the progress of a run in one line. */
 export function describe(snapshot: Snapshot): string {
   const { figures, callsInFlight, callLimit, waitsFor } = snapshot;
   const { usage, failureCount, skippedCount, failuresByCode } = figures;
@@ -40,7 +40,7 @@ export function describe(snapshot: Snapshot): string {
   ].join("; ");
 }
 
-/** Rows done, rate and time left, as far as they are known. */
+/** The rows done, their rate and the time left, as far as they are known. */
 export function rowsOf({ doneCount, totalCount, rowsPerSecond, remainingMs }: Snapshot): readonly string[] {
   return [
     totalCount === undefined
@@ -51,14 +51,14 @@ export function rowsOf({ doneCount, totalCount, rowsPerSecond, remainingMs }: Sn
   ];
 }
 
-/** The cost so far, and that of the whole run, where there are prices. */
+/** The cost so far and that of the whole run; empty without prices. */
 export function costOf({ figures, projectedCost }: Snapshot): readonly string[] {
   if (figures.cost === null) return [];
   const inAll = projectedCost === undefined ? "" : `, about ${formatCost(projectedCost)} in all`;
   return [`${formatCost(figures.cost)} so far${inAll}`];
 }
 
-/** Rounded down: 100 % is when all is done. */
+/** Rounds down: 100 % means that all rows are done. */
 function percentOf(count: number, total: number): number {
   return total === 0 ? 100 : Math.min(100, Math.floor((100 * count) / total));
 }

@@ -9,10 +9,10 @@ import { RunProgress, type Snapshot } from "./run-progress.ts";
 
 const everyMs = 100;
 
-/** For a terminal: an area that is drawn over, below the lines that stay. */
+/** Makes the progress for a terminal: an area that is drawn over, below the lines that stay. */
 export function liveProgress(stderr: Output): Progress {
   const progress = new RunProgress();
-  // The cursor is left as it is: a run that is killed could not bring it back.
+  // The cursor stays visible: a killed run could not restore it.
   const area = createLogUpdate(toStream(stderr), { showCursor: true });
   const draw = (): void => area(render(progress.snapshot(), stderr));
   const timer = setInterval(draw, everyMs).unref();
@@ -30,9 +30,9 @@ export function liveProgress(stderr: Output): Progress {
   };
 }
 
-/** The area's lines, each no wider than the terminal. */
+/** Renders the lines of the area, each no wider than the terminal. */
 export function render(snapshot: Snapshot, { columns = 80, hasColors }: Omit<Output, "write">): string {
-  const width = columns - 1; // in the last column some terminals begin a new line
+  const width = columns - 1; // some terminals begin a new line after the last column
   const style = (format: Style, text: string): string => (hasColors?.() === true ? paint(format, text) : text);
   const { figures, callsInFlight, callLimit, waitsFor } = snapshot;
   const { usage, failuresByCode } = figures;
@@ -61,10 +61,10 @@ export function render(snapshot: Snapshot, { columns = 80, hasColors }: Omit<Out
 type Style = "green" | "dim" | "red" | "yellow";
 
 function paint(format: Style, text: string): string {
-  return styleText(format, text, { validateStream: false }); // whether there are colours was asked before
+  return styleText(format, text, { validateStream: false }); // the caller has checked that there are colours
 }
 
-/** A bar as wide as the terminal, 60 columns at most; without a total, one that says only that it goes on. */
+/** Renders a bar as wide as the terminal, at most 60 columns. Without a total, it only moves. */
 function barOf(
   { doneCount, totalCount, figures }: Snapshot,
   width: number,
@@ -79,7 +79,7 @@ function barOf(
   return `${style("green", "━".repeat(full))}${style("dim", "─".repeat(length - full))}`;
 }
 
-/** As many of the parts as fit into the width; of the first one, as much as fits. */
+/** Joins as many parts as fit into the width. The first is cut if it does not fit alone. */
 function fit(parts: readonly string[], width: number): string {
   let line = "";
   for (const part of parts.map(inOneLine)) {
@@ -90,7 +90,7 @@ function fit(parts: readonly string[], width: number): string {
   return line;
 }
 
-/** What log-update uses of a stream: its type asks for a whole one. */
+/** Passes `stderr` to log-update, whose type wants a whole stream. */
 function toStream(stderr: Output): NodeJS.WritableStream {
   return stderr as unknown as NodeJS.WritableStream; // it calls `write` and reads `columns`, `rows` and `isTTY`, no more
 }

@@ -3,23 +3,23 @@ import { formatCount } from "../format.ts";
 import type { RunCost, RunFigures } from "../../contracts/report.ts";
 import { Tally } from "../../pipeline/tally.ts";
 
-/** How far a run is. */
+/** The progress of a run at one moment. */
 export interface Snapshot {
   readonly figures: RunFigures;
   /** Rows that have ended. */
   readonly doneCount: number;
-  /** Rows that there are to do; undefined where the source has not told. */
+  /** All rows of the run; undefined if the source has not counted them. */
   readonly totalCount: number | undefined;
-  /** Over the last half minute. */
+  /** The rate of the last half minute. */
   readonly rowsPerSecond: number;
-  /** At that rate; undefined without a total, or while no row ends. */
+  /** The time left at that rate, in milliseconds; undefined without a total, or while no row ends. */
   readonly remainingMs: number | undefined;
-  /** What the run will have cost if the remaining rows cost what the last ones did; undefined as `remainingMs` is. */
+  /** The cost of the whole run if the remaining rows cost as much as the last ones; undefined when `remainingMs` is. */
   readonly projectedCost: RunCost | undefined;
   readonly callsInFlight: number;
-  /** How many calls may be in flight at the moment. */
+  /** The most calls that may be in flight at the moment. */
   readonly callLimit: number;
-  /** Why it waits, in words; undefined where it does not. */
+  /** The reason why the run waits, in words; undefined if it does not wait. */
   readonly waitsFor: string | undefined;
 }
 
@@ -32,19 +32,19 @@ interface Gate {
 interface Sample {
   readonly atMs: number;
   readonly doneCount: number;
-  /** Rows that were paid for: those that were read, and of the ones in flight the half. */
+  /** An estimate of the rows that are paid for: the rows read, and half of those in flight. */
   readonly paidCount: number;
   readonly cost: number;
 }
 
-/** Rates are taken over so long: batches end together, so that a short while says little. */
+/** Rates are measured over this time: rows of a batch end together, so a short time says little. */
 const windowMs = 30_000;
 const sampleEveryMs = 500;
 
-/** A batch or a row that takes longer than this is worth a word. */
-const waitWorthTellingMs = 2000;
+/** A wait for a batch or a row is shown after this time. */
+const shownWaitMs = 2000;
 
-/** Adds up a run's events to how far it is. */
+/** Adds up the events of a run to its progress. */
 export class RunProgress {
   readonly #now: () => number;
   readonly #startedMs: number;
@@ -59,7 +59,7 @@ export class RunProgress {
   #writing: { readonly rowCount: number; readonly sinceMs: number } | undefined;
   #idleSinceMs: number;
 
-  /** `now` gives milliseconds, from any beginning. */
+  /** `now` returns milliseconds since any moment. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
     this.#startedMs = now();
@@ -99,7 +99,7 @@ export class RunProgress {
     const rowsPerSecond = nowMs > oldest.atMs ? (rowsSince / (nowMs - oldest.atMs)) * 1000 : 0;
     const costPerRow = (cost - oldest.cost) / Math.max(1, paidCount - oldest.paidCount);
     const totalCount = this.#totalCount;
-    /** What the rows after the first so many take, at so much a row. */
+    /** The time or cost of the rows after the first `count`, at `perRow` each. */
     const restOf = (count: number, perRow: number): number | undefined =>
       totalCount === undefined ? undefined : Math.max(0, totalCount - count) * perRow;
     return {
@@ -115,7 +115,7 @@ export class RunProgress {
     };
   }
 
-  /** Keeps the sample, forgets those that are too old, and gives the oldest that is left. */
+  /** Adds a sample, drops those that are too old, and returns the oldest that is left. */
   #sample(sample: Sample): Sample {
     const last = this.#samples.at(-1);
     if (last === undefined || sample.atMs - last.atMs >= sampleEveryMs) this.#samples.push(sample);
@@ -128,7 +128,7 @@ export class RunProgress {
     return this.#samples[0] ?? sample;
   }
 
-  /** The sum of the providers' limits; a row is at one provider at a time, so that more are never in flight than rows. */
+  /** The sum of the providers' limits, at most the concurrency: a row has at most one call in flight. */
   #callLimit(): number {
     const limits = [...this.#limits.values()];
     const sum = limits.reduce((total, limit) => total + limit, 0);
@@ -138,10 +138,10 @@ export class RunProgress {
   #waitsFor(nowMs: number): string | undefined {
     const gate = [...this.#gates.values()].find(({ untilMs }) => untilMs > nowMs);
     if (gate !== undefined) return describeGate(gate, gate.untilMs - nowMs);
-    if (this.#writing !== undefined && nowMs - this.#writing.sinceMs > waitWorthTellingMs)
+    if (this.#writing !== undefined && nowMs - this.#writing.sinceMs > shownWaitMs)
       return `for the sink, which writes ${formatCount(this.#writing.rowCount)} rows`;
-    if (this.#rowsInFlight > 0 || nowMs - this.#idleSinceMs <= waitWorthTellingMs) return undefined;
-    // Which of them it is, no event tells; both are done by the first row.
+    if (this.#rowsInFlight > 0 || nowMs - this.#idleSinceMs <= shownWaitMs) return undefined;
+    // No event says which of the two it is; the first row ends both.
     return this.#tally.readCount === 0 ? "for the sink to open and the first row to come" : "for the source's next row";
   }
 }

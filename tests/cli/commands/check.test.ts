@@ -25,27 +25,27 @@ const Report = z.object({
   prompts: z.array(z.object({ step: z.string(), messages: z.array(z.object({ content: z.string() })).optional() })),
 });
 
-test("what is found stands in groups, then the prompts, then what it comes to; exit code 0", async () => {
+test("findings come in groups, then the prompts, then the result; exit code 0", async (t) => {
   const { exitCode, stdout, stderr } = await check(fixture("good"), "--param", "department=Cardiology");
   assert.deepEqual([exitCode, stderr], [0, ""]);
   const headings = stdout.match(/^[A-Z][^:\n]+$/gm);
   assert.deepEqual(headings, ["Environment", "Providers", "Source", "Sink", "Files of a run", "Steps"]);
-  assert.match(stdout, /^ {2}✓ source fixture {2}row 1 is there: id \(text\), note \(text\)$/m);
-  assert.match(
-    stdout,
-    /^Prompt of kind to mock, for the first row: about \d+ input tokens, at most 512 output tokens$/m,
-  );
+  assert.match(stdout, /^ {2}✓ source fixture {2}.*\bid \(text\), note \(text\)$/m);
+  assert.match(stdout, /^Prompt of kind to mock\b.* \d+ input tokens, .* 512 output tokens$/m);
   assert.match(stdout, /^ {2}user:\n {4}<text>\n {4}Note 1 of Cardiology\.\n {4}<\/text>$/m);
-  assert.match(stdout, /\n\nfixture: a run would start \(0 problems, 0 warnings\)\.\n$/);
+  assert.match(stdout, /\n\nfixture: .*\b0 problems, 0 warnings\b.*\n$/);
+  const withoutPrompts = stdout.slice(0, stdout.indexOf("Prompt of kind"));
+  const summary = stdout.slice(stdout.lastIndexOf("fixture:"));
+  t.assert.snapshot(withoutPrompts + summary, { serializers: [(text: string) => text.replaceAll(/\d[\d.]*/g, "0")] });
 });
 
 test("without prompts nothing of the row is shown", async () => {
   const { stdout } = await check(fixture("good"), "--no-prompts");
   assert.ok(!stdout.includes("Note 1"));
-  assert.match(stdout, /✓ prompt of kind +about \d+ input tokens/);
+  assert.match(stdout, /✓ prompt of kind .*\d+ input tokens/);
 });
 
-test("as JSON it is one object, with all that was found", async () => {
+test("as JSON it is one object, with every finding", async () => {
   const { stdout } = await check(fixture("good"), "--json");
   assert.equal(stdout.indexOf("\n"), stdout.length - 1);
   const report = Report.parse(JSON.parse(stdout));
@@ -55,26 +55,20 @@ test("as JSON it is one object, with all that was found", async () => {
   assert.equal(bare.prompts[0]?.messages, undefined);
 });
 
-test("a ping is told in a group of its own", async () => {
+test("a ping has a group of its own", async () => {
   const { exitCode, stdout } = await check(fixture("good"), "--ping");
   assert.equal(exitCode, 0);
-  assert.match(
-    stdout,
-    /^Ping\n {2}✓ step kind +mock gave a valid answer in \d+ ms: .*, for the provider has no prices$/m,
-  );
+  assert.match(stdout, /^Ping\n {2}✓ step kind +mock .*\b\d+ ms\b.*$/m);
 });
 
-test("a problem has its code and where that is explained; exit code 2", async () => {
+test("a problem has its code and the page about it; exit code 2", async () => {
   const path = mkdtempSync(join(folder, "empty "));
   new DatabaseSync(join(path, "target.db")).close();
   writeFileSync(join(path, "target.db"), "no database".repeat(100));
   const { exitCode, stdout, stderr } = await startCommand(["check", fixture("journaled")], { FOLDER: path }).ended;
   assert.equal(exitCode, 2);
-  assert.match(
-    stdout,
-    /^ {2}✗ sink sqlite +sqlite: .*target\.db is not a SQLite database.* \[SINK_FAILED\]\n +see .*errors\.md#sink_failed$/m,
-  );
-  assert.match(stdout, /\njournaled: a run would not start \(1 problem, 0 warnings\)\.\n$/);
+  assert.match(stdout, /^ {2}✗ sink sqlite +sqlite: .*target\.db.* \[SINK_FAILED\]\n +see .*errors\.md#sink_failed$/m);
+  assert.match(stdout, /\njournaled: .*\b1 problem, 0 warnings\b.*\n$/);
   assert.equal(stderr, "begun r1\n"); // a step without a model runs
   assert.deepEqual(readdirSync(path), ["target.db"]);
 });
@@ -87,11 +81,8 @@ test("a run that is under way is a problem for another one, and goes on", async 
   running.child.kill("SIGKILL");
   await running.ended;
   assert.equal(exitCode, 2);
-  assert.match(
-    stdout,
-    new RegExp(`^ {2}✗ journal +.* in use by process ${running.child.pid} on .* \\[JOURNAL_IN_USE\\]$`, "m"),
-  );
-  assert.match(stdout, /a run would not start \(1 problem, 0 warnings\)/);
+  assert.match(stdout, new RegExp(`^ {2}✗ journal +.*\\b${running.child.pid}\\b.* \\[JOURNAL_IN_USE\\]$`, "m"));
+  assert.match(stdout, /\b1 problem, 0 warnings\b/);
 });
 
 test("in a narrow terminal messages are broken at blanks, and marks have colours where these are wanted", async () => {
@@ -142,7 +133,7 @@ test("the help fits one screen, with an example that works", async () => {
   assert.equal((await commandLine(words)).exitCode, 0, example);
 });
 
-test("a module that is no pipeline is refused, exit code 2", async () => {
+test("a module without a pipeline is rejected, exit code 2", async () => {
   const { exitCode, stdout, stderr } = await check(fixture("no-sink"));
   assert.deepEqual([exitCode, stdout], [2, ""]);
   assert.match(stderr, /PIPELINE_MODULE_INVALID/);

@@ -19,6 +19,18 @@ const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../fixtures/pipelines/${name}.ts`, import.meta.url));
 const folder = temporaryFolder();
 
+/** Text of a terminal for a snapshot, without a run's id, its duration, the messages of rows and the project's folder. */
+const asTyped = {
+  serializers: [
+    (text: string) =>
+      text
+        .replaceAll(/run [\da-f]{8}/g, "run 00000000")
+        .replaceAll(/in [\d.]+ m?s/g, "in 0 ms")
+        .replaceAll(/^ {12}.*$/gm, "            (message)")
+        .replaceAll(/[^\s(]*(?=(?:tests|docs)\/)/g, ""),
+  ],
+};
+
 /** The calls of each run of the fixture `journaled`, the newest first. */
 async function callsIn(place: string): Promise<number[]> {
   return (await readRuns(join(place, "journal.db"))).map(({ figures }) => figures.usage.calls);
@@ -29,11 +41,11 @@ test("it runs the default export; the result is the last line of stdout, failure
   assert.equal(stdout, "Processed: 9, Failed: 0\n");
   assert.match(stderr, /^fixture, run [\da-f]{8}: fixture → kind → memory\n/);
   assert.match(stderr, /^ {2}rows +10 read, 9 written, 1 skipped$/m);
-  assert.match(stderr, /^ {2}skipped +1 × EMPTY_INPUT, first row 4 \(r4\) at step kind:\n {12}kind: the input "text"/m);
+  assert.match(stderr, /^ {2}skipped +1 × EMPTY_INPUT, .* 4 \(r4\) .*\bkind:\n {12}kind: /m);
   assert.equal(exitCode, 1);
 });
 
-test("--limit reads so many rows; all fine is exit code 0", async () => {
+test("--limit reads that number of rows; all fine is exit code 0", async () => {
   const { exitCode, stdout } = await commandLine(["run", fixture("good"), "--limit", "3", "--concurrency", "1"]);
   assert.deepEqual([exitCode, stdout], [0, "Processed: 3, Failed: 0\n"]);
 });
@@ -57,9 +69,10 @@ test("a run that is stopped says why and how much is pending, exit code 3", asyn
   assert.equal(exitCode, 3);
   assert.equal(stdout, "Processed: 2, Failed: 0\n");
   assert.match(stderr, /^ {2}rows +3 read, 2 written, 1 pending$/m);
-  const ending =
-    /^failed: llm-etl: 401: look at the key \[AUTHENTICATION_FAILED\]\n {2}at .*stopped\.ts:21\n {2}see .*\.md#authentication_failed\n$/m;
-  assert.match(stderr, ending);
+  assert.match(
+    stderr,
+    /^failed: llm-etl: .* \[AUTHENTICATION_FAILED\]\n {2}at .*stopped\.ts:21\n {2}see .*\.md#authentication_failed\n$/m,
+  );
 });
 
 test("SIGINT stops the run, and the listeners are gone afterwards", async () => {
@@ -69,25 +82,28 @@ test("SIGINT stops the run, and the listeners are gone afterwards", async () => 
   signals.emit("SIGINT");
   const { exitCode, stderr } = await running;
   assert.equal(exitCode, 3);
-  assert.match(stderr, /aborted: llm-etl: SIGINT stopped the run \[ABORTED\]/);
-  assert.ok(!stderr.includes("to go on"), "there is no journal to go on from");
+  assert.match(stderr, /^aborted: llm-etl: .*SIGINT.* \[ABORTED\]\n/m);
+  assert.ok(stderr.endsWith("#aborted\n"), "without a journal there is no advice to run again");
   assert.deepEqual([signals.listenerCount("SIGINT"), signals.listenerCount("SIGTERM")], [0, 0]);
 });
 
 test("a module that is not there, has no default export, no sink or a wrong option: one sentence, no stack, exit code 2", async () => {
-  const cases: [string, RegExp][] = [
-    ["not-there", /there is no file .*not-there\.ts/],
-    ["no-default", /it has no default export; expected `export default/],
-    ["no-sink", /its pipeline has no sink: end it with \.to\(…\)/],
-    ["wrong-option", /option "concurrency": expected a whole number from 1 up, got 0/],
-    ["broken", /can't be imported: .* \(.*broken\.ts:1\) \[PIPELINE_MODULE_INVALID\]\n/],
-    ["throws", /can't be imported: the settings have no table \(.*throws\.ts:4\) \[PIPELINE_MODULE_INVALID\]\n/],
+  const cases: [name: string, code: string, named: string][] = [
+    ["not-there", "PIPELINE_MODULE_INVALID", "not-there.ts"],
+    ["no-default", "PIPELINE_MODULE_INVALID", "`export default"],
+    ["no-sink", "PIPELINE_MODULE_INVALID", ".to(…)"],
+    ["wrong-option", "INVALID_OPTION", '"concurrency"'],
+    ["broken", "PIPELINE_MODULE_INVALID", "broken.ts:1)"],
+    ["throws", "PIPELINE_MODULE_INVALID", "throws.ts:4)"],
   ];
-  for (const [name, message] of cases) {
+  for (const [name, code, named] of cases) {
     const { exitCode, stdout, stderr } = await commandLine(["run", fixture(name)]);
     assert.deepEqual([exitCode, stdout], [2, ""], name);
-    assert.match(stderr, message);
-    assert.match(stderr, /\n {2}see .*errors\.md#(pipeline_module_invalid|invalid_option)\n$/);
+    assert.ok(stderr.includes(named), stderr);
+    assert.match(
+      stderr,
+      new RegExp(`^llm-etl: .* \\[${code}\\]\n(  at .*\n)?  see .*errors\\.md#${code.toLowerCase()}\n$`),
+    );
     assert.doesNotMatch(stderr, /\n {4}at /);
   }
 });
@@ -97,26 +113,33 @@ test("--debug shows the stack of a user's mistake", async () => {
   assert.match(stderr, /\n {4}at /);
 });
 
-test("a value that does not fit is refused with what was got and what is expected, exit code 2", async () => {
-  const whole = /Expected a whole number from 1 up\./;
-  const cases: [string, string, RegExp][] = [
-    ["--limit", "0", whole],
-    ["--limit", "ten", whole],
-    ["--concurrency", "-1", whole],
-    ["--batch-size", "2.5", whole],
-    ["--max-cost", "0", /Expected an amount above 0, for example 2\.50\./],
-    ["--max-cost", "free", /Expected an amount above 0/],
-    ["--max-row-errors", "1.5", /Expected a whole number from 1 up, or a share between 0 and 1, for example 0\.05\./],
-    ["--on-row-error", "ignore", /Allowed choices are fail, skip, dead_letter\./],
-    ["--param", "novalue", /Expected name=value\./],
-    ["--param", "=x", /Expected name=value\./],
+test("a value that does not fit is rejected with its option, the value and what is expected, exit code 2", async (t) => {
+  const cases: [option: string, value: string][] = [
+    ["--limit", "0"],
+    ["--limit", "ten"],
+    ["--concurrency", "-1"],
+    ["--batch-size", "2.5"],
+    ["--max-cost", "0"],
+    ["--max-cost", "free"],
+    ["--max-row-errors", "1.5"],
+    ["--on-row-error", "ignore"],
+    ["--param", "novalue"],
+    ["--param", "=x"],
   ];
-  for (const [option, value, expected] of cases) {
+  let said = "";
+  for (const [option, value] of cases) {
     const { exitCode, stdout, stderr } = await commandLine(["run", fixture("good"), option, value]);
     assert.deepEqual([exitCode, stdout], [2, ""], `${option} ${value}`);
-    assert.match(stderr, new RegExp(`^error: option '${option} <.*>' argument '${value}' is invalid\\. `));
-    assert.match(stderr, expected);
+    assert.match(stderr, new RegExp(`^error: .*${option} <.*>.*'${value}'`));
+    said += stderr;
   }
+  t.assert.snapshot(said, asTyped);
+});
+
+test("sentences of the command line", async (t) => {
+  const { stderr: fine } = await commandLine(["run", fixture("good")]);
+  const { stderr: stopped } = await commandLine(["run", fixture("stopped")]);
+  t.assert.snapshot(`${fine}\n${stopped}`, asTyped);
 });
 
 test("without a module it runs the pipeline.ts that is here, and says what to do where there is none", async (t) => {
@@ -125,16 +148,13 @@ test("without a module it runs the pipeline.ts that is here, and says what to do
   process.chdir(mkdtempSync(join(folder, "here ")));
   const nothing = await commandLine(["run"]);
   assert.deepEqual([nothing.exitCode, nothing.stdout], [2, ""]);
-  assert.match(
-    nothing.stderr,
-    /^llm-etl: there is no pipeline\.ts in .*: name the module, or make a project with llm-etl init \[/,
-  );
+  assert.match(nothing.stderr, /^llm-etl: .*pipeline\.ts.*llm-etl init \[PIPELINE_MODULE_INVALID\]\n/);
   writeFileSync("pipeline.ts", `export { default } from ${JSON.stringify(pathToFileURL(fixture("good")).href)};`);
   const { exitCode, stdout } = await commandLine(["run", "--limit", "3"]);
   assert.deepEqual([exitCode, stdout], [0, "Processed: 3, Failed: 0\n"]);
 });
 
-/** The events of a run with `--json`, and how it ended. */
+/** The events of a run with `--json`, with its exit code and stderr. */
 async function eventsOf(...words: readonly string[]) {
   const { exitCode, stdout, stderr } = await commandLine(["run", ...words, "--json"]);
   assert.match(stdout, /^(\{.*\}\n)*$/);
@@ -209,7 +229,7 @@ test("--json: from run-start to run-end, whose figures are the sum of the events
   );
 });
 
-test("--json: a run that is refused has one line, run-refused; the words stand on stderr", async () => {
+test("--json: a run that does not start has one line, run-refused; its error is on stderr too", async () => {
   const { exitCode, stdout, stderr } = await commandLine(["run", fixture("good"), "--max-cost", "1", "--json"]);
   assert.equal(exitCode, 2);
   const { type, error } = JSON.parse(stdout);
@@ -219,10 +239,10 @@ test("--json: a run that is refused has one line, run-refused; the words stand o
   assert.equal(JSON.parse(broken.stdout).error.code, "PIPELINE_MODULE_INVALID");
 });
 
-test("--json and --quiet together are refused, exit code 2", async () => {
+test("--json and --quiet together are rejected, exit code 2", async () => {
   const { exitCode, stdout, stderr } = await commandLine(["run", fixture("good"), "--json", "--quiet"]);
   assert.deepEqual([exitCode, stdout], [2, ""]);
-  assert.match(stderr, /'--json' cannot be used with option '--quiet'/);
+  assert.match(stderr, /^error: .*'--json'.*'--quiet'/);
 });
 
 test("--quiet leaves the result and what went wrong", async () => {
@@ -230,10 +250,7 @@ test("--quiet leaves the result and what went wrong", async () => {
   assert.deepEqual(fine, { exitCode: 1, stdout: "Processed: 9, Failed: 0\n", stderr: "" });
   const stopped = await commandLine(["run", fixture("stopped"), "--quiet"]);
   assert.equal(stopped.stdout, "Processed: 2, Failed: 0\n");
-  assert.match(
-    stopped.stderr,
-    /^failed: llm-etl: 401: look at the key \[AUTHENTICATION_FAILED\]\n {2}at .*\n {2}see .*\n$/,
-  );
+  assert.match(stopped.stderr, /^failed: llm-etl: .* \[AUTHENTICATION_FAILED\]\n {2}at .*\n {2}see .*\n$/);
 });
 
 test("the source counts its rows for the progress, but with --no-count, and with --quiet, which shows none", async (t) => {
@@ -267,7 +284,7 @@ test("in a terminal there is an area while it runs, and nothing of it when it ha
 
 test("--debug shows where the cause was thrown, and the words of a row's cause not even then", async () => {
   const { stderr } = await commandLine(["--debug", "run", fixture("step-throws")]);
-  assert.match(stderr, /step "age" threw a RangeError \[STEP_FAILED\]\n/);
+  assert.match(stderr, /"age".* RangeError \[STEP_FAILED\]\n/);
   assert.match(stderr, /\ncaused by RangeError\n {4}at ageOf \(file:.*step-throws\.ts:6:9\)\n/);
   assert.ok(!stderr.includes("no age"), stderr);
 });
@@ -353,8 +370,5 @@ test("--fresh writes unchanged rows again, --no-cache asks again; neither is in 
   const running = startCommand(["run", fixture("journaled"), "--fresh", "--no-cache"], { FOLDER, LATENCY_MS: "50" });
   await running.said(/begun r5\n/);
   running.child.kill("SIGTERM");
-  assert.match(
-    (await running.ended).stderr,
-    /\nRun the same command again, without --fresh and --no-cache, to go on: what is done is not done again\.\n$/,
-  );
+  assert.match((await running.ended).stderr, /\nRun the same command again, without --fresh and --no-cache, .*\n$/);
 });

@@ -25,7 +25,7 @@ async function simulating(...words: readonly string[]) {
   return { url: await listening.promise, signals, ended, written: terminal.written };
 }
 
-test("it prints what to set, serves until a signal, then prints the statistics, exit code 0", async () => {
+test("it prints the settings, serves until a signal, then prints the statistics, exit code 0", async (t) => {
   for (const signal of ["SIGINT", "SIGTERM"]) {
     const { url, signals, ended, written } = await simulating("--deployment", "prod");
     assert.equal(
@@ -37,6 +37,7 @@ test("it prints what to set, serves until a signal, then prints the statistics, 
     assert.equal(await ended, 0);
     const statistics = JSON.parse(written.stdout.slice(written.stdout.indexOf("{")));
     assert.deepEqual([statistics.requests, statistics.byStatus], [1, { 200: 1 }]);
+    t.assert.snapshot(written.stderr.replaceAll(url, "URL"));
     assert.deepEqual([signals.listenerCount("SIGINT"), signals.listenerCount("SIGTERM")], [0, 0]);
     await assert.rejects(send({ url }, { body: chat("x") }), { code: "ECONNREFUSED" });
   }
@@ -82,23 +83,21 @@ test("faults are served at their share", async () => {
   assert.equal(await ended, 0);
 });
 
-test("what is wrong on the command line is one sentence, exit code 2", async () => {
-  const cases: [readonly string[], RegExp][] = [
-    [["--port", "eighty"], /Expected a number from 0 up/],
-    [["--fault", "serverError"], /Expected name=share/],
-    [["--fault", "serverErr=0.1"], /"serverErr": unknown option; did you mean "serverError"\?/],
-    [["--fault", "html=0.9", "--fault", "hang=0.9"], /shares of at most 1 in all/],
-    [["--rpm", "0"], /"requestsPerMinute": expected a whole number from 1 up, got 0/],
-    [["--answers-from", "x.csv"], /"--answers-from": needs --text-column and --label-column/],
-    [
-      ["--answers-from", join(folder, "none.csv"), "--text-column", "a", "--label-column", "b"],
-      /there is no such file/,
-    ],
+test("a mistake on the command line is one sentence, exit code 2", async () => {
+  const missing = ["--answers-from", join(folder, "none.csv"), "--text-column", "a", "--label-column", "b"];
+  const cases: [words: readonly string[], ...named: string[]][] = [
+    [["--port", "eighty"], "--port", "'eighty'"],
+    [["--fault", "serverError"], "--fault", "'serverError'"],
+    [["--fault", "serverErr=0.1"], '"serverErr"', '"serverError"', "INVALID_OPTION"],
+    [["--fault", "html=0.75", "--fault", "hang=0.75"], '"faults"', "1.5", "INVALID_OPTION"],
+    [["--rpm", "0"], '"requestsPerMinute"', "INVALID_OPTION"],
+    [["--answers-from", "x.csv"], '"--answers-from"', "--text-column", "--label-column", "INVALID_OPTION"],
+    [missing, "none.csv", "SOURCE_FAILED"],
   ];
-  for (const [words, message] of cases) {
+  for (const [words, ...named] of cases) {
     const { exitCode, stdout, stderr } = await commandLine(["simulate", ...words]);
     assert.deepEqual([exitCode, stdout], [2, ""], words.join(" "));
-    assert.match(stderr, message);
+    for (const name of named) assert.ok(stderr.includes(name), `${name} in: ${stderr}`);
     assert.doesNotMatch(stderr, /\n {4}at /);
   }
 });
