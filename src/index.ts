@@ -22,11 +22,34 @@ export type { FieldLimit, Step, StepContext } from "./contracts/step.ts";
 export { Pipeline, type RunnablePipeline, type StateOf } from "./builder/pipeline.ts";
 export type { PipelineOptions, ReplayOptions, RunOptions } from "./pipeline/options.ts";
 export type { ReplayReport, RunCost, RunFigures, RunReport, RunUsage } from "./contracts/report.ts";
-export type { BadRow, Journal, RunRecord, StoredAnswer, WrittenRow } from "./contracts/journal.ts";
+export type {
+  BadRow,
+  Journal,
+  JournalReader,
+  JournalSession,
+  KnownRow,
+  Page,
+  PageRequest,
+  PastRun,
+  RunFacts,
+  RunFilter,
+  RunRecord,
+  StepFigures,
+  StoredAnswer,
+  WrittenRow,
+} from "./contracts/journal.ts";
 export { GlobalState, SinkState } from "./engine/state.ts";
 export { type Lineage } from "./contracts/state.ts";
 export type { ColumnDescription, SQLDialect, TargetDescription, ValueType } from "./contracts/target.ts";
-export type { DeadLetter, FailedRow } from "./contracts/dead-letter.ts";
+export type {
+  DeadLetter,
+  DeadLetterReplay,
+  DeadLetterRest,
+  DeadLetterSession,
+  DeadRow,
+  FailedRow,
+} from "./contracts/dead-letter.ts";
+export { DeadLetterFile, type DeadLetterFileOptions } from "./dead-letter/file.ts";
 export { classifierOutput, LLMOutputBase, SummarizerOutput } from "./validation/base-schemas.ts";
 export type { AdmissionOptions } from "./llm/limits/options.ts";
 export type { Ask, Call, Layer } from "./contracts/call.ts";

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Pipeline } from "llm-etl";
+import { SQLiteJournal } from "llm-etl/journals/sqlite";
 import { MockProvider } from "llm-etl/llm/providers/mock";
 import { SQLiteSink } from "llm-etl/sinks/sqlite";
 import { SQLiteSource } from "llm-etl/sources/sqlite";
@@ -28,7 +29,7 @@ export async function run({ folder, journalPath }: JournalJob): Promise<JournalO
     llmProvider: new MockProvider(),
     concurrency: 64,
     payloadLog: "off",
-    ...(journalPath === undefined ? { journal: "off" } : { journalPath }),
+    journal: journalPath === undefined ? "off" : new SQLiteJournal({ path: journalPath }),
   })
     .step(classifier)
     .step(summarizer)

@@ -1,6 +1,7 @@
 /** llm-etl as it is meant to be used: everything not named here is a default. */
 import { join } from "node:path";
 import { Pipeline } from "llm-etl";
+import { SQLiteJournal } from "llm-etl/journals/sqlite";
 import { AzureOpenAIProvider } from "llm-etl/llm/providers/azure-openai";
 import { CSVSink } from "llm-etl/sinks/csv";
 import { CSVSource } from "llm-etl/sources/csv";
@@ -16,7 +17,10 @@ export async function run(job: Job): Promise<Outcome> {
     onRowError: "skip",
     concurrency,
     ...(pipeline.records
-      ? { journalPath: join(folder, "journal.db"), payloadLogPath: join(folder, "payloads.jsonl") }
+      ? {
+          journal: new SQLiteJournal({ path: join(folder, "journal.db") }),
+          payloadLogPath: join(folder, "payloads.jsonl"),
+        }
       : { journal: "off", payloadLog: "off" }),
   })
     .step(classifier)

@@ -1,4 +1,5 @@
 import { ClassifierStep, Pipeline, SummarizerStep } from "llm-etl";
+import { SQLiteJournal } from "llm-etl/journals/sqlite";
 import { MockProvider } from "llm-etl/llm/providers/mock";
 import { SQLiteSink } from "llm-etl/sinks/sqlite";
 import { SQLiteSource } from "llm-etl/sources/sqlite";
@@ -18,7 +19,7 @@ export default new Pipeline({
   onRowError: "dead_letter", // one bad row stops nothing: it is kept, with the reason, in this file
   deadLetterPath,
   payloadLogPath,
-  journalPath, // what was done is not done again, nor paid for again: after a crash, or in tomorrow's run
+  journal: new SQLiteJournal({ path: journalPath }), // what was done is not done again, nor paid for again: after a crash, or in tomorrow's run
 })
   .step(
     new ClassifierStep({

@@ -4,13 +4,15 @@ import type { Sink } from "../contracts/sink.ts";
 import type { Step } from "../contracts/step.ts";
 import { type CheckOptions, checkPipeline } from "../check/check.ts";
 import type { CheckReport } from "../check/report.ts";
+import type { Journal } from "../contracts/journal.ts";
+import { warnOf } from "../errors/deprecation.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions, hasFunctions, type OptionCheck } from "../errors/options.ts";
 import { pipelineChecks, type PipelineOptions, type ReplayOptions, type RunOptions } from "../pipeline/options.ts";
 import type { ReplayReport, RunReport } from "../contracts/report.ts";
 import { replayPipeline } from "../pipeline/replay.ts";
 import { runPipeline } from "../pipeline/run.ts";
-import { requireOwnFiles } from "../pipeline/run-files.ts";
+import { deprecationsOf, requireStoreOptions } from "../pipeline/run-files.ts";
 import type { GlobalState, SinkState } from "../engine/state.ts";
 import type { TargetDescription } from "../contracts/target.ts";
 import { describeTarget } from "../table/description.ts";
@@ -20,7 +22,9 @@ export interface RunnablePipeline<State = unknown> {
   /** Never there: only types have it, for `StateOf`. */
   readonly [finishedState]?: State;
   readonly name: string;
-  /** The journal's absolute path; null where it is off. */
+  /** The journal; null where it is off. */
+  readonly journal: Journal | null;
+  /** The journal's absolute path, or the identity of one that is no file; null where it is off. */
   readonly journalPath: string | null;
   /**
    * Takes every row from the source to the sink. Resolves to the report, also when rows failed or the run was stopped:
@@ -77,13 +81,8 @@ export class Pipeline<Row extends object, Processed extends object = object> {
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: PipelineOptions<Row>) {
     checkOptions("Pipeline", options, pipelineChecks);
-    if (options.deadLetterPath !== undefined && options.onRowError !== "dead_letter") {
-      throw new OptionError("Pipeline", "deadLetterPath", 'is only used with onRowError: "dead_letter"');
-    }
-    if (options.journalPath !== undefined && options.journal === "off") {
-      throw new OptionError("Pipeline", "journalPath", 'is not used with journal: "off"');
-    }
-    requireOwnFiles(options);
+    requireStoreOptions(options);
+    for (const deprecation of deprecationsOf(options)) warnOf(deprecation);
     if (options.admission !== undefined) checkAdmission(options.admission);
     this.#options = options;
   }
@@ -115,7 +114,8 @@ export class Pipeline<Row extends object, Processed extends object = object> {
     const { source, steps, stores } = resolvePipeline(definition);
     return {
       name: options.name,
-      journalPath: stores.journalPath,
+      journal: stores.journal,
+      journalPath: stores.journal?.identity ?? null,
       run: async (runOptions) => await runPipeline(definition, runOptions),
       replay: async (replayOptions) => await replayPipeline(definition, replayOptions),
       check: async (given) => await checkPipeline(definition, given),

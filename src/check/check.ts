@@ -2,16 +2,15 @@ import type { ResolvedStep } from "../contracts/step.ts";
 import type { AnyState } from "../engine/state.ts";
 import { acceptRow } from "../engine/accept-row.ts";
 import { resolvePipeline } from "../pipeline/resolve.ts";
-import { inspectJournal, type JournalFacts } from "../sqlite/journal/inspection.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import type { Sink } from "../contracts/sink.ts";
 import type { AnySource, Parameters, ReadContext, SourceRow } from "../contracts/source.ts";
 import { checkEnvironment } from "./environment.ts";
 import { checkFiles } from "./files.ts";
+import { checkJournal } from "./journal.ts";
 import { type CheckReport, Findings } from "./report.ts";
 import { checkSteps } from "./steps.ts";
 import { currencyOf } from "../pipeline/currency.ts";
-import { JournalInUseError } from "../errors/journal.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
 import { type ColumnLimits, columnLimits } from "../engine/column-limits.ts";
@@ -19,6 +18,7 @@ import { listItems } from "../errors/name-list.ts";
 import { checkOptions as requireOptions, isBoolean, optional } from "../errors/options.ts";
 import { runChecks } from "../pipeline/options.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
+import { deprecationsOf } from "../pipeline/run-files.ts";
 import { KeySet } from "../files/key-set.ts";
 import { messageOf, withoutSecrets } from "../errors/thrown.ts";
 import { emptiedTarget } from "../engine/change-detector.ts";
@@ -51,14 +51,21 @@ export async function checkPipeline(
   const { name, source, steps, providers, sink, settings, stores } = resolvePipeline(definition, { parameters });
   const rowErrorStatus = settings.onRowError === "fail" ? "problem" : "warning";
   const findings = new Findings({ rowErrorStatus, signal });
-  checkEnvironment(findings, [source, ...providers, sink]);
+  const parts = [source, ...providers, sink, stores.journal, stores.deadLetter];
+  checkEnvironment(
+    findings,
+    parts.filter((part) => part !== null),
+  );
+  for (const { option, message } of deprecationsOf(definition.options)) {
+    findings.add("files", `option ${option}`, "warning", message);
+  }
   await checkProviders(findings, providers, settings.maxCost);
   const state = await checkSource(findings, source, { parameters: settings.parameters, signal });
   const identity = await findings.tryCheck("sink", `sink ${sink.name}`, () => sink.identity);
-  const journal = await checkJournal(findings, stores.journalPath, identity);
+  const journal = await checkJournal(findings, stores.journal, identity, signal);
   const hasWritten = sink.keepsRows && (journal?.writtenCount ?? 0) > 0;
   const limits = identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, signal });
-  await checkFiles(findings, stores);
+  await checkFiles(findings, stores, signal);
   const prompts = await checkSteps(findings, {
     pipeline: name,
     steps,
@@ -126,32 +133,6 @@ function typeOf(value: unknown): string {
   if (value instanceof Date) return "date";
   if (value instanceof Uint8Array) return "bytes";
   return Array.isArray(value) ? "array" : typeof value;
-}
-
-/** What the journal knows; undefined where there is none. */
-async function checkJournal(
-  findings: Findings,
-  path: string | null,
-  sinkIdentity: string | undefined,
-): Promise<JournalFacts | undefined> {
-  if (path === null) {
-    findings.add("files", "journal", "ok", "off: no answer is kept, and a run that stops can't be resumed");
-    return undefined;
-  }
-  const facts = await findings.tryCheck("files", "journal", async () => {
-    return (await inspectJournal(path, sinkIdentity)) ?? null;
-  });
-  if (facts === undefined) return undefined;
-  if (facts === null) {
-    findings.add("files", "journal", "ok", `${path}, which is not there yet`);
-    return undefined;
-  }
-  const { writtenCount, lastRun, holder } = facts;
-  const rows = `${writtenCount} ${writtenCount === 1 ? "row" : "rows"} written to this sink`;
-  const last = lastRun === undefined ? "no run yet" : `last run ${lastRun.startedAt.toISOString()}, ${lastRun.status}`;
-  findings.add("files", "journal", "ok", `${path}: ${rows}; ${last}`);
-  if (holder !== undefined) findings.addError("files", "journal", new JournalInUseError(path, holder));
-  return facts;
 }
 
 interface SinkCheck {

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import type { Findings } from "./report.ts";
 import { RunError } from "../errors/llm-etl-error.ts";
 
-/** A source, a provider or a sink. */
+/** A source, a provider, a sink, a journal or the dead letters. */
 export interface PartWithRequirements {
   readonly name: string;
   readonly requirements?: Requirements | undefined;

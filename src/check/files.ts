@@ -1,40 +1,30 @@
-import type { Stores } from "../pipeline/resolve.ts";
 import type { Findings } from "./report.ts";
-import { DeadLetterError, PayloadLogError } from "../errors/journal.ts";
+import { PayloadLogError } from "../errors/journal.ts";
 import { requireWritable } from "../files/writable.ts";
+import type { Stores } from "../pipeline/resolve.ts";
 
-/** The files that a run appends to; null where they are off. */
-type FileStores = Pick<Stores, "payloadLog" | "deadLetterPath">;
-
-/** Checks that the files that a run appends to can be written. None is made. */
-export async function checkFiles(findings: Findings, { payloadLog, deadLetterPath }: FileStores): Promise<void> {
+/** Checks that a run could append to the payload log and the dead letters. None is made. */
+export async function checkFiles(
+  findings: Findings,
+  { payloadLog, deadLetter }: Stores,
+  signal: AbortSignal,
+): Promise<void> {
+  const add = (subject: string, place: string, isThere: boolean): void =>
+    findings.add("files", subject, "ok", isThere ? place : `${place}, which is not there yet`);
   if (payloadLog !== null) {
     const { path } = payloadLog;
-    await checkFile(findings, "payload log", path, (cause) => new PayloadLogError(path, cause));
+    const isThere = await findings.tryCheck("files", "payload log", async () => {
+      try {
+        return await requireWritable(path);
+      } catch (cause) {
+        throw new PayloadLogError(path, cause);
+      }
+    });
+    if (isThere !== undefined) add("payload log", path, isThere);
   }
-  if (deadLetterPath !== null) {
-    await checkFile(
-      findings,
-      "dead letter file",
-      deadLetterPath,
-      (cause) => new DeadLetterError(deadLetterPath, cause),
-    );
+  if (deadLetter !== null) {
+    const { name, identity, preflight } = deadLetter;
+    const isThere = await findings.tryCheck("files", name, async () => (await preflight?.(signal)) ?? true);
+    if (isThere !== undefined) add(name, identity, isThere);
   }
-}
-
-async function checkFile(
-  findings: Findings,
-  subject: string,
-  path: string,
-  fail: (cause: unknown) => Error,
-): Promise<void> {
-  const isThere = await findings.tryCheck("files", subject, async () => {
-    try {
-      return await requireWritable(path);
-    } catch (cause) {
-      throw fail(cause);
-    }
-  });
-  if (isThere === undefined) return;
-  findings.add("files", subject, "ok", isThere ? path : `${path}, which is not there yet`);
 }

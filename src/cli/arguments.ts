@@ -19,6 +19,13 @@ export function countOrShare(text: string): number {
   throw new InvalidArgumentError("Expected a whole number from 1 up, or a share between 0 and 1, for example 0.05.");
 }
 
+/** A point in time; a date alone is its midnight, here. */
+export function pastTime(text: string): Date {
+  const time = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text);
+  if (/^\d{4}-/.test(text) && !Number.isNaN(time.getTime())) return time;
+  throw new InvalidArgumentError("Expected a date or a time, for example 2026-01-31 or 2026-01-31T18:00.");
+}
+
 /** Adds a value of an option that may be repeated. */
 export function addText(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

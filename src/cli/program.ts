@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
 import { OptionError } from "../errors/option.ts";
 import { messageOf } from "../errors/thrown.ts";
+import { ownVersion } from "../files/own-version.ts";
 import type { CommandContext, MakeCommand } from "./command.ts";
 import { describeError, type Terminal } from "./terminal.ts";
 
@@ -61,7 +61,7 @@ export async function runCommandLine(commandLine: readonly string[], terminal: T
   };
   const program = new Command("llm-etl")
     .description("Rows out of a database, through steps that ask a model, into a database.")
-    .version(await ownVersion())
+    .version(ownVersion())
     .option("--debug", "show the stack of an error")
     .addHelpText("after", help)
     .hook("preAction", (_, command) => {
@@ -105,10 +105,4 @@ function loadEnvFile(terminal: Terminal, command: string, path: string): void {
   } catch (error) {
     throw new OptionError(command, "--env-file", `${path} can't be read (${messageOf(error)})`, { path });
   }
-}
-
-async function ownVersion(): Promise<string> {
-  const manifest: unknown = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
-  const isManifest = typeof manifest === "object" && manifest !== null && "version" in manifest;
-  return isManifest ? String(manifest.version) : "unknown";
 }

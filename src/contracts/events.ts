@@ -22,7 +22,7 @@ export type RunEvent =
       readonly concurrency: number;
       /** Of the providers' prices; null where none has any. */
       readonly currency: string | null;
-      /** Absolute paths; null where there is no such file. */
+      /** Absolute paths, or the identity of a journal or a dead letter office that is no file; null where there is none. */
       readonly journalPath: string | null;
       readonly payloadLogPath: string | null;
       readonly deadLetterPath: string | null;
@@ -47,12 +47,16 @@ export type RunEvent =
       readonly step: string;
       readonly pk: string;
       readonly model: string | null;
+      /** Of the prompt's constant part: see `Prompt`. */
+      readonly promptHash: string;
       /** The number of calls of this step for this row before this one. */
       readonly retryCount: number;
       readonly latencyMs: number;
       readonly inputTokens: number;
       readonly cachedTokens: number;
       readonly outputTokens: number;
+      /** The part of `outputTokens` that the model spent on reasoning. */
+      readonly reasoningTokens: number;
       /** In the currency of the provider's prices; null where it has none. */
       readonly cost: number | null;
       readonly errorCode: string | null;
@@ -63,9 +67,11 @@ export type RunEvent =
       readonly step: string;
       readonly pk: string;
       readonly model: string;
+      readonly promptHash: string;
       readonly inputTokens: number;
       readonly cachedTokens: number;
       readonly outputTokens: number;
+      readonly reasoningTokens: number;
       readonly cost: number | null;
     }
   | {

@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { type OtherLine, readLine, type RowLine } from "./line.ts";
 
-/** Where a line stands in the file, from byte `start` to before byte `end` (its end of line included), and its number from 1. */
+/** The place of a line in the file, from byte `start` to before byte `end` (its end of line included), and its number from 1. */
 interface Place {
   readonly number: number;
   readonly start: number;
@@ -14,7 +14,7 @@ export type LinePlace = RowPlace | (Place & OtherLine);
 const newline = 0x0a;
 const chunkBytes = 1024 ** 2;
 
-/** Where a dead letter file has what: of each row its last line, and all lines that stand for no row. Never what is in them. */
+/** The places of a dead letter file's lines: of each row the last one, and all that are about no row. Their content is not kept. */
 export class DeadLetterContents {
   readonly #rows = new Map<string, RowPlace>();
   readonly #others: LinePlace[] = [];
@@ -37,6 +37,10 @@ export class DeadLetterContents {
   /** The last line of each row, in the file's order. */
   get rows(): Iterable<RowPlace> {
     return this.#rows.values();
+  }
+
+  rowOf(pk: string): RowPlace | undefined {
+    return this.#rows.get(pk);
   }
 
   /** The lines that count, in the file's order. */

@@ -1,109 +1,46 @@
+import type { DeadLetter, DeadLetterReplay, DeadLetterSession } from "../contracts/dead-letter.ts";
+import type { RunFacts } from "../contracts/journal.ts";
 import { DeadLetterError } from "../errors/journal.ts";
-import { type JSONEncoding, reversible, toJSONValue } from "../json/json.ts";
-import { LinesFile } from "../files/lines-file.ts";
-import type { DeadLetter, FailedRow } from "../contracts/dead-letter.ts";
+import { checkOptions, isPath } from "../errors/options.ts";
+import { absolutePath } from "../files/paths.ts";
+import { requireWritable } from "../files/writable.ts";
+import { FileReplay } from "./replay.ts";
+import { openSession } from "./session.ts";
 
-/** Whose rows they are. */
-export interface DeadLetterRun {
-  readonly runId: string;
-  readonly pipeline: string;
+export interface DeadLetterFileOptions {
+  /** The file. Pipelines may share one. */
+  readonly path: string | URL;
 }
 
-/** Failed rows, one JSON object a line, appended; on the disk before the row counts as failed. */
+/**
+ * Failed rows in a file, one JSON object a line, appended, mode 0600.
+ *
+ * @example
+ * new Pipeline({ …, onRowError: "dead_letter", deadLetter: new DeadLetterFile({ path: "failed.jsonl" }) })
+ */
 export class DeadLetterFile implements DeadLetter {
-  readonly #path: string;
-  readonly #run: DeadLetterRun;
-  readonly #file: LinesFile;
+  readonly name = "dead letter file";
+  readonly identity: string;
+  readonly files: readonly string[];
 
-  private constructor(path: string, run: DeadLetterRun, file: LinesFile) {
-    this.#path = path;
-    this.#run = run;
-    this.#file = file;
+  /** @throws {OptionError} for an option that is unknown or has a wrong value */
+  constructor(options: DeadLetterFileOptions) {
+    checkOptions("DeadLetterFile", options, { path: isPath });
+    this.identity = absolutePath(options.path);
+    this.files = [this.identity];
   }
 
-  /** @throws {DeadLetterError} if the file can't be opened for writing */
-  static async open(path: string, run: DeadLetterRun): Promise<DeadLetterFile> {
+  readonly preflight = async (): Promise<boolean> => {
     try {
-      return new DeadLetterFile(path, run, await LinesFile.open(path, { durable: true }));
-    } catch (error) {
-      throw new DeadLetterError(path, error);
+      return await requireWritable(this.identity);
+    } catch (cause) {
+      throw new DeadLetterError(this.identity, cause);
     }
-  }
+  };
 
-  async add(row: FailedRow): Promise<void> {
-    const line = this.#line(row); // what can't be encoded is not the file's fault
-    try {
-      await this.#file.append(line);
-    } catch (error) {
-      throw new DeadLetterError(this.#path, error);
-    }
-  }
+  readonly open = async (run: Pick<RunFacts, "runId" | "pipeline">): Promise<DeadLetterSession> =>
+    await openSession(this.identity, run);
 
-  async close(): Promise<void> {
-    await this.#file.close();
-  }
-
-  #line({ pk, step, error, raw, partialState, retryCount }: FailedRow): string {
-    const fields = {
-      pk: encode(pk),
-      run_id: encode(this.#run.runId),
-      pipeline: encode(this.#run.pipeline),
-      step_name: encode(step),
-      error_type: encode(error.name),
-      error_code: encode(error.code),
-      error_message: encode(error.detail),
-      raw_data: encodeParts(raw ?? null, reversible), // so that a replay gives steps what the source gave them
-      partial_state: encodeParts(partialState),
-      timestamp: encode(new Date()),
-      retry_attempts: encode(retryCount),
-      attempts: encode(error.attempts),
-    };
-    return objectOf(Object.entries(fields));
-  }
-}
-
-/** A value as JSON text. What has none (a getter that throws, a nesting of thousands) is marked as that. */
-function encode(value: unknown): string {
-  return encodeRead(() => value, undefined);
-}
-
-/** The same; of an object that can't be encoded as a whole, each field that can be is kept. */
-function encodeParts(value: unknown, encoding?: JSONEncoding): string {
-  try {
-    return jsonOf(value, encoding);
-  } catch (error) {
-    const names = namesIn(value);
-    if (names === undefined) return unencodable(error);
-    return objectOf(names.map((name) => [name, encodeRead(() => Reflect.get(Object(value), name), encoding)]));
-  }
-}
-
-function encodeRead(read: () => unknown, encoding: JSONEncoding | undefined): string {
-  try {
-    return jsonOf(read(), encoding);
-  } catch (error) {
-    return unencodable(error);
-  }
-}
-
-function jsonOf(value: unknown, encoding: JSONEncoding | undefined): string {
-  return JSON.stringify(toJSONValue(value, encoding)) ?? "null";
-}
-
-/** The names of an object's fields; undefined if it is none, or does not tell them. */
-function namesIn(value: unknown): readonly string[] | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  try {
-    return Object.keys(value);
-  } catch {
-    return undefined; // a Proxy's
-  }
-}
-
-function unencodable(error: unknown): string {
-  return JSON.stringify({ $unencodable: error instanceof Error ? error.name : typeof error });
-}
-
-function objectOf(fields: readonly (readonly [string, string])[]): string {
-  return `{${fields.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(",")}}`;
+  readonly replay = async (pipeline: string): Promise<DeadLetterReplay> =>
+    await FileReplay.open(this.identity, pipeline);
 }

@@ -1,7 +1,7 @@
 import { fromReversible } from "../json/json.ts";
 import { kindOf } from "../errors/kind-of.ts";
 
-/** What a line of the dead letter file says. */
+/** A line of the dead letter file, as it was read. */
 export type LineContent = RowLine | OtherLine;
 
 /** A line on a row that can be told from all others. */
@@ -53,7 +53,7 @@ function rowIn(rawData: unknown): Pick<RowLine, "raw" | "problem"> {
   return { raw: null, problem: 'its "raw_data" is a value, expected an object' };
 }
 
-/** Whether a value in it, at any depth, could not be encoded when the line was written. */
+/** True if a value in it, at any depth, could not be encoded when the line was written. */
 function isIncomplete(value: unknown): boolean {
   if (Array.isArray(value)) return value.some((item) => isIncomplete(item));
   if (!isObject(value)) return false;

@@ -5,9 +5,9 @@ export interface Rewriting {
   readonly path: string;
   /** The same file, open for reading. */
   readonly file: FileHandle;
-  /** What stays, from byte `start` to before byte `end` each, in order. */
+  /** The bytes that stay, from byte `start` to before byte `end` each, in order. */
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
-  /** What stands from this byte on stays, too. */
+  /** Everything from this byte on stays, too. */
   readonly restStart: number;
 }
 
@@ -66,7 +66,7 @@ async function copyBytes(from: FileHandle, to: FileHandle, start: number, end: n
   }
 }
 
-/** What file systems say that have no hard links. */
+/** The codes of file systems that have no hard links. */
 const codesOfNoLink = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EACCES"]);
 
 /** Gives a file a second name, or where that can't be, a copy. */

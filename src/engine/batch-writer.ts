@@ -2,7 +2,7 @@ import type { BatchOutcome, EventHandler } from "../contracts/events.ts";
 import type { SinkSession } from "../contracts/sink.ts";
 import { RunError } from "../errors/llm-etl-error.ts";
 import { SinkDataError, SinkError } from "../errors/sink.ts";
-import type { MappedRow, WrittenRows } from "./change-detector.ts";
+import type { MappedRow, ChangeDetector } from "./change-detector.ts";
 import type { RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
 import type { Shutdown } from "./shutdown.ts";
 
@@ -15,7 +15,7 @@ export interface BatchWriterOptions {
   readonly sinkName: string;
   readonly session: () => SinkSession | undefined;
   readonly rows: RowsInFlight;
-  readonly written: WrittenRows;
+  readonly written: ChangeDetector;
   readonly shutdown: Shutdown;
   readonly emit: EventHandler;
 }
@@ -45,7 +45,7 @@ export class BatchWriter {
       return await this.#writeInHalves(error, batch);
     }
     try {
-      await written.keep(batch.map(({ record }) => record));
+      await written.saveWritten(batch.map(({ record }) => record));
     } catch (error) {
       shutdown.stop(error); // the rows are in the target; the next run writes them there once more
     }

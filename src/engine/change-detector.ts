@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
-import type { BadRow, Journal, WrittenRow } from "../contracts/journal.ts";
+import type { BadRow, JournalSession, WrittenRow } from "../contracts/journal.ts";
 import type { ColumnMap, RowGroup, Sink, SinkSession } from "../contracts/sink.ts";
 import { mapColumns, assertFits } from "./column-map.ts";
+import { gathered } from "./gathered.ts";
 import { TargetError } from "../errors/sink.ts";
 import { reversible, toJSONValue } from "../json/json.ts";
 import { GlobalState, SinkState } from "./state.ts";
@@ -24,19 +25,24 @@ export interface MappedRow {
 const lookEvery = 1024;
 
 /** Knows what earlier runs wrote to the sink, so that a row whose values did not change is not written again. */
-export class WrittenRows {
+export class ChangeDetector {
   readonly #sink: Sink<never>;
   readonly #runId: string;
-  /** Undefined where there is none, or where the sink keeps no rows from run to run. */
-  readonly #journal: Journal | undefined;
+  readonly #journal: JournalSession | undefined;
+  /** Undefined where there is no journal, or where the sink keeps no rows from run to run. */
+  readonly #rows: JournalSession["rows"] | undefined;
+  readonly #find: (pk: string) => Promise<WrittenRow | undefined>;
   #session: SinkSession | undefined;
   #unchangedCount = 0;
   #looking: Promise<void> | undefined;
 
-  constructor({ sink, runId, journal }: { sink: Sink<never>; runId: string; journal: Journal | undefined }) {
+  constructor({ sink, runId, journal }: { sink: Sink<never>; runId: string; journal: JournalSession | undefined }) {
     this.#sink = sink;
     this.#runId = runId;
-    this.#journal = sink.keepsRows ? journal : undefined;
+    this.#journal = journal;
+    const rows = sink.keepsRows ? journal?.rows : undefined;
+    this.#rows = rows;
+    this.#find = rows === undefined ? nothing : gathered(async (pks) => await rows.find(sink.identity, pks));
   }
 
   /**
@@ -47,9 +53,9 @@ export class WrittenRows {
   async begin(session: SinkSession, fresh: boolean): Promise<void> {
     const { identity } = this.#sink;
     this.#session = session;
-    if (this.#journal === undefined) return;
-    if (fresh) return await this.#journal.forgetRows(identity);
-    if (session.isEmpty === undefined || !(await this.#journal.hasWrittenRows(identity))) return;
+    if (this.#rows === undefined) return;
+    if (fresh) return await this.#rows.forgetAll(identity);
+    if (session.isEmpty === undefined || !(await this.#rows.hasWritten(identity))) return;
     if (await session.isEmpty()) throw emptiedTarget(this.#sink);
   }
 
@@ -62,8 +68,8 @@ export class WrittenRows {
    * @throws {TargetError} if the target turns out not to hold a row that did not change
    */
   async map(state: AnyState, lineage: RowLineage): Promise<MappedRow> {
-    const { columnMap, identity } = this.#sink;
-    const before = await this.#journal?.writtenRow(identity, state.pk);
+    const { columnMap } = this.#sink;
+    const before = await this.#find(state.pk);
     if (before !== undefined) {
       const group = this.#mapAsBefore(state, lineage, before);
       if (group !== undefined && hashOf(group) === before.valuesHash) {
@@ -75,7 +81,7 @@ export class WrittenRows {
     const facts = { completedAt: new Date(), run: { id: this.#runId }, lineage };
     const group = mapGroup(columnMap, new SinkState(state, facts));
     this.#check(group);
-    if (this.#journal === undefined) return { group, isUnchanged: false, record: undefined };
+    if (this.#rows === undefined) return { group, isUnchanged: false, record: undefined };
     const { completedAt } = facts;
     const { pk, startedAt } = state;
     const targetKey = this.#keyOf(group);
@@ -83,13 +89,13 @@ export class WrittenRows {
     return { group, isUnchanged: false, record };
   }
 
-  async keep(records: readonly (WrittenRow | undefined)[]): Promise<void> {
+  async saveWritten(records: readonly (WrittenRow | undefined)[]): Promise<void> {
     const rows = records.filter((record) => record !== undefined);
-    if (rows.length > 0) await this.#journal?.keepWrittenRows(this.#sink.identity, rows);
+    if (rows.length > 0) await this.#rows?.saveWritten(this.#sink.identity, rows);
   }
 
-  async keepBad(row: BadRow): Promise<void> {
-    await this.#journal?.keepBadRow(this.#sink.identity, row);
+  async saveFailed(row: BadRow): Promise<void> {
+    await this.#journal?.rows.saveFailed(this.#sink.identity, [row]);
   }
 
   #mapAsBefore(state: AnyState, lineage: RowLineage, before: WrittenRow): RowGroup | undefined {
@@ -128,6 +134,8 @@ export class WrittenRows {
     throw new TargetError(this.#sink.name, `a row is missing in ${this.#sink.identity}, although ${lost}`);
   }
 }
+
+async function nothing(): Promise<undefined> {}
 
 /** Why a run is refused whose journal knows rows of a target that is empty. */
 export function emptiedTarget({ name, identity }: Pick<Sink<never>, "name" | "identity">): TargetError {

@@ -1,9 +1,9 @@
 import type { ResolvedStep } from "../contracts/step.ts";
 import { setImmediate } from "node:timers/promises";
 import type { RowConversation } from "../contracts/conversation.ts";
-import type { DeadLetter } from "../contracts/dead-letter.ts";
+import type { DeadLetterSession } from "../contracts/dead-letter.ts";
 import type { EventHandler } from "../contracts/events.ts";
-import type { Journal } from "../contracts/journal.ts";
+import type { JournalSession } from "../contracts/journal.ts";
 import type { Sink, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
 import type { Lineage } from "../contracts/state.ts";
@@ -16,7 +16,7 @@ import { KeySet } from "../files/key-set.ts";
 import { acceptRow } from "./accept-row.ts";
 import { BatchWriter, type FinishedRow } from "./batch-writer.ts";
 import { Batcher } from "./batcher.ts";
-import { type MappedRow, WrittenRows } from "./change-detector.ts";
+import { type MappedRow, ChangeDetector } from "./change-detector.ts";
 import { type ColumnLimits, columnLimits } from "./column-limits.ts";
 import { type RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
 import { runStep } from "./run-step.ts";
@@ -31,12 +31,12 @@ export interface EngineOptions {
   readonly sink: Sink<never>;
   readonly conversation: (step: ResolvedStep, pk: string, signal: AbortSignal) => RowConversation;
   /** Undefined where it is off. */
-  readonly journal: Journal | undefined;
+  readonly journal: JournalSession | undefined;
   /** True to write rows again that did not change. */
   readonly fresh: boolean;
   readonly onRowError: "fail" | "skip" | "dead_letter";
   /** Undefined unless `onRowError` is `dead_letter`. */
-  readonly deadLetter: DeadLetter | undefined;
+  readonly deadLetter: DeadLetterSession | undefined;
   readonly concurrency: number;
   readonly batchSize: number;
   readonly flushIntervalMs: number;
@@ -62,7 +62,7 @@ export async function runEngine(options: EngineOptions): Promise<LLMEtlError | n
 class Engine {
   readonly #options: EngineOptions;
   readonly #seen = new KeySet();
-  readonly #written: WrittenRows;
+  readonly #written: ChangeDetector;
   readonly #shutdown: Shutdown;
   readonly #rows: RowsInFlight;
   readonly #batcher: Batcher<FinishedRow>;
@@ -76,7 +76,7 @@ class Engine {
     this.#options = options;
     const { batchSize, flushIntervalMs, concurrency, sink, gracePeriodMs, steps, emit } = options;
     const shutdown = new Shutdown(gracePeriodMs);
-    const written = new WrittenRows(options);
+    const written = new ChangeDetector(options);
     const outputKeys = steps.map(({ step }) => step.outputKey);
     const rows = new RowsInFlight({ ...options, outputKeys, written, shutdown });
     const session = (): SinkSession | undefined => this.#session;

@@ -1,10 +1,10 @@
 import { messageOf } from "../errors/thrown.ts";
-import type { DeadLetter } from "../contracts/dead-letter.ts";
+import type { DeadLetterSession } from "../contracts/dead-letter.ts";
 import type { EventHandler, RowOutcome } from "../contracts/events.ts";
 import type { SourceRow } from "../contracts/source.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import type { Shutdown } from "./shutdown.ts";
-import type { WrittenRows } from "./change-detector.ts";
+import type { ChangeDetector } from "./change-detector.ts";
 
 /** A row on its way, and how far it is. */
 export interface RowInFlight {
@@ -21,8 +21,8 @@ export interface RowsInFlightOptions {
   readonly runId: string;
   readonly outputKeys: readonly string[];
   readonly onRowError: "fail" | "skip" | "dead_letter";
-  readonly deadLetter: DeadLetter | undefined;
-  readonly written: WrittenRows;
+  readonly deadLetter: DeadLetterSession | undefined;
+  readonly written: ChangeDetector;
   readonly shutdown: Shutdown;
   readonly emit: EventHandler;
 }
@@ -68,7 +68,7 @@ export class RowsInFlight {
     const partialState = Object.fromEntries(outputKeys.map((key) => [key, row.processed[key] ?? null]));
     try {
       await deadLetter?.add({ ...row, error, partialState });
-      await this.#remember(error, row);
+      await this.#saveFailed(error, row);
     } catch (failure) {
       shutdown.stopFor(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure }));
       return this.end(row, "pending");
@@ -76,9 +76,10 @@ export class RowsInFlight {
     this.end(row, onRowError === "skip" ? "skipped" : "failed", error);
   }
 
-  async #remember({ code }: LLMEtlError, { pk }: RowInFlight): Promise<void> {
-    const isKeysOwner = code !== "PRIMARY_KEY_DUPLICATE"; // what the journal knows of the key is the other row's
+  async #saveFailed({ code, message }: LLMEtlError, { position, pk, step, retryCount }: RowInFlight): Promise<void> {
     const { written, runId } = this.#options;
-    if (pk !== null && isKeysOwner) await written.keepBad({ pk, errorCode: code, runId });
+    const ownsKey = code !== "PRIMARY_KEY_DUPLICATE"; // what the journal knows of the key is the other row's
+    const failure = { errorCode: code, errorMessage: message, failedAt: new Date() };
+    await written.saveFailed({ position, pk, ownsKey, step, retryCount, runId, ...failure });
   }
 }

@@ -12,7 +12,7 @@ export class JournalError extends RunError {
 /** Another run holds the journal: one process at a time. */
 export class JournalInUseError extends RunError {
   constructor(path: string, holder: string) {
-    const hint = "wait until that run has ended or stop it, or give this pipeline another name or journalPath";
+    const hint = "wait until that run has ended or stop it, or give this pipeline another name or journal";
     super("JOURNAL_IN_USE", `the journal ${path} is in use by ${holder}`, { facts: { where: path, holder, hint } });
   }
 }

@@ -1,8 +1,11 @@
 import type { EventHandler, RunEvent } from "../contracts/events.ts";
 import { RunError } from "../errors/llm-etl-error.ts";
+import { StepTally } from "./step-tally.ts";
 import { Tally } from "./tally.ts";
 
 export interface RunMonitorOptions {
+  /** The names of the steps, in their order. */
+  readonly steps: readonly string[];
   /** Of the providers' prices; null where none has any. */
   readonly currency: string | null;
   /** After so many failed or skipped rows (below 1: such a share of the rows) the run stops; Infinity for never. */
@@ -17,6 +20,7 @@ const rowsBeforeShare = 200;
 /** Sees every event of a run: counts it, hands it to the user, and aborts the run where an event says that it must stop. */
 export class RunMonitor {
   readonly tally: Tally;
+  readonly stepTally: StepTally;
   readonly #options: RunMonitorOptions;
   readonly #halt = new AbortController();
   #hasEnded = false;
@@ -24,6 +28,7 @@ export class RunMonitor {
   constructor(options: RunMonitorOptions) {
     this.#options = options;
     this.tally = new Tally(options.currency);
+    this.stepTally = new StepTally(options.steps, options.currency);
   }
 
   /** Aborted, with a {@link RunError} as its reason, when the run must stop. */
@@ -40,6 +45,7 @@ export class RunMonitor {
     if (this.#hasEnded) return; // a provider that does not heed its abort may still answer
     this.#hasEnded = event.type === "run-end";
     this.tally.add(event);
+    this.stepTally.add(event);
     if (event.type === "row-end") this.#stopAtTooManyErrors();
     this.#handOver(event);
   };

@@ -1,3 +1,5 @@
+import type { DeadLetter } from "../contracts/dead-letter.ts";
+import type { Journal } from "../contracts/journal.ts";
 import type { AdmissionOptions } from "../llm/limits/options.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import type { Parameters, Source } from "../contracts/source.ts";
@@ -25,11 +27,13 @@ export interface PipelineOptions<Row extends object> {
   /** Whom a step asks that has no provider of its own. */
   readonly llmProvider: LLMProvider;
   /**
-   * What a row that fails means: `fail` stops the run, `skip` leaves the row out, `dead_letter` keeps it in a file.
+   * What a row that fails means: `fail` stops the run, `skip` leaves the row out, `dead_letter` keeps it, in a file.
    * The other rows are not touched. @default "fail"
    */
   readonly onRowError?: "fail" | "skip" | "dead_letter" | undefined;
-  /** Where `dead_letter` keeps failed rows: one JSON object a line, mode 0600. @default "output/failed_rows.jsonl" */
+  /** The place where `dead_letter` keeps failed rows. @default a `DeadLetterFile` at `deadLetterPath` */
+  readonly deadLetter?: DeadLetter | undefined;
+  /** The path of its file, in short: one JSON object a line, mode 0600. @default "output/failed_rows.jsonl" */
   readonly deadLetterPath?: string | URL | undefined;
   /** How many rows are in flight at once. @default 32 */
   readonly concurrency?: number | undefined;
@@ -44,11 +48,11 @@ export interface PipelineOptions<Row extends object> {
   /** At this size the payload log is renamed and begun anew, in bytes. @default 1 GiB */
   readonly payloadLogMaxBytes?: number | undefined;
   /**
-   * Whether answers, rows and runs are kept in a journal: what was done is then not done or paid for again.
-   * @default "on"
+   * The journal, which keeps answers, rows and runs: what was done is then not done or paid for again. `"off"` for none.
+   * `"on"` works until 1.0. @default one SQLite file, mode 0600, ".llm-etl/<name>.db" in the working directory
    */
-  readonly journal?: "on" | "off" | undefined;
-  /** One SQLite file, mode 0600, for one run at a time. @default ".llm-etl/<name>.db", in the working directory */
+  readonly journal?: Journal | "on" | "off" | undefined;
+  /** @deprecated Give `journal: new SQLiteJournal({ path })`. This works until 1.0. */
   readonly journalPath?: string | URL | undefined;
   /** Applied to each message and answer before it is logged. @default nothing is changed */
   readonly redact?: ((text: string) => string) | undefined;
@@ -100,7 +104,7 @@ export interface RunOptions {
 
 /** What a replay is told; the rest is as in a run. */
 export interface ReplayOptions extends Omit<RunOptions, "limit" | "parameters" | "fresh" | "onRowError"> {
-  /** The dead letter file. @default the pipeline's */
+  /** A dead letter file. @default the pipeline's dead letters */
   readonly path?: string | URL | undefined;
   /** Only rows that failed with one of these error codes. @default all */
   readonly codes?: readonly string[] | undefined;
@@ -123,7 +127,12 @@ export const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-
   payloadLog: optional(isOneOf("full", "metadata", "off")),
   payloadLogPath: optional(isPath),
   payloadLogMaxBytes: optional(isCount(1)),
-  journal: optional(isOneOf("on", "off")),
+  deadLetter: optional(hasFunctions("a dead letter office", "open", "replay")),
+  journal: optional({
+    expected: 'a journal (an object with open, reader) or "off"',
+    fits: (value) => value === "on" || value === "off" || hasFunctions("", "open", "reader").fits(value),
+    required: true,
+  }),
   journalPath: optional(isPath),
   redact: optional(isFunction),
   admission: optional(isObject),

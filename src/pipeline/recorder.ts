@@ -1,25 +1,27 @@
-import type { Journal, RunRecord } from "../contracts/journal.ts";
-import { hostname } from "node:os";
+import type { JournalSession, RunFacts, RunRecord, StepFigures } from "../contracts/journal.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import type { RunFigures, RunReport } from "../contracts/report.ts";
 import { messageOf } from "../errors/thrown.ts";
 
-/** How often the figures of a run that goes on are kept, in milliseconds. */
+/** How often the figures of a run that goes on are saved, in milliseconds. */
 const progressEveryMs = 1000;
 
 export interface RunRecorderOptions {
-  /** Undefined where it is off: then nothing is kept. */
-  readonly journal: Journal | undefined;
-  readonly run: Pick<RunRecord, "runId" | "pipeline" | "kind" | "sink" | "startedAt">;
+  /** Undefined where the journal is off: then nothing is saved. */
+  readonly runs: JournalSession["runs"] | undefined;
+  readonly run: RunFacts;
   readonly figures: () => RunFigures;
-  /** Called once where the figures can't be kept. */
+  readonly steps: () => readonly StepFigures[];
+  /** Called once where the figures can't be saved. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** What changes of a run; without figures, those of the moment. */
+/** The part of a run that changes; without figures, those of the moment. */
 type RunState = Pick<RunRecord, "status" | "endedAt" | "error" | "exitCode"> & { readonly figures?: RunFigures };
 
-/** Keeps a run's history: that it began, how far it is, how it ended. */
+const running: RunState = { status: "running", endedAt: null, error: null, exitCode: null };
+
+/** Saves a run's history: that it began, how far it is, how it ended. */
 export class RunRecorder {
   readonly #options: RunRecorderOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -29,9 +31,9 @@ export class RunRecorder {
   }
 
   async begin(): Promise<void> {
-    await this.#keep({ status: "running", endedAt: null, error: null, exitCode: null });
+    await this.#save(running);
     this.#timer = setInterval(() => {
-      this.#keep({ status: "running", endedAt: null, error: null, exitCode: null }).catch((error: unknown) => {
+      this.#save(running).catch((error: unknown) => {
         clearInterval(this.#timer);
         this.#options.onFailure(error);
       });
@@ -39,23 +41,34 @@ export class RunRecorder {
     this.#timer.unref();
   }
 
-  /** Keeps the report's own figures: what `show` says later is what the run said. */
+  /** Saves the report's own figures: `show` later says the same as the run did. */
   async end({ runId: _runId, status, error, exitCode, ...figures }: RunReport): Promise<void> {
     clearInterval(this.#timer);
     const cause = error === null ? null : { code: error.code, message: error.message };
-    await this.#keep({ status, endedAt: new Date(), error: cause, exitCode, figures });
+    await this.#save({ status, endedAt: new Date(), error: cause, exitCode, figures });
   }
 
-  /** Says that the run was refused before its first row. */
+  /** Saves that the run was aborted before its first row. */
   async refuse(error: unknown): Promise<void> {
     clearInterval(this.#timer);
     const code = error instanceof LLMEtlError ? error.code : "INTERNAL_ERROR";
     const cause = { code, message: messageOf(error) };
-    await this.#keep({ status: "refused", endedAt: new Date(), error: cause, exitCode: 2 });
+    await this.#save({ status: "refused", endedAt: new Date(), error: cause, exitCode: 2 });
   }
 
-  async #keep({ figures = this.#options.figures(), ...state }: RunState): Promise<void> {
-    const { journal, run } = this.#options;
-    await journal?.keepRun({ ...run, ...state, figures, processId: process.pid, host: hostname() });
+  async #save({ figures = this.#options.figures(), ...state }: RunState): Promise<void> {
+    const { runs, run, steps } = this.#options;
+    await runs?.save({ ...run, ...state, figures, steps: steps() });
   }
+}
+
+/** The options that are plain values: of others, and of endless ones, there is nothing to show. */
+export function plainOptions(options: object): RunFacts["options"] {
+  const plain: Record<string, string | number | boolean> = {};
+  for (const [name, value] of Object.entries<unknown>({ ...options })) {
+    if (typeof value === "string" || typeof value === "boolean" || Number.isFinite(value)) {
+      plain[name] = value as string | number | boolean; // one of the three
+    }
+  }
+  return plain;
 }

@@ -1,13 +1,14 @@
+import type { WrittenRow } from "../contracts/journal.ts";
 import type { ReplayReport } from "../contracts/report.ts";
-import { DeadLetterReplay } from "../dead-letter/replay.ts";
+import { DeadLetterFile } from "../dead-letter/file.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions } from "../errors/options.ts";
-import { absolutePath } from "../files/paths.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import { replayChecks, type ReplayOptions } from "./options.ts";
 import { resolvePipeline } from "./resolve.ts";
 import { startRun } from "./run.ts";
-import { deadLetterPathOf } from "./run-files.ts";
+import { ReplayedRows } from "./replayed-rows.ts";
+import { deadLetterOf } from "./run-files.ts";
 
 /** Takes the rows of a dead letter file through the steps to the sink: see `RunnablePipeline.replay`. */
 export async function replayPipeline(
@@ -22,21 +23,30 @@ export async function replayPipeline(
     throw new OptionError("replay", "path", problem, { sink: sink.name, hint });
   }
   if (options.journal === "off")
-    throw new OptionError("Pipeline", "journal", "a replay needs the journal", { got: "off" });
-  const deadLetterPath = path === undefined ? deadLetterPathOf(options) : absolutePath(path);
-  const replay = await DeadLetterReplay.open(deadLetterPath, options.name, codes);
-  const definition = { options: { ...options, onRowError: "dead_letter" as const, deadLetterPath }, steps, sink };
-  const report = await startRun(resolvePipeline(definition, runOptions, llmProvider), {
-    kind: "replay",
-    signal: runOptions.signal,
-    stopNowSignal: runOptions.stopNowSignal,
-    onEvent: (event) => {
-      replay.observe(event);
-      return runOptions.onEvent?.(event);
-    },
-    source: async (journal) =>
-      await replay.begin(options.source, async (pk) => (await journal?.writtenRow(sink.identity, pk))?.completedAt),
-    finish: async () => await replay.finish(),
-  });
-  return { ...report, ...replay.figures };
+    throw new OptionError("Pipeline", "journal", "a replay needs it", { expected: "a journal", got: "off" });
+  const deadLetter = path === undefined ? deadLetterOf(options) : new DeadLetterFile({ path });
+  const replay = await deadLetter.replay(options.name);
+  const rows = new ReplayedRows({ name: deadLetter.name, replay, codes });
+  const storeOptions = { onRowError: "dead_letter" as const, deadLetter, deadLetterPath: undefined };
+  const definition = { options: { ...options, ...storeOptions }, steps, sink };
+  try {
+    const report = await startRun(resolvePipeline(definition, runOptions, llmProvider), {
+      kind: "replay",
+      signal: runOptions.signal,
+      stopNowSignal: runOptions.stopNowSignal,
+      onEvent: (event) => {
+        rows.observe(event);
+        return runOptions.onEvent?.(event);
+      },
+      source: async (journal) =>
+        await rows.begin(options.source, async (pks) => {
+          const written = (await journal?.rows.find(sink.identity, pks)) ?? new Map<string, WrittenRow>();
+          return new Map([...written].map(([pk, { completedAt }]) => [pk, completedAt]));
+        }),
+      finish: async () => await rows.finish(),
+    });
+    return { ...report, ...rows.figures };
+  } finally {
+    await replay.close();
+  }
 }

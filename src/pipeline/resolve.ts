@@ -1,3 +1,5 @@
+import type { DeadLetter } from "../contracts/dead-letter.ts";
+import type { Journal } from "../contracts/journal.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import type { Sink } from "../contracts/sink.ts";
 import type { AnySource, Parameters } from "../contracts/source.ts";
@@ -6,7 +8,7 @@ import type { PayloadLogOptions } from "../llm/call/payload-log.ts";
 import { type ResolvedAdmissionOptions, resolveAdmission } from "../llm/limits/options.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import type { PipelineOptions, RunOptions } from "./options.ts";
-import { deadLetterPathOf, journalPathOf, payloadLogPathOf } from "./run-files.ts";
+import { deadLetterOf, journalOf, payloadLogPathOf } from "./run-files.ts";
 
 /** The settings of one run: its own options, then the pipeline's, then the defaults. */
 export interface Settings {
@@ -29,11 +31,11 @@ export interface Settings {
   readonly admission: ResolvedAdmissionOptions;
 }
 
-/** The files that a run leaves, as absolute paths; null where they are off. */
+/** The places for all that a run leaves; null where one is off. All paths are absolute. */
 export interface Stores {
-  readonly journalPath: string | null;
+  readonly journal: Journal | null;
   readonly payloadLog: Omit<PayloadLogOptions, "runId"> | null;
-  readonly deadLetterPath: string | null;
+  readonly deadLetter: DeadLetter | null;
 }
 
 /** All that a pipeline is, with every default filled in: `run`, `check` and `describeTarget` read this and nothing else. */
@@ -67,9 +69,9 @@ export function resolvePipeline(
     sink,
     settings,
     stores: {
-      journalPath: options.journal === "off" ? null : journalPathOf(options),
+      journal: journalOf(options),
       payloadLog: payloadLogOf(options),
-      deadLetterPath: settings.onRowError === "dead_letter" ? deadLetterPathOf(options) : null,
+      deadLetter: settings.onRowError === "dead_letter" ? deadLetterOf(options) : null,
     },
   };
 }

@@ -1,45 +1,89 @@
-import { absolutePath, journalFolder } from "../files/paths.ts";
 import { hash } from "node:crypto";
 import { join } from "node:path";
+import type { DeadLetter } from "../contracts/dead-letter.ts";
+import type { Journal } from "../contracts/journal.ts";
+import { DeadLetterFile } from "../dead-letter/file.ts";
+import type { Deprecation } from "../errors/deprecation.ts";
 import { OptionError } from "../errors/option.ts";
+import { absolutePath, journalFolder } from "../files/paths.ts";
+import { defaultJournal, journalEnding } from "./default-journal.ts";
 import type { PipelineOptions } from "./options.ts";
 
-type FileOptions = Pick<PipelineOptions<object>, "name" | "payloadLogPath" | "deadLetterPath" | "journalPath">;
+/** The options that say where a run leaves what. */
+export type StoreOptions = Pick<
+  PipelineOptions<object>,
+  "name" | "journal" | "journalPath" | "payloadLog" | "payloadLogPath" | "onRowError" | "deadLetter" | "deadLetterPath"
+>;
 
-export function payloadLogPathOf({ payloadLogPath = "logs/llm_payloads.jsonl" }: FileOptions): string {
+export function payloadLogPathOf({ payloadLogPath = "logs/llm_payloads.jsonl" }: StoreOptions): string {
   return absolutePath(payloadLogPath);
 }
 
-export function deadLetterPathOf({ deadLetterPath = "output/failed_rows.jsonl" }: FileOptions): string {
-  return absolutePath(deadLetterPath);
+/** The dead letters that a row goes to with `onRowError: "dead_letter"`. */
+export function deadLetterOf({ deadLetter, deadLetterPath = "output/failed_rows.jsonl" }: StoreOptions): DeadLetter {
+  return deadLetter ?? new DeadLetterFile({ path: deadLetterPath });
 }
 
-export function journalPathOf({ name, journalPath }: FileOptions): string {
-  return absolutePath(journalPath ?? join(journalFolder, `${fileNameOf(name)}.db`));
+/** null where it is off. */
+export function journalOf({ name, journal = "on", journalPath }: StoreOptions): Journal | null {
+  if (journal === "off") return null;
+  if (journal !== "on") return journal;
+  return defaultJournal(journalPath ?? join(journalFolder, `${fileNameOf(name)}${journalEnding}`));
+}
+
+/** The options of 0.1 that are given, and what to write in their place. */
+export function deprecationsOf({ journal, journalPath }: StoreOptions): readonly Deprecation[] {
+  const until = "works until version 1.0";
+  const deprecations: Deprecation[] = [];
+  if (journal === "on") {
+    const message = `Pipeline: option "journal": "on" ${until}: leave it out, for it is the default`;
+    deprecations.push({ option: "journal", code: "LLM_ETL_JOURNAL_ON", message });
+  }
+  if (journalPath !== undefined) {
+    const message = `Pipeline: option "journalPath" ${until}: give journal: new SQLiteJournal({ path }), from "llm-etl/journals/sqlite"`;
+    deprecations.push({ option: "journalPath", code: "LLM_ETL_JOURNAL_PATH", message });
+  }
+  return deprecations;
 }
 
 /**
- * Makes sure that no two of a run's files have one path.
+ * Makes sure that the options do not contradict each other, and that no two parts of a run have one file.
  *
  * @throws {OptionError} naming both
  */
-export function requireOwnFiles(
-  options: FileOptions & Pick<PipelineOptions<object>, "journal" | "payloadLog" | "onRowError">,
-): void {
-  const { journal, payloadLog, onRowError } = options;
+export function requireStoreOptions(options: StoreOptions): void {
+  const { journal = "on", journalPath, payloadLog, onRowError, deadLetter, deadLetterPath } = options;
+  for (const [option, value] of Object.entries({ deadLetter, deadLetterPath })) {
+    if (value === undefined || onRowError === "dead_letter") continue;
+    throw new OptionError("Pipeline", option, 'is only used with onRowError: "dead_letter"');
+  }
+  if (journalPath !== undefined && journal !== "on") {
+    const other = journal === "off" ? 'journal: "off"' : "a journal, which has its own path";
+    throw new OptionError("Pipeline", "journalPath", `is not used with ${other}`);
+  }
+  if (deadLetter !== undefined && deadLetterPath !== undefined) {
+    throw new OptionError("Pipeline", "deadLetterPath", "is not used with deadLetter, which has its own path");
+  }
+  requireOwnFiles([
+    [journalPath === undefined ? "journal" : "journalPath", journalOf(options)?.files],
+    ["payloadLogPath", payloadLog === "off" ? [] : [payloadLogPathOf(options)]],
+    [
+      deadLetter === undefined ? "deadLetterPath" : "deadLetter",
+      onRowError === "dead_letter" ? deadLetterOf(options).files : [],
+    ],
+  ]);
+}
+
+function requireOwnFiles(parts: readonly (readonly [option: string, files: readonly string[] | undefined])[]): void {
   const seen = new Map<string, string>();
-  const files = [
-    ["journalPath", journal === "off" ? undefined : journalPathOf(options)],
-    ["payloadLogPath", payloadLog === "off" ? undefined : payloadLogPathOf(options)],
-    ["deadLetterPath", onRowError === "dead_letter" ? deadLetterPathOf(options) : undefined],
-  ] as const;
-  for (const [option, path] of files) {
-    if (path === undefined) continue;
-    const other = seen.get(path);
-    if (other !== undefined) {
-      throw new OptionError("Pipeline", option, `is the file of ${other} too: give each a file of its own`);
+  for (const [option, files = []] of parts) {
+    for (const path of files) {
+      const other = seen.get(path);
+      if (other !== undefined) {
+        throw new OptionError("Pipeline", option, `is the file of ${other} too: give each a file of its own`);
+      }
+      seen.set(path, option);
     }
-    seen.set(path, option);
   }
 }
 

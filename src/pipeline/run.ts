@@ -1,11 +1,14 @@
 import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import type { RunEvent } from "../contracts/events.ts";
-import type { Journal } from "../contracts/journal.ts";
+import type { JournalSession, RunFacts } from "../contracts/journal.ts";
 import type { RunReport } from "../contracts/report.ts";
 import type { AnySource } from "../contracts/source.ts";
 import { type EngineOptions, runEngine } from "../engine/engine.ts";
+import { gathered } from "../engine/gathered.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { checkOptions } from "../errors/options.ts";
+import { ownVersion } from "../files/own-version.ts";
 import { Budget } from "../llm/call/budget.ts";
 import { LLMClient } from "../llm/call/client.ts";
 import type { StoredAnswers } from "../llm/call/journaled.ts";
@@ -13,10 +16,10 @@ import { currencyOf } from "./currency.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import { RunMonitor } from "./monitor.ts";
 import { runChecks, type RunOptions } from "./options.ts";
-import { RunRecorder } from "./recorder.ts";
+import { plainOptions, RunRecorder } from "./recorder.ts";
 import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
 import { countRows } from "./row-count.ts";
-import { type OpenFiles, openFiles, openJournal } from "./stores.ts";
+import { type OpenFiles, openFiles } from "./stores.ts";
 
 /** Takes every row of the source through the steps to the sink: see `RunnablePipeline.run`. */
 export async function runPipeline(definition: PipelineDefinition, runOptions: RunOptions = {}): Promise<RunReport> {
@@ -28,7 +31,7 @@ export async function runPipeline(definition: PipelineDefinition, runOptions: Ru
 export interface RunContext extends Pick<RunOptions, "signal" | "stopNowSignal" | "onEvent"> {
   readonly kind: "run" | "replay";
   /** Gives the rows once the journal is open. @default the pipeline's source */
-  readonly source?: (journal: Journal | undefined) => Promise<AnySource>;
+  readonly source?: (journal: JournalSession | undefined) => Promise<AnySource>;
   /** Called when the last row has ended, while the journal is still held. */
   readonly finish?: () => Promise<void>;
 }
@@ -42,7 +45,9 @@ interface Run {
   readonly context: RunContext;
   readonly currency: string | null;
   readonly monitor: RunMonitor;
-  readonly journal: Journal | undefined;
+  readonly journal: JournalSession | undefined;
+  /** Aborted when the run is to stop. */
+  readonly signal: AbortSignal;
   readonly recorder: RunRecorder;
 }
 
@@ -52,26 +57,41 @@ interface Run {
  * @throws {LLMEtlError} if it can't start: nothing was read
  */
 export async function startRun(pipeline: ResolvedPipeline, context: RunContext): Promise<RunReport> {
-  const { name, providers, sink, settings, stores } = pipeline;
+  const { name, providers, steps, sink, settings, stores } = pipeline;
   for (const provider of providers) provider.fingerprint(); // throws here, not at the first row, what it lacks
   const currency = currencyOf(providers, settings.maxCost);
   const runId = randomUUID();
   const startedAt = new Date();
   const startedMs = performance.now();
   const durationMs = (): number => Math.round(performance.now() - startedMs);
-  const monitor = new RunMonitor({ currency, maxRowErrors: settings.maxRowErrors, onEvent: context.onEvent });
-  const journal = await openJournal(stores);
+  const { maxRowErrors } = settings;
+  const stepNames = steps.map(({ step }) => step.name);
+  const monitor = new RunMonitor({ steps: stepNames, currency, maxRowErrors, onEvent: context.onEvent });
+  const signal = context.signal === undefined ? monitor.signal : AbortSignal.any([context.signal, monitor.signal]);
+  const facts: RunFacts = {
+    runId,
+    pipeline: name,
+    kind: context.kind,
+    sink: sink.identity,
+    startedAt,
+    processId: process.pid,
+    host: hostname(),
+    version: ownVersion(),
+    options: plainOptions(settings),
+  };
+  const journal = await stores.journal?.open(facts, signal);
   const recorder = new RunRecorder({
-    journal,
-    run: { runId, pipeline: name, kind: context.kind, sink: sink.identity, startedAt },
+    runs: journal?.runs,
+    run: facts,
     figures: () => monitor.tally.figures(durationMs()),
+    steps: () => monitor.stepTally.figures,
     onFailure: monitor.halt,
   });
   let files: OpenFiles | undefined;
   try {
     await recorder.begin();
-    files = await openFiles(stores, { runId, pipeline: name });
-    const run = { runId, startedAt, durationMs, pipeline, context, currency, monitor, journal, recorder };
+    files = await openFiles(stores, facts, signal);
+    const run = { runId, startedAt, durationMs, pipeline, context, currency, monitor, journal, signal, recorder };
     return await takeRows(run, files);
   } catch (error) {
     await recorder.refuse(error).catch(() => {}); // why the run did not start says more than that this can't be kept
@@ -84,7 +104,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
 
 /** Takes the rows through the engine, and reports. */
 async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promise<RunReport> {
-  const { runId, durationMs, pipeline, context, monitor, journal, recorder } = run;
+  const { runId, durationMs, pipeline, context, monitor, journal, signal, recorder } = run;
   const { steps, sink, settings } = pipeline;
   const { emit, tally } = monitor;
   const source = (await context.source?.(journal)) ?? pipeline.source;
@@ -102,7 +122,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       journal,
       deadLetter,
       emit,
-      signal: context.signal === undefined ? monitor.signal : AbortSignal.any([context.signal, monitor.signal]),
+      signal,
       stopNowSignal: context.stopNowSignal,
       conversation,
     });
@@ -136,6 +156,11 @@ function conversationsOf(
   return ({ step, provider }, pk, signal) => client.conversation({ step: step.name, pk, provider, signal });
 }
 
+/** The answers of a journal, looked up for many rows at once. */
+function answersOf({ answers: { find, save, forget } }: JournalSession): StoredAnswers {
+  return { find: gathered(find), save, forget };
+}
+
 function startOf(run: Run, source: AnySource): RunEvent {
   const { runId, startedAt, pipeline, context, currency } = run;
   const { name, sink, steps, settings, stores } = pipeline;
@@ -150,18 +175,9 @@ function startOf(run: Run, source: AnySource): RunEvent {
     steps: steps.map(({ step }) => step.name),
     concurrency: settings.concurrency,
     currency,
-    journalPath: stores.journalPath,
+    journalPath: stores.journal?.identity ?? null,
     payloadLogPath: stores.payloadLog?.path ?? null,
-    deadLetterPath: stores.deadLetterPath,
-  };
-}
-
-/** What the layers of a call use of a journal. */
-function answersOf(journal: Journal): StoredAnswers {
-  return {
-    find: async (fingerprint) => await journal.answer(fingerprint),
-    save: async (fingerprint, answer) => await journal.keepAnswer(fingerprint, answer),
-    forget: async (fingerprints) => await journal.forgetAnswers(fingerprints),
+    deadLetterPath: stores.deadLetter?.identity ?? null,
   };
 }
 

@@ -1,16 +1,12 @@
 import { deepEqual, doesNotReject, equal } from "node:assert/strict";
-import type { Journal, RunRecord, StoredAnswer, WrittenRow } from "../contracts/journal.ts";
+import type { JournalReader, JournalSession, WrittenRow } from "../contracts/journal.ts";
 import type { ContractCheck } from "./base.ts";
-
-/** A journal, and the same one opened again after it was closed. */
-export interface JournalUnderTest {
-  readonly open: () => Promise<Journal>;
-  /** Called after each check, also after one that failed. */
-  readonly release?: (() => Promise<void>) | undefined;
-}
+import type { JournalCheck, JournalUnderTest, OpenedJournal } from "./journal-check.ts";
+import { readerChecks } from "./journal-reader-contract.ts";
+import { answerOf, badRow, one, other, runFacts, runningRecord, runRecord, writtenRow } from "./journal-samples.ts";
 
 /**
- * What every journal promises.
+ * The promises of every journal, as checks.
  *
  * @example
  * for (const { name, check } of journalContract({ create })) test(name, check);
@@ -19,221 +15,198 @@ export function journalContract(options: {
   /** Called once for each check: an empty journal. */
   readonly create: () => Promise<JournalUnderTest>;
 }): readonly ContractCheck[] {
-  const checks: Record<string, (journal: Journal, reopened: () => Promise<Journal>) => Promise<void>> = {
-    "what was never kept is not there": hasNothing,
-    "an answer is given back as it was kept": keepsAnswers,
-    "an answer that is kept again replaces the one before": replacesAnswers,
-    "an answer that was forgotten is not there, and the others are": forgetsAnswers,
-    "a text survives with NUL, emoji, lone surrogates and a length of a million": keepsAnyText,
-    "a row that was written is given back, by sink and primary key": keepsRows,
-    "a row that failed counts as not written, until it is written again": forgetsBadRows,
-    "a row takes its place in the target from others with the same key": takesItsPlace,
-    "the rows of one sink are forgotten, and those of others are not": forgetsRows,
-    "keys that differ in a lone surrogate, in case or in a trailing blank are different keys": tellsKeysApart,
-    "a run is given back as it was last kept, the newest first": keepsRuns,
-    "a thousand writes at once are all kept": keepsManyAtOnce,
-    "what was kept is there when the journal is opened again": keepsForGood,
-    "closing twice is harmless": closesTwice,
-  };
+  const checks: Readonly<Record<string, JournalCheck>> = { ...sessionChecks, ...readerChecks };
   return Object.entries(checks).map(([name, check]) => ({
     name,
     check: async () => {
-      const { open, release } = await options.create();
-      const opened: Journal[] = [];
-      const openOne = async (): Promise<Journal> => {
-        const journal = await open();
-        opened.push(journal);
-        return journal;
+      const { journal, moduleText, release } = await options.create();
+      const opened: { readonly close: () => Promise<void> }[] = [];
+      const added = <Opened extends JournalSession | JournalReader>(each: Opened): Opened => {
+        opened.push(each);
+        return each;
       };
       try {
-        await check(await openOne(), openOne);
+        await check({
+          journal,
+          moduleText,
+          open: async (runId = "run-1") => added(await journal.open(runFacts(runId), new AbortController().signal)),
+          read: async () => {
+            const reader = await journal.reader();
+            if (reader === undefined) throw new Error("a journal that was opened is there, and has a reader");
+            return added(reader);
+          },
+        });
       } finally {
-        for (const journal of opened) await journal.close();
+        for (const each of opened) await each.close();
         await release?.();
       }
     },
   }));
 }
 
-const one = "1".repeat(64);
-const other = "e".repeat(64);
-
-function answer(text: string, runId = "run-1"): StoredAnswer {
-  const usage = { inputTokens: 812, cachedTokens: 640, outputTokens: 61, reasoningTokens: 7 };
-  return { text, finishReason: "stop", model: "gpt-4o", usage, runId };
+/** Checks of a session that is open. */
+function inSession(check: (session: JournalSession) => Promise<void>): JournalCheck {
+  return async ({ open }) => await check(await open());
 }
 
-function row(pk: string, valuesHash = one): WrittenRow {
-  return {
-    pk,
-    targetKey: pk,
-    valuesHash,
-    runId: "run-1",
-    startedAt: new Date("2026-01-02T03:04:05.006Z"),
-    completedAt: new Date("2026-01-02T03:04:06.007Z"),
-    lineage: {
-      kind: { model: "m", promptHash: "p", inputTokens: 1, cachedTokens: 2, outputTokens: 3, calls: 4 },
-      upper: null,
-    },
-  };
+const sessionChecks: Readonly<Record<string, JournalCheck>> = {
+  "what was never saved is not there": inSession(hasNothing),
+  "an answer is given back as it was saved": inSession(savesAnswers),
+  "an answer that is saved again replaces the one before": inSession(replacesAnswers),
+  "an answer that was forgotten is not there, and the others are": inSession(forgetsAnswers),
+  "a text survives with NUL, emoji, lone surrogates and a length of a million": inSession(savesAnyText),
+  "a row that was written is given back, by sink and primary key": inSession(savesRows),
+  "a row that failed counts as not written, until it is written again": inSession(forgetsBadRows),
+  "a row that failed with another row's key leaves that row as it was": inSession(leavesOtherRows),
+  "a row takes its place in the target from others with the same key": inSession(takesItsPlace),
+  "the rows of one sink are forgotten, and those of others are not": inSession(forgetsRows),
+  "keys that differ in a lone surrogate, in case or in a trailing blank are different keys": inSession(tellsKeysApart),
+  "a thousand writes at once are all saved, and found in one look-up": inSession(savesManyAtOnce),
+  "what was saved is there when the journal is opened again": savesForGood,
+  "closing twice is harmless": inSession(closesTwice),
+};
+
+async function find(session: JournalSession, fingerprint: string) {
+  return (await session.answers.find([fingerprint])).get(fingerprint);
 }
 
-function run(runId: string, status: RunRecord["status"]): RunRecord {
-  const usage = { calls: 1, reAsks: 0, inputTokens: 2, cachedTokens: 0, outputTokens: 3 };
-  return {
-    runId,
-    pipeline: "visits",
-    kind: "run",
-    sink: "memory",
-    startedAt: new Date("2026-01-02T03:04:05.006Z"),
-    endedAt: status === "running" ? null : new Date("2026-01-02T03:05:00Z"),
-    status,
-    error: status === "failed" ? { code: "LIMIT_REACHED", message: "the run has reached maxCalls" } : null,
-    exitCode: status === "running" ? null : 0,
-    figures: {
-      readCount: 3,
-      successCount: 2,
-      failureCount: 1,
-      skippedCount: 0,
-      unchangedCount: 1,
-      pendingCount: 0,
-      failuresByCode: { EMPTY_INPUT: 1 },
-      usage: { ...usage, reusedAnswers: 4, savedInputTokens: 5, savedOutputTokens: 6 },
-      cost: { amount: 0.25, currency: "USD" },
-      savedCost: null,
-      durationMs: 1234,
-    },
-    processId: 42,
-    host: "here",
-  };
+async function findRow({ rows }: JournalSession, sink: string, pk: string): Promise<WrittenRow | undefined> {
+  const row = (await rows.find(sink, [pk])).get(pk);
+  if (row === undefined) return undefined;
+  // A journal may know more of a row than is asked for.
+  const { targetKey, valuesHash, runId, startedAt, completedAt, lineage } = row;
+  return { pk: row.pk, targetKey, valuesHash, runId, startedAt, completedAt, lineage };
 }
 
-async function hasNothing(journal: Journal): Promise<void> {
-  equal(await journal.answer(one), undefined);
-  equal(await journal.writtenRow("sink", "1"), undefined);
-  equal(await journal.hasWrittenRows("sink"), false);
-  deepEqual(await journal.runs(), []);
-  await doesNotReject(journal.forgetAnswers([one]));
-  await doesNotReject(journal.forgetRows("sink"));
+async function hasNothing(session: JournalSession): Promise<void> {
+  equal((await session.answers.find([one, other])).size, 0);
+  equal((await session.rows.find("sink", ["1", "2"])).size, 0);
+  equal((await session.answers.find([])).size, 0);
+  equal(await session.rows.hasWritten("sink"), false);
+  await doesNotReject(session.answers.forget([one]));
+  await doesNotReject(session.rows.forgetAll("sink"));
 }
 
-async function keepsAnswers(journal: Journal): Promise<void> {
-  await journal.keepAnswer(one, answer('{"a":1}'));
-  await journal.keepAnswer(other, { ...answer("cut"), finishReason: "length" });
-  deepEqual(await journal.answer(one), answer('{"a":1}'));
-  deepEqual(await journal.answer(other), { ...answer("cut"), finishReason: "length" });
+async function savesAnswers(session: JournalSession): Promise<void> {
+  await session.answers.save(one, answerOf('{"a":1}'));
+  await session.answers.save(other, { ...answerOf("cut"), finishReason: "length" });
+  const found = await session.answers.find([other, one, "2".repeat(64)]);
+  deepEqual(found.get(one), answerOf('{"a":1}'));
+  deepEqual(found.get(other), { ...answerOf("cut"), finishReason: "length" });
+  equal(found.size, 2);
 }
 
-async function replacesAnswers(journal: Journal): Promise<void> {
-  await journal.keepAnswer(one, answer("first"));
-  await journal.keepAnswer(one, answer("second", "run-2"));
-  deepEqual(await journal.answer(one), answer("second", "run-2"));
+async function replacesAnswers(session: JournalSession): Promise<void> {
+  await session.answers.save(one, answerOf("first"));
+  await session.answers.save(one, answerOf("second", "run-2"));
+  deepEqual(await find(session, one), answerOf("second", "run-2"));
 }
 
-async function forgetsAnswers(journal: Journal): Promise<void> {
-  await journal.keepAnswer(one, answer("first"));
-  await journal.keepAnswer(other, answer("second"));
-  await journal.forgetAnswers([one]);
-  equal(await journal.answer(one), undefined);
-  deepEqual(await journal.answer(other), answer("second"));
+async function forgetsAnswers(session: JournalSession): Promise<void> {
+  await session.answers.save(one, answerOf("first"));
+  await session.answers.save(other, answerOf("second"));
+  await session.answers.forget([one]);
+  equal(await find(session, one), undefined);
+  deepEqual(await find(session, other), answerOf("second"));
 }
 
 const oddTexts = ["", "a\0b", "🩺 naïve", "half \uD83D", "\uDE00 half", "x".repeat(1_000_000)];
 
-async function keepsAnyText(journal: Journal): Promise<void> {
+async function savesAnyText(session: JournalSession): Promise<void> {
   for (const text of oddTexts) {
-    await journal.keepAnswer(one, answer(text));
-    equal((await journal.answer(one))?.text, text);
+    await session.answers.save(one, answerOf(text));
+    equal((await find(session, one))?.text, text);
   }
 }
 
-async function keepsRows(journal: Journal): Promise<void> {
-  await journal.keepWrittenRows("sink", [row("1"), row("2", other)]);
-  await journal.keepWrittenRows("sink", [row("1", other)]);
-  deepEqual(await journal.writtenRow("sink", "1"), row("1", other));
-  deepEqual(await journal.writtenRow("sink", "2"), row("2", other));
-  equal(await journal.writtenRow("another", "1"), undefined);
-  equal(await journal.hasWrittenRows("sink"), true);
-  equal(await journal.hasWrittenRows("another"), false);
+async function savesRows(session: JournalSession): Promise<void> {
+  await session.rows.saveWritten("sink", [writtenRow("1"), writtenRow("2", other)]);
+  await session.rows.saveWritten("sink", [writtenRow("1", other)]);
+  equal((await session.rows.find("sink", ["2", "1", "3"])).size, 2);
+  deepEqual(await findRow(session, "sink", "1"), writtenRow("1", other));
+  deepEqual(await findRow(session, "sink", "2"), writtenRow("2", other));
+  equal(await findRow(session, "another", "1"), undefined);
+  equal(await session.rows.hasWritten("sink"), true);
+  equal(await session.rows.hasWritten("another"), false);
 }
 
-async function forgetsBadRows(journal: Journal): Promise<void> {
-  await journal.keepWrittenRows("sink", [row("1")]);
-  await journal.keepBadRow("sink", { pk: "1", errorCode: "REFUSAL", runId: "run-2" });
-  equal(await journal.writtenRow("sink", "1"), undefined);
-  equal(await journal.hasWrittenRows("sink"), false);
-  await journal.keepWrittenRows("sink", [row("1")]);
-  deepEqual(await journal.writtenRow("sink", "1"), row("1"));
+async function forgetsBadRows(session: JournalSession): Promise<void> {
+  await session.rows.saveWritten("sink", [writtenRow("1")]);
+  await session.rows.saveFailed("sink", [badRow(7, { pk: "1" })]);
+  equal(await findRow(session, "sink", "1"), undefined);
+  equal(await session.rows.hasWritten("sink"), false);
+  await session.rows.saveWritten("sink", [writtenRow("1")]);
+  deepEqual(await findRow(session, "sink", "1"), writtenRow("1"));
 }
 
-async function takesItsPlace(journal: Journal): Promise<void> {
-  await journal.keepWrittenRows("sink", [row("1"), row("2"), { ...row("3"), targetKey: "patient" }]);
-  await journal.keepWrittenRows("sink", [{ ...row("4"), targetKey: "1" }]);
-  equal(await journal.writtenRow("sink", "1"), undefined, "its place was taken by a row with another primary key");
-  deepEqual(await journal.writtenRow("sink", "4"), { ...row("4"), targetKey: "1" });
-  await journal.keepWrittenRows("sink", [{ ...row("5"), targetKey: "patient" }, row("1")]);
-  equal(await journal.writtenRow("sink", "3"), undefined);
-  equal(
-    await journal.writtenRow("sink", "4"),
-    undefined,
-    "its place was taken by the row whose primary key is its key",
-  );
-  deepEqual(await journal.writtenRow("sink", "5"), { ...row("5"), targetKey: "patient" });
-  deepEqual(await journal.writtenRow("sink", "2"), row("2"));
-  await journal.keepWrittenRows("another", [{ ...row("6"), targetKey: "2" }]);
-  deepEqual(await journal.writtenRow("sink", "2"), row("2"), "another sink's rows take no place here");
+async function leavesOtherRows(session: JournalSession): Promise<void> {
+  await session.rows.saveWritten("sink", [writtenRow("1")]);
+  await session.rows.saveFailed("sink", [badRow(7, { pk: "1", ownsKey: false }), badRow(8, { pk: null })]);
+  deepEqual(await findRow(session, "sink", "1"), writtenRow("1"));
 }
 
-async function forgetsRows(journal: Journal): Promise<void> {
-  await journal.keepWrittenRows("sink", [row("1")]);
-  await journal.keepWrittenRows("another", [row("1")]);
-  await journal.forgetRows("sink");
-  equal(await journal.writtenRow("sink", "1"), undefined);
-  deepEqual(await journal.writtenRow("another", "1"), row("1"));
+async function takesItsPlace(session: JournalSession): Promise<void> {
+  const { saveWritten } = session.rows;
+  await saveWritten("sink", [writtenRow("1"), writtenRow("2"), { ...writtenRow("3"), targetKey: "patient" }]);
+  await saveWritten("sink", [{ ...writtenRow("4"), targetKey: "1" }]);
+  equal(await findRow(session, "sink", "1"), undefined, "its place was taken by a row with another primary key");
+  deepEqual(await findRow(session, "sink", "4"), { ...writtenRow("4"), targetKey: "1" });
+  await saveWritten("sink", [{ ...writtenRow("5"), targetKey: "patient" }, writtenRow("1")]);
+  equal(await findRow(session, "sink", "3"), undefined);
+  const taken = "its place was taken by the row whose primary key is its key";
+  equal(await findRow(session, "sink", "4"), undefined, taken);
+  deepEqual(await findRow(session, "sink", "5"), { ...writtenRow("5"), targetKey: "patient" });
+  deepEqual(await findRow(session, "sink", "2"), writtenRow("2"));
+  await saveWritten("another", [{ ...writtenRow("6"), targetKey: "2" }]);
+  deepEqual(await findRow(session, "sink", "2"), writtenRow("2"), "another sink's rows take no place here");
+}
+
+async function forgetsRows(session: JournalSession): Promise<void> {
+  await session.rows.saveWritten("sink", [writtenRow("1")]);
+  await session.rows.saveWritten("another", [writtenRow("1")]);
+  await session.rows.forgetAll("sink");
+  equal(await findRow(session, "sink", "1"), undefined);
+  deepEqual(await findRow(session, "another", "1"), writtenRow("1"));
 }
 
 const oddKeys = ["\uD83D", "\uD83E", "\uFFFD", "a", "A", "a ", "a\0", "a\0b", "1", "01"];
 
-async function tellsKeysApart(journal: Journal): Promise<void> {
-  await journal.keepWrittenRows(
-    "sink",
-    oddKeys.map((pk, index) => row(pk, index.toString(16).padStart(64, "0"))),
-  );
-  for (const [index, pk] of oddKeys.entries()) {
-    deepEqual(await journal.writtenRow("sink", pk), row(pk, index.toString(16).padStart(64, "0")));
-  }
+async function tellsKeysApart(session: JournalSession): Promise<void> {
+  const rows = oddKeys.map((pk, index) => writtenRow(pk, hashOf(index)));
+  await session.rows.saveWritten("sink", rows);
+  const found = await session.rows.find("sink", oddKeys);
+  equal(found.size, oddKeys.length);
+  for (const [index, pk] of oddKeys.entries()) equal(found.get(pk)?.valuesHash, hashOf(index));
 }
 
-async function keepsRuns(journal: Journal): Promise<void> {
-  await journal.keepRun(run("run-1", "running"));
-  await journal.keepRun(run("run-2", "running"));
-  await journal.keepRun(run("run-1", "failed"));
-  deepEqual(await journal.runs(), [run("run-2", "running"), run("run-1", "failed")]);
+function hashOf(index: number): string {
+  return index.toString(16).padStart(64, "0");
 }
 
-async function keepsManyAtOnce(journal: Journal): Promise<void> {
-  const fingerprints = Array.from({ length: 1000 }, (_, index) => index.toString(16).padStart(64, "0"));
-  await Promise.all(
-    fingerprints.map(async (fingerprint) => await journal.keepAnswer(fingerprint, answer(fingerprint))),
-  );
-  for (const fingerprint of fingerprints) equal((await journal.answer(fingerprint))?.text, fingerprint);
+async function savesManyAtOnce(session: JournalSession): Promise<void> {
+  const fingerprints = Array.from({ length: 1000 }, (_, index) => hashOf(index));
+  await Promise.all(fingerprints.map(async (each) => await session.answers.save(each, answerOf(each))));
+  const found = await session.answers.find(fingerprints);
+  for (const fingerprint of fingerprints) equal(found.get(fingerprint)?.text, fingerprint);
 }
 
-async function keepsForGood(journal: Journal, reopened: () => Promise<Journal>): Promise<void> {
-  const kept = [
-    journal.keepAnswer(one, answer("kept")),
-    journal.keepWrittenRows("sink", [row("1")]),
-    journal.keepRun(run("run-1", "running")),
+async function savesForGood({ open, read }: OpenedJournal): Promise<void> {
+  const session = await open();
+  const saved = [
+    session.answers.save(one, answerOf("saved")),
+    session.rows.saveWritten("sink", [writtenRow("1")]),
+    session.runs.save(runRecord("run-1")),
   ];
-  await journal.close(); // what was asked for before is kept
-  await Promise.all(kept);
-  const again = await reopened();
-  deepEqual(await again.answer(one), answer("kept"));
-  deepEqual(await again.writtenRow("sink", "1"), row("1"));
-  deepEqual(await again.runs(), [run("run-1", "running")]);
+  await session.close(); // what was asked for before is saved
+  await Promise.all(saved);
+  const again = await open("run-2");
+  deepEqual(await find(again, one), answerOf("saved"));
+  deepEqual(await findRow(again, "sink", "1"), writtenRow("1"));
+  await again.runs.save(runningRecord("run-2"));
+  equal(await (await read()).runCount({}), 2);
 }
 
-async function closesTwice(journal: Journal): Promise<void> {
-  await journal.close();
-  await doesNotReject(journal.close());
+async function closesTwice(session: JournalSession): Promise<void> {
+  await session.close();
+  await doesNotReject(session.close());
 }

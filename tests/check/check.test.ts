@@ -21,6 +21,7 @@ import {
   TransformStep,
 } from "../../src/index.ts";
 import { AzureOpenAIProvider } from "../../src/llm/providers/azure-openai.ts";
+import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { CSVSink } from "../../src/sinks/csv.ts";
 import { SQLiteSink } from "../../src/sinks/sqlite.ts";
@@ -75,7 +76,7 @@ function pipelineIn(folder: string, { sink, target, schema, ...options }: Given 
     }),
     llmProvider: new MockProvider(),
     payloadLogPath: join(folder, "logs", "payloads.jsonl"),
-    ...(options.journal === "off" ? {} : { journalPath: join(folder, "journal.db") }),
+    ...(options.journal === "off" ? {} : { journal: new SQLiteJournal({ path: join(folder, "journal.db") }) }),
     ...options,
   })
     .step(kindStep)
@@ -197,7 +198,7 @@ test("all that is wrong is told at once", async (t) => {
       primaryKeyColumn: "id",
     }),
     payloadLogPath: join(folder, "file", "log"),
-    journalPath: join(folder, "file", "journal"),
+    journal: new SQLiteJournal({ path: join(folder, "file", "journal") }),
     maxCost: 1,
   }).check();
   assert.equal(report.wouldRun, false);
@@ -297,7 +298,8 @@ test("a run that has the journal is a problem that names its process; the check 
   };
   const { source } = databasesIn(join(freshFolder()));
   const running = new Pipeline<Visit>({
-    ...{ name: "visits", llmProvider: new MockProvider(), payloadLog: "off", journalPath: join(folder, "journal.db") },
+    ...{ name: "visits", llmProvider: new MockProvider(), payloadLog: "off" },
+    journal: new SQLiteJournal({ path: join(folder, "journal.db") }),
     source: new SQLiteSource<Visit>({ databasePath: source, sql: "SELECT * FROM notes", primaryKeyColumn: "id" }),
   })
     .step(new TransformStep({ name: "look", outputKey: "look", transform }))

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { checkFiles } from "../../src/check/files.ts";
 import { Findings } from "../../src/check/report.ts";
+import { DeadLetterFile } from "../../src/dead-letter/file.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -12,10 +13,12 @@ const failed = join(folder, "new", "failed.jsonl");
 writeFileSync(log, "");
 
 async function look(payloadLogPath: string | null, deadLetterPath: string | null) {
-  const findings = new Findings({ rowErrorStatus: "problem", signal: new AbortController().signal });
+  const { signal } = new AbortController();
+  const findings = new Findings({ rowErrorStatus: "problem", signal });
   const log = { level: "full" as const, redact: (text: string) => text, maxBytes: 1 };
   const payloadLog = payloadLogPath === null ? null : { ...log, path: payloadLogPath };
-  await checkFiles(findings, { payloadLog, deadLetterPath });
+  const deadLetter = deadLetterPath === null ? null : new DeadLetterFile({ path: deadLetterPath });
+  await checkFiles(findings, { journal: null, payloadLog, deadLetter }, signal);
   return findings.list.map(({ subject, status, message, code }) => [subject, status, message, code]);
 }
 

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { findRuns, toLine } from "../../src/cli/history.ts";
+import { type HistoryOptions, type RunInJournal, withHistory } from "../../src/cli/history.ts";
 import { runRecord, writeJournal } from "../support/journal-file.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/pipelines/${name}.ts`, import.meta.url));
+const findRuns = async (options: HistoryOptions): Promise<readonly RunInJournal[]> =>
+  await withHistory(options, async (history) => await history.runs({ limit: 100 }));
 const inJournals = async (...journals: string[]) => await findRuns({ journals, pipelines: [] });
 
 test("the runs of several journals are one list, the newest first, each with its journal; a journal named twice counts once", async () => {
@@ -66,9 +68,24 @@ test("a journal that is not there, is damaged or something else: an error that n
   await assert.rejects(inJournals(path("text.db")), { code: "JOURNAL_FAILED", message: /text\.db is damaged: / });
 });
 
-test("a run as JSON is one line with all of it", () => {
-  const run = { ...runRecord({ runId: "0a1b2c3d-4e5f" }), journal: "/x.db" };
-  const line = toLine(run);
-  assert.match(line, /^[^\n]+\n$/);
-  assert.deepEqual(JSON.parse(line), JSON.parse(JSON.stringify(run)));
+test("a copy of a journal has the same runs, and each counts once; of all of them the newest are shown", async () => {
+  const [one, copy] = [join(folder, "original.db"), join(folder, "copy.db")];
+  const runs = ["a", "b", "c"].map((runId, index) => runRecord({ runId, startedAt: new Date(1000 * index) }));
+  await writeJournal(one, runs);
+  copyFileSync(one, copy);
+  const shown = await withHistory({ journals: [one, copy], pipelines: [] }, async (history) => {
+    return (await history.runs({ limit: 2 })).map(({ runId }) => runId);
+  });
+  assert.deepEqual(shown, ["c", "b"]);
+});
+
+test("the run that went on from another is found behind a hundred that did not", async () => {
+  const path = join(folder, "long.db");
+  const first = runRecord({ runId: "first", startedAt: new Date(0) });
+  const later = Array.from({ length: 250 }, (_, index) => runRecord({ startedAt: new Date(1000 + index) }));
+  await writeJournal(path, [first, ...later]);
+  const found = await withHistory({ journals: [path], pipelines: [] }, async (history) => {
+    return await history.laterRun({ ...first, journal: path }, ({ runId }) => runId === later[0]?.runId);
+  });
+  assert.equal(found?.runId, later[0]?.runId);
 });

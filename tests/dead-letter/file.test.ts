@@ -30,7 +30,7 @@ const row: FailedRow = {
 async function keep(rows: readonly FailedRow[], given?: string): Promise<{ path: string; text: string }> {
   files += 1;
   const path = given ?? join(folder, `output ${files}`, "failed_rows.jsonl");
-  const file = await DeadLetterFile.open(path, { runId: "run-1", pipeline: "visits" });
+  const file = await new DeadLetterFile({ path }).open({ runId: "run-1", pipeline: "visits" });
   for (const each of rows) await file.add(each);
   await file.close();
   return { path, text: readFileSync(path, "utf8") };
@@ -114,7 +114,7 @@ test("the file has mode 0600 under any umask, and is appended to, after a line t
 
 test("a row is in the file when adding it resolves", async () => {
   const path = join(folder, "flushed", "failed.jsonl");
-  const file = await DeadLetterFile.open(path, { runId: "run-1", pipeline: "visits" });
+  const file = await new DeadLetterFile({ path }).open({ runId: "run-1", pipeline: "visits" });
   await file.add(row);
   assert.equal(readLines(path).length, 1);
   await Promise.all([file.add(row), file.add(row)]);

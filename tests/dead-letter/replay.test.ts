@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hasFacts } from "../support/has-facts.ts";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -334,12 +335,9 @@ test("it needs a sink that keeps rows, and a journal", async () => {
   const site = newSite();
   await site.pipeline(rows, { llmProvider: refusing("BAD") }).run();
   const csv = new CSVSink<State>({ path: join(site.folder, "rows.csv"), columnMap: { id: (s: State) => s.pk } });
-  await assert.rejects(site.pipeline([], {}, csv).replay(), {
-    code: "INVALID_OPTION",
-    message: /run the pipeline again/,
-  });
+  await assert.rejects(site.pipeline([], {}, csv).replay(), hasFacts("INVALID_OPTION", { where: "path", sink: "csv" }));
   const withoutJournal = site.pipeline([], { journal: "off", journalPath: undefined });
-  await assert.rejects(withoutJournal.replay(), { code: "INVALID_OPTION", message: /a replay needs it/ });
+  await assert.rejects(withoutJournal.replay(), hasFacts("INVALID_OPTION", { where: "journal", got: "off" }));
   assert.deepEqual(filesBeside(site), ["failed.jsonl"]);
 });
 
@@ -614,7 +612,7 @@ test("of a file that pipelines share, a replay takes its own pipeline's rows, an
 
 test("what another process appends while the file is put in its place is in the new file", async () => {
   const path = join(mkdtempSync(join(folder, "followed ")), "failed.jsonl");
-  const file = await DeadLetterFile.open(path, { runId: "run-1", pipeline: "bills" });
+  const file = await new DeadLetterFile({ path }).open({ runId: "run-1", pipeline: "bills" });
   const row = { pk: "1", step: null, raw: { id: "1" }, partialState: {}, retryCount: 0 };
   const error = new RowError("REFUSAL", "refused");
   await file.add({ ...row, error });

@@ -3,15 +3,16 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { GlobalState } from "../../src/engine/state.ts";
-import { WrittenRows } from "../../src/engine/change-detector.ts";
-import { SQLiteJournal } from "../../src/journals/sqlite.ts";
+import { ChangeDetector } from "../../src/engine/change-detector.ts";
 import type { ColumnMap, SinkSession } from "../../src/contracts/sink.ts";
+import { badRow } from "../../src/testing/journal-samples.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
+import { openJournal } from "../support/journal-file.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
 
-const journal = await SQLiteJournal.open(join(temporaryFolder(), "journal.db"));
+const journal = await openJournal(join(temporaryFolder(), "journal.db"));
 test.after(async () => await journal.close());
 let count = 0;
 
@@ -23,7 +24,7 @@ function stateOf(value: unknown, pk = "1"): AnyState {
 function rowsOf(columnMap: ColumnMap<never>, session: Partial<SinkSession> = {}) {
   const identity = `sink-${(count += 1)}`;
   return async (runId: string, fresh = false) => {
-    const rows = new WrittenRows({ sink: new MemorySink<never, string>({ columnMap, identity }), runId, journal });
+    const rows = new ChangeDetector({ sink: new MemorySink<never, string>({ columnMap, identity }), runId, journal });
     await rows.begin({ write: async () => {}, close: async () => {}, ...session }, fresh);
     return rows;
   };
@@ -31,9 +32,9 @@ function rowsOf(columnMap: ColumnMap<never>, session: Partial<SinkSession> = {})
 
 const value: ColumnMap<never> = { value: (state: { raw: { value: unknown } }) => state.raw.value };
 
-async function write(rows: WrittenRows, state: AnyState): Promise<boolean> {
+async function write(rows: ChangeDetector, state: AnyState): Promise<boolean> {
   const { isUnchanged, record } = await rows.map(state, {});
-  if (!isUnchanged) await rows.keep([record]);
+  if (!isUnchanged) await rows.saveWritten([record]);
   return isUnchanged;
 }
 
@@ -87,7 +88,7 @@ test("any values, mapped again, are unchanged; and in another order of columns a
       const identity = `sink-${(count += 1)}`;
       const mapped = async (columnMap: ColumnMap<never>): Promise<boolean> => {
         const sink = new MemorySink<never, string>({ columnMap, identity });
-        return await write(new WrittenRows({ sink, runId: "run-1", journal }), stateOf(one));
+        return await write(new ChangeDetector({ sink, runId: "run-1", journal }), stateOf(one));
       };
       assert.equal(await mapped({ a: read, b: () => 1 }), false);
       assert.equal(await mapped({ b: () => 1, a: read }), true);
@@ -107,7 +108,7 @@ test("columns that show the time, the run or the lineage keep those of the last 
     kind: { model: "m", promptHash: "p", inputTokens: 1, cachedTokens: 0, outputTokens: 1, calls },
   });
   const first = await (await open("run-1")).map(stateOf("a"), lineage(2));
-  await (await open("run-1")).keep([first.record]);
+  await (await open("run-1")).saveWritten([first.record]);
   const second = await (await open("run-2")).map(stateOf("a"), lineage(1));
   assert.equal(second.isUnchanged, true);
   assert.deepEqual(second.group, first.group);
@@ -121,14 +122,14 @@ test("columns that show the time, the run or the lineage keep those of the last 
 test("a column map that can't be applied to the last write's facts counts as changed", async () => {
   const identity = `sink-${(count += 1)}`;
   const columnMap = { model: (s: { lineage: Record<string, { model: string } | null> }) => s.lineage["kind"]?.model };
-  const rows = new WrittenRows({
+  const rows = new ChangeDetector({
     sink: new MemorySink<never, string>({ columnMap, identity }),
     runId: "run-1",
     journal,
   });
-  await rows.keep([(await rows.map(stateOf("a"), { kind: null })).record]);
+  await rows.saveWritten([(await rows.map(stateOf("a"), { kind: null })).record]);
   const strict = { model: (s: { lineage: { kind: { model: string } } }) => s.lineage.kind.model };
-  const later = new WrittenRows({
+  const later = new ChangeDetector({
     sink: new MemorySink<never, string>({ columnMap: strict, identity }),
     runId: "r",
     journal,
@@ -183,7 +184,7 @@ test("a row that failed since is written again, though its values did not change
   const open = rowsOf(value);
   await write(await open("run-1"), stateOf("a"));
   const second = await open("run-2");
-  await second.keepBad({ pk: "1", errorCode: "REFUSAL", runId: "run-2" });
+  await second.saveFailed(badRow(1, { runId: "run-2" }));
   assert.equal(await write(await open("run-3"), stateOf("a")), false);
   assert.equal(await write(await open("run-4"), stateOf("a")), true);
 });

@@ -1,36 +1,56 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import type { JournalSession, StoredAnswer } from "../../src/contracts/journal.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { journalContract } from "../../src/testing/journal-contract.ts";
+import { answerOf } from "../../src/testing/journal-samples.ts";
+import { openJournal, readRuns, runRecord, writeJournal } from "../support/journal-file.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
 let count = 0;
 const newPath = (): string => join(folder, `${(count += 1)}`, "journal.db");
 const fingerprint = "a".repeat(64);
-const usage = { inputTokens: 1, cachedTokens: 0, outputTokens: 1, reasoningTokens: 0 };
-const stored = { text: "{}", finishReason: "stop", model: "mock", usage, runId: "run-1" } as const;
+const stored = answerOf("{}");
+const module = pathToFileURL(join(import.meta.dirname, "../../src/journals/sqlite.ts")).href;
 
 for (const { name, check } of journalContract({
   create: async () => {
     const path = newPath();
-    return { open: async () => await SQLiteJournal.open(path) };
+    const moduleText = `import { SQLiteJournal } from ${JSON.stringify(module)};
+      export default new SQLiteJournal({ path: ${JSON.stringify(path)} });`;
+    return { journal: new SQLiteJournal({ path }), moduleText };
   },
 })) {
   test(name, check);
 }
 
+async function answerIn(journal: JournalSession, key: string): Promise<StoredAnswer | undefined> {
+  return (await journal.answers.find([key])).get(key);
+}
+
 async function filled(): Promise<string> {
   const path = newPath();
-  const journal = await SQLiteJournal.open(path);
+  const journal = await openJournal(path);
   for (let index = 0; index < 500; index += 1) {
-    await journal.keepAnswer(index.toString(16).padStart(64, "0"), { ...stored, text: "x".repeat(500) });
+    await journal.answers.save(index.toString(16).padStart(64, "0"), { ...stored, text: "x".repeat(500) });
   }
   await journal.close();
   return path;
@@ -38,7 +58,7 @@ async function filled(): Promise<string> {
 
 async function refusal(path: string): Promise<{ code: string; message: string }> {
   try {
-    await (await SQLiteJournal.open(path)).close();
+    await (await openJournal(path)).close();
   } catch (error) {
     assert.ok(error instanceof Error && "code" in error);
     return { code: String(error.code), message: error.message };
@@ -48,8 +68,8 @@ async function refusal(path: string): Promise<{ code: string; message: string }>
 
 test("the journal and the files beside it are for their owner only, and nothing of them is left at the end", async () => {
   const path = newPath();
-  const journal = await SQLiteJournal.open(path);
-  await journal.keepAnswer(fingerprint, stored);
+  const journal = await openJournal(path);
+  await journal.answers.save(fingerprint, stored);
   for (const file of [path, `${path}-wal`, `${path}-shm`]) assert.equal(statSync(file).mode & 0o777, 0o600, file);
   await journal.close();
   for (const file of [`${path}-wal`, `${path}-shm`, `${path}.new`]) assert.equal(existsSync(file), false, file);
@@ -57,62 +77,21 @@ test("the journal and the files beside it are for their owner only, and nothing 
 
 test("a folder of journals that is made is kept out of version control", async () => {
   const path = join(folder, "project", ".llm-etl", "visits.db");
-  await (await SQLiteJournal.open(path)).close();
+  await (await openJournal(path)).close();
   assert.equal(readFileSync(join(path, "..", ".gitignore"), "utf8"), "*\n");
 });
 
-test("a second run is refused, and told the first one's process and start", async () => {
+test("a second run is told the first one's process and start", async () => {
   const path = newPath();
-  const journal = await SQLiteJournal.open(path);
+  const journal = await openJournal(path);
   assert.match((await refusal(path)).message, /in use by another process/);
   const startedAt = new Date("2026-01-02T03:04:05Z");
-  await journal.keepRun({
-    ...{
-      runId: "run-1",
-      pipeline: "visits",
-      kind: "run",
-      sink: "memory",
-      startedAt,
-      endedAt: null,
-      status: "running",
-      error: null,
-    },
-    ...{ exitCode: null, processId: 4711, host: "etl-7" },
-    figures: {
-      ...{ readCount: 0, successCount: 0, failureCount: 0, skippedCount: 0, unchangedCount: 0, pendingCount: 0 },
-      ...{ failuresByCode: {}, cost: null, savedCost: null, durationMs: 0 },
-      usage: {
-        ...{ calls: 0, reAsks: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 },
-        ...{ reusedAnswers: 0, savedInputTokens: 0, savedOutputTokens: 0 },
-      },
-    },
-  });
+  await journal.runs.save(runRecord({ startedAt, status: "running", endedAt: null, processId: 4711, host: "etl-7" }));
   const { code, message } = await refusal(path);
   assert.equal(code, "JOURNAL_IN_USE");
   assert.match(message, /process 4711 on etl-7, whose run started at 2026-01-02T03:04:05\.000Z; wait until/);
   await journal.close();
-  await (await SQLiteJournal.open(path)).close();
-});
-
-test("the lock and all that was kept outlive a process that is killed", async () => {
-  const path = newPath();
-  const module = pathToFileURL(join(import.meta.dirname, "../../src/journals/sqlite.ts")).href;
-  const script = `
-    const { SQLiteJournal } = await import(${JSON.stringify(module)});
-    const journal = await SQLiteJournal.open(${JSON.stringify(path)});
-    await journal.keepAnswer("${fingerprint}", ${JSON.stringify(stored)});
-    console.log("kept");
-    setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  await once(child.stdout, "data");
-  assert.equal((await refusal(path)).code, "JOURNAL_IN_USE");
-  child.kill("SIGKILL");
-  await once(child, "exit");
-  const journal = await SQLiteJournal.open(path);
-  assert.deepEqual(await journal.answer(fingerprint), stored);
-  await journal.close();
+  await (await openJournal(path)).close();
 });
 
 test("a file that is no database, or another program's, is refused and left as it was", async () => {
@@ -127,7 +106,7 @@ test("a file that is no database, or another program's, is refused and left as i
   const database = new DatabaseSync(foreign);
   database.exec("CREATE TABLE customers (id)");
   database.close();
-  assert.match((await refusal(foreign)).message, /some other SQLite database: set journalPath/);
+  assert.match((await refusal(foreign)).message, /some other SQLite database: give the journal a path of its own/);
 });
 
 test("a journal of a newer version is refused, with both versions", async () => {
@@ -135,7 +114,7 @@ test("a journal of a newer version is refused, with both versions", async () => 
   const database = new DatabaseSync(path);
   database.exec("PRAGMA user_version = 7");
   database.close();
-  assert.match((await refusal(path)).message, /has version 7 of its format, and this llm-etl knows up to 1: update/);
+  assert.match((await refusal(path)).message, /has version 7 of its format, and this llm-etl knows up to 2: update/);
 });
 
 test("a journal that was cut off is refused, also at 0 bytes", async () => {
@@ -155,9 +134,9 @@ test("pages overwritten in the middle are found when they are read: a clear erro
   bytes.fill(0xa5, 8192, bytes.length);
   writeFileSync(path, bytes);
   const read = async (): Promise<void> => {
-    const journal = await SQLiteJournal.open(path);
+    const journal = await openJournal(path);
     try {
-      for (let index = 0; index < 500; index += 1) await journal.answer(index.toString(16).padStart(64, "0"));
+      for (let index = 0; index < 500; index += 1) await answerIn(journal, index.toString(16).padStart(64, "0"));
     } finally {
       await journal.close().catch(() => {}); // a damaged file may not let itself be closed in order
     }
@@ -167,15 +146,15 @@ test("pages overwritten in the middle are found when they are read: a clear erro
 
 test("the log that a removed journal left is not taken for the new one's", async () => {
   const path = newPath();
-  const journal = await SQLiteJournal.open(path);
-  await journal.keepAnswer(fingerprint, stored);
+  const journal = await openJournal(path);
+  await journal.answers.save(fingerprint, stored);
   const log = readFileSync(`${path}-wal`);
   await journal.close();
   const fresh = newPath();
   mkdirSync(join(fresh, ".."));
   writeFileSync(`${fresh}-wal`, log);
-  const again = await SQLiteJournal.open(fresh);
-  assert.equal(await again.answer(fingerprint), undefined);
+  const again = await openJournal(fresh);
+  assert.equal(await answerIn(again, fingerprint), undefined);
   await again.close();
 });
 
@@ -184,7 +163,10 @@ test("a folder that can't be made or written is refused, with what to do", async
   writeFileSync(blocked, "");
   const { code, message } = await refusal(join(blocked, "journal.db"));
   assert.equal(code, "JOURNAL_FAILED");
-  assert.match(message, /check who may write to it and to its folder, or set journalPath, or journal: "off"/);
+  assert.match(
+    message,
+    /check who may write to it and to its folder, or give the journal another path, or set journal: "off"/,
+  );
 });
 
 test(
@@ -200,15 +182,15 @@ test(
 
 test("a write that fails rejects with what to do, and what was kept before is still there", async () => {
   const path = newPath();
-  const module = pathToFileURL(join(import.meta.dirname, "../../src/journals/sqlite.ts")).href;
   // A process may be given a largest size of its files: to SQLite that is a disk that takes no more.
   const script = `
     const { SQLiteJournal } = await import(${JSON.stringify(module)});
-    const journal = await SQLiteJournal.open(${JSON.stringify(path)});
+    const run = ${JSON.stringify(runRecord())};
+    const journal = await new SQLiteJournal({ path: ${JSON.stringify(path)} }).open(run, new AbortController().signal);
     let kept = 0;
     try {
       for (; kept < 5000; kept += 1) {
-        await journal.keepAnswer(kept.toString(16).padStart(64, "0"), { ...${JSON.stringify(stored)}, text: "x".repeat(500) });
+        await journal.answers.save(kept.toString(16).padStart(64, "0"), { ...${JSON.stringify(stored)}, text: "x".repeat(500) });
       }
     } catch (error) {
       console.log(JSON.stringify({ kept, code: error.code, message: error.message }));
@@ -223,9 +205,97 @@ test("a write that fails rejects with what to do, and what was kept before is st
   assert.equal(code, "JOURNAL_FAILED");
   assert.match(message, /is the disk full\? Free space and run again: all that was kept before is still there/);
   assert.ok(kept > 100);
-  const journal = await SQLiteJournal.open(path);
+  const journal = await openJournal(path);
   for (let index = 0; index < kept; index += 1) {
-    assert.ok(await journal.answer(index.toString(16).padStart(64, "0")), `answer ${index}`);
+    assert.ok(await answerIn(journal, index.toString(16).padStart(64, "0")), `answer ${index}`);
   }
   await journal.close();
+});
+
+test("what was saved is handed to the disk without being waited for", async (context) => {
+  const path = newPath();
+  const anyFile = await open(import.meta.filename);
+  const told = Promise.withResolvers<void>();
+  context.mock.method(Object.getPrototypeOf(anyFile), "datasync", async () => told.resolve());
+  await anyFile.close();
+  const journal = await openJournal(path);
+  await journal.answers.save(fingerprint, stored);
+  const awake = setInterval(() => {}, 1000); // the journal's own timer keeps no process alive
+  await told.promise;
+  clearInterval(awake);
+  await journal.close();
+});
+
+/** Names, sizes and times of all files beside a path. */
+function filesBeside(path: string): readonly string[] {
+  const parent = join(path, "..");
+  return readdirSync(parent).map((name) => {
+    const { size, mtimeMs } = statSync(join(parent, name));
+    return `${name} ${size} ${mtimeMs}`;
+  });
+}
+
+test("a look changes no file, also through a link", async () => {
+  const path = newPath();
+  const last = runRecord();
+  await writeJournal(path, [runRecord({ startedAt: new Date(0) }), last]);
+  const link = join(folder, "link.db");
+  symlinkSync(path, link);
+  const before = filesBeside(path);
+  for (const given of [path, link]) {
+    const journal = new SQLiteJournal({ path: given });
+    assert.equal(await journal.preflight(), true);
+    const reader = await journal.reader();
+    assert.equal((await reader?.runs({ limit: 1 }))?.items[0]?.runId, last.runId);
+    assert.equal(await reader?.holder(), undefined);
+  }
+  assert.deepEqual(filesBeside(path), before);
+});
+
+test("where there is no journal a look makes none", async () => {
+  const journal = new SQLiteJournal({ path: join(newPath(), "..", "new", "journal.db") });
+  assert.equal(await journal.preflight(), false);
+  assert.equal(await journal.reader(), undefined);
+  assert.ok(!existsSync(join(journal.identity, "..")));
+});
+
+test("a look takes nothing from a run that begins", async () => {
+  const path = newPath();
+  await writeJournal(path, [runRecord()]);
+  const [runs, journal] = await Promise.all([readRuns(path), openJournal(path)]);
+  assert.equal(runs.length, 1);
+  await journal.close();
+});
+
+test("what is no journal, is cut off, or lies where none can be, is rejected by a look as by a run", async () => {
+  const path = newPath();
+  mkdirSync(join(path, ".."));
+  writeFileSync(path, "too short");
+  const cutOff = { code: "JOURNAL_FAILED", message: /has 9 bytes: it is damaged/ };
+  await assert.rejects(new SQLiteJournal({ path }).reader(), cutOff);
+  writeFileSync(path, "no database".repeat(1000));
+  await assert.rejects(new SQLiteJournal({ path }).reader(), { code: "JOURNAL_FAILED", message: /is damaged/ });
+  const below = new SQLiteJournal({ path: join(path, "below.db") });
+  const blocked = { code: "JOURNAL_FAILED", message: /can't be opened or written.*ENOTDIR/ };
+  await assert.rejects(below.preflight(), blocked);
+});
+
+test(
+  "a journal that can't be written is no journal for a run",
+  { skip: process.getuid?.() === 0 ? "root may write everywhere" : false },
+  async () => {
+    const path = await filled();
+    chmodSync(join(path, ".."), 0o500);
+    const denied = { code: "JOURNAL_FAILED", message: /EACCES/ };
+    await assert.rejects(new SQLiteJournal({ path }).preflight(), denied);
+    chmodSync(join(path, ".."), 0o700);
+  },
+);
+
+test("an unknown option, a missing path and a wrong one are rejected at construction", () => {
+  const wrong = { code: "INVALID_OPTION" };
+  assert.throws(() => new SQLiteJournal({ path: "" }), wrong);
+  assert.throws(() => new SQLiteJournal({ path: new URL("https://example.org/j.db") }), wrong);
+  assert.throws(() => new SQLiteJournal({ path: "a.db", mode: "rw" } as never), wrong);
+  assert.equal(new SQLiteJournal({ path: new URL("file:///var/journals/a.db") }).identity, "/var/journals/a.db");
 });

@@ -2,28 +2,16 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { RunError } from "../../src/errors/llm-etl-error.ts";
 import { Tally } from "../../src/pipeline/tally.ts";
-import type { Journal, RunRecord } from "../../src/contracts/journal.ts";
-import { RunRecorder } from "../../src/pipeline/recorder.ts";
+import type { RunFacts, RunRecord } from "../../src/contracts/journal.ts";
+import { plainOptions, RunRecorder } from "../../src/pipeline/recorder.ts";
+import { runFacts, stepFigures } from "../../src/testing/journal-samples.ts";
 
-const run = {
-  runId: "run-1",
-  pipeline: "visits",
-  kind: "run" as const,
-  sink: "memory",
-  startedAt: new Date("2026-01-02T03:04:05Z"),
-};
+const run: RunFacts = { ...runFacts("run-1"), processId: process.pid };
 
-function recorderInto(keep: (record: RunRecord) => Promise<void>, onFailure: (error: unknown) => void = fail) {
-  const nothing = async (): Promise<undefined> => undefined;
-  const journal: Journal = {
-    ...{ answer: nothing, keepAnswer: nothing, forgetAnswers: nothing, writtenRow: nothing, keepWrittenRows: nothing },
-    ...{ keepBadRow: nothing, forgetRows: nothing, close: nothing },
-    hasWrittenRows: async () => false,
-    keepRun: keep,
-    runs: async () => [],
-  };
+function recorderInto(save: (record: RunRecord) => Promise<void>, onFailure: (error: unknown) => void = fail) {
   const tally = new Tally(null);
-  return { tally, recorder: new RunRecorder({ journal, run, figures: () => tally.figures(7), onFailure }) };
+  const figures = () => tally.figures(7);
+  return { tally, recorder: new RunRecorder({ runs: { save }, run, figures, steps: () => [stepFigures], onFailure }) };
 }
 
 function fail(error: unknown): void {
@@ -67,6 +55,7 @@ test("a run is kept when it begins, every second as it goes on, and when it ends
     "the last one is the report's",
   );
   assert.equal(records[0]?.processId, process.pid);
+  assert.deepEqual(records[0]?.steps, [stepFigures]);
   assert.equal(records[0]?.endedAt, null);
   assert.ok(records[2]?.endedAt instanceof Date);
 });
@@ -108,11 +97,18 @@ test("progress that can't be kept is told once", async (context) => {
 test("without a journal nothing is kept", async () => {
   const tally = new Tally(null);
   const recorder = new RunRecorder({
-    journal: undefined,
+    runs: undefined,
     run,
     figures: () => tally.figures(0),
+    steps: () => [],
     onFailure: fail,
   });
   await assert.doesNotReject(recorder.begin());
   await assert.doesNotReject(recorder.refuse(new Error("no")));
+});
+
+test("of the options those are kept that are plain values and say something", () => {
+  const options = { limit: Infinity, batchSize: 500, fresh: false, onRowError: "skip", parameters: { id: "1" } };
+  const other = { redact: (text: string) => text, maxCost: Number.NaN, nothing: undefined, none: null };
+  assert.deepEqual(plainOptions({ ...options, ...other }), { batchSize: 500, fresh: false, onRowError: "skip" });
 });

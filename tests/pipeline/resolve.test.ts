@@ -38,17 +38,17 @@ test("the defaults are those that the options' documentation says", () => {
   });
   assert.equal(redact("as it is"), "as it is");
   assert.equal(admission.maxTransportRetries, 5);
-  assert.equal(stores.journalPath, resolve(".llm-etl/visits.db"));
+  assert.equal(stores.journal?.identity, resolve(".llm-etl/visits.db"));
   assert.equal(stores.payloadLog?.path, resolve("logs/llm_payloads.jsonl"));
   assert.equal(stores.payloadLog?.maxBytes, 1024 ** 3);
-  assert.equal(stores.deadLetterPath, null, "it is kept only with onRowError: dead_letter");
+  assert.equal(stores.deadLetter, null, "it is kept only with onRowError: dead_letter");
 });
 
 test("what is off is null, and what a run says of failed rows decides on the dead letter file", () => {
   const off = resolvePipeline(definition({ journal: "off", payloadLog: "off" })).stores;
-  assert.deepEqual(off, { journalPath: null, payloadLog: null, deadLetterPath: null });
+  assert.deepEqual(off, { journal: null, payloadLog: null, deadLetter: null });
   const { stores } = resolvePipeline(definition({ onRowError: "fail" }), { onRowError: "dead_letter" });
-  assert.equal(stores.deadLetterPath, resolve("output/failed_rows.jsonl"));
+  assert.equal(stores.deadLetter?.identity, resolve("output/failed_rows.jsonl"));
 });
 
 test("each step asks its own provider, else the pipeline's; a replay's provider stands for all", () => {

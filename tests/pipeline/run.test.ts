@@ -17,7 +17,7 @@ import {
 } from "../../src/index.ts";
 import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
-import { readRuns } from "../../src/sqlite/journal/run-history.ts";
+import { readRuns } from "../support/journal-file.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";

@@ -48,6 +48,8 @@ test("tokens and calls are summed over every attempt", () => {
     step: "s",
     pk: "a",
     model: "m",
+    promptHash: "p",
+    reasoningTokens: 0,
     retryCount: 0,
     latencyMs: 1,
     cost: 0.25,
@@ -56,7 +58,15 @@ test("tokens and calls are summed over every attempt", () => {
   tally.add({ ...call, inputTokens: 100, cachedTokens: 40, outputTokens: 10 });
   tally.add({ ...call, inputTokens: 120, cachedTokens: 100, outputTokens: 12, errorCode: "TIMEOUT" });
   tally.add({ type: "re-ask", step: "s", pk: "a", issueCount: 3 });
-  const reused = { type: "answer-reuse", step: "s", pk: "b", model: "m", cost: 0.125 } as const;
+  const reused = {
+    type: "answer-reuse",
+    step: "s",
+    pk: "b",
+    model: "m",
+    promptHash: "p",
+    reasoningTokens: 0,
+    cost: 0.125,
+  } as const;
   tally.add({ ...reused, inputTokens: 50, cachedTokens: 40, outputTokens: 5 });
   assert.deepEqual(tally.report(end).savedCost, { amount: 0.125, currency: "EUR" });
   assert.deepEqual(tally.report(end).cost, { amount: 0.5, currency: "EUR" });

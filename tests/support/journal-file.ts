@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { RunFigures } from "../../src/contracts/report.ts";
-import type { RunRecord } from "../../src/contracts/journal.ts";
+import type { JournalSession, PastRun, RunRecord } from "../../src/contracts/journal.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 
 /** Figures of a run, zero where nothing else is given. */
@@ -45,13 +45,27 @@ export function runRecord(given: Partial<RunRecord> = {}): RunRecord {
     figures: figures(),
     processId: 4711,
     host: "worker-1",
+    version: "0.2.0",
+    options: {},
+    steps: [],
     ...given,
   };
 }
 
+/** Opens the journal in a file for a run. */
+export async function openJournal(path: string): Promise<JournalSession> {
+  return await new SQLiteJournal({ path }).open(runRecord(), new AbortController().signal);
+}
+
 /** Makes a journal with these runs, the oldest first. */
 export async function writeJournal(path: string, runs: readonly RunRecord[]): Promise<void> {
-  const journal = await SQLiteJournal.open(path);
-  for (const run of runs) await journal.keepRun(run);
+  const journal = await openJournal(path);
+  for (const run of runs) await journal.runs.save(run);
   await journal.close();
+}
+
+/** The runs in a journal, the newest first. */
+export async function readRuns(path: string): Promise<readonly PastRun[]> {
+  const reader = await new SQLiteJournal({ path }).reader();
+  return (await reader?.runs({ limit: 1000 }))?.items ?? [];
 }

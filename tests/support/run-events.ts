@@ -41,8 +41,17 @@ export function rowFailure(position: number, errorCode: string, given: Fields<"r
 export const callStart: RunEvent = { type: "call-start", step: "kind", pk: "r1" };
 
 export function callEnd(given: Fields<"call-end"> = {}): RunEvent {
-  const call = { step: "kind", pk: "r1", model: "m", retryCount: 0, latencyMs: 5, errorCode: null } as const;
-  return { type: "call-end", ...call, inputTokens: 100, cachedTokens: 40, outputTokens: 10, cost: null, ...given };
+  const call = {
+    step: "kind",
+    pk: "r1",
+    model: "m",
+    promptHash: "p",
+    retryCount: 0,
+    latencyMs: 5,
+    errorCode: null,
+  } as const;
+  const tokens = { inputTokens: 100, cachedTokens: 40, outputTokens: 10, reasoningTokens: 0 };
+  return { type: "call-end", ...call, ...tokens, cost: null, ...given };
 }
 
 /** Of a run that completed without a row, but for what is given. */

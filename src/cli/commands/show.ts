@@ -1,8 +1,10 @@
 import { Command } from "commander";
+import type { BadRow, PastRun, StepFigures } from "../../contracts/journal.ts";
 import { OptionError } from "../../errors/option.ts";
 import { addText } from "../arguments.ts";
 import { formatCost, formatCount, formatDuration, formatSaved, formatTime, inOneLine, shortId } from "../format.ts";
-import { findRuns, type RunInJournal, toLine } from "../history.ts";
+import { type History, type RunInJournal, withHistory } from "../history.ts";
+import { type Column, formatTable } from "../table.ts";
 import { type CommandContext, envFileOption } from "../command.ts";
 
 interface ShowCommandOptions {
@@ -22,17 +24,27 @@ export function showCommand(name: string, { terminal }: CommandContext): Command
     .addHelpText("after", "\nExample:\n  llm-etl show 1f0c9a52 --pipeline pipeline.ts")
     .action(async (id: string | undefined, options: ShowCommandOptions) => {
       const { journal: journals = [], pipeline: pipelines = [], json = false } = options;
-      const runs = await findRuns({ journals, pipelines });
-      const run = findRun(runs, id);
-      terminal.stdout.write(json ? toLine(run) : describe(run, runs));
+      await withHistory({ journals, pipelines }, async (history) => {
+        const run = await findRun(history, id);
+        const failures = await history.failures(run, mostFailures);
+        const later = await history.laterRun(run, (other) => goesOnFrom(other, run));
+        const text = json ? `${JSON.stringify({ ...run, failures })}\n` : describe(run, failures, later);
+        terminal.stdout.write(text);
+      });
     });
 }
 
+/** So many failed rows are shown. */
+const mostFailures = 10;
+/** So many ids are shown where more than one fits. */
+const mostIds = 100;
+
 /** @throws {OptionError} if there is no such run, or more than one */
-function findRun(runs: readonly RunInJournal[], id: string | undefined): RunInJournal {
+async function findRun(history: History, id: string | undefined): Promise<RunInJournal> {
   if (id !== undefined && id.length < 4)
     throw new OptionError("show", "run", `expected at least 4 characters of an id, got ${id.length}`);
-  const [run, ...others] = id === undefined ? runs.slice(0, 1) : runs.filter(({ runId }) => runId.startsWith(id));
+  const limit = id === undefined ? 1 : mostIds;
+  const [run, ...others] = await history.runs({ idPrefix: id, limit });
   if (run === undefined) {
     throw new OptionError(
       "show",
@@ -45,22 +57,43 @@ function findRun(runs: readonly RunInJournal[], id: string | undefined): RunInJo
   throw new OptionError("show", "run", `${others.length + 1} ids begin with "${id}": ${ids}; give more characters`);
 }
 
-function describe(run: RunInJournal, runs: readonly RunInJournal[]): string {
-  const lines = [
-    ...history(run),
-    ["", ""],
-    ...counts(run),
-    ["", ""],
-    ...model(run),
-    ["", ""],
-    ["Resume", resume(run, runs)],
-  ];
-  return lines.map(([name = "", value = ""]) => `${`${name.padEnd(16)}${inOneLine(value)}`.trimEnd()}\n`).join("");
+function describe(run: RunInJournal, failures: readonly BadRow[], later: PastRun | undefined): string {
+  const before = [...origin(run), ["", ""] as const, ...counts(run), ["", ""] as const, ...model(run)];
+  const steps = run.steps.length === 0 ? "" : `\n${formatTable(stepColumns, run.steps)}`;
+  const failed = failures.length === 0 ? "" : `\n${formatTable(failureColumns, failures)}`;
+  return `${inLines(before)}${steps}${failed}\n${inLines([["Resume", resume(run, later)]])}`;
 }
+
+function inLines(lines: readonly Line[]): string {
+  return lines.map(([name, value]) => `${`${name.padEnd(16)}${inOneLine(value)}`.trimEnd()}\n`).join("");
+}
+
+const stepColumns: readonly Column<StepFigures>[] = [
+  { name: "step", text: ({ step }) => step },
+  { name: "calls", text: ({ calls }) => formatCount(calls), isNumeric: true },
+  { name: "reused", text: ({ reusedAnswers }) => formatCount(reusedAnswers), isNumeric: true },
+  { name: "re-asks", text: ({ reAsks }) => formatCount(reAsks), isNumeric: true },
+  { name: "retries", text: ({ retries }) => formatCount(retries), isNumeric: true },
+  { name: "429s", text: ({ rateLimited }) => formatCount(rateLimited), isNumeric: true },
+  { name: "input", text: ({ inputTokens }) => formatCount(inputTokens), isNumeric: true },
+  { name: "output", text: ({ outputTokens }) => formatCount(outputTokens), isNumeric: true },
+  { name: "cost", text: ({ cost }) => formatCost(cost), isNumeric: true },
+  { name: "p50", text: ({ latency }) => (latency === null ? "-" : formatDuration(latency.p50Ms)), isNumeric: true },
+  { name: "p95", text: ({ latency }) => (latency === null ? "-" : formatDuration(latency.p95Ms)), isNumeric: true },
+  { name: "model", text: ({ models }) => models.join(", ") },
+];
+
+const failureColumns: readonly Column<BadRow>[] = [
+  { name: "row", text: ({ position }) => formatCount(position), isNumeric: true },
+  { name: "key", text: ({ pk }) => pk ?? "-" },
+  { name: "step", text: ({ step }) => step ?? "-" },
+  { name: "code", text: ({ errorCode }) => errorCode },
+  { name: "failed with", text: ({ errorMessage }) => errorMessage },
+];
 
 type Line = readonly [name: string, value: string];
 
-function history({ runId, pipeline, sink, journal, startedAt, endedAt, figures, ...run }: RunInJournal): Line[] {
+function origin({ runId, pipeline, sink, journal, startedAt, endedAt, figures, ...run }: RunInJournal): Line[] {
   return [
     ["Run", runId],
     ["Pipeline", run.kind === "replay" ? `${pipeline}, a replay of failed rows` : pipeline],
@@ -109,13 +142,12 @@ function model({ figures: { usage, cost, savedCost } }: RunInJournal): Line[] {
 }
 
 /** Whether and how a run can be resumed, in a sentence. */
-function resume(run: RunInJournal, runs: readonly RunInJournal[]): string {
+function resume(run: RunInJournal, later: PastRun | undefined): string {
   const { status, exitCode, processId, host, figures } = run;
   if (status === "running") return `it is still running, in process ${processId} on ${host}`;
   if (status === "refused") return "it did nothing: mend what the error names, then run the same command again";
   const isComplete = status === "completed" && figures.failureCount + figures.skippedCount === 0;
   if (isComplete) return "nothing to resume: every row that it read is done";
-  const later = runs.find((other) => goesOnFrom(other, run));
   if (later !== undefined) return `a later run went on: llm-etl show ${shortId(later.runId)}`;
   if (status === "completed") {
     return "run again: failed rows are tried again, the others are not paid for again; or replay the dead letter file";
@@ -125,7 +157,8 @@ function resume(run: RunInJournal, runs: readonly RunInJournal[]): string {
 }
 
 /** Whether a run began later and took the same rows to the same sink. */
-function goesOnFrom(other: RunInJournal, run: RunInJournal): boolean {
-  const isSame = other.journal === run.journal && other.pipeline === run.pipeline && other.sink === run.sink;
-  return isSame && other.kind === "run" && other.startedAt > run.startedAt && other.status !== "refused";
+function goesOnFrom(other: PastRun, run: RunInJournal): boolean {
+  return (
+    other.sink === run.sink && other.kind === "run" && other.startedAt > run.startedAt && other.status !== "refused"
+  );
 }

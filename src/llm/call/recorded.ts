@@ -41,7 +41,8 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
     const usage = response?.usage ?? usageOf(error);
     const cost = costOf(usage, provider.prices);
     row.ended.push({ model: response?.model, promptHash, usage });
-    const attempt = { step, pk, provider, request, response, error, retryCount, startedAt, latencyMs, usage, cost };
+    const facts = { step, pk, provider, request, promptHash, retryCount, startedAt, latencyMs, usage, cost };
+    const attempt = { ...facts, response, error };
     if (response === null) {
       await report(attempt);
       throw error;

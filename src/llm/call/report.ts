@@ -5,12 +5,10 @@ import type { Report } from "./recorded.ts";
 /** Counts an attempt in the run's events, and logs it where there is a log. */
 export function reportTo(emit: EventHandler, payloadLog: Pick<PayloadLog, "add"> | undefined): Report {
   return async (attempt) => {
-    const { step, pk, response, error, retryCount, latencyMs, usage, cost } = attempt;
-    const { inputTokens, cachedTokens, outputTokens } = usage;
-    const tokens = { inputTokens, cachedTokens, outputTokens, cost };
+    const { step, pk, response, error, promptHash, retryCount, latencyMs, usage, cost } = attempt;
     const model = response?.model ?? null;
     const errorCode = error?.code ?? null;
-    emit({ type: "call-end", step, pk, model, retryCount, latencyMs, ...tokens, errorCode });
+    emit({ type: "call-end", step, pk, model, promptHash, retryCount, latencyMs, ...usage, cost, errorCode });
     if (payloadLog !== undefined) await payloadLog.add(attempt);
   };
 }

@@ -37,7 +37,8 @@ export interface Attempt extends Pick<Call, "step" | "pk" | "provider"> {
   readonly request: LLMRequest;
   readonly response: LLMResponse | null;
   readonly error: LLMEtlError | null;
-  /** How many calls of this step for this row came before. */
+  readonly promptHash: string;
+  /** The number of calls of this step for this row before this one. */
   readonly retryCount: number;
   readonly startedAt: Date;
   readonly latencyMs: number;

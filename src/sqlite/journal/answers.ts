@@ -11,7 +11,7 @@ const mostWaiting = 16_384;
 /**
  * The answers in a journal, found by fingerprint. Fingerprints come in no order, so that each would dirty a page of the
  * index of its own, and that was most of what an answer cost. They are put into it many at a time, in order; until then
- * they wait in memory, and after a crash they are read from the answers that the index lacks. `keep` and `forget` are to
+ * they wait in memory, and after a crash they are read from the answers that the index lacks. `save` and `forget` are to
  * be called in a transaction, `index` is one.
  */
 export class Answers {
@@ -70,8 +70,8 @@ export class Answers {
     };
   }
 
-  /** Keeps an answer; it counts before any that has the same fingerprint. */
-  keep(fingerprint: string, { text, finishReason, model, usage, runId }: StoredAnswer): void {
+  /** Stores an answer; it counts before any that has the same fingerprint. */
+  save(fingerprint: string, { text, finishReason, model, usage, runId }: StoredAnswer): void {
     const key = Buffer.from(fingerprint, "hex");
     const { inputTokens, cachedTokens, outputTokens, reasoningTokens } = usage;
     const tokens = [inputTokens, cachedTokens, outputTokens, reasoningTokens];

@@ -3,7 +3,7 @@ import { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { messageOf } from "../../errors/thrown.ts";
 import { isKind } from "../errors.ts";
 
-/** What to do about a journal that failed, by what failed. */
+/** The error of a journal that failed, with what to do about it. */
 export function asJournalError(path: string, cause: unknown): LLMEtlError {
   if (cause instanceof LLMEtlError) return cause;
   return new JournalError(path, `${problemOf(cause)} (${messageOf(cause)})`, { cause });
@@ -15,9 +15,9 @@ function problemOf(cause: unknown): string {
   if (isKind(cause, "full") || isKind(cause, "ioError")) {
     return "can't be written; is the disk full? Free space and run again: all that was kept before is still there";
   }
-  return `can't be opened or written; check who may write to it and to its folder, or set journalPath, or journal: "off"`;
+  return `can't be opened or written; check who may write to it and to its folder, or give the journal another path, or set journal: "off"`;
 }
 
-/** What is said of a file that is no journal any more. */
+/** The problem of a file that is no journal any more. */
 export const damaged =
   "is damaged: restore a copy, or move it away and run again; without it every row is asked, paid for and written anew";

@@ -1,17 +1,14 @@
 import { existsSync } from "node:fs";
-import { chmod, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
-import { JournalError, JournalInUseError } from "../../errors/journal.ts";
+import { JournalInUseError } from "../../errors/journal.ts";
 import { type FileLock, lockFile } from "../../files/file-lock.ts";
 import { journalFolder } from "../../files/paths.ts";
-import { asJournalError, damaged } from "./failure.ts";
-import { holderOf } from "./run-history.ts";
+import { asJournalError } from "./failure.ts";
+import { holderOf, isThere } from "./reading.ts";
 import { migrate } from "./schema.ts";
-
-/** In bytes (https://www.sqlite.org/fileformat2.html, "Pages"). */
-const smallestPage = 512;
 
 /** Somebody who only looks whether the lock is held has it for a moment. */
 const lockAttempts = 10;
@@ -20,21 +17,22 @@ const lockRetryMs = 30;
 /**
  * Takes the journal for this process, until it ends, however it ends; makes its folder.
  *
- * @throws {JournalInUseError} if a run has it: with its process and start
+ * @throws {JournalInUseError} if a run holds it: with its process and start
  * @throws {JournalError} if the folder can't be written
  */
-export async function lockJournal(path: string): Promise<FileLock> {
+export async function lockJournal(path: string, signal: AbortSignal): Promise<FileLock> {
   try {
     await makeFolder(dirname(path));
     for (let attempt = 1; attempt <= lockAttempts; attempt += 1) {
       const lock = lockFile(`${path}.lock`);
       if (lock !== undefined) return lock;
+      if (signal.aborted) break;
       await setTimeout(lockRetryMs);
     }
   } catch (error) {
     throw asJournalError(path, error);
   }
-  throw new JournalInUseError(path, await holderOf(path));
+  throw new JournalInUseError(path, holderOf(path));
 }
 
 /** A journal holds what rows and answers hold: it is kept out of version control. */
@@ -60,14 +58,6 @@ export async function openJournal(path: string): Promise<DatabaseSync> {
   }
 }
 
-/** @throws {JournalError} if what is there is cut off */
-export async function isThere(path: string): Promise<boolean> {
-  const size = (await stat(path).catch(ifMissing))?.size;
-  // What we make has its tables before it has its name; SQLite takes what is shorter than a page for an empty database.
-  if (size !== undefined && size < smallestPage) throw new JournalError(path, `has ${size} bytes: it ${damaged}`);
-  return size !== undefined;
-}
-
 async function make(path: string): Promise<void> {
   const unfinished = `${path}.new`;
   // What a journal that was removed has left would be taken for this one's log.
@@ -84,9 +74,4 @@ async function make(path: string): Promise<void> {
     database.close();
   }
   await rename(unfinished, path);
-}
-
-function ifMissing(error: unknown): undefined {
-  if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-  throw error;
 }

@@ -42,6 +42,19 @@ const migrations: readonly string[] = [
    CREATE INDEX rows_by_target_key ON rows (sink, target_key) WHERE target_key IS NOT NULL;
    CREATE TABLE runs (number INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, record TEXT NOT NULL);
    PRAGMA application_id = ${applicationId};`,
+  `CREATE TABLE failures (
+     number INTEGER PRIMARY KEY,       -- in the order of failing
+     run_id TEXT NOT NULL,
+     position INTEGER NOT NULL,        -- of the row in its source
+     pk,                               -- NULL where the key itself was wrong
+     owns_key INTEGER NOT NULL,        -- 0 where the key was another row's
+     step TEXT,
+     error_code TEXT NOT NULL,
+     error_message TEXT NOT NULL,
+     retry_count INTEGER NOT NULL,
+     failed_at INTEGER NOT NULL
+   );
+   CREATE INDEX failures_by_run ON failures (run_id);`,
 ];
 
 /**
@@ -61,12 +74,12 @@ export function requireJournal(database: DatabaseSync, path: string, newest: num
   const version = versionOf(database);
   if (version > newest) {
     const problem = `has version ${version} of its format, and this llm-etl knows up to ${newest}`;
-    throw new JournalError(path, `${problem}: update llm-etl, or set journalPath to another file`);
+    throw new JournalError(path, `${problem}: update llm-etl, or give the journal another path`);
   }
   if (version > 0 && numberIn(database, "application_id") === applicationId) return;
   const isEmpty = database.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
   if (version === 0 && isEmpty) return;
-  throw new JournalError(path, "is some other SQLite database: set journalPath to a file of its own");
+  throw new JournalError(path, "is some other SQLite database: give the journal a path of its own");
 }
 
 /** How rows name their sink: by the first 16 bytes of the SHA-256 of its identity. */
@@ -74,7 +87,8 @@ export function keyOfSink(identity: string): Buffer {
   return hash("sha256", identity, "buffer").subarray(0, 16);
 }
 
-function versionOf(database: DatabaseSync): number {
+/** The version of a journal's format; 0 of an empty database. */
+export function versionOf(database: DatabaseSync): number {
   return numberIn(database, "user_version");
 }
 

@@ -8,7 +8,7 @@ import { setTimeout } from "node:timers/promises";
 import { runCommandLine } from "../../../src/cli/program.ts";
 import { sameSignalMs } from "../../../src/cli/signals.ts";
 import type { RunEvent } from "../../../src/index.ts";
-import { readRuns } from "../../../src/sqlite/journal/run-history.ts";
+import { readRuns } from "../../support/journal-file.ts";
 import settled from "../../fixtures/pipelines/settled.ts";
 import { journaledFolder, notesIn, startCommand } from "../../support/command.ts";
 import { Screen } from "../../support/screen.ts";

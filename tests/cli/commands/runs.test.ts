@@ -65,7 +65,7 @@ test("no journal, or a file that is none: what is wrong and what to do, exit cod
   assert.deepEqual([missing.exitCode, missing.stdout], [2, ""]);
   assert.match(
     missing.stderr,
-    /^llm-etl: the journal .*none\.db does not exist: .* \[JOURNAL_FAILED\]\n {2}see .*#journal_failed\n$/,
+    /^llm-etl: the journal .*none\.db does not exist: .* \[JOURNAL_FAILED\]\n(?: {2}at .*\n)? {2}see .*#journal_failed\n$/,
   );
   writeFileSync(join(folder, "letter.db"), "Dear journal, ".repeat(100));
   const damaged = await commandLine(["runs", "--journal", join(folder, "letter.db")]);

@@ -34,6 +34,8 @@ const full: readonly RunEvent[] = [
     step: "kind",
     pk: "r1",
     model: "m",
+    promptHash: "p",
+    reasoningTokens: 0,
     cost: 1,
     inputTokens: 1,
     cachedTokens: 0,

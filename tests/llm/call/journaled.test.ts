@@ -226,5 +226,8 @@ test("an answer without a call is counted with what the call that paid for it ha
   assert.equal(call.row.callCount, 1);
   assert.deepEqual(call.row.ended, [{ model: "mock", promptHash: "abc", usage }]);
   const tokens = { inputTokens: 10, cachedTokens: 4, outputTokens: 3 };
-  assert.deepEqual(events, [{ type: "answer-reuse", step: "s", pk: "1", model: "mock", ...tokens, cost: null }]);
+  const more = { promptHash: "abc", reasoningTokens: 1 };
+  assert.deepEqual(events, [
+    { type: "answer-reuse", step: "s", pk: "1", model: "mock", ...tokens, ...more, cost: null },
+  ]);
 });

@@ -42,6 +42,7 @@ const payload: Attempt = {
     usage: { inputTokens: 812, cachedTokens: 640, outputTokens: 61, reasoningTokens: 7 },
   },
   error: null,
+  promptHash: "abc",
   retryCount: 0,
   startedAt: new Date("2025-02-02T10:30:00Z"),
   latencyMs: 450.4,

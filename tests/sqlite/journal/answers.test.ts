@@ -26,7 +26,7 @@ function countIn(database: DatabaseSync, table: string): number {
 test("answers are found before and after they are indexed, and by who opens the journal in between", () => {
   const database = newDatabase();
   const answers = new Answers(database);
-  for (let number = 0; number < 100; number += 1) answers.keep(fingerprint(number), stored(`${number}`));
+  for (let number = 0; number < 100; number += 1) answers.save(fingerprint(number), stored(`${number}`));
   assert.equal(countIn(database, "fingerprints"), 0);
   const afterACrash = new Answers(database);
   for (const one of [answers, afterACrash]) assert.deepEqual(one.find(fingerprint(42)), stored("42"));
@@ -40,13 +40,13 @@ test("few answers wait for the index, many do not", () => {
   const database = newDatabase();
   const answers = new Answers(database);
   database.exec("BEGIN");
-  for (let number = 0; number < 16_384; number += 1) answers.keep(fingerprint(number), stored(""));
+  for (let number = 0; number < 16_384; number += 1) answers.save(fingerprint(number), stored(""));
   database.exec("COMMIT");
-  answers.keep(fingerprint(0), stored("again"));
+  answers.save(fingerprint(0), stored("again"));
   answers.index();
   assert.equal(countIn(database, "fingerprints"), 16_384);
   assert.deepEqual(answers.find(fingerprint(0)), stored("again"));
-  answers.keep(fingerprint(1), stored("later"));
+  answers.save(fingerprint(1), stored("later"));
   answers.index();
   assert.equal(countIn(database, "fingerprints"), 16_384);
   assert.deepEqual(answers.find(fingerprint(1)), stored("later"));
@@ -56,9 +56,9 @@ test("what was rolled back is not found, also where its number is given to anoth
   const database = newDatabase();
   const answers = new Answers(database);
   database.exec("BEGIN");
-  answers.keep(fingerprint(1), stored("lost"));
+  answers.save(fingerprint(1), stored("lost"));
   database.exec("ROLLBACK");
-  answers.keep(fingerprint(2), stored("kept"));
+  answers.save(fingerprint(2), stored("kept"));
   assert.equal(answers.find(fingerprint(1)), undefined);
   answers.index(1);
   assert.equal(answers.find(fingerprint(1)), undefined);
@@ -77,7 +77,7 @@ test("whatever is kept, forgotten, indexed and reopened in any order, the last w
       const expected = new Map<number, string>();
       for (const [index, { what, number }] of actions.entries()) {
         const key = fingerprint(number, number % 2); // three fingerprints share a beginning
-        if (what === "keep") answers.keep(key, stored(`${index}`));
+        if (what === "keep") answers.save(key, stored(`${index}`));
         if (what === "keep") expected.set(number, `${index}`);
         if (what === "forget") answers.forget(key);
         if (what === "forget") expected.delete(number);

@@ -14,7 +14,7 @@ test("each kind of failure says what to do about it, and keeps its cause", () =>
     [5, /locked by another program: end its transaction/],
     [13, /is the disk full\? Free space and run again/],
     [778, /is the disk full\?/], // SQLITE_IOERR_WRITE
-    [14, /check who may write to it and to its folder, or set journalPath/],
+    [14, /check who may write to it and to its folder, or give the journal another path/],
     [8, /check who may write/],
   ];
   for (const [errcode, expected] of cases) {

@@ -5,16 +5,17 @@ import { test } from "node:test";
 import { lockJournal, openJournal } from "../../../src/sqlite/journal/open.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
+const { signal } = new AbortController();
 const folder = temporaryFolder();
 
 test("a journal has its tables before it has its name", async () => {
   const path = join(folder, "new", "journal.db");
-  const lock = await lockJournal(path);
+  const lock = await lockJournal(path, signal);
   const database = await openJournal(path);
   const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all();
   assert.deepEqual(
     tables.map(({ name }) => name),
-    ["answers", "fingerprints", "indexed", "rows", "runs"],
+    ["answers", "failures", "fingerprints", "indexed", "rows", "runs"],
   );
   assert.equal(existsSync(`${path}.new`), false);
   database.close();
@@ -23,9 +24,12 @@ test("a journal has its tables before it has its name", async () => {
 
 test("the lock waits out somebody who only looks, and refuses who comes while it is held", async () => {
   const path = join(folder, "lock", "journal.db");
-  const looking = await lockJournal(path);
+  const looking = await lockJournal(path, signal);
   setTimeout(() => void looking.release(), 40);
-  const lock = await lockJournal(path);
-  await assert.rejects(lockJournal(path), { code: "JOURNAL_IN_USE", message: /in use by another process; wait until/ });
+  const lock = await lockJournal(path, signal);
+  await assert.rejects(lockJournal(path, signal), {
+    code: "JOURNAL_IN_USE",
+    message: /in use by another process; wait until/,
+  });
   await lock.release();
 });

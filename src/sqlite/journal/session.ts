@@ -1,0 +1,83 @@
+import { type FileHandle, open } from "node:fs/promises";
+import type { DatabaseSync } from "node:sqlite";
+import type { JournalSession } from "../../contracts/journal.ts";
+import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import type { FileLock } from "../../files/file-lock.ts";
+import { Answers } from "./answers.ts";
+import { asJournalError } from "./failure.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { lockJournal, openJournal } from "./open.ts";
+import { Rows } from "./rows.ts";
+
+/**
+ * Opens the journal in a file, or makes it; locked for this process.
+ *
+ * @throws {JournalError} if it is damaged, of a newer version or no journal, or its folder does not let it be written
+ * @throws {JournalInUseError} if a run holds it: with the process and its start
+ */
+export async function openSession(path: string, signal: AbortSignal): Promise<JournalSession> {
+  const lock = await lockJournal(path, signal);
+  let database: DatabaseSync | undefined;
+  try {
+    database = await openJournal(path);
+    return sessionOf({ path, database, lock, log: await open(`${path}-wal`, "r+") });
+  } catch (error) {
+    database?.close();
+    await lock.release();
+    throw asJournalError(path, error);
+  }
+}
+
+interface Opened {
+  readonly path: string;
+  readonly database: DatabaseSync;
+  readonly lock: FileLock;
+  /** The write-ahead log. */
+  readonly log: FileHandle;
+}
+
+function sessionOf({ path, database, lock, log }: Opened): JournalSession {
+  const answers = new Answers(database);
+  const rows = new Rows(database);
+  const saveRun = database.prepare(
+    "INSERT INTO runs (run_id, record) VALUES (?, ?) ON CONFLICT (run_id) DO UPDATE SET record = excluded.record",
+  );
+  const asError = (cause: unknown): LLMEtlError => asJournalError(path, cause);
+  const commits = new GroupCommit({ database, log, asError, onCommit: () => answers.index() });
+  const saveEach = async <Item>(items: readonly Item[], work: (item: Item) => void): Promise<void> => {
+    await commits.save(() => items.forEach(work));
+  };
+  return {
+    answers: {
+      find: async (fingerprints) => commits.read(() => foundOf(fingerprints, (one) => answers.find(one))),
+      save: async (fingerprint, answer) => await commits.save(() => answers.save(fingerprint, answer)),
+      forget: async (fingerprints) => await saveEach(fingerprints, (one) => answers.forget(one)),
+    },
+    rows: {
+      find: async (sink, pks) => commits.read(() => foundOf(pks, (pk) => rows.find(sink, pk))),
+      saveWritten: async (sink, written) => await saveEach(written, (row) => rows.saveWritten(sink, row)),
+      saveFailed: async (sink, failed) => await saveEach(failed, (row) => rows.saveFailed(sink, row)),
+      hasWritten: async (sink) => commits.read(() => rows.hasWritten(sink)),
+      forgetAll: async (sink) => await commits.save(() => rows.forgetAll(sink)),
+    },
+    runs: { save: async (run) => await commits.save(() => saveRun.run(run.runId, JSON.stringify(run))) },
+    close: async () => {
+      if (!database.isOpen) return;
+      try {
+        await commits.close(() => answers.index(1)); // so that the next run need not
+      } finally {
+        await lock.release();
+      }
+    },
+  };
+}
+
+/** By key, what a look-up of one finds. */
+function foundOf<Found>(keys: readonly string[], find: (key: string) => Found | undefined): ReadonlyMap<string, Found> {
+  const found = new Map<string, Found>();
+  for (const key of keys) {
+    const one = find(key);
+    if (one !== undefined) found.set(key, one);
+  }
+  return found;
+}

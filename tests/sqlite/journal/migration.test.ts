@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, mkdtempSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { SQLiteJournal } from "../../../src/journals/sqlite.ts";
+import { openJournal, runRecord } from "../../support/journal-file.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+
+const folder = temporaryFolder();
+const golden = fileURLToPath(new URL("../../golden/journal-0.1/", import.meta.url));
+
+/** A copy of a journal that version 0.1 left behind. */
+function journalOf01(name: string): string {
+  const path = join(mkdtempSync(join(folder, "of 0.1 ")), "journal.db");
+  copyFileSync(join(golden, name, "journal.db"), path);
+  return path;
+}
+
+function inDatabase<Result>(path: string, work: (database: DatabaseSync) => Result): Result {
+  const database = new DatabaseSync(path);
+  try {
+    return work(database);
+  } finally {
+    database.close();
+  }
+}
+
+const versionOf = (path: string): unknown =>
+  inDatabase(path, (database) => database.prepare("PRAGMA user_version").get()?.["user_version"]);
+
+/** The fingerprints in a journal, and the primary keys of its rows by outcome. */
+const keysIn = (path: string) =>
+  inDatabase(path, (database) => ({
+    fingerprints: database
+      .prepare("SELECT lower(hex(fingerprint)) AS key FROM answers ORDER BY number")
+      .all()
+      .map(({ key }) => String(key)),
+    failedCount: Number(database.prepare("SELECT count(*) AS n FROM rows WHERE outcome = 'failed'").get()?.["n"]),
+  }));
+
+test("a journal of 0.1 shows its runs before anybody has brought it up to date, with nothing where 0.1 kept nothing", async () => {
+  const path = journalOf01("some-failed");
+  const before = readFileSync(path);
+  const reader = await new SQLiteJournal({ path }).reader();
+  const { items } = (await reader?.runs({ limit: 10 })) ?? { items: [] };
+  assert.ok(items.length > 0);
+  for (const { status, figures, version, options, steps } of items) {
+    assert.ok(status !== "running" && figures.readCount > 0);
+    assert.deepEqual([version, options, steps], [null, {}, []]);
+  }
+  const [newest] = items;
+  assert.deepEqual(await reader?.failures(newest?.runId ?? "", { limit: 10 }), { items: [], next: null });
+  assert.equal(await reader?.runCount({ pipeline: newest?.pipeline }), items.length);
+  assert.notEqual(await reader?.writtenCount(newest?.sink ?? ""), 0);
+  assert.deepEqual(readFileSync(path), before);
+  assert.equal(versionOf(path), 1);
+});
+
+test("opening a journal of 0.1 brings it to version 2, and every answer, row and run is there", async () => {
+  const path = journalOf01("some-failed");
+  const { fingerprints, failedCount } = keysIn(path);
+  assert.ok(fingerprints.length > 0 && failedCount > 0);
+  const runs = await (await new SQLiteJournal({ path }).reader())?.runs({ limit: 10 });
+  const session = await openJournal(path);
+  assert.deepEqual([...(await session.answers.find(fingerprints)).keys()], fingerprints);
+  assert.equal(await session.rows.hasWritten(runs?.items[0]?.sink ?? ""), true);
+  await session.close();
+  assert.equal(versionOf(path), 2);
+  assert.equal(keysIn(path).failedCount, failedCount);
+  assert.deepEqual(await (await new SQLiteJournal({ path }).reader())?.runs({ limit: 10 }), runs);
+});
+
+test("a process that is killed while it brings a journal up to date leaves the old one or the new one", async () => {
+  const module = pathToFileURL(join(import.meta.dirname, "../../../src/journals/sqlite.ts")).href;
+  for (const delayMs of [0, 2, 5, 10, 20]) {
+    const path = journalOf01("some-failed");
+    const { fingerprints } = keysIn(path);
+    const script = `
+      const { SQLiteJournal } = await import(${JSON.stringify(module)});
+      const opening = new SQLiteJournal({ path: ${JSON.stringify(path)} }).open(${JSON.stringify(runRecord())}, new AbortController().signal);
+      console.log("opening");
+      await opening;
+      setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(child.stdout, "data");
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    assert.ok([1, 2].includes(Number(versionOf(path))));
+    const session = await openJournal(path);
+    assert.equal((await session.answers.find(fingerprints)).size, fingerprints.length);
+    await session.close();
+    assert.equal(versionOf(path), 2);
+  }
+});
