@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DeadLetterError } from "../../src/errors/journal.ts";
@@ -11,6 +12,7 @@ import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
 let files = 0;
+const run = { runId: "run-1", pipeline: "visits" };
 
 const attempts = [{ answer: '{"confidence":1.5}', issues: ["confidence: must be between 0 and 1, got 1.5"] }];
 const row: FailedRow = {
@@ -120,6 +122,19 @@ test("a row is in the file when adding it resolves", async () => {
   await Promise.all([file.add(row), file.add(row)]);
   assert.equal(readLines(path).length, 3);
   await file.close();
+});
+
+test("a row is on the disk when adding it resolves", async (context) => {
+  const anyFile = await open(import.meta.filename);
+  let told = 0;
+  context.mock.method(Object.getPrototypeOf(anyFile), "datasync", async () => {
+    told += 1;
+  });
+  await anyFile.close();
+  const session = await new DeadLetterFile({ path: join(folder, "synced", "failed.jsonl") }).open(run);
+  await session.add(row);
+  assert.equal(told, 1);
+  await session.close();
 });
 
 test(

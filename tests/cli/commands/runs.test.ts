@@ -52,6 +52,30 @@ test("--limit lists the newest and says how many there are; 20 unless it is give
   assert.equal((await commandLine(["runs", "--journal", journal, "--limit", "0"])).exitCode, 2);
 });
 
+test("--name and --since list some runs only; what is no time is rejected", async () => {
+  const journal = join(folder, "filtered.db");
+  await writeJournal(journal, [
+    runRecord({ runId: "aaaaaaaa", startedAt: new Date(2026, 0, 1, 12) }),
+    runRecord({ runId: "bbbbbbbb", startedAt: new Date(2026, 0, 2), pipeline: "bills" }),
+    runRecord({ runId: "cccccccc", startedAt: new Date(2026, 0, 3) }),
+  ]);
+  const listed = async (...options: string[]): Promise<string[]> => {
+    const { stdout } = await commandLine(["runs", "--journal", journal, "--json", ...options]);
+    return stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).runId);
+  };
+  assert.deepEqual(await listed("--name", "visits"), ["cccccccc", "aaaaaaaa"]);
+  assert.deepEqual(await listed("--since", "2026-01-02"), ["cccccccc", "bbbbbbbb"]);
+  assert.deepEqual(await listed("--since", "2026-01-01T13:00", "--name", "visits"), ["cccccccc"]);
+  const { stderr } = await commandLine(["runs", "--journal", journal, "--name", "visits", "--limit", "1"]);
+  assert.equal(stderr, "1 of 2 runs; --limit 2 lists all.\n");
+  for (const time of ["yesterday", "2026-13-01", "12:00"]) {
+    assert.equal((await commandLine(["runs", "--journal", journal, "--since", time])).exitCode, 2, time);
+  }
+});
+
 test("--json has all that is known of a run, its journal too", async () => {
   const journal = join(folder, "json.db");
   const run = runRecord({ error: { code: "TIMEOUT", message: "too late" }, status: "failed", exitCode: 3 });

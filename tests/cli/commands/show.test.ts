@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { RunRecord } from "../../../src/contracts/journal.ts";
 import { journaledFolder, startCommand } from "../../support/command.ts";
-import { figures, runRecord, writeJournal } from "../../support/journal-file.ts";
+import { badRow, stepFigures } from "../../../src/testing/journal-samples.ts";
+import { figures, openJournal, runRecord, writeJournal } from "../../support/journal-file.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { commandLine } from "../../support/terminal.ts";
 
@@ -139,6 +140,35 @@ test("a run is found by the first characters of its id; too few, none and severa
     assert.deepEqual([exitCode, stdout], [2, ""]);
     assert.match(stderr, expected);
   }
+});
+
+test("figures by step and the first failed rows are shown where there are any", async () => {
+  const path = join(folder, "steps.db");
+  const run = runRecord({
+    runId: "0a1b2c3d-1111",
+    steps: [stepFigures, { ...stepFigures, step: "tone", latency: null }],
+  });
+  await writeJournal(path, [run]);
+  const session = await openJournal(path);
+  const failures = Array.from({ length: 12 }, (_, index) => badRow(index + 1, { runId: run.runId }));
+  await session.rows.saveFailed(run.sink, [...failures, badRow(99, { runId: "another" })]);
+  await session.close();
+  const { stdout } = await commandLine(["show", "--journal", path]);
+  const lines = stdout.split("\n").map((line) => line.trim().replaceAll(/ {2,}/g, "  "));
+  const first = lines.findIndex((line) => line.startsWith("step  calls"));
+  assert.deepEqual(lines.slice(first - 1, first + 4), [
+    "",
+    "step  calls  reused  re-asks  retries  429s  input  output  cost  p50  p95  model",
+    "kind  7  6  5  4  3  812  61  0.25 USD  12 ms  340 ms  gpt-4o-2024-11-20",
+    "tone  7  6  5  4  3  812  61  0.25 USD  -  -  gpt-4o-2024-11-20",
+    "",
+  ]);
+  assert.equal(lines[first + 4], "row  key  step  code  failed with");
+  assert.equal(lines[first + 5], "1  1  kind  REFUSAL  the model declined");
+  assert.equal(lines.filter((line) => line.endsWith("the model declined")).length, 10);
+  const { stdout: json } = await commandLine(["show", "--json", "--journal", path]);
+  const { steps, failures: shownFailures } = JSON.parse(json);
+  assert.deepEqual([steps.length, shownFailures.length, shownFailures[0].errorCode], [2, 10, "REFUSAL"]);
 });
 
 test("--json is one object with all of it; a journal without runs says so", async () => {
