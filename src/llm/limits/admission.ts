@@ -132,16 +132,15 @@ export class Admission {
   #record(outcome: CallOutcome, call: CallSize): readonly LimitEvent[] {
     const { limits, time, concurrency, provider, emit } = this.#options;
     const nowMs = time.now();
-    let all = noEvents;
+    let all: LimitEvent[] | undefined;
     for (const limiter of limits) {
-      const events = limiter.ended(outcome, call, nowMs);
-      if (events.length > 0) all = [...all, ...events];
-      for (const event of events) {
+      for (const event of limiter.ended(outcome, call, nowMs)) {
+        (all ??= []).push(event);
         if (event.type === "pause") this.#reportPause(event.durationMs, event.reason, nowMs);
         if (event.type === "limit") this.#limitOf.set(limiter, event.limit);
       }
     }
-    if (all.length === 0) return all;
+    if (all === undefined) return noEvents; // the usual case: a call that changes nothing
     const limit = Math.min(concurrency, ...this.#limitOf.values());
     if (limit !== this.#reportedLimit) emit({ type: "concurrency-change", provider, limit });
     this.#reportedLimit = limit;
