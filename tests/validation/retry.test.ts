@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
 import { StepFailedError, ValidationError } from "../../src/errors/step.ts";
+import { wordingOfRule } from "../../src/errors/wording.ts";
 import type { Conversation, Prompt } from "../../src/contracts/conversation.ts";
 import { type MockAnswer, MockProvider } from "../../src/llm/providers/mock.ts";
 import type { LLMRequest } from "../../src/contracts/provider.ts";
@@ -233,7 +234,9 @@ test("four invalid answers: a dead letter with three retries, the message of the
   assert.equal(deadLetters.length, 1);
   assert.equal(letter?.["error_type"], "ValidationError");
   assert.equal(letter?.["error_code"], "INVALID_OUTPUT");
-  assert.equal(letter?.["error_message"], "confidence: must be between 0 and 1, got 7");
+  const issueOf = (value: number): string =>
+    `confidence: ${wordingOfRule({ kind: "range", minimum: 0, maximum: 1 }, value).detail}`;
+  assert.equal(letter?.["error_message"], issueOf(7));
   assert.equal(letter?.["retry_attempts"], 3);
   assert.deepEqual(letter?.["partial_state"], { out: null });
   const attempts = Attempts.parse(letter?.["attempts"]);
@@ -243,7 +246,7 @@ test("four invalid answers: a dead letter with three retries, the message of the
       index === 2 ? "no JSON" : JSON.stringify({ reasoning: "r", category: "Billing", confidence }),
     ),
   );
-  assert.deepEqual(attempts[0]?.issues, ["confidence: must be between 0 and 1, got 1.5"]);
+  assert.deepEqual(attempts[0]?.issues, [issueOf(1.5)]);
 });
 
 test("the first two messages of a re-ask are those of the call, and the first is the same for every row", async () => {
