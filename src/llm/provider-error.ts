@@ -1,3 +1,4 @@
+import type { ErrorFacts } from "../errors/facts.ts";
 import { type ErrorCode, LLMEtlError } from "../errors/llm-etl-error.ts";
 import type { TokenUsage } from "../contracts/provider.ts";
 
@@ -27,21 +28,22 @@ export type ProviderErrorKind =
   | "aborted"
   | "other";
 
-export interface ProviderErrorFacts {
+/** The facts of a failed call. `where`, `expected`, `got` and `hint` are those of any error: the message is made of them. */
+export interface ProviderErrorFacts extends Pick<ErrorFacts, "where" | "expected" | "got" | "hint"> {
   /** @default the kind of the code; `other` for a code of your own */
   readonly kind?: ProviderErrorKind | undefined;
   readonly status?: number | undefined;
   readonly requestId?: string | undefined;
-  /** How long the service asks to wait, in milliseconds. */
+  /** The wait that the service asks for, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
-  /** What the failed attempt cost, where the service said so. */
+  /** The tokens of the failed attempt, if the service counted them. */
   readonly usage?: TokenUsage | undefined;
   readonly cause?: unknown;
-  /** The message with what the service said, which may quote the row. @default the message */
+  /** The message with the service's own words, which may quote the row. @default the message */
   readonly detail?: string | undefined;
 }
 
-/** A call that brought no answer. Holds no key; its message holds no text of a row. */
+/** A call that brought no answer. The error holds no key, and its message holds no text of a row. */
 export class ProviderError extends LLMEtlError {
   readonly class: ProviderErrorClass;
   readonly kind: ProviderErrorKind;
@@ -56,16 +58,19 @@ export class ProviderError extends LLMEtlError {
     message: string,
     facts: ProviderErrorFacts = {},
   ) {
+    const { status, requestId, retryAfterMs, usage, cause, detail, where, expected, got, hint } = facts;
+    const { kind = kindOf(code, status) } = facts;
     super(code, errorClass === "run" ? "run" : "row", message, {
-      cause: facts.cause,
-      ...(facts.detail === undefined ? {} : { detail: facts.detail }),
+      cause,
+      detail,
+      facts: { kind, status, requestId, retryAfterMs, where, expected, got, hint },
     });
     this.class = errorClass;
-    this.kind = facts.kind ?? kindOf(code, facts.status);
-    this.status = facts.status;
-    this.requestId = facts.requestId;
-    this.retryAfterMs = facts.retryAfterMs;
-    this.usage = facts.usage;
+    this.kind = kind;
+    this.status = status;
+    this.requestId = requestId;
+    this.retryAfterMs = retryAfterMs;
+    this.usage = usage;
   }
 }
 

@@ -28,9 +28,20 @@ test("the facts of a failed call are kept", () => {
   assert.equal(error.usage, usage);
   assert.equal(error.cause, cause);
   assert.equal(error.detail, "said");
+  assert.deepEqual(error.facts, { kind: "other", status: 500, requestId: "r", retryAfterMs: 5 });
 });
 
-test("what the service said may be told in the detail", () => {
+test("a hint ends the message and the detail, and is among the facts", () => {
+  const error = new ProviderError("run", "FORBIDDEN", "403", {
+    where: "endpoint",
+    hint: "check it",
+    detail: "403: no",
+  });
+  assert.deepEqual([error.message, error.detail], ["403; check it", "403: no; check it"]);
+  assert.deepEqual(error.facts, { kind: "access", where: "endpoint", hint: "check it" });
+});
+
+test("the detail may hold the service's own words", () => {
   const error = new ProviderError("row", "BAD_REQUEST", "400", { detail: "400: the row's text" });
   assert.deepEqual([error.message, error.detail], ["400", "400: the row's text"]);
 });

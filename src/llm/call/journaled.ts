@@ -90,7 +90,7 @@ function isPermanent(error: unknown): error is ProviderError {
 
 /** Each row has an error of its own: the answers before it are kept on it. */
 function copyOf(error: ProviderError): ProviderError {
-  const { kind, status, requestId, retryAfterMs, detail, cause } = error;
-  const facts = { kind, status, requestId, retryAfterMs, detail, cause };
-  return new ProviderError(error.class, error.code, error.message, facts);
+  const { kind, status, requestId, retryAfterMs, detail, cause, facts } = error;
+  const known = { kind, status, requestId, retryAfterMs, detail, cause };
+  return Object.assign(new ProviderError(error.class, error.code, error.message, known), { facts }); // the message already says them
 }

@@ -73,7 +73,9 @@ export class BearerToken {
   /** A first token that fails points to a setting. Once a token was fetched, the next failure may pass by itself. */
   #failure(forceRefresh: boolean, problem: string): ProviderError {
     const errorClass = this.#token === undefined || forceRefresh ? "run" : "transient";
-    return new ProviderError(errorClass, "AUTHENTICATION_FAILED", `tokenProvider ${problem}`);
+    return new ProviderError(errorClass, "AUTHENTICATION_FAILED", `tokenProvider ${problem}`, {
+      where: "tokenProvider",
+    });
   }
 }
 

@@ -182,7 +182,8 @@ export class ChatCompletions {
     const onAbort = (): void => reject(signal.reason);
     signal.addEventListener("abort", onAbort);
     const timer = setTimeout(() => {
-      reject(new ProviderError("transient", "TIMEOUT", `tokenProvider returned no token within ${this.#timeoutMs} ms`));
+      const problem = `tokenProvider returned no token within ${this.#timeoutMs} ms`;
+      reject(new ProviderError("transient", "TIMEOUT", problem, { where: "tokenProvider" }));
     }, this.#timeoutMs);
     token.then(resolve, reject);
     try {

@@ -127,7 +127,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const { timeoutMs } = this.#call;
     const problem = `no complete answer within ${timeoutMs} ms`;
     const hint = "raise timeoutMs if that is usual for this model";
-    this.#fail(new ProviderError("transient", "TIMEOUT", `${problem}; ${hint}`));
+    this.#fail(new ProviderError("transient", "TIMEOUT", problem, { where: "timeoutMs", hint }));
   };
 
   #fail(reason: unknown): void {
@@ -165,13 +165,14 @@ function networkError(error: unknown): ProviderError {
   const problem = `the connection failed${code === undefined ? "" : ` (${code})`}: ${messageOf(error)}`;
   if (code !== undefined && codesOfCertificates.has(code)) {
     const hint = "trust its authority with NODE_EXTRA_CA_CERTS, or with dispatcher: new Agent({ connect: { ca } })";
-    return new ProviderError("run", "NETWORK_ERROR", `${problem}; ${hint}`, facts);
+    return new ProviderError("run", "NETWORK_ERROR", problem, { ...facts, hint });
   }
   if (code === "UND_ERR_INVALID_ARG") {
-    return new ProviderError("run", "NETWORK_ERROR", `${problem}; a dispatcher must be of undici 7 or later`, facts);
+    const hint = "give a dispatcher of undici 7 or later";
+    return new ProviderError("run", "NETWORK_ERROR", problem, { ...facts, where: "dispatcher", hint });
   }
-  const hint = code === "ENOTFOUND" ? "; check the host's name" : "";
-  return new ProviderError("transient", "NETWORK_ERROR", `${problem}${hint}`, facts);
+  const hint = code === "ENOTFOUND" ? "check the host's name" : undefined;
+  return new ProviderError("transient", "NETWORK_ERROR", problem, { ...facts, hint });
 }
 
 /** A copy of the error without its fields: a parser's error holds the bytes that it failed on, perhaps an answer's. */

@@ -62,21 +62,19 @@ export function serviceError({ status, headers, body, settings }: ServiceFailure
   const facts: ProviderErrorFacts = { status, requestId: requestIdOf(headers), retryAfterMs };
 
   if (status === 401) {
-    const problem = `401: the service does not accept the key or token; check ${settings.credential}`;
-    return new ProviderError("run", "AUTHENTICATION_FAILED", problem, facts);
+    const hint = `check ${settings.credential}`;
+    const problem = "401: the service does not accept the key or token";
+    return new ProviderError("run", "AUTHENTICATION_FAILED", problem, { ...facts, hint });
   }
   if (status === 403) {
     const problem = "403: access is denied (network rules, a suspended resource or a missing role)";
-    return new ProviderError("run", "FORBIDDEN", `${problem}; check ${settings.endpoint} and the caller's role`, facts);
+    const hint = `check ${settings.endpoint} and the caller's role`;
+    return new ProviderError("run", "FORBIDDEN", problem, { ...facts, hint });
   }
   if (status === 404) {
     const problem = "404: there is no such deployment or model at this endpoint (a new one takes minutes to appear)";
-    return new ProviderError(
-      "run",
-      "DEPLOYMENT_NOT_FOUND",
-      `${problem}; check ${settings.deployment} and ${settings.endpoint}`,
-      facts,
-    );
+    const hint = `check ${settings.deployment} and ${settings.endpoint}`;
+    return new ProviderError("run", "DEPLOYMENT_NOT_FOUND", problem, { ...facts, hint });
   }
   if (status === 429) return rateLimitError(code, facts);
   if (status >= 500 || statusesOfTransient.has(status)) {
@@ -85,7 +83,7 @@ export function serviceError({ status, headers, body, settings }: ServiceFailure
   }
   if (status >= 300 && status < 400) {
     const problem = `${status}: the service redirects, and a redirect is not followed because it would take the key along`;
-    return new ProviderError("run", "BAD_REQUEST", `${problem}; check ${settings.endpoint}`, facts);
+    return new ProviderError("run", "BAD_REQUEST", problem, { ...facts, hint: `check ${settings.endpoint}` });
   }
   return requestError(status, code, parsed, facts);
 }
@@ -112,7 +110,8 @@ function rateLimitError(code: string, facts: ProviderErrorFacts): ProviderError 
   if (code === "insufficient_quota" || retryAfterMs > longestRetryAfterMs) {
     const problem = "429: the quota is used up";
     const wait = retryAfterMs > 0 ? `, until ${Math.ceil(retryAfterMs / 60_000)} minutes from now` : "";
-    return new ProviderError("run", "QUOTA_EXHAUSTED", `${problem}${wait}; raise it, or run again later`, facts);
+    const hint = "raise it, or run again later";
+    return new ProviderError("run", "QUOTA_EXHAUSTED", `${problem}${wait}`, { ...facts, hint });
   }
   return new ProviderError("transient", "RATE_LIMITED", "429: the rate limit is reached", facts);
 }
@@ -122,22 +121,22 @@ function requestError(status: number, code: string, body: ErrorBody, facts: Prov
   if (code === "content_filter" || code === "invalid_prompt" || inner?.code === "ResponsibleAIPolicyViolation") {
     const names = filteredCategories(inner?.content_filter_result ?? {});
     const which = names.length === 0 ? "" : ` (${names.join(", ")})`;
-    return new ProviderError(
-      "row",
-      "CONTENT_FILTER",
-      `${status}: the content filter rejected the row's text${which}`,
-      facts,
-    );
+    const problem = `${status}: the content filter rejected the row's text${which}`;
+    return new ProviderError("row", "CONTENT_FILTER", problem, {
+      ...facts,
+      where: names.length > 0 ? names : undefined,
+    });
   }
   const isTooLong = tooLong.test(body.error?.message ?? body.message ?? "");
   if (status === 413 || code === "context_length_exceeded" || code === "string_above_max_length" || isTooLong) {
-    const problem = `${status}: the request is longer than the model takes; set maxInputCharacters`;
-    return new ProviderError("row", "CONTEXT_LENGTH_EXCEEDED", problem, facts);
+    const problem = `${status}: the request is longer than the model takes`;
+    return new ProviderError("row", "CONTEXT_LENGTH_EXCEEDED", problem, { ...facts, hint: "set maxInputCharacters" });
   }
   const reasons = [code, body.error?.param ?? ""].filter((word) => /^[\w.[\]-]{1,64}$/.test(word));
+  const where = reasons.length > 0 ? reasons : undefined;
   const problem = `${status}: the service rejected the request${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
   const said = (body.error?.message ?? body.message ?? "no reason given").slice(0, maxSaidCharacters);
-  return new ProviderError("row", "BAD_REQUEST", problem, { ...facts, detail: `${problem}: ${said}` });
+  return new ProviderError("row", "BAD_REQUEST", problem, { ...facts, where, detail: `${problem}: ${said}` });
 }
 
 /** The words of vLLM and llama.cpp's server, which have no code for a request that is too long. */

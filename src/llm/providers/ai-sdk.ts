@@ -166,7 +166,7 @@ async function generate(attempt: {
   const timer = setTimeout(() => {
     const problem = `no complete answer within ${timeoutMs} ms`;
     const hint = "raise timeoutMs if that is usual for this model";
-    end(new ProviderError("transient", "TIMEOUT", `${problem}; ${hint}`));
+    end(new ProviderError("transient", "TIMEOUT", problem, { where: "timeoutMs", hint }));
   }, timeoutMs);
   // Each specification has its own type of options; a call has only those that all of them share.
   const options = { ...call, abortSignal: controller.signal } as never;

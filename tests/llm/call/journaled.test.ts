@@ -100,7 +100,7 @@ function model(...outcomes: (LLMResponse | Error)[]): { ask: () => Promise<LLMRe
 
 const transient = (): ProviderError => new ProviderError("transient", "SERVICE_UNAVAILABLE", "500", { status: 500 });
 const refusal = (): ProviderError => {
-  const facts = { status: 400, requestId: "r9", detail: "the filter: violence" };
+  const facts = { status: 400, requestId: "r9", detail: "the filter: violence", hint: "h" };
   return new ProviderError("row", "CONTENT_FILTER", "the filter refused it", facts);
 };
 
@@ -159,9 +159,10 @@ test("a refusal is shared by those who wait, and each has an error of its own", 
   assert.equal(new Set(errors).size, 3);
   for (const error of errors) {
     assert.ok(error instanceof ProviderError);
-    const { code, status, requestId, detail, message } = error;
-    const wanted = ["CONTENT_FILTER", 400, "r9", "the filter: violence", "the filter refused it"];
-    assert.deepEqual([code, status, requestId, detail, message], wanted);
+    const { code, status, requestId, detail, message, facts } = error;
+    const wanted = refusal();
+    assert.deepEqual([code, status, requestId], ["CONTENT_FILTER", 400, "r9"]);
+    assert.deepEqual([detail, message, facts], [wanted.detail, wanted.message, wanted.facts]);
   }
   assert.deepEqual([count(), savedCount()], [1, 0]);
 });

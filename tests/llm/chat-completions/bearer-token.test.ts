@@ -58,7 +58,8 @@ test("a value that is not a token is rejected, without showing it", async () => 
       async () => await bearer.get(),
       (error) => {
         assert.ok(error instanceof ProviderError && error.code === "AUTHENTICATION_FAILED");
-        return !error.message.includes("words");
+        assert.equal(error.facts.where, "tokenProvider");
+        return !JSON.stringify(error).includes("words");
       },
     );
   }

@@ -17,10 +17,8 @@ test("a service without a key is sent none, and its errors name its own settings
   const [seen] = server.seen;
   assert.deepEqual([seen?.url, seen?.headers.authorization, seen?.headers["api-key"]], ["/chat", undefined, undefined]);
   server.reply = json(401, {});
-  await assert.rejects(chat.complete(chatRequest, never()), (error) => {
-    assert.ok(String(error).includes(service.settings.credential), String(error));
-    return failsWith("AUTHENTICATION_FAILED")(error);
-  });
+  const facts = { status: 401, kind: "access", hint: `check ${service.settings.credential}` };
+  await assert.rejects(chat.complete(chatRequest, never()), failsWith("AUTHENTICATION_FAILED", facts));
 });
 
 test("an effort means reasoning, and options of reasoning are rejected without it", () => {
