@@ -33,8 +33,11 @@ async function keep(rows: readonly FailedRow[], given?: string): Promise<{ path:
   files += 1;
   const path = given ?? join(folder, `output ${files}`, "failed_rows.jsonl");
   const file = await new DeadLetterFile({ path }).open({ runId: "run-1", pipeline: "visits" });
-  for (const each of rows) await file.add(each);
-  await file.close();
+  try {
+    for (const each of rows) await file.add(each);
+  } finally {
+    await file.close();
+  }
   return { path, text: readFileSync(path, "utf8") };
 }
 

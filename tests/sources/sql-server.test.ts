@@ -99,9 +99,11 @@ for (const [how, options] of [
         { id: 4, department: null },
       ],
       openCount: async () => {
-        const before = server.connections();
-        await new Promise((resolve) => setTimeout(resolve, 20)); // the server sees the end of a connection a moment later
-        return Math.min(before, server.connections());
+        // The server sees the end of a connection a moment later: all are to end, and a busy machine takes its time.
+        for (let tries = 0; server.connections() > 0 && tries < 500; tries += 1) {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        return server.connections();
       },
     });
     for (const { name, check } of checks) await t.test(name, check);
@@ -227,14 +229,14 @@ test("a column name of any letters is a key of the row", async (t) => {
   ]);
 });
 
-test("100,000 rows come while they are made, and the server waits for a consumer that pauses", async (t) => {
+test("rows come while they are made, and the server waits for a consumer that pauses", async (t) => {
   const server = await startSQLServer(
     { sql: "CREATE TABLE dbo.t (id INT NOT NULL PRIMARY KEY, note NVARCHAR(400) NULL)" },
     t,
   );
   const note = "x".repeat(400);
   server.table("dbo.t").generate(function* () {
-    for (let id = 1; id <= 100_000; id += 1) yield { id, note };
+    for (let id = 1; id <= 30_000; id += 1) yield { id, note };
   });
   let count = 0;
   for await (const { position } of sourceOf(server, "SELECT * FROM dbo.t").read(context())) {
@@ -242,9 +244,9 @@ test("100,000 rows come while they are made, and the server waits for a consumer
     assert.equal(position, count);
     if (count !== 1000) continue;
     await new Promise((resolve) => setTimeout(resolve, 300));
-    assert.ok(server.rowsMade() < 50_000, `${server.rowsMade()} rows were made for 1,000`);
+    assert.ok(server.rowsMade() < 20_000, `${server.rowsMade()} rows were made for 1,000`);
   }
-  assert.equal(count, 100_000);
+  assert.equal(count, 30_000);
 });
 
 function context(signal: AbortSignal = new AbortController().signal, parameters: Parameters = {}) {
