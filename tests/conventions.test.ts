@@ -4,7 +4,7 @@ import { basename, dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { errorCodes } from "../src/index.ts";
-import { publicPaths } from "./support/public-api.ts";
+import { publicPaths } from "./support/public-paths.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const sources = globSync("src/**/*.ts", { cwd: root })
@@ -161,30 +161,87 @@ function packagesLoadedBy(entry: string): string[] {
   return [...packages].toSorted();
 }
 
-test("the package's types need no other than those that are installed with it", () => {
-  const { dependencies } = JSON.parse(read("package.json"));
-  assert.ok(existsSync(join(root, "dist")), "dist/ is not there: run `npm run build` first");
-  const pending = globSync("dist/{index,testing/index,sources/*,sinks/*,steps/*,journals/*,llm/providers/*}.d.ts", {
-    cwd: root,
+const tests = globSync("tests/**/*.test.ts", { cwd: root })
+  .map((path) => path.replaceAll("\\", "/"))
+  .toSorted();
+
+/** The files that a file imports, as paths below the root. */
+function importedBy(path: string): string[] {
+  const matches = read(path).matchAll(/\bfrom "(\.[^"]+)"|\bimport\("(\.[^"]+)"\)/g);
+  return [...matches]
+    .map(([, named, dynamic]) => normalize(join(dirname(path), named ?? dynamic ?? "")).replaceAll("\\", "/"))
+    .filter((name) => existsSync(join(root, name)));
+}
+
+/** A test file and all that it imports, of src/ the contract suites alone: nothing else there starts a process or is a test. */
+function reachOf(test: string): string[] {
+  const reached = new Set([test]);
+  for (const path of reached) {
+    for (const name of importedBy(path))
+      if (!name.startsWith("src/") || name.endsWith("-contract.ts")) reached.add(name);
+  }
+  return [...reached];
+}
+
+/** The test files that are in the wrong lane. */
+function inWrongLane(files: readonly string[], textOf: (path: string) => string = read): string[] {
+  const isSlow = /"node:(?:child_process|cluster|worker_threads)"|\bdist\/|from "llm-etl[/"]/;
+  return files.filter((path) => {
+    const reason = reachOf(path).some((name) => isSlow.test(name === path ? textOf(name) : read(name)));
+    return path.endsWith(".full.test.ts") ? !reason && !textOf(path).startsWith("// Full lane: ") : reason;
   });
-  assert.ok(pending.length > 15, "the public declarations were not found");
-  const needed = new Set<string>();
-  const reached = new Set<string>(pending);
-  for (const path of pending) {
-    for (const [, plain, called] of read(path).matchAll(
-      /^(?:import|export) [^;"]*?from "([^"]+)"|\bimport\("([^"]+)"\)/gm,
-    )) {
-      const name = plain ?? called ?? "";
-      const file = normalize(join(dirname(path), name.replace(/\.ts$/, ".d.ts")));
-      if (name.startsWith(".") && !reached.has(file)) {
-        reached.add(file);
-        pending.push(file);
-      } else if (!name.startsWith(".") && !name.startsWith("node:") && !Object.hasOwn(dependencies, name)) {
-        needed.add(`${path}: ${name}`);
-      }
+}
+
+test("a test file that starts a process or needs the build is named .full.test.ts, and no other is but with its reason", () => {
+  assert.deepEqual(inWrongLane(tests), [], "the lanes of CONTRIBUTING.md");
+  const withProcess = (): string => `import { spawn } from "${["node", "child_process"].join(":")}";`;
+  assert.deepEqual(inWrongLane(["tests/json/json.test.ts"], withProcess), ["tests/json/json.test.ts"]);
+  assert.deepEqual(
+    inWrongLane(["tests/crash.full.test.ts"], () => ""),
+    [],
+  ); // its support starts processes
+});
+
+const publicFiles = publicPaths().map(({ declarations }) => `src/${declarations.replace(/\.d\.ts$/, ".ts")}`);
+
+test("every public path is imported by a test", () => {
+  const imported = new Set(tests.flatMap(importedBy));
+  assert.ok(publicFiles.length > 15, "the public paths were not found");
+  assert.deepEqual(
+    publicFiles.filter((path) => !imported.has(path)),
+    [],
+  );
+});
+
+test("every contract that a public class keeps has a suite in src/testing, and the class's tests run it", () => {
+  const broken: string[] = [];
+  let kept = 0;
+  for (const contract of globSync("src/contracts/*.ts", { cwd: root }).map((path) => path.replaceAll("\\", "/"))) {
+    const names = [...read(contract).matchAll(/^export interface (\w+)/gm)].map(([, name]) => name);
+    const keeps = new RegExp(`^export (?:abstract )?class (\\w+)[^{]* implements (?:${names.join("|")})\\b`, "m");
+    const suite = `src/testing/${basename(contract, ".ts")}-contract.ts`;
+    for (const path of names.length === 0 ? [] : publicFiles) {
+      const [, className] = keeps.exec(read(path)) ?? [];
+      if (className === undefined) continue;
+      kept += 1;
+      const isRun = tests.some((file) => read(file).includes(className) && reachOf(file).includes(suite));
+      if (!isRun) broken.push(`no test runs ${suite} over ${className}`);
     }
   }
-  assert.deepEqual([...needed], []);
+  assert.ok(kept > 10, "the implementations were not found");
+  assert.deepEqual(broken, []);
+});
+
+test("the T-SQL server of the tests does not grow in what it understands and keeps: its wire and its faults may", () => {
+  const mayGrow = new Set([
+    ...["bytes", "connection", "login", "packets", "request-handler", "requests", "tokens", "transport"],
+    ...["type-info", "wire-value", "faults", "sql-error"],
+  ]);
+  const frozen = globSync("tests/support/tds/*.ts", { cwd: root })
+    .filter((path) => !mayGrow.has(basename(path, ".ts")))
+    .reduce((sum, path) => sum + linesOf(path), 0);
+  const advice = "write a suite of tests/real-sql-server for `npm run test:sql-server`: a real server decides";
+  assert.ok(frozen <= 5096, `${frozen} lines of language and store, of 5096: ${advice}`);
 });
 
 test("every cast in src has its reason beside it, or on the line before", () => {
@@ -198,15 +255,6 @@ test("every cast in src has its reason beside it, or on the line before", () => 
     }
   }
   assert.deepEqual(bare, []);
-});
-
-test("every public path of the package can be imported, and exports something", async () => {
-  const paths = publicPaths().map(({ specifier }) => specifier);
-  assert.ok(paths.includes("llm-etl/sources/sqlite") && paths.includes("llm-etl/testing"));
-  for (const path of paths) {
-    const module: object = await import(path);
-    assert.ok(Object.keys(module).length > 0, `${path} exports nothing`);
-  }
 });
 
 test("every error code has its heading in docs/errors.md, and every heading its code", () => {

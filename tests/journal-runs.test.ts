@@ -210,15 +210,15 @@ test("rows that are put in another order are the same rows", async () => {
   assert.deepEqual([calls, written], [{}, 0]);
 });
 
-test("10,000 rows with 100 different texts make exactly 100 calls of each step", async () => {
+test("1,000 rows with 100 different texts make exactly 100 calls of each step", async () => {
   const texts = notes(100).map(({ note }) => note);
-  const rows = Array.from({ length: 10_000 }, (_, index) => ({ id: `r${index}`, note: texts[index % 100] ?? "" }));
+  const rows = Array.from({ length: 1000 }, (_, index) => ({ id: `r${index}`, note: texts[index % 100] ?? "" }));
   const place = new Place({ rows });
   const { report, calls, written } = await place.run();
-  assert.deepEqual([calls, written], [{ kind: 100, sum: 100 }, 10_000]);
-  assert.equal(report.usage.reusedAnswers, 2 * 9900);
+  assert.deepEqual([calls, written], [{ kind: 100, sum: 100 }, 1000]);
+  assert.equal(report.usage.reusedAnswers, 2 * 900);
   const second = await place.run();
-  assert.deepEqual([second.calls, second.written, second.report.unchangedCount], [{}, 0, 10_000]);
+  assert.deepEqual([second.calls, second.written, second.report.unchangedCount], [{}, 0, 1000]);
 });
 
 test("cache: false asks the model again, once for equal requests, and the run after it reuses those answers", async () => {

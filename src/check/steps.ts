@@ -1,13 +1,11 @@
-import type { ResolvedStep } from "../contracts/step.ts";
+import type { AnyStep, FieldLimit, ResolvedStep, StepContext } from "../contracts/step.ts";
 import type { AnyState } from "../engine/state.ts";
-import type { AnyStep } from "../contracts/step.ts";
 import { runStep } from "../engine/run-step.ts";
 import type { Prompt } from "../contracts/conversation.ts";
 import { consequenceOf, Ping } from "./ping.ts";
 import { estimatedInputTokens } from "../llm/call/provider-call.ts";
 import type { ChatMessage } from "../contracts/provider.ts";
 import { DryRun } from "./dry-run.ts";
-import type { FieldLimit, StepContext } from "../contracts/step.ts";
 import type { Findings, PingFacts, StepPrompt } from "./report.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import type { ColumnLimits } from "../engine/column-limits.ts";

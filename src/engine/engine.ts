@@ -1,4 +1,4 @@
-import type { ResolvedStep } from "../contracts/step.ts";
+import type { AnyStep, ResolvedStep } from "../contracts/step.ts";
 import { setImmediate } from "node:timers/promises";
 import type { RowConversation } from "../contracts/conversation.ts";
 import type { DeadLetterSession } from "../contracts/dead-letter.ts";
@@ -7,7 +7,6 @@ import type { JournalSession } from "../contracts/journal.ts";
 import type { Sink, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
 import type { Lineage } from "../contracts/state.ts";
-import type { AnyStep } from "../contracts/step.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { SinkError } from "../errors/sink.ts";
 import { SourceError } from "../errors/source.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hasFacts } from "../support/has-facts.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -140,7 +140,7 @@ test("a provider that lacks a setting refuses the run before the first row", asy
     complete: async () => assert.fail("no call is made"),
   };
   const pipeline = new Pipeline({ ...options, source: counted }).step(classifier("kind", unset)).to(sink());
-  await assert.rejects(pipeline.run(), hasFacts("SETTING_MISSING", { where: "apiKey", variable: "UNSET_KEY" }));
+  await assert.rejects(pipeline.run(), failsWith("SETTING_MISSING", { where: "apiKey", variable: "UNSET_KEY" }));
   assert.equal(reads, 0);
 });
 
@@ -170,11 +170,11 @@ test("two steps with one name or one output key are refused, also where no compi
   const untyped = one as unknown as { step: (step: unknown) => unknown };
   assert.throws(
     () => untyped.step(classifier("second")),
-    hasFacts("INVALID_OPTION", { where: "step", outputKey: "kind" }),
+    failsWith("INVALID_OPTION", { where: "step", outputKey: "kind" }),
   );
   assert.throws(
     () => untyped.step({ ...classifier("first"), outputKey: "other" }),
-    hasFacts("INVALID_OPTION", { where: "step", step: "first" }),
+    failsWith("INVALID_OPTION", { where: "step", step: "first" }),
   );
 });
 
@@ -182,13 +182,13 @@ test("wrong run options are refused before anything happens", async () => {
   const pipeline = new Pipeline(options).step(classifier()).to(sink());
   await assert.rejects(
     pipeline.run({ limit: 0 }),
-    hasFacts("INVALID_OPTION", { where: "limit", expected: "a whole number from 1 up" }),
+    failsWith("INVALID_OPTION", { where: "limit", expected: "a whole number from 1 up" }),
   );
   await assert.rejects(
     pipeline.run({ parameter: {} } as object),
-    hasFacts("INVALID_OPTION", { nearest: "parameters" }),
+    failsWith("INVALID_OPTION", { nearest: "parameters" }),
   );
-  assert.throws(() => new Pipeline(options).to({} as never), hasFacts("INVALID_OPTION", { where: "to" }));
+  assert.throws(() => new Pipeline(options).to({} as never), failsWith("INVALID_OPTION", { where: "to" }));
 });
 
 test("the payload log has a line for each call, or is left out where it is off", async () => {
@@ -270,7 +270,7 @@ test("maxCost without prices, and prices in two currencies, are refused before t
   const priced = new MockProvider({ prices });
   await assert.rejects(
     new Pipeline({ ...options, maxCost: 5 }).step(classifier("kind")).to(sink()).run(),
-    hasFacts("INVALID_OPTION", { where: "maxCost", provider: "mock" }),
+    failsWith("INVALID_OPTION", { where: "maxCost", provider: "mock" }),
   );
   const dollars = new MockProvider({ prices: { ...prices, currency: "USD" } });
   const both = new Pipeline({ ...options, llmProvider: priced }).step(classifier());
@@ -282,7 +282,7 @@ test("maxCost without prices, and prices in two currencies, are refused before t
   });
   await assert.rejects(
     both.step(second).to(sink()).run(),
-    hasFacts("INVALID_OPTION", { where: "llmProvider", got: "EUR and USD" }),
+    failsWith("INVALID_OPTION", { where: "llmProvider", got: "EUR and USD" }),
   );
 });
 
@@ -312,7 +312,7 @@ test("two files of one path, and a step that is none, are refused", () => {
     const given = { ...options, onRowError: "dead_letter", payloadLog: "full", journal: "on", ...paths } as const;
     assert.throws(() => new Pipeline(given), { message });
   }
-  assert.throws(() => new Pipeline(options).step({} as never), hasFacts("INVALID_OPTION", { where: "step" }));
+  assert.throws(() => new Pipeline(options).step({} as never), failsWith("INVALID_OPTION", { where: "step" }));
 });
 
 test(

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
 import { LinesFile } from "../../src/files/lines-file.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -15,9 +13,6 @@ function newPath(): string {
   files += 1;
   return join(folder, `lines ${files}`, "log.jsonl");
 }
-
-const module = pathToFileURL(join(import.meta.dirname, "../../src/files/lines-file.ts")).href;
-const hasBash = spawnSync("bash", ["-c", "true"]).status === 0;
 
 test("a file is created with its folders and mode 0600, whatever the umask", async () => {
   const before = process.umask(0);
@@ -148,32 +143,6 @@ test("a path that can't be written is rejected at opening", async () => {
   mkdirSync(path, { recursive: true });
   await assert.rejects(LinesFile.open(path, { durable: false }), { code: "EISDIR" });
 });
-
-test(
-  "after a write that the file system cut off, the next line stands alone",
-  { skip: hasBash ? false : "there is no bash" },
-  () => {
-    const path = newPath();
-    // A file size limit of 1,024 bytes cuts the second line off; the file is then shortened, so that there is room again.
-    const script = `
-    import { truncateSync } from "node:fs";
-    const { LinesFile } = await import(${JSON.stringify(module)});
-    const file = await LinesFile.open(process.argv[1], { durable: false });
-    await file.append("a".repeat(600));
-    const said = await file.append("b".repeat(600)).then(() => "nothing", (error) => error.code);
-    truncateSync(process.argv[1], 700);
-    await file.append("c");
-    await file.close();
-    process.stdout.write(said);`;
-    // NODE_V8_COVERAGE is unset because a coverage file would be cut off as well.
-    const shell = `trap '' XFSZ; unset NODE_V8_COVERAGE; ulimit -S -f 1; exec "$0" --input-type=module -e "$1" "$2"`;
-    const { stdout, stderr } = spawnSync("bash", ["-c", shell, process.execPath, script, path], {
-      encoding: "utf8",
-    });
-    assert.equal(stdout, "EFBIG", stderr);
-    assert.equal(readFileSync(path, "utf8"), `${"a".repeat(600)}\n${"b".repeat(99)}\nc\n`);
-  },
-);
 
 test("a line that is added at any moment is written: none waits for the next one", async (context) => {
   const path = newPath();

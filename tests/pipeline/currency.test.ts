@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hasFacts } from "../support/has-facts.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { currencyOf } from "../../src/pipeline/currency.ts";
 
 const pricesIn = (currency: string) => ({
@@ -22,11 +22,11 @@ test("two currencies, and a limit of the cost where a provider has no prices, ar
         ],
         Infinity,
       ),
-    hasFacts("INVALID_OPTION", { where: "llmProvider", got: "USD and EUR" }),
+    failsWith("INVALID_OPTION", { where: "llmProvider", got: "USD and EUR" }),
   );
   assert.throws(
     () => currencyOf([{ name: "a", ...pricesIn("USD") }, { name: "b" }], 5),
-    hasFacts("INVALID_OPTION", { where: "maxCost", provider: "b" }),
+    failsWith("INVALID_OPTION", { where: "maxCost", provider: "b" }),
   );
   assert.equal(currencyOf([{ name: "a", ...pricesIn("USD") }], 5), "USD");
 });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type FileHandle, mkdir, mkdtemp, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -247,40 +246,6 @@ test("a path that is a folder, and a folder that can't be written to, are refuse
   }
 });
 
-test(
-  "a batch that the disk has no room for leaves whole batches only, and the run can go on",
-  { skip: process.platform === "win32" },
-  async () => {
-    const path = newPath();
-    const script = `
-    const { CSVSink } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/sinks/csv.ts")).href)});
-    const { groupsOf } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/testing/row-groups.ts")).href)});
-    const sink = new CSVSink({ path: ${JSON.stringify(path)}, columnMap: { id: (s) => s.pk, text: (s) => s.pk } });
-    const session = await sink.open({ signal: new AbortController().signal });
-    await session.write(groupsOf([{ id: 1, text: "a" }]));
-    const failed = await session.write(groupsOf([{ id: 2, text: "b" }, { id: 3, text: "x".repeat(200_000) }])).catch((error) => error);
-    const { statSync } = await import("node:fs");
-    const size = statSync(${JSON.stringify(`${path}.partial`)}).size;
-    await session.write(groupsOf([{ id: 4, text: "c" }]));
-    await session.close("completed");
-    console.log(JSON.stringify({ name: failed.name, message: failed.message, cause: failed.cause.code, size }));
-  `;
-    // A limit on the size of files, in blocks of 512 or 1,024 bytes, is met as a full disk is.
-    const { stdout, stderr } = spawnSync(
-      "sh",
-      ["-c", `ulimit -f 64 && exec "$0" --input-type=module -e "$1"`, process.execPath, script],
-      { encoding: "utf8", env: { ...process.env, NODE_V8_COVERAGE: "" } }, // its coverage file would be cut off, too
-    );
-    assert.deepEqual(JSON.parse(stdout || stderr), {
-      name: "SinkError",
-      message: `CSVSink ${path}: ${path}.partial can't be written (EFBIG: file too large, write); is the disk full?`,
-      cause: "EFBIG",
-      size: "id,text\n1,a\n".length,
-    });
-    assert.equal(readFileSync(path, "utf8"), "id,text\n1,a\n4,c\n");
-  },
-);
-
 test("a value without text is told by the check, and refused by the write with nothing written", async () => {
   const path = newPath();
   const session = await openSink(sinkOf(path, ["id", "text"]));
@@ -343,23 +308,6 @@ test("a second run to the same path is refused before its first row, and the fir
   await (await openSink(sinkOf(path, ["id"]))).close("stopped");
   await (await openSink(sinkOf(path, ["id"]))).close("completed");
   assert.equal(existsSync(`${path}.partial.lock`), true); // two could hold it between a removal and the next holder's
-});
-
-test("what a run that was killed left behind does not block the next one", async () => {
-  const path = newPath();
-  const script = `
-    const { CSVSink } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/sinks/csv.ts")).href)});
-    const { groupsOf } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/testing/row-groups.ts")).href)});
-    const sink = new CSVSink({ path: ${JSON.stringify(path)}, columnMap: { id: (s) => s.pk } });
-    const session = await sink.open({ signal: new AbortController().signal });
-    await session.write(groupsOf([{ id: "old" }]));
-    process.kill(process.pid, "SIGKILL");`;
-  spawnSync(process.execPath, ["--input-type=module", "-e", script], { env: { ...process.env, NODE_V8_COVERAGE: "" } });
-  assert.equal(readFileSync(`${path}.partial`, "utf8"), "id\nold\n");
-  const session = await openSink(sinkOf(path, ["id"]));
-  await session.write(groupsOf([{ id: "new" }]));
-  await session.close("completed");
-  assert.equal(readFileSync(path, "utf8"), "id\nnew\n");
 });
 
 test("a run never puts in place what somebody else wrote under its file's name", async () => {

@@ -2,14 +2,11 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { journaledFolder, startCommand } from "../../support/command.ts";
 import { figures, runRecord, writeJournal } from "../../support/journal-file.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { commandLine } from "../../support/terminal.ts";
 
 const folder = temporaryFolder();
-const journaled = fileURLToPath(new URL("../../fixtures/pipelines/journaled.ts", import.meta.url));
 
 test("it lists runs in a table, the newest first, exit code 0", async () => {
   const journal = join(folder, "table.db");
@@ -95,23 +92,4 @@ test("no journal, or a file that is none: what is wrong and what to do, exit cod
   const damaged = await commandLine(["runs", "--journal", join(folder, "letter.db")]);
   assert.deepEqual([damaged.exitCode, damaged.stdout], [2, ""]);
   assert.match(damaged.stderr, /letter\.db is damaged: restore a copy, or move it away/);
-});
-
-test("a run is `running` while it runs and `interrupted` once it was killed; the next one completes", async () => {
-  const FOLDER = journaledFolder(folder);
-  const statuses = async (): Promise<string[]> => {
-    const { stdout } = await startCommand(["runs", journaled, "--json"], { FOLDER }).ended;
-    return stdout
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line).status);
-  };
-  const running = startCommand(["run", journaled], { FOLDER, STUCK_FROM: "5" });
-  await running.said(/begun r8\n/);
-  assert.deepEqual(await statuses(), ["running"]);
-  running.child.kill("SIGKILL");
-  assert.equal((await running.ended).signal, "SIGKILL");
-  assert.deepEqual(await statuses(), ["interrupted"]);
-  assert.equal((await startCommand(["run", journaled], { FOLDER }).ended).exitCode, 0);
-  assert.deepEqual(await statuses(), ["completed", "interrupted"]);
 });

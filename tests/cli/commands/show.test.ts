@@ -1,16 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { RunRecord } from "../../../src/contracts/journal.ts";
-import { journaledFolder, startCommand } from "../../support/command.ts";
 import { badRow, stepFigures } from "../../../src/testing/journal-samples.ts";
 import { figures, openJournal, runRecord, writeJournal } from "../../support/journal-file.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { commandLine } from "../../support/terminal.ts";
 
 const folder = temporaryFolder();
-const journaled = fileURLToPath(new URL("../../fixtures/pipelines/journaled.ts", import.meta.url));
 
 /** What `show` says of these runs' last, or of the one with that id. */
 async function shown(name: string, runs: readonly RunRecord[], id?: string): Promise<string> {
@@ -183,21 +180,4 @@ test("--json is one object with all of it; a journal without runs says so", asyn
   const { exitCode, stderr } = await commandLine(["show", "--journal", join(folder, "empty.db")]);
   assert.equal(exitCode, 2);
   assert.match(stderr, /no run has begun yet/);
-});
-
-test("a run that goes on shows how far it is, and one that was killed that it can be resumed", async () => {
-  const FOLDER = journaledFolder(folder);
-  const show = async (): Promise<string> =>
-    (await startCommand(["show", "--pipeline", journaled], { FOLDER }).ended).stdout;
-  const running = startCommand(["run", journaled], { FOLDER, STUCK_FROM: "5" });
-  await running.said(/begun r8\n/);
-  const during = await show();
-  assert.match(during, /^Ended +-$/m);
-  assert.match(during, /^Status +running$/m);
-  assert.match(during, new RegExp(`^Resume +it is still running, in process ${running.child.pid} on .+$`, "m"));
-  running.child.kill("SIGKILL");
-  await running.ended;
-  const after = await show();
-  assert.match(after, /^Status +interrupted$/m);
-  assert.match(after, /^Resume +it can be resumed: run the same command again$/m);
 });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -99,34 +98,4 @@ test("a name that the dialect does not know, a dialect that is none, and no modu
   assert.equal((await createTable()).exitCode, 2);
   assert.match((await createTable(fixture("no-sink"))).stderr, /PIPELINE_MODULE_INVALID/);
   assert.equal((await commandLine(["sql"])).exitCode, 2);
-});
-
-test("the example's table, in its own database and for SQL Server", async () => {
-  const isBuilt = existsSync(pathOf("../../../dist/index.js"));
-  assert.ok(isBuilt, "dist/ is not there, and the example imports it: run `npm run build` first");
-  const example = pathOf("../../../examples/patient_classification/pipeline.ts");
-  const own = await createTable(example);
-  assert.equal(
-    own.stdout,
-    `CREATE TABLE "enriched_encounters" (
-  "encounter_id" TEXT NOT NULL,
-  "visit_category" TEXT NOT NULL,
-  "confidence" REAL NOT NULL,
-  "clinical_summary" TEXT NOT NULL CHECK (length("clinical_summary") <= 300),
-  "processed_at" TEXT NOT NULL, -- ISO 8601
-  "model" TEXT,
-  CONSTRAINT "PK_enriched_encounters" PRIMARY KEY ("encounter_id")
-) STRICT;
-
-CREATE INDEX "IX_enriched_encounters_processed_at" ON "enriched_encounters" ("processed_at");
-`,
-    own.stderr,
-  );
-  const { stdout } = await createTable(example, "--dialect", "sql-server", "--table", "dbo.enriched_encounters");
-  assert.equal(
-    stdout,
-    enrichedSQL
-      .replace("[clinical_summary] NVARCHAR(MAX)", "[clinical_summary] NVARCHAR(300)")
-      .replace("-- UTC\n", "-- UTC\n  [model] NVARCHAR(200) NULL,\n"),
-  );
 });
