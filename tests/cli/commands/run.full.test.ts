@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { setTimeout } from "node:timers/promises";
 import { sameSignalMs } from "../../../src/cli/signals.ts";
-import { readRuns } from "../../../src/sqlite/journal/run-history.ts";
+import { readRuns } from "../../support/journal-file.ts";
 import { journaledFolder, notesIn, startCommand } from "../../support/command.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 

@@ -1,3 +1,5 @@
+// Full lane: a warning about an option of 0.1 comes once a process, so the process must be its own.
+
 import assert from "node:assert/strict";
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
