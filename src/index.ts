@@ -20,8 +20,17 @@ export { OptionError, SchemaError, SettingError } from "./errors/option.ts";
 export { PrimaryKeyError, RowSchemaError, SourceError } from "./errors/source.ts";
 export type { FieldLimit, Step, StepContext } from "./contracts/step.ts";
 export { Pipeline, type RunnablePipeline, type StateOf } from "./builder/pipeline.ts";
-export type { PipelineOptions, ReplayOptions, RunOptions } from "./pipeline/options.ts";
-export type { ReplayReport, RunCost, RunFigures, RunReport, RunUsage } from "./contracts/report.ts";
+export type { PipelineOptions, PreviewOptions, ReplayOptions, RunOptions } from "./pipeline/options.ts";
+export type {
+  PreviewedRow,
+  PreviewReport,
+  ReplayReport,
+  RunCost,
+  RunFigures,
+  RunKind,
+  RunReport,
+  RunUsage,
+} from "./contracts/report.ts";
 export type {
   BadRow,
   Journal,

@@ -8,9 +8,16 @@ import type { Journal } from "../contracts/journal.ts";
 import { warnOf } from "../errors/deprecation.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions, hasFunctions, type OptionCheck } from "../errors/options.ts";
-import { pipelineChecks, type PipelineOptions, type ReplayOptions, type RunOptions } from "../pipeline/options.ts";
-import type { ReplayReport, RunReport } from "../contracts/report.ts";
+import {
+  pipelineChecks,
+  type PipelineOptions,
+  type PreviewOptions,
+  type ReplayOptions,
+  type RunOptions,
+} from "../pipeline/options.ts";
+import type { PreviewReport, ReplayReport, RunReport } from "../contracts/report.ts";
 import { replayPipeline } from "../pipeline/replay.ts";
+import { previewPipeline } from "../pipeline/preview.ts";
 import { runPipeline } from "../pipeline/run.ts";
 import { deprecationsOf, requireStoreOptions } from "../pipeline/run-files.ts";
 import type { GlobalState, SinkState } from "../engine/state.ts";
@@ -19,8 +26,6 @@ import { describeTarget } from "../table/description.ts";
 
 /** A pipeline with its sink: ready to run, as often as you like. `State` is the type of its finished states. */
 export interface RunnablePipeline<State = unknown> {
-  /** Never there: only types have it, for `StateOf`. */
-  readonly [finishedState]?: State;
   readonly name: string;
   /** The journal; null where it is off. */
   readonly journal: Journal | null;
@@ -50,11 +55,19 @@ export interface RunnablePipeline<State = unknown> {
    * @throws {OptionError} for a wrong option
    */
   readonly check: (options?: CheckOptions) => Promise<CheckReport>;
+  /**
+   * Takes a few rows through all steps and returns them instead of writing them: the first ones, or a random sample. Their
+   * answers are stored in the journal, so that a run does not pay for them again. The sink is only looked at: its column map and
+   * limits apply as in a run.
+   *
+   * @throws {LLMEtlError} if the preview aborts before the first row: an option, a setting or a target that does not fit
+   *
+   * @example const { rows } = await pipeline.preview({ rows: 5 });
+   */
+  readonly preview: (options?: PreviewOptions) => Promise<PreviewReport<State>>;
   /** Describes what the target has to hold, as far as column map and schemas tell. Connects to nothing. */
   readonly describeTarget: () => TargetDescription;
 }
-
-declare const finishedState: unique symbol;
 
 /**
  * The type of a finished state of a pipeline, with its sink or without: the parameter of the functions of a column map.
@@ -118,6 +131,7 @@ export class Pipeline<Row extends object, Processed extends object = object> {
       journalPath: stores.journal?.identity ?? null,
       run: async (runOptions) => await runPipeline(definition, runOptions),
       replay: async (replayOptions) => await replayPipeline(definition, replayOptions),
+      preview: async (previewOptions) => await previewPipeline(definition, previewOptions),
       check: async (given) => await checkPipeline(definition, given),
       describeTarget: () => describeTarget({ source, steps: steps.map(({ step }) => step), sink }),
     };

@@ -20,6 +20,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "check everything that a run needs before its first call",
     load: async () => (await import("./commands/check.ts")).checkCommand,
   },
+  preview: {
+    summary: "show a few rows as a run would write them",
+    load: async () => (await import("./commands/preview.ts")).previewCommand,
+  },
   replay: {
     summary: "run the rows of a dead letter file again",
     load: async () => (await import("./commands/replay.ts")).replayCommand,
@@ -44,7 +48,6 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
 
 const help = `
 Exit code: 0 all rows fine, 1 some failed, 2 no start, 3 stopped: run again.
-
 Example:
   llm-etl init my-project`;
 

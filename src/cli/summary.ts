@@ -19,11 +19,18 @@ export function summaryOf({ report, failures, deadLetterPath }: Watched): readon
     line("rows", rowsOf(report)),
     ...failuresOf(report, failures),
     ...saved,
+    ...callLinesOf(report),
+  ].map(inOneLine);
+}
+
+/** Summarizes the calls of a run in lines: their number, tokens and cost, and the answers that were reused. */
+export function callLinesOf(report: RunReport): readonly string[] {
+  return [
     line("calls", callsOf(report)),
     line("tokens", tokensOf(report)),
     ...(report.cost === null ? [] : [line("cost", formatCost(report.cost))]),
     ...reusedOf(report),
-  ].map(inOneLine);
+  ];
 }
 
 /** Describes the error that ended a run, with the row; no lines for a run that completed. */

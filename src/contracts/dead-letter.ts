@@ -4,6 +4,8 @@ import type { RunFacts } from "./journal.ts";
 
 /** A row that failed, with all that is known of it. */
 export interface FailedRow {
+  /** The number of the row in its source. */
+  readonly position: number;
   /** null where the key itself is what is wrong. */
   readonly pk: string | null;
   /** null where the row failed before its first step or at the sink. */

@@ -1,4 +1,4 @@
-import type { RunReport } from "./report.ts";
+import type { RunKind, RunReport } from "./report.ts";
 
 /** The way in which a row that was read ended. `pending`: the run stopped before the row was done. */
 export type RowOutcome = "written" | "unchanged" | "failed" | "skipped" | "pending";
@@ -12,7 +12,7 @@ export type RunEvent =
       readonly type: "run-start";
       readonly runId: string;
       readonly pipeline: string;
-      readonly kind: "run" | "replay";
+      readonly kind: RunKind;
       readonly startedAt: Date;
       readonly source: string;
       /** The sink's identity. */

@@ -1,5 +1,5 @@
 import type { LLMResponse } from "./provider.ts";
-import type { RunCost, RunFigures, RunReport } from "./report.ts";
+import type { RunCost, RunFigures, RunKind, RunReport } from "./report.ts";
 import type { Requirements } from "./requirements.ts";
 import type { Lineage } from "./state.ts";
 
@@ -78,8 +78,7 @@ export interface StepFigures {
 export interface RunFacts {
   readonly runId: string;
   readonly pipeline: string;
-  /** A replay takes the rows of the dead letters only. */
-  readonly kind: "run" | "replay";
+  readonly kind: RunKind;
   /** The sink's identity. */
   readonly sink: string;
   readonly startedAt: Date;

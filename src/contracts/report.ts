@@ -1,4 +1,5 @@
 import type { LLMEtlError } from "../errors/llm-etl-error.ts";
+import type { ColumnValues } from "./sink.ts";
 
 /** Over every attempt of the run, failed and repeated ones too. */
 export interface RunUsage {
@@ -43,6 +44,11 @@ export interface RunFigures {
   readonly durationMs: number;
 }
 
+/**
+ * `replay` takes the rows of the dead letters only. `preview` takes a few rows through the steps and writes none.
+ */
+export type RunKind = "run" | "replay" | "preview";
+
 /** A run in numbers, and how it ended. */
 export interface RunReport extends RunFigures {
   readonly runId: string;
@@ -67,4 +73,30 @@ export interface ReplayReport extends RunReport {
   readonly notReplayable: readonly { readonly line: number; readonly reason: string }[];
   /** The path of the copy of the file as it was; null if no row left it. */
   readonly keptPath: string | null;
+}
+
+/** A row of a preview: finished, with its state and the values that its columns would have, or failed. */
+export type PreviewedRow<State> =
+  | {
+      /** The number of the row in its source, from 1. */
+      readonly position: number;
+      readonly pk: string;
+      readonly state: State;
+      /** By column of the sink, the value that a run would write. */
+      readonly values: ColumnValues;
+      readonly failure: null;
+    }
+  | {
+      readonly position: number;
+      /** null where the key itself is wrong. */
+      readonly pk: string | null;
+      readonly state: null;
+      readonly values: null;
+      /** `step` is null where the row failed before its first step, or at the sink's own check. */
+      readonly failure: { readonly step: string | null; readonly error: LLMEtlError };
+    };
+
+/** A preview: its rows in the source's order, and its report as a run. Nothing was written to the sink: `successCount` counts finished rows. */
+export interface PreviewReport<State> extends RunReport {
+  readonly rows: readonly PreviewedRow<State>[];
 }

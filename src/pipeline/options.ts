@@ -24,10 +24,10 @@ export interface PipelineOptions<Row extends object> {
   /** Names the pipeline in logs and caches. */
   readonly name: string;
   readonly source: Source<Row>;
-  /** Whom a step asks that has no provider of its own. */
+  /** The provider for steps that don't set their own. */
   readonly llmProvider: LLMProvider;
   /**
-   * What a row that fails means: `fail` stops the run, `skip` leaves the row out, `dead_letter` keeps it, in a file.
+   * The consequence of a row that fails: `fail` stops the run, `skip` leaves the row out, `dead_letter` keeps it, in a file.
    * The other rows are not touched. @default "fail"
    */
   readonly onRowError?: "fail" | "skip" | "dead_letter" | undefined;
@@ -35,13 +35,13 @@ export interface PipelineOptions<Row extends object> {
   readonly deadLetter?: DeadLetter | undefined;
   /** The path of its file, in short: one JSON object a line, mode 0600. @default "output/failed_rows.jsonl" */
   readonly deadLetterPath?: string | URL | undefined;
-  /** How many rows are in flight at once. @default 32 */
+  /** Rows processed concurrently. @default 32 */
   readonly concurrency?: number | undefined;
-  /** How many rows the sink writes at once. @default 500 */
+  /** Rows that the sink writes at once, in one batch. @default 500 */
   readonly batchSize?: number | undefined;
-  /** How long a finished row waits for its batch to fill, in milliseconds. @default 2,000 */
+  /** The longest time that a finished row waits for its batch to fill, in milliseconds. @default 2,000 */
   readonly flushIntervalMs?: number | undefined;
-  /** How much of each call the payload log keeps: `metadata` leaves out messages and answers. @default "full" */
+  /** The part of each call that the payload log keeps: `metadata` leaves out messages and answers. @default "full" */
   readonly payloadLog?: "full" | "metadata" | "off" | undefined;
   /** One JSON object a line for each attempt, mode 0600. @default "logs/llm_payloads.jsonl" */
   readonly payloadLogPath?: string | URL | undefined;
@@ -56,7 +56,7 @@ export interface PipelineOptions<Row extends object> {
   readonly journalPath?: string | URL | undefined;
   /** Applied to each message and answer before it is logged. @default nothing is changed */
   readonly redact?: ((text: string) => string) | undefined;
-  /** How calls are spaced, held back and tried again. */
+  /** Settings for pacing, waits and retries of calls. */
   readonly admission?: AdmissionOptions | undefined;
   /** After so many failed or skipped rows (or, below 1, such a share of the rows, from 200 on) the run stops. @default never */
   readonly maxRowErrors?: number | undefined;
@@ -86,7 +86,7 @@ export interface RunOptions {
   readonly parameters?: Parameters | undefined;
   /** Aborting it stops the run: no further row is read, and what is complete is written. */
   readonly signal?: AbortSignal | undefined;
-  /** How long rows in flight may take to finish when the run stops, in milliseconds. @default 30,000 */
+  /** The time that rows in flight have to finish when the run stops, in milliseconds. @default 30,000 */
   readonly gracePeriodMs?: number | undefined;
   /** Aborting it stops the run with no grace period, or ends the one that is under way; what is complete is still written. */
   readonly stopNowSignal?: AbortSignal | undefined;
@@ -98,23 +98,44 @@ export interface RunOptions {
   readonly maxCost?: number | undefined;
   /** Writes every row again, also those whose values did not change: the target was emptied, say. @default false */
   readonly fresh?: boolean | undefined;
-  /** Whether answers of earlier runs are reused; false asks the model again, once for equal requests. @default true */
+  /** True to reuse answers of earlier runs; false asks the model again, once for equal requests. @default true */
   readonly cache?: boolean | undefined;
 }
 
-/** What a replay is told; the rest is as in a run. */
+/** The options of a preview; those that a run has too mean the same. */
+export interface PreviewOptions extends Pick<
+  RunOptions,
+  | "concurrency"
+  | "parameters"
+  | "signal"
+  | "stopNowSignal"
+  | "gracePeriodMs"
+  | "onEvent"
+  | "maxCalls"
+  | "maxCost"
+  | "cache"
+> {
+  /** The number of rows. @default 5 */
+  readonly rows?: number | undefined;
+  /** True for a random sample of all rows instead of the first ones. The whole source is read. @default false */
+  readonly sample?: boolean | undefined;
+  /** Chooses the sample: the same seed gives the same rows, as long as the source does. @default 0 */
+  readonly seed?: number | undefined;
+}
+
+/** The options of a replay; the rest is as in a run. */
 export interface ReplayOptions extends Omit<RunOptions, "limit" | "parameters" | "fresh" | "onRowError"> {
   /** A dead letter file. @default the pipeline's dead letters */
   readonly path?: string | URL | undefined;
   /** Only rows that failed with one of these error codes. @default all */
   readonly codes?: readonly string[] | undefined;
-  /** Whom every step asks instead of its own provider. @default each its own */
+  /** The provider that every step asks instead of its own. @default each its own */
   readonly llmProvider?: LLMProvider | undefined;
 }
 
 const isProvider: OptionCheck = hasFunctions("a provider", "complete", "fingerprint");
 
-/** What each option must be. */
+/** The check of each option. */
 export const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-?: OptionCheck } = {
   name: isName,
   source: hasFunctions("a source", "read"),
@@ -151,7 +172,7 @@ const isSignal: OptionCheck = {
   required: true,
 };
 
-/** What each run option must be. */
+/** The check of each option of a run. */
 export const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } = {
   limit: optional(isCount(1)),
   concurrency: optional(isCount(1)),
@@ -172,10 +193,26 @@ export const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } =
 
 const { limit: _limit, parameters: _parameters, fresh: _fresh, onRowError: _onRowError, ...sharedChecks } = runChecks;
 
-/** What each replay option must be. */
+/** The check of each option of a replay. */
 export const replayChecks: { readonly [Name in keyof ReplayOptions]-?: OptionCheck } = {
   ...sharedChecks,
   path: optional(isPath),
   codes: optional(isTextList),
   llmProvider: optional(isProvider),
+};
+
+/** The check of each option of a preview. */
+export const previewChecks: { readonly [Name in keyof PreviewOptions]-?: OptionCheck } = {
+  rows: optional(isCount(1)),
+  sample: optional(isBoolean),
+  seed: optional(isCount(0)),
+  concurrency: runChecks.concurrency,
+  parameters: runChecks.parameters,
+  signal: runChecks.signal,
+  stopNowSignal: runChecks.stopNowSignal,
+  gracePeriodMs: runChecks.gracePeriodMs,
+  onEvent: runChecks.onEvent,
+  maxCalls: runChecks.maxCalls,
+  maxCost: runChecks.maxCost,
+  cache: runChecks.cache,
 };

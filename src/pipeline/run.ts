@@ -1,8 +1,9 @@
+import type { DeadLetterSession } from "../contracts/dead-letter.ts";
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { RunEvent } from "../contracts/events.ts";
 import type { JournalSession, RunFacts } from "../contracts/journal.ts";
-import type { RunReport } from "../contracts/report.ts";
+import type { RunKind, RunReport } from "../contracts/report.ts";
 import type { AnySource } from "../contracts/source.ts";
 import { type EngineOptions, runEngine } from "../engine/engine.ts";
 import { gathered } from "../engine/gathered.ts";
@@ -29,7 +30,9 @@ export async function runPipeline(definition: PipelineDefinition, runOptions: Ru
 
 /** All that a run is given beside the pipeline. */
 export interface RunContext extends Pick<RunOptions, "signal" | "stopNowSignal" | "onEvent"> {
-  readonly kind: "run" | "replay";
+  readonly kind: RunKind;
+  /** Takes the failed rows instead of the pipeline's dead letters. */
+  readonly deadLetter?: DeadLetterSession;
   /** Gives the rows once the journal is open. @default the pipeline's source */
   readonly source?: (journal: JournalSession | undefined) => Promise<AnySource>;
   /** Called when the last row has ended, while the journal is still held. */
@@ -120,7 +123,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       steps,
       sink,
       journal,
-      deadLetter,
+      deadLetter: context.deadLetter ?? deadLetter,
       emit,
       signal,
       stopNowSignal: context.stopNowSignal,

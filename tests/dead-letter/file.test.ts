@@ -16,6 +16,7 @@ const run = { runId: "run-1", pipeline: "visits" };
 
 const attempts = [{ answer: '{"confidence":1.5}', issues: ["confidence: must be between 0 and 1, got 1.5"] }];
 const row: FailedRow = {
+  position: 1,
   pk: "enc_67890",
   step: "visit_classifier",
   error: new ValidationError(

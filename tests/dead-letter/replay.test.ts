@@ -541,7 +541,7 @@ test("of a file that pipelines share, a replay takes its own pipeline's rows, an
 test("what another process appends while the file is put in its place is in the new file", async () => {
   const path = join(mkdtempSync(join(folder, "followed ")), "failed.jsonl");
   const file = await new DeadLetterFile({ path }).open({ runId: "run-1", pipeline: "bills" });
-  const row = { pk: "1", step: null, raw: { id: "1" }, partialState: {}, retryCount: 0 };
+  const row = { position: 1, pk: "1", step: null, raw: { id: "1" }, partialState: {}, retryCount: 0 };
   const error = new RowError("REFUSAL", "refused");
   await file.add({ ...row, error });
   renameSync(path, `${path}.kept`);
