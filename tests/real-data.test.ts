@@ -31,7 +31,7 @@ async function classify(path: string, column: string, names: readonly string[]):
   const report = await new Pipeline({
     name: column,
     source: new CSVSource({
-      path: join(data, path),
+      filePath: join(data, path),
       primaryKeyColumn: "row",
       rowNumberColumn: "row",
       nullValues: [""],

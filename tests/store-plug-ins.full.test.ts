@@ -175,7 +175,7 @@ test("answers had before an abort are not paid for again", async () => {
 test("the journal keeps each failed row with step, code, message and attempts; also for a sink that keeps no rows", async () => {
   const rows: Row[] = [...rowsOf(3), { id: "r1", note: "Note 1 again." }, { id: null, note: "Note x." }];
   const { log, ...options } = { log: newFolder(), onRowError: "skip" as const, concurrency: 1 };
-  const sinks = [undefined, new CSVSink({ path: join(log, "out.csv"), columnMap })];
+  const sinks = [undefined, new CSVSink({ filePath: join(log, "out.csv"), columnMap })];
   for (const sink of sinks) {
     const journal = sqliteJournal();
     const given = { ...options, journal, llmProvider: declining("Note 2.") };

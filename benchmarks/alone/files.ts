@@ -38,7 +38,7 @@ const measures: Readonly<Record<FileJob["part"], Measure>> = {
   CSVSource: async (notes, folder) => {
     const path = join(folder, "notes.csv");
     await writeNotes(path, notes.length);
-    return await reading(new CSVSource({ path, primaryKeyColumn: "id" }), notes.length);
+    return await reading(new CSVSource({ filePath: path, primaryKeyColumn: "id" }), notes.length);
   },
   SQLiteSource: async (notes, folder) => {
     const databasePath = createTable(folder, notes);
@@ -46,7 +46,7 @@ const measures: Readonly<Record<FileJob["part"], Measure>> = {
     return await reading(new SQLiteSource<Note>({ databasePath, sql, primaryKeyColumn: "id" }), notes.length);
   },
   CSVSink: async (notes, folder, batchSize) => {
-    const sink = new CSVSink({ path: join(folder, "notes.csv"), columnMap });
+    const sink = new CSVSink({ filePath: join(folder, "notes.csv"), columnMap });
     return { rowsPerSecond: await writing(sink, notes, batchSize), updatedPerSecond: null };
   },
   SQLiteSink: async (notes, folder, batchSize) => {

@@ -12,7 +12,7 @@ export async function run(job: Job): Promise<Outcome> {
   const { endpoint, deployment, input, output, folder, concurrency, pipeline } = job;
   const report = await new Pipeline({
     name: "benchmark",
-    source: new CSVSource<{ id: string; note: string }>({ path: input, primaryKeyColumn: "id" }),
+    source: new CSVSource<{ id: string; note: string }>({ filePath: input, primaryKeyColumn: "id" }),
     llmProvider: new AzureOpenAIProvider({ endpoint, deployment, apiKey: "key", rpm: pipeline.rpm }),
     onRowError: "skip",
     concurrency,
@@ -27,7 +27,7 @@ export async function run(job: Job): Promise<Outcome> {
     .step(summarizer)
     .to(
       new CSVSink({
-        path: output,
+        filePath: output,
         columnMap: {
           id: (s) => s.pk,
           category: (s) => s.processed.visit.category,

@@ -3,19 +3,18 @@ import { access, constants, mkdir, open, rename, rm, stat, type FileHandle } fro
 import { dirname } from "node:path";
 import { stringify, type Options as StringifyOptions } from "csv-stringify/sync";
 import { problemOf, toCell, type Cell } from "../csv/cell-text.ts";
+import { type CSVFilePath, filePathChecks, filePathOf } from "../csv/file-path.ts";
 import { isDelimiter } from "../csv/options.ts";
 import { SinkDataError, SinkError } from "../errors/sink.ts";
 import { messageOf } from "../errors/thrown.ts";
-import { checkOptions, isBoolean, isFunctionMap, isOneOf, isPath, optional } from "../errors/options.ts";
-import { absolutePath } from "../files/paths.ts";
+import { checkOptions, isBoolean, isFunctionMap, isOneOf, optional } from "../errors/options.ts";
 import { requireFolder } from "../files/writable.ts";
 import { type FileLock, lockFile } from "../files/file-lock.ts";
 import { syncFolder } from "../files/sync-folder.ts";
 import type { ColumnMap, ColumnValues, Sink, SinkContext, SinkSession, Violation } from "../contracts/sink.ts";
 
-export interface CSVSinkOptions<State, Column extends string = string> {
-  /** The file; text is relative to the working directory. Its folder is created if it is missing. */
-  readonly path: string | URL;
+/** The options of a {@link CSVSink}. The folder of its file is created if it is missing. */
+export type CSVSinkOptions<State, Column extends string = string> = CSVFilePath & {
   /** The columns, in the order in which they are written, each with the function that gives its value. */
   readonly columnMap: ColumnMap<State, Column>;
   /** The character that separates cells. @default "," */
@@ -36,7 +35,7 @@ export interface CSVSinkOptions<State, Column extends string = string> {
   readonly bom?: boolean;
   /** The end of a row. @default "\n" */
   readonly lineEnding?: "\n" | "\r\n";
-}
+};
 
 /**
  * Writes rows to a CSV file in UTF-8 (RFC 4180), with a header.
@@ -49,7 +48,7 @@ export interface CSVSinkOptions<State, Column extends string = string> {
  * Text and numbers stand as they are, booleans as true and false, dates as ISO 8601, bytes as base64, objects and
  * arrays as JSON; null and undefined are empty cells.
  *
- * @example new CSVSink({ path: "output/enriched.csv", columnMap: { id: (s) => s.pk, summary: (s) => s.processed.summary.text } })
+ * @example new CSVSink({ filePath: "output/enriched.csv", columnMap: { id: (s) => s.pk, summary: (s) => s.processed.summary.text } })
  * @throws {OptionError} at construction, for an unknown option or a wrong value
  */
 export class CSVSink<State, Column extends string = string> implements Sink<State> {
@@ -69,7 +68,7 @@ export class CSVSink<State, Column extends string = string> implements Sink<Stat
 
   constructor(options: CSVSinkOptions<State, Column>) {
     checkOptions<CSVSinkOptions<State, Column>>("CSVSink", options, {
-      path: isPath,
+      ...filePathChecks,
       columnMap: isFunctionMap,
       delimiter: optional(isDelimiter),
       preserveOrder: optional(isBoolean),
@@ -87,7 +86,7 @@ export class CSVSink<State, Column extends string = string> implements Sink<Stat
       quoted_match: /^\uFEFF/, // text, but at the file's beginning it would be read as the byte order mark
       escape_formulas: escapeFormulas,
     };
-    const path = absolutePath(options.path);
+    const path = filePathOf("CSVSink", options);
     this.identity = path;
     this.preserveOrder = options.preserveOrder ?? false;
     this.columnMap = columnMap;
@@ -198,7 +197,7 @@ async function lookAt(
 async function rejectFolder(owner: string, path: string): Promise<void> {
   const entry = await stat(path).catch(() => undefined); // what is not there is no folder; the rest shows later
   if (entry?.isDirectory())
-    throw new SinkError(owner, 'this is a folder; give the option "path" the path of a file in it');
+    throw new SinkError(owner, 'this is a folder; give the option "filePath" the path of a file in it');
 }
 
 function inUse(owner: string, partialPath: string): SinkError {
@@ -207,7 +206,7 @@ function inUse(owner: string, partialPath: string): SinkError {
 }
 
 function cantBeCreated(owner: string, partialPath: string, cause: unknown): SinkError {
-  const problem = `${partialPath} can't be created (${messageOf(cause)}); check the option "path" and who may write to its folder`;
+  const problem = `${partialPath} can't be created (${messageOf(cause)}); check the option "filePath" and who may write to its folder`;
   return new SinkError(owner, problem, { cause });
 }
 

@@ -1,18 +1,16 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { csvEncodings, decode, type CSVEncoding } from "../csv/decode.ts";
 import { readHeader } from "../csv/header.ts";
+import { type CSVFilePath, filePathChecks, filePathOf } from "../csv/file-path.ts";
 import { isDelimiter } from "../csv/options.ts";
 import { parseRows, type CSVRow } from "../csv/parse.ts";
 import { RowError } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
 import { messageOf } from "../errors/thrown.ts";
-import { checkOptions, isName, isObject, isOneOf, isPath, isTextList, optional } from "../errors/options.ts";
-import { absolutePath } from "../files/paths.ts";
+import { checkOptions, isName, isObject, isOneOf, isTextList, optional } from "../errors/options.ts";
 import type { CountContext, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface CSVFile<Row extends object> {
-  /** The file; a text is relative to the working directory. */
-  readonly path: string | URL;
   /** The column that identifies a row: a value of its own for each row, never blank. */
   readonly primaryKeyColumn: NoInfer<keyof Row & string>;
   /** The separator of cells: one character. @default "," */
@@ -45,15 +43,17 @@ interface RowWithoutNull {
 }
 
 /** A `Row` with values that are not text needs a schema that converts them: the file holds text only. */
-export type CSVSourceOptions<Row extends object = Record<string, string>> = CSVFile<Row> &
+export type CSVSourceOptions<Row extends object = Record<string, string>> = CSVFilePath &
+  CSVFile<Row> &
   (WithSchema<Row> | ([Row[keyof Row]] extends [string | null | undefined] ? WithoutSchema<Row[keyof Row]> : never));
 
 /** The options by name, for any row. */
-interface GivenOptions<Row> extends Omit<CSVFile<Record<string, string>>, "primaryKeyColumn"> {
-  readonly primaryKeyColumn: keyof Row & string;
-  readonly schema?: RowSchema<Row> | undefined;
-  readonly nullValues?: readonly string[];
-}
+type GivenOptions<Row> = CSVFilePath &
+  Omit<CSVFile<Record<string, string>>, "primaryKeyColumn"> & {
+    readonly primaryKeyColumn: keyof Row & string;
+    readonly schema?: RowSchema<Row> | undefined;
+    readonly nullValues?: readonly string[];
+  };
 
 const maxRowBytes = 16 * 1024 * 1024;
 const chunkBytes = 64 * 1024;
@@ -69,7 +69,7 @@ const chunkBytes = 64 * 1024;
  * A missing or empty file, a header that can't be used, bytes that are not text in the `encoding`, a quote that is
  * never closed and a row of more than 16 MiB end the source with a {@link SourceError}, after the rows before it.
  *
- * @example new CSVSource({ path: "data/complaints.csv", primaryKeyColumn: "Complaint ID" })
+ * @example new CSVSource({ filePath: "data/complaints.csv", primaryKeyColumn: "Complaint ID" })
  * @throws {OptionError} at construction, for an unknown option or a wrong value
  */
 export class CSVSource<Row extends object = Record<string, string>> implements Source<Row> {
@@ -84,7 +84,7 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
   constructor(options: CSVSourceOptions<Row>) {
     const given: GivenOptions<Row> = options;
     checkOptions<GivenOptions<Row>>("CSVSource", given, {
-      path: isPath,
+      ...filePathChecks,
       primaryKeyColumn: isName,
       schema: optional(isObject),
       delimiter: optional(isDelimiter),
@@ -92,9 +92,9 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
       nullValues: optional(isTextList),
       rowNumberColumn: optional(isName),
     });
-    const { path, primaryKeyColumn, schema, delimiter = ",", encoding = "utf-8", nullValues = [] } = given;
+    const { primaryKeyColumn, schema, delimiter = ",", encoding = "utf-8", nullValues = [] } = given;
     const reading: Reading = {
-      path: absolutePath(path),
+      path: filePathOf("CSVSource", given),
       primaryKeyColumn,
       delimiter,
       encoding,
@@ -175,14 +175,14 @@ async function openFile(owner: string, path: string): Promise<FileHandle> {
     const isMissing = code === "ENOENT";
     const problem = isMissing ? "there is no such file" : `the file can't be opened (${messageOf(cause)})`;
     const hint = isMissing
-      ? 'check the option "path"; a text is relative to the working directory'
-      : 'check the option "path", and the permissions of the file';
+      ? 'check the option "filePath"; a text is relative to the working directory'
+      : 'check the option "filePath", and the permissions of the file';
     throw new SourceError(owner, problem, { cause, facts: { where: path, code, hint } });
   });
   const isFolder = (await file.stat()).isDirectory();
   if (!isFolder) return file;
   await file.close();
-  const hint = 'give the option "path" the path of a file';
+  const hint = 'give the option "filePath" the path of a file';
   throw new SourceError(owner, "this is a folder", { facts: { where: path, code: "EISDIR", hint } });
 }
 

@@ -303,7 +303,7 @@ test("a run that has the journal is a problem that names its process; the check 
     source: new SQLiteSource<Visit>({ databasePath: source, sql: "SELECT * FROM notes", primaryKeyColumn: "id" }),
   })
     .step(new TransformStep({ name: "look", outputKey: "look", transform }))
-    .to(new CSVSink({ path: join(folder, "out.csv"), columnMap: { id: (s) => s.pk } }));
+    .to(new CSVSink({ filePath: join(folder, "out.csv"), columnMap: { id: (s) => s.pk } }));
   assert.equal((await running.run()).successCount, 2);
   assert.ok(during !== undefined);
   assert.deepEqual([during.wouldRun, ...troubles(during)], [false, "journal problem JOURNAL_IN_USE"]);
@@ -312,7 +312,7 @@ test("a run that has the journal is a problem that names its process; the check 
 
 test("a CSV file's path is looked at, and neither folder, file nor lock is made", async () => {
   const folder = freshFolder();
-  const sinkAt = (path: string): Sink<VisitState> => new CSVSink({ path, columnMap });
+  const sinkAt = (path: string): Sink<VisitState> => new CSVSink({ filePath: path, columnMap });
   const pipeline = pipelineIn(folder, { sink: sinkAt(join(folder, "new", "out.csv")) });
   const before = everythingIn(folder);
   assert.deepEqual(troubles(await pipeline.check()), []);

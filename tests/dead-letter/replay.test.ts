@@ -329,7 +329,7 @@ test("a row that was on its way when the replay was stopped stays", async () => 
 test("it needs a sink that keeps rows, and a journal", async () => {
   const site = newSite();
   await site.pipeline(rows, { llmProvider: refusing("BAD") }).run();
-  const csv = new CSVSink<State>({ path: join(site.folder, "rows.csv"), columnMap: { id: (s: State) => s.pk } });
+  const csv = new CSVSink<State>({ filePath: join(site.folder, "rows.csv"), columnMap: { id: (s: State) => s.pk } });
   await assert.rejects(
     site.pipeline([], {}, csv).replay(),
     failsWith("INVALID_OPTION", { where: "path", sink: "csv" }),

@@ -64,9 +64,9 @@ test("the sentences about CSV files", async (t) => {
     heading(["id", "number"], "number"),
     parsing('a\n"b'),
     parsing("b".repeat(60)),
-    () => readAll(new CSVSource({ path: "/no such folder/rows.csv", primaryKeyColumn: "id" })),
-    () => readAll(new CSVSource({ path: "/", primaryKeyColumn: "id" })),
-    () => readAll(new CSVSource({ path: "/", primaryKeyColumn: "id" }), { since: 1, until: 2 }),
+    () => readAll(new CSVSource({ filePath: "/no such folder/rows.csv", primaryKeyColumn: "id" })),
+    () => readAll(new CSVSource({ filePath: "/", primaryKeyColumn: "id" })),
+    () => readAll(new CSVSource({ filePath: "/", primaryKeyColumn: "id" }), { since: 1, until: 2 }),
   ]);
 });
 
@@ -75,7 +75,7 @@ test("the sentences about what is in a CSV file", async (t) => {
   for (const content of ["", "id,text\n1\n", 'id,text\n1,"a\nb",c\n']) {
     const path = join(mkdtempSync(join(folder, "csv ")), "rows.csv");
     writeFileSync(path, content);
-    const error: unknown = await readAll(new CSVSource({ path, primaryKeyColumn: "id" })).catch(
+    const error: unknown = await readAll(new CSVSource({ filePath: path, primaryKeyColumn: "id" })).catch(
       (thrown: unknown) => thrown,
     );
     if (!(error instanceof LLMEtlError)) throw new Error("no error", { cause: error });

@@ -154,7 +154,7 @@ test("the limits of the target's columns apply, and nothing is made or changed t
 
 test("a file that a run would write is not made", async () => {
   const target = newFolder();
-  const sink = new CSVSink({ path: join(target, "visits.csv"), columnMap });
+  const sink = new CSVSink({ filePath: join(target, "visits.csv"), columnMap });
   const pipeline = pipelineOf({ rows: visits(2), llmProvider: new MockProvider() }).to(sink);
   assert.equal((await pipeline.preview({ rows: 2 })).rows.length, 2);
   assert.ok(!existsSync(target) || readdirSync(target).length === 0);

@@ -24,7 +24,7 @@ test(
     const script = `
     const { CSVSink } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/sinks/csv.ts")).href)});
     const { groupsOf } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/testing/row-groups.ts")).href)});
-    const sink = new CSVSink({ path: ${JSON.stringify(path)}, columnMap: { id: (s) => s.pk, text: (s) => s.pk } });
+    const sink = new CSVSink({ filePath: ${JSON.stringify(path)}, columnMap: { id: (s) => s.pk, text: (s) => s.pk } });
     const session = await sink.open({ signal: new AbortController().signal });
     await session.write(groupsOf([{ id: 1, text: "a" }]));
     const failed = await session.write(groupsOf([{ id: 2, text: "b" }, { id: 3, text: "x".repeat(200_000) }])).catch((error) => error);
@@ -55,13 +55,13 @@ test("what a run that was killed left behind does not block the next one", async
   const script = `
     const { CSVSink } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/sinks/csv.ts")).href)});
     const { groupsOf } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src/testing/row-groups.ts")).href)});
-    const sink = new CSVSink({ path: ${JSON.stringify(path)}, columnMap: { id: (s) => s.pk } });
+    const sink = new CSVSink({ filePath: ${JSON.stringify(path)}, columnMap: { id: (s) => s.pk } });
     const session = await sink.open({ signal: new AbortController().signal });
     await session.write(groupsOf([{ id: "old" }]));
     process.kill(process.pid, "SIGKILL");`;
   spawnSync(process.execPath, ["--input-type=module", "-e", script], { env: { ...process.env, NODE_V8_COVERAGE: "" } });
   assert.equal(readFileSync(`${path}.partial`, "utf8"), "id\nold\n");
-  const session = await new CSVSink({ path, columnMap: { id: (s: { pk: string }) => s.pk } }).open({
+  const session = await new CSVSink({ filePath: path, columnMap: { id: (s: { pk: string }) => s.pk } }).open({
     signal: new AbortController().signal,
   });
   await session.write(groupsOf([{ id: "new" }]));

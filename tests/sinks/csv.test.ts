@@ -30,10 +30,10 @@ function newPath(): string {
 function sinkOf(
   path: string,
   columns: readonly string[],
-  options: Partial<CSVSinkOptions<State>> = {},
+  options: Partial<Omit<CSVSinkOptions<State>, "filePath" | "path">> = {},
 ): CSVSink<State> {
   const columnMap = Object.fromEntries(columns.map((column) => [column, (state: State) => state.pk]));
-  return new CSVSink<State>({ path, columnMap, ...options });
+  return new CSVSink<State>({ filePath: path, columnMap, ...options });
 }
 
 function openSink(sink: CSVSink<State>): Promise<SinkSession> {
@@ -41,7 +41,10 @@ function openSink(sink: CSVSink<State>): Promise<SinkSession> {
 }
 
 /** The text of the file after one batch was written to it. */
-async function write(rows: readonly ColumnValues[], options: Partial<CSVSinkOptions<State>> = {}): Promise<string> {
+async function write(
+  rows: readonly ColumnValues[],
+  options: Partial<Omit<CSVSinkOptions<State>, "filePath" | "path">> = {},
+): Promise<string> {
   const path = newPath();
   const session = await openSink(sinkOf(path, Object.keys(rows[0] ?? {}), options));
   await session.write(groupsOf(rows));
@@ -51,7 +54,7 @@ async function write(rows: readonly ColumnValues[], options: Partial<CSVSinkOpti
 
 async function readBack(path: string, primaryKeyColumn: string, delimiter = ","): Promise<ColumnValues[]> {
   const raws: ColumnValues[] = [];
-  const source = new CSVSource({ path, primaryKeyColumn, delimiter });
+  const source = new CSVSource({ filePath: path, primaryKeyColumn, delimiter });
   for await (const row of source.read({ signal: new AbortController().signal, parameters: {} })) {
     if ("error" in row) throw row.error;
     raws.push(row.raw);
@@ -68,8 +71,8 @@ describe("CSVSink keeps the contract of sinks", () => {
       const path = join(await mkdtemp(join(folder, "contract ")), "rows.csv");
       const columnMap = { id: (state: State) => state.pk, value: (state: State) => state.pk };
       return {
-        sink: new CSVSink({ path, columnMap }),
-        twin: new CSVSink({ path: pathToFileURL(path), columnMap }),
+        sink: new CSVSink({ filePath: path, columnMap }),
+        twin: new CSVSink({ filePath: pathToFileURL(path), columnMap }),
         rowsWritten: async () => {
           if (!existsSync(path)) return [];
           return readBack(path, "id");
@@ -230,7 +233,10 @@ test("a path that is a folder, and a folder that can't be written to, are refuse
   await mkdir(taken);
   await assert.rejects(openSink(sinkOf(taken, ["id"])), (error) => {
     assert.ok(error instanceof SinkError);
-    assert.equal(error.message, `CSVSink ${taken}: this is a folder; give the option "path" the path of a file in it`);
+    assert.equal(
+      error.message,
+      `CSVSink ${taken}: this is a folder; give the option "filePath" the path of a file in it`,
+    );
     return true;
   });
   const file = newPath();

@@ -38,14 +38,14 @@ async function readAll(
   return { rows, error: undefined };
 }
 
-type TextOptions = Partial<CSVSourceOptions<Record<string, string | null>>>;
+type TextOptions = Partial<Omit<CSVSourceOptions<Record<string, string | null>>, "filePath" | "path">>;
 
 async function readContent(
   content: string | Uint8Array,
   options: TextOptions = {},
 ): Promise<Reading & { path: string }> {
   const path = fileOf(content);
-  const source = new CSVSource<Record<string, string | null>>({ path, primaryKeyColumn: "id", ...options });
+  const source = new CSVSource<Record<string, string | null>>({ filePath: path, primaryKeyColumn: "id", ...options });
   return { ...(await readAll(source)), path };
 }
 

@@ -45,14 +45,14 @@ async function readAll(
   return { rows, error: undefined };
 }
 
-type TextOptions = Partial<CSVSourceOptions<Record<string, string | null>>>;
+type TextOptions = Partial<Omit<CSVSourceOptions<Record<string, string | null>>, "filePath" | "path">>;
 
 async function readContent(
   content: string | Uint8Array,
   options: TextOptions = {},
 ): Promise<Reading & { path: string }> {
   const path = fileOf(content);
-  const source = new CSVSource<Record<string, string | null>>({ path, primaryKeyColumn: "id", ...options });
+  const source = new CSVSource<Record<string, string | null>>({ filePath: path, primaryKeyColumn: "id", ...options });
   return { ...(await readAll(source)), path };
 }
 
@@ -88,7 +88,7 @@ describe("CSVSource keeps the contract of sources", () => {
     { id: "3", text: "" },
   ];
   const checks = sourceContract({
-    create: () => new CSVSource({ path, primaryKeyColumn: "id" }),
+    create: () => new CSVSource({ filePath: path, primaryKeyColumn: "id" }),
     rows,
     ...(existsSync("/proc/self/fd") && { openCount: () => openDescriptors(path) }),
   });
@@ -105,7 +105,7 @@ describe("real files", () => {
     for (const name of names) {
       const path = join(spectrum, "csvs", `${name}.csv`);
       const expected: unknown = JSON.parse(readFileSync(join(spectrum, "json", `${name}.json`), "utf8"));
-      const source = new CSVSource({ path, primaryKeyColumn: "row", rowNumberColumn: "row" });
+      const source = new CSVSource({ filePath: path, primaryKeyColumn: "row", rowNumberColumn: "row" });
       const raws = rawsOf(await readAll(source)).map((raw) => z.record(z.string(), z.string()).parse(raw));
       assert.deepEqual(
         raws.map(({ row: _row, ...columns }) => columns),
@@ -117,7 +117,7 @@ describe("real files", () => {
 
   test("the truncated CFPB export is read up to its broken row, whose line is named", needsData, async () => {
     const path = join(data, "cfpb-complaints/complaints-first-1MiB-truncated.csv");
-    const { rows, error } = await readAll(new CSVSource({ path, primaryKeyColumn: "Complaint ID" }));
+    const { rows, error } = await readAll(new CSVSource({ filePath: path, primaryKeyColumn: "Complaint ID" }));
     const brokenLine = readFileSync(path, "utf8").split("\n").length; // the last one, and it has no line break in it
     assert.equal(rows.length, 2067);
     assert.ok(rows.every((row) => "raw" in row && !("error" in row)));
@@ -131,7 +131,7 @@ describe("real files", () => {
       ["medical-abstracts/medical_tc_test.csv", 2888],
     ] as const) {
       const source = new CSVSource({
-        path: join(data, file),
+        filePath: join(data, file),
         primaryKeyColumn: "row_number",
         rowNumberColumn: "row_number",
       });
@@ -156,7 +156,7 @@ test("an empty file, one with only a byte order mark and one with only blank lin
 
 test("rows are counted with blank lines left out and bad rows in, and none where there is no row", async () => {
   const count = async (content: string): Promise<number> => {
-    const source = new CSVSource<Record<string, string>>({ path: fileOf(content), primaryKeyColumn: "id" });
+    const source = new CSVSource<Record<string, string>>({ filePath: fileOf(content), primaryKeyColumn: "id" });
     return await source.count({ signal: new AbortController().signal, parameters: {}, limit: Infinity });
   };
   assert.equal(await count('id,note\n1,"a\nb"\n\n2\n3,c\n'), 3);
@@ -164,14 +164,14 @@ test("rows are counted with blank lines left out and bad rows in, and none where
 });
 
 test("a missing file is named with its path from the root", async () => {
-  const { error } = await readAll(new CSVSource({ path: "no/such file.csv", primaryKeyColumn: "id" }));
+  const { error } = await readAll(new CSVSource({ filePath: "no/such file.csv", primaryKeyColumn: "id" }));
   const path = join(process.cwd(), "no/such file.csv");
   assertSourceError(error, path, { where: path, code: "ENOENT" });
   assert.ok(error instanceof SourceError && error.cause instanceof Error);
 });
 
 test("a folder is rejected by name", async () => {
-  const { error } = await readAll(new CSVSource({ path: pathToFileURL(folder), primaryKeyColumn: "id" }));
+  const { error } = await readAll(new CSVSource({ filePath: pathToFileURL(folder), primaryKeyColumn: "id" }));
   assertSourceError(error, folder, { where: folder, code: "EISDIR" });
 });
 
@@ -269,7 +269,7 @@ test("nullValues become null, in the key too, but not in the row number", async 
 
 test("the schema is kept for the engine, and the cells are given as text", async () => {
   const schema = z.object({ id: z.coerce.number() });
-  const source = new CSVSource({ path: fileOf("id\n1\n"), primaryKeyColumn: "id", schema, nullValues: ["NULL"] });
+  const source = new CSVSource({ filePath: fileOf("id\n1\n"), primaryKeyColumn: "id", schema, nullValues: ["NULL"] });
   assert.equal(source.schema, schema);
   assert.equal(source.primaryKeyColumn, "id");
   assert.deepEqual(rawsOf(await readAll(source)), [{ id: "1" }]);
@@ -283,7 +283,7 @@ test("column names that objects have already are columns as any", async () => {
 
 test("any parameter is rejected by name", async () => {
   const path = fileOf("id\n1\n");
-  const source = new CSVSource({ path, primaryKeyColumn: "id" });
+  const source = new CSVSource({ filePath: path, primaryKeyColumn: "id" });
   const rows = source.read({ signal: new AbortController().signal, parameters: { since: 1, until: 2 } });
   await assert.rejects(rows.next(), (error) => {
     assertSourceError(error, path, { got: "since, until" });
@@ -292,7 +292,7 @@ test("any parameter is rejected by name", async () => {
 });
 
 test("an aborted read throws the signal's reason: a part is not taken for the whole", async () => {
-  const source = new CSVSource({ path: fileOf("id\n1\n2\n3\n"), primaryKeyColumn: "id" });
+  const source = new CSVSource({ filePath: fileOf("id\n1\n2\n3\n"), primaryKeyColumn: "id" });
   const controller = new AbortController();
   const rows = source.read({ signal: controller.signal, parameters: {} });
   await rows.next();
@@ -302,11 +302,12 @@ test("an aborted read throws the signal's reason: a part is not taken for the wh
 });
 
 test("an unknown option, a missing one and a wrong value are rejected at construction", () => {
-  const right = { path: "rows.csv", primaryKeyColumn: "id" };
+  const right = { filePath: "rows.csv", primaryKeyColumn: "id" };
   const wrong: readonly (readonly [string, object])[] = [
-    ["path", { primaryKeyColumn: "id" }],
-    ["primaryKeyColumn", { path: "rows.csv" }],
-    ["path", { ...right, path: "" }],
+    ["filePath", { primaryKeyColumn: "id" }],
+    ["primaryKeyColumn", { filePath: "rows.csv" }],
+    ["filePath", { ...right, filePath: "" }],
+    ["path", { ...right, path: "rows.csv" }],
     ["primaryKeyColumn", { ...right, primaryKeyColumn: " " }],
     ["delimiter", { ...right, delimiter: ";;" }],
     ["delimiter", { ...right, delimiter: '"' }],
@@ -325,16 +326,18 @@ test("an unknown option, a missing one and a wrong value are rejected at constru
 test("types: the key is a column, and no row type promises what the file can't hold", () => {
   const path = "rows.csv";
   const schema = z.object({ id: z.string(), age: z.coerce.number(), note: z.string().nullable() });
-  const inferred = new CSVSource({ path, primaryKeyColumn: "id", schema, nullValues: [""] });
+  const inferred = new CSVSource({ filePath: path, primaryKeyColumn: "id", schema, nullValues: [""] });
   const key: "id" | "age" | "note" = inferred.primaryKeyColumn;
   assert.equal(key, "id");
   // @ts-expect-error: the schema has no such column
-  assert.ok(new CSVSource({ path, primaryKeyColumn: "ID", schema }));
+  assert.ok(new CSVSource({ filePath: path, primaryKeyColumn: "ID", schema }));
   // @ts-expect-error: cells would be null where the row type says text
-  assert.ok(new CSVSource({ path, primaryKeyColumn: "id", nullValues: [""] }));
-  assert.ok(new CSVSource<Record<string, string | null>>({ path, primaryKeyColumn: "id", nullValues: [""] }));
-  assert.ok(new CSVSource<{ id: string; note: string | null }>({ path, primaryKeyColumn: "id", nullValues: [""] }));
-  assert.ok(new CSVSource<{ id: string; note: string }>({ path, primaryKeyColumn: "note" }));
+  assert.ok(new CSVSource({ filePath: path, primaryKeyColumn: "id", nullValues: [""] }));
+  assert.ok(new CSVSource<Record<string, string | null>>({ filePath: path, primaryKeyColumn: "id", nullValues: [""] }));
+  assert.ok(
+    new CSVSource<{ id: string; note: string | null }>({ filePath: path, primaryKeyColumn: "id", nullValues: [""] }),
+  );
+  assert.ok(new CSVSource<{ id: string; note: string }>({ filePath: path, primaryKeyColumn: "note" }));
   // @ts-expect-error: without a schema no cell is a number
-  assert.ok(new CSVSource<{ id: string; age: number }>({ path, primaryKeyColumn: "id" }));
+  assert.ok(new CSVSource<{ id: string; age: number }>({ filePath: path, primaryKeyColumn: "id" }));
 });

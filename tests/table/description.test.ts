@@ -64,10 +64,13 @@ test("the sink says table, strategy and keys", () => {
 });
 
 test("of a sink without merge keys the key is the column that shows the row's primary key, if there is one", () => {
-  const csv = new CSVSink({ path: "none.csv", columnMap: { kind: everyColumnMap.category, id: everyColumnMap.id } });
+  const csv = new CSVSink({
+    filePath: "none.csv",
+    columnMap: { kind: everyColumnMap.category, id: everyColumnMap.id },
+  });
   const { targetTable, strategy, keys } = everyColumn.to(csv).describeTarget();
   assert.deepEqual([targetTable, strategy, keys], [undefined, undefined, ["id"]]);
-  const keyless = new CSVSink({ path: "none.csv", columnMap: { kind: everyColumnMap.category } });
+  const keyless = new CSVSink({ filePath: "none.csv", columnMap: { kind: everyColumnMap.category } });
   assert.deepEqual(everyColumn.to(keyless).describeTarget().keys, []);
 });
 

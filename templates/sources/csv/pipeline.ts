@@ -15,7 +15,7 @@ const Encounter = z.object({
 export default new Pipeline({
   name: "patient_visit_enrichment",
   source: new CSVSource({
-    path: "data/encounters.csv",
+    filePath: "data/encounters.csv",
     primaryKeyColumn: "encounter_id",
     schema: Encounter,
   }),
@@ -55,7 +55,7 @@ export default new Pipeline({
   )
   .to(
     new CSVSink({
-      path: "output/enriched_encounters.csv", // written anew by every run; answers come from the journal
+      filePath: "output/enriched_encounters.csv", // written anew by every run; answers come from the journal
       columnMap: {
         encounter_id: (s) => s.pk,
         visit_category: (s) => s.processed.visit_type.category,
