@@ -55,6 +55,10 @@ export type EnforcedType = "INTEGER" | "REAL" | "TEXT" | "BLOB";
 
 /** The value as it is bound, or why the column can't hold it, as far as the table's definition tells. */
 export function fitValue(value: unknown, type: EnforcedType | undefined): Fitted<SQLInputValue> {
+  // Nearly every value: a text is all that most columns take, and the checks below cost as much as the rest of a row.
+  if (typeof value === "string" && (type === undefined || type === "TEXT") && value.isWellFormed()) {
+    return { ok: true, value };
+  }
   const problem = bindingProblem(value);
   if (problem !== undefined) return { ok: false, problem: `SQLite can't hold ${problem}` };
   if (type === undefined || holds(type, value)) return { ok: true, value: toSQLiteValue(value) };

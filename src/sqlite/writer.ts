@@ -21,11 +21,12 @@ export function sqliteWriter(
   errors: WriterErrors,
 ): TableWriter<SQLiteColumn, SQLInputValue> {
   const statement = writeStatement(target);
+  const isInOrder = statement.columns === target.columns;
   let prepared: StatementSync | undefined;
 
   function writeRow({ values, cells }: StagedRow<SQLInputValue>): void {
     prepared ??= database.prepare(statement.sql);
-    const bound = statement.columns.map(({ place }) => cells[place] ?? null);
+    const bound = isInOrder ? cells : statement.columns.map(({ place }) => cells[place] ?? null);
     if (prepared.run(...bound).changes === 1) return;
     throw target.strategy === "update"
       ? errors.unknownKey(values)

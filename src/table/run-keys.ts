@@ -10,7 +10,7 @@ export class RunKeys<Value> {
   #written: KeySet | undefined;
   /**
    * Rows that were checked and not written yet: two of them with one key are two rows of a run. What is written without a check, or
-   * once more, replaces.
+   * once more, replaces. Not kept where the types of a key say all: then no writer knows more.
    */
   readonly #checked = new WeakSet<ColumnValues>();
   #count = 0;
@@ -24,7 +24,7 @@ export class RunKeys<Value> {
   claim(values: ColumnValues, key: readonly Value[]): boolean {
     this.#count += 1;
     if (this.#claimed.add(this.#keys.parts(key), this.#count) !== undefined) return false;
-    this.#checked.add(values);
+    if (this.#keys.types === undefined) this.#checked.add(values);
     return true;
   }
 
@@ -36,8 +36,8 @@ export class RunKeys<Value> {
   }
 
   addWritten(rows: readonly { readonly values: ColumnValues }[], stored: readonly StoredKey[]): void {
-    for (const { values } of rows) this.#checked.delete(values);
     if (stored.length === 0) return;
+    for (const { values } of rows) this.#checked.delete(values);
     this.#written ??= new KeySet();
     for (const { written } of stored) this.#written.add([written], 0);
   }

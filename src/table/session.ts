@@ -116,7 +116,8 @@ class TableSession<
   };
 
   readonly write = async (batch: readonly RowGroup[]): Promise<void> => {
-    const rows = batch.flatMap((group) => group.rows.map((values) => ({ values, cells: this.#stage(values) })));
+    const rows: StagedRow<Value>[] = [];
+    for (const group of batch) for (const values of group.rows) rows.push({ values, cells: this.#stage(values) });
     if (rows.length === 0) return;
     if (this.#isClosed) throw this.#fail("the sink is closed: nothing can be written to it any more");
     let isInDoubt = false;
@@ -159,13 +160,17 @@ class TableSession<
   };
 
   #stage(values: ColumnValues): (Value | null)[] {
-    return this.#target.columns.map((column) => {
+    const cells: (Value | null)[] = [];
+    for (const column of this.#target.columns) {
       const value = values[column.mapped];
       const fitted = this.#fit(value, column);
-      if (fitted.ok) return fitted.value;
-      const problem = `the column "${column.mapped}": ${fitted.problem}`;
-      throw new SinkDataError(this.#sink, problem, { detail: withValue(problem, value) });
-    });
+      if (!fitted.ok) {
+        const problem = `the column "${column.mapped}": ${fitted.problem}`;
+        throw new SinkDataError(this.#sink, problem, { detail: withValue(problem, value) });
+      }
+      cells.push(fitted.value);
+    }
+    return cells;
   }
 
   #fit(value: unknown, column: TargetColumn<Column>): Fitted<Value | null> {
