@@ -178,12 +178,12 @@ test("a failure that stays fails its row after five retries, whatever the others
 
 test("with faults of every transient and invalid kind no row is lost, none is wrong, and no call is wasted", async () => {
   const faults = { serverError: 0.02, rateLimit: 0.03, connectionReset: 0.01, invalidJSON: 0.03, outOfRange: 0.01 };
-  const { report, statistics, rows } = await classify({ rows: 1500, simulator: { seed: 3, faults } });
-  assert.equal(report.successCount, 1500);
+  const { report, statistics, rows } = await classify({ rows: 600, simulator: { seed: 3, faults } });
+  assert.equal(report.successCount, 600);
   assert.ok(rows.every(({ category, confidence }) => category === "Card" && Number(confidence) <= 1));
   const faulty = Object.values(statistics.byFault).reduce((sum, count) => sum + count, 0);
-  assert.ok(faulty > 100);
-  assert.equal(statistics.requests, 1500 + faulty);
+  assert.ok(faulty > 40);
+  assert.equal(statistics.requests, 600 + faulty);
   assert.equal(statistics.repeatedRequests, 0, "nothing was paid for twice");
 });
 

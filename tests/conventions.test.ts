@@ -173,7 +173,7 @@ function importedBy(path: string): string[] {
     .filter((name) => existsSync(join(root, name)));
 }
 
-/** A test file and all that it imports, of src/ the contract suites alone: nothing else there starts a process or is a test. */
+/** A test file and all that it imports, of src/ the contract suites alone: only they start processes, and run others. */
 function reachOf(test: string): string[] {
   const reached = new Set([test]);
   for (const path of reached) {

@@ -498,7 +498,7 @@ test("any file is, after the replay, what the rules say of its lines", async () 
         assert.match(found[line - 1] ?? "no line", /broken|"pk":null|DUPLICATE|unencodable|^\{"pk":"c"$/, reason);
       }
     }),
-    { numRuns: 60, seed: 4 },
+    { numRuns: 30, seed: 4 },
   );
 });
 

@@ -113,7 +113,7 @@ test("any table that is written is read back equal, whatever the delimiter and t
       assert.deepEqual(await readBack(path, columns[0] ?? "", options.delimiter), rows);
       rmSync(path);
     }),
-    { seed: 5, numRuns: 150 },
+    { seed: 5, numRuns: 75 },
   );
 });
 

@@ -245,7 +245,7 @@ for (const { source, provider, needsSettings } of combinations) {
 function endingOf(text: string): string {
   return text
     .slice(text.indexOf("completed in"))
-    .replace(/in \d+ ms, run \w+/, "in … ms, run …")
+    .replace(/in [^,\n]+, run \w+/, "in … ms, run …")
     .replaceAll(/[\d,]+ (input|output)/g, "… $1")
     .trim();
 }
