@@ -19,7 +19,7 @@ export function countOrShare(text: string): number {
   throw new InvalidArgumentError("Expected a whole number from 1 up, or a share between 0 and 1, for example 0.05.");
 }
 
-/** A point in time; a date alone is its midnight, here. */
+/** Parses a local time, or a date for its midnight. @throws {InvalidArgumentError} */
 export function pastTime(text: string): Date {
   const time = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text);
   if (/^\d{4}-/.test(text) && !Number.isNaN(time.getTime())) return time;
