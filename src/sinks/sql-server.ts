@@ -1,19 +1,15 @@
 import type { Requirements } from "../contracts/requirements.ts";
-import { type ErrorOptions, LLMEtlError } from "../errors/llm-etl-error.ts";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { OptionError } from "../errors/option.ts";
 import { SinkError } from "../errors/sink.ts";
-import { createTable } from "../table/ddl.ts";
-import { type NamedTable, namedTable, tableChecks } from "../table/strategy.ts";
-import { messageOf } from "../errors/thrown.ts";
 import { checkOptions, isDuration, optional } from "../errors/options.ts";
-import { readCatalog } from "../sql-server/write/catalog.ts";
 import { connectionChecks, type SQLServerConnectionOptions } from "../sql-server/connect/connection-options.ts";
-import { type OpenConnection, SQLServerConnection } from "../sql-server/connect/connection.ts";
-import { names, quoteIdentifier, quoteTableName } from "../sql-server/identifiers.ts";
-import { ddl } from "../sql-server/write/create-table.ts";
-import { findTarget, type Target } from "../sql-server/write/target.ts";
-import { driverFacts, retryTransient } from "../sql-server/connect/transient-errors.ts";
-import { WriteSession } from "../sql-server/write/write-session.ts";
+import { SQLServerConnection } from "../sql-server/connect/connection.ts";
+import { sqlServerDialect } from "../sql-server/dialect.ts";
+import { retryDelaysMs } from "../sql-server/error-meaning.ts";
+import { tableIdentity } from "../sql-server/identifiers.ts";
+import { tableSession } from "../table/session.ts";
+import { type NamedTable, namedTable, tableChecks } from "../table/strategy.ts";
 import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
 import type { SQLDialect } from "../contracts/target.ts";
 
@@ -50,9 +46,7 @@ export type SQLServerSinkOptions<State, Column extends string> = SQLServerSinkSe
       }
   );
 
-const name = "sql-server";
-
-export const dialect: SQLDialect = { name, createTable: (target, table) => createTable(ddl, target, table) };
+export const dialect: SQLDialect = sqlServerDialect;
 
 /**
  * Writes to a table of SQL Server, each batch in one transaction: the rows are loaded into a temporary table, and taken from there by
@@ -62,12 +56,12 @@ export const dialect: SQLDialect = { name, createTable: (target, table) => creat
  * not fit; `write` a SinkDataError where the server refuses the data.
  */
 export class SQLServerSink<State, Column extends string = string> implements Sink<State> {
-  readonly name: typeof name = name;
+  readonly name = "sql-server";
   readonly keepsRows = true;
   readonly columnMap: ColumnMap<State, Column>;
   readonly requirements: Requirements;
   readonly table: SinkTable;
-  readonly #connection: SQLServerConnection;
+  readonly #server: SQLServerConnection;
   readonly #named: NamedTable;
   readonly #timeoutMs: number;
 
@@ -77,15 +71,15 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
       ...tableChecks("merge", "update_insert", "insert", "update"),
       sinkTimeoutMs: optional(isDuration(0)),
     });
-    this.#named = namedTable("SQLServerSink", { ...dialect, names }, options);
+    this.#named = namedTable("SQLServerSink", sqlServerDialect, options);
     if (this.#named.table.table.startsWith("#")) {
       throw new OptionError("SQLServerSink", "targetTable", "expected a lasting table, got a temporary one");
     }
     this.columnMap = options.columnMap;
     this.table = this.#named.facts;
     this.#timeoutMs = options.sinkTimeoutMs ?? 300_000;
-    this.#connection = new SQLServerConnection("SQLServerSink", options);
-    this.requirements = this.#connection.requirements;
+    this.#server = new SQLServerConnection("SQLServerSink", options);
+    this.requirements = this.#server.requirements;
   }
 
   /**
@@ -94,65 +88,17 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
    * @throws {SettingError} if neither an option nor the environment gives a connection
    */
   get identity(): string {
-    const table = [this.#schema, this.#named.table.table].map((part) =>
-      /^[\p{L}\p{N}_]+$/u.test(part) ? part : quoteIdentifier(part),
-    );
-    return `${this.#connection.identity}/${table.join(".").toLowerCase()}`;
-  }
-
-  get #schema(): string {
-    return this.#named.table.schema ?? "dbo";
+    return `${this.#server.identity}/${tableIdentity(this.#named.table)}`;
   }
 
   readonly open = async ({ signal }: SinkContext): Promise<SinkSession> => {
-    signal.throwIfAborted();
-    const opened = await this.#connection.open({ signal, fail });
-    try {
-      const session = new WriteSession({
-        sink: name,
-        connection: opened,
-        target: await this.#preflight(opened, signal),
-        fail,
-        signal,
-        timeoutMs: this.#timeoutMs,
-        onClose: this.#connection.close,
-      });
-      await session.prove();
-      return session;
-    } catch (error) {
-      await this.#connection.close();
-      throw error;
-    }
+    const { pool, driver } = await this.#server.open({ signal, fail });
+    const { place, close } = this.#server;
+    const connection = { ...place, pool, driver, signal, patienceMs: this.#timeoutMs, retryDelaysMs, close };
+    return await tableSession(sqlServerDialect, connection, { ...this.#named, sink: sqlServerDialect.name });
   };
-
-  async #preflight({ pool, driver }: OpenConnection, signal: AbortSignal): Promise<Target> {
-    const { server, database } = this.#connection.place;
-    const { table, columns, mergeKeys, strategy } = this.#named;
-    const quoted = quoteTableName(table);
-    const attempt = async (): Promise<Target> => {
-      const catalog = await readCatalog(pool, quoted, driver.NVarChar(driver.MAX));
-      return findTarget(catalog, {
-        sink: name,
-        place: `${server}/${database ?? catalog.server.database}`,
-        schema: this.#schema,
-        table: table.table,
-        columns,
-        mergeKeys,
-        strategy,
-      });
-    };
-    try {
-      return await retryTransient(attempt, { signal, maxWaitMs: this.#timeoutMs });
-    } catch (cause) {
-      signal.throwIfAborted();
-      if (cause instanceof LLMEtlError) throw cause;
-      const { numbers, codes } = driverFacts(cause);
-      const said = numbers[0] === undefined ? (codes[0] ?? "no error number") : `error ${numbers[0]}`;
-      throw fail(`the catalog of ${server} can't be read (${said})`, { cause, detail: messageOf(cause) });
-    }
-  }
 }
 
 function fail(problem: string, options?: ErrorOptions): SinkError {
-  return new SinkError(name, problem, options);
+  return new SinkError(sqlServerDialect.name, problem, options);
 }

@@ -78,7 +78,7 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
 
   async #open(signal: AbortSignal, isLook: boolean): Promise<SinkSession> {
     const connection = await connect(this.#databasePath, signal, isLook);
-    const request = { ...this.#named, sink: this.name, place: this.#databasePath };
+    const request = { ...this.#named, sink: this.name };
     return await tableSession(sqliteDialect, connection, request);
   }
 }

@@ -87,6 +87,12 @@ export function quoteTableName({ schema, table }: TableName): string {
   return schema === undefined ? quoteIdentifier(table) : `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
 }
 
+/** Schema and table in lower case, the same for each spelling of a name, and another for each other name. */
+export function tableIdentity({ schema = "dbo", table }: TableName): string {
+  const parts = [schema, table].map((name) => (/^[\p{L}\p{N}_]+$/u.test(name) ? name : quoteIdentifier(name)));
+  return parts.join(".").toLowerCase();
+}
+
 /** Undefined if the text is no name. The parts between two dots may be blank, as in `database..t`. */
 function splitName(text: string): readonly string[] | undefined {
   const trimmed = text.trim();

@@ -16,7 +16,7 @@ export interface SQLiteColumn extends TableColumn<SQLInputValue> {
 export function describeTable(
   database: DatabaseSync,
   { table: { table: name }, strategy }: Pick<TableRequest, "table" | "strategy">,
-): TableFacts<SQLiteColumn, SQLInputValue> | MissingTable {
+): Omit<TableFacts<SQLiteColumn, SQLInputValue>, "place"> | Omit<MissingTable, "place"> {
   const found = allRows(
     database,
     "SELECT name, type, wr AS isWithoutRowid, strict FROM pragma_table_list WHERE schema = 'main'",

@@ -13,7 +13,7 @@ export const sqliteDialect: TableDialect<SQLiteConnection, SQLiteColumn, SQLInpu
   name: "sqlite",
   names,
   createTable: (target, table) => createTable(ddl, target, table),
-  describe: async ({ database }, request) => describeTable(database, request),
+  describe: async ({ database, path }, request) => ({ place: path, ...describeTable(database, request) }),
   keys: keysOf,
   meaningOf,
   writer: sqliteWriter,

@@ -30,7 +30,7 @@ export function sqliteWriter(
     if (prepared.run(...bound).changes === 1) return;
     throw target.strategy === "update"
       ? errors.unknownKey(values)
-      : errors.leftOut("a trigger of the table ignored a row");
+      : errors.leftOut("a trigger of the table ignored a row", undefined);
   }
 
   return {

@@ -1,3 +1,4 @@
+import type { ErrorFacts } from "../errors/facts.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import type { KeyPart } from "../files/key-set.ts";
 import type { ColumnLimit, ColumnValues } from "../contracts/sink.ts";
@@ -80,8 +81,6 @@ export interface TableNames {
 export interface TableRequest {
   /** Its name, for errors. */
   readonly sink: string;
-  /** Where the table is, for messages: a path, or server and database. */
-  readonly place: string;
   readonly table: TableName;
   readonly columns: readonly string[];
   /** None when inserting. */
@@ -91,6 +90,8 @@ export interface TableRequest {
 
 /** A table as the catalog has it. */
 export interface TableFacts<Column extends TableColumn<Value>, Value = unknown> {
+  /** Its database, for messages: a path, or server and database. */
+  readonly place: string;
   /** For messages: `visits`, `dbo.visits`. */
   readonly name: string;
   /** As it stands in a statement. */
@@ -116,6 +117,8 @@ export interface UniqueKey {
 
 /** There is no such table, as far as the login sees. */
 export interface MissingTable {
+  /** The database in which it was looked for, for messages: a path, or server and database. */
+  readonly place: string;
   /** As it was looked for: `visits`, `dbo.visits`. */
   readonly wanted: string;
   /** Added to the message. */
@@ -214,8 +217,8 @@ export interface WriteContext {
 
 /** The errors that a writer makes itself. */
 export interface WriterErrors {
-  /** A row was left out: a row error, with the row's key in its detail. */
-  readonly leftOut: (problem: string, values?: ColumnValues) => Error;
+  /** A row was left out: a row error, with the key of the row's `values` in its detail. */
+  readonly leftOut: (problem: string, values: ColumnValues | undefined, facts?: ErrorFacts) => Error;
   /** The same for an update that finds no row with the key. */
   readonly unknownKey: (values: ColumnValues) => Error;
   /** Two rows have one key. */
@@ -245,6 +248,7 @@ export interface ErrorMeaning {
   readonly problem: string;
   /** The same with content, for files of mode 0600. */
   readonly detail?: string | undefined;
+  readonly facts?: ErrorFacts | undefined;
   /** Of a passing error, the least wait that the database asks for, in milliseconds. @default 0 */
   readonly leastWaitMs?: number | undefined;
   /** Of a passing error, how often it is tried again at most. */

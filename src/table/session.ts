@@ -1,3 +1,4 @@
+import type { ErrorFacts } from "../errors/facts.ts";
 import { type ErrorOptions, LLMEtlError } from "../errors/llm-etl-error.ts";
 import { SinkDataError, SinkError } from "../errors/sink.ts";
 import type { ColumnLimit, ColumnValues, RowGroup, SinkSession, Violation } from "../contracts/sink.ts";
@@ -74,10 +75,9 @@ class TableSession<
       this.keyOf = (values) => this.#keys.text(target.keys.map((column) => this.#cellOf(values, column) ?? null));
     }
     this.#writer = dialect.writer(connection, target, {
-      leftOut: (problem, values) => this.#rowError(problem, values),
-      unknownKey: (values) =>
-        this.#rowError(`no row of ${target.table.quoted} has this merge key (${this.#keyNames})`, values),
-      sameKey: (values) => this.#rowError(`${sameKeyProblem} (${this.#keyNames})`, values),
+      leftOut: (problem, values, facts = {}) => this.#rowError(problem, values, facts),
+      unknownKey: (values) => this.#keyError(`no row of ${target.table.quoted} has this merge key`, values),
+      sameKey: (values) => this.#keyError(sameKeyProblem, values),
       fail: (problem, options) => this.#fail(problem, options),
     });
   }
@@ -166,7 +166,8 @@ class TableSession<
       const fitted = this.#fit(value, column);
       if (!fitted.ok) {
         const problem = `the column "${column.mapped}": ${fitted.problem}`;
-        throw new SinkDataError(this.#sink, problem, { detail: withValue(problem, value) });
+        const facts = { where: column.mapped };
+        throw new SinkDataError(this.#sink, problem, { detail: withValue(problem, value), facts });
       }
       cells.push(fitted.value);
     }
@@ -190,26 +191,28 @@ class TableSession<
       const key = stored[index];
       const own = this.#target.keys.map(({ place }) => cells[place] ?? null);
       if (key === undefined || !isWhole(own) || this.#runKeys?.isTaken(values, own, key) !== true) continue;
-      throw this.#rowError(`${sameKeyProblem} (${this.#keyNames})`, values);
+      throw this.#keyError(sameKeyProblem, values);
     }
   }
 
-  #rowError(problem: string, values: ColumnValues | undefined): SinkDataError {
+  #keyError(problem: string, values: ColumnValues | undefined): SinkDataError {
+    const where = this.#target.keys.map(({ mapped }) => mapped);
+    return this.#rowError(`${problem} (${this.#keyNames})`, values, { where });
+  }
+
+  #rowError(problem: string, values: ColumnValues | undefined, facts: ErrorFacts): SinkDataError {
     const detail = values === undefined ? undefined : `${problem}: ${this.#keyValues(values)}`;
-    return new SinkDataError(this.#sink, problem, { detail });
+    return new SinkDataError(this.#sink, problem, { detail, facts });
   }
 
   #doubt(error: unknown): Error {
     const cause = error instanceof Error ? (error.cause ?? error) : error;
-    const advice =
-      `${this.#target.table.quoted} has no unique index over columns of the columnMap by which to look: see whether the rows that ` +
-      `are pending are there before you run again, or use strategy "merge"`;
-    return this.#fail(
-      `the connection broke while rows were being committed, so they may be written or not; ${advice}`,
-      {
-        cause,
-      },
-    );
+    const { name: where, quoted } = this.#target.table;
+    const problem =
+      "the connection broke while rows were being committed, so they may be written or not; " +
+      `${quoted} has no unique index over columns of the columnMap by which to look`;
+    const hint = `see whether the rows that are pending are there before you run again, or use strategy "merge"`;
+    return this.#fail(problem, { cause, facts: { where, isInDoubt: true, hint } });
   }
 
   #fail(problem: string, options?: ErrorOptions): SinkError {
@@ -270,9 +273,9 @@ async function tryAgain<Connection extends TableConnection, Column extends Table
   } catch (cause) {
     if (cause instanceof LLMEtlError) throw cause;
     signal.throwIfAborted();
-    const { kind, problem, detail } = meaningOf(cause);
+    const { kind, problem, detail, facts } = meaningOf(cause);
     throw kind === "data"
-      ? new SinkDataError(sink, problem, { cause, detail })
-      : new SinkError(sink, problem, { cause, detail });
+      ? new SinkDataError(sink, problem, { cause, detail, facts })
+      : new SinkError(sink, problem, { cause, detail, facts });
   }
 }

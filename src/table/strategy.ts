@@ -21,7 +21,7 @@ export function tableChecks(...strategies: readonly Strategy[]): Readonly<Record
 }
 
 /** A table as the options of its sink name it. */
-export interface NamedTable extends Omit<TableRequest, "sink" | "place"> {
+export interface NamedTable extends Omit<TableRequest, "sink"> {
   readonly facts: SinkTable;
 }
 

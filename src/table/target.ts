@@ -38,7 +38,7 @@ class Preflight<Column extends TableColumn<Value>, Value> {
     const { columns: wanted, strategy, mergeKeys } = this.#request;
     if (!("columns" in found)) throw this.#missing(found);
     if (found.problem !== undefined) {
-      throw this.#error(`${JSON.stringify(found.name)} in ${this.#request.place} ${found.problem}`, found.name);
+      throw this.#error(`${JSON.stringify(found.name)} in ${found.place} ${found.problem}`, found.name);
     }
     const columns = wanted.map((mapped, place): TargetColumn<Column> => {
       return Object.assign({}, this.#columnNamed(mapped, found), { mapped, place, isKey: mergeKeys.includes(mapped) });
@@ -51,7 +51,7 @@ class Preflight<Column extends TableColumn<Value>, Value> {
     return { table: found, strategy, columns, keys, uniqueKey, proof: proofAmong(columns, found.uniqueKeys) };
   }
 
-  #missing({ wanted, note = "", otherTables, ifNone }: MissingTable): TargetError {
+  #missing({ place, wanted, note = "", otherTables, ifNone }: MissingTable): TargetError {
     const { table } = this.#request.table;
     const sameName = otherTables.filter((other) => other.toLowerCase().endsWith(`.${table.toLowerCase()}`));
     const candidates = [...new Set([...sameName, ...closest(wanted, otherTables, 3)])];
@@ -61,7 +61,7 @@ class Preflight<Column extends TableColumn<Value>, Value> {
         : otherTables.length === 0
           ? ifNone
           : `there are ${listNames(otherTables)}`;
-    return this.#error(`there is no table ${JSON.stringify(wanted)} in ${this.#request.place}${note}`, wanted, hint);
+    return this.#error(`there is no table ${JSON.stringify(wanted)} in ${place}${note}`, wanted, hint);
   }
 
   #columnNamed(mapped: string, { name: table, columns, foldName }: TableFacts<Column, Value>): Column {

@@ -3,14 +3,14 @@ import { test } from "node:test";
 import { Dialect, parse } from "@polyglot-sql/sdk";
 import { catalogQuery } from "../../src/sql-server/write/catalog.ts";
 import { createStaging } from "../../src/sql-server/write/staging.ts";
-import type { Strategy, Target } from "../../src/sql-server/write/target.ts";
-import { existsText, insertedRows, upsert } from "../../src/sql-server/write/upsert.ts";
+import type { Strategy } from "../../src/table/dialect.ts";
+import { existsText, insertedRows, type SQLServerTarget, upsert } from "../../src/sql-server/write/upsert.ts";
 import { targetColumn, targetOf } from "../support/target.ts";
 
 const strategies: readonly Strategy[] = ["merge", "update_insert", "insert", "update"];
 
 /** Columns of every kind of staging, of which `old` is of a code page that only the server knows. */
-function columnsNamed(names: readonly string[]): Target["columns"] {
+function columnsNamed(names: readonly string[]): SQLServerTarget["columns"] {
   const types = [
     { type: "varchar", length: 20 },
     { type: "int" },
@@ -27,9 +27,8 @@ function columnsNamed(names: readonly string[]): Target["columns"] {
 /** Every statement that the sink sends, one by one: the parser does not know the IF that holds them together. */
 function sinkStatements(table: string, names: readonly string[]): string[] {
   const columns = columnsNamed(names);
-  const keys = columns.slice(0, 2);
   return strategies.flatMap((strategy) => {
-    const target = targetOf(strategy, { table, columns, keys: strategy === "insert" ? [] : keys, proof: keys });
+    const target = targetOf(strategy, { quoted: table, columns, keyCount: 2 });
     const { settings, checks, write, outcome } = upsert(target);
     const others = [insertedRows(target), existsText(target, target.keys), existsText(target, [])];
     return [...split(createStaging(columns)), ...settings, ...checks, ...write, outcome, ...others];

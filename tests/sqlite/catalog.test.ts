@@ -6,7 +6,7 @@ import { describeTable, type SQLiteColumn } from "../../src/sqlite/catalog.ts";
 import { bindingProblem, toSQLiteValue } from "../../src/sqlite/values.ts";
 import type { TableFacts } from "../../src/table/dialect.ts";
 
-type Table = TableFacts<SQLiteColumn, SQLInputValue>;
+type Table = Omit<TableFacts<SQLiteColumn, SQLInputValue>, "place">;
 
 function tableOf(sql: string, table = "t"): Table {
   const database = new DatabaseSync(":memory:");

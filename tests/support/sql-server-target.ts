@@ -30,7 +30,7 @@ const bit: SQLType = { name: "bit" };
 /** A server that answers the sink's catalog query from its tables. */
 export async function startTargetServer(
   { facts: change = (facts) => facts, ...options }: TargetServerOptions,
-  context?: TestContext,
+  context?: Pick<TestContext, "after">,
 ): Promise<SQLServer> {
   const server = await (context === undefined ? startSQLServer(options) : startSQLServer(options, context));
   server.on(/llm-etl:target/, (statement) => {
@@ -134,7 +134,7 @@ export interface OpenedTarget {
 export type TargetOptions = Readonly<Record<string, unknown>> & { readonly signal?: AbortSignal };
 
 /** As a JavaScript user could, without the types. */
-export function constructSink(options: object): Sink<never> {
+export function constructSink<State>(options: object): Sink<State> {
   return Reflect.construct(SQLServerSink, [options]);
 }
 

@@ -1,5 +1,6 @@
-import { columnType, type DeclaredType } from "../../src/sql-server/write/column-type.ts";
-import type { Strategy, Target, TargetColumn } from "../../src/sql-server/write/target.ts";
+import { columnType, type DeclaredType, type SQLServerColumn } from "../../src/sql-server/write/column-type.ts";
+import type { SQLServerTarget } from "../../src/sql-server/write/upsert.ts";
+import type { Strategy, TargetColumn } from "../../src/table/dialect.ts";
 
 const declared: DeclaredType = {
   type: "",
@@ -11,33 +12,49 @@ const declared: DeclaredType = {
 };
 
 /** A column as the preflight finds it; text in Latin1_General_CI_AS. */
-export function targetColumn(name: string, index: number, type: Partial<DeclaredType> = {}): TargetColumn {
-  const found = columnType({
+export function targetColumn(
+  name: string,
+  place: number,
+  given: Partial<DeclaredType> = {},
+): TargetColumn<SQLServerColumn> {
+  const type = columnType({
     ...declared,
     type: "nvarchar",
     collation: "Latin1_General_CI_AS",
     codePage: 1252,
-    ...type,
+    ...given,
   });
-  if (found === undefined) throw new TypeError(`no column type ${type.type}`);
-  return { name, mapped: name, stagedAs: `c${index}`, isNullable: true, type: found };
+  if (type === undefined) throw new TypeError(`no column type ${given.type}`);
+  return { ...type, name, mapped: name, place, isKey: false, isNullable: true, isRequired: false };
 }
 
 /** The table [dbo].[t] with a key `id` and the columns `note` and `score`, or what is given. */
-export function targetOf(strategy: Strategy, given: Partial<Target> = {}): Target {
-  const columns = given.columns ?? [
-    targetColumn("id", 0, { type: "varchar", length: 20 }),
-    targetColumn("note", 1),
-    targetColumn("score", 2, { type: "decimal", precision: 5, scale: 2 }),
-  ];
-  const keys = columns.slice(0, 1);
-  return {
-    table: "[dbo].[t]",
-    strategy,
-    keys: strategy === "insert" ? [] : keys,
-    proof: keys,
-    names: new Set(),
-    ...given,
+export function targetOf(
+  strategy: Strategy,
+  {
+    quoted = "[dbo].[t]",
+    columns: given = [
+      targetColumn("id", 0, { type: "varchar", length: 20 }),
+      targetColumn("note", 1),
+      targetColumn("score", 2, { type: "decimal", precision: 5, scale: 2 }),
+    ],
+    keyCount = 1,
+  }: {
+    readonly quoted?: string;
+    readonly columns?: SQLServerTarget["columns"];
+    readonly keyCount?: number;
+  } = {},
+): SQLServerTarget {
+  const columns = given.map((column) => ({ ...column, isKey: strategy !== "insert" && column.place < keyCount }));
+  const table = {
+    place: "host,1433/clinic",
+    name: "dbo.t",
+    quoted,
+    problem: undefined,
     columns,
+    uniqueKeys: [],
+    foldName: (name: string) => name,
   };
+  const keys = columns.filter(({ isKey }) => isKey);
+  return { table, strategy, columns, keys, uniqueKey: undefined, proof: columns.slice(0, keyCount) };
 }

@@ -7,7 +7,8 @@ import { checkConnectionOptions, type ConnectionSeams, type SQLServerConnectionO
 import { connectionSettings, type ConnectionSettings } from "./connection-settings.ts";
 import { type Driver, loadDriver, poolConfig, secretsOf } from "./driver.ts";
 import { defaultPort } from "./server-address.ts";
-import { driverFacts, isTransient, retryTransient } from "./transient-errors.ts";
+import { driverFacts, passingError, retryDelaysMs } from "../error-meaning.ts";
+import { type PassingError, retryPassing } from "../../table/retry.ts";
 
 /** What the one who connects says when that fails: a `SourceError` or a `SinkError`. */
 export type Fail = (problem: string, options?: ErrorOptions) => Error;
@@ -160,12 +161,12 @@ export class SQLServerConnection {
     const stop = (): void => connecting?.close(); // the driver takes no signal; a connection that is closed fails at once
     signal.addEventListener("abort", stop, { once: true });
     try {
-      await retryTransient(
+      await retryPassing(
         async () => {
           signal.throwIfAborted();
           await pool.connect();
         },
-        { signal, maxWaitMs: retryForMs, isRetryable: isPassingAtFirst, sleep: this.#seams.sleep },
+        { signal, patienceMs: retryForMs, delaysMs: retryDelaysMs, passing: passingAtFirst, sleep: this.#seams.sleep },
       );
     } finally {
       signal.removeEventListener("abort", stop);
@@ -181,11 +182,13 @@ export class SQLServerConnection {
 function toldToTheCaller(): void {}
 
 /** Before the first login a wrong password, host or port is more likely than a passing trouble, and better told at once. */
-function isPassingAtFirst(error: unknown): boolean {
-  const { numbers, codes, untrusted } = driverFacts(error);
-  if (numbers.length > 0) return isTransient(error) && !numbers.includes(18_456);
-  return !untrusted && codes.some((code) => ["EAI_AGAIN", "ECONNRESET", "EPIPE"].includes(code));
+function passingAtFirst(error: unknown): PassingError | undefined {
+  const { numbers, codes } = driverFacts(error);
+  const mayPass = numbers.length > 0 ? !numbers.includes(18_456) : codes.some((code) => atFirst.has(code));
+  return mayPass ? passingError(error) : undefined;
 }
+
+const atFirst: ReadonlySet<string> = new Set(["EAI_AGAIN", "ECONNRESET", "EPIPE"]);
 
 function configOf(pool: object): DriverConfig {
   // The driver's types don't have it, its pools do.

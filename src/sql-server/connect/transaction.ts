@@ -1,12 +1,5 @@
 import type { ConnectionPool, Request } from "mssql";
-
-/** The commit failed in a way that leaves open whether it was carried out. Its cause says what happened. */
-export class CommitInDoubtError extends Error {
-  constructor(cause: unknown) {
-    super("the outcome of a commit is not known", { cause });
-    this.name = "CommitInDoubtError";
-  }
-}
+import { CommitInDoubtError } from "../../table/dialect.ts";
 
 /** Runs a statement by way of a new request on the transaction's connection; an abort cancels it. */
 export type Run = <Result>(use: (request: Request) => Promise<Result>) => Promise<Result>;

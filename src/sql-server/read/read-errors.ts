@@ -1,6 +1,6 @@
 import { messageOf } from "../../errors/thrown.ts";
 import type { ConnectionPlace } from "../connect/connection-errors.ts";
-import { driverFacts } from "../connect/transient-errors.ts";
+import { driverFacts, knownError } from "../error-meaning.ts";
 
 /** What went wrong with a statement: for a message, and in full for a `detail`. */
 export interface StatementProblem {
@@ -32,8 +32,10 @@ export function runProblem(error: unknown, place: ConnectionPlace): StatementPro
   if (cause === undefined) return connectionTrouble(error, place);
   const { number, message } = cause;
   const detail = `error ${number}${inLine(cause)}: ${message}`;
-  const meaning = namesOnly.has(number) ? message : meanings.get(number);
-  const rest = meaning ?? "its text may hold content and is left out here; run the query by itself to see it";
+  const { isContentFree = false, ofQuery } = knownError(number);
+  const rest = isContentFree
+    ? message
+    : (ofQuery ?? "its text may hold content and is left out here; run the query by itself to see it");
   return { problem: `error ${number}${inLine(cause)}: ${rest}`, detail };
 }
 
@@ -56,28 +58,6 @@ function connectionTrouble(error: unknown, place: ConnectionPlace): StatementPro
     detail: `the connection to SQL Server at ${place.server} broke (${messageOf(error)})`,
   };
 }
-
-// Their texts are made of the names of objects and types.
-const namesOnly: ReadonlySet<number> = new Set(
-  [
-    [207, 208, 229, 230, 262, 297, 300, 916, 976, 4121, 15_562], // what is not there or not allowed
-    [241, 242, 8114, 8115, 8134], // conversions and divisions, of which only the types are told
-    [1204, 1205, 1222, 3960, 3961, 601, 701, 802, 8645, 8651, 1105, 9002], // locks, memory, space
-  ].flat(),
-);
-
-const meanings: ReadonlyMap<number, string> = new Map([
-  [245, "a text can't be converted to the type of what it is compared with or put into"],
-  [220, "a number is too large for its type"],
-  [232, "a number is too large for its type"],
-  [248, "a text is a number too large for its type"],
-  [235, "a text is no amount of money"],
-  [8169, "a text is no uniqueidentifier"],
-  [11_535, "it gives several result sets; expected one query"],
-  [11_536, "it gives no result set; expected one query"],
-  [11_537, "its columns are not those that were described; was a table changed meanwhile? Run again"],
-  [11_538, "the types of its columns are not those that were described; was a table changed meanwhile? Run again"],
-]);
 
 /** 11501 to 11553: what keeps the server from telling the columns. */
 function isOfDescription(number: number): boolean {

@@ -7,7 +7,8 @@ import { declare, type StatementParameter } from "../parameters.ts";
 import { describeProblem, isRequestTimeout, runProblem, type StatementProblem } from "./read-errors.ts";
 import { type ResultColumn, shapeOf } from "./result-shape.ts";
 import { describeQuery, streamRows } from "./row-stream.ts";
-import { driverFacts, isTransient, retryTransient } from "../connect/transient-errors.ts";
+import { driverFacts, passingError, retryDelaysMs } from "../error-meaning.ts";
+import { type PassingError, retryPassing } from "../../table/retry.ts";
 
 export interface ReadOptions {
   readonly connection: SQLServerConnection;
@@ -113,7 +114,7 @@ export class ReadSession {
   ): Promise<{ readonly columns: readonly ResultColumn[]; readonly key: PagingKey }> {
     const { parameters, where, fail } = this.#options;
     const first = await this.#describe(open, [...parameters, ...guess("nvarchar(4000)")]).catch((error: unknown) => {
-      if (driverFacts(error).numbers.length === 0 || isTransient(error)) throw error;
+      if (driverFacts(error).numbers.length === 0 || passingError(error) !== undefined) throw error;
       return this.#describe(open, [...parameters, ...guess("sql_variant")]); // it compares with bytes, too
     });
     const column = first.find(({ name }) => name === keyColumn);
@@ -141,10 +142,11 @@ export class ReadSession {
     try {
       return await rows.next();
     } catch (error) {
-      const remedy = isTransient(error)
-        ? "; without an order of its own it can't be taken up there: with the option paging a read goes on after such a break; " +
-          "running again takes up what is done from the journal"
-        : "";
+      const remedy =
+        passingError(error) !== undefined
+          ? "; without an order of its own it can't be taken up there: with the option paging a read goes on after such a break; " +
+            "running again takes up what is done from the journal"
+          : "";
       throw this.#failure(error, runProblem, ` after row ${count + 1}`, remedy);
     }
   }
@@ -222,13 +224,13 @@ export class ReadSession {
   #retrying<Result>(attempt: () => Promise<Result>): Promise<Result> {
     const { signal, maxWaitMs, sleep } = this.#options;
     let timeouts = 0;
-    const isRetryable = (error: unknown): boolean => {
-      if (error instanceof LLMEtlError) return false;
-      if (!isRequestTimeout(error)) return isTransient(error);
+    const passing = (error: unknown): PassingError | undefined => {
+      if (error instanceof LLMEtlError) return undefined;
+      if (!isRequestTimeout(error)) return passingError(error);
       timeouts += 1;
-      return timeouts === 1;
+      return timeouts === 1 ? {} : undefined;
     };
-    return retryTransient(attempt, { signal, maxWaitMs, isRetryable, sleep });
+    return retryPassing(attempt, { signal, patienceMs: maxWaitMs, delaysMs: retryDelaysMs, passing, sleep });
   }
 
   #failure(

@@ -1,24 +1,25 @@
-import type { ConnectionPool } from "mssql";
+import type { UniqueKey } from "../../table/dialect.ts";
+import type { OpenConnection } from "../connect/connection.ts";
 import type { DeclaredType } from "./column-type.ts";
 
 /** What the database says of a table, before it is held against what is to be written. */
 export interface Catalog {
-  readonly server: ServerFacts;
+  readonly server: CatalogServer;
   /** Undefined if there is no table of that name, or none that the login may see. */
-  readonly table: TableFacts | undefined;
-  readonly columns: readonly ColumnFacts[];
+  readonly table: CatalogTable | undefined;
+  readonly columns: readonly CatalogColumn[];
   readonly uniqueKeys: readonly UniqueKey[];
   /** Other tables, where the one that was asked for is not there: `schema.table`. */
   readonly otherTables: readonly string[];
 }
 
-export interface ServerFacts {
+export interface CatalogServer {
   readonly database: string;
   readonly databaseCollation: string;
   readonly isReadOnly: boolean;
 }
 
-export interface TableFacts {
+export interface CatalogTable {
   readonly schema: string;
   readonly name: string;
   /** As in sys.objects: U is a table, V a view, SN a synonym. */
@@ -30,7 +31,7 @@ export interface TableFacts {
   readonly mayInsert: boolean;
 }
 
-export interface ColumnFacts extends DeclaredType {
+export interface CatalogColumn extends DeclaredType {
   readonly name: string;
   readonly isNullable: boolean;
   readonly isIdentity: boolean;
@@ -42,15 +43,6 @@ export interface ColumnFacts extends DeclaredType {
   readonly isEncrypted: boolean;
   readonly maySelect: boolean;
   readonly mayUpdate: boolean;
-}
-
-/** Columns that no two rows share, over all rows. */
-export interface UniqueKey {
-  readonly index: string;
-  readonly isPrimary: boolean;
-  /** An index that does not hold now, or not for all rows. */
-  readonly unusable: "disabled" | "filtered" | undefined;
-  readonly columns: readonly string[];
 }
 
 /** All in one round trip; `@table` is the table's quoted name. Columns are the catalog's since SQL Server 2016. */
@@ -93,19 +85,15 @@ WHERE @id IS NULL AND o.[type] = 'U' AND o.[is_ms_shipped] = 0
 ORDER BY s.[name], o.[name];`;
 
 /** Asks the database for all that there is to know of the table, in one round trip. */
-export async function readCatalog(
-  pool: ConnectionPool,
-  quotedTable: string,
-  nameType: Parameters<ReturnType<ConnectionPool["request"]>["input"]>[1],
-): Promise<Catalog> {
-  const request = pool.request().input("table", nameType, quotedTable);
+export async function readCatalog({ pool, driver }: OpenConnection, quotedTable: string): Promise<Catalog> {
+  const request = pool.request().input("table", driver.NVarChar(driver.MAX), quotedTable);
   request.arrayRowMode = false; // a pool of the user's may have it as its default
   const { recordsets } = await request.query(catalogQuery);
   const [server = [], table = [], columns = [], keys = [], others = []] = Array.isArray(recordsets) ? recordsets : [];
   return {
-    server: serverFacts(server[0] ?? {}),
-    table: table[0] === undefined ? undefined : tableFacts(table[0]),
-    columns: columns.map(columnFacts),
+    server: catalogServer(server[0] ?? {}),
+    table: table[0] === undefined ? undefined : catalogTable(table[0]),
+    columns: columns.map(catalogColumn),
     uniqueKeys: uniqueKeys(keys),
     otherTables: others.map((row) => `${text(row, "schema_name")}.${text(row, "table_name")}`),
   };
@@ -128,7 +116,7 @@ function permitted(row: Row, name: string): boolean {
   return row[name] === null || row[name] === undefined || flag(row, name);
 }
 
-function serverFacts(row: Row): ServerFacts {
+function catalogServer(row: Row): CatalogServer {
   return {
     database: text(row, "database_name"),
     databaseCollation: text(row, "database_collation"),
@@ -136,7 +124,7 @@ function serverFacts(row: Row): ServerFacts {
   };
 }
 
-function tableFacts(row: Row): TableFacts {
+function catalogTable(row: Row): CatalogTable {
   return {
     schema: text(row, "schema_name"),
     name: text(row, "table_name"),
@@ -148,7 +136,7 @@ function tableFacts(row: Row): TableFacts {
   };
 }
 
-function columnFacts(row: Row): ColumnFacts {
+function catalogColumn(row: Row): CatalogColumn {
   const type = text(row, "type_name").toLowerCase();
   const bytes = Number(row["max_length"]);
   const isMax = bytes === -1;
@@ -181,7 +169,7 @@ function uniqueKeys(rows: readonly Row[]): UniqueKey[] {
       index,
       isPrimary: flag(first, "is_primary_key"),
       unusable: flag(first, "is_disabled") ? "disabled" : flag(first, "has_filter") ? "filtered" : undefined,
-      columns: parts.map((row) => text(row, "column_name")),
+      columns: parts.map((row) => ({ name: text(row, "column_name") })),
     };
   });
 }

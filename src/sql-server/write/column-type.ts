@@ -1,9 +1,10 @@
 import type { ISqlType } from "mssql";
 import type { ColumnLimit } from "../../contracts/sink.ts";
+import type { TableColumn } from "../../table/dialect.ts";
 import { decimalText } from "../decimal-text.ts";
 import { fitDate, fitDateTime, fitDateTime2, fitDateTimeOffset, fitSmallDateTime, fitTime } from "./date-fit.ts";
 import type { Driver } from "../connect/driver.ts";
-import type { Fit } from "./fit.ts";
+import { type Fit, type StagedValue, violation } from "./fit.ts";
 import { fitBit, fitDecimal, fitFloat, fitMoney, fitWhole } from "./number-fit.ts";
 import { codePage } from "./code-page.ts";
 import { fitBinary, fitCodePage, fitGUID, fitMarkup, fitUnicode } from "./text-fit.ts";
@@ -39,6 +40,9 @@ export interface ColumnType {
   readonly limit: ColumnLimit["schema"];
 }
 
+/** A column of the target, with how its values get into it. */
+export interface SQLServerColumn extends TableColumn<StagedValue>, ColumnType {}
+
 /**
  * What the driver writes exactly is staged in its own type; decimals and dates, which it would write by way of a JavaScript number, as
  * text that the server converts. Undefined for a type that can't be written.
@@ -60,6 +64,13 @@ const plain = {
 function native(declaration: string, fit: Fit, driverType: ColumnType["driverType"]): ColumnType {
   return { ...plain, declaration, fit, staged: declaration, driverType };
 }
+
+/** For a column that nothing is written to: its `problem` says why. */
+export const unwritableType: ColumnType = native(
+  "",
+  () => violation("the column can't be written"),
+  (driver) => driver.NVarChar(driver.MAX),
+);
 
 function whole(declaration: string, lowest: bigint, highest: bigint, driverType: ColumnType["driverType"]): ColumnType {
   return {

@@ -1,5 +1,6 @@
 import { kindOf } from "../../errors/kind-of.ts";
-import { type Fit, type Fitted, fits, misfit } from "./fit.ts";
+import { type Fit, fits, type StagedValue, violation } from "./fit.ts";
+import type { Fitted } from "../../table/dialect.ts";
 import {
   dateText,
   lastDay,
@@ -81,17 +82,25 @@ function inUTC(value: unknown): { readonly day: number; readonly ticks: bigint }
   return moment?.day === undefined ? undefined : moved(moment.day, moment.ticks - minutes(moment.offset ?? 0));
 }
 
-function onDay(type: string, first: number, last: number, day: number, text: (day: number) => string): Fitted {
+function onDay(
+  type: string,
+  first: number,
+  last: number,
+  day: number,
+  text: (day: number) => string,
+): Fitted<StagedValue> {
   return day < first || day > last ? beyond(type, first, last) : fits(text(day));
 }
 
-function beyond(type: string, first: number, last: number): Fitted {
-  return misfit(`the column is ${type}: expected a date from ${dateText(first)} to ${dateText(last)}, got one beyond`);
+function beyond(type: string, first: number, last: number): Fitted<StagedValue> {
+  return violation(
+    `the column is ${type}: expected a date from ${dateText(first)} to ${dateText(last)}, got one beyond`,
+  );
 }
 
-function unreadable(type: string, what: string, value: unknown): Fitted {
+function unreadable(type: string, what: string, value: unknown): Fitted<StagedValue> {
   const got = value instanceof Date ? "an invalid date" : kindOf(value);
-  return misfit(`the column is ${type}: expected ${what}, as a Date or as text of ISO 8601, got ${got}`);
+  return violation(`the column is ${type}: expected ${what}, as a Date or as text of ISO 8601, got ${got}`);
 }
 
 function minutes(offset: number): bigint {

@@ -1,26 +1,16 @@
-import { toJSONValue } from "../../json/json.ts";
-import { kindOf } from "../../errors/kind-of.ts";
+import type { Fitted } from "../../table/dialect.ts";
 
-/** What goes into a cell of the staging table. */
-export type StagedValue = string | number | boolean | Buffer | null;
+/** A cell of the staging table; NULL is null beside it. */
+export type StagedValue = string | number | boolean | Buffer;
 
-/** A value as it is staged, or why the column can't hold it, without its content. */
-export type Fitted =
-  | { readonly ok: true; readonly value: StagedValue }
-  | { readonly ok: false; readonly problem: string };
+/** Makes the cell of a value that is not NULL, or says why the column can't hold it. */
+export type Fit = (value: unknown) => Fitted<StagedValue>;
 
-/** What a column makes of a value that is not NULL. */
-export type Fit = (value: unknown) => Fitted;
-
-export function fits(value: StagedValue): Fitted {
+export function fits(value: StagedValue): Fitted<StagedValue> {
   return { ok: true, value };
 }
 
-export function misfit(problem: string): Fitted {
+/** `problem` holds no content. */
+export function violation(problem: string): Fitted<StagedValue> {
   return { ok: false, problem };
-}
-
-/** The value itself, cut: for a `detail`, never for a message. */
-export function showValue(value: unknown): string {
-  return (JSON.stringify(toJSONValue(value)) ?? kindOf(value)).slice(0, 80);
 }

@@ -1,6 +1,6 @@
 import { kindOf } from "../../errors/kind-of.ts";
 import { decimalText, roundTo, toDecimal } from "../decimal-text.ts";
-import { type Fit, fits, misfit } from "./fit.ts";
+import { type Fit, fits, violation } from "./fit.ts";
 
 /** A BIT: true and false, 1 and 0, and the texts of them. */
 export const fitBit: Fit = (value) => {
@@ -10,20 +10,23 @@ export const fitBit: Fit = (value) => {
   const decimal = toDecimal(value);
   const whole = decimal === undefined ? undefined : roundTo(decimal, 0);
   if (decimal !== undefined && (whole === 0n || whole === 1n) && isWhole(decimal, whole)) return fits(whole === 1n);
-  return misfit(`the column is a BIT: expected true or false, got ${describe(value)}`);
+  return violation(`the column is a BIT: expected true or false, got ${describe(value)}`);
 };
 
 /** A whole number from `lowest` to `highest`, both included. */
 export function fitWhole(type: string, lowest: bigint, highest: bigint): Fit {
   return (value) => {
     const decimal = toDecimal(value);
-    if (decimal === undefined) return misfit(`the column is ${type}: expected a whole number, got ${describe(value)}`);
+    if (decimal === undefined)
+      return violation(`the column is ${type}: expected a whole number, got ${describe(value)}`);
     const whole = roundTo(decimal, 0);
     if (!isWhole(decimal, whole)) {
-      return misfit(`the column is ${type}: expected a whole number, got one with decimals; round it in the columnMap`);
+      return violation(
+        `the column is ${type}: expected a whole number, got one with decimals; round it in the columnMap`,
+      );
     }
     if (whole < lowest || whole > highest) {
-      return misfit(`the column is ${type}: expected a number from ${lowest} to ${highest}, got one beyond`);
+      return violation(`the column is ${type}: expected a number from ${lowest} to ${highest}, got one beyond`);
     }
     return fits(type === "BIGINT" ? String(whole) : Number(whole)); // the driver makes a bigint of the text
   };
@@ -44,11 +47,11 @@ export function fitMoney(type: string, bits: 32 | 64): Fit {
 function fitScaled(type: string, scale: number, lowest: bigint, highest: bigint): Fit {
   return (value) => {
     const decimal = toDecimal(value);
-    if (decimal === undefined) return misfit(`the column is ${type}: expected a number, got ${describe(value)}`);
+    if (decimal === undefined) return violation(`the column is ${type}: expected a number, got ${describe(value)}`);
     const unscaled = roundTo(decimal, scale);
     // The driver writes decimals by way of a JavaScript number, which is not exact: text is.
     if (unscaled >= lowest && unscaled <= highest) return fits(decimalText(unscaled, scale));
-    return misfit(
+    return violation(
       `the column is ${type}: expected a number from ${decimalText(lowest, scale)} to ${decimalText(highest, scale)}, got one beyond`,
     );
   };
@@ -63,11 +66,11 @@ export function fitFloat(type: "FLOAT" | "REAL"): Fit {
     type === "REAL" ? ([Math.fround, smallestReal] as const) : ([(number: number) => number, smallestFloat] as const);
   return (value) => {
     if (typeof value !== "number" && toDecimal(value) === undefined) {
-      return misfit(`the column is ${type}: expected a number, got ${describe(value)}`);
+      return violation(`the column is ${type}: expected a number, got ${describe(value)}`);
     }
     const number = round(Number(value));
     if (!Number.isFinite(number)) {
-      return misfit(`the column is ${type}: expected a finite number in its range, got ${describe(value)}`);
+      return violation(`the column is ${type}: expected a finite number in its range, got ${describe(value)}`);
     }
     return fits(Math.abs(number) < smallest ? 0 : number);
   };

@@ -1,13 +1,14 @@
 import { toJSONValue } from "../../json/json.ts";
 import { kindOf } from "../../errors/kind-of.ts";
 import { codePage } from "./code-page.ts";
-import { type Fit, type Fitted, fits, misfit } from "./fit.ts";
+import { type Fit, fits, type StagedValue, violation } from "./fit.ts";
+import type { Fitted } from "../../table/dialect.ts";
 
 /** NCHAR and NVARCHAR of at most `length` UTF-16 code units; undefined is MAX. */
 export function fitUnicode(type: string, length: number | undefined): Fit {
   return withText(type, (text) => {
     if (length === undefined || text.length <= length) return fits(text);
-    return misfit(`the column is ${type}: expected at most ${length} characters, got ${text.length}`);
+    return violation(`the column is ${type}: expected at most ${length} characters, got ${text.length}`);
   });
 }
 
@@ -21,11 +22,13 @@ export function fitCodePage(type: string, length: number | undefined, pageNumber
     const bytes = page === undefined ? Array.from(text).length : page.bytesOf(text); // one byte a character, or more
     if (bytes === undefined) {
       const advice = "make the column NVARCHAR, or replace them in the columnMap";
-      return misfit(`the column is ${type} of code page ${pageNumber}, which lacks characters of the text; ${advice}`);
+      return violation(
+        `the column is ${type} of code page ${pageNumber}, which lacks characters of the text; ${advice}`,
+      );
     }
     if (length === undefined || bytes <= length) return fits(text);
     const unit = page === undefined || bytes === text.length ? "characters" : "bytes";
-    return misfit(`the column is ${type}: expected at most ${length} bytes, got ${bytes} ${unit}`);
+    return violation(`the column is ${type}: expected at most ${length} bytes, got ${bytes} ${unit}`);
   });
 }
 
@@ -38,27 +41,29 @@ export function fitMarkup(type: string): Fit {
 export const fitGUID: Fit = (value) => {
   const text = typeof value === "string" ? value.trim().replace(/^\{(.*)\}$/, "$1") : "";
   if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return fits(text.toUpperCase());
-  return misfit(`the column is UNIQUEIDENTIFIER: expected 32 hexadecimal digits as 8-4-4-4-12, got ${kindOf(value)}`);
+  return violation(
+    `the column is UNIQUEIDENTIFIER: expected 32 hexadecimal digits as 8-4-4-4-12, got ${kindOf(value)}`,
+  );
 };
 
 /** BINARY and VARBINARY of at most `length` bytes; undefined is MAX. */
 export function fitBinary(type: string, length: number | undefined): Fit {
   return (value) => {
-    if (!(value instanceof Uint8Array)) return misfit(`the column is ${type}: expected bytes, got ${kindOf(value)}`);
+    if (!(value instanceof Uint8Array)) return violation(`the column is ${type}: expected bytes, got ${kindOf(value)}`);
     if (length !== undefined && value.byteLength > length) {
-      return misfit(`the column is ${type}: expected at most ${length} bytes, got ${value.byteLength}`);
+      return violation(`the column is ${type}: expected at most ${length} bytes, got ${value.byteLength}`);
     }
     return fits(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
   };
 }
 
 /** Numbers and booleans as text, dates as ISO 8601, objects and arrays as JSON. */
-function withText(type: string, fit: (text: string) => Fitted): Fit {
+function withText(type: string, fit: (text: string) => Fitted<StagedValue>): Fit {
   return (value) => {
     const text = toText(value);
-    if (text === undefined) return misfit(`the column is ${type}: expected text, got ${describe(value)}`);
+    if (text === undefined) return violation(`the column is ${type}: expected text, got ${describe(value)}`);
     if (text.isWellFormed()) return fit(text);
-    return misfit(`the column is ${type}: expected text, got ${kindOf(value)} with half of a surrogate pair`);
+    return violation(`the column is ${type}: expected text, got ${kindOf(value)} with half of a surrogate pair`);
   };
 }
 

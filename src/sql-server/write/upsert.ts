@@ -1,6 +1,11 @@
 import { quoteIdentifier } from "../identifiers.ts";
-import { rowColumn, stagedRows, stagingTable } from "./staging.ts";
-import type { Target, TargetColumn } from "./target.ts";
+import type { Target, TargetColumn } from "../../table/dialect.ts";
+import type { SQLServerColumn } from "./column-type.ts";
+import type { StagedValue } from "./fit.ts";
+import { rowColumn, stagedName, stagedRows, stagingTable } from "./staging.ts";
+
+export type SQLServerTarget = Target<SQLServerColumn, StagedValue>;
+type Columns = SQLServerTarget["columns"];
 
 /** The statements that take the staged rows into the target. Names are quoted, values are in the staging table only. */
 export interface Upsert {
@@ -26,7 +31,7 @@ const lockTimeoutMs = 30_000;
 
 const row = quoteIdentifier(rowColumn);
 
-export function upsert(target: Target): Upsert {
+export function upsert(target: SQLServerTarget): Upsert {
   return {
     settings: settings(),
     checks: [...lossyChecks(target), ...(target.keys.length === 0 ? [] : [duplicateCheck(target)])],
@@ -47,21 +52,17 @@ export function upsertText({ settings: first, checks, write, outcome }: Upsert):
  * For an insert whose commit is in doubt: the staged rows that the target has, by the columns of its proof. All or none are there, since
  * they were added in one transaction, and before it none was.
  */
-export function insertedRows(target: Target): string {
+export function insertedRows(target: SQLServerTarget): string {
   return storedKeys(target, target.proof);
 }
 
 /** Whether there is a row: with these keys (`@k0`, `@k1`, …), or any; and, if columns are to be `filled`, one of them is. */
-export function existsText(
-  target: Target,
-  keys: readonly TargetColumn[],
-  filled: readonly TargetColumn[] = [],
-): string {
+export function existsText({ table }: SQLServerTarget, keys: Columns, filled: Columns = []): string {
   const isFilled = filled.map(({ name }) => `t.${quoteIdentifier(name)} IS NOT NULL`).join(" OR ");
-  const parts = keys.map(({ name, type }, index) => `t.${quoteIdentifier(name)} = ${type.typed(`@k${index}`)}`);
+  const parts = keys.map(({ name, typed }, index) => `t.${quoteIdentifier(name)} = ${typed(`@k${index}`)}`);
   if (isFilled !== "") parts.push(`(${isFilled})`);
   const where = parts.length === 0 ? "" : ` WHERE ${parts.join(" AND ")}`;
-  return `SELECT TOP (1) 1 AS [found] FROM ${target.table} AS t${where};`;
+  return `SELECT TOP (1) 1 AS [found] FROM ${table.quoted} AS t${where};`;
 }
 
 /** In sp_executesql they are undone as it ends: the session of a user's pool is left as it was. */
@@ -82,62 +83,63 @@ function settings(): string[] {
 }
 
 /** Rows with text that does not come back from the column's code page as it was: `?` would be stored. */
-function lossyChecks({ columns }: Target): string[] {
-  const parts = columns.flatMap(({ stagedAs, type }, index) => {
-    if (!type.mayLoseCharacters) return [];
-    const column = quoteIdentifier(stagedAs);
-    const kept = `CAST(CAST(${column} AS VARCHAR(MAX)) AS NVARCHAR(MAX)) COLLATE Latin1_General_BIN2`;
+function lossyChecks({ columns }: SQLServerTarget): string[] {
+  const parts = columns.flatMap((column) => {
+    if (!column.mayLoseCharacters) return [];
+    const name = quoteIdentifier(stagedName(column));
+    const kept = `CAST(CAST(${name} AS VARCHAR(MAX)) AS NVARCHAR(MAX)) COLLATE Latin1_General_BIN2`;
     return [
-      `SELECT ${row} AS [${resultColumns.lossy}], ${index} AS [column] FROM ${stagingTable} WHERE ${kept} <> ${column}`,
+      `SELECT ${row} AS [${resultColumns.lossy}], ${column.place} AS [column] FROM ${stagingTable} WHERE ${kept} <> ${name}`,
     ];
   });
   return parts.length === 0 ? [] : [`${parts.join(" UNION ALL ")};`];
 }
 
 /** A row of each group of rows with one merge key, by the target's collation. */
-function duplicateCheck({ keys }: Target): string {
-  const names = keys.map(({ stagedAs }) => `s.${quoteIdentifier(stagedAs)}`).join(", ");
+function duplicateCheck({ keys }: SQLServerTarget): string {
+  const names = keys.map(staged).join(", ");
   const last = `MAX(s.${row}) AS [${resultColumns.twice}]`;
   return `SELECT ${last} FROM ${stagedRows(keys)} AS s GROUP BY ${names} HAVING COUNT(*) > 1;`;
 }
 
-function writes(target: Target): string[] {
-  const { table, strategy, columns, keys } = target;
-  const others = columns.filter((column) => !keys.includes(column));
-  const staged = stagedRows(columns);
+function writes({ table: { quoted: table }, strategy, columns, keys }: SQLServerTarget): string[] {
+  const others = columns.filter(({ isKey }) => !isKey);
+  const rows = stagedRows(columns);
   const names = columns.map(({ name }) => quoteIdentifier(name)).join(", ");
-  const values = columns.map(({ stagedAs }) => `s.${quoteIdentifier(stagedAs)}`).join(", ");
-  const set = others
-    .map(({ name, stagedAs }) => `${quoteIdentifier(name)} = s.${quoteIdentifier(stagedAs)}`)
-    .join(", ");
+  const values = columns.map(staged).join(", ");
+  const set = others.map((column) => `${quoteIdentifier(column.name)} = ${staged(column)}`).join(", ");
   const on = equalKeys(keys);
   const update = (hints: string): string =>
-    `UPDATE t SET ${set} FROM ${staged} AS s INNER JOIN ${table} AS t${hints} ON ${on};`;
+    `UPDATE t SET ${set} FROM ${rows} AS s INNER JOIN ${table} AS t${hints} ON ${on};`;
   if (strategy === "update") return [update("")];
   // In the order of the batch, so that an identity counts the rows as they came.
   if (strategy === "insert")
-    return [`INSERT INTO ${table} (${names}) SELECT ${values} FROM ${staged} AS s ORDER BY s.${row};`];
+    return [`INSERT INTO ${table} (${names}) SELECT ${values} FROM ${rows} AS s ORDER BY s.${row};`];
   if (strategy === "update_insert") {
     const hints = " WITH (UPDLOCK, SERIALIZABLE)";
     const known = `SELECT 1 FROM ${table} AS t${hints} WHERE ${on}`;
-    const insert = `INSERT INTO ${table} (${names}) SELECT ${values} FROM ${staged} AS s WHERE NOT EXISTS (${known});`;
+    const insert = `INSERT INTO ${table} (${names}) SELECT ${values} FROM ${rows} AS s WHERE NOT EXISTS (${known});`;
     return others.length === 0 ? [insert] : [update(hints), insert];
   }
   const matched = others.length === 0 ? [] : [`WHEN MATCHED THEN UPDATE SET ${set}`];
   const missing = `WHEN NOT MATCHED BY TARGET THEN INSERT (${names}) VALUES (${values});`;
   // Without HOLDLOCK two runs could both find a key missing, and both insert it.
-  return [[`MERGE INTO ${table} WITH (HOLDLOCK) AS t USING ${staged} AS s ON ${on}`, ...matched, missing].join("\n")];
+  return [[`MERGE INTO ${table} WITH (HOLDLOCK) AS t USING ${rows} AS s ON ${on}`, ...matched, missing].join("\n")];
 }
 
 /** The staged rows that the target has, each with the keys as they are stored: whatever spelling its collation takes for equal. */
-function storedKeys({ table }: Target, keys: readonly TargetColumn[]): string {
-  const stored = keys.map(({ name, type }, index) => {
-    return `CAST(t.${quoteIdentifier(name)} AS ${type.isText ? "NVARCHAR(4000)" : "VARBINARY(8000)"}) AS [k${index}]`;
+function storedKeys({ table }: SQLServerTarget, keys: Columns): string {
+  const stored = keys.map(({ name, isText }, index) => {
+    return `CAST(t.${quoteIdentifier(name)} AS ${isText ? "NVARCHAR(4000)" : "VARBINARY(8000)"}) AS [k${index}]`;
   });
   const columns = [`s.${row} AS [${resultColumns.row}]`, ...stored].join(", ");
-  return `SELECT ${columns} FROM ${stagedRows(keys)} AS s INNER JOIN ${table} AS t ON ${equalKeys(keys)};`;
+  return `SELECT ${columns} FROM ${stagedRows(keys)} AS s INNER JOIN ${table.quoted} AS t ON ${equalKeys(keys)};`;
 }
 
-function equalKeys(keys: readonly TargetColumn[]): string {
-  return keys.map(({ name, stagedAs }) => `t.${quoteIdentifier(name)} = s.${quoteIdentifier(stagedAs)}`).join(" AND ");
+function equalKeys(keys: Columns): string {
+  return keys.map((key) => `t.${quoteIdentifier(key.name)} = ${staged(key)}`).join(" AND ");
+}
+
+function staged(column: TargetColumn<SQLServerColumn>): string {
+  return `s.${quoteIdentifier(stagedName(column))}`;
 }

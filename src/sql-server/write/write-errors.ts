@@ -1,58 +1,70 @@
-import { type ErrorOptions, LLMEtlError } from "../../errors/llm-etl-error.ts";
-import { SinkDataError } from "../../errors/sink.ts";
 import { messageOf } from "../../errors/thrown.ts";
-import type { Fail } from "../connect/connection.ts";
-import { refusalOf } from "./refusals.ts";
-import type { Target } from "./target.ts";
-import { CommitInDoubtError } from "../connect/transaction.ts";
-import { driverFacts, isTransient } from "../connect/transient-errors.ts";
+import { CommitInDoubtError, type ErrorMeaning } from "../../table/dialect.ts";
+import { driverFacts, errorsIn, knownError, passingError } from "../error-meaning.ts";
+import type { TargetConnection } from "./writer.ts";
+import type { SQLServerTarget } from "./upsert.ts";
 
-/** Whether the same batch may well be written a little later. */
-export function isPassing(error: unknown): boolean {
-  if (error instanceof LLMEtlError) return false;
-  return isTransient(error) || (error instanceof CommitInDoubtError && driverFacts(error).numbers.length === 0);
-}
-
-export interface WriteErrorContext {
-  readonly sink: string;
-  readonly target: Pick<Target, "table" | "names">;
-  readonly fail: Fail;
-  readonly timeoutMs: number;
-}
-
-/**
- * What to throw for a batch that was not written: a SinkDataError where the data is to blame, so that other rows go on, else what ends the
- * run. The server's own words, which may hold values, are left to the `detail`.
- */
-export function explainWrite(cause: unknown, { sink, target, fail, timeoutMs }: WriteErrorContext): unknown {
-  if (cause instanceof LLMEtlError) return cause;
-  const { numbers, codes } = driverFacts(cause);
-  const [number] = numbers;
-  const said = number === undefined ? (codes[0] ?? "no error number") : `error ${number}`;
-  const options: ErrorOptions = { cause, detail: messageOf(cause) };
-  if (isPassing(cause)) {
-    const seconds = Math.round(timeoutMs / 1000);
-    const advice = "what was written is kept; run again to go on from there, or raise sinkTimeoutMs";
-    return fail(`the server took no batch for ${seconds} seconds (${said}); ${advice}`, options);
+/** The server's own words, which may hold values, are left to the `detail`. */
+export function meaningOf(
+  error: unknown,
+  { server, patienceMs }: Pick<TargetConnection, "server" | "patienceMs">,
+  target: Pick<SQLServerTarget, "table"> | undefined,
+): ErrorMeaning {
+  const { numbers, codes } = driverFacts(error);
+  const said = numbers[0] === undefined ? (codes[0] ?? "no error number") : `error ${numbers[0]}`;
+  const facts = { errorNumbers: numbers, errorCodes: codes };
+  const detail = messageOf(error);
+  const isInDoubt = error instanceof CommitInDoubtError && numbers.length === 0;
+  const passing = passingError(error) ?? (isInDoubt ? {} : undefined);
+  const kind = passing === undefined ? "fatal" : "passing";
+  if (target === undefined) {
+    return { kind, ...passing, problem: `the catalog of ${server} can't be read (${said})`, detail, facts };
   }
-  const refusal = refusalOf(cause, target.names);
-  if (refusal !== undefined) {
-    const problem = `the server refused a row: error ${refusal.number}, ${refusal.reason}`;
-    return new SinkDataError(sink, problem, { cause, detail: `${problem}: ${messageOf(cause)}` });
+  if (passing !== undefined) {
+    const problem = `the server took no batch for ${Math.round(patienceMs / 1000)} seconds (${said})`;
+    const hint = "what was written is kept; run again to go on from there, or raise sinkTimeoutMs";
+    return { kind, ...passing, problem, detail, facts: { ...facts, hint } };
   }
-  const remedy = remedies.get(number ?? 0);
-  return fail(`${target.table} can't be written (${said})${remedy === undefined ? "" : `: ${remedy}`}`, options);
+  const number = numbers.find((each) => knownError(each).ofRow !== undefined);
+  if (number !== undefined) {
+    const named = namedIn(textOf(error, number), number, target);
+    const cause = `${knownError(number).ofRow ?? ""}${named === undefined ? "" : ` (the ${named.kind} "${named.name}")`}`;
+    const problem = `the server rejected a row: error ${number}, ${cause}`;
+    const where = named?.name;
+    return { kind: "data", problem, detail: `${problem}: ${detail}`, facts: { ...facts, where, errorNumber: number } };
+  }
+  const hint = knownError(numbers[0] ?? 0).ofTable;
+  const where = target.table.name;
+  return {
+    kind,
+    problem: `${target.table.quoted} can't be written (${said})`,
+    detail,
+    facts: { ...facts, where, hint },
+  };
 }
 
-const remedies: ReadonlyMap<number, string> = new Map([
-  [102, `the server does not know the statement; where it has no MERGE, use strategy "update_insert"`],
-  [207, "a column is gone: the table was changed during the run"],
-  [208, "the table is gone: it was changed during the run"],
-  [213, "the table was changed during the run"],
-  [229, "the login lacks a permission on it; a trigger may need one, too"],
-  [230, "the login lacks a permission on one of its columns"],
-  [1105, "the database is full"],
-  [1934, "it wants other SET options than those that indexed views need"],
-  [3906, "the database is read-only"],
-  [9002, "the log of the database is full"],
-]);
+interface Named {
+  readonly kind: "column" | "constraint" | "index";
+  readonly name: string;
+}
+
+/** The column, constraint or index that the server names, where it is known to be one: the text has values in it, too. */
+function namedIn(text: string, number: number, { table }: Pick<SQLServerTarget, "table">): Named | undefined {
+  if (number >= 50_000) return undefined; // a trigger's text may be anything
+  const names = [...table.columns.map(({ name }) => name), ...table.uniqueKeys.map(({ index }) => index)];
+  const beforeValues = text.split(/Truncated value|duplicate key value/, 1)[0] ?? "";
+  const column = names.find((name) => beforeValues.includes(`column '${name}'`));
+  if (column !== undefined) return { kind: "column", name: column };
+  const constraint = /constraint ["']([^"']+)["']/.exec(beforeValues)?.[1];
+  if (constraint !== undefined && [547, 2627].includes(number)) return { kind: "constraint", name: constraint };
+  const index = names.find((name) => beforeValues.includes(`index '${name}'`));
+  return index === undefined ? undefined : { kind: "index", name: index };
+}
+
+/** The server's text for that number. */
+function textOf(error: unknown, number: number): string {
+  for (const each of errorsIn(error)) {
+    if ("number" in each && each.number === number && "message" in each) return String(each.message);
+  }
+  return "";
+}

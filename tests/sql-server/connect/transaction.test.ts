@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import mssql, { type ConnectionPool } from "mssql";
-import { CommitInDoubtError, inTransaction, type Run } from "../../../src/sql-server/connect/transaction.ts";
-import { isTransient } from "../../../src/sql-server/connect/transient-errors.ts";
+import { inTransaction, type Run } from "../../../src/sql-server/connect/transaction.ts";
+import { passingError } from "../../../src/sql-server/error-meaning.ts";
+import { CommitInDoubtError } from "../../../src/table/dialect.ts";
 import { type SQLServer, startSQLServer } from "../../support/sql-server.ts";
 
 const noAbort = new AbortController().signal;
@@ -63,7 +64,7 @@ test("a transaction that the server has rolled back gives the server's error", a
 test("a connection that breaks in a statement is a passing failure, and the next transaction gets a new one", async (t) => {
   const { server, pool } = await connect(t);
   server.faults.add({ on: /INSERT/, drop: "before" });
-  await assert.rejects(inTransaction(pool, noAbort, adding(1)), (error) => isTransient(error));
+  await assert.rejects(inTransaction(pool, noAbort, adding(1)), (error) => passingError(error) !== undefined);
   await inTransaction(pool, noAbort, adding(1));
   assert.equal(server.table("dbo.t").rows().length, 1);
 });
@@ -74,7 +75,7 @@ test("a commit whose answer is lost is in doubt, whether it was carried out or n
     server.faults.add({ on: /COMMIT/, drop });
     await assert.rejects(
       inTransaction(pool, noAbort, adding(1)),
-      (error) => error instanceof CommitInDoubtError && isTransient(error),
+      (error) => error instanceof CommitInDoubtError && passingError(error) !== undefined,
     );
     assert.equal(server.table("dbo.t").rows().length, drop === "after" ? 1 : 0);
   }

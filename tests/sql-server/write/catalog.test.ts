@@ -9,7 +9,7 @@ async function catalogOf(t: TestContext, options: TargetServerOptions, table = "
   const pool = await new mssql.ConnectionPool(server.config).connect();
   t.after(() => pool.close());
   server.forget();
-  const catalog = await readCatalog(pool, table, mssql.NVarChar(mssql.MAX));
+  const catalog = await readCatalog({ pool, driver: mssql }, table);
   const catalogTrips = server.statements.filter(({ text }) => text.includes("llm-etl:target")).length;
   assert.equal(catalogTrips, 1, "all facts come in one round trip");
   return catalog;
@@ -65,10 +65,10 @@ test("unique keys come whole, the columns in their order, and tell what makes th
     }),
   });
   assert.deepEqual(uniqueKeys, [
-    { index: "PK_visits", isPrimary: true, unusable: undefined, columns: ["id"] },
-    { index: "UQ_code", isPrimary: false, unusable: undefined, columns: ["code", "id"] },
-    { index: "F", isPrimary: false, unusable: "filtered", columns: ["code"] },
-    { index: "D", isPrimary: false, unusable: "disabled", columns: ["code"] },
+    { index: "PK_visits", isPrimary: true, unusable: undefined, columns: [{ name: "id" }] },
+    { index: "UQ_code", isPrimary: false, unusable: undefined, columns: [{ name: "code" }, { name: "id" }] },
+    { index: "F", isPrimary: false, unusable: "filtered", columns: [{ name: "code" }] },
+    { index: "D", isPrimary: false, unusable: "disabled", columns: [{ name: "code" }] },
   ]);
 });
 

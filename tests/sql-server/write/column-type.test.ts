@@ -216,3 +216,19 @@ test("decimals and dates go by way of text, which the driver does not round", ()
 test("a collation's name that is no name is not put into SQL", () => {
   assert.throws(() => columnType({ ...plain, type: "varchar", length: 5, collation: "x; DROP TABLE t" }), TypeError);
 });
+
+test("limits say what each column holds, in the words of JSON Schema", async (t) => {
+  const sql =
+    "CREATE TABLE dbo.t (id INT NOT NULL PRIMARY KEY, note NVARCHAR(100), score DECIMAL(3,2) NOT NULL, n TINYINT, big BIGINT, at DATE, long NVARCHAR(MAX))";
+  const { session } = await openTarget(t, { sql }, ["id", "note", "score", "n", "big", "at", "long"]);
+  const { limits = {} } = session;
+  assert.deepEqual(Object.fromEntries(Object.entries(limits).map(([name, { schema }]) => [name, schema])), {
+    id: { minimum: -2_147_483_648, maximum: 2_147_483_647 },
+    note: { maxLength: 100 },
+    score: { minimum: -9.99, maximum: 9.99 },
+    n: { minimum: 0, maximum: 255 },
+    big: {},
+    at: {},
+    long: {},
+  });
+});

@@ -16,10 +16,7 @@ SELECT @@TRANCOUNT AS [depth];`,
 });
 
 test("rows are loaded with their place in the batch, into a table that is there", () => {
-  const table = stagingRows(mssql, columns, [
-    ["a", null, "1.50"],
-    ["b", "text", null],
-  ]);
+  const table = stagingRows(mssql, columns, [{ cells: ["a", null, "1.50"] }, { cells: ["b", "text", null] }]);
   assert.equal(table.create, false);
   assert.deepEqual(
     [...table.rows],

@@ -1,56 +1,104 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ErrorOptions, LLMEtlError } from "../../../src/errors/llm-etl-error.ts";
-import { SinkDataError, SinkError } from "../../../src/errors/sink.ts";
-import { CommitInDoubtError } from "../../../src/sql-server/connect/transaction.ts";
-import { explainWrite, isPassing } from "../../../src/sql-server/write/write-errors.ts";
+import { meaningOf } from "../../../src/sql-server/write/write-errors.ts";
+import { CommitInDoubtError, type ErrorMeaning } from "../../../src/table/dialect.ts";
+import { targetColumn, targetOf } from "../../support/target.ts";
 
-const context = {
-  sink: "sql-server",
-  target: { table: "[dbo].[t]", names: new Set(["summary"]) },
-  fail: (problem: string, options?: ErrorOptions): SinkError => new SinkError("sql-server", problem, options),
-  timeoutMs: 300_000,
-};
-
-function explained(cause: unknown): LLMEtlError {
-  const error = explainWrite(cause, context);
-  assert.ok(error instanceof LLMEtlError);
-  return error;
-}
+const connection = { server: "host,1433", patienceMs: 300_000 };
+const found = targetOf("merge", { columns: [targetColumn("summary", 0), targetColumn("odd'name", 1)] });
+const uniqueKeys = [{ index: "UQ_visits", isPrimary: false, unusable: undefined, columns: [{ name: "summary" }] }];
+const target = { table: { ...found.table, uniqueKeys } };
 
 const serverError = (number: number, message = "a secret"): Error => Object.assign(new Error(message), { number });
+const meaning = (error: unknown): ErrorMeaning => meaningOf(error, connection, target);
 
 test("a commit in doubt is passing, whatever broke it, but for what the server says by number", () => {
-  assert.equal(isPassing(new CommitInDoubtError(new Error("gone"))), true);
-  assert.equal(isPassing(new CommitInDoubtError(serverError(1205))), true);
-  assert.equal(isPassing(new CommitInDoubtError(serverError(3902))), false);
+  assert.equal(meaning(new CommitInDoubtError(new Error("gone"))).kind, "passing");
+  assert.equal(meaning(new CommitInDoubtError(serverError(1205))).kind, "passing");
+  assert.equal(meaning(new CommitInDoubtError(serverError(3902))).kind, "fatal");
 });
 
-test("an error of ours is neither passing nor explained again", () => {
-  const ours = new SinkDataError("sql-server", "x", { cause: serverError(1205) });
-  assert.equal(isPassing(ours), false);
-  assert.equal(explainWrite(ours, context), ours);
+test("a row that the server rejects is known by its number, with the column, constraint or index at fault", () => {
+  const known: readonly (readonly [number, string, string | undefined])[] = [
+    [
+      2628,
+      "String or binary data would be truncated in table 'clinic.dbo.t', column 'summary'. Truncated value: 'secret'.",
+      "summary",
+    ],
+    [8152, "String or binary data would be truncated.", undefined],
+    [
+      515,
+      "Cannot insert the value NULL into column 'summary', table 'clinic.dbo.t'; column does not allow nulls. INSERT fails.",
+      "summary",
+    ],
+    [
+      547,
+      'The MERGE statement conflicted with the CHECK constraint "CK_visits". The conflict occurred in database "clinic", table "dbo.t".',
+      "CK_visits",
+    ],
+    [
+      2627,
+      "Violation of PRIMARY KEY constraint 'PK_t'. Cannot insert duplicate key in object 'dbo.t'. The duplicate key value is (secret).",
+      "PK_t",
+    ],
+    [
+      2601,
+      "Cannot insert duplicate key row in object 'dbo.t' with unique index 'UQ_visits'. The duplicate key value is (secret).",
+      "UQ_visits",
+    ],
+    [245, "Conversion failed when converting the nvarchar value 'secret' to data type int.", undefined],
+    [8115, "Arithmetic overflow error converting numeric to data type numeric.", undefined],
+    [9436, "XML parsing: line 1, character 8, end tag does not match start tag", undefined],
+    [50_001, "no 'secret' in column 'summary' please", undefined],
+    [3609, "The transaction ended in the trigger. The batch has been aborted.", undefined],
+  ];
+  for (const [number, message, where] of known) {
+    const { kind, facts, problem, detail } = meaning(serverError(number, message));
+    assert.equal(kind, "data", `${number}`);
+    assert.deepEqual([facts?.["errorNumber"], facts?.where], [number, where]);
+    assert.ok(!problem.includes("secret") && detail?.includes(message) === true);
+  }
 });
 
-test("bad data is a row error, a passing fault that lasted a resumable run error, the rest names its number and remedy", () => {
-  const refused = explained(serverError(515, "Cannot insert the value NULL into column 'summary', a secret"));
-  assert.equal(refused.name, "SinkDataError");
-  assert.equal(
-    refused.message,
-    'sql-server: the server refused a row: error 515, NULL for a column that is NOT NULL (the column "summary")',
-  );
-  assert.match(
-    explained(serverError(40_613)).message,
-    /took no batch for 300 seconds \(error 40613\); what was written is kept; run again/,
-  );
-  assert.match(
-    explained(serverError(9002)).message,
-    /\[dbo\]\.\[t\] can't be written \(error 9002\): the log of the database is full$/,
-  );
-  assert.match(explained(new Error("a secret")).message, /can't be written \(no error number\)$/);
-  for (const number of [515, 40_613, 9002, 777]) {
-    const error = explained(serverError(number));
-    assert.doesNotMatch(error.message, /secret/);
-    assert.match(error.detail, /secret/);
+test("a name that stands in a value only is not taken for the column", () => {
+  const message =
+    "String or binary data would be truncated in table 'clinic.dbo.t', column 'other'. Truncated value: 'column 'summary''.";
+  assert.equal(meaning(serverError(2628, message)).facts?.where, undefined);
+});
+
+test("the number is found in errors that an error was made from", () => {
+  const inner = serverError(515, "Cannot insert the value NULL into column 'summary'");
+  const outer = Object.assign(new Error("aborted"), { number: 3621, precedingErrors: [inner] });
+  for (const error of [outer, new AggregateError([inner, new Error("x")])]) {
+    const { kind, facts } = meaning(error);
+    assert.deepEqual([kind, facts?.["errorNumber"], facts?.where], ["data", 515, "summary"]);
+  }
+});
+
+test("what is neither passing nor the data's fault is fatal, with the next step where one is known", () => {
+  for (const number of [208, 229, 9002]) assert.ok(meaning(serverError(number)).facts?.hint !== undefined, `${number}`);
+  for (const error of [
+    serverError(208),
+    serverError(229),
+    serverError(9002),
+    serverError(777),
+    new Error("a secret"),
+  ]) {
+    const { kind, problem, detail, facts } = meaning(error);
+    assert.deepEqual([kind, facts?.where], ["fatal", "dbo.t"]);
+    assert.ok(!problem.includes("secret") && detail?.includes("secret") === true);
+  }
+});
+
+test("in the preflight every error is the catalog's, passing or fatal", () => {
+  for (const [number, kind] of [
+    [229, "fatal"],
+    [515, "fatal"],
+    [1205, "passing"],
+  ] as const) {
+    const found = meaningOf(serverError(number), connection, undefined);
+    assert.equal(found.kind, kind);
+    assert.match(found.problem, /catalog/);
+    assert.ok(!found.problem.includes("secret"));
   }
 });

@@ -1,31 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { foldText, keyText, RunKeys } from "../../../src/sql-server/write/run-keys.ts";
-
-test("a key is claimed once, in its very spelling", () => {
-  const keys = new RunKeys();
-  assert.equal(keys.claim("a"), true);
-  assert.equal(keys.claim("A"), true);
-  assert.equal(keys.claim("a"), false);
-  keys.close();
-  keys.close();
-});
-
-test("a key is taken if another row of the run has the spelling that the target has, or was written under it", () => {
-  const keys = new RunKeys();
-  keys.claim("a");
-  keys.claim("A");
-  assert.equal(keys.isTaken({ own: "a", stored: "a", written: "a" }), false, "its own");
-  assert.equal(
-    keys.isTaken({ own: "A", stored: "a", written: "a" }),
-    true,
-    "that of another row, which may not have changed",
-  );
-  assert.equal(keys.isTaken({ own: "A", stored: "á", written: "á" }), false, "of no row of the run");
-  keys.addWritten([{ own: "A", stored: "á", written: "á" }]);
-  assert.equal(keys.isTaken({ own: "a", stored: "á", written: "á" }), true, "a row was written under it");
-  keys.close();
-});
+import { foldText, keysOf, keyText } from "../../../src/sql-server/write/keys.ts";
+import { targetColumn, targetOf } from "../../support/target.ts";
 
 test("the parts of a key do not run into one another, and trailing blanks do not count", () => {
   assert.notEqual(keyText(["ab", "c"]), keyText(["a", "bc"]));
@@ -42,4 +18,14 @@ test("texts are folded as the collation's name says", () => {
   assert.notEqual(foldText("a", "Latin1_General_100_CS_AS"), foldText("A", "Latin1_General_100_CS_AS"));
   assert.equal(foldText("É ", "Latin1_General_100_BIN2"), "É");
   assert.equal(foldText("STRASSE", "SQL_Latin1_General_CP1_CI_AS"), foldText("straße", "SQL_Latin1_General_CP1_CI_AS"));
+});
+
+test("a key's text is folded by its column's collation, and its part is not", () => {
+  const collation = "Latin1_General_CI_AS";
+  const columns = [targetColumn("id", 0, { collation }), targetColumn("n", 1, { type: "int" })];
+  const { text, parts } = keysOf(targetOf("merge", { columns, keyCount: 2 }));
+  assert.equal(text(["KEY ", 5]), text(["key", 5]));
+  assert.notEqual(text(["key", 5]), text(["key", 6]));
+  assert.deepEqual(parts(["key ", 5]), parts(["key", 5]));
+  assert.notDeepEqual(parts(["KEY", 5]), parts(["key", 5]));
 });

@@ -1,0 +1,212 @@
+import type { PassingError } from "../table/retry.ts";
+
+/** All that is known here of one error, by its number (the server's) or its code (the driver's or Node's). */
+export interface KnownError {
+  /** The same statement, batch or login may well succeed a little later. */
+  readonly passing?: PassingError;
+  /** The next step of the person who can't connect because of it. */
+  readonly toConnect?: string;
+  /** The server's text is made of names of objects and types: it holds no value of a cell. */
+  readonly isContentFree?: true;
+  /** The meaning for a query, in place of a text that may hold content. */
+  readonly ofQuery?: string;
+  /** The fault of a row that is written: others may well be written. */
+  readonly ofRow?: string;
+  /** The reason, or the next step, where a table can't be written because of it. */
+  readonly ofTable?: string;
+}
+
+const passing = {};
+/** It is a wrong setting more often than a passing trouble, and a login may be locked out for it. */
+const passingLogin: PassingError = { mostRetries: 2 };
+const isBusy = "the service is busy or failing over: run again in a few minutes";
+const toAnswer = "check Server and the firewalls on the way, or raise Connect Timeout";
+const outOfRange = "a number is out of its column's range";
+const notConverted = "a value can't be converted to its column's type";
+const dateOutOfRange = "a date is out of its column's range";
+const ofTrigger = "a trigger rejected it";
+
+/** Of two that an error has, the first of this list says what to do. Passing ones are those that Microsoft's drivers retry. */
+const known: readonly (readonly [numbersOrCodes: readonly (number | string)[], meaning: KnownError])[] = [
+  // Logins and connections
+  [
+    [18_456],
+    {
+      passing: passingLogin,
+      toConnect: "check User ID and Password; for Microsoft Entra ID, that the database has a user for the identity",
+    },
+  ],
+  [[18_452], { toConnect: "the server takes no login from there; write User ID and Password of a SQL login" }],
+  [
+    [18_470, 18_486, 18_487, 18_488],
+    { toConnect: "the login is disabled, locked, or must change its password: have it set right" },
+  ],
+  [[4060], { passing: passingLogin, toConnect: "check Database, and that the login has a user in it" }],
+  [[916], { isContentFree: true, toConnect: "check Database, and that the login has a user in it" }],
+  [[40_532, 40_538], { toConnect: "check Server, and that Database is one of it" }],
+  [
+    [40_615, 40_914, 47_073],
+    { toConnect: "let this machine through the server's firewall (Networking, in the Azure portal)" },
+  ],
+  [[40_613, 40_197, 49_918, 49_919, 49_920], { passing, toConnect: isBusy }],
+  [[40_501], { passing: { leastWaitMs: 10_000 }, toConnect: isBusy }],
+  [[4221, 40_143, 40_540, 42_108, 42_109, 10_928, 10_929, 10_936], { passing }], // failover, waking up, limits on resources
+  [[20, 64, 121, 233, 997, 10_053, 10_054, 10_060], { passing }], // of Windows: the connection
+  [
+    ["EFEDAUTH"],
+    { toConnect: "Microsoft Entra ID gave no token: check the identity, or give the option tokenCredential" },
+  ],
+  [
+    ["ERR_TLS_CERT_ALTNAME_INVALID"],
+    { toConnect: "write HostNameInCertificate=<the name in the certificate>, or that name as Server" },
+  ],
+  [
+    ["EENCRYPT"],
+    {
+      toConnect: "server and Encrypt don't agree: write Encrypt=yes, or Encrypt=no for a server without a certificate",
+    },
+  ],
+  [["ENOTFOUND", "EAI_AGAIN"], { passing, toConnect: "check Server: the name is not known here" }],
+  [
+    ["ECONNREFUSED"],
+    { passing, toConnect: "nothing listens there: check the port (Server=<host>,<port>), and that TCP/IP is enabled" },
+  ],
+  [
+    ["ECONNRESET"],
+    { passing, toConnect: "the server broke off: check the port, and Encrypt (some servers want strict)" },
+  ],
+  [
+    ["EINSTLOOKUP"],
+    { toConnect: "the SQL Server Browser (UDP 1434) did not give the instance's port: write Server=<host>,<port>" },
+  ],
+  [["ETIMEOUT", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"], { passing, toConnect: toAnswer }],
+  [["ECLOSE", "ECONNCLOSED", "EINVALIDSTATE", "ENOTOPEN", "EPIPE", "ESOCKET"], { passing }],
+
+  // Locks, memory, space
+  [[1204, 1205, 1222, 3960], { passing, isContentFree: true }],
+  [[41_301, 41_302, 41_305, 41_325, 41_839], { passing }], // conflicts of memory-optimized tables
+  [[3961, 601, 701, 802, 8645, 8651], { isContentFree: true }],
+  [[1105], { isContentFree: true, ofTable: "the database is full" }],
+  [[9002], { isContentFree: true, ofTable: "the log of the database is full" }],
+
+  // Objects and permissions
+  [[102], { ofTable: `the server does not know the statement; where it has no MERGE, use strategy "update_insert"` }],
+  [[207], { isContentFree: true, ofTable: "a column is gone: the table was changed during the run" }],
+  [[208], { isContentFree: true, ofTable: "the table is gone: it was changed during the run" }],
+  [[213], { ofTable: "the table was changed during the run" }],
+  [[229], { isContentFree: true, ofTable: "the login lacks a permission on it; a trigger may need one, too" }],
+  [[230], { isContentFree: true, ofTable: "the login lacks a permission on one of its columns" }],
+  [[262, 297, 300, 976, 4121, 15_562], { isContentFree: true }],
+  [[1934], { ofTable: "it wants other SET options than those that indexed views need" }],
+  [[3906], { ofTable: "the database is read-only" }],
+
+  // Values
+  [[2628, 8152], { ofRow: "text or bytes are too long for their column" }],
+  [[515], { ofRow: "NULL for a column that is NOT NULL" }],
+  [[547], { ofRow: "a CHECK or FOREIGN KEY constraint does not hold" }],
+  [[2601, 2627], { ofRow: "a row with the same unique key is there already" }],
+  [[220, 232], { ofQuery: "a number is too large for its type", ofRow: outOfRange }],
+  [[244], { ofRow: outOfRange }],
+  [[248], { ofQuery: "a text is a number too large for its type", ofRow: outOfRange }],
+  [[8115], { isContentFree: true, ofRow: outOfRange }],
+  [[235], { ofQuery: "a text is no amount of money", ofRow: notConverted }],
+  [[241, 8114], { isContentFree: true, ofRow: notConverted }],
+  [
+    [245],
+    {
+      ofQuery: "a text can't be converted to the type of what it is compared with or put into",
+      ofRow: notConverted,
+    },
+  ],
+  [[293, 295], { ofRow: notConverted }],
+  [[8169], { ofQuery: "a text is no uniqueidentifier", ofRow: notConverted }],
+  [[242], { isContentFree: true, ofRow: dateOutOfRange }],
+  [[296, 517], { ofRow: dateOutOfRange }],
+  [[8134], { isContentFree: true, ofRow: "an expression of the table divides by zero" }],
+  [[511, 1946], { ofRow: "the row, or its key in an index, is larger than SQL Server allows" }],
+  [[512, 6522], { ofRow: "an expression or a trigger of the table failed on it" }],
+  [[8672], { ofRow: "it is one of two for the same row of the table" }],
+  [[13_608, 13_609], { ofRow: "its JSON can't be read" }],
+  [[33_504], { ofRow: "a security policy blocks it" }],
+  [[3609, 3616], { ofRow: ofTrigger }],
+
+  // Results
+  [[11_535], { ofQuery: "it gives several result sets; expected one query" }],
+  [[11_536], { ofQuery: "it gives no result set; expected one query" }],
+  [[11_537], { ofQuery: "its columns are not those that were described; was a table changed meanwhile? Run again" }],
+  [
+    [11_538],
+    { ofQuery: "the types of its columns are not those that were described; was a table changed meanwhile? Run again" },
+  ],
+];
+const byName: ReadonlyMap<number | string, KnownError> = new Map(
+  known.flatMap(([names, meaning]) => names.map((name) => [name, meaning] as const)),
+);
+
+export function knownError(name: number | string): KnownError {
+  const found = byName.get(name);
+  if (found !== undefined || typeof name === "string") return found ?? {};
+  if (name >= 50_000) return { ofRow: ofTrigger }; // of RAISERROR and THROW
+  const isOfXML = (name >= 9400 && name < 9500) || (name >= 6900 && name < 7000);
+  return isOfXML ? { ofRow: "its XML can't be read" } : {};
+}
+
+/** The first step of the list that one of these numbers or codes asks for. */
+export function stepToConnect({ numbers, codes }: DriverFacts): string | undefined {
+  const facts = new Set<number | string>([...numbers, ...codes]);
+  const found = known.find(
+    ([names, { toConnect }]) => toConnect !== undefined && names.some((name) => facts.has(name)),
+  );
+  return found?.[1].toConnect;
+}
+
+/** The numbers and codes of an error of the driver's and of those that it was made from. The outermost comes first. */
+export interface DriverFacts {
+  /** Of the server's errors: 1205 is a deadlock. */
+  readonly numbers: readonly number[];
+  /** Of the driver and of Node: `ESOCKET`, `ECONNREFUSED`. */
+  readonly codes: readonly string[];
+  /** The certificate of the server was not accepted. */
+  readonly untrusted: boolean;
+}
+
+const certificateCode = /^(CERT_|DEPTH_ZERO_|ERR_TLS_|ERR_SSL_|EPROTO$|HOSTNAME_MISMATCH|SELF_SIGNED_|UNABLE_TO_)/;
+
+/** The driver's message, which has no code, where the connection ends in the middle of an answer. */
+const cutOff = /^unexpected end of (?:message stream|data)$/;
+
+export function driverFacts(error: unknown): DriverFacts {
+  const all = [...errorsIn(error)];
+  const numbers = all.flatMap((each) => ("number" in each && typeof each.number === "number" ? [each.number] : []));
+  const codes = all.flatMap((each) => [
+    ...("code" in each && typeof each.code === "string" ? [each.code] : []),
+    ...(each instanceof Error && cutOff.test(each.message) ? ["ECONNRESET"] : []),
+  ]);
+  return { numbers, codes, untrusted: codes.some((code) => certificateCode.test(code)) };
+}
+
+/** The error and those that it was made from, each once. */
+export function* errorsIn(error: unknown, seen: Set<unknown> = new Set<unknown>()): Generator<object, void, undefined> {
+  if (typeof error !== "object" || error === null || seen.has(error)) return;
+  seen.add(error);
+  yield error;
+  for (const name of ["originalError", "cause", "errors", "precedingErrors"] as const) {
+    const inner: unknown = Reflect.get(error, name);
+    for (const each of Array.isArray(inner) ? inner : [inner]) yield* errorsIn(each, seen);
+  }
+}
+
+/** In milliseconds. */
+export const retryDelaysMs = { shortest: 100, longest: 30_000 } as const;
+
+/**
+ * The waits that an error asks for if it passes, else undefined. The server's numbers count before the driver's codes.
+ */
+export function passingError(error: unknown): PassingError | undefined {
+  const { numbers, codes, untrusted } = driverFacts(error);
+  const names = numbers.length > 0 ? numbers : untrusted ? [] : codes;
+  const found = names.flatMap((name) => knownError(name).passing ?? []);
+  if (found.length === 0) return undefined;
+  const mostRetries = found.find((each) => each.mostRetries !== undefined)?.mostRetries;
+  return { leastWaitMs: Math.max(...found.map(({ leastWaitMs = 0 }) => leastWaitMs)), mostRetries };
+}

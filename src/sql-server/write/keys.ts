@@ -1,0 +1,39 @@
+import type { TableKeys, Target } from "../../table/dialect.ts";
+import type { SQLServerColumn } from "./column-type.ts";
+import type { StagedValue } from "./fit.ts";
+
+/** Equal keys are a matter of the target's collation, which only the server knows: parts are compared in their own spelling. */
+export function keysOf({ keys }: Target<SQLServerColumn, StagedValue>): TableKeys<StagedValue> {
+  return {
+    text: (key) =>
+      keyText(
+        key.map((cell, index) => {
+          const collation = keys[index]?.collation;
+          return typeof cell === "string" && collation !== undefined ? foldText(cell, collation) : cell;
+        }),
+      ),
+    parts: (key) => [keyText(key)],
+  };
+}
+
+/** The cells of a key as one text, without trailing blanks: SQL Server compares without them. */
+export function keyText(cells: readonly (StagedValue | Uint8Array | null)[]): string {
+  const texts = cells.map((cell) => {
+    if (cell instanceof Uint8Array) return Buffer.from(cell).toString("hex");
+    return typeof cell === "string" ? cell.replace(/ +$/, "") : cell;
+  });
+  return JSON.stringify(texts);
+}
+
+/**
+ * A text as some collations hold it equal to others: without case where the collation ignores case, without accents likewise. Texts that
+ * the server tells apart may be equal here.
+ */
+export function foldText(text: string, collation: string): string {
+  const words = collation.toUpperCase().split("_");
+  let folded = text.replace(/ +$/, "");
+  if (words.includes("BIN") || words.includes("BIN2")) return folded;
+  folded = folded.normalize("NFKD");
+  if (words.includes("AI")) folded = folded.replaceAll(/\p{M}/gu, "");
+  return words.includes("CI") ? folded.toUpperCase().toLowerCase() : folded;
+}
