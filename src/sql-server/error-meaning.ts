@@ -176,12 +176,13 @@ const certificateCode = /^(CERT_|DEPTH_ZERO_|ERR_TLS_|ERR_SSL_|EPROTO$|HOSTNAME_
 const cutOff = /^unexpected end of (?:message stream|data)$/;
 
 export function driverFacts(error: unknown): DriverFacts {
-  const all = [...errorsIn(error)];
-  const numbers = all.flatMap((each) => ("number" in each && typeof each.number === "number" ? [each.number] : []));
-  const codes = all.flatMap((each) => [
-    ...("code" in each && typeof each.code === "string" ? [each.code] : []),
-    ...(each instanceof Error && cutOff.test(each.message) ? ["ECONNRESET"] : []),
-  ]);
+  const numbers: number[] = [];
+  const codes: string[] = [];
+  for (const each of errorsIn(error)) {
+    if ("number" in each && typeof each.number === "number") numbers.push(each.number);
+    if ("code" in each && typeof each.code === "string") codes.push(each.code);
+    if (each instanceof Error && cutOff.test(each.message)) codes.push("ECONNRESET");
+  }
   return { numbers, codes, untrusted: codes.some((code) => certificateCode.test(code)) };
 }
 
