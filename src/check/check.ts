@@ -20,15 +20,15 @@ import { runChecks } from "../pipeline/options.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
 import { deprecationsOf } from "../pipeline/run-files.ts";
 import { KeySet } from "../files/key-set.ts";
-import { messageOf, withoutSecrets } from "../errors/thrown.ts";
-import { emptiedTarget } from "../engine/change-detector.ts";
+import { messageOf, withoutSecrets } from "../errors/error-text.ts";
+import { targetEmptiedError } from "../engine/change-detector.ts";
 
 export interface CheckOptions {
   /** Values for the names in the source's statement, as for a run. */
   readonly parameters?: Parameters | undefined;
   /** One real call for each step that asks a model, with the first row's prompt. It costs what it costs. @default false */
   readonly ping?: boolean | undefined;
-  /** Whether the report has the prompts' messages, which hold the first row's content. @default true */
+  /** True to report the prompts' messages, which hold the first row's content. @default true */
   readonly prompts?: boolean | undefined;
   /** Aborting it ends the check: it then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -137,7 +137,7 @@ function typeOf(value: unknown): string {
 
 interface SinkCheck {
   readonly steps: readonly ResolvedStep[];
-  /** Whether the journal knows of rows that were written there. */
+  /** True if the journal knows of rows that were written there. */
   readonly hasWritten: boolean;
   readonly signal: AbortSignal;
 }
@@ -157,7 +157,7 @@ async function checkSink(
   try {
     if (hasWritten) {
       await findings.tryCheck("sink", "rows written before", async () => {
-        if ((await session.isEmpty?.()) === true) throw emptiedTarget(sink);
+        if ((await session.isEmpty?.()) === true) throw targetEmptiedError(sink);
       });
     }
     return await findings.tryCheck("sink", "columns", () => {

@@ -63,7 +63,7 @@ const neverLonger: RowLayer = (next) => async (call) => {
 };
 
 /**
- * What a failed ping means for a run: `retry` that a run would ask once more, `row` that this row would fail, `run` that
+ * The consequence of a failed ping for a run: `retry` that a run would ask once more, `row` that this row would fail, `run` that
  * others would, too.
  */
 export function consequenceOf(error: LLMEtlError): "retry" | "row" | "run" {

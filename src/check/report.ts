@@ -1,7 +1,7 @@
 import type { ErrorFacts } from "../errors/facts.ts";
 import type { ChatMessage } from "../contracts/provider.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
-import { messageOf, withoutSecrets } from "../errors/thrown.ts";
+import { messageOf, withoutSecrets } from "../errors/error-text.ts";
 
 /** The subject of a finding. `ping`: the result of a real call. */
 export type CheckArea = "environment" | "providers" | "source" | "sink" | "files" | "steps" | "ping";

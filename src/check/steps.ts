@@ -10,7 +10,7 @@ import type { Findings, PingFacts, StepPrompt } from "./report.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import type { ColumnLimits } from "../engine/column-limits.ts";
 import { listItems } from "../errors/name-list.ts";
-import { nameOf } from "../errors/thrown.ts";
+import { nameOf } from "../errors/error-text.ts";
 
 export interface StepsCheckOptions {
   readonly pipeline: string;

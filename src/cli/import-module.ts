@@ -4,7 +4,7 @@ import type { ErrorFacts } from "../errors/facts.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { absolutePath } from "../files/paths.ts";
 import type { RunnablePipeline } from "../builder/pipeline.ts";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import { placeOf } from "./stack.ts";
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { OptionError } from "../errors/option.ts";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 import { ownVersion } from "../files/own-version.ts";
 import type { CommandContext, MakeCommand } from "./command.ts";
 import { describeError, type Terminal } from "./terminal.ts";

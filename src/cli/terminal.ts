@@ -3,7 +3,7 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorCodes, LLMEtlError } from "../errors/llm-etl-error.ts";
 import { SettingError } from "../errors/option.ts";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 import { inOneLine } from "./format.ts";
 import { placeOf, stacksOf } from "./stack.ts";
 

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { RunEvent } from "../contracts/events.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import type { RunReport } from "../contracts/report.ts";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 import { inOneLine, shortId } from "./format.ts";
 import { type Failure, FirstFailures } from "./first-failures.ts";
 import type { Progress } from "./progress/base.ts";
@@ -59,7 +59,7 @@ export async function watch<Report extends RunReport>(
     progress.observe(event);
   };
   try {
-    const report = await orRefused(terminal, options, async () => await run({ onEvent, signal, stopNowSignal }));
+    const report = await orAborted(terminal, options, async () => await run({ onEvent, signal, stopNowSignal }));
     return { report, failures: failures.byCode, deadLetterPath };
   } finally {
     release();
@@ -68,7 +68,7 @@ export async function watch<Report extends RunReport>(
 }
 
 /** Does `work`, which comes before a run. If it throws, the run never starts: with `json`, an event says so to programs. */
-export async function orRefused<Result>(
+export async function orAborted<Result>(
   { stdout }: Pick<Terminal, "stdout">,
   { json = false }: WatchOptions,
   work: () => Promise<Result>,

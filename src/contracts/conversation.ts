@@ -2,7 +2,7 @@ import type { JSONSchema } from "../json/json-schema.ts";
 import type { LLMRequest, LLMResponse } from "./provider.ts";
 import type { Lineage } from "./state.ts";
 
-/** What a step renders for a row: the request, but for what only the run knows. */
+/** A request as a step renders it for a row: only the run's own part is missing. */
 export interface Prompt extends Omit<LLMRequest, "cacheKey"> {
   /**
    * The schema with what the target can hold, which is sent instead of the other. It is no part of the fingerprint: a
@@ -19,16 +19,16 @@ export interface Conversation {
    * The answer to one prompt. An answer that was cut off for its length is asked for once more, with twice the tokens.
    * `issueCount` says how many issues the answer had that this prompt is a re-ask about; 0 for a first one.
    *
-   * @throws {ProviderError} if no answer came, or none that can be read (refused, filtered, cut off twice)
+   * @throws {ProviderError} if no answer came, or none that can be read (declined, filtered, cut off twice)
    */
   readonly ask: (prompt: Prompt, issueCount: number) => Promise<LLMResponse>;
   /** Answers had so far after the first, also those that failed, and those that the journal had. */
   readonly retryCount: number;
-  /** What the calls so far were and cost; null before the first answer. */
+  /** The calls so far, and their cost in tokens; null before the first answer. */
   readonly lineage: Lineage | null;
 }
 
-/** What the engine sees of it. */
+/** A conversation as the engine sees it. */
 export interface RowConversation extends Conversation {
   /** Lets the journal forget the answers had so far: they led to no output, and the next run is to ask anew. */
   readonly forget: () => Promise<void>;

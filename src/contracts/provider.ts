@@ -10,7 +10,7 @@ export interface ChatMessage {
 /** One question to a model. Everything static stands first and is byte-identical for every row of a step. */
 export interface LLMRequest {
   readonly messages: readonly ChatMessage[];
-  /** What the answer must be: one JSON object. */
+  /** The schema of the answer, which is one JSON object. */
   readonly schema: { readonly name: string; readonly json: JSONSchema };
   /** 0 to 2. Left out where a model takes none. */
   readonly temperature?: number | undefined;
@@ -33,7 +33,7 @@ export interface TokenUsage {
   readonly reasoningTokens: number;
 }
 
-/** What the service says is left of its limits: advice, for some services show a slice of a minute. */
+/** The rest of the service's limits, as the service reports it: advice, for some services report a slice of a minute. */
 export interface RateLimit {
   readonly remainingRequests?: number | undefined;
   readonly remainingTokens?: number | undefined;
@@ -49,7 +49,7 @@ export interface LLMResponse {
   readonly rateLimit?: RateLimit | undefined;
 }
 
-/** What a deployment was given: calls are then paced to it. */
+/** The quota of a deployment, to which calls are paced. */
 export interface Quota {
   /** Requests per minute. */
   readonly rpm?: number | undefined;
@@ -63,13 +63,13 @@ export interface CallSubject {
   readonly pk: string;
 }
 
-/** Who answers. */
+/** Answers requests: a model behind a service, or a stand-in. */
 export interface LLMProvider {
   readonly name: string;
   readonly quota?: Quota | undefined;
-  /** What its tokens cost; without it, a run's cost is unknown. */
+  /** The prices of its tokens; without them, a run's cost is unknown. */
   readonly prices?: Prices | undefined;
-  /** What `check` is to look for. */
+  /** The packages and variables that `check` looks for. */
   readonly requirements?: Requirements | undefined;
   /** Every resolved setting that can change an answer, as text; no secret. */
   readonly fingerprint: () => string;

@@ -12,7 +12,7 @@ export interface RowGroup {
   readonly rows: readonly ColumnValues[];
 }
 
-/** Why a value can't be written. `message` holds no content, `detail` does. */
+/** The reason why a value can't be written. `message` holds no content, `detail` does. */
 export interface Violation {
   readonly column: string;
   readonly message: string;
@@ -25,7 +25,7 @@ export interface Violation {
 export interface ColumnLimit {
   /** In the words of JSON Schema, for the model to heed. */
   readonly schema: { readonly maxLength?: number; readonly minimum?: number; readonly maximum?: number };
-  /** Why the column can't hold a value; undefined where it can. */
+  /** The reason why the column can't hold a value; undefined where it can. */
   readonly problemOf: (value: unknown) => Omit<Violation, "column"> | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface SinkContext {
   readonly signal: AbortSignal;
 }
 
-/** Where rows go. */
+/** Takes rows, in batches. */
 export interface Sink<State> {
   readonly name: string;
   /** The target, however it is spelt: server, database and table, or the absolute path. */
@@ -72,7 +72,7 @@ export interface SinkSession {
   /** By column of the column map, what it can hold. They reach back to what a model is asked for. */
   readonly limits?: Readonly<Record<string, ColumnLimit>>;
   /**
-   * What tells the row from all others in the target: of two rows with equal keys the later one replaces the other.
+   * The text that tells the row from all others in the target: of two rows with equal keys the later one replaces the other.
    * @default its primary key, also where this gives undefined
    */
   readonly keyOf?: (values: ColumnValues) => string | undefined;

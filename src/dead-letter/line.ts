@@ -1,5 +1,5 @@
 import { fromReversible } from "../json/json.ts";
-import { kindOf } from "../errors/kind-of.ts";
+import { describeType } from "../errors/describe-type.ts";
 
 /** A line of the dead letter file, as it was read. */
 export type LineContent = RowLine | OtherLine;
@@ -29,12 +29,12 @@ export function readLine(bytes: Uint8Array, pipeline: string): LineContent {
   } catch {
     return other("is not JSON in UTF-8: a crash cut it off, or it was edited");
   }
-  if (!isObject(line)) return other(`is ${kindOf(line)}, expected an object`);
+  if (!isObject(line)) return other(`is ${describeType(line)}, expected an object`);
   const { pk, pipeline: owner = pipeline, error_code: errorCode, raw_data: rawData, timestamp } = line;
   if (owner !== pipeline) return other("it is of another pipeline");
   if (pk === null) return other("its row has no primary key");
-  if (typeof pk !== "string") return other(`its "pk" is ${kindOf(pk)}, expected text`);
-  if (typeof errorCode !== "string") return other(`its "error_code" is ${kindOf(errorCode)}, expected text`);
+  if (typeof pk !== "string") return other(`its "pk" is ${describeType(pk)}, expected text`);
+  if (typeof errorCode !== "string") return other(`its "error_code" is ${describeType(errorCode)}, expected text`);
   if (errorCode === "PRIMARY_KEY_DUPLICATE") return other("another row of its run has the same primary key");
   const failedAtMs = typeof timestamp === "string" ? Date.parse(timestamp) : Number.NaN;
   if (Number.isNaN(failedAtMs)) return other('its "timestamp" is no time');
@@ -42,7 +42,8 @@ export function readLine(bytes: Uint8Array, pipeline: string): LineContent {
 }
 
 function rowIn(rawData: unknown): Pick<RowLine, "raw" | "problem"> {
-  if (!isObject(rawData)) return { raw: null, problem: `its "raw_data" is ${kindOf(rawData)}, expected an object` };
+  if (!isObject(rawData))
+    return { raw: null, problem: `its "raw_data" is ${describeType(rawData)}, expected an object` };
   try {
     if (isIncomplete(rawData)) return { raw: null, problem: "its row held a value that could not be kept" };
     const raw = fromReversible(rawData);

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { DeadLetterReplay, DeadLetterRest, DeadRow } from "../contracts/dead-letter.ts";
 import { DeadLetterError } from "../errors/journal.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 import { syncFolder } from "../files/sync-folder.ts";
 import { DeadLetterContents, type LinePlace, type RowPlace } from "./contents.ts";
 import { readLine } from "./line.ts";

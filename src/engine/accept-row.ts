@@ -3,10 +3,10 @@ import type { AnySource, RowSchema, SchemaResult, SourceRow } from "../contracts
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { PrimaryKeyError, RowSchemaError } from "../errors/source.ts";
 import { foreignWording, valueAt, type Wording, wordingOf } from "../errors/wording.ts";
-import { kindOf } from "../errors/kind-of.ts";
+import { describeType } from "../errors/describe-type.ts";
 import { toExactText } from "../files/exact-text.ts";
 import type { KeySet } from "../files/key-set.ts";
-import { nameOf, textOf } from "../errors/thrown.ts";
+import { nameOf, textOf } from "../errors/error-text.ts";
 import { type AnyState, GlobalState } from "./state.ts";
 
 /**
@@ -64,8 +64,8 @@ function primaryKeyOf(row: unknown, column: string, position: number): string {
   const value = isIndexable(row) ? row[column] : undefined;
   const key = keyText(value);
   if (key !== undefined) return key;
-  const found = typeof value === "string" ? "is blank" : value === null ? "is NULL" : `is ${kindOf(value)}`;
-  const problem = isIndexable(row) ? found : `is nothing, for the row is ${kindOf(row)}`;
+  const found = typeof value === "string" ? "is blank" : value === null ? "is NULL" : `is ${describeType(value)}`;
+  const problem = isIndexable(row) ? found : `is nothing, for the row is ${describeType(row)}`;
   throw new PrimaryKeyError(
     "PRIMARY_KEY_MISSING",
     `row ${position}: the primary key "${column}" ${problem}; a row without a key can't be found again in the target`,

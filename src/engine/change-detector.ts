@@ -15,9 +15,9 @@ type RowLineage = Readonly<Record<string, Lineage | null>>;
 /** A row as the sink is to see it. */
 export interface MappedRow {
   readonly group: RowGroup;
-  /** Whether the target holds these very values since an earlier write. */
+  /** True if the target holds these very values since an earlier write. */
   readonly isUnchanged: boolean;
-  /** What is to be remembered once the row is written; undefined where nothing is. */
+  /** The record to save once the row is written; undefined where nothing is saved. */
   readonly record: WrittenRow | undefined;
 }
 
@@ -56,7 +56,7 @@ export class ChangeDetector {
     if (this.#rows === undefined) return;
     if (fresh) return await this.#rows.forgetAll(identity);
     if (session.isEmpty === undefined || !(await this.#rows.hasWritten(identity))) return;
-    if (await session.isEmpty()) throw emptiedTarget(this.#sink);
+    if (await session.isEmpty()) throw targetEmptiedError(this.#sink);
   }
 
   /**
@@ -137,8 +137,8 @@ export class ChangeDetector {
 
 async function nothing(): Promise<undefined> {}
 
-/** Why a run is refused whose journal knows rows of a target that is empty. */
-export function emptiedTarget({ name, identity }: Pick<Sink<never>, "name" | "identity">): TargetError {
+/** The error of a run whose journal knows rows of a target that is empty: it aborts before the start. */
+export function targetEmptiedError({ name, identity }: Pick<Sink<never>, "name" | "identity">): TargetError {
   return new TargetError(name, `${identity} is empty, but ${lost}`);
 }
 

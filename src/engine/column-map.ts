@@ -1,7 +1,7 @@
 import type { ColumnMap, ColumnValues, SinkSession, Violation } from "../contracts/sink.ts";
 import { ColumnMapError, SinkError, ValueError } from "../errors/sink.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
-import { nameOf } from "../errors/thrown.ts";
+import { nameOf } from "../errors/error-text.ts";
 
 /**
  * Maps a finished row to the values of its columns.

@@ -178,7 +178,7 @@ class Engine {
       await this.#rows.fail(error, row);
     }
     if (this.#shutdown.isAbandoned) return; // the run has ended without this row
-    if (this.#order !== undefined) await this.#order.settle(sequence, finished);
+    if (this.#order !== undefined) await this.#order.ended(sequence, finished);
     else if (finished !== undefined) await this.#batcher.add(finished);
     this.#inFlight -= 1;
     this.#onRowEnd?.();

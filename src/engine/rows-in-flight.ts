@@ -1,4 +1,4 @@
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 import type { DeadLetterSession } from "../contracts/dead-letter.ts";
 import type { EventHandler, RowOutcome } from "../contracts/events.ts";
 import type { SourceRow } from "../contracts/source.ts";

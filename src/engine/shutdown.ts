@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
-import { messageOf, withoutSecrets } from "../errors/thrown.ts";
+import { messageOf, withoutSecrets } from "../errors/error-text.ts";
 
 /** The time that an aborted part has to end, in milliseconds, before the run ends without it. */
 export const abandonAfterMs = 5000;

@@ -25,7 +25,7 @@ export class SourceOrder<Item> {
   }
 
   /** Says that a row has ended: with an item to pass on, or (a failed row) without one. */
-  async settle(sequence: number, item?: Item): Promise<void> {
+  async ended(sequence: number, item?: Item): Promise<void> {
     this.#settled.set(sequence, item);
     if (this.#releasing) return;
     this.#releasing = true;

@@ -1,4 +1,5 @@
 import { deprecate } from "node:util";
+import { OptionError } from "./option.ts";
 
 /** An option that works until the next major version. */
 export interface Deprecation {
@@ -12,4 +13,27 @@ export interface Deprecation {
 /** Emits a `DeprecationWarning`, once a process for each code. */
 export function warnOf({ code, message }: Deprecation): void {
   deprecate(() => {}, message, code)();
+}
+
+/** An option by name, with the value that was given; undefined where it was not. */
+export type NamedOption<Value> = readonly [name: string, value: Value | undefined];
+
+/**
+ * The value of an option that had another name in 0.1. The old name works until 1.0, with a warning.
+ *
+ * @throws {OptionError} if both are given
+ */
+export function renamedOption<Value>(
+  owner: string,
+  [name, value]: NamedOption<Value>,
+  [oldName, oldValue]: NamedOption<Value>,
+): Value | undefined {
+  if (oldValue === undefined) return value;
+  if (value !== undefined) {
+    const problem = `this is the name that ${name} had in 0.1, and both are given`;
+    throw new OptionError(owner, oldName, problem, { expected: `${name} alone`, hint: `remove ${oldName}` });
+  }
+  const message = `${owner}: the option "${oldName}" is named "${name}" now; the old name works until 1.0`;
+  warnOf({ option: oldName, code: `LLM_ETL_${owner.toUpperCase()}_${oldName.toUpperCase()}`, message });
+  return oldValue;
 }

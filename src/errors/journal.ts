@@ -1,5 +1,5 @@
 import { type ErrorOptions, RunError } from "./llm-etl-error.ts";
-import { messageOf } from "./thrown.ts";
+import { messageOf } from "./error-text.ts";
 
 /** The journal can't be opened, read or written. Its earlier entries are still there, unless the file is damaged. */
 export class JournalError extends RunError {

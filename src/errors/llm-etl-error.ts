@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { type ErrorFacts, given, messageFrom } from "./facts.ts";
-import { nameOf } from "./thrown.ts";
+import { nameOf } from "./error-text.ts";
 
 /**
  * The codes of all errors that llm-etl throws or reports. `docs/errors.md` has a heading for each.

@@ -1,5 +1,5 @@
 import { type ErrorOptions, RowError, RunError } from "./llm-etl-error.ts";
-import { nameOf, textOf } from "./thrown.ts";
+import { nameOf, textOf } from "./error-text.ts";
 
 /** The sink can't be opened or written. The data is not to blame: that is a {@link SinkDataError}. */
 export class SinkError extends RunError {

@@ -1,5 +1,5 @@
 import { type ErrorOptions, type InvalidAnswer, RowError } from "./llm-etl-error.ts";
-import { nameOf, textOf } from "./thrown.ts";
+import { nameOf, textOf } from "./error-text.ts";
 
 /** The input `text` of an LLM step is empty or NULL. No call was made. */
 export class EmptyInputError extends RowError {

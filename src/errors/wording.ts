@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { toJSONValue } from "../json/json.ts";
 import { type Bound, type BrokenRule, brokenRule } from "./broken-rule.ts";
-import { kindOf } from "./kind-of.ts";
+import { describeType } from "./describe-type.ts";
 
 /** The sentence for people about a value that a schema rejects. `message` holds no content; `detail` shows the value. */
 export interface Wording {
@@ -20,7 +20,7 @@ export function wordingOfRule(rule: BrokenRule, value: unknown): Wording {
     const problem = "is not one of the allowed values";
     const nearest = rule.nearest.map((name) => JSON.stringify(name)).join(", ");
     const hint = nearest === "" ? "" : `; closest: ${nearest}`;
-    return { message: `${kindOf(value)} ${problem}`, detail: `${quote(value)} ${problem}${hint}` };
+    return { message: `${describeType(value)} ${problem}`, detail: `${quote(value)} ${problem}${hint}` };
   }
   if (rule.kind === "known-fields") {
     const names = rule.unknown.slice(0, maxNamedFields).map(quote).join(", ");
@@ -70,7 +70,7 @@ function cut(text: string, maxLength: number): string {
 }
 
 function withGot(demand: string, value: unknown): Wording {
-  return { message: `${demand}, got ${kindOf(value)}`, detail: `${demand}, got ${quote(value)}` };
+  return { message: `${demand}, got ${describeType(value)}`, detail: `${demand}, got ${quote(value)}` };
 }
 
 function demandOf(rule: BrokenRule): string {

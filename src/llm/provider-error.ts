@@ -59,7 +59,7 @@ export class ProviderError extends LLMEtlError {
     facts: ProviderErrorFacts = {},
   ) {
     const { status, requestId, retryAfterMs, usage, cause, detail, where, expected, got, hint } = facts;
-    const { kind = kindOf(code, status) } = facts;
+    const { kind = describeType(code, status) } = facts;
     super(code, errorClass === "run" ? "run" : "row", message, {
       cause,
       detail,
@@ -93,7 +93,7 @@ const kinds: ReadonlyMap<string, ProviderErrorKind> = new Map([
   ["TIMEOUT", "timeout"],
 ]);
 
-function kindOf(code: string, status: number | undefined): ProviderErrorKind {
+function describeType(code: string, status: number | undefined): ProviderErrorKind {
   const kind = kinds.get(code) ?? "other";
   return status === 503 && kind !== "rate-limit" ? "overload" : kind;
 }

@@ -1,7 +1,7 @@
 import type { JournalSession, RunFacts, RunRecord, StepFigures } from "../contracts/journal.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import type { RunFigures, RunReport } from "../contracts/report.ts";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 
 /** How often the figures of a run that goes on are saved, in milliseconds. */
 const progressEveryMs = 1000;
@@ -49,7 +49,7 @@ export class RunRecorder {
   }
 
   /** Saves that the run was aborted before its first row. */
-  async refuse(error: unknown): Promise<void> {
+  async abort(error: unknown): Promise<void> {
     clearInterval(this.#timer);
     const code = error instanceof LLMEtlError ? error.code : "INTERNAL_ERROR";
     const cause = { code, message: messageOf(error) };

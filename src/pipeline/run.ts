@@ -97,7 +97,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
     const run = { runId, startedAt, durationMs, pipeline, context, currency, monitor, journal, signal, recorder };
     return await takeRows(run, files);
   } catch (error) {
-    await recorder.refuse(error).catch(() => {}); // why the run did not start says more than that this can't be kept
+    await recorder.abort(error).catch(() => {}); // why the run did not start says more than that this can't be kept
     throw error;
   } finally {
     await files?.close();

@@ -6,7 +6,7 @@ import { problemOf, toCell, type Cell } from "../csv/cell-text.ts";
 import { type CSVFilePath, filePathChecks, filePathOf } from "../csv/file-path.ts";
 import { isDelimiter } from "../csv/options.ts";
 import { SinkDataError, SinkError } from "../errors/sink.ts";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 import { checkOptions, isBoolean, isFunctionMap, isOneOf, optional } from "../errors/options.ts";
 import { requireFolder } from "../files/writable.ts";
 import { type FileLock, lockFile } from "../files/file-lock.ts";

@@ -6,7 +6,7 @@ import { isDelimiter } from "../csv/options.ts";
 import { parseRows, type CSVRow } from "../csv/parse.ts";
 import { RowError } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 import { checkOptions, isName, isObject, isOneOf, isTextList, optional } from "../errors/options.ts";
 import type { CountContext, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 

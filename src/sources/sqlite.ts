@@ -4,7 +4,7 @@ import { closest } from "../errors/closest.ts";
 import type { ErrorFacts } from "../errors/facts.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 import { listNames } from "../errors/name-list.ts";
 import { checkOptions, isName, isObject, isPath, optional } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";

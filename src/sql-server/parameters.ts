@@ -1,6 +1,6 @@
 import type { ISqlType } from "mssql";
 import { closest } from "../errors/closest.ts";
-import { kindOf } from "../errors/kind-of.ts";
+import { describeType } from "../errors/describe-type.ts";
 import { listNames } from "../errors/name-list.ts";
 import type { Parameters } from "../contracts/source.ts";
 import type { Fail } from "./connect/connection.ts";
@@ -69,7 +69,7 @@ const longestBytes = 8000;
 function bind(value: unknown): Binding | string {
   if (value === null) return { declaration: "nvarchar(4000)", value };
   if (typeof value === "string") {
-    if (!value.isWellFormed()) return `${kindOf(value)} with half of a surrogate pair`;
+    if (!value.isWellFormed()) return `${describeType(value)} with half of a surrogate pair`;
     // Of one length whatever the value's: the server keeps a plan for each declaration.
     return { declaration: value.length <= longestText ? "nvarchar(4000)" : "nvarchar(max)", value };
   }
@@ -81,7 +81,7 @@ function bind(value: unknown): Binding | string {
     const declaration = value.byteLength <= longestBytes ? "varbinary(8000)" : "varbinary(max)";
     return { declaration, value: Buffer.from(value.buffer, value.byteOffset, value.byteLength) };
   }
-  return kindOf(value);
+  return describeType(value);
 }
 
 function bindNumber(value: number): Binding | string {

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
-import { messageOf, nameOf } from "../errors/thrown.ts";
+import { messageOf, nameOf } from "../errors/error-text.ts";
 import { createTable } from "../table/ddl.ts";
 import type { ErrorMeaning, TableDialect, TableKeys } from "../table/dialect.ts";
 import { describeTable, type SQLiteColumn } from "./catalog.ts";
@@ -55,7 +55,7 @@ function meaningOf(
   const detail = messageOf(error);
   if (!isSQLiteError(error)) return { kind: "fatal", problem: `a batch can't be written (${nameOf(error)})`, detail };
   const message = contentFreeMessage(error);
-  if (isDataError(error)) return { kind: "data", problem: `the database refused a row: ${message}`, detail };
+  if (isDataError(error)) return { kind: "data", problem: `the database rejected a row: ${message}`, detail };
   if (isKind(error, "error") && prepares(database, writeStatement(target).sql)) {
     const problem = `an expression of the table (a check, a generated column, a trigger) failed on a row: ${message}`;
     return { kind: "data", problem, detail };

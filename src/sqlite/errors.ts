@@ -1,4 +1,4 @@
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 
 // https://www.sqlite.org/rescode.html: the low byte is the kind, the rest tells the case.
 const kinds = {
@@ -37,7 +37,7 @@ export function isDataError(error: unknown): boolean {
 export function contentFreeMessage(error: unknown): string {
   const code = codeOf(error);
   if (isKind(error, "constraint") && (code === undefined || !namesOnly.has(code))) {
-    return code === raisedByTrigger ? "a trigger refused it" : "a constraint failed";
+    return code === raisedByTrigger ? "a trigger rejected it" : "a constraint failed";
   }
   // A function's error quotes its argument: "bad JSON path: '…'".
   return isKind(error, "error") ? messageOf(error).replaceAll(/(['"]).*\1/gs, "$1…$1") : messageOf(error);

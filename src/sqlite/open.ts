@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 import { type PassingError, retryPassing } from "../table/retry.ts";
 import { isKind } from "./errors.ts";
 

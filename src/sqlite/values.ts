@@ -1,5 +1,5 @@
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
-import { kindOf } from "../errors/kind-of.ts";
+import { describeType } from "../errors/describe-type.ts";
 import type { Fitted } from "../table/dialect.ts";
 
 /** Why SQLite can't hold the value as it is, without its content; undefined if it can. */
@@ -7,13 +7,15 @@ export function bindingProblem(value: unknown): string | undefined {
   if (value === undefined || value === null || typeof value === "boolean" || value instanceof Uint8Array)
     return undefined;
   if (typeof value === "string") {
-    return value.isWellFormed() ? undefined : `${kindOf(value)} with half of a surrogate pair, which UTF-8 can't hold`;
+    return value.isWellFormed()
+      ? undefined
+      : `${describeType(value)} with half of a surrogate pair, which UTF-8 can't hold`;
   }
   if (typeof value === "number") return Number.isNaN(value) ? "NaN, which SQLite would store as NULL" : undefined;
   if (typeof value === "bigint")
     return BigInt.asIntN(64, value) === value ? undefined : "a bigint of more than 64 bits";
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "an invalid date" : undefined;
-  return kindOf(value);
+  return describeType(value);
 }
 
 /**
@@ -29,7 +31,7 @@ export function toSQLiteValue(value: unknown): SQLInputValue {
   if (typeof value === "boolean") return value ? 1n : 0n;
   if (value instanceof Uint8Array) return value;
   if (value instanceof Date) return value.toISOString();
-  throw new TypeError(`SQLite can't hold ${kindOf(value)}`);
+  throw new TypeError(`SQLite can't hold ${describeType(value)}`);
 }
 
 /** The row as a plain object: an INTEGER is a number, or a bigint where a number is not exact; a BLOB is a Buffer. */
@@ -62,7 +64,7 @@ export function fitValue(value: unknown, type: EnforcedType | undefined): Fitted
   const problem = bindingProblem(value);
   if (problem !== undefined) return { ok: false, problem: `SQLite can't hold ${problem}` };
   if (type === undefined || holds(type, value)) return { ok: true, value: toSQLiteValue(value) };
-  return { ok: false, problem: `the column holds ${type} only, got ${kindOf(value)}` };
+  return { ok: false, problem: `the column holds ${type} only, got ${describeType(value)}` };
 }
 
 const numeral = /^[ \t\n\v\f\r]*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?[ \t\n\v\f\r]*$/i;

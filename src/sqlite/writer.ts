@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 import type { StagedRow, TableWriter, Target, TargetColumn, WriterErrors } from "../table/dialect.ts";
 import type { SQLiteColumn } from "./catalog.ts";
 import type { SQLiteConnection } from "./connection.ts";
@@ -39,7 +39,7 @@ export function sqliteWriter(
       try {
         prepared = database.prepare(statement.sql);
       } catch (cause) {
-        const problem = `the database refuses to write to ${target.table.quoted}: ${messageOf(cause)}`;
+        const problem = `the database does not write to ${target.table.quoted}: ${messageOf(cause)}`;
         throw errors.fail(problem, { cause });
       }
       if (!isLook) setWAL(database, path, errors.fail);

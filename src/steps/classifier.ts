@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { ErrorFacts } from "../errors/facts.ts";
-import { kindOf } from "../errors/kind-of.ts";
+import { describeType } from "../errors/describe-type.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions, isObject } from "../errors/options.ts";
 import { classifierOutput } from "../validation/base-schemas.ts";
@@ -47,7 +47,7 @@ export type ClassifierOutput<Name extends string = string> = z.output<ReturnType
 
 function checkTaxonomy(taxonomy: readonly Category[]): void {
   if (!Array.isArray(taxonomy)) {
-    throw wrong("", { expected: "an array of { name, definition, examples? }", got: kindOf(taxonomy) });
+    throw wrong("", { expected: "an array of { name, definition, examples? }", got: describeType(taxonomy) });
   }
   if (taxonomy.length === 0) throw wrong("", { expected: "at least one category", got: "an empty array" });
   const seen = new Map<string, number>();

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { EmptyInputError, InputMapError, InputTooLongError } from "../errors/step.ts";
 import { OptionError, SchemaError } from "../errors/option.ts";
-import { messageOf, nameOf, textOf } from "../errors/thrown.ts";
+import { messageOf, nameOf, textOf } from "../errors/error-text.ts";
 import { oneLine } from "../errors/wording.ts";
-import { kindOf } from "../errors/kind-of.ts";
+import { describeType } from "../errors/describe-type.ts";
 import type { FieldLimit, Step, StepContext } from "../contracts/step.ts";
 import {
   checkOptions,
@@ -204,7 +204,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     if (value === null || value === undefined) return "";
     if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
     if (typeof value === "object" || typeof value === "function" || typeof value === "symbol") {
-      const got = value instanceof Date ? "an invalid date" : kindOf(value);
+      const got = value instanceof Date ? "an invalid date" : describeType(value);
       const facts = { expected: "text, a number, a date or NULL", got };
       throw new InputMapError(this.name, name, "returned a wrong value", { facts });
     }

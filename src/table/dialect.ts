@@ -17,7 +17,7 @@ export interface TableDialect<
 > extends SQLDialect {
   readonly names: TableNames;
   /**
-   * What the database has under the name that is asked for. May throw a SinkError or TargetError of its own, for what concerns
+   * Describes what the database has under the name that is asked for. May throw a SinkError or TargetError of its own, for what concerns
    * more than the table; {@link TableDialect.meaningOf} explains anything else.
    */
   readonly describe: (

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { OptionError } from "../errors/option.ts";
 import { absolutePath } from "../files/paths.ts";
-import { messageOf } from "../errors/thrown.ts";
+import { messageOf } from "../errors/error-text.ts";
 
 /** One query: as text, or in a file of its own (UTF-8), whose path is relative to the working directory or a file: URL. */
 export type QueryTextOptions =

@@ -1,3 +1,4 @@
+import { renamedOption } from "../errors/deprecation.ts";
 import { SinkDataError } from "../errors/sink.ts";
 import { checkOptions, isBoolean, isFunction, isFunctionMap, isName, isTextList, optional } from "../errors/options.ts";
 import type { ColumnMap, ColumnValues, Sink } from "../contracts/sink.ts";
@@ -10,7 +11,9 @@ export interface MemorySinkOptions<State, Column extends string> {
   readonly identity?: string | undefined;
   /** @default false */
   readonly preserveOrder?: boolean | undefined;
-  /** What the database would say to a row: a text refuses it, and with it the batch that it stands in. */
+  /** The answer of the database to a row: a text rejects the row, and its whole batch. */
+  readonly reject?: ((values: ColumnValues) => string | undefined) | undefined;
+  /** @deprecated Its name in 0.1; write `reject`. */
   readonly refuse?: ((values: ColumnValues) => string | undefined) | undefined;
 }
 
@@ -31,9 +34,11 @@ export class MemorySink<State, const Column extends string> implements Sink<Stat
       mergeKeys: optional(isTextList),
       identity: optional(isName),
       preserveOrder: optional(isBoolean),
+      reject: optional(isFunction),
       refuse: optional(isFunction),
     });
-    const { columnMap, mergeKeys, identity = "memory", preserveOrder = false, refuse } = options;
+    const { columnMap, mergeKeys, identity = "memory", preserveOrder = false } = options;
+    const reject = renamedOption("MemorySink", ["reject", options.reject], ["refuse", options.refuse]);
     this.identity = identity;
     this.preserveOrder = preserveOrder;
     this.columnMap = columnMap;
@@ -43,7 +48,7 @@ export class MemorySink<State, const Column extends string> implements Sink<Stat
         write: async (batch) => {
           const rows = batch.flatMap((group) => group.rows);
           for (const values of rows) {
-            const problem = refuse?.(values);
+            const problem = reject?.(values);
             if (problem !== undefined) throw new SinkDataError("memory", problem);
           }
           for (const values of rows) this.#rows.set(this.#keyOf(values, mergeKeys), values);
@@ -59,7 +64,7 @@ export class MemorySink<State, const Column extends string> implements Sink<Stat
     };
   }
 
-  /** What was written, in the order in which it first was. */
+  /** The rows that were written, in the order of their first write. */
   get rows(): readonly ColumnValues[] {
     return [...this.#rows.values()];
   }

@@ -1,3 +1,4 @@
+import { renamedOption } from "../errors/deprecation.ts";
 import { deepEqual, doesNotReject, equal, notEqual, ok, rejects } from "node:assert/strict";
 import { SinkDataError } from "../errors/sink.ts";
 import type { ColumnValues, Sink, SinkSession } from "../contracts/sink.ts";
@@ -7,7 +8,7 @@ import { groupsOf } from "./row-groups.ts";
 /** A sink over a fresh, empty target with the text columns `id` (the key) and `value`. */
 export interface SinkUnderTest {
   readonly sink: Sink<never>;
-  /** What the target holds, in any order; asked after the sink is closed. */
+  /** Reads the rows of the target, in any order; called after the sink is closed. */
   readonly rowsWritten: () => Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Another sink over the same target, named in another way where there is one. */
   readonly twin?: Sink<never> | undefined;
@@ -18,24 +19,31 @@ export interface SinkUnderTest {
 export interface SinkContractOptions {
   /** Called once for each check. */
   readonly create: () => Promise<SinkUnderTest>;
-  /** Whether a row replaces the one with its `id`. @default true */
+  /** True if a row replaces the one with its `id`. @default true */
   readonly keyed?: boolean | undefined;
-  /** Whether NULL is told from an empty text. @default true */
+  /** True if NULL differs from an empty text in the target. @default true */
   readonly keepsNull?: boolean | undefined;
-  /** A row that the target refuses for its data, if there is one. */
+  /** A row that the target rejects for its data, if there is one. */
+  readonly rejectedRow?: ColumnValues | undefined;
+  /** @deprecated Its name in 0.1; write `rejectedRow`. */
   readonly refusedRow?: ColumnValues | undefined;
 }
 
 /**
- * What every sink promises.
+ * The promises of every sink.
  *
  * @example
  * for (const { name, check } of sinkContract({ create })) test(name, check);
  */
 export function sinkContract(options: SinkContractOptions): readonly ContractCheck[] {
-  const { keyed = true, keepsNull = true, refusedRow } = options;
+  const { keyed = true, keepsNull = true } = options;
+  const names = [
+    ["rejectedRow", options.rejectedRow],
+    ["refusedRow", options.refusedRow],
+  ] as const;
+  const rejectedRow = renamedOption("sinkContract", ...names);
   const checks: Record<string, (target: SinkUnderTest) => Promise<void>> = {
-    "an aborted signal opens nothing": refusesAbort,
+    "an aborted signal opens nothing": opensNothingAborted,
     "a batch is written whole": writesWhole,
     "all rows of a group are written": writesGroups,
     "an empty batch writes nothing": writesNothing,
@@ -50,8 +58,8 @@ export function sinkContract(options: SinkContractOptions): readonly ContractChe
     "a look before a run writes nothing and is in no run's way": looks,
     ...(keepsNull && { "NULL stays NULL": keepsNulls }),
     ...(keyed && { "a batch written again changes nothing": isIdempotent, "a later row replaces its key's": replaces }),
-    ...(refusedRow !== undefined && {
-      "a batch with a row that is refused is refused whole": (target) => refusesWhole(target, refusedRow),
+    ...(rejectedRow !== undefined && {
+      "a batch with a row that is rejected is rejected whole": (target) => rejectsWhole(target, rejectedRow),
     }),
   };
   return Object.entries(checks).map(([name, check]) => ({ name, check: () => withTarget(options, check) }));
@@ -75,7 +83,7 @@ const someRows = [
   { id: "3", value: "three" },
 ];
 
-async function refusesAbort({ sink }: SinkUnderTest): Promise<void> {
+async function opensNothingAborted({ sink }: SinkUnderTest): Promise<void> {
   await rejects(async () => {
     const session = await sink.open({ signal: AbortSignal.abort() });
     await session.close("stopped");
@@ -140,7 +148,7 @@ async function keepsNulls(target: SinkUnderTest): Promise<void> {
 
 async function passesGoodRows({ sink }: SinkUnderTest): Promise<void> {
   await inSession(sink, async (session) => {
-    for (const row of someRows) deepEqual(session.check?.(row) ?? [], [], "check refused a row that the target holds");
+    for (const row of someRows) deepEqual(session.check?.(row) ?? [], [], "check rejected a row that the target holds");
   });
 }
 
@@ -207,12 +215,12 @@ async function replaces(target: SinkUnderTest): Promise<void> {
   );
 }
 
-async function refusesWhole(target: SinkUnderTest, refusedRow: ColumnValues): Promise<void> {
+async function rejectsWhole(target: SinkUnderTest, rejectedRow: ColumnValues): Promise<void> {
   await inSession(target.sink, async (session) => {
     await rejects(
-      session.write(groupsOf([...someRows, refusedRow])),
+      session.write(groupsOf([...someRows, rejectedRow])),
       (error) => error instanceof SinkDataError,
-      "expected a SinkDataError for the row that the target refuses",
+      "expected a SinkDataError for the row that the target rejects",
     );
   });
   await expectRows(target, []);

@@ -47,7 +47,7 @@ export function tableSinkContract({ create, strategies, kinds }: TableSinkContra
     for (const kind of kinds) {
       const all = sinkContract({
         keyed: strategy !== "insert",
-        refusedRow: { id: "9", value: "rejected" },
+        rejectedRow: { id: "9", value: "rejected" },
         create: async () => {
           const database = await create();
           await database.create({ ...visits, kind, rejects: "rejected" });

@@ -1,6 +1,6 @@
 import { type InvalidAnswer, LLMEtlError } from "../errors/llm-etl-error.ts";
 import { StepFailedError, ValidationError } from "../errors/step.ts";
-import { textOf } from "../errors/thrown.ts";
+import { textOf } from "../errors/error-text.ts";
 import type { Conversation, Prompt } from "../contracts/conversation.ts";
 import type { Issue } from "./issues.ts";
 import { echoOf, reAskMessage } from "./re-ask-wording.ts";

@@ -511,7 +511,7 @@ test("of a file that pipelines share, a replay takes its own pipeline's rows, an
     const sink = new MemorySink({
       columnMap: { id: (s: Noted) => s.pk, note: (s: Noted) => s.raw.note },
       mergeKeys: ["id"],
-      refuse: () => (isRefused ? "refused" : undefined),
+      reject: () => (isRefused ? "refused" : undefined),
     });
     const source = new MemorySource<Note>({ rows: [{ id: "1", note: `of ${name}` }], primaryKeyColumn: "id" });
     const files = { deadLetterPath, journalPath: join(site, `${name}.db`), payloadLog: "off" } as const;

@@ -390,7 +390,7 @@ test("what the source says is wrong with a row is that row's error", async () =>
 test("a batch that the sink refuses for its data is halved until the bad rows stand alone", async () => {
   const sink = new MemorySink({
     columnMap: idColumn,
-    refuse: ({ id }) => (id === "r13" || id === "r77" ? "does not fit" : undefined),
+    reject: ({ id }) => (id === "r13" || id === "r77" ? "does not fit" : undefined),
   });
   const deadLetterPath = join(folder, "refused.jsonl");
   const report = await runRows({ rows: rowsOf(100), sink, batchSize: 100, onRowError: "dead_letter", deadLetterPath });
@@ -520,7 +520,7 @@ test("whatever goes wrong where, the counts add up, and the sink holds exactly t
           kind: (state: { pk: string; raw: { kind?: string } }) => state.raw.kind,
         },
         preserveOrder,
-        refuse: ({ kind }) => (kind === "refused" ? "refused" : undefined),
+        reject: ({ kind }) => (kind === "refused" ? "refused" : undefined),
       });
       const rows: Source<Row>["read"] = async function* read() {
         for (const [index, kind] of all.entries()) {

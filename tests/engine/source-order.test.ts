@@ -11,7 +11,7 @@ test("rows are released in sequence, whatever the order in which they end", asyn
         .map(({ index }) => index);
       const released: number[] = [];
       const order = new SourceOrder<number>(100, async (item) => void released.push(item));
-      await Promise.all(shuffled.map(async (index) => await order.settle(index, index % 3 === 0 ? undefined : index)));
+      await Promise.all(shuffled.map(async (index) => await order.ended(index, index % 3 === 0 ? undefined : index)));
       assert.deepEqual(
         released,
         Array.from({ length: count }, (_, index) => index).filter((index) => index % 3 !== 0),
@@ -29,9 +29,9 @@ test("a row further ahead than the window waits until the oldest has ended", asy
   const waiting = order.admit(2).then(() => {
     admitted = true;
   });
-  await order.settle(1, "second");
+  await order.ended(1, "second");
   assert.equal(admitted, false);
-  await order.settle(0, "first");
+  await order.ended(0, "first");
   await waiting;
   assert.equal(admitted, true);
 });

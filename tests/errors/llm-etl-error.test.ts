@@ -12,7 +12,7 @@ import {
 import { type ErrorScope, errorCodes, LLMEtlError, RowError, RunError } from "../../src/errors/llm-etl-error.ts";
 import { OptionError, SchemaError, SettingError } from "../../src/errors/option.ts";
 import { PrimaryKeyError, RowSchemaError, SourceError } from "../../src/errors/source.ts";
-import { messageOf, nameOf, textOf } from "../../src/errors/thrown.ts";
+import { messageOf, nameOf, textOf } from "../../src/errors/error-text.ts";
 
 const secret = "Patient Jane Doe";
 

@@ -47,12 +47,16 @@ test("the detail may hold the service's own words", () => {
 });
 
 test("the kind of a failure follows from its code and a 503, unless it is given", () => {
-  const kindOf = (code: string, facts = {}) => new ProviderError("transient", code, "said", facts).kind;
+  const describeType = (code: string, facts = {}) => new ProviderError("transient", code, "said", facts).kind;
   assert.deepEqual(
-    [kindOf("RATE_LIMITED", { status: 503 }), kindOf("SERVICE_UNAVAILABLE", { status: 500 }), kindOf("NETWORK_ERROR")],
+    [
+      describeType("RATE_LIMITED", { status: 503 }),
+      describeType("SERVICE_UNAVAILABLE", { status: 500 }),
+      describeType("NETWORK_ERROR"),
+    ],
     ["rate-limit", "server", "network"],
   );
-  assert.equal(kindOf("SERVICE_UNAVAILABLE", { status: 503 }), "overload");
-  assert.equal(kindOf("MY_CODE"), "other");
-  assert.equal(kindOf("MY_CODE", { kind: "rate-limit" }), "rate-limit");
+  assert.equal(describeType("SERVICE_UNAVAILABLE", { status: 503 }), "overload");
+  assert.equal(describeType("MY_CODE"), "other");
+  assert.equal(describeType("MY_CODE", { kind: "rate-limit" }), "rate-limit");
 });

@@ -66,7 +66,7 @@ test("what ended or refused a run is kept with its code, and without content", a
   await recorder.begin();
   const error = new RunError("LIMIT_REACHED", "the run has reached maxCalls (3)", { detail: "Jane Doe" });
   await recorder.end(tally.report({ runId: "run-1", error, durationMs: 8 }));
-  await recorder.refuse(new RunError("SETTING_MISSING", "no value"));
+  await recorder.abort(new RunError("SETTING_MISSING", "no value"));
   assert.deepEqual(
     records.map(({ status, error: cause, exitCode }) => [status, cause, exitCode]),
     [
@@ -104,7 +104,7 @@ test("without a journal nothing is kept", async () => {
     onFailure: fail,
   });
   await assert.doesNotReject(recorder.begin());
-  await assert.doesNotReject(recorder.refuse(new Error("no")));
+  await assert.doesNotReject(recorder.abort(new Error("no")));
 });
 
 test("of the options those are kept that are plain values and say something", () => {

@@ -35,7 +35,7 @@ function pipelineWith({ rowCount = 3, journal = true, refuse = "" } = {}) {
   const sink = new MemorySink({
     columnMap: { id: (s: { pk: string }) => s.pk },
     mergeKeys: ["id"],
-    refuse: ({ id }) => (id === refuse ? "refused" : undefined),
+    reject: ({ id }) => (id === refuse ? "refused" : undefined),
   });
   const pipeline = new Pipeline<Row>({
     name: "rows",

@@ -37,8 +37,8 @@ suite("SQLServerSink on a real server", { skip: noServer }, () => {
           release: () => server.drop(name),
         };
       };
-      const refusedRow = { id: "refused", value: "x" };
-      for (const { name, check } of sinkContract({ create, keyed: strategy !== "insert", refusedRow })) {
+      const rejectedRow = { id: "refused", value: "x" };
+      for (const { name, check } of sinkContract({ create, keyed: strategy !== "insert", rejectedRow })) {
         await t.test(name, check);
       }
     });

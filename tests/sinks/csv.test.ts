@@ -66,7 +66,7 @@ describe("CSVSink keeps the contract of sinks", () => {
   const checks = sinkContract({
     keyed: false,
     keepsNull: false,
-    refusedRow: { id: "5", value: "half a pair: \uD83D" },
+    rejectedRow: { id: "5", value: "half a pair: \uD83D" },
     create: async () => {
       const path = join(await mkdtemp(join(folder, "contract ")), "rows.csv");
       const columnMap = { id: (state: State) => state.pk, value: (state: State) => state.pk };

@@ -40,7 +40,7 @@ test("what the data is to blame for is told from all else", () => {
 
 test("a message names columns and constraints, and hides what may be a value", () => {
   assert.equal(contentFreeMessage(errorOf("INSERT INTO t VALUES ('k', 1, 'x')")), "UNIQUE constraint failed: t.a");
-  assert.equal(contentFreeMessage(errorOf("INSERT INTO t VALUES ('l', 5, 'x')")), "a trigger refused it");
+  assert.equal(contentFreeMessage(errorOf("INSERT INTO t VALUES ('l', 5, 'x')")), "a trigger rejected it");
   const path = errorOf("SELECT json_extract('{}', 'a secret')");
   assert.match(String(path), /secret/);
   assert.doesNotMatch(contentFreeMessage(path), /secret/);

@@ -112,7 +112,7 @@ test("a deferred foreign key fails at the commit, and the batch is rolled back",
     "CREATE TABLE t (id TEXT PRIMARY KEY, value TEXT REFERENCES u (k) DEFERRABLE INITIALLY DEFERRED); CREATE TABLE u (k PRIMARY KEY); INSERT INTO u VALUES ('x')",
   );
   const refused = await refusalOf(opened, { id: "2", value: "missing" });
-  assert.equal(refused.message, "sqlite: the database refused a row: FOREIGN KEY constraint failed");
+  assert.equal(refused.message, "sqlite: the database rejected a row: FOREIGN KEY constraint failed");
   await opened.session.write(groupsOf([{ id: "3", value: "x" }]));
   assert.deepEqual(opened.rows(), [{ id: "3", value: "x" }]);
 });
@@ -123,7 +123,7 @@ test("what a trigger raises is kept for the detail, and one that rolls back leav
     const opened = await openSession(t, `CREATE TABLE t (id TEXT PRIMARY KEY, value TEXT); ${trigger}`);
     const refused = await refusalOf(opened, { id: "2", value: "bad" });
     assert.equal(refused.name, "SinkDataError");
-    assert.equal(refused.message, "sqlite: the database refused a row: a trigger refused it");
+    assert.equal(refused.message, "sqlite: the database rejected a row: a trigger rejected it");
     assert.equal(refused.detail, "a secret reason");
     await opened.session.write(groupsOf([{ id: "3", value: "good" }]));
     assert.equal(opened.rows().length, 1);

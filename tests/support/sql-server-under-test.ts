@@ -9,8 +9,11 @@ export const sqlServerKinds = ["a table of NVARCHAR", "a table of VARCHAR in UTF
 /** A server of its own for one check of the suite for sinks of tables. Views are not in its language: the catalog calls a table one. */
 export async function sqlServerUnderTest(context: Pick<TestContext, "after">): Promise<DatabaseUnderTest> {
   const views = new Set<unknown>();
-  const kindOf = (row: CatalogRow): CatalogRow => (views.has(row["table_name"]) ? { ...row, type: "V" } : row);
-  const server = await startTargetServer({ facts: (facts) => ({ ...facts, table: facts.table.map(kindOf) }) }, context);
+  const describeType = (row: CatalogRow): CatalogRow => (views.has(row["table_name"]) ? { ...row, type: "V" } : row);
+  const server = await startTargetServer(
+    { facts: (facts) => ({ ...facts, table: facts.table.map(describeType) }) },
+    context,
+  );
   return {
     create: async (table) => {
       await server.run(createSQL(table));

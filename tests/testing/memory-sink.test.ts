@@ -22,8 +22,8 @@ describe("MemorySink without merge keys keeps the contract of a sink", () => {
   for (const { name, check } of sinkContract({ create, keyed: false })) test(name, check);
 });
 
-test("a row that it is told to refuse refuses its batch, and nothing of it is written", async () => {
-  const sink = new MemorySink({ columnMap, refuse: ({ id }) => (id === "b" ? "no" : undefined) });
+test("a row that it is to reject rejects its batch, and nothing of it is written", async () => {
+  const sink = new MemorySink({ columnMap, reject: ({ id }) => (id === "b" ? "no" : undefined) });
   const session = await sink.open({ signal: new AbortController().signal });
   await assert.rejects(session.write(groupsOf([{ id: "a" }, { id: "b" }])), { code: "SINK_DATA_REFUSED" });
   assert.deepEqual(sink.rows, []);

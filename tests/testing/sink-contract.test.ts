@@ -11,7 +11,7 @@ interface Faults {
   readonly keepsFirstBatchOnly?: boolean;
   readonly trimsText?: boolean;
   readonly isNeverEmpty?: boolean;
-  readonly refusesGoodRows?: boolean;
+  readonly rejectsGoodRows?: boolean;
   readonly identities?: readonly [string, string];
   readonly throwsOnSecondClose?: boolean;
   readonly dropsWhenStopped?: boolean;
@@ -41,7 +41,7 @@ async function create(faults: Faults): Promise<SinkUnderTest> {
       if (faults.forgetsAtOpen) rows = [];
       let [batchCount, closeCount] = [0, 0];
       return {
-        check: () => (faults.refusesGoodRows ? [{ column: "id", message: "no", detail: "no" }] : []),
+        check: () => (faults.rejectsGoodRows ? [{ column: "id", message: "no", detail: "no" }] : []),
         write: async (batch) => {
           batchCount += 1;
           if (faults.writesForEmptyBatch && batch.length === 0) rows.push({ id: "ghost", value: "" });
@@ -80,7 +80,7 @@ async function create(faults: Faults): Promise<SinkUnderTest> {
 
 async function failingChecks(faults: Faults): Promise<string[]> {
   const failing: string[] = [];
-  for (const { name, check } of sinkContract({ create: () => create(faults), refusedRow: { id: null, value: "x" } })) {
+  for (const { name, check } of sinkContract({ create: () => create(faults), rejectedRow: { id: null, value: "x" } })) {
     await check().catch(() => failing.push(name));
   }
   return failing;
@@ -97,7 +97,7 @@ const detectedBy: Record<string, Faults> = {
   "an empty batch writes nothing": { writesForEmptyBatch: true },
   "one batch after another is written": { keepsFirstBatchOnly: true },
   "quotes, line breaks, emoji and empty text survive": { trimsText: true },
-  "the sink's own check lets good rows pass": { refusesGoodRows: true },
+  "the sink's own check lets good rows pass": { rejectsGoodRows: true },
   "two sinks over one target have one identity": { identities: ["a", "b"] },
   "closing twice is harmless": { throwsOnSecondClose: true },
   "a run that stopped leaves what was written where rows are kept": { dropsWhenStopped: true },
@@ -107,7 +107,7 @@ const detectedBy: Record<string, Faults> = {
   "NULL stays NULL": { nullBecomesText: true },
   "a batch written again changes nothing": { appendsOnly: true },
   "a later row replaces its key's": { keepsOldRow: true },
-  "a batch with a row that is refused is refused whole": { writesUpToTheBadRow: true },
+  "a batch with a row that is rejected is rejected whole": { writesUpToTheBadRow: true },
 };
 
 for (const [name, faults] of Object.entries(detectedBy)) {
@@ -117,7 +117,7 @@ for (const [name, faults] of Object.entries(detectedBy)) {
 }
 
 test("every check has a fault that it detects", () => {
-  const names = sinkContract({ create: () => create({}), refusedRow: {} }).map(({ name }) => name);
+  const names = sinkContract({ create: () => create({}), rejectedRow: {} }).map(({ name }) => name);
   assert.deepEqual(names.toSorted(), Object.keys(detectedBy).toSorted());
 });
 

@@ -6,7 +6,7 @@ import { importPipeline, importProvider } from "../import-module.ts";
 import { toLine } from "../progress/events.ts";
 import { endingOf, summaryOf } from "../summary.ts";
 import { fromHere } from "../terminal.ts";
-import { addWatchOptions, orRefused, watch, type WatchOptions } from "../watch.ts";
+import { addWatchOptions, orAborted, watch, type WatchOptions } from "../watch.ts";
 
 interface ReplayCommandOptions extends WatchOptions {
   readonly pipeline: string;
@@ -21,14 +21,14 @@ export function replayCommand(name: string, { terminal, setExitCode, isDebug }: 
     .argument("<file>", "the dead letter file")
     .requiredOption("--pipeline <pipeline.ts>", "the module that exports the pipeline as its default")
     .option("--code <code>", "only rows with this error code (repeatable)", addText)
-    .option("--provider <provider.ts>", "whom every step asks: its default export")
-    .option("--concurrency <rows>", "have so many rows in flight at once", wholeNumber)
+    .option("--provider <provider.ts>", "the provider that every step asks: its default export")
+    .option("--concurrency <rows>", "rows processed concurrently", wholeNumber)
     .addOption(envFileOption());
   return addWatchOptions(command)
     .addHelpText("after", "\nExample:\n  llm-etl replay output/failed_rows.jsonl --pipeline pipeline.ts --code REFUSAL")
     .action(async (path: string, options: ReplayCommandOptions) => {
       const { code: codes, concurrency, quiet = false, json = false } = options;
-      const { pipeline, llmProvider } = await orRefused(terminal, options, async () => ({
+      const { pipeline, llmProvider } = await orAborted(terminal, options, async () => ({
         pipeline: await importPipeline(options.pipeline),
         llmProvider: options.provider === undefined ? undefined : await importProvider(options.provider),
       }));
@@ -45,10 +45,10 @@ export function replayCommand(name: string, { terminal, setExitCode, isDebug }: 
     });
 }
 
-/** So many lines are named; of the others, how many there are. */
+/** Lines beyond this number are counted and not named. */
 const mostLinesNamed = 20;
 
-/** What became of the dead letter file. */
+/** The lines on the dead letter file after the replay. */
 function fileOf({ notReplayable, keptPath }: ReplayReport): readonly string[] {
   const more = notReplayable.length - mostLinesNamed;
   return [

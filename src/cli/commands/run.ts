@@ -5,7 +5,7 @@ import { addParameter, amount, countOrShare, wholeNumber } from "../arguments.ts
 import { type CommandContext, envFileOption, moduleOr } from "../command.ts";
 import { importPipeline } from "../import-module.ts";
 import { endingOf, summaryOf } from "../summary.ts";
-import { addWatchOptions, orRefused, watch, type WatchOptions } from "../watch.ts";
+import { addWatchOptions, orAborted, watch, type WatchOptions } from "../watch.ts";
 
 interface RunCommandOptions extends WatchOptions {
   readonly limit?: number;
@@ -40,7 +40,7 @@ export function runCommand(name: string, { terminal, setExitCode, isDebug }: Com
   return addWatchOptions(command)
     .addHelpText("after", "\nExample:\n  llm-etl run pipeline.ts --limit 100 --max-cost 5")
     .action(async (path: string | undefined, options: RunCommandOptions) => {
-      const pipeline = await orRefused(terminal, options, async () => await importPipeline(moduleOr(path)));
+      const pipeline = await orAborted(terminal, options, async () => await importPipeline(moduleOr(path)));
       const { param: parameters = {}, count, quiet = false, json = false, ...given } = options;
       const { limit, concurrency, batchSize, maxCost, fresh, cache, onRowError, maxRowErrors } = given;
       const settings = { limit, concurrency, batchSize, maxCost, fresh, cache, onRowError, maxRowErrors, parameters };

@@ -141,7 +141,7 @@ function model({ figures: { usage, cost, savedCost } }: RunInJournal): Line[] {
   ];
 }
 
-/** Whether and how a run can be resumed, in a sentence. */
+/** Says in a sentence if a run can be resumed, and how. */
 function resume(run: RunInJournal, later: PastRun | undefined): string {
   const { status, exitCode, processId, host, figures } = run;
   if (status === "running") return `it is still running, in process ${processId} on ${host}`;
@@ -156,7 +156,7 @@ function resume(run: RunInJournal, later: PastRun | undefined): string {
   return "it can be resumed: run the same command again";
 }
 
-/** Whether a run began later and took the same rows to the same sink. */
+/** True if a run began later and took the same rows to the same sink. */
 function goesOnFrom(other: PastRun, run: RunInJournal): boolean {
   return (
     other.sink === run.sink && other.kind === "run" && other.startedAt > run.startedAt && other.status !== "refused"

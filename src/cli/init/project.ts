@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { OptionError } from "../../errors/option.ts";
 import { listItems } from "../../errors/name-list.ts";
 import { absolutePath } from "../../files/paths.ts";
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import { isModuleManifest, type ManifestNeeds, manifestNeeds, mergeManifest, newManifest } from "./manifest.ts";
 import type { Choices } from "./questions.ts";
 import { type CreateFile, filesCreatedBy, readTemplates } from "./templates.ts";

@@ -8,7 +8,7 @@ export interface Choices {
   readonly provider: Template;
 }
 
-/** Where questions are put, and where their answers come from. */
+/** The streams for questions and their answers. */
 export interface Streams {
   readonly input: Readable;
   readonly output: Writable;

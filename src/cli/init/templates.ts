@@ -4,7 +4,7 @@ import { join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
 import { OptionError } from "../../errors/option.ts";
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 
 /** The facts that a template's `template.json` holds. */
 interface TemplateFacts {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { nameOf } from "../../errors/thrown.ts";
+import { nameOf } from "../../errors/error-text.ts";
 import { ProviderError } from "../provider-error.ts";
 import { serviceError } from "../chat-completions/service-error.ts";
 

@@ -1,13 +1,13 @@
 import { RunError } from "../../errors/llm-etl-error.ts";
 
-/** What a run may spend at most. */
+/** The limits on what a run spends. */
 export interface BudgetOptions {
   readonly maxCalls: number;
   /** In the currency of the providers' prices. */
   readonly maxCost: number;
 }
 
-/** Counts what was spent, and refuses the call that would go beyond: by at most the calls in flight for the cost. */
+/** Counts what was spent, and stops the run before a call that would go beyond. The cost overshoots by at most the calls in flight. */
 export class Budget {
   readonly #options: BudgetOptions;
   #calls = 0;

@@ -1,6 +1,6 @@
 import type { LLMResponse } from "../../contracts/provider.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
 
@@ -64,7 +64,7 @@ export class Canary {
     if (!(error instanceof ProviderError) || error.kind !== "request") return error;
     this.#rejectedRows.add(pk);
     if (this.#rejectedRows.size < rejectedRowsToStop) return error;
-    const problem = `${rejectedRowsToStop} rows were refused and none was accepted, so it is not the rows: ${messageOf(error)}`;
+    const problem = `${rejectedRowsToStop} rows were rejected and none was accepted, so it is not the rows: ${messageOf(error)}`;
     return new ProviderError("run", "BAD_REQUEST", problem, { ...error, cause: error });
   }
 }

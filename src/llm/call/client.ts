@@ -47,7 +47,7 @@ export interface RowOptions extends Route {
   readonly signal: AbortSignal;
 }
 
-/** Where every call of a run goes through. It composes the layers, once for each step and provider. */
+/** Makes every call of a run. It composes the layers, once for each step and provider. */
 export class LLMClient {
   readonly #options: LLMClientOptions;
   readonly #time: Time;

@@ -3,7 +3,7 @@ import type { LLMProvider, LLMResponse } from "../../contracts/provider.ts";
 import type { Lineage } from "../../contracts/state.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { lineageOf } from "./lineage.ts";
-import { unusable } from "./provider-call.ts";
+import { errorForFinish } from "./provider-call.ts";
 import type { RowAsk, RowCalls } from "./row-call.ts";
 
 export interface ConversationOptions {
@@ -62,7 +62,7 @@ export class CallConversation implements RowConversation {
       throw error;
     }
     if (answer.finishReason === "stop") return answer;
-    throw unusable(step, answer, request.maxOutputTokens);
+    throw errorForFinish(step, answer, request.maxOutputTokens);
   }
 
   async forget(): Promise<void> {

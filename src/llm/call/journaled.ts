@@ -16,7 +16,7 @@ export interface StoredAnswers {
 export interface JournaledOptions {
   readonly answers: StoredAnswers;
   readonly runId: string;
-  /** Whether answers of earlier runs are reused, too. */
+  /** True to reuse answers of earlier runs as well. */
   readonly reuseEarlier: boolean;
 }
 
@@ -83,7 +83,7 @@ function countReuse({ step, pk, provider, promptHash, row }: RowCall, answer: LL
   emit({ type: "answer-reuse", step, pk, model, promptHash, ...usage, cost: costOf(usage, provider.prices) });
 }
 
-/** Whether the same request would fail again. */
+/** True if the same request would fail again. */
 function isPermanent(error: unknown): error is ProviderError {
   return error instanceof ProviderError && error.class === "row";
 }

@@ -1,6 +1,6 @@
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { PayloadLogError } from "../../errors/journal.ts";
-import { nameOf } from "../../errors/thrown.ts";
+import { nameOf } from "../../errors/error-text.ts";
 import { LinesFile } from "../../files/lines-file.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { LLMRequest, LLMResponse } from "../../contracts/provider.ts";

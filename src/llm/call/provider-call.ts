@@ -1,5 +1,5 @@
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
-import { nameOf, textOf } from "../../errors/thrown.ts";
+import { nameOf, textOf } from "../../errors/error-text.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { LLMProvider, LLMRequest, LLMResponse } from "../../contracts/provider.ts";
 
@@ -18,7 +18,7 @@ export function asProviderError(provider: LLMProvider, thrown: unknown): LLMEtlE
 }
 
 /** A response that keeps the contract: a provider of the user's own may not. */
-export function readable({ name }: LLMProvider, response: LLMResponse): LLMResponse {
+export function assertValidResponse({ name }: LLMProvider, response: LLMResponse): LLMResponse {
   const { text, model, usage } = response;
   const counts = [usage.inputTokens, usage.cachedTokens, usage.outputTokens, usage.reasoningTokens];
   if (typeof text === "string" && typeof model === "string" && counts.every(Number.isFinite)) return response;
@@ -27,7 +27,7 @@ export function readable({ name }: LLMProvider, response: LLMResponse): LLMRespo
 }
 
 /** Why a response that did not end as it should has no answer. */
-export function unusable(step: string, response: LLMResponse, maxOutputTokens: number): ProviderError {
+export function errorForFinish(step: string, response: LLMResponse, maxOutputTokens: number): ProviderError {
   const facts = { requestId: response.requestId };
   if (response.finishReason === "length") {
     const problem = `the answer was cut off at ${maxOutputTokens} tokens and again at ${2 * maxOutputTokens}`;

@@ -1,6 +1,6 @@
 import type { Requirements } from "../../contracts/requirements.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
-import { messageOf, nameOf } from "../../errors/thrown.ts";
+import { messageOf, nameOf } from "../../errors/error-text.ts";
 import { ProviderError } from "../provider-error.ts";
 
 /**

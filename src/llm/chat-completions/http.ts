@@ -1,6 +1,6 @@
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
 import { OptionError } from "../../errors/option.ts";
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import type { AbortListeners } from "./abort-listeners.ts";
 import { ProviderError } from "../provider-error.ts";
 

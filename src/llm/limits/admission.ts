@@ -2,14 +2,14 @@ import type { EventHandler } from "../../contracts/events.ts";
 import type { LLMResponse } from "../../contracts/provider.ts";
 import type { Time } from "../../contracts/time.ts";
 import { LLMEtlError, RunError } from "../../errors/llm-etl-error.ts";
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import { ProviderError } from "../provider-error.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
 
-/** What one call ended with: its answer, or what was thrown instead. */
+/** The end of one call: its answer, or the error that was thrown instead. */
 export type CallEnd = { readonly answer: LLMResponse } | { readonly error: unknown };
 
-/** What becomes of a call that has ended. */
+/** The decision on a call that has ended. */
 export type Verdict =
   | { readonly type: "done" }
   /** It goes again, this much later at the earliest; `isCounted`: that uses up one of its retries. */
@@ -58,7 +58,7 @@ export class Admission {
     this.#reportedLimit = options.concurrency;
   }
 
-  /** Resolves when the call may go. Whoever got in calls `end` of the pass. */
+  /** Resolves when the call may start. Its caller calls `end` of the pass when it ends. */
   async enter(call: CallSize, signal: AbortSignal): Promise<Pass> {
     signal.throwIfAborted();
     if (this.#stopped !== undefined) throw this.#stopped;
@@ -67,7 +67,7 @@ export class Admission {
     return { end: (end) => this.#end(call, end, signal) };
   }
 
-  /** Nothing goes any more: all who wait or sleep are turned away, and whoever comes. */
+  /** Stops the queue: every call that waits or sleeps, and every later one, is rejected with `reason`. */
   stop(reason: LLMEtlError): void {
     this.#stopped ??= reason;
     this.#halt.abort(this.#stopped);

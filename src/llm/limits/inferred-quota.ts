@@ -14,7 +14,7 @@ const likeness = 0.05;
 /** With how many 429s before it a 429 is compared: more than one, for every other one may come after two slices. */
 const comparedRejections = 2;
 
-/** Where calls went for less time than this before the 429, too many came at once, or it was for something else. */
+/** Calls that went for less time than this before the 429 say nothing: too many came at once, or it was for something else. */
 const shortestFlowMs = 100;
 
 /** So long after the last 429 calls go as fast as they can again: the quota may have grown. */

@@ -5,7 +5,7 @@ type OutageOptions = Pick<ResolvedAdmissionOptions, "outageFailures" | "probeDel
 
 /**
  * Lets single calls go as probes while the service is down, further and further apart: failures then use up no retry.
- * Where no call succeeds for the stall timeout, the run is to end.
+ * The run ends if no call succeeds for the stall timeout.
  */
 export function outage({ outageFailures, probeDelayMs: [shortest, longest], stallTimeoutMs }: OutageOptions): Limiter {
   let inFlight = 0;
@@ -22,7 +22,7 @@ export function outage({ outageFailures, probeDelayMs: [shortest, longest], stal
     return wasDown ? [{ type: "limit", limit: Infinity }] : noEvents;
   };
 
-  /** Whether the next probe is to go later. A rate limit is no failure of the service. */
+  /** True if the next probe goes later. A rate limit is no failure of the service. */
   const isWorse = ({ kind, retryAfterMs = 0 }: CallOutcome & { type: "failure" }, nowMs: number): boolean => {
     if (kind === "rate-limit") return false;
     failuresInARow += 1;

@@ -1,4 +1,4 @@
-import { messageOf, withoutSecrets } from "../../errors/thrown.ts";
+import { messageOf, withoutSecrets } from "../../errors/error-text.ts";
 import { driverFacts, stepToConnect } from "../error-meaning.ts";
 
 /** What can be told about a server without a secret. */

@@ -1,4 +1,4 @@
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import type { ConnectionPlace } from "../connect/connection-errors.ts";
 import { driverFacts, knownError } from "../error-meaning.ts";
 

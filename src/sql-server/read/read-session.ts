@@ -1,5 +1,5 @@
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import type { Fail, OpenConnection, SQLServerConnection } from "../connect/connection.ts";
 import { exactQuery, type Query } from "./exact-query.ts";
 import { type PagingKey, pagingKey, pagingTypes } from "./paging-key.ts";

@@ -1,4 +1,4 @@
-import { kindOf } from "../../errors/kind-of.ts";
+import { describeType } from "../../errors/describe-type.ts";
 import { type Fit, fits, type StagedValue, violation } from "./fit.ts";
 import type { Fitted } from "../../table/dialect.ts";
 import {
@@ -99,7 +99,7 @@ function beyond(type: string, first: number, last: number): Fitted<StagedValue> 
 }
 
 function unreadable(type: string, what: string, value: unknown): Fitted<StagedValue> {
-  const got = value instanceof Date ? "an invalid date" : kindOf(value);
+  const got = value instanceof Date ? "an invalid date" : describeType(value);
   return violation(`the column is ${type}: expected ${what}, as a Date or as text of ISO 8601, got ${got}`);
 }
 

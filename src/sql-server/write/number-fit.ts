@@ -1,4 +1,4 @@
-import { kindOf } from "../../errors/kind-of.ts";
+import { describeType } from "../../errors/describe-type.ts";
 import { decimalText, roundTo, toDecimal } from "../decimal-text.ts";
 import { type Fit, fits, violation } from "./fit.ts";
 
@@ -81,5 +81,5 @@ function isWhole({ unscaled, scale }: { readonly unscaled: bigint; readonly scal
 }
 
 function describe(value: unknown): string {
-  return typeof value === "number" && !Number.isFinite(value) ? String(value) : kindOf(value);
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : describeType(value);
 }

@@ -1,5 +1,5 @@
 import { toJSONValue } from "../../json/json.ts";
-import { kindOf } from "../../errors/kind-of.ts";
+import { describeType } from "../../errors/describe-type.ts";
 import { codePage } from "./code-page.ts";
 import { type Fit, fits, type StagedValue, violation } from "./fit.ts";
 import type { Fitted } from "../../table/dialect.ts";
@@ -42,14 +42,15 @@ export const fitGUID: Fit = (value) => {
   const text = typeof value === "string" ? value.trim().replace(/^\{(.*)\}$/, "$1") : "";
   if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return fits(text.toUpperCase());
   return violation(
-    `the column is UNIQUEIDENTIFIER: expected 32 hexadecimal digits as 8-4-4-4-12, got ${kindOf(value)}`,
+    `the column is UNIQUEIDENTIFIER: expected 32 hexadecimal digits as 8-4-4-4-12, got ${describeType(value)}`,
   );
 };
 
 /** BINARY and VARBINARY of at most `length` bytes; undefined is MAX. */
 export function fitBinary(type: string, length: number | undefined): Fit {
   return (value) => {
-    if (!(value instanceof Uint8Array)) return violation(`the column is ${type}: expected bytes, got ${kindOf(value)}`);
+    if (!(value instanceof Uint8Array))
+      return violation(`the column is ${type}: expected bytes, got ${describeType(value)}`);
     if (length !== undefined && value.byteLength > length) {
       return violation(`the column is ${type}: expected at most ${length} bytes, got ${value.byteLength}`);
     }
@@ -63,7 +64,7 @@ function withText(type: string, fit: (text: string) => Fitted<StagedValue>): Fit
     const text = toText(value);
     if (text === undefined) return violation(`the column is ${type}: expected text, got ${describe(value)}`);
     if (text.isWellFormed()) return fit(text);
-    return violation(`the column is ${type}: expected text, got ${kindOf(value)} with half of a surrogate pair`);
+    return violation(`the column is ${type}: expected text, got ${describeType(value)} with half of a surrogate pair`);
   };
 }
 
@@ -86,5 +87,5 @@ function isPlain(value: unknown): boolean {
 
 function describe(value: unknown): string {
   if (typeof value === "number") return String(value);
-  return value instanceof Date ? "an invalid date" : kindOf(value);
+  return value instanceof Date ? "an invalid date" : describeType(value);
 }

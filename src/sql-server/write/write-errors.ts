@@ -1,4 +1,4 @@
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import { CommitInDoubtError, type ErrorMeaning } from "../../table/dialect.ts";
 import { driverFacts, errorsIn, knownError, passingError } from "../error-meaning.ts";
 import type { TargetConnection } from "./writer.ts";

@@ -1,6 +1,6 @@
 import { JournalError } from "../../errors/journal.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import { isKind } from "../errors.ts";
 
 /** The error of a journal that failed, with what to do about it. */

@@ -6,7 +6,7 @@ import { JournalError } from "../../errors/journal.ts";
 const applicationId = 0x6c6c6574;
 
 /**
- * What makes of a journal of one version that of the next; the first makes an empty database a journal. Never change one
+ * The migrations, each from one version of a journal to the next; the first makes an empty database a journal. Never change one
  * that was released: add another.
  */
 const migrations: readonly string[] = [

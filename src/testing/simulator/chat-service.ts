@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { OptionError } from "../../errors/option.ts";
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import { isAccepted } from "./access.ts";
 import { AnswerMaker } from "./answers.ts";
 import { keysOfBeginnings, readChatRequest, type ChatRequest } from "./chat-request.ts";

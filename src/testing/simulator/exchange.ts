@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import type { Decision, Outcome } from "./chat-service.ts";
 import { errorReply, type Reply } from "./replies.ts";
 import type { StatisticsCounter } from "./statistics.ts";

@@ -1,4 +1,4 @@
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import type { JSONSchema } from "../../json/json-schema.ts";
 import { keyOf } from "./request-hash.ts";
 import { toSampleable } from "./sampleable-schema.ts";

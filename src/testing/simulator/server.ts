@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { OptionError } from "../../errors/option.ts";
-import { messageOf } from "../../errors/thrown.ts";
+import { messageOf } from "../../errors/error-text.ts";
 import { ChatService, type Decision } from "./chat-service.ts";
 import { Exchange } from "./exchange.ts";
 import { readLabels } from "./labelled-csv.ts";

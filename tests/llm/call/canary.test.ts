@@ -57,7 +57,7 @@ test("three rows whose request is rejected, and none that is accepted, end the r
     scope: "run",
     code: "BAD_REQUEST",
     status: 400,
-    message: /3 rows were refused/,
+    message: /3 rows were rejected/,
   });
 });
 

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RunError } from "../../../src/errors/llm-etl-error.ts";
-import { asProviderError, estimatedInputTokens, readable, unusable } from "../../../src/llm/call/provider-call.ts";
+import {
+  asProviderError,
+  estimatedInputTokens,
+  assertValidResponse,
+  errorForFinish,
+} from "../../../src/llm/call/provider-call.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import type { LLMResponse } from "../../../src/contracts/provider.ts";
 import { MockProvider } from "../../../src/llm/providers/mock.ts";
@@ -25,14 +30,14 @@ test("an error of ours stays as it is; what else a provider throws fails its row
 });
 
 test("a response without text, model or numbers can't be read", () => {
-  assert.equal(readable(provider, response), response);
+  assert.equal(assertValidResponse(provider, response), response);
   const broken = { ...response, usage: { ...usage, outputTokens: Number.NaN } };
-  assert.throws(() => readable(provider, broken), { code: "INVALID_RESPONSE" });
+  assert.throws(() => assertValidResponse(provider, broken), { code: "INVALID_RESPONSE" });
 });
 
 test("a response that did not end as it should says why there is no answer", () => {
   const codeOf = (finishReason: LLMResponse["finishReason"]): string => {
-    const error = unusable("kind", { ...response, finishReason }, 100);
+    const error = errorForFinish("kind", { ...response, finishReason }, 100);
     assert.ok(error instanceof ProviderError);
     return error.code;
   };

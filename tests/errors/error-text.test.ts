@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { messageOf, nameOf, textOf, withoutSecrets } from "../../src/errors/thrown.ts";
+import { messageOf, nameOf, textOf, withoutSecrets } from "../../src/errors/error-text.ts";
 
 test("anything thrown has a name, a message and a text", () => {
   const bare: unknown = Object.create(null);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { kindOf } from "../../src/errors/kind-of.ts";
+import { describeType } from "../../src/errors/describe-type.ts";
 
 test("a value's kind and length are named, its content is not", () => {
   const kinds: readonly (readonly [unknown, string])[] = [
@@ -18,5 +18,5 @@ test("a value's kind and length are named, its content is not", () => {
     [() => "secret", "a function"],
     [Symbol("secret"), "a symbol"],
   ];
-  for (const [value, kind] of kinds) assert.equal(kindOf(value), kind);
+  for (const [value, kind] of kinds) assert.equal(describeType(value), kind);
 });

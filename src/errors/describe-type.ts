@@ -1,5 +1,5 @@
 /** Names the kind and the length of a value, and not its content: for messages that may reach a terminal. */
-export function kindOf(value: unknown): string {
+export function describeType(value: unknown): string {
   if (value === null) return "NULL";
   if (value === undefined) return "nothing";
   if (typeof value === "string") return `a text of ${value.length} characters`;
