@@ -40,7 +40,7 @@ export type SQLServerSinkOptions<State, Column extends string> = SQLServerSinkSe
         readonly mergeKeys: readonly NoInfer<Column>[];
       }
     | {
-        /** Adds rows only: one that a unique index of the table refuses is a row error. */
+        /** Adds rows only: one that a unique index of the table rejects is a row error. */
         readonly strategy: "insert";
         readonly mergeKeys?: undefined;
       }
@@ -53,7 +53,7 @@ export const dialect: SQLDialect = sqlServerDialect;
  * one statement or two.
  *
  * @throws {OptionError} at construction; `open` throws a SinkError for a server that can't be reached, a TargetError for a table that does
- * not fit; `write` a SinkDataError where the server refuses the data.
+ * not fit; `write` a SinkDataError where the server rejects the data.
  */
 export class SQLServerSink<State, Column extends string = string> implements Sink<State> {
   readonly name = "sql-server";
@@ -73,7 +73,8 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
     });
     this.#named = namedTable("SQLServerSink", sqlServerDialect, options);
     if (this.#named.table.table.startsWith("#")) {
-      throw new OptionError("SQLServerSink", "targetTable", "expected a lasting table, got a temporary one");
+      const facts = { expected: "a lasting table", got: "a temporary one" };
+      throw new OptionError("SQLServerSink", "targetTable", "", facts);
     }
     this.columnMap = options.columnMap;
     this.table = this.#named.facts;

@@ -1,4 +1,4 @@
-import type { TableName, TableNames } from "../table/dialect.ts";
+import type { ParsedName, TableName, TableNames } from "../table/dialect.ts";
 
 /** The longest name that SQL Server takes, in UTF-16 code units. */
 export const longestIdentifier = 128;
@@ -25,46 +25,32 @@ export function identifierProblem(name: string): string | undefined {
   return undefined;
 }
 
-export type ParsedTableName =
-  | { readonly ok: true; readonly name: TableName }
-  | {
-      readonly ok: false;
-      /** What was expected, what was found and what to do. */
-      readonly problem: string;
-    };
-
 const part = /\[(?:[^\]]|\]\])*\]|"(?:[^"]|"")*"|[\p{L}_#][\p{L}\p{M}\p{N}_$#@]*/uy;
 
-/** `t`, `dbo.t`, `[my schema].[odd]]name]`, `"my schema"."odd ""name"`: a closing quote within a part is doubled. */
-export function parseTableName(text: string): ParsedTableName {
+/** `t`, `dbo.t`, `[my schema].[odd]]name]`, `"my schema"."odd ""name"`: a closing quote within a part is doubled. The schema is dbo if none is named. */
+export function parseTableName(text: string): ParsedName {
   const parts = splitName(text);
   if (parts === undefined) {
-    const spelling =
-      "t, dbo.t or [my schema].[odd]]name], with a name of other signs than letters, digits and _ $ # @ in brackets";
-    return { ok: false, problem: `expected a table's name: ${spelling}` };
+    const expected =
+      "a table's name: t, dbo.t or [my schema].[odd]]name], with a name of other signs than letters, digits and _ $ # @ in brackets";
+    return { ok: false, problem: "", facts: { expected } };
   }
   if (parts.length > 2) {
-    const found = parts.length === 3 ? "the name of a database" : `${parts.length} parts`;
-    const remedy = "name the database in the connection string (Database=…)";
-    return {
-      ok: false,
-      problem: `expected a table's name, with its schema or without, got one with ${found}; ${remedy}`,
+    const facts = {
+      expected: "a table's name, with its schema or without",
+      got: `one with ${parts.length === 3 ? "the name of a database" : `${parts.length} parts`}`,
+      hint: "name the database in the connection string (Database=…)",
     };
+    return { ok: false, problem: "", facts };
   }
-  const [schema, table] = parts.length === 2 ? parts : [undefined, ...parts];
-  for (const name of parts) {
-    const problem = identifierProblem(name);
-    if (problem !== undefined) return { ok: false, problem: `a name ${problem}` };
-  }
-  return { ok: true, name: { schema, table: table ?? "" } };
+  const [schema = "dbo", table = ""] = parts.length === 2 ? parts : [undefined, ...parts];
+  const problem = parts.map(names.problemOf).find((each) => each !== undefined);
+  return problem === undefined ? { ok: true, name: { schema, table } } : { ok: false, problem };
 }
 
-/** Columns are told apart as the database's collation says, which no name shows: none are folded. */
+/** Equal columns are a matter of the database's collation, which no name shows: none are folded. */
 export const names: TableNames = {
-  parse: (text) => {
-    const parsed = parseTableName(text);
-    return parsed.ok ? { ok: true, name: { ...parsed.name, schema: parsed.name.schema ?? "dbo" } } : parsed;
-  },
+  parse: parseTableName,
   quote: quoteIdentifier,
   quoteMade: (name) => quoteIdentifier(shortened(name)),
   quoteTable: quoteTableName,
@@ -82,7 +68,7 @@ function shortened(name: string): string {
   return cut.isWellFormed() ? cut : cut.slice(0, -1);
 }
 
-/** The name as it stands in a statement. */
+/** The name for a statement. */
 export function quoteTableName({ schema, table }: TableName): string {
   return schema === undefined ? quoteIdentifier(table) : `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
 }

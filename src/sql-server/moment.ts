@@ -17,7 +17,7 @@ const isoText =
   /^(?:(\d{4})-(\d{2})-(\d{2}))?(?:(?:^|[T ])(\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,12}))?)?\s?(Z|[+-]\d{2}:?\d{2})?)?$/i;
 
 /**
- * What a `Date` (in UTC) or a text of ISO 8601 says: `2025-03-01`, `2025-03-01T09:30:00.1234567+01:00`, `09:30`. `day` is
+ * The moment of a `Date` (in UTC) or a text of ISO 8601: `2025-03-01`, `2025-03-01T09:30:00.1234567+01:00`, `09:30`. `day` is
  * undefined for a time alone. Undefined if it is neither, or no day of the calendar.
  */
 export function parseMoment(value: unknown): (Omit<Moment, "day"> & { readonly day: number | undefined }) | undefined {

@@ -10,9 +10,9 @@ import type { Driver } from "./connect/driver.ts";
 export interface StatementParameter {
   /** Without the `@`. */
   readonly name: string;
-  /** As the statement sees it: `decimal(38,0)`. */
+  /** The type that the statement sees: `decimal(38,0)`. */
   readonly declaration: string;
-  /** As the driver sends it. Where that is another type, the server converts it, without loss. */
+  /** The type in which the driver sends it. If that is another one, the server converts it, without loss. */
   readonly sentAs: string;
   readonly value: string | number | bigint | boolean | Date | Buffer | null;
 }
@@ -21,8 +21,8 @@ export interface StatementParameter {
  * The parameters of a statement, in its order.
  *
  * @param wanted their names, without `@`
- * @param where what the statement is called in messages
- * @throws what `fail` makes of one without a value, a value that is not used, and one that can't be bound
+ * @param where the statement's name in messages
+ * @throws the error of `fail` for a parameter without a value, a value that is not used, and one that can't be bound
  */
 export function bindParameters(
   wanted: readonly string[],
@@ -34,17 +34,15 @@ export function bindParameters(
     if (wanted.includes(name)) continue;
     const [nearest] = closest(name, wanted, 1);
     const hint = nearest === undefined ? `it uses ${listNames(wanted)}` : `did you mean "${nearest}"?`;
-    throw fail(`the parameter "${name}" is not used by ${where}; ${hint}`, {
-      facts: { where, parameter: name, nearest },
-    });
+    throw fail(`the parameter "${name}" is not used by ${where}`, { facts: { where, parameter: name, nearest, hint } });
   }
   return wanted.map((name) => {
     const value: unknown = Object.hasOwn(given, name) ? given[name] : undefined;
     if (value === undefined) {
-      throw fail(
-        `the parameter "${name}" of ${where} has no value; the parameters given are ${listNames(Object.keys(given))}`,
-        { facts: { where, parameter: name, given: Object.keys(given) } },
-      );
+      const hint = `the parameters given are ${listNames(Object.keys(given))}`;
+      throw fail(`the parameter "${name}" of ${where} has no value`, {
+        facts: { where, parameter: name, given: Object.keys(given), hint },
+      });
     }
     const bound = bind(value);
     if (typeof bound === "string")
@@ -65,7 +63,7 @@ interface Binding {
 const longestText = 4000; // UTF-16 code units
 const longestBytes = 8000;
 
-/** The value with its type; or what is wrong with it, without its content. */
+/** The value with its type, or the problem with it, without its content. */
 function bind(value: unknown): Binding | string {
   if (value === null) return { declaration: "nvarchar(4000)", value };
   if (typeof value === "string") {
@@ -105,7 +103,7 @@ function bindDate(value: Date): Binding | string {
   return { declaration: "datetime2(7)", value };
 }
 
-/** The driver's type for what `sentAs` says. */
+/** The driver's type for a `sentAs`. */
 export function driverType(driver: Driver, declaration: string): ISqlType {
   const [, name = "", argument] = /^(\w+)(?:\((\w+)\))?$/.exec(declaration) ?? [];
   const length = argument === "max" ? driver.MAX : Number(argument);

@@ -37,12 +37,12 @@ export const names: TableNames = {
   parse: (text) => {
     const [first, second, ...more] = parseTableName(text) ?? [];
     if (first === undefined || more.length > 0) {
-      const expected = `expected a table's name such as visits, main.visits or "odd name"`;
-      return { ok: false, problem: `${expected}, got ${JSON.stringify(text)}` };
+      const expected = `a table's name such as visits, main.visits or "odd name"`;
+      return { ok: false, problem: "", facts: { expected, got: JSON.stringify(text) } };
     }
     if (second === undefined) return { ok: true, name: { schema: undefined, table: first } };
     if (foldName(first) === "main") return { ok: true, name: { schema: undefined, table: second } };
-    return { ok: false, problem: `the only schema is "main", got ${JSON.stringify(first)}` };
+    return { ok: false, problem: "", facts: { expected: `no schema but "main"`, got: JSON.stringify(first) } };
   },
   quote: quoteIdentifier,
   quoteTable: ({ table }) => quoteIdentifier(table),

@@ -1,3 +1,4 @@
+import type { ErrorFacts } from "../errors/facts.ts";
 import { OptionError } from "../errors/option.ts";
 import type { ColumnDescription, TargetDescription } from "../contracts/target.ts";
 import type { TableNames } from "./dialect.ts";
@@ -34,7 +35,7 @@ export function createTable(
 ): string {
   const { columns, keys, strategy } = target;
   const parsed = names.parse(name);
-  if (!parsed.ok) throw problem("--table", parsed.problem);
+  if (!parsed.ok) throw problem("--table", parsed.problem, parsed.facts);
   const { table: tableName } = parsed.name;
   const found = names.problemOf(tableName) ?? tableProblem?.(tableName);
   if (found !== undefined) throw problem("--table", found);
@@ -73,8 +74,8 @@ function requireNames(names: TableNames, columns: readonly string[]): void {
   if (text !== undefined) throw problem("columnMap", text);
 }
 
-function problem(option: string, text: string): OptionError {
-  return new OptionError("sql create-table", option, text);
+function problem(option: string, text: string, facts?: ErrorFacts): OptionError {
+  return new OptionError("sql create-table", option, text, facts);
 }
 
 const updateNote = `-- The sink's strategy is "update": it fills columns of rows that are there. For a table that has them, take from this

@@ -6,7 +6,7 @@ import type { SQLDialect } from "../contracts/target.ts";
 
 /**
  * How one database of tables is looked at and written to; a database is a dialect, a writer, and a sink that names them. All that is
- * the same for tables everywhere stands in this folder: the preflight, the check of values, the keys of a run, what is tried again.
+ * the same for tables everywhere is in this folder: the preflight, the check of values, the keys of a run, the loop of retries.
  *
  * `Value` is the type of a cell as the database is given it; `Column` has what the writer needs to know of a column.
  */
@@ -17,7 +17,7 @@ export interface TableDialect<
 > extends SQLDialect {
   readonly names: TableNames;
   /**
-   * Describes what the database has under the name that is asked for. May throw a SinkError or TargetError of its own, for what concerns
+   * Describes the table of the request, or says that it is missing. May throw a SinkError or TargetError of its own, for what concerns
    * more than the table; {@link TableDialect.meaningOf} explains anything else.
    */
   readonly describe: (
@@ -62,11 +62,13 @@ export interface TableName {
   readonly table: string;
 }
 
+export type ParsedName =
+  | { readonly ok: true; readonly name: TableName }
+  | { readonly ok: false; readonly problem: string; readonly facts?: ErrorFacts };
+
 export interface TableNames {
-  /** A name as a user writes it. `problem` says what was expected and what was found. */
-  readonly parse: (
-    text: string,
-  ) => { readonly ok: true; readonly name: TableName } | { readonly ok: false; readonly problem: string };
+  /** Parses a name as a user writes it. The problem may be empty if the facts say all. */
+  readonly parse: (text: string) => ParsedName;
   readonly quote: (name: string) => string;
   /** The same for a name that is made of others, and cut where that is too long. @default quote */
   readonly quoteMade?: (name: string) => string;
@@ -94,7 +96,7 @@ export interface TableFacts<Column extends TableColumn<Value>, Value = unknown> 
   readonly place: string;
   /** For messages: `visits`, `dbo.visits`. */
   readonly name: string;
-  /** As it stands in a statement. */
+  /** The name for a statement. */
   readonly quoted: string;
   /** Why it can't be written to; completes `"visits" in clinic.db …`. */
   readonly problem: string | undefined;
@@ -180,7 +182,7 @@ export type TargetColumn<Column> = Column & {
 export interface TableKeys<Value> {
   /** The key as the journal has it: equal wherever the target holds keys equal. It may be for others, too; a cell may be NULL. */
   readonly text: (key: readonly (Value | null)[]) => string;
-  /** The key by which two rows of a run are told apart: equal only where the target holds keys equal, as far as that is known here. */
+  /** The key by which the rows of a run are compared: equal only where the target holds keys equal, as far as that is known here. */
   readonly parts: (key: readonly Value[]) => readonly KeyPart[];
   /** The types of the parts: see `KeySet`. @default one text */
   readonly types?: readonly string[] | undefined;

@@ -1,3 +1,4 @@
+import type { ErrorFacts } from "../errors/facts.ts";
 import { OptionError } from "../errors/option.ts";
 import { isFunctionMap, isName, isOneOf, isTextList, type OptionCheck, optional } from "../errors/options.ts";
 import type { SinkTable } from "../contracts/sink.ts";
@@ -32,7 +33,7 @@ export function namedTable(
   { targetTable, columnMap, strategy = "merge", mergeKeys }: TableOptions,
 ): NamedTable {
   const parsed = dialect.names.parse(targetTable);
-  if (!parsed.ok) throw new OptionError(owner, "targetTable", parsed.problem);
+  if (!parsed.ok) throw new OptionError(owner, "targetTable", parsed.problem, parsed.facts);
   const columns = Object.keys(columnMap);
   const twice = firstTwin(columns, dialect.names.fold);
   if (twice !== undefined) throw new OptionError(owner, "columnMap", twinProblem(twice));
@@ -63,21 +64,29 @@ function checkMergeKeys(
   mergeKeys: readonly string[] | undefined,
   columns: readonly string[],
 ): readonly string[] {
-  const wrong = (problem: string): OptionError => new OptionError(owner, "mergeKeys", problem);
+  const wrong = (facts: ErrorFacts): OptionError => new OptionError(owner, "mergeKeys", "", facts);
   if (strategy === "insert") {
-    if (mergeKeys !== undefined) throw wrong(`expected none with strategy "insert", got ${mergeKeys.length}`);
+    if (mergeKeys !== undefined) {
+      throw wrong({ expected: `none with strategy "insert"`, got: mergeKeys.length });
+    }
     return [];
   }
   if (mergeKeys === undefined || mergeKeys.length === 0) {
-    throw wrong(`expected at least one column, got none; strategy "${strategy}" finds rows by them`);
+    const hint = `strategy "${strategy}" finds rows by them`;
+    throw wrong({ expected: "at least one column", got: "none", hint });
   }
   const unknown = mergeKeys.find((key) => !columns.includes(key));
   if (unknown !== undefined) {
-    throw wrong(`expected columns of the columnMap (${columns.join(", ")}), got "${unknown}"`);
+    throw wrong({ expected: `columns of the columnMap (${columns.join(", ")})`, got: `"${unknown}"` });
   }
-  if (new Set(mergeKeys).size < mergeKeys.length) throw wrong("expected each column once, got one twice");
+  if (new Set(mergeKeys).size < mergeKeys.length) {
+    throw wrong({ expected: "each column once", got: "one twice" });
+  }
   if (strategy === "update" && mergeKeys.length === columns.length) {
-    throw wrong(`expected a column in the columnMap that is no merge key: strategy "update" has nothing to update`);
+    throw wrong({
+      expected: "a column in the columnMap that is no merge key",
+      hint: `strategy "update" has nothing to update`,
+    });
   }
   return mergeKeys;
 }

@@ -78,6 +78,6 @@ test("a run through deadlocks, broken connections, a lost commit and bad rows wr
     );
     const letters = readLines(deadLetterPath);
     assert.equal(letters.length, 15);
-    for (const letter of letters) assert.match(JSON.stringify(letter), /error 2628, .*the column \\"value\\"/);
+    for (const letter of letters) assert.match(JSON.stringify(letter), /2628.*value/);
   }
 });

@@ -79,7 +79,11 @@ test("the one schema is main; of a name in it the table is known", () => {
   const { parse } = names;
   assert.deepEqual(parse("visits"), { ok: true, name: { schema: undefined, table: "visits" } });
   assert.deepEqual(parse('MAIN."odd ""name"""'), { ok: true, name: { schema: undefined, table: 'odd "name"' } });
-  assert.deepEqual(parse("dbo.visits"), { ok: false, problem: 'the only schema is "main", got "dbo"' });
-  const expected = `expected a table's name such as visits, main.visits or "odd name"`;
-  assert.deepEqual(parse("a.b.c"), { ok: false, problem: `${expected}, got "a.b.c"` });
+  assert.deepEqual(parse("dbo.visits"), {
+    ok: false,
+    problem: "",
+    facts: { expected: 'no schema but "main"', got: '"dbo"' },
+  });
+  const expected = `a table's name such as visits, main.visits or "odd name"`;
+  assert.deepEqual(parse("a.b.c"), { ok: false, problem: "", facts: { expected, got: '"a.b.c"' } });
 });

@@ -7,7 +7,9 @@ const utf8 = "Latin1_General_100_CI_AS_SC_UTF8";
 export const sqlServerKinds = ["a table of NVARCHAR", "a table of VARCHAR in UTF-8"] as const;
 
 /** A server of its own for one check of the suite for sinks of tables. Views are not in its language: the catalog calls a table one. */
-export async function sqlServerUnderTest(context: Pick<TestContext, "after">): Promise<DatabaseUnderTest> {
+export async function sqlServerUnderTest(
+  context: Pick<TestContext, "after">,
+): Promise<DatabaseUnderTest & { readonly address: string }> {
   const views = new Set<unknown>();
   const describeType = (row: CatalogRow): CatalogRow => (views.has(row["table_name"]) ? { ...row, type: "V" } : row);
   const server = await startTargetServer(
@@ -15,6 +17,7 @@ export async function sqlServerUnderTest(context: Pick<TestContext, "after">): P
     context,
   );
   return {
+    address: `127.0.0.1,${server.port}`,
     create: async (table) => {
       await server.run(createSQL(table));
       const { name, rejects } = table;

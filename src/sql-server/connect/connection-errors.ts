@@ -1,26 +1,36 @@
 import { messageOf, withoutSecrets } from "../../errors/error-text.ts";
+import type { ErrorFacts } from "../../errors/facts.ts";
 import { driverFacts, stepToConnect } from "../error-meaning.ts";
 
-/** What can be told about a server without a secret. */
+/** The parts of a server's address that hold no secret. */
 export interface ConnectionPlace {
   /** As in `Server`: `host,1433` or `host\instance`. */
   readonly server: string;
   readonly database: string | undefined;
 }
 
-/** What the text of an error must not hold: the password, a client's secret. */
+/** The texts that an error must not hold: the password, a client's secret. */
 export type Secrets = readonly string[];
 
-/** A sentence on why there is no connection: where to, what the server or the driver says, and what to do. */
-export function connectionProblem(error: unknown, place: ConnectionPlace, secrets: Secrets): string {
+export interface ConnectionProblem {
+  readonly problem: string;
+  readonly facts: ErrorFacts;
+}
+
+/** Says why there is no connection: to which server, in the words of the server or the driver, and with the next step. */
+export function connectionProblem(error: unknown, place: ConnectionPlace, secrets: Secrets): ConnectionProblem {
   const { server, database } = place;
   const facts = driverFacts(error);
   const where = `SQL Server at ${server}${database === undefined ? "" : `, database ${JSON.stringify(database)}`}`;
   const number = facts.numbers[0];
   const code = number === undefined ? (facts.codes.at(-1) ?? "") : `error ${number}`;
   const said = [code, withoutValues(driverMessage(error), secrets)].filter((text) => text !== "").join(": ");
-  const remedy = stepToConnect(facts) ?? (facts.untrusted ? toTrust : undefined);
-  return `can't connect to ${where} (${said})${remedy === undefined ? "" : `; ${remedy}`}`;
+  const { numbers: errorNumbers, codes: errorCodes } = facts;
+  const hint = stepToConnect(facts) ?? (facts.untrusted ? toTrust : undefined);
+  return {
+    problem: `can't connect to ${where} (${said})`,
+    facts: { where: server, database, errorNumbers, errorCodes, hint },
+  };
 }
 
 /** An AggregateError has no message of its own, only those of its errors. */

@@ -25,13 +25,19 @@ export type MappedKey =
   | "minPoolSize"
   | "maxPoolSize";
 
-/** What a key of a connection string comes to: a setting, nothing at all, or a refusal that says what to write instead. */
+/** A key of a connection string is mapped to a setting, ignored, or rejected with the reason and what to write instead. */
 export type KeyMeaning =
   | { readonly kind: "mapped"; readonly name: MappedKey }
   | { readonly kind: "ignored" }
-  | { readonly kind: "refused"; readonly instead: string; readonly harmless: readonly string[] };
+  | {
+      readonly kind: "rejected";
+      readonly reason: string;
+      readonly hint: string;
+      /** The values that ask for nothing. */
+      readonly harmless: readonly string[];
+    };
 
-/** Keys are told apart without their case, spaces and underscores: `Trusted_Connection` is `trustedconnection`. */
+/** Keys are compared without their case, spaces and underscores: `Trusted_Connection` is `trustedconnection`. */
 export function foldKey(key: string): string {
   return key.toLowerCase().replaceAll(/[\s_]+/g, "");
 }
@@ -93,29 +99,43 @@ const ignored: readonly string[] = [
 ];
 
 const no = ["no", "false"];
-const windowsAccounts =
-  "the driver can't log in with a Windows account; write User ID and Password of a SQL login, " +
-  "or for Microsoft Entra ID Authentication=Active Directory Default";
-const noDataSourceName = "data source names of ODBC aren't looked up; write Server=<host>,1433;Database=<name>;…";
-const noAlwaysEncrypted = "columns under Always Encrypted can't be read or written; take it out";
+type Reasons = readonly [reason: string, hint: string];
+const takeOut = "take it out";
+const windowsAccounts: Reasons = [
+  "the driver can't log in with a Windows account",
+  "write User ID and Password of a SQL login, or for Microsoft Entra ID Authentication=Active Directory Default",
+];
+const noDataSourceName: Reasons = [
+  "data source names of ODBC aren't looked up",
+  "write Server=<host>,1433;Database=<name>;…",
+];
+const noAlwaysEncrypted: Reasons = ["columns under Always Encrypted can't be read or written", takeOut];
+const noMirror: Reasons = ["database mirroring can't be followed", "write the availability group's listener as Server"];
+const alwaysPooled: Reasons = ["connections are always pooled", "take it out, and write Max Pool Size to have fewer"];
 
-/** What can't be honoured, and the values that ask for nothing. */
-const refused: readonly (readonly [keys: readonly string[], instead: string, harmless: readonly string[]])[] = [
+/** The keys that can't be honoured, and the values of theirs that ask for nothing. */
+const rejected: readonly (readonly [keys: readonly string[], reasons: Reasons, harmless?: readonly string[]])[] = [
   [["Integrated Security", "Trusted_Connection"], windowsAccounts, no],
-  [["DSN", "FileDSN", "SaveFile"], noDataSourceName, []],
-  [["Failover Partner"], "database mirroring can't be followed; write the availability group's listener as Server", []],
-  [["AttachDBFilename", "Initial File Name"], "no file is attached; attach it on the server and write Database", []],
-  [["User Instance", "Context Connection", "Replication"], "it is for .NET alone; take it out", no],
-  [["Pooling"], "connections are always pooled; take it out, and write Max Pool Size to have fewer", ["yes", "true"]],
-  [["Connection Lifetime", "Load Balance Timeout"], "connections have no longest age; take it out", ["0"]],
+  [["DSN", "FileDSN", "SaveFile"], noDataSourceName],
+  [["Failover Partner"], noMirror],
+  [
+    ["AttachDBFilename", "Initial File Name"],
+    ["no file is attached", "attach it on the server and write Database"],
+  ],
+  [["User Instance", "Context Connection", "Replication"], ["it is for .NET alone", takeOut], no],
+  [["Pooling"], alwaysPooled, ["yes", "true"]],
+  [["Connection Lifetime", "Load Balance Timeout"], ["connections have no longest age", takeOut], ["0"]],
   [["Column Encryption Setting", "ColumnEncryption"], noAlwaysEncrypted, ["disabled"]],
-  [["Enclave Attestation Url", "Attestation Protocol"], noAlwaysEncrypted, []],
-  [["Network Library", "Network", "Net"], "only TCP is spoken; write dbmssocn, or take it out", ["dbmssocn"]],
-  [["Port"], "write the port behind the server: Server=<host>,<port>", []],
-  [["ServerCertificate"], "give the certificate to Node: NODE_EXTRA_CA_CERTS=<file.pem>", []],
-  [["ServerSPN", "Server SPN", "Failover Partner SPN"], windowsAccounts, []],
-  [["IPAddressPreference"], "the order is the system's; take it out", ["useplatformdefault"]],
-  [["Regional", "AutoTranslate", "AnsiNPW"], "the driver has no such setting; take it out", []],
+  [["Enclave Attestation Url", "Attestation Protocol"], noAlwaysEncrypted],
+  [["Network Library", "Network", "Net"], ["only TCP is spoken", "write dbmssocn, or take it out"], ["dbmssocn"]],
+  [["Port"], ["it is no key of its own", "write the port behind the server: Server=<host>,<port>"]],
+  [["ServerCertificate"], ["Node looks for it elsewhere", "give it to Node: NODE_EXTRA_CA_CERTS=<file.pem>"]],
+  [["ServerSPN", "Server SPN", "Failover Partner SPN"], windowsAccounts],
+  [["IPAddressPreference"], ["the order is the system's", takeOut], ["useplatformdefault"]],
+  [
+    ["Regional", "AutoTranslate", "AnsiNPW"],
+    ["the driver has no such setting", takeOut],
+  ],
 ];
 
 const meanings = new Map<string, KeyMeaning>([
@@ -124,9 +144,9 @@ const meanings = new Map<string, KeyMeaning>([
     keys.map((key): [string, KeyMeaning] => [foldKey(key), { kind: "mapped", name: name as MappedKey }]),
   ),
   ...ignored.map((key): [string, KeyMeaning] => [foldKey(key), { kind: "ignored" }]),
-  ...refused.flatMap(([keys, instead, harmless]) =>
-    keys.map((key): [string, KeyMeaning] => [foldKey(key), { kind: "refused", instead, harmless }]),
+  ...rejected.flatMap(([keys, [reason, hint], harmless = []]) =>
+    keys.map((key): [string, KeyMeaning] => [foldKey(key), { kind: "rejected", reason, hint, harmless }]),
   ),
 ]);
 
-const spellings = [...Object.values(mapped).flat(), ...ignored, ...refused.flatMap(([keys]) => keys)];
+const spellings = [...Object.values(mapped).flat(), ...ignored, ...rejected.flatMap(([keys]) => keys)];

@@ -17,7 +17,7 @@ export interface SQLServerPool {
   readonly transaction: () => object;
 }
 
-/** How source and sink come to their server: by one of `connectionString`, `pool` and the environment variable. */
+/** The connection of a source or a sink: by one of `connectionString`, `pool` and the environment variable. */
 export interface SQLServerConnectionOptions {
   /**
    * In the form of ODBC (`Driver={ODBC Driver 18 for SQL Server};Server=tcp:host,1433;Database=db;UID=u;PWD={p;w}`) or of
@@ -31,10 +31,9 @@ export interface SQLServerConnectionOptions {
   readonly tokenCredential?: EntraTokenCredential | undefined;
 }
 
-/** What a test puts in the place of the real thing. It has no type of the driver's, whose types a user need not have. */
+/** The parts that a test replaces. It has no type of the driver's: a user may not have the driver's types. */
 export interface ConnectionSeams {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
-  /** @see retryTransient */
   readonly sleep?: ((delayMs: number, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
@@ -46,23 +45,29 @@ export const connectionChecks: { readonly [Name in keyof SQLServerConnectionOpti
 };
 
 /**
- * Refuses options that exclude each other.
+ * Rejects options that exclude each other.
  *
  * @throws {OptionError} whose message has no value of them
  */
 export function checkConnectionOptions(owner: string, options: SQLServerConnectionOptions): void {
   const { connectionString, pool, tokenCredential } = options;
   if (typeof pool === "string") {
-    throw new OptionError(owner, "pool", "expected a ConnectionPool of mssql, got text; is it a connectionString?");
+    const hint = "is it a connectionString?";
+    throw new OptionError(owner, "pool", "", { expected: "a ConnectionPool of mssql", got: "text", hint });
   }
   if (typeof tokenCredential === "string") {
-    const remedy = "give { getToken: async () => ({ token, expiresOnTimestamp }) }";
-    throw new OptionError(owner, "tokenCredential", `expected a credential of @azure/identity, got text; ${remedy}`);
+    const hint = "give { getToken: async () => ({ token, expiresOnTimestamp }) }";
+    throw new OptionError(owner, "tokenCredential", "", {
+      expected: "a credential of @azure/identity",
+      got: "text",
+      hint,
+    });
   }
   if (pool === undefined) return;
-  if (connectionString !== undefined) throw new OptionError(owner, "pool", "give it or connectionString, not both");
+  if (connectionString !== undefined)
+    throw new OptionError(owner, "pool", "it is given beside connectionString", { hint: "keep one of the two" });
   if (tokenCredential !== undefined)
-    throw new OptionError(owner, "tokenCredential", "the pool has its own; take it out");
+    throw new OptionError(owner, "tokenCredential", "the pool has its own", { hint: "take it out" });
 }
 
 /** A message about a wrong value shows it, and text here is a secret: it goes on to `checkConnectionOptions`. */

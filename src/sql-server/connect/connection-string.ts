@@ -1,3 +1,4 @@
+import type { ErrorFacts } from "../../errors/facts.ts";
 import { foldKey, isKnownKey } from "./connection-keys.ts";
 
 export type ConnectionStringForm = "odbc" | "ado-net";
@@ -16,27 +17,29 @@ export interface ParsedConnectionString {
   readonly pairs: readonly ConnectionStringPair[];
 }
 
-/** Makes the error for a problem that is said without any value: a password may stand wherever a quote is missing. */
-export type Refuse = (problem: string) => Error;
+/**
+ * Makes the error for a connection string. Neither the problem nor the facts hold a value: a password may be wherever a quote is
+ * missing. The problem may be empty if the facts say all.
+ */
+export type Invalid = (problem: string, facts?: ErrorFacts) => Error;
 
 /**
  * Takes a connection string apart by the rules of its form: ODBC (`Driver={…};PWD={a}}b}`), if it has a driver, else ADO.NET
- * (`Data Source=…;Password="a""b"`). What the keys mean is not its matter.
+ * (`Data Source=…;Password="a""b"`). The meaning of the keys is not its matter.
  *
- * @throws what `refuse` makes, for text that is neither
+ * @throws the error of `invalid` for text that is neither
  */
-export function parseConnectionString(text: string, refuse: Refuse): ParsedConnectionString {
+export function parseConnectionString(text: string, invalid: Invalid): ParsedConnectionString {
   if (/^\s*(jdbc:|[a-z][a-z\d+.-]*:\/\/)/i.test(text)) {
-    throw refuse(
-      "a URL can't be read here; write Server=<host>,1433;Database=<name>;User ID=<user>;Password=<password>",
-    );
+    const hint = "write Server=<host>,1433;Database=<name>;User ID=<user>;Password=<password>";
+    throw invalid("a URL can't be read here", { hint });
   }
   // A password may hold "Driver=" in either form, so each form is read by its own rules before it is believed.
   const adoNet = scan(text, "ado-net");
   if (adoNet.problem === undefined && !namesDriver(adoNet.pairs)) return { form: "ado-net", pairs: adoNet.pairs };
   const odbc = scan(text, "odbc");
   const { form, pairs, problem } = namesDriver(odbc.pairs) ? odbc : adoNet;
-  if (problem !== undefined) throw refuse(problem);
+  if (problem !== undefined) throw invalid(problem.text, problem.facts);
   return { form, pairs };
 }
 
@@ -44,25 +47,34 @@ interface Scan {
   readonly form: ConnectionStringForm;
   /** As far as it could be read. */
   readonly pairs: readonly ConnectionStringPair[];
-  readonly problem?: string;
+  readonly problem?: Problem;
 }
 
-/** What opens a quoted value and what closes it; the closing one is doubled within. */
+interface Problem {
+  readonly text: string;
+  readonly facts?: ErrorFacts;
+}
+
+/** By the sign that opens a quoted value the one that closes it, which is doubled within. */
 const quotes: Readonly<Record<ConnectionStringForm, Readonly<Record<string, string>>>> = {
   odbc: { "{": "}" },
   "ado-net": { '"': '"', "'": "'" },
 };
 
 /** A value that begins with the other form's quote means one thing in each: it has to be said which. */
-const foreignQuotes: Readonly<Record<ConnectionStringForm, { readonly opens: RegExp; readonly remedy: string }>> = {
+const foreignQuotes: Readonly<
+  Record<ConnectionStringForm, { readonly opens: RegExp; readonly problem: string; readonly hint: string }>
+> = {
   odbc: {
     opens: /^["']/,
-    remedy: "begins with a quote, which quotes nothing beside Driver=: put the value in braces, {…}, with } doubled",
+    problem: "begins with a quote, which quotes nothing beside Driver=",
+    hint: "put the value in braces, {…}, with } doubled",
   },
   "ado-net": {
     opens: /^\{/,
-    remedy:
-      'begins with a brace: if that is a quote of ODBC, begin the string with "Driver={ODBC Driver 18 for SQL Server};", ' +
+    problem: "begins with a brace",
+    hint:
+      'if that is a quote of ODBC, begin the string with "Driver={ODBC Driver 18 for SQL Server};", ' +
       'if the brace belongs to it, put the value in double quotes, with " doubled',
   },
 };
@@ -73,7 +85,7 @@ function namesDriver(pairs: readonly ConnectionStringPair[]): boolean {
 
 function scan(text: string, form: ConnectionStringForm): Scan {
   const pairs: ConnectionStringPair[] = [];
-  if (text.includes("\0")) return { form, pairs, problem: "it holds a NUL character" };
+  if (text.includes("\0")) return { form, pairs, problem: { text: "it holds a NUL character" } };
   const separators = /[\s;]*/y;
   for (let index = 0; ;) {
     separators.lastIndex = index;
@@ -84,7 +96,10 @@ function scan(text: string, form: ConnectionStringForm): Scan {
     const value = scanValue(text, key.end, form);
     const pair = { key: key.name, value: value.text, quoted: value.quoted };
     pairs.push(pair);
-    if (value.problem !== undefined) return { form, pairs, problem: `the value of ${nameKey(pair)} ${value.problem}` };
+    if (value.problem !== undefined) {
+      const facts = { key: knownKey(pair), ...value.problem.facts };
+      return { form, pairs, problem: { text: `the value of ${nameKey(pair)} ${value.problem.text}`, facts } };
+    }
     index = value.end;
   }
 }
@@ -107,7 +122,7 @@ interface ScannedValue {
   readonly text: string;
   readonly quoted: boolean;
   readonly end: number;
-  readonly problem?: string;
+  readonly problem?: Problem;
 }
 
 function scanValue(text: string, afterEquals: number, form: ConnectionStringForm): ScannedValue {
@@ -118,31 +133,40 @@ function scanValue(text: string, afterEquals: number, form: ConnectionStringForm
   const semicolon = text.indexOf(";", start);
   const end = semicolon === -1 ? text.length : semicolon;
   const value = { text: text.slice(start, end).trim(), quoted: false, end };
-  const { opens, remedy } = foreignQuotes[form];
-  return opens.test(value.text) ? { ...value, problem: remedy } : value;
+  const { opens, problem, hint } = foreignQuotes[form];
+  return opens.test(value.text) ? { ...value, problem: { text: problem, facts: { hint } } } : value;
 }
 
 function scanQuoted(text: string, start: number, open: string, close: string): ScannedValue {
   const scanned = { text: "", quoted: true, end: text.length };
   for (let index = start + 1; ; index += 2) {
     index = text.indexOf(close, index);
-    if (index === -1) return { ...scanned, problem: `begins with ${open} and has no ${close} at its end` };
+    if (index === -1) return { ...scanned, problem: { text: `begins with ${open} and has no ${close} at its end` } };
     if (text[index + 1] === close) continue;
     if (!/^\s*(;|$)/.test(text.slice(index + 1))) {
-      return { ...scanned, problem: `goes on after its closing ${close}; a ${close} within it is written twice` };
+      const facts = { hint: `write a ${close} within it twice` };
+      return { ...scanned, problem: { text: `goes on after its closing ${close}`, facts } };
     }
     return { text: text.slice(start + 1, index).replaceAll(close + close, close), quoted: true, end: index + 1 };
   }
 }
 
-function keyMissing(pairs: readonly ConnectionStringPair[], form: ConnectionStringForm): string {
+function keyMissing(pairs: readonly ConnectionStringPair[], form: ConnectionStringForm): Problem {
   const last = pairs.at(-1);
-  if (last === undefined) return 'it does not begin with a key and "="; write Server=<host>;Database=<name>;…';
+  if (last === undefined) {
+    return { text: 'it does not begin with a key and "="', facts: { hint: "write Server=<host>;Database=<name>;…" } };
+  }
   const quoting = form === "odbc" ? "in braces, {…}, with } doubled" : 'in double quotes, with " doubled';
-  return `the text after ${nameKey(last)} is no key with "="; a value with ";" in it, or "=" at its beginning, stands ${quoting}`;
+  const hint = `put a value with ";" in it, or "=" at its beginning, ${quoting}`;
+  return { text: `the text after ${nameKey(last)} is no key with "="`, facts: { after: knownKey(last), hint } };
 }
 
-/** The key for a message. An unknown one may be a piece of a password whose quotes are missing. */
-function nameKey({ key }: ConnectionStringPair): string {
-  return isKnownKey(key) ? `"${key}"` : "an unknown key";
+function nameKey(pair: ConnectionStringPair): string {
+  const key = knownKey(pair);
+  return key === undefined ? "an unknown key" : `"${key}"`;
+}
+
+/** An unknown key may be a piece of a password whose quotes are missing: no message has it. */
+function knownKey({ key }: ConnectionStringPair): string | undefined {
+  return isKnownKey(key) ? key : undefined;
 }

@@ -10,7 +10,7 @@ import { defaultPort } from "./server-address.ts";
 import { driverFacts, passingError, retryDelaysMs } from "../error-meaning.ts";
 import { type PassingError, retryPassing } from "../../table/retry.ts";
 
-/** What the one who connects says when that fails: a `SourceError` or a `SinkError`. */
+/** Makes the error of the caller where connecting or a statement fails: a `SourceError` or a `SinkError`. */
 export type Fail = (problem: string, options?: ErrorOptions) => Error;
 
 export interface OpenConnection {
@@ -30,8 +30,8 @@ interface DriverSeams extends ConnectionSeams {
 const variable = "SQL_SERVER_CONN";
 
 /**
- * The way of a source or a sink to its server. What it was given is private to it: neither the connection string nor a password
- * or token is seen by inspecting it, in JSON, or in an error.
+ * The connection of a source or a sink to its server. Its settings are private: neither the connection string nor a password or
+ * token is seen by inspecting it, in JSON, or in an error.
  */
 export class SQLServerConnection {
   readonly #owner: string;
@@ -58,8 +58,8 @@ export class SQLServerConnection {
   }
 
   /**
-   * Server and database, however they are spelt: without `tcp:`, the default port and letter case; `(default)` stands for
-   * the login's own database.
+   * Server and database, the same for each spelling: without `tcp:`, the default port and letter case. The login's own database
+   * is `(default)`.
    *
    * @throws {SettingError} if neither an option nor the environment gives a connection; {@link OptionError} as above
    */
@@ -92,7 +92,7 @@ export class SQLServerConnection {
 
   /** Closes what `open` opened: not a pool of the user's. */
   readonly close = async (): Promise<void> => {
-    await Promise.allSettled([this.#opening]); // who opened it is told of a failure; what failed to open needs no closing
+    await Promise.allSettled([this.#opening]); // `open` reports a failure; a pool that failed to open needs no closing
     const detach = this.#detach;
     this.#opening = undefined;
     this.#detach = undefined;
@@ -106,10 +106,12 @@ export class SQLServerConnection {
     const text = connectionString ?? environment[variable] ?? "";
     if (text.trim() === "") throw new SettingError(this.#owner, "connectionString", variable);
     const origin = connectionString === undefined ? ` (from the environment variable ${variable})` : "";
+    const source = connectionString === undefined ? { variable } : {};
     this.#settings = connectionSettings(
       text,
       tokenCredential,
-      (problem) => new OptionError(this.#owner, "connectionString", `${problem}${origin}`),
+      (problem, facts) =>
+        new OptionError(this.#owner, "connectionString", `${problem}${origin}`, { ...source, ...facts }),
     );
     return this.#settings;
   }
@@ -126,22 +128,22 @@ export class SQLServerConnection {
       signal.throwIfAborted();
       if (error instanceof LLMEtlError) throw error;
       const secrets = settings === undefined ? [] : secretsOf(settings.config);
-      const { numbers: errorNumbers, codes: errorCodes } = driverFacts(error);
-      throw fail(connectionProblem(error, this.place, secrets), { cause: error, facts: { errorNumbers, errorCodes } });
+      const { problem, facts } = connectionProblem(error, this.place, secrets);
+      throw fail(problem, { cause: error, facts });
     }
   }
 
   /** The user's pool. Others may use it too, so all that is taken away again is our listener. */
   async #join(pool: ConnectionPool): Promise<ConnectionPool> {
-    pool.on("error", toldToTheCaller);
+    pool.on("error", reportedLater);
     try {
       if (!pool.connected) await pool.connect();
     } catch (error) {
-      pool.off("error", toldToTheCaller);
+      pool.off("error", reportedLater);
       throw error;
     }
     this.#detach = async () => {
-      pool.off("error", toldToTheCaller);
+      pool.off("error", reportedLater);
     };
     return pool;
   }
@@ -157,7 +159,7 @@ export class SQLServerConnection {
         connecting = connection;
       }),
     );
-    pool.on("error", toldToTheCaller);
+    pool.on("error", reportedLater);
     const stop = (): void => connecting?.close(); // the driver takes no signal; a connection that is closed fails at once
     signal.addEventListener("abort", stop, { once: true });
     try {
@@ -178,10 +180,10 @@ export class SQLServerConnection {
   }
 }
 
-/** Without a listener an idle connection that breaks would end the process. Whoever asks for the next one is told. */
-function toldToTheCaller(): void {}
+/** Without a listener an idle connection that breaks would end the process. The next request reports it. */
+function reportedLater(): void {}
 
-/** Before the first login a wrong password, host or port is more likely than a passing trouble, and better told at once. */
+/** Before the first login a wrong password, host or port is more likely than a passing trouble, and is better reported at once. */
 function passingAtFirst(error: unknown): PassingError | undefined {
   const { numbers, codes } = driverFacts(error);
   const mayPass = numbers.length > 0 ? !numbers.includes(18_456) : codes.some((code) => atFirst.has(code));

@@ -14,13 +14,16 @@ export async function loadDriver(
     return (await load()).default;
   } catch (cause) {
     if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) throw cause;
-    throw new RunError("SETTING_MISSING", `${owner}: mssql is not installed: npm install mssql@12`, { cause });
+    throw new RunError("SETTING_MISSING", `${owner}: mssql is not installed`, {
+      cause,
+      facts: { where: "mssql", hint: "npm install mssql@12" },
+    });
   }
 }
 
 /**
  * The settings for a pool of ours. The driver keeps them, and each connection a copy: their secrets are made invisible to
- * whoever inspects a pool, a request or an error that leads to one. The number of a refused login, which the driver
+ * whoever inspects a pool, a request or an error that leads to one. The number of a denied login, which the driver
  * drops, is put on its error.
  */
 export function poolConfig(config: DriverConfig, onConnecting: (connection: Connection) => void): DriverConfig {
@@ -41,7 +44,7 @@ export function poolConfig(config: DriverConfig, onConnecting: (connection: Conn
 
 const secretNames = ["password", "clientSecret", "token", "credential"] as const;
 
-/** What may stand in no message: those of the secrets that are text. */
+/** The secrets that are text: no message may hold them. */
 export function secretsOf({ authentication }: DriverConfig): readonly string[] {
   return secretNames.map((name) => member(authentication?.options, name)).filter((value) => typeof value === "string");
 }

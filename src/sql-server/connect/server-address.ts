@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
-import type { Refuse } from "./connection-string.ts";
+import type { Invalid } from "./connection-string.ts";
 
-/** Where a server listens: at a port, or at the one that the SQL Server Browser gives for an instance's name. */
+/** A server listens at a port, or at the one that the SQL Server Browser gives for an instance's name. */
 export interface ServerAddress {
   readonly host: string;
   /** Undefined where the instance's name leads to it. */
@@ -17,41 +17,46 @@ const spelling = "tcp:<host>,<port>, <host>,<port>, <host>\\<instance> or <host>
  * Reads the value of `Server`: `tcp:host,1433`, `host\instance`, `.`, `(local)`, `::1`. A port beside an instance's name is
  * the one that counts, as in Microsoft's drivers.
  *
- * @throws what `refuse` makes, for an address that is not one of TCP; the message has nothing of it
+ * @throws the error of `invalid` for an address that is not one of TCP; the message has nothing of it
  */
-export function parseServerAddress(text: string, refuse: Refuse): ServerAddress {
+export function parseServerAddress(text: string, invalid: Invalid): ServerAddress {
   const [, protocol = "", address = ""] = /^\s*(?:(tcp|np|lpc|admin|via)\s*:)?(.*)$/is.exec(text) ?? [];
   if (protocol.toLowerCase() === "admin")
-    throw refuse("the administrator's connection is not for data; take out admin:");
+    throw invalid("the administrator's connection is not for data", { hint: "take out admin:" });
   if (!["", "tcp"].includes(protocol.toLowerCase()) || address.trimStart().startsWith("\\\\")) {
-    throw refuse(`only TCP is spoken, no named pipes and no shared memory; write ${spelling}`);
+    throw invalid("only TCP is spoken, no named pipes and no shared memory", { hint: `write ${spelling}` });
   }
   if (/^\s*\(localdb\)/i.test(address)) {
-    throw refuse("LocalDB listens at no port; use a server that does (SQL Server Express, a container)");
+    throw invalid("LocalDB listens at no port", {
+      hint: "use a server that does (SQL Server Express, a container)",
+    });
   }
   const [hostAndInstance = "", port, ...more] = address.split(",");
   const [hostText = "", instance, ...furtherNames] = hostAndInstance.split("\\");
-  if (more.length > 0 || furtherNames.length > 0) throw refuse(`expected ${spelling}`);
-  const host = readHost(hostText.trim(), refuse);
-  if (port !== undefined) return { host, port: readPort(port.trim(), refuse), instanceName: undefined };
+  if (more.length > 0 || furtherNames.length > 0) throw invalid("", { expected: spelling });
+  const host = readHost(hostText.trim(), invalid);
+  if (port !== undefined) return { host, port: readPort(port.trim(), invalid), instanceName: undefined };
   if (instance === undefined || instance.trim().toUpperCase() === "MSSQLSERVER") {
     return { host, port: defaultPort, instanceName: undefined }; // the name of an instance that has none
   }
-  if (!/^[\p{L}_#][\p{L}\p{N}_#$]{0,15}$/u.test(instance.trim())) throw refuse("expected an instance's name after \\");
+  if (!/^[\p{L}_#][\p{L}\p{N}_#$]{0,15}$/u.test(instance.trim())) {
+    throw invalid("", { expected: "an instance's name after \\" });
+  }
   return { host, port: undefined, instanceName: instance.trim() };
 }
 
-function readHost(host: string, refuse: Refuse): string {
+function readHost(host: string, invalid: Invalid): string {
   if (host === "." || /^\((local|\.)\)$/i.test(host)) return "localhost";
   const unbracketed = /^\[(.*)\]$/.exec(host)?.[1] ?? host;
   if (isIPv6(unbracketed)) return unbracketed;
-  if (/^[^:]+:\d+$/.test(host)) throw refuse(`a port stands behind a comma, not a colon; write ${spelling}`);
+  if (/^[^:]+:\d+$/.test(host))
+    throw invalid("a port stands behind a comma, not a colon", { hint: `write ${spelling}` });
   if (/^[\p{L}\p{N}_.-]+$/u.test(host)) return host;
-  throw refuse(host === "" ? `expected ${spelling}, got no host` : `expected ${spelling}, got what is no host's name`);
+  throw invalid("", { expected: spelling, got: host === "" ? "no host" : "a text that is no host's name" });
 }
 
-function readPort(text: string, refuse: Refuse): number {
+function readPort(text: string, invalid: Invalid): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return port;
-  throw refuse("expected a port from 1 to 65535 after the comma");
+  throw invalid("", { expected: "a port from 1 to 65535 after the comma" });
 }

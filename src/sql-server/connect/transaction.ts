@@ -72,7 +72,7 @@ async function cancellable<Result>(
   }
 }
 
-/** What to throw after a rollback. The server may have rolled back already, as it does on most errors. */
+/** Rolls back and gives the error to throw. The server may have rolled back already, as it does on most errors. */
 async function rolledBack(transaction: Transaction, error: unknown): Promise<unknown> {
   try {
     await transaction.rollback();

@@ -1,7 +1,7 @@
 import type { StatementParameter } from "../parameters.ts";
 import type { ResultType } from "./read-types.ts";
 
-/** How the last key of a page goes back to the server, in the key column's own type. */
+/** The last key of a page on its way back to the server, in the key column's own type. */
 export interface PagingKey {
   readonly declaration: string;
   readonly sentAs: string;
@@ -9,7 +9,7 @@ export interface PagingKey {
   readonly toValue: (key: unknown) => StatementParameter["value"];
   /** Why this key can't be sent back, without its content; undefined if it can. */
   readonly problem: (key: unknown) => string | undefined;
-  /** Whether the second key comes after the first in the server's order; undefined where only the server can tell. */
+  /** True if the second key comes after the first in the server's order; undefined if only the server can tell. */
   readonly isAfter: (previous: unknown, next: unknown) => boolean | undefined;
 }
 
@@ -106,7 +106,7 @@ function collated(declaration: string): PagingKey {
   );
 }
 
-/** What the column's code page holds, that of the parameter may not: a `?` would take its place. */
+/** The parameter's code page may lack a letter that the column's has: the server would put a `?` in its place. */
 function codePageProblem(value: unknown): string | undefined {
   if (/^\p{ASCII}*$/u.test(text(value))) return undefined;
   return "has letters beyond ASCII in a VARCHAR, which may not reach the server whole; page by another column, or by CONVERT(nvarchar(…), …) of it";

@@ -2,11 +2,12 @@ import { messageOf } from "../../errors/error-text.ts";
 import type { ConnectionPlace } from "../connect/connection-errors.ts";
 import { driverFacts, knownError } from "../error-meaning.ts";
 
-/** What went wrong with a statement: for a message, and in full for a `detail`. */
+/** Why a statement failed: for a message, and in full for a `detail`. */
 export interface StatementProblem {
   /** Without what may be the value of a cell. */
   readonly problem: string;
   readonly detail: string;
+  readonly hint?: string;
 }
 
 /** An error of the server's, of those that are in one of the driver's. */
@@ -16,10 +17,10 @@ interface ServerError {
   readonly line: number | undefined;
 }
 
-/** While a statement is described no row has been looked at: what the server says is made of names and of SQL. */
+/** While a statement is described no row has been looked at: the server's text is made of names and of SQL. */
 export function describeProblem(error: unknown, place: ConnectionPlace): StatementProblem {
   const errors = serverErrors(error);
-  // The last says that there was an error, the ones before it say which.
+  // The last says that there was an error, those before it say which.
   const cause = errors.find(({ number }) => !isOfDescription(number)) ?? errors[0];
   if (cause === undefined) return connectionTrouble(error, place);
   const problem = `error ${cause.number}${inLine(cause)}: ${cause.message}`;
@@ -46,10 +47,10 @@ export function isRequestTimeout(error: unknown): boolean {
 
 function connectionTrouble(error: unknown, place: ConnectionPlace): StatementProblem {
   if (isRequestTimeout(error)) {
-    const remedy =
+    const hint =
       "make the query faster, or write a longer Command Timeout (in seconds; 0 is none) in the connection string";
-    const problem = `no answer within the time for a statement; ${remedy}`;
-    return { problem, detail: `${problem} (${messageOf(error)})` };
+    const problem = "no answer within the time for a statement";
+    return { problem, detail: `${problem} (${messageOf(error)})`, hint };
   }
   const code = driverFacts(error).codes.at(-1);
   const what = code === undefined ? messageOf(error) : code;
@@ -59,7 +60,7 @@ function connectionTrouble(error: unknown, place: ConnectionPlace): StatementPro
   };
 }
 
-/** 11501 to 11553: what keeps the server from telling the columns. */
+/** 11501 to 11553 are the reasons why the server can't describe the columns. */
 function isOfDescription(number: number): boolean {
   return number >= 11_501 && number <= 11_553;
 }

@@ -14,14 +14,14 @@ export interface ReadOptions {
   readonly connection: SQLServerConnection;
   readonly signal: AbortSignal;
   readonly fail: Fail;
-  /** What the statement is called in messages: `the sql`. */
+  /** The statement's name in messages: `the sql`. */
   readonly where: string;
   readonly text: string;
   /** The user's, not those of paging. */
   readonly parameters: readonly StatementParameter[];
   /** Columns that the result must have, by the option that names them. */
   readonly required: Readonly<Record<string, string>>;
-  /** For how long what fails in passing is tried again, in milliseconds. */
+  /** The longest time to try again after an error that passes, in milliseconds. */
   readonly maxWaitMs: number;
   readonly sleep?: ((delayMs: number, signal: AbortSignal) => Promise<void>) | undefined;
 }
@@ -29,17 +29,17 @@ export interface ReadOptions {
 /** A row as the source gives it. */
 export type RawRow = Readonly<Record<string, unknown>>;
 
-/** How a statement is paged: `@after` is bound to the last key, `@page_size` to the number of rows. */
+/** The settings of a statement that is paged: `@after` is bound to the last key, `@page_size` to the number of rows. */
 export interface PageSettings {
   readonly keyColumn: string;
   readonly pageSize: number;
 }
 
-/** The parameters that stand in a statement that is read in pages. */
+/** The parameters of a statement that is read in pages. */
 export const pagingParameters: readonly string[] = ["after", "page_size"];
 
 /**
- * One reading of one statement. Errors are what `fail` makes, or the signal's reason; what breaks in passing is tried again,
+ * One reading of one statement. It throws the errors of `fail`, or the signal's reason. It tries again after an error that passes,
  * unless a row was given that would then come twice.
  */
 export class ReadSession {
@@ -91,8 +91,8 @@ export class ReadSession {
     const { connection, signal, fail } = this.#options;
     const open = await connection.open({ signal, fail });
     if (utcOf(open.pool) === false) {
-      const remedy = "leave it out, so that a date is read as it stands and not as this machine's local time";
-      throw fail(`the pool has the option useUTC: false; ${remedy}`, { facts: { where: "pool", option: "useUTC" } });
+      const hint = "leave it out, so that a date is read as it is and not as this machine's local time";
+      throw fail("the pool has the option useUTC: false", { facts: { where: "pool", option: "useUTC", hint } });
     }
     return open;
   }
@@ -107,7 +107,7 @@ export class ReadSession {
     }
   }
 
-  /** The type of `@after` is the key column's, which only the server can tell: at first it is taken for one that compares with all. */
+  /** The type of `@after` is the key column's, which only the server knows: the first guess is a type that compares with most. */
   async #describePaged(
     open: OpenConnection,
     keyColumn: string,
@@ -121,8 +121,8 @@ export class ReadSession {
     const key = column === undefined ? undefined : pagingKey(column.type);
     if (key === undefined) {
       const got = column?.type.declaration ?? "none";
-      throw fail(`the paging.keyColumn "${keyColumn}" of ${where} has the type ${got}; expected ${pagingTypes}`, {
-        facts: { where, column: keyColumn, type: got },
+      throw fail(`the type of the paging.keyColumn "${keyColumn}" of ${where}`, {
+        facts: { where, column: keyColumn, type: got, expected: pagingTypes, got },
       });
     }
     return { columns: await this.#describe(open, [...parameters, ...guess(key.declaration)]), key };
@@ -131,7 +131,7 @@ export class ReadSession {
   #stream(open: OpenConnection, query: Query): AsyncGenerator<readonly unknown[], void, undefined> {
     const { signal, where, fail } = this.#options;
     const onSecondResult = (): Error =>
-      fail(`${where} gives several result sets; expected one query`, { facts: { where, resultSets: "several" } });
+      fail(`${where} gives several result sets`, { facts: { where, resultSets: "several", expected: "one query" } });
     return streamRows(open, query, { signal, onSecondResult });
   }
 
@@ -142,12 +142,12 @@ export class ReadSession {
     try {
       return await rows.next();
     } catch (error) {
-      const remedy =
-        passingError(error) !== undefined
-          ? "; without an order of its own it can't be taken up there: with the option paging a read goes on after such a break; " +
-            "running again takes up what is done from the journal"
-          : "";
-      throw this.#failure(error, runProblem, ` after row ${count + 1}`, remedy);
+      const hint =
+        passingError(error) === undefined
+          ? undefined
+          : "without an order of its own it can't be taken up there: with the option paging a read goes on after such a break; " +
+            "running again takes up what is done from the journal";
+      throw this.#failure(error, runProblem, ` after row ${count + 1}`, hint);
     }
   }
 
@@ -157,9 +157,9 @@ export class ReadSession {
     for await (const row of this.#stream(open, query)) {
       page.push(row);
       if (page.length <= pageSize) continue;
-      const remedy = "write SELECT TOP (@page_size) …, without WITH TIES";
-      throw fail(`${where} gave a page of more than @page_size (${pageSize}) rows; ${remedy}`, {
-        facts: { where, pageSize },
+      const hint = "write SELECT TOP (@page_size) …, without WITH TIES";
+      throw fail(`${where} gave a page of more than @page_size (${pageSize}) rows`, {
+        facts: { where, pageSize, hint },
       });
     }
     return page;
@@ -174,12 +174,15 @@ export class ReadSession {
       const at = `the paging.keyColumn "${keyColumn}" of ${where} at row ${position}`;
       const facts = { where, column: keyColumn, position };
       if (next === null)
-        throw fail(`${at} is NULL; expected a key in each row: leave out the rows without one`, {
-          facts: { ...facts, isNull: true },
+        throw fail(`${at} is NULL`, {
+          facts: { ...facts, isNull: true, expected: "a key in each row", hint: "leave out the rows without one" },
         });
       if (last !== null && key.isAfter(last, next) === false) {
-        const remedy = `expected unique keys in ascending order: write WHERE (@after IS NULL OR ${keyColumn} > @after) ORDER BY ${keyColumn}`;
-        throw fail(`${at} does not come after the key before it; ${remedy}`, { facts: { ...facts, isNull: false } });
+        const expected = "unique keys in ascending order";
+        const hint = `write WHERE (@after IS NULL OR ${keyColumn} > @after) ORDER BY ${keyColumn}`;
+        throw fail(`${at} does not come after the key before it`, {
+          facts: { ...facts, isNull: false, expected, hint },
+        });
       }
       last = next;
     }
@@ -237,16 +240,16 @@ export class ReadSession {
     error: unknown,
     explain: (error: unknown, place: SQLServerConnection["place"]) => StatementProblem,
     when: string,
-    remedy = "",
+    hint?: string,
   ): unknown {
     const { signal, connection, where, fail } = this.#options;
     if (signal.aborted) return signal.reason;
     if (error instanceof LLMEtlError) return error;
-    const { problem, detail } = explain(error, connection.place);
-    return fail(`${where} failed${when}: ${problem}${remedy}`, {
+    const { problem, detail, hint: other } = explain(error, connection.place);
+    return fail(`${where} failed${when}: ${problem}`, {
       cause: error,
       detail: `${where} failed${when}: ${detail}`,
-      facts: { where, errorNumbers: driverFacts(error).numbers },
+      facts: { where, errorNumbers: driverFacts(error).numbers, hint: hint ?? other },
     });
   }
 }

@@ -10,11 +10,11 @@ export interface ResultType {
   readonly length: number;
 }
 
-/** How a column's values come to be what docs/sql-server.md promises of their type. */
+/** The reading of a column's values: it makes of them the JavaScript values that docs/sql-server.md promises. */
 export interface TypeReading {
-  /** What the server is asked to convert the column to, one after the other, since the driver would lose some of it. */
+  /** The types that the server converts the column to, one after the other, since the driver would lose some of it. */
   readonly conversions: readonly string[];
-  /** @throws {TypeError} for what the driver does not give unless it was told to; never called for NULL */
+  /** Never called for NULL. @throws {TypeError} for a value that the driver gives only where one of its handlers was set */
   readonly read: (value: unknown) => unknown;
 }
 
@@ -118,7 +118,7 @@ function timeText(value: Date, scale: number): string {
   return decimals === "" ? whole : `${whole}.${decimals}`;
 }
 
-/** What to write instead of a column whose type has no JavaScript value. */
+/** The expression to select instead of a column whose type has no JavaScript value. */
 export function remedyFor({ name }: ResultType, column: string): string {
   if (name === "geography" || name === "geometry") return `${column}.STAsText() AS ${column}`;
   if (name === "hierarchyid") return `${column}.ToString() AS ${column}`;

@@ -16,11 +16,11 @@ export interface ResultColumn {
 }
 
 /**
- * What the columns of a statement's result are, before it is run.
+ * The columns of a statement's result, before it is run.
  *
- * @param where what the statement is called in messages
+ * @param where the statement's name in messages
  * @param required columns that must be there, by the option that names them
- * @throws what `fail` makes of a statement without columns, of columns without a name, with a name twice or with a type
+ * @throws the error of `fail` for a statement without columns, of columns without a name, with a name twice or with a type
  * that has no JavaScript value, and of one that is not there
  */
 export function shapeOf(
@@ -36,34 +36,38 @@ export function shapeOf(
   const nameless = names.flatMap((name, index) => (name === "" ? [index + 1] : []));
   if (nameless.length > 0) {
     const which = nameless.length === 1 ? "a result column" : "result columns";
-    throw fail(`${where} has ${which} without a name (number ${listItems(nameless)}); name each with AS`, {
-      facts: { where, columns: nameless },
+    throw fail(`${where} has ${which} without a name (number ${listItems(nameless)})`, {
+      facts: { where, columns: nameless, hint: "name each with AS" },
     });
   }
   const repeated = new Set(names.filter((name, index) => names.indexOf(name) !== index));
   if (repeated.size > 0) {
-    throw fail(`${where} has more than one result column ${listNames([...repeated])}; rename one with AS`, {
-      facts: { where, columns: [...repeated] },
+    throw fail(`${where} has more than one result column ${listNames([...repeated])}`, {
+      facts: { where, columns: [...repeated], hint: "rename one with AS" },
     });
   }
   for (const [option, name] of Object.entries(required)) {
     if (names.includes(name)) continue;
     const [nearest] = closest(name, names, 1);
-    const hint = nearest === undefined ? "" : `; did you mean "${nearest}"?`;
-    throw fail(
-      `the ${option} "${name}" is not a result column of ${where}; its columns are ${listNames(names)}${hint}`,
-      { facts: { where, column: name, columns: names, nearest } },
-    );
+    const near = nearest === undefined ? "" : `; did you mean "${nearest}"?`;
+    const hint = `its columns are ${listNames(names)}${near}`;
+    throw fail(`the ${option} "${name}" is not a result column of ${where}`, {
+      facts: { where, column: name, columns: names, nearest, hint },
+    });
   }
   const typed = columns.map((column, index) => ({ name: names[index] ?? "", type: typeOf(column), column }));
   const unreadable = typed.filter(({ type }) => readingOf(type) === undefined);
   if (unreadable.length > 0) {
     const items = unreadable.map(({ name, type }) => `${JSON.stringify(name)} (${type.name})`);
     const [first = { name: "", type: unknownType }] = unreadable;
-    const remedy = `leave it out or convert it: ${remedyFor(first.type, first.name)}`;
-    throw fail(`${where} has columns of types without a JavaScript value: ${listItems(items)}; ${remedy}`, {
-      facts: { where, columns: unreadable.map(({ name }) => name), types: unreadable.map(({ type }) => type.name) },
-    });
+    const hint = `leave it out or convert it: ${remedyFor(first.type, first.name)}`;
+    const facts = {
+      where,
+      columns: unreadable.map(({ name }) => name),
+      types: unreadable.map(({ type }) => type.name),
+      hint,
+    };
+    throw fail(`${where} has columns of types without a JavaScript value: ${listItems(items)}`, { facts });
   }
   return typed.flatMap(({ name, type, column }) => {
     const reading = readingOf(type);

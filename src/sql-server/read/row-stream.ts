@@ -11,7 +11,7 @@ const rowsAhead = 64;
  * The rows of a query, as arrays, as they come: while the consumer is busy the server waits. When the consumer stops or the
  * signal aborts, the statement is cancelled on the server, and its connection is free when this has ended.
  *
- * @throws what the driver throws; the signal's reason; what `onSecondResult` gives where another result set comes
+ * @throws the driver's errors; the signal's reason; the error of `onSecondResult` where another result set comes
  */
 export async function* streamRows(
   { driver, pool }: OpenConnection,
@@ -39,7 +39,7 @@ export async function* streamRows(
     yield* rows;
   } finally {
     signal.removeEventListener("abort", stop);
-    if (!isDone) request.cancel(); // what the stream destroys it only drains, to the last row
+    if (!isDone) request.cancel(); // a stream that is destroyed drains the result to its last row
     await ended;
   }
 }

@@ -1,6 +1,6 @@
 import type { Fail } from "../connect/connection.ts";
 
-/** What a text of T-SQL holds, as far as it can be told without knowing the grammar. */
+/** The contents of a text of T-SQL, as far as they can be known without the grammar. */
 export interface StatementScan {
   /** Statements that are more than comments and blanks, where semicolons part them. */
   readonly count: number;
@@ -90,7 +90,7 @@ function lineOf(sql: string, at: number): number {
   return sql.slice(0, at).split(/\r\n|\r|\n/).length;
 }
 
-/** Reserved words: outside of quotes and brackets they stand in no query that only reads. */
+/** Reserved words: a query that only reads has none of them outside of quotes and brackets. */
 const changes = [
   "INSERT",
   "UPDATE",
@@ -105,46 +105,46 @@ const changes = [
 ] as const;
 
 /**
- * The scan of a text that is one query, as far as can be told without the server.
+ * The scan of a text that is one query, as far as that can be known without the server.
  *
- * @param where what the text is called in messages: `the sql`
- * @throws what `fail` makes of a text that is empty, holds `GO`, several statements, or one that is not a query
+ * @param where the text's name in messages: `the sql`
+ * @throws the error of `fail` for a text that is empty, holds `GO`, several statements, or one that is not a query
  */
 export function requireQuery(sql: string, where: string, fail: Fail): StatementScan {
   const scan = scanStatement(sql);
   const [first] = scan.words;
   if (sql.includes("\0"))
-    throw fail(`${where} holds a NUL character; save it as UTF-8, without it`, { facts: { where } });
+    throw fail(`${where} holds a NUL character`, { facts: { where, hint: "save it as UTF-8, without it" } });
   if (!sql.isWellFormed())
-    throw fail(`${where} holds half of a surrogate pair; save it as UTF-8`, { facts: { where } });
+    throw fail(`${where} holds half of a surrogate pair`, { facts: { where, hint: "save it as UTF-8" } });
   if (scan.separatorLine !== undefined) {
-    const remedy = "expected one query: take the GO out, and what belongs to another batch";
-    const facts = { where, word: "GO", line: scan.separatorLine };
-    throw fail(`${where} has the batch separator GO in line ${scan.separatorLine}; ${remedy}`, { facts });
+    const hint = "take the GO out, and what belongs to another batch";
+    const facts = { where, word: "GO", line: scan.separatorLine, expected: "one query", hint };
+    throw fail(`${where} has the batch separator GO in line ${scan.separatorLine}`, { facts });
   }
-  if (scan.count === 0) throw fail(`${where} is empty; expected one query`, { facts: { where, statements: 0 } });
+  if (scan.count === 0) throw fail(`${where} is empty`, { facts: { where, statements: 0, expected: "one query" } });
   if (scan.count > 1) {
-    const remedy = "expected one query: write what they declare as parameters (@name), and join them into one SELECT";
-    throw fail(`${where} holds ${scan.count} statements; ${remedy}`, { facts: { where, statements: scan.count } });
+    const hint = "write what they declare as parameters (@name), and join them into one SELECT";
+    const facts = { where, statements: scan.count, expected: "one query", hint };
+    throw fail(`${where} holds ${scan.count} statements`, { facts });
   }
   if (first !== "SELECT" && first !== "WITH") {
-    throw fail(`${where} begins with ${first ?? "no word"}; expected a query: SELECT …, or WITH … SELECT …`, {
-      facts: { where, word: first },
+    throw fail(`${where} begins with ${first ?? "no word"}`, {
+      facts: { where, word: first, expected: "a query: SELECT …, or WITH … SELECT …" },
     });
   }
   const change = changes.find((word) => scan.words.includes(word));
   if (change !== undefined) {
-    throw fail(
-      `${where} has the word ${change}; expected a query that only reads (a name like it goes in brackets: [${change}])`,
-      { facts: { where, word: change } },
-    );
+    const hint = `put a name like it in brackets: [${change}]`;
+    const facts = { where, word: change, expected: "a query that only reads", hint };
+    throw fail(`${where} has the word ${change}`, { facts });
   }
   const twice = scan.variables.find((name, index) =>
     scan.variables.some((other, place) => place < index && other.toLowerCase() === name.toLowerCase()),
   );
   if (twice !== undefined)
-    throw fail(`${where} spells the parameter @${twice} in two ways; spell it in one`, {
-      facts: { where, parameter: twice },
+    throw fail(`${where} spells the parameter @${twice} in two ways`, {
+      facts: { where, parameter: twice, hint: "spell it in one" },
     });
   return scan;
 }

@@ -2,7 +2,7 @@ import type { UniqueKey } from "../../table/dialect.ts";
 import type { OpenConnection } from "../connect/connection.ts";
 import type { DeclaredType } from "./column-type.ts";
 
-/** What the database says of a table, before it is held against what is to be written. */
+/** A table as the database describes it. */
 export interface Catalog {
   readonly server: CatalogServer;
   /** Undefined if there is no table of that name, or none that the login may see. */

@@ -1,4 +1,4 @@
-/** What a VARCHAR's code page can hold, as far as it is known here. */
+/** The code page of a VARCHAR, as far as it is known here. */
 export interface CodePage {
   readonly number: number;
   /** Bytes that the text takes; undefined if the code page lacks a character of it. */

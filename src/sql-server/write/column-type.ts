@@ -9,7 +9,7 @@ import { fitBit, fitDecimal, fitFloat, fitMoney, fitWhole } from "./number-fit.t
 import { codePage } from "./code-page.ts";
 import { fitBinary, fitCodePage, fitGUID, fitMarkup, fitUnicode } from "./text-fit.ts";
 
-/** What the catalog says of a column's type. */
+/** A column's type as the catalog has it. */
 export interface DeclaredType {
   /** Of the system's types, in lower case: of an alias type the one that it is made from. */
   readonly type: string;
@@ -21,7 +21,7 @@ export interface DeclaredType {
   readonly codePage: number;
 }
 
-/** How values get into a column: checked, staged, and made into the column's type by the server. */
+/** The way of a value into a column: it is checked, staged, and converted by the server to the column's type. */
 export interface ColumnType {
   /** As in a CREATE TABLE, for messages. */
   readonly declaration: string;
@@ -44,8 +44,8 @@ export interface ColumnType {
 export interface SQLServerColumn extends TableColumn<StagedValue>, ColumnType {}
 
 /**
- * What the driver writes exactly is staged in its own type; decimals and dates, which it would write by way of a JavaScript number, as
- * text that the server converts. Undefined for a type that can't be written.
+ * A type that the driver writes exactly is staged as itself; decimals and dates, which it would write by way of a JavaScript number,
+ * are staged as text that the server converts. Undefined for a type that can't be written.
  */
 export function columnType(column: DeclaredType): ColumnType | undefined {
   return makers.get(column.type)?.(column);

@@ -16,14 +16,14 @@ export const ddl: TableDDL = {
 
 interface SQLType {
   readonly sql: string;
-  /** What it takes of an index key's bytes; undefined for what no index takes. */
+  /** The bytes that it takes of an index key; undefined for a type that no index takes. */
   readonly bytes: number | undefined;
   readonly note?: string;
 }
 
 /**
- * What a clustered index key may have at most (Microsoft Learn, "Maximum capacity specifications for SQL Server"). An index that may
- * have more can be made, but refuses the rows that do.
+ * The most bytes of a clustered index key (Microsoft Learn, "Maximum capacity specifications for SQL Server"). An index that may
+ * have more can be made, but rejects the rows that do.
  */
 const longestKeyBytes = 900;
 

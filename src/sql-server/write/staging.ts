@@ -7,7 +7,7 @@ import type { StagedValue } from "./fit.ts";
 
 type Columns = readonly TargetColumn<SQLServerColumn>[];
 
-/** Only this connection sees it, and no name of the user's stands in it. */
+/** Only this connection sees it, and it has no name of the user's. */
 export const stagingTable = "#llm_etl_stage";
 
 /** The column with the row's place in the batch. */

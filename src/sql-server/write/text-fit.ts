@@ -13,8 +13,8 @@ export function fitUnicode(type: string, length: number | undefined): Fit {
 }
 
 /**
- * CHAR and VARCHAR of at most `length` bytes (undefined is MAX) in the code page of the column's collation. What the code page lacks is
- * refused; of a code page that is not known here the server is asked, at the write.
+ * CHAR and VARCHAR of at most `length` bytes (undefined is MAX) in the code page of the column's collation. Text that the code page
+ * lacks is rejected; of a code page that is not known here the server is asked, at the write.
  */
 export function fitCodePage(type: string, length: number | undefined, pageNumber: number): Fit {
   const page = codePage(pageNumber);

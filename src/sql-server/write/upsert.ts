@@ -9,12 +9,12 @@ type Columns = SQLServerTarget["columns"];
 
 /** The statements that take the staged rows into the target. Names are quoted, values are in the staging table only. */
 export interface Upsert {
-  /** What the session must be set to: indexed views, filtered indexes and computed columns refuse writes otherwise. */
+  /** The settings of the session: indexed views, filtered indexes and computed columns reject writes under others. */
   readonly settings: readonly string[];
   /** Each names rows that can't be written; the batch is written where none does. */
   readonly checks: readonly string[];
   readonly write: readonly string[];
-  /** What became of the rows: with keys a row `row, k0, k1, …` for each that the target has now, else the `count` of those added. */
+  /** Selects the result: with keys a row `row, k0, k1, …` for each that the target has now, else the `count` of those added. */
   readonly outcome: string;
 }
 
@@ -56,7 +56,7 @@ export function insertedRows(target: SQLServerTarget): string {
   return storedKeys(target, target.proof);
 }
 
-/** Whether there is a row: with these keys (`@k0`, `@k1`, …), or any; and, if columns are to be `filled`, one of them is. */
+/** Looks for a row: with these keys (`@k0`, `@k1`, …), or any; of columns to be `filled` it holds something in at least one. */
 export function existsText({ table }: SQLServerTarget, keys: Columns, filled: Columns = []): string {
   const isFilled = filled.map(({ name }) => `t.${quoteIdentifier(name)} IS NOT NULL`).join(" OR ");
   const parts = keys.map(({ name, typed }, index) => `t.${quoteIdentifier(name)} = ${typed(`@k${index}`)}`);

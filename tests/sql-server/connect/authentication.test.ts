@@ -3,12 +3,12 @@ import { test } from "node:test";
 import { authenticationFor, type DriverAuthentication } from "../../../src/sql-server/connect/authentication.ts";
 import { parseConnectionString } from "../../../src/sql-server/connect/connection-string.ts";
 import { connectionValues } from "../../../src/sql-server/connect/connection-values.ts";
-
-const refuse = (problem: string): Error => new Error(problem);
+import { failsWith } from "../../support/error-facts.ts";
+import { invalid } from "../../support/sql-server-errors.ts";
 
 function read(text: string, encrypted = true): DriverAuthentication {
-  const values = connectionValues(parseConnectionString(text, refuse).pairs, refuse);
-  return authenticationFor(values, { tokenCredential: undefined, encrypted, refuse });
+  const values = connectionValues(parseConnectionString(text, invalid).pairs, invalid);
+  return authenticationFor(values, { tokenCredential: undefined, encrypted, invalid });
 }
 
 test("a form of Entra ID is known with and without its spaces", () => {
@@ -19,7 +19,10 @@ test("a form of Entra ID is known with and without its spaces", () => {
 
 test("a login goes unencrypted where the text asks for it, a token never", () => {
   assert.equal(read("UID=u;PWD=p", false).type, "default");
-  assert.throws(() => read("Authentication=ActiveDirectoryMsi", false), /encrypted connections only; write yes/);
+  assert.throws(
+    () => read("Authentication=ActiveDirectoryMsi", false),
+    failsWith("INVALID_OPTION", { key: "encrypt" }),
+  );
 });
 
 test("the identity among several is named by User ID or Client Id", () => {

@@ -7,14 +7,14 @@ test("a key is known in each of its spellings, whatever its case, spaces and und
     assert.deepEqual(meaningOf(key), { kind: "mapped", name: "server" }, key);
   }
   assert.deepEqual(meaningOf("trust server certificate"), { kind: "mapped", name: "trustServerCertificate" });
-  assert.equal(meaningOf("Trusted_Connection")?.kind, "refused");
+  assert.equal(meaningOf("Trusted_Connection")?.kind, "rejected");
   assert.equal(meaningOf("MultipleActiveResultSets")?.kind, "ignored");
   assert.equal(foldKey("Trusted_Connection"), "trustedconnection");
 });
 
 test("no key has two meanings", () => {
   assert.equal(meaningOf("Driver")?.kind, "ignored");
-  assert.equal(meaningOf("DSN")?.kind, "refused");
+  assert.equal(meaningOf("DSN")?.kind, "rejected");
   assert.equal(isKnownKey("Pasword"), false);
   assert.equal(meaningOf("constructor"), undefined);
 });

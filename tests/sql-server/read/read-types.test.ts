@@ -106,7 +106,7 @@ test("a type without a JavaScript value is known by that, and has a way to conve
   assert.equal(remedyFor(typeOf("sql_variant"), "v"), "CONVERT(nvarchar(4000), v) AS v");
 });
 
-test("a value that the driver does not give by itself is refused by its kind", () => {
+test("a value that the driver does not give by itself is rejected by its kind", () => {
   const wrong: readonly (readonly [string, unknown])[] = [
     ["int", "5"],
     ["bigint", 5],

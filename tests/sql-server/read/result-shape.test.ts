@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ErrorFacts } from "../../../src/errors/facts.ts";
+import { SourceError } from "../../../src/errors/source.ts";
 import { type DescribedColumn, shapeOf } from "../../../src/sql-server/read/result-shape.ts";
-
-const fail = (problem: string): Error => new Error(problem);
+import { failsWith } from "../../support/error-facts.ts";
+import { sourceFail as fail } from "../../support/sql-server-errors.ts";
 
 const column = (name: string | null, system_type_name: string | null, rest: DescribedColumn = {}): DescribedColumn => ({
   is_hidden: false,
@@ -38,37 +40,45 @@ test("MAX has the length -1 in characters, too", () => {
   assert.equal(text?.type.length, -1);
 });
 
-test("columns that can't become a row are refused before the first row", () => {
-  const refusals: readonly (readonly [readonly DescribedColumn[], RegExp])[] = [
-    [[], /the sql is not a query: it has no result columns/],
-    [
-      [column("a", "int"), column(null, "int"), column("", "int")],
-      /result columns without a name \(number 2, 3\); name each with AS/,
-    ],
-    [[column(null, "int")], /a result column without a name \(number 1\)/],
-    [
-      [column("a", "int"), column("b", "int"), column("a", "int")],
-      /more than one result column "a"; rename one with AS/,
-    ],
+test("columns that can't become a row are rejected before the first row", () => {
+  const rejected: readonly (readonly [readonly DescribedColumn[], ErrorFacts])[] = [
+    [[], { columns: [] }],
+    [[column("a", "int"), column(null, "int"), column("", "int")], { columns: [2, 3] }],
+    [[column(null, "int")], { columns: [1] }],
+    [[column("a", "int"), column("b", "int"), column("a", "int")], { columns: ["a"] }],
     [
       [column("v", "sql_variant"), column("place", null, { user_type_name: "geography" })],
-      /types without a JavaScript value: "v" \(sql_variant\), "place" \(geography\); .* CONVERT\(nvarchar\(4000\), v\) AS v/,
+      { columns: ["v", "place"], types: ["sql_variant", "geography"] },
     ],
-    [[column("place", null, { user_type_name: "geometry" })], /convert it: place\.STAsText\(\) AS place/],
-    [[column("x", null)], /"x" \(unknown\)/],
-    [[column("e", "vector(3)")], /"e" \(vector\)/],
+    [[column("x", null)], { columns: ["x"], types: ["unknown"] }],
+    [[column("e", "vector(3)")], { columns: ["e"], types: ["vector"] }],
   ];
-  for (const [columns, message] of refusals) assert.throws(() => shape(columns), message);
+  for (const [columns, facts] of rejected) {
+    assert.throws(() => shape(columns), failsWith("SOURCE_FAILED", { where: "the sql", ...facts }));
+  }
+});
+
+test("a column of a type without a JavaScript value is rejected with an expression to read it by", () => {
+  const expressions: readonly (readonly [DescribedColumn, string])[] = [
+    [column("v", "sql_variant"), "CONVERT(nvarchar(4000), v) AS v"],
+    [column("place", null, { user_type_name: "geometry" }), "place.STAsText() AS place"],
+  ];
+  for (const [described, expression] of expressions) {
+    assert.throws(
+      () => shape([described]),
+      (error: unknown) => error instanceof SourceError && error.facts.hint?.endsWith(expression) === true,
+    );
+  }
 });
 
 test("a column that an option names must be there, in its letter case", () => {
   const columns = [column("Id", "int"), column("note", "int")];
   assert.throws(
     () => shape(columns, { primaryKeyColumn: "id" }),
-    /the primaryKeyColumn "id" is not a result column of the sql; its columns are "Id", "note"; did you mean "Id"\?/,
+    failsWith("SOURCE_FAILED", { column: "id", columns: ["Id", "note"], nearest: "Id" }),
   );
   assert.throws(
     () => shape(columns, { primaryKeyColumn: "Id", "paging.keyColumn": "seq" }),
-    /the paging\.keyColumn "seq" is not/,
+    failsWith("SOURCE_FAILED", { column: "seq" }),
   );
 });

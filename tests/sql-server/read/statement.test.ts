@@ -1,17 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { ErrorFacts } from "../../../src/errors/facts.ts";
 import { requireQuery, scanStatement } from "../../../src/sql-server/read/statement.ts";
+import { failsWith } from "../../support/error-facts.ts";
+import { sourceFail as fail } from "../../support/sql-server-errors.ts";
 
-const fail = (problem: string): Error => new Error(problem);
-const refusal = (sql: string): string => {
-  try {
-    requireQuery(sql, "the sql", fail);
-  } catch (error) {
-    return error instanceof Error ? error.message : "";
-  }
-  return "";
-};
+const accepts = (sql: string): void => void requireQuery(sql, "the sql", fail);
 
 test("variables are found once each, without their @, and those of the server are left out", () => {
   const { variables } = scanStatement("SELECT @a, @b, @a, @@ROWCOUNT, @é_1$#, x@y FROM t WHERE id>@c");
@@ -77,26 +72,28 @@ test("a query is a SELECT or WITH … SELECT, also in parentheses, and its words
     "SELECT 1 AS a FROM t INNER MERGE JOIN u ON t.a = u.a",
     "SELECT inserted, deleted, updated, created_at FROM t",
   ];
-  for (const sql of fine) assert.equal(refusal(sql), "", sql);
+  for (const sql of fine) accepts(sql);
 });
 
-test("what is not one query is refused, and says what was found and what to do", () => {
-  const refusals: readonly (readonly [string, RegExp])[] = [
-    ["", /the sql is empty; expected one query/],
-    ["SELECT 1\0 AS a", /NUL/],
-    ["SELECT '\ud800' AS a", /half of a surrogate pair/],
-    ["SELECT 1 AS a\nGO", /separator GO in line 2; expected one query: take the GO out/],
-    ["SELECT 1 AS a; SELECT 2 AS a", /holds 2 statements; expected one query/],
-    ["DECLARE @a INT = 1; SELECT @a AS a", /holds 2 statements.*as parameters/],
-    ["EXEC dbo.get_visits", /begins with EXEC; expected a query/],
-    ["@x", /begins with no word/],
-    ["DELETE FROM t OUTPUT deleted.id", /begins with DELETE/],
-    ["WITH c AS (SELECT 1 AS a) DELETE FROM c", /has the word DELETE.*only reads.*\[DELETE\]/],
-    ["SELECT * INTO #t FROM t", /has the word INTO/],
-    ["SELECT 1 AS a DROP TABLE t", /has the word DROP/],
-    ["SELECT @Id AS a, @id AS b", /spells the parameter @id in two ways/],
+test("a text that is not one query is rejected with what was found", () => {
+  const rejected: readonly (readonly [string, ErrorFacts])[] = [
+    ["", { statements: 0 }],
+    ["SELECT 1\0 AS a", { hint: "save it as UTF-8, without it" }],
+    ["SELECT '\ud800' AS a", { hint: "save it as UTF-8" }],
+    ["SELECT 1 AS a\nGO", { word: "GO", line: 2 }],
+    ["SELECT 1 AS a; SELECT 2 AS a", { statements: 2 }],
+    ["DECLARE @a INT = 1; SELECT @a AS a", { statements: 2 }],
+    ["EXEC dbo.get_visits", { word: "EXEC" }],
+    ["@x", {}],
+    ["DELETE FROM t OUTPUT deleted.id", { word: "DELETE" }],
+    ["WITH c AS (SELECT 1 AS a) DELETE FROM c", { word: "DELETE", expected: "a query that only reads" }],
+    ["SELECT * INTO #t FROM t", { word: "INTO" }],
+    ["SELECT 1 AS a DROP TABLE t", { word: "DROP" }],
+    ["SELECT @Id AS a, @id AS b", { parameter: "id" }],
   ];
-  for (const [sql, message] of refusals) assert.match(refusal(sql), message, sql);
+  for (const [sql, facts] of rejected) {
+    assert.throws(() => accepts(sql), failsWith("SOURCE_FAILED", { where: "the sql", ...facts }), sql);
+  }
 });
 
 test("a text of any kind is scanned to its end, and quoting it hides it", () => {
