@@ -8,7 +8,7 @@ import type { StagedValue } from "./write/fit.ts";
 import { keysOf } from "./write/keys.ts";
 import { tableFacts } from "./write/table-facts.ts";
 import { meaningOf } from "./write/write-errors.ts";
-import { sqlServerWriter, type TargetConnection } from "./write/writer.ts";
+import { SQLServerWriter, type TargetConnection } from "./write/writer.ts";
 
 export const sqlServerDialect: TableDialect<TargetConnection, SQLServerColumn, StagedValue> = {
   name: "sql-server",
@@ -19,5 +19,5 @@ export const sqlServerDialect: TableDialect<TargetConnection, SQLServerColumn, S
   },
   keys: keysOf,
   meaningOf,
-  writer: sqlServerWriter,
+  writer: (...given) => new SQLServerWriter(...given),
 };
