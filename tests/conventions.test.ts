@@ -244,6 +244,44 @@ test("the T-SQL server of the tests does not grow in what it understands and kee
   assert.ok(frozen <= 5096, `${frozen} lines of language and store, of 5096: ${advice}`);
 });
 
+test("no doc comment in src begins with What, Whom, Whether or Where", () => {
+  const vague = sources.flatMap((path) =>
+    read(path)
+      .split("\n")
+      .flatMap((line, index) =>
+        /^\s*(?:\/\*\*|\*) *(?:What|Whom|Whether|Where)\b/.test(line) ? [`${path}:${index + 1}`] : [],
+      ),
+  );
+  assert.deepEqual(vague, [], "subject first, active verb: docs/style.md");
+});
+
+test("src says refuse for nothing but a model's refusal, and where 0.1 gave it as a name", () => {
+  // The codes, the outcome of a batch, the status of a run and the event that stand in files, and the old names of options.
+  const names =
+    /"refused"|`refused`|"run-refused"|SINK_DATA_REFUSED|ECONNREFUSED|refusedRow|\brefuse\b(?=\??:|"| \}|, | \]|\])|options\.refuse\b/g;
+  const others = sources.flatMap((path) =>
+    read(path)
+      .replaceAll(names, "")
+      .split("\n")
+      .flatMap((line, index) => (/refus(?!al)/i.test(line) ? [`${path}:${index + 1} ${line.trim()}`] : [])),
+  );
+  assert.deepEqual(others, [], "reject, decline, deny or abort: docs/style.md");
+});
+
+test("cli, check, engine, table and pipeline name no database, but in the line with the default journal", () => {
+  const named = sources
+    .filter((path) => /^src\/(cli|check|engine|table|pipeline|plan|evaluate)\//.test(path))
+    .filter((path) => path !== "src/pipeline/default-journal.ts")
+    .flatMap((path) =>
+      read(path)
+        .split("\n")
+        .flatMap((line, index) =>
+          /sqlite|sql[- _]?server|postgres/i.test(line) ? [`${path}:${index + 1} ${line.trim()}`] : [],
+        ),
+    );
+  assert.deepEqual(named, []);
+});
+
 test("every cast in src has its reason beside it, or on the line before", () => {
   const bare: string[] = [];
   for (const path of sources) {

@@ -8,3 +8,6 @@ export function defaultJournal(path: string | URL): Journal {
 
 /** The ending of such a file's name. */
 export const journalEnding = ".db";
+
+/** The same journal as an option, for messages. */
+export const defaultJournalText = "journal: new SQLiteJournal({ path }) of llm-etl/journals/sqlite";

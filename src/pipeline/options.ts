@@ -49,10 +49,10 @@ export interface PipelineOptions<Row extends object> {
   readonly payloadLogMaxBytes?: number | undefined;
   /**
    * The journal, which keeps answers, rows and runs: what was done is then not done or paid for again. `"off"` for none.
-   * `"on"` works until 1.0. @default one SQLite file, mode 0600, ".llm-etl/<name>.db" in the working directory
+   * `"on"` works until 1.0. @default one file, mode 0600, ".llm-etl/<name>.db" in the working directory
    */
   readonly journal?: Journal | "on" | "off" | undefined;
-  /** @deprecated Give `journal: new SQLiteJournal({ path })`. This works until 1.0. */
+  /** @deprecated Give `journal` a journal with that path (docs/journal.md). This works until 1.0. */
   readonly journalPath?: string | URL | undefined;
   /** Applied to each message and answer before it is logged. @default nothing is changed */
   readonly redact?: ((text: string) => string) | undefined;

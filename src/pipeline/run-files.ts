@@ -6,7 +6,7 @@ import { DeadLetterFile } from "../dead-letter/file.ts";
 import type { Deprecation } from "../errors/deprecation.ts";
 import { OptionError } from "../errors/option.ts";
 import { absolutePath, journalFolder } from "../files/paths.ts";
-import { defaultJournal, journalEnding } from "./default-journal.ts";
+import { defaultJournalText, defaultJournal, journalEnding } from "./default-journal.ts";
 import type { PipelineOptions } from "./options.ts";
 
 /** The options that say where a run leaves what. */
@@ -40,7 +40,7 @@ export function deprecationsOf({ journal, journalPath }: StoreOptions): readonly
     deprecations.push({ option: "journal", code: "LLM_ETL_JOURNAL_ON", message });
   }
   if (journalPath !== undefined) {
-    const message = `Pipeline: option "journalPath" ${until}: give journal: new SQLiteJournal({ path }), from "llm-etl/journals/sqlite"`;
+    const message = `Pipeline: option "journalPath" ${until}: give ${defaultJournalText}`;
     deprecations.push({ option: "journalPath", code: "LLM_ETL_JOURNAL_PATH", message });
   }
   return deprecations;

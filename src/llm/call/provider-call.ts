@@ -41,5 +41,5 @@ export function errorForFinish(step: string, response: LLMResponse, maxOutputTok
       facts,
     );
   }
-  return new ProviderError("row", "REFUSAL", `${step}: the model refused to answer`, facts);
+  return new ProviderError("row", "REFUSAL", `${step}: the model declined to answer`, facts);
 }
