@@ -69,9 +69,9 @@ test("a name with a database or a server is rejected", () => {
 
 test("a name that no object can have is rejected, and not shown", () => {
   const rejected: [string, RegExp][] = [
-    ["", /can't be empty/],
+    ["", /empty/],
     ["s3cret".repeat(30), /has at most 128 characters, this one has 180/],
-    ["a\0s3cret", /can't hold a NUL/],
+    ["a\0s3cret", /NUL/],
     ["s3cret\uD800", /half of a surrogate pair/],
   ];
   for (const [name, message] of rejected) {

@@ -6,9 +6,10 @@ import { pathToFileURL } from "node:url";
 import { OptionError } from "../../src/index.ts";
 import { type QueryText, queryText } from "../../src/table/query-text.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { failsWith } from "../support/error-facts.ts";
+import { sourceFail as fail } from "../support/sql-server-errors.ts";
 
 const folder = temporaryFolder();
-const fail = (problem: string, { cause }: { readonly cause?: unknown }): Error => new Error(problem, { cause });
 
 /** As a JavaScript user could, without the types. */
 function textOf(options: object): QueryText {
@@ -33,15 +34,15 @@ test("a query in a file is read anew each time, without its byte order mark, by 
   }
 });
 
-test("a file that is not there, or is not UTF-8, is told by its path", async () => {
+test("a file that is not there, or is not UTF-8, is named by its path", async () => {
   const path = join(folder, "latin.sql");
-  await assert.rejects(textOf({ sqlFile: path }).read(), (error: Error) => {
-    return error.message.startsWith(`the sqlFile ${path} can't be read (ENOENT`) && error.cause instanceof Error;
-  });
+  const isNamed = failsWith("SOURCE_FAILED", { where: path });
+  await assert.rejects(
+    textOf({ sqlFile: path }).read(),
+    (error: Error) => isNamed(error) && error.cause instanceof Error,
+  );
   writeFileSync(path, Buffer.from([0x53, 0xe9]));
-  await assert.rejects(textOf({ sqlFile: path }).read(), {
-    message: `the sqlFile ${path} can't be read (it is not UTF-8 text)`,
-  });
+  await assert.rejects(textOf({ sqlFile: path }).read(), isNamed);
 });
 
 test("exactly one of the two is expected", () => {

@@ -253,10 +253,8 @@ test("a pool of the user's that can't connect is an error like our own", async (
     transaction: () => ({}),
   });
   const connection = new SQLServerConnection(owner, { pool }, none);
-  await assert.rejects(
-    connection.open({ signal, fail }),
-    /can't connect to SQL Server at a pool of your own.*Login failed/,
-  );
+  const facts = { where: "a pool of your own,1433", errorCodes: ["ELOGIN"] };
+  await assert.rejects(connection.open({ signal, fail }), failsWith("SOURCE_FAILED", facts));
   assert.equal(pool.listenerCount("error"), 0);
 });
 
