@@ -132,10 +132,10 @@ test("a 403 stops the run after exactly one call, and says where to look", async
   assert.match(report.error?.message ?? "", /AZURE_OPENAI_ENDPOINT.*role/);
 });
 
-test("a schema that the service refuses stops the run after three rows", async () => {
+test("a schema that the service rejects stops the run after three rows", async () => {
   const { report, statistics } = await classify({ rows: 50, simulator: always("badSchema") });
   assert.deepEqual([report.error?.code, report.error?.scope, statistics.requests], ["BAD_REQUEST", "run", 3]);
-  assert.match(report.error?.message ?? "", /3 rows were refused and none was accepted/);
+  assert.match(report.error?.message ?? "", /3 rows were rejected and none was accepted/);
 });
 
 const transientFaults: readonly SimulatorFaultName[] = [
