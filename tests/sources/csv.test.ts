@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -7,10 +7,9 @@ import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { OptionError } from "../../src/errors/option.ts";
 import { RowError } from "../../src/errors/llm-etl-error.ts";
-import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { SourceError } from "../../src/errors/source.ts";
-import type { AnySource, SourceRow } from "../../src/contracts/source.ts";
-import { CSVSource, type CSVSourceOptions } from "../../src/sources/csv.ts";
+import { assertSourceError, fileOf, rawsOf, readAll, readContent } from "../support/csv-reading.ts";
+import { CSVSource } from "../../src/sources/csv.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-etl csv source "));
@@ -18,55 +17,6 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const data = join(import.meta.dirname, "../../../shared/data");
 const needsData = { skip: existsSync(data) ? false : `the real data is not at ${data}` };
-
-let files = 0;
-function fileOf(content: string | Uint8Array): string {
-  files += 1;
-  const path = join(folder, `rows ${files}.csv`);
-  writeFileSync(path, content);
-  return path;
-}
-
-interface Reading {
-  readonly rows: SourceRow[];
-  readonly error: unknown;
-}
-
-async function readAll(
-  source: Pick<AnySource, "read">,
-  signal: AbortSignal = new AbortController().signal,
-): Promise<Reading> {
-  const rows: SourceRow[] = [];
-  try {
-    for await (const row of source.read({ signal, parameters: {} })) rows.push(row);
-  } catch (error) {
-    return { rows, error };
-  }
-  return { rows, error: undefined };
-}
-
-type TextOptions = Partial<Omit<CSVSourceOptions<Record<string, string | null>>, "filePath" | "path">>;
-
-async function readContent(
-  content: string | Uint8Array,
-  options: TextOptions = {},
-): Promise<Reading & { path: string }> {
-  const path = fileOf(content);
-  const source = new CSVSource<Record<string, string | null>>({ filePath: path, primaryKeyColumn: "id", ...options });
-  return { ...(await readAll(source)), path };
-}
-
-function rawsOf({ rows, error }: Reading): unknown[] {
-  assert.equal(error, undefined);
-  return rows.map((row) => ("error" in row ? row.error : row.raw));
-}
-
-/** Asserts an error that names the file, with these facts. */
-function assertSourceError(error: unknown, path: string, facts: ErrorFacts): void {
-  assert.ok(error instanceof SourceError, String(error));
-  assert.equal(error.code, "SOURCE_FAILED");
-  assert.partialDeepStrictEqual(error.facts, { source: `CSVSource ${path}`, ...facts });
-}
 
 /** Counts the descriptors of this process that are open to the file. */
 function openDescriptors(path: string): number {
