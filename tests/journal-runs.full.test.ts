@@ -1,3 +1,4 @@
+// Full lane: pipelines that run again and again over a journal take five seconds of CPU.
 import assert from "node:assert/strict";
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
