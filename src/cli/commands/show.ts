@@ -145,14 +145,14 @@ function model({ figures: { usage, cost, savedCost } }: RunInJournal): Line[] {
 function resume(run: RunInJournal, later: PastRun | undefined): string {
   const { status, exitCode, processId, host, figures } = run;
   if (status === "running") return `it is still running, in process ${processId} on ${host}`;
-  if (status === "refused") return "it did nothing: mend what the error names, then run the same command again";
+  if (status === "refused") return "it did nothing: fix what the error names, then run the same command again";
   const isComplete = status === "completed" && figures.failureCount + figures.skippedCount === 0;
   if (isComplete) return "nothing to resume: every row that it read is done";
   if (later !== undefined) return `a later run went on: llm-etl show ${shortId(later.runId)}`;
   if (status === "completed") {
     return "run again: failed rows are tried again, the others are not paid for again; or replay the dead letter file";
   }
-  if (exitCode === 2) return "it read nothing: mend what the error names, then run the same command again";
+  if (exitCode === 2) return "it read nothing: fix what the error names, then run the same command again";
   return "it can be resumed: run the same command again";
 }
 

@@ -41,8 +41,20 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
     const usage = response?.usage ?? usageOf(error);
     const cost = costOf(usage, provider.prices);
     row.ended.push({ model: response?.model, promptHash, usage });
-    const facts = { step, pk, provider, request, promptHash, retryCount, startedAt, latencyMs, usage, cost };
-    const attempt = { ...facts, response, error };
+    const attempt: Attempt = {
+      step,
+      pk,
+      provider,
+      request,
+      promptHash,
+      response,
+      error,
+      retryCount,
+      startedAt,
+      latencyMs,
+      usage,
+      cost,
+    };
     if (response === null) {
       await report(attempt);
       throw error;

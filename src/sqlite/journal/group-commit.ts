@@ -22,7 +22,7 @@ interface Waiting {
 
 /**
  * Writes that are committed on the next turn of the event loop, all that has gathered in one transaction: they are then
- * safe from any death of the process. The disk is told every tenth of a second, and not waited for, so a power cut can
+ * safe from any death of the process. The log is synced to the disk every tenth of a second, and not waited for, so a power cut can
  * take that much along; what it takes is asked and written again.
  */
 export class GroupCommit {

@@ -48,7 +48,7 @@ export async function openJournal(path: string): Promise<DatabaseSync> {
   const database = new DatabaseSync(path, { timeout: 100 });
   try {
     migrate(database, path);
-    // WAL commits survive the process; the disk is told by the journal itself, off the event loop's thread.
+    // WAL commits survive the process; the journal itself syncs them to the disk, off the event loop's thread.
     database.exec("PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL; PRAGMA cache_size = -8192");
     database.exec("PRAGMA user_version"); // the log exists from the first read on
     return database;

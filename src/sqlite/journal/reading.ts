@@ -28,7 +28,7 @@ export async function isThere(path: string): Promise<boolean> {
 export function reading<Result>(path: string, work: (database: DatabaseSync) => Result): Result {
   const file = realpathSync(path); // the log stands beside the file itself
   const url = pathToFileURL(file);
-  // Without a log nobody is at it; SQLite, which would make one to read, is told that nobody will be.
+  // Without a log nobody writes to it; "immutable" keeps SQLite from making one in order to read.
   if (!existsSync(`${file}-wal`)) url.searchParams.set("immutable", "1");
   const database = new DatabaseSync(url, { readOnly: true, timeout: 1000 });
   try {

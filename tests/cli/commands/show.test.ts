@@ -104,8 +104,8 @@ test("whether it can be resumed follows from how it ended", async () => {
     ],
     ["aborted", { status: "aborted", error, exitCode: 3 }, /it can be resumed: run the same command again/],
     ["failed at a row", { status: "failed", error, exitCode: 1 }, /it can be resumed: run the same command again/],
-    ["failed before", { status: "failed", error, exitCode: 2 }, /it read nothing: mend what the error names/],
-    ["refused", { status: "refused", error, exitCode: 2 }, /it did nothing: mend what the error names/],
+    ["failed before", { status: "failed", error, exitCode: 2 }, /it read nothing: fix what the error names/],
+    ["refused", { status: "refused", error, exitCode: 2 }, /it did nothing: fix what the error names/],
     ["killed", { status: "running", endedAt: null, exitCode: null }, /it can be resumed: run the same command again/],
   ];
   for (const [name, given, expected] of cases) {
