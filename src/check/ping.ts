@@ -59,7 +59,7 @@ const neverLonger: RowLayer = (next) => async (call) => {
   if (answer.finishReason !== "length") return answer;
   const { step, request } = call;
   const problem = `the answer was cut off at ${request.maxOutputTokens} tokens, and a run would ask once more with twice as many`;
-  throw new ProviderError("row", "OUTPUT_TRUNCATED", `${step}: ${problem}; raise maxOutputTokens`);
+  throw new ProviderError("row", "OUTPUT_TRUNCATED", `${step}: ${problem}`, { hint: "raise maxOutputTokens" });
 };
 
 /**

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type HistoryOptions, type RunInJournal, withHistory } from "../../src/cli/history.ts";
 import { runRecord, writeJournal } from "../support/journal-file.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -65,7 +66,10 @@ test("a journal that is not there, is damaged or something else: an error that n
     path("text.db"),
     "this is no database, but it is long enough to be taken for the head of one".repeat(20),
   );
-  await assert.rejects(inJournals(path("text.db")), { code: "JOURNAL_FAILED", message: /text\.db is damaged: / });
+  await assert.rejects(
+    inJournals(path("text.db")),
+    failsWith("JOURNAL_FAILED", { where: path("text.db"), problem: "damaged" }),
+  );
 });
 
 test("a copy of a journal has the same runs, and each counts once; of all of them the newest are shown", async () => {

@@ -15,8 +15,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { JournalSession, StoredAnswer } from "../../src/contracts/journal.ts";
+import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { answerOf } from "../../src/testing/journal-samples.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { openJournal, readRuns, runRecord, writeJournal } from "../support/journal-file.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -39,14 +41,10 @@ async function filled(): Promise<string> {
   return path;
 }
 
-async function refusal(path: string): Promise<{ code: string; message: string }> {
-  try {
-    await (await openJournal(path)).close();
-  } catch (error) {
-    assert.ok(error instanceof Error && "code" in error);
-    return { code: String(error.code), message: error.message };
-  }
-  return assert.fail("it was opened");
+/** A journal that can't be opened, and the problem that the error names. */
+async function assertProblem(path: string, problem: string, facts: ErrorFacts = {}): Promise<void> {
+  const opened = openJournal(path).then(async (journal) => await journal.close());
+  await assert.rejects(opened, failsWith("JOURNAL_FAILED", { where: path, problem, ...facts }));
 }
 
 test("the journal and the files beside it are for their owner only, and nothing of them is left at the end", async () => {
@@ -67,12 +65,11 @@ test("a folder of journals that is made is kept out of version control", async (
 test("a second run is told the first one's process and start", async () => {
   const path = newPath();
   const journal = await openJournal(path);
-  assert.match((await refusal(path)).message, /in use by another process/);
+  await assert.rejects(openJournal(path), failsWith("JOURNAL_IN_USE", { where: path, holder: "another process" }));
   const startedAt = new Date("2026-01-02T03:04:05Z");
   await journal.runs.save(runRecord({ startedAt, status: "running", endedAt: null, processId: 4711, host: "etl-7" }));
-  const { code, message } = await refusal(path);
-  assert.equal(code, "JOURNAL_IN_USE");
-  assert.match(message, /process 4711 on etl-7, whose run started at 2026-01-02T03:04:05\.000Z; wait until/);
+  const holder = "process 4711 on etl-7, whose run started at 2026-01-02T03:04:05.000Z";
+  await assert.rejects(openJournal(path), failsWith("JOURNAL_IN_USE", { where: path, holder }));
   await journal.close();
   await (await openJournal(path)).close();
 });
@@ -81,15 +78,13 @@ test("a file that is no database, or another program's, is refused and left as i
   const path = newPath();
   mkdirSync(join(path, ".."));
   writeFileSync(path, "This is no database.".repeat(1000));
-  const text = await refusal(path);
-  assert.equal(text.code, "JOURNAL_FAILED");
-  assert.match(text.message, /is damaged: restore a copy, or move it away/);
+  await assertProblem(path, "damaged");
   assert.match(readFileSync(path, "utf8"), /^This is no database/);
   const foreign = join(folder, "foreign.db");
   const database = new DatabaseSync(foreign);
   database.exec("CREATE TABLE customers (id)");
   database.close();
-  assert.match((await refusal(foreign)).message, /some other SQLite database: give the journal a path of its own/);
+  await assertProblem(foreign, "foreign");
 });
 
 test("a journal of a newer version is refused, with both versions", async () => {
@@ -97,16 +92,14 @@ test("a journal of a newer version is refused, with both versions", async () => 
   const database = new DatabaseSync(path);
   database.exec("PRAGMA user_version = 7");
   database.close();
-  assert.match((await refusal(path)).message, /has version 7 of its format, and this llm-etl knows up to 2: update/);
+  await assertProblem(path, "newer", { version: 7, newest: 2 });
 });
 
 test("a journal that was cut off is refused, also at 0 bytes", async () => {
   for (const size of [0, 1, 50, 5000, 40_960]) {
     const path = await filled();
     truncateSync(path, size);
-    const { code, message } = await refusal(path);
-    assert.equal(code, "JOURNAL_FAILED");
-    assert.match(message, /is damaged: restore a copy, or move it away/, `${size} bytes`);
+    await assertProblem(path, "damaged");
     assert.equal(statSync(path).size, size);
   }
 });
@@ -124,7 +117,7 @@ test("pages overwritten in the middle are found when they are read: a clear erro
       await journal.close().catch(() => {}); // a damaged file may not let itself be closed in order
     }
   };
-  await assert.rejects(read(), { code: "JOURNAL_FAILED", message: /is damaged: restore a copy, or move it away/ });
+  await assert.rejects(read(), failsWith("JOURNAL_FAILED", { where: path, problem: "damaged" }));
 });
 
 test("the log that a removed journal left is not taken for the new one's", async () => {
@@ -144,12 +137,7 @@ test("the log that a removed journal left is not taken for the new one's", async
 test("a folder that can't be made or written is refused, with what to do", async () => {
   const blocked = join(folder, "file");
   writeFileSync(blocked, "");
-  const { code, message } = await refusal(join(blocked, "journal.db"));
-  assert.equal(code, "JOURNAL_FAILED");
-  assert.match(
-    message,
-    /check who may write to it and to its folder, or give the journal another path, or set journal: "off"/,
-  );
+  await assertProblem(join(blocked, "journal.db"), "inaccessible");
 });
 
 test(
@@ -158,7 +146,7 @@ test(
   async () => {
     const path = await filled();
     chmodSync(join(path, ".."), 0o500);
-    assert.match((await refusal(path)).message, /check who may write/);
+    await assertProblem(path, "inaccessible");
     chmodSync(join(path, ".."), 0o700);
   },
 );

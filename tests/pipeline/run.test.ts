@@ -20,6 +20,7 @@ import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { readRuns } from "../support/journal-file.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 interface Row {
@@ -130,8 +131,7 @@ test("a journal that fails in the middle stops the run, and what it wrote is wri
   };
   const report = await pipeline.run({ onEvent });
   holder?.close();
-  assert.equal(report.error?.code, "JOURNAL_FAILED");
-  assert.match(report.error?.message ?? "", /locked by another program: end its transaction/);
+  failsWith("JOURNAL_FAILED", { where: journalPath, problem: "locked" })(report.error);
   assert.equal(report.exitCode, 3);
   assert.equal(report.readCount, report.successCount + report.pendingCount);
   const next = await pipeline.run();

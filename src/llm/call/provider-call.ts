@@ -31,7 +31,10 @@ export function errorForFinish(step: string, response: LLMResponse, maxOutputTok
   const facts = { requestId: response.requestId };
   if (response.finishReason === "length") {
     const problem = `the answer was cut off at ${maxOutputTokens} tokens and again at ${2 * maxOutputTokens}`;
-    return new ProviderError("row", "OUTPUT_TRUNCATED", `${step}: ${problem}; raise maxOutputTokens`, facts);
+    return new ProviderError("row", "OUTPUT_TRUNCATED", `${step}: ${problem}`, {
+      ...facts,
+      hint: "raise maxOutputTokens",
+    });
   }
   if (response.finishReason === "content_filter") {
     return new ProviderError(

@@ -1,23 +1,50 @@
+import { messageOf } from "../../errors/error-text.ts";
 import { JournalError } from "../../errors/journal.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
-import { messageOf } from "../../errors/error-text.ts";
 import { isKind } from "../errors.ts";
 
 /** The error of a journal that failed, with what to do about it. */
 export function asJournalError(path: string, cause: unknown): LLMEtlError {
   if (cause instanceof LLMEtlError) return cause;
-  return new JournalError(path, `${problemOf(cause)} (${messageOf(cause)})`, { cause });
+  const { problem, words, hint } = describeFailure(cause);
+  return new JournalError(path, `${words} (${messageOf(cause)})`, { cause, facts: { problem, hint } });
 }
 
-function problemOf(cause: unknown): string {
+/** The error of a file that is no journal any more. */
+export function damagedError(path: string, words: string): JournalError {
+  return new JournalError(path, words, { facts: { problem: damaged.problem, hint: damaged.hint } });
+}
+
+interface Failure {
+  /** As a fact, for programs. */
+  readonly problem: "damaged" | "locked" | "full" | "inaccessible";
+  readonly words: string;
+  readonly hint: string;
+}
+
+function describeFailure(cause: unknown): Failure {
   if (isKind(cause, "corrupt") || isKind(cause, "notADatabase")) return damaged;
-  if (isKind(cause, "busy")) return "is locked by another program: end its transaction, then run again";
-  if (isKind(cause, "full") || isKind(cause, "ioError")) {
-    return "can't be written; is the disk full? Free space and run again: all that was kept before is still there";
-  }
-  return `can't be opened or written; check who may write to it and to its folder, or give the journal another path, or set journal: "off"`;
+  if (isKind(cause, "busy")) return locked;
+  return isKind(cause, "full") || isKind(cause, "ioError") ? full : inaccessible;
 }
 
-/** The problem of a file that is no journal any more. */
-export const damaged =
-  "is damaged: restore a copy, or move it away and run again; without it every row is asked, paid for and written anew";
+const damaged: Failure = {
+  problem: "damaged",
+  words: "is damaged",
+  hint: "restore a copy, or move it away and run again: without it every row is asked, paid for and written anew",
+};
+const locked: Failure = {
+  problem: "locked",
+  words: "is locked by another program",
+  hint: "end its transaction, then run again",
+};
+const full: Failure = {
+  problem: "full",
+  words: "can't be written; is the disk full?",
+  hint: "free space and run again: all that was kept before is still there",
+};
+const inaccessible: Failure = {
+  problem: "inaccessible",
+  words: "can't be opened or written",
+  hint: `check who may write to it and to its folder, or give the journal another path, or set journal: "off"`,
+};

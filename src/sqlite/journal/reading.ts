@@ -3,9 +3,8 @@ import { stat } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import type { RunRecord } from "../../contracts/journal.ts";
-import { JournalError } from "../../errors/journal.ts";
 import { lockFile } from "../../files/file-lock.ts";
-import { damaged } from "./failure.ts";
+import { damagedError } from "./failure.ts";
 import { requireJournal } from "./schema.ts";
 
 /** In bytes (https://www.sqlite.org/fileformat2.html, "Pages"). */
@@ -15,7 +14,7 @@ const smallestPage = 512;
 export async function isThere(path: string): Promise<boolean> {
   const size = (await stat(path).catch(ifMissing))?.size;
   // What we make has its tables before it has its name; SQLite takes what is shorter than a page for an empty database.
-  if (size !== undefined && size < smallestPage) throw new JournalError(path, `has ${size} bytes: it ${damaged}`);
+  if (size !== undefined && size < smallestPage) throw damagedError(path, `has ${size} bytes: it is damaged`);
   return size !== undefined;
 }
 

@@ -73,13 +73,16 @@ export function migrate(database: DatabaseSync, path: string, steps: readonly st
 export function requireJournal(database: DatabaseSync, path: string, newest: number = migrations.length): void {
   const version = versionOf(database);
   if (version > newest) {
-    const problem = `has version ${version} of its format, and this llm-etl knows up to ${newest}`;
-    throw new JournalError(path, `${problem}: update llm-etl, or give the journal another path`);
+    const facts = { problem: "newer", version, newest, hint: "update llm-etl, or give the journal another path" };
+    throw new JournalError(path, `has version ${version} of its format, and this llm-etl knows up to ${newest}`, {
+      facts,
+    });
   }
   if (version > 0 && numberIn(database, "application_id") === applicationId) return;
   const isEmpty = database.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
   if (version === 0 && isEmpty) return;
-  throw new JournalError(path, "is some other SQLite database: give the journal a path of its own");
+  const facts = { problem: "foreign", hint: "give the journal a path of its own" };
+  throw new JournalError(path, "is some other SQLite database", { facts });
 }
 
 /** How rows name their sink: by the first 16 bytes of the SHA-256 of its identity. */
