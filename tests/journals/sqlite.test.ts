@@ -15,8 +15,11 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { JournalSession, StoredAnswer } from "../../src/contracts/journal.ts";
+import { codeOf } from "../../src/errors/error-text.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
+import { isKind } from "../../src/sqlite/errors.ts";
 import { answerOf } from "../../src/testing/journal-samples.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { openJournal, readRuns, runRecord, writeJournal } from "../support/journal-file.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -218,17 +221,24 @@ test("a look takes nothing from a run that begins", async () => {
   await journal.close();
 });
 
+/** A validation for `assert.rejects`: the journal at the path failed for an error of the system. */
+function failsOnSystem(path: string, code: string): (error: Error) => boolean {
+  return (error) => failsWith("JOURNAL_FAILED", { where: path })(error) && codeOf(error.cause) === code;
+}
+
 test("what is no journal, is cut off, or lies where none can be, is rejected by a look as by a run", async () => {
   const path = newPath();
   mkdirSync(join(path, ".."));
   writeFileSync(path, "too short");
-  const cutOff = { code: "JOURNAL_FAILED", message: /has 9 bytes: it is damaged/ };
-  await assert.rejects(new SQLiteJournal({ path }).reader(), cutOff);
+  const isFailed = failsWith("JOURNAL_FAILED", { where: path });
+  await assert.rejects(new SQLiteJournal({ path }).reader(), failsWith("JOURNAL_FAILED", { where: path, bytes: 9 }));
   writeFileSync(path, "no database".repeat(1000));
-  await assert.rejects(new SQLiteJournal({ path }).reader(), { code: "JOURNAL_FAILED", message: /is damaged/ });
-  const below = new SQLiteJournal({ path: join(path, "below.db") });
-  const blocked = { code: "JOURNAL_FAILED", message: /can't be opened or written.*ENOTDIR/ };
-  await assert.rejects(below.preflight(), blocked);
+  await assert.rejects(
+    new SQLiteJournal({ path }).reader(),
+    (error: Error) => isFailed(error) && isKind(error.cause, "notADatabase"),
+  );
+  const below = join(path, "below.db");
+  await assert.rejects(new SQLiteJournal({ path: below }).preflight(), failsOnSystem(below, "ENOTDIR"));
 });
 
 test(
@@ -237,8 +247,7 @@ test(
   async () => {
     const path = await filled();
     chmodSync(join(path, ".."), 0o500);
-    const denied = { code: "JOURNAL_FAILED", message: /EACCES/ };
-    await assert.rejects(new SQLiteJournal({ path }).preflight(), denied);
+    await assert.rejects(new SQLiteJournal({ path }).preflight(), failsOnSystem(path, "EACCES"));
     chmodSync(join(path, ".."), 0o700);
   },
 );

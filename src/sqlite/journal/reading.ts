@@ -15,7 +15,9 @@ const smallestPage = 512;
 export async function isThere(path: string): Promise<boolean> {
   const size = (await stat(path).catch(ifMissing))?.size;
   // What we make has its tables before it has its name; SQLite takes what is shorter than a page for an empty database.
-  if (size !== undefined && size < smallestPage) throw new JournalError(path, `has ${size} bytes: it ${damaged}`);
+  if (size !== undefined && size < smallestPage) {
+    throw new JournalError(path, `has ${size} bytes: it ${damaged}`, { facts: { bytes: size } });
+  }
   return size !== undefined;
 }
 
