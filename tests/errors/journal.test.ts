@@ -1,7 +1,8 @@
-import { writeFileSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DeadLetterError, JournalError, JournalInUseError, PayloadLogError } from "../../src/errors/journal.ts";
+import { DeadLetterFile } from "../../src/dead-letter/file.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { assertSentences } from "../support/error-sentences.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -31,6 +32,18 @@ test("the sentences about a file that is no journal", async (t) => {
       look("text.db", "no database".repeat(1000)),
       async () => await new SQLiteJournal({ path: join(folder, "text.db", "below.db") }).preflight(),
     ],
+    folder,
+  );
+});
+
+test("the sentences about a dead letter file that can't be replayed", async (t) => {
+  const folder = temporaryFolder();
+  const loop = join(folder, "loop.jsonl");
+  symlinkSync(loop, loop);
+  const replay = (path: string) => async () => await new DeadLetterFile({ path }).replay("visits");
+  await assertSentences(
+    t,
+    [replay(join(folder, "none.jsonl")), replay(folder), replay("/dev/null"), replay(loop)],
     folder,
   );
 });
