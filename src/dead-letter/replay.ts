@@ -1,9 +1,10 @@
 import { access, constants, type FileHandle, open, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DeadLetterReplay, DeadLetterRest, DeadRow } from "../contracts/dead-letter.ts";
+import type { ErrorFacts } from "../errors/facts.ts";
 import { DeadLetterError } from "../errors/journal.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
-import { messageOf } from "../errors/error-text.ts";
+import { codeOf, messageOf } from "../errors/error-text.ts";
 import { syncFolder } from "../files/sync-folder.ts";
 import { DeadLetterContents, type LinePlace, type RowPlace } from "./contents.ts";
 import { readLine } from "./line.ts";
@@ -122,7 +123,7 @@ export class FileReplay implements DeadLetterReplay {
 
   #changed(): RunError {
     const advice = "nothing was done to it; replay it again, rows that were written will not be written twice";
-    return unreadable(this.#path, `was changed or replaced while it was replayed: ${advice}`);
+    return unreadable(this.#path, `was changed or replaced while it was replayed: ${advice}`, { isChanged: true });
   }
 
   async #reading(work: (file: FileHandle) => Promise<void>): Promise<void> {
@@ -135,7 +136,7 @@ export class FileReplay implements DeadLetterReplay {
       }
     } catch (cause) {
       if (cause instanceof LLMEtlError) throw cause;
-      throw unreadable(this.#path, `can't be read (${messageOf(cause)})`, cause);
+      throw unreadable(this.#path, `can't be read (${messageOf(cause)})`, { code: codeOf(cause) }, cause);
     }
   }
 }
@@ -144,20 +145,24 @@ export class FileReplay implements DeadLetterReplay {
 async function realPathOf(path: string): Promise<string> {
   try {
     const entry = await stat(path);
-    if (entry.isDirectory()) throw unreadable(path, "is a folder; give the path of the file in it");
-    if (!entry.isFile()) throw unreadable(path, "is not a regular file, and only one can be replayed");
+    if (entry.isDirectory()) throw unreadable(path, "is a folder; give the path of the file in it", { kind: "folder" });
+    if (!entry.isFile())
+      throw unreadable(path, "is not a regular file, and only one can be replayed", { kind: "other" });
     await access(path, constants.R_OK);
     return await realpath(path);
   } catch (cause) {
     if (cause instanceof LLMEtlError) throw cause;
-    const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    const code = codeOf(cause);
     const missing = "does not exist: no row has failed so far, or the path is another";
-    throw unreadable(path, isMissing ? missing : `can't be read (${messageOf(cause)})`, cause);
+    throw unreadable(path, code === "ENOENT" ? missing : `can't be read (${messageOf(cause)})`, { code }, cause);
   }
 }
 
-function unreadable(path: string, problem: string, cause?: unknown): RunError {
-  return new RunError("DEAD_LETTER_UNREADABLE", `the dead letter file ${path} ${problem}`, { cause });
+function unreadable(path: string, problem: string, facts: ErrorFacts, cause?: unknown): RunError {
+  return new RunError("DEAD_LETTER_UNREADABLE", `the dead letter file ${path} ${problem}`, {
+    cause,
+    facts: { where: path, ...facts },
+  });
 }
 
 async function identityOf(file: FileHandle): Promise<string> {

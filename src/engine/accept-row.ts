@@ -47,6 +47,7 @@ function readKey<Key>(position: number, column: string, read: () => Key): Key {
     throw new PrimaryKeyError("PRIMARY_KEY_MISSING", `${problem} ${nameOf(error)}`, {
       cause: error,
       detail: `${problem} ${textOf(error)}`,
+      facts: { where: column, position },
     });
   }
 }
@@ -69,6 +70,7 @@ function primaryKeyOf(row: unknown, column: string, position: number): string {
   throw new PrimaryKeyError(
     "PRIMARY_KEY_MISSING",
     `row ${position}: the primary key "${column}" ${problem}; a row without a key can't be found again in the target`,
+    { facts: { where: column, position } },
   );
 }
 
@@ -86,6 +88,7 @@ function rejectDuplicate(seen: KeySet, pk: string, column: string, position: num
   throw new PrimaryKeyError(
     "PRIMARY_KEY_DUPLICATE",
     `row ${position}: the primary key "${column}" = ${JSON.stringify(pk)} was already seen in row ${first}`,
+    { facts: { where: column, position, first } },
   );
 }
 
@@ -101,6 +104,7 @@ async function applySchema<Row>(schema: RowSchema<Row>, raw: unknown, position: 
     throw new RowSchemaError(`row ${position}: the schema threw ${nameOf(error)}`, {
       cause: error,
       detail: `row ${position}: the schema threw ${textOf(error)}`,
+      facts: { position },
     });
   }
 }
@@ -113,6 +117,7 @@ function rejection(vendor: string, issues: readonly Issue[], raw: unknown, posit
   const wordings = issues.slice(0, maxIssues).map((issue) => wordingAt(vendor, issue, raw));
   return new RowSchemaError(`row ${position}: ${wordings.map(({ message }) => message).join("; ")}`, {
     detail: `row ${position}: ${wordings.map(({ detail }) => detail).join("; ")}`,
+    facts: { position, issueCount: issues.length },
   });
 }
 
@@ -139,6 +144,7 @@ function freeze(row: unknown, position: number): Readonly<object> {
   } catch (error) {
     throw new RowSchemaError(`row ${position}: can't be frozen (${nameOf(error)}); a row must be a plain object`, {
       cause: error,
+      facts: { position },
     });
   }
 }

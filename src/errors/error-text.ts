@@ -22,6 +22,11 @@ export function textOf(error: unknown): string {
   }
 }
 
+/** The code that the system, or Node, gave to an error: `ENOENT`. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
 /** The kind of anything thrown, without its message: a message of the user's own code may hold content. */
 export function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error === "object" ? "an object" : `a ${typeof error}`;

@@ -1,5 +1,5 @@
 import { type ErrorOptions, RunError } from "./llm-etl-error.ts";
-import { messageOf } from "./error-text.ts";
+import { codeOf, messageOf } from "./error-text.ts";
 
 /** The journal can't be opened, read or written. Its earlier entries are still there, unless the file is damaged. */
 export class JournalError extends RunError {
@@ -23,7 +23,7 @@ export class DeadLetterError extends RunError {
     const hint = "free the disk, give the file's owner access, or set another deadLetterPath";
     super("DEAD_LETTER_FAILED", `the dead letter file ${path} can't be written (${messageOf(cause)})`, {
       cause,
-      facts: { where: path, hint },
+      facts: { where: path, code: codeOf(cause), hint },
     });
   }
 }
@@ -34,7 +34,7 @@ export class PayloadLogError extends RunError {
     const hint = 'free the disk, set payloadLogPath, or payloadLog: "off"';
     super("PAYLOAD_LOG_FAILED", `the payload log ${path} can't be written (${messageOf(cause)})`, {
       cause,
-      facts: { where: path, hint },
+      facts: { where: path, code: codeOf(cause), hint },
     });
   }
 }

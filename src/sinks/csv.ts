@@ -6,7 +6,7 @@ import { problemOf, toCell, type Cell } from "../csv/cell-text.ts";
 import { type CSVFilePath, filePathChecks, filePathOf } from "../csv/file-path.ts";
 import { isDelimiter } from "../csv/options.ts";
 import { SinkDataError, SinkError } from "../errors/sink.ts";
-import { messageOf } from "../errors/error-text.ts";
+import { codeOf, messageOf } from "../errors/error-text.ts";
 import { checkOptions, isBoolean, isFunctionMap, isOneOf, optional } from "../errors/options.ts";
 import { requireFolder } from "../files/writable.ts";
 import { type FileLock, lockFile } from "../files/file-lock.ts";
@@ -115,8 +115,9 @@ async function openSession({ path, columns, format, bom }: Writing, { signal }: 
     try {
       await writeAll(file, bytes, written);
     } catch (cause) {
-      throw new SinkError(owner, `${partialPath} can't be written (${messageOf(cause)}); is the disk full?`, {
+      throw new SinkError(owner, `${partialPath} can't be written (${messageOf(cause)})`, {
         cause: await cutBack(file, written, cause),
+        facts: { where: partialPath, code: codeOf(cause), hint: "is the disk full?" },
       });
     }
     written += bytes.length;
@@ -196,18 +197,20 @@ async function lookAt(
 
 async function rejectFolder(owner: string, path: string): Promise<void> {
   const entry = await stat(path).catch(() => undefined); // what is not there is no folder; the rest shows later
-  if (entry?.isDirectory())
-    throw new SinkError(owner, 'this is a folder; give the option "filePath" the path of a file in it');
+  if (entry?.isDirectory() !== true) return;
+  const hint = 'give the option "filePath" the path of a file in it';
+  throw new SinkError(owner, "this is a folder", { facts: { where: path, code: "EISDIR", hint } });
 }
 
 function inUse(owner: string, partialPath: string): SinkError {
-  const advice = "wait until it has ended, or give this run another path";
-  return new SinkError(owner, `another run is writing to ${partialPath}; ${advice}`);
+  const hint = "wait until it has ended, or give this run another path";
+  return new SinkError(owner, `another run is writing to ${partialPath}`, { facts: { where: partialPath, hint } });
 }
 
 function cantBeCreated(owner: string, partialPath: string, cause: unknown): SinkError {
-  const problem = `${partialPath} can't be created (${messageOf(cause)}); check the option "filePath" and who may write to its folder`;
-  return new SinkError(owner, problem, { cause });
+  const hint = 'check the option "filePath" and who may write to its folder';
+  const facts = { where: partialPath, code: codeOf(cause), hint };
+  return new SinkError(owner, `${partialPath} can't be created (${messageOf(cause)})`, { cause, facts });
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
@@ -231,7 +234,9 @@ async function cutBack(file: FileHandle, length: number, cause: unknown): Promis
 /** @throws {SinkDataError} for what {@link findViolations} reports: nothing was written */
 function toCells(owner: string, columns: readonly string[], values: ColumnValues): Cell[] {
   const [violation] = findViolations(columns, values);
-  if (violation !== undefined) throw new SinkDataError(owner, violation.message);
+  if (violation !== undefined) {
+    throw new SinkDataError(owner, violation.message, { facts: { where: violation.column } });
+  }
   return columns.map((column) => toCell(values[column]));
 }
 
@@ -260,17 +265,15 @@ async function closeFile(
     await rename(move.from, move.to);
   } catch (cause) {
     if (cause instanceof SinkError) throw cause;
-    throw new SinkError(
-      owner,
-      `the file can't be finished (${messageOf(cause)}); what was written is in the .partial file beside it`,
-      { cause },
-    );
+    const hint = "what was written is in the .partial file beside it";
+    const facts = { where: move?.to, code: codeOf(cause), hint };
+    throw new SinkError(owner, `the file can't be finished (${messageOf(cause)})`, { cause, facts });
   }
   try {
     await syncFolder(dirname(move.to));
   } catch (cause) {
     const problem = `the file is complete, but its folder can't be synced to disk (${messageOf(cause)}); a power cut may undo its renaming`;
-    throw new SinkError(owner, problem, { cause });
+    throw new SinkError(owner, problem, { cause, facts: { where: dirname(move.to), code: codeOf(cause) } });
   }
 }
 

@@ -6,7 +6,7 @@ import { isDelimiter } from "../csv/options.ts";
 import { parseRows, type CSVRow } from "../csv/parse.ts";
 import { RowError } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
-import { messageOf } from "../errors/error-text.ts";
+import { codeOf, messageOf } from "../errors/error-text.ts";
 import { checkOptions, isName, isObject, isOneOf, isTextList, optional } from "../errors/options.ts";
 import type { CountContext, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
@@ -171,7 +171,7 @@ async function countRows(reading: Reading, { signal, limit }: CountContext): Pro
 
 async function openFile(owner: string, path: string): Promise<FileHandle> {
   const file = await open(path, "r").catch((cause: unknown) => {
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
+    const code = codeOf(cause);
     const isMissing = code === "ENOENT";
     const problem = isMissing ? "there is no such file" : `the file can't be opened (${messageOf(cause)})`;
     const hint = isMissing

@@ -4,7 +4,7 @@ import { createTable } from "../table/ddl.ts";
 import type { ErrorMeaning, TableDialect, TableKeys } from "../table/dialect.ts";
 import { describeTable, type SQLiteColumn } from "./catalog.ts";
 import { ddl } from "./ddl.ts";
-import { contentFreeMessage, isDataError, isKind, isSQLiteError } from "./errors.ts";
+import { contentFreeMessage, errorNumberOf, isDataError, isKind, isSQLiteError } from "./errors.ts";
 import { names, quoteIdentifier } from "./identifiers.ts";
 import { type SQLiteConnection, stayedLocked } from "./connection.ts";
 import { collationOf, sqliteWriter, type SQLiteTarget, writeStatement } from "./writer.ts";
@@ -50,17 +50,21 @@ function meaningOf(
   { database, path }: SQLiteConnection,
   target: SQLiteTarget | undefined,
 ): ErrorMeaning {
-  if (isKind(error, "busy")) return { kind: "passing", problem: stayedLocked(path) };
-  if (target === undefined) return { kind: "fatal", problem: `the database ${path} failed (${messageOf(error)})` };
+  const place = { where: path, errorNumber: errorNumberOf(error) };
+  if (isKind(error, "busy")) return { kind: "passing", problem: stayedLocked(path), facts: place };
+  if (target === undefined)
+    return { kind: "fatal", problem: `the database ${path} failed (${messageOf(error)})`, facts: place };
+  const facts = { where: target.table.name, errorNumber: errorNumberOf(error) };
   const detail = messageOf(error);
-  if (!isSQLiteError(error)) return { kind: "fatal", problem: `a batch can't be written (${nameOf(error)})`, detail };
+  if (!isSQLiteError(error))
+    return { kind: "fatal", problem: `a batch can't be written (${nameOf(error)})`, detail, facts };
   const message = contentFreeMessage(error);
-  if (isDataError(error)) return { kind: "data", problem: `the database rejected a row: ${message}`, detail };
+  if (isDataError(error)) return { kind: "data", problem: `the database rejected a row: ${message}`, detail, facts };
   if (isKind(error, "error") && prepares(database, writeStatement(target).sql)) {
     const problem = `an expression of the table (a check, a generated column, a trigger) failed on a row: ${message}`;
-    return { kind: "data", problem, detail };
+    return { kind: "data", problem, detail, facts };
   }
-  return { kind: "fatal", problem: `a batch can't be written: ${message}` };
+  return { kind: "fatal", problem: `a batch can't be written: ${message}`, facts };
 }
 
 /** Tells a function that failed on a row's value from a table that was changed during the run. */

@@ -19,12 +19,12 @@ const namesOnly: ReadonlySet<number> = new Set([275, 787, 1299, 1555, 2067, 2579
 
 /** True if the database reported it, not the driver or anyone else. */
 export function isSQLiteError(error: unknown): boolean {
-  return codeOf(error) !== undefined;
+  return errorNumberOf(error) !== undefined;
 }
 
 /** True if the database reported an error of that kind. */
 export function isKind(error: unknown, kind: keyof typeof kinds): boolean {
-  const code = codeOf(error);
+  const code = errorNumberOf(error);
   return code !== undefined && (code & 0xff) === kinds[kind];
 }
 
@@ -35,7 +35,7 @@ export function isDataError(error: unknown): boolean {
 
 /** The database's message, without what may be the value of a cell: of an error while a statement runs. */
 export function contentFreeMessage(error: unknown): string {
-  const code = codeOf(error);
+  const code = errorNumberOf(error);
   if (isKind(error, "constraint") && (code === undefined || !namesOnly.has(code))) {
     return code === raisedByTrigger ? "a trigger rejected it" : "a constraint failed";
   }
@@ -43,7 +43,7 @@ export function contentFreeMessage(error: unknown): string {
   return isKind(error, "error") ? messageOf(error).replaceAll(/(['"]).*\1/gs, "$1…$1") : messageOf(error);
 }
 
-/** The code that `node:sqlite` puts on its errors. */
-function codeOf(error: unknown): number | undefined {
+/** The number that `node:sqlite` puts on an error of the database. */
+export function errorNumberOf(error: unknown): number | undefined {
   return error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode : undefined;
 }

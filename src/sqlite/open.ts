@@ -1,9 +1,9 @@
 import { stat } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
-import { messageOf } from "../errors/error-text.ts";
+import { codeOf, messageOf } from "../errors/error-text.ts";
 import { type PassingError, retryPassing } from "../table/retry.ts";
-import { isKind } from "./errors.ts";
+import { errorNumberOf, isKind } from "./errors.ts";
 
 /** Makes the error of the one who opens a database: a `SourceError` or a `SinkError`. */
 export type Fail = (problem: string, options?: ErrorOptions) => Error;
@@ -13,12 +13,15 @@ export async function requireDatabaseFile(path: string, fail: Fail): Promise<voi
   try {
     if ((await stat(path)).isFile()) return;
   } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR"))) {
-      throw fail(`the database ${path} can't be opened (${messageOf(cause)})`, { cause });
+    const facts = { where: path, code: codeOf(cause) };
+    if (facts.code !== "ENOENT" && facts.code !== "ENOTDIR") {
+      throw fail(`the database ${path} can't be opened (${messageOf(cause)})`, { cause, facts });
     }
-    throw fail(`there is no database file at ${path}; correct databasePath, or create the database first`, { cause });
+    const hint = "correct databasePath, or create the database first";
+    throw fail(`there is no database file at ${path}`, { cause, facts: { ...facts, hint } });
   }
-  throw fail(`${path} is not a file; databasePath must be that of a SQLite database`);
+  const hint = "databasePath must be that of a SQLite database";
+  throw fail(`${path} is not a file`, { facts: { where: path, isFile: false, hint } });
 }
 
 /** Opens a database that exists. Throws the driver's error if it is locked: see {@link untilUnlocked}. */
@@ -31,8 +34,11 @@ export function openDatabase(path: string, readOnly: boolean, fail: Fail): Datab
   } catch (cause) {
     database?.close();
     if (isKind(cause, "busy")) throw cause;
-    if (isKind(cause, "notADatabase")) throw fail(`${path} is not a SQLite database (or is encrypted)`, { cause });
-    throw fail(`the database ${path} can't be opened (${messageOf(cause)})`, { cause });
+    const facts = { where: path, errorNumber: errorNumberOf(cause) };
+    if (isKind(cause, "notADatabase")) {
+      throw fail(`${path} is not a SQLite database (or is encrypted)`, { cause, facts });
+    }
+    throw fail(`the database ${path} can't be opened (${messageOf(cause)})`, { cause, facts });
   }
 }
 
@@ -65,7 +71,12 @@ export function requireWritable(database: DatabaseSync, path: string, fail: Fail
     database.exec(`PRAGMA user_version = ${version}`); // only a write tells
   } catch (cause) {
     if (!isKind(cause, "readOnly")) throw cause;
-    throw fail(`the database ${path} is read-only; look at the permissions of the file and its folder`, { cause });
+    const facts = {
+      where: path,
+      errorNumber: errorNumberOf(cause),
+      hint: "look at the permissions of the file and its folder",
+    };
+    throw fail(`the database ${path} is read-only`, { cause, facts });
   } finally {
     if (database.isTransaction) database.exec("ROLLBACK");
   }
@@ -76,6 +87,8 @@ export function setWAL(database: DatabaseSync, path: string, fail: Fail): void {
   const mode = database.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"];
   database.exec("PRAGMA synchronous = FULL");
   if (mode === "wal") return;
-  const advice = "its file system must support shared memory (a network drive does not)";
-  throw fail(`the database ${path} can't be set to WAL, its journal mode stays "${String(mode)}"; ${advice}`);
+  const journalMode = String(mode);
+  const hint = "its file system must support shared memory (a network drive does not)";
+  const problem = `the database ${path} can't be set to WAL, its journal mode stays "${journalMode}"`;
+  throw fail(problem, { facts: { where: path, journalMode, hint } });
 }

@@ -23,7 +23,7 @@ export function bindParameters(
     const [nearest] = closest(name, bare, 1);
     const hint = nearest === undefined ? `it uses ${listNames(bare)}` : `did you mean "${nearest}"?`;
     throw fail(`the parameter "${name}" is not used by ${where}; ${hint}`, {
-      facts: { where, parameter: name, nearest },
+      facts: { where, parameter: name, used: bare, nearest },
     });
   }
   const entries = wanted.map((parameter, index): [string, SQLInputValue] => {

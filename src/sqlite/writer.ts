@@ -3,6 +3,7 @@ import { messageOf } from "../errors/error-text.ts";
 import type { StagedRow, TableWriter, Target, TargetColumn, WriterErrors } from "../table/dialect.ts";
 import type { SQLiteColumn } from "./catalog.ts";
 import type { SQLiteConnection } from "./connection.ts";
+import { errorNumberOf } from "./errors.ts";
 import { quoteIdentifier } from "./identifiers.ts";
 import { requireWritable, setWAL } from "./open.ts";
 
@@ -40,7 +41,7 @@ export function sqliteWriter(
         prepared = database.prepare(statement.sql);
       } catch (cause) {
         const problem = `the database does not write to ${target.table.quoted}: ${messageOf(cause)}`;
-        throw errors.fail(problem, { cause });
+        throw errors.fail(problem, { cause, facts: { where: target.table.name, errorNumber: errorNumberOf(cause) } });
       }
       if (!isLook) setWAL(database, path, errors.fail);
     },

@@ -38,7 +38,7 @@ export function createTable(
   if (!parsed.ok) throw problem("--table", parsed.problem, parsed.facts);
   const { table: tableName } = parsed.name;
   const found = names.problemOf(tableName) ?? tableProblem?.(tableName);
-  if (found !== undefined) throw problem("--table", found);
+  if (found !== undefined) throw problem("--table", found, { table: tableName });
   requireNames(
     names,
     columns.map((column) => column.name),
@@ -68,10 +68,12 @@ export function createTable(
 }
 
 function requireNames(names: TableNames, columns: readonly string[]): void {
+  for (const column of columns) {
+    const found = names.problemOf(column);
+    if (found !== undefined) throw problem("columnMap", found, { column });
+  }
   const twin = firstTwin(columns, names.fold);
-  const found = columns.map(names.problemOf).find((each) => each !== undefined);
-  const text = found ?? (twin === undefined ? undefined : twinProblem(twin));
-  if (text !== undefined) throw problem("columnMap", text);
+  if (twin !== undefined) throw problem("columnMap", twinProblem(twin), { column: twin });
 }
 
 function problem(option: string, text: string, facts?: ErrorFacts): OptionError {

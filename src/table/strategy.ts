@@ -36,7 +36,7 @@ export function namedTable(
   if (!parsed.ok) throw new OptionError(owner, "targetTable", parsed.problem, parsed.facts);
   const columns = Object.keys(columnMap);
   const twice = firstTwin(columns, dialect.names.fold);
-  if (twice !== undefined) throw new OptionError(owner, "columnMap", twinProblem(twice));
+  if (twice !== undefined) throw new OptionError(owner, "columnMap", twinProblem(twice), { column: twice });
   const keys = checkMergeKeys(owner, strategy, mergeKeys, columns);
   return {
     table: parsed.name,

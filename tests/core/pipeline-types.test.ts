@@ -17,6 +17,7 @@ import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 // `npx tsc` checks this file: a line below `@ts-expect-error` that does compile is an error.
@@ -227,7 +228,7 @@ test("a taxonomy entry without a definition does not compile, and is refused", (
         inputMap,
         outputKey: "o",
       }),
-    /"B": expected a definition/,
+    failsWith("INVALID_OPTION", { where: "taxonomy", entry: 2, expected: "a definition that is not blank" }),
   );
 });
 

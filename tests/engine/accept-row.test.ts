@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { z } from "zod";
+import { failsWith } from "../support/error-facts.ts";
 import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
 import { acceptRow } from "../../src/engine/accept-row.ts";
 import type { AnyState } from "../../src/engine/state.ts";
@@ -55,8 +56,7 @@ test("a key is text, however the source types it", async () => {
 test("what is no key is refused", async () => {
   for (const id of [undefined, null, "", " \n", Number.NaN, Infinity, {}, [], Buffer.alloc(0), new Date("no")]) {
     const { error, pk } = await refusalOf({ id });
-    assert.equal(error.code, "PRIMARY_KEY_MISSING");
-    assert.match(error.message, /^row 4: .*"id"/);
+    failsWith("PRIMARY_KEY_MISSING", { where: "id", position: 4 })(error);
     assert.equal(pk, null);
   }
 });
@@ -65,10 +65,10 @@ test("a key that an earlier row had is refused, with both row numbers", async ()
   const seen = new KeySet();
   const source = { primaryKeyColumn: "id" };
   await acceptRow({ position: 1, raw: { id: "a" } }, source, seen, { pk: null });
-  await assert.rejects(acceptRow({ position: 9, raw: { id: "a" } }, source, seen, { pk: null }), {
-    code: "PRIMARY_KEY_DUPLICATE",
-    message: /row 9.*"a".*row 1$/,
-  });
+  await assert.rejects(
+    acceptRow({ position: 9, raw: { id: "a" } }, source, seen, { pk: null }),
+    failsWith("PRIMARY_KEY_DUPLICATE", { where: "id", position: 9, first: 1 }),
+  );
   seen.close();
 });
 

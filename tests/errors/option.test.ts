@@ -2,13 +2,19 @@ import { test } from "node:test";
 import { z } from "zod";
 import { OptionError, SettingError } from "../../src/errors/option.ts";
 import { checkOptions, isCount, isName, optional } from "../../src/errors/options.ts";
+import { Pipeline } from "../../src/index.ts";
+import { checkAdmission } from "../../src/llm/limits/options.ts";
+import { MockProvider } from "../../src/llm/providers/mock.ts";
+import { dialect } from "../../src/sinks/sqlite.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
 import { ClassifierStep } from "../../src/steps/classifier.ts";
 import { LLMStep } from "../../src/steps/llm-step.ts";
 import { SummarizerStep } from "../../src/steps/summarizer.ts";
+import { MemorySource } from "../../src/testing/memory-source.ts";
 import { LLMOutputBase } from "../../src/validation/base-schemas.ts";
 import { toStrictSchema } from "../../src/validation/strict-schema.ts";
 import { assertSentences } from "../support/error-sentences.ts";
+import { constructSQLiteSink } from "../support/sqlite-under-test.ts";
 
 const checks = { name: isName, batchSize: optional(isCount(1)) };
 
@@ -26,6 +32,54 @@ test("the sentences about options", async (t) => {
     () => new OptionError("Pipeline", "journal", "the journal is there already", { hint: "give another path" }),
     () => new SettingError("AzureOpenAIProvider", "apiKey", "AZURE_OPENAI_API_KEY"),
     () => Reflect.construct(SQLiteSource, [{ databasePath: "a.db", primaryKeyColumn: "id" }]),
+  ]);
+});
+
+test("the sentences about a pipeline's options", async (t) => {
+  const options = {
+    name: "p",
+    source: new MemorySource<{ id: string }>({ rows: [], primaryKeyColumn: "id" }),
+    llmProvider: new MockProvider(),
+  };
+  const constructing = (wrong: object) => () => Reflect.construct(Pipeline, [{ ...options, ...wrong }]);
+  await assertSentences(t, [
+    constructing({ source: {} }),
+    constructing({ onRowError: "ignore" }),
+    constructing({ deadLetterPath: "failed.jsonl" }),
+    constructing({ payloadLogPath: new URL("https://example.com/x") }),
+    () => checkAdmission({ retryDelayMs: [10, 5] }),
+  ]);
+});
+
+test("the sentences about the options of a table", async (t) => {
+  const columnMap = { id: () => null, value: () => null };
+  const constructing = (options: object) => () =>
+    constructSQLiteSink({ databasePath: "a.db", targetTable: "t", columnMap, mergeKeys: ["id"], ...options });
+  const creating = (table: string, ...names: readonly string[]) => {
+    const columns = names.map((name) => ({
+      name,
+      type: { kind: "date" } as const,
+      isNullable: true,
+      isCompletedAt: false,
+    }));
+    const target = { sink: "own", targetTable: "t", strategy: "merge", dialect, keys: [], columns };
+    return () => dialect.createTable(target, table);
+  };
+  await assertSentences(t, [
+    constructing({ targetTable: "a.b.c" }),
+    constructing({ targetTable: "dbo.visits" }),
+    constructing({ columnMap: {} }),
+    constructing({ columnMap: { ...columnMap, ID: () => null } }),
+    constructing({ mergeKeys: [] }),
+    constructing({ mergeKeys: ["ident"] }),
+    constructing({ mergeKeys: ["id", "id"] }),
+    constructing({ strategy: "upsert" }),
+    constructing({ strategy: "insert" }),
+    constructing({ strategy: "update", mergeKeys: ["id", "value"] }),
+    creating("a b", "a"),
+    creating('"sqlite_stat1"', "a"),
+    creating("t", ""),
+    creating("t", "Id", "ID"),
   ]);
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { z } from "zod";
 import { type CSVEncoding, decode } from "../../src/csv/decode.ts";
@@ -8,11 +9,13 @@ import { readHeader } from "../../src/csv/header.ts";
 import { parseRows } from "../../src/csv/parse.ts";
 import type { Parameters, Source } from "../../src/contracts/source.ts";
 import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
+import { SourceError } from "../../src/errors/source.ts";
 import { Pipeline } from "../../src/index.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { CSVSource } from "../../src/sources/csv.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
 import { SQLServerSource } from "../../src/sources/sql-server.ts";
+import { type Fail, openDatabase, requireDatabaseFile, requireWritable, setWAL } from "../../src/sqlite/open.ts";
 import { MemorySink, MemorySource } from "../../src/testing/index.ts";
 import { assertSentences } from "../support/error-sentences.ts";
 import { temporaryDatabase } from "../support/sqlite.ts";
@@ -84,6 +87,32 @@ test("the sentences about what is in a CSV file", async (t) => {
     );
   }
   t.assert.snapshot(sentences, { serializers: [(lines) => lines.join("\n")] });
+});
+
+test("the sentences about a SQLite database that can't be used", async (t) => {
+  const place = temporaryFolder();
+  const fail: Fail = (problem, options) => new SourceError("sqlite", problem, options);
+  const written = (name: string, content: string): string => {
+    writeFileSync(join(place, name), content);
+    return join(place, name);
+  };
+  symlinkSync(join(place, "loop.db"), join(place, "loop.db"));
+  const memory = new DatabaseSync(":memory:");
+  memory.exec("PRAGMA query_only = ON");
+  t.after(() => memory.close());
+  await assertSentences(
+    t,
+    [
+      () => requireDatabaseFile(join(place, "none.db"), fail),
+      () => requireDatabaseFile(place, fail),
+      () => requireDatabaseFile(join(place, "loop.db"), fail),
+      () => openDatabase(written("notes.txt", "these are notes, and not a database at all\n".repeat(50)), true, fail),
+      () => openDatabase(join(place, "none.db"), true, fail),
+      () => setWAL(memory, ":memory:", fail),
+      () => requireWritable(memory, ":memory:", fail),
+    ],
+    place,
+  );
 });
 
 test("the sentences about a query of SQLite", async (t) => {

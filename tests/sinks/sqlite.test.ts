@@ -6,10 +6,12 @@ import { test, type TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import * as fc from "fast-check";
 import type { ColumnValues, Sink, SinkSession } from "../../src/contracts/sink.ts";
+import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
 import { tableSinkContract } from "../../src/testing/table-sink-contract.ts";
 import { constructSQLiteSink, quote, sqliteKinds, sqliteUnderTest } from "../support/sqlite-under-test.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { execute, noAbort, query, temporaryDatabase, temporaryFolder } from "../support/sqlite.ts";
 import { groupsOf } from "../../src/testing/row-groups.ts";
 
@@ -58,37 +60,40 @@ test("the identity is the absolute path and the table, however they are spelt", 
 
 test("wrong options are refused at construction", () => {
   const good = { databasePath: "x.db", targetTable: "t", mergeKeys: ["id"], columnMap };
-  const problems: [object, RegExp][] = [
-    [{ databasePath: "" }, /"databasePath": expected a path/],
-    [{ targetTable: " " }, /"targetTable": expected text/],
-    [{ targetTable: "a; DROP TABLE b" }, /"targetTable": expected a table's name such as .* got "a; DROP TABLE b"/],
-    [{ targetTable: "a.b.c" }, /"targetTable": expected a table's name/],
-    [{ targetTable: "dbo.visits" }, /"targetTable": .*"main", got "dbo"/],
-    [{ columnMap: {} }, /"columnMap": expected an object of functions, with at least one/],
-    [{ columnMap: { id: "pk" } }, /"columnMap"/],
-    [{ columnMap: { ...columnMap, ID: () => 1 } }, /"columnMap": "ID" is there twice/],
-    [{ mergeKeys: undefined }, /"mergeKeys": expected at least one column, got none; strategy "merge"/],
-    [{ mergeKeys: [] }, /"mergeKeys": expected at least one column/],
-    [{ mergeKeys: "id" }, /"mergeKeys": expected an array of texts/],
-    [{ mergeKeys: ["ident"] }, /"mergeKeys": expected columns of the columnMap \(id, value\), got "ident"/],
-    [{ mergeKeys: ["id", "id"] }, /"mergeKeys": expected each column once/],
-    [{ strategy: "upsert" }, /"strategy": expected "merge" or "insert" or "update", got "upsert"/],
-    [{ strategy: "insert" }, /"mergeKeys": expected none with strategy "insert", got 1/],
-    [{ strategy: "update", mergeKeys: ["id", "value"] }, /strategy "update" has nothing to update/],
-    [{ batchSize: 5 }, /"batchSize": unknown option/],
+  const problems: [object, ErrorFacts][] = [
+    [{ databasePath: "" }, { where: "databasePath", got: '""' }],
+    [{ targetTable: " " }, { where: "targetTable", got: '" "' }],
+    [{ targetTable: "a; DROP TABLE b" }, { where: "targetTable", got: '"a; DROP TABLE b"' }],
+    [{ targetTable: "a.b.c" }, { where: "targetTable", got: '"a.b.c"' }],
+    [{ targetTable: "dbo.visits" }, { where: "targetTable", expected: 'no schema but "main"', got: '"dbo"' }],
+    [{ columnMap: {} }, { where: "columnMap", got: "an object" }],
+    [{ columnMap: { id: "pk" } }, { where: "columnMap", got: "an object" }],
+    [{ columnMap: { ...columnMap, ID: () => 1 } }, { where: "columnMap", column: "ID" }],
+    [{ mergeKeys: undefined }, { where: "mergeKeys", expected: "at least one column", got: "none" }],
+    [{ mergeKeys: [] }, { where: "mergeKeys", expected: "at least one column", got: "none" }],
+    [{ mergeKeys: "id" }, { where: "mergeKeys", got: '"id"' }],
+    [
+      { mergeKeys: ["ident"] },
+      { where: "mergeKeys", expected: "columns of the columnMap (id, value)", got: '"ident"' },
+    ],
+    [{ mergeKeys: ["id", "id"] }, { where: "mergeKeys", expected: "each column once" }],
+    [{ strategy: "upsert" }, { where: "strategy", expected: '"merge" or "insert" or "update"', got: '"upsert"' }],
+    [{ strategy: "insert" }, { where: "mergeKeys", expected: 'none with strategy "insert"', got: 1 }],
+    [
+      { strategy: "update", mergeKeys: ["id", "value"] },
+      { where: "mergeKeys", expected: "a column in the columnMap that is no merge key" },
+    ],
+    [{ batchSize: 5 }, { where: "batchSize" }],
   ];
-  for (const [wrong, message] of problems) {
-    assert.throws(() => construct({ ...good, ...wrong }), { name: "OptionError", message });
+  for (const [wrong, facts] of problems) {
+    assert.throws(() => construct({ ...good, ...wrong }), failsWith("INVALID_OPTION", facts));
   }
 });
 
 test("a database that is not there is refused and not created", async (t) => {
   const path = join(temporaryFolder(t), "none.db");
   const sink = construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap });
-  await assert.rejects(open(sink), {
-    name: "SinkError",
-    message: /there is no database file at \/.*none\.db; .*create/,
-  });
+  await assert.rejects(open(sink), failsWith("SINK_FAILED", { where: path, code: "ENOENT" }));
   assert.equal(existsSync(path), false);
 });
 
@@ -97,7 +102,7 @@ test("a file that is no database is refused", async (t) => {
   const path = join(temporaryFolder(t), "notes.db");
   writeFileSync(path, "no database, but long enough to look at its first hundred bytes. ".repeat(20));
   const wrong = construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap });
-  await assert.rejects(open(wrong), { name: "SinkError", message: /is not a SQLite database/ });
+  await assert.rejects(open(wrong), failsWith("SINK_FAILED", { where: path, errorNumber: 26 }));
   await (await open(sink)).close("completed");
 });
 
@@ -126,7 +131,7 @@ test("a target that does not fit is refused before any row, and left as it is", 
     mergeKeys: undefined,
     columnMap: { name: () => "x" },
   });
-  await assert.rejects(open(internal), { name: "SinkError", message: /does not write to "sqlite_schema"/ });
+  await assert.rejects(open(internal), failsWith("SINK_FAILED", { where: "sqlite_schema", errorNumber: 1 }));
 });
 
 test("columns are matched whatever their letter case", async (t) => {

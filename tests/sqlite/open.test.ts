@@ -12,23 +12,29 @@ import {
   setWAL,
   untilUnlocked,
 } from "../../src/sqlite/open.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { noAbort, temporaryDatabase, temporaryFolder } from "../support/sqlite.ts";
 
 const fail: Fail = (problem, options) => new SourceError("sqlite", problem, options);
 
 test("a file that is missing or a folder is refused by its absolute path", async (t) => {
   const folder = temporaryFolder(t);
-  await assert.rejects(requireDatabaseFile(join(folder, "none.db"), fail), /no database file at \/.*none\.db; /);
-  await assert.rejects(requireDatabaseFile(folder, fail), /is not a file/);
   writeFileSync(join(folder, "file"), "");
-  await assert.rejects(requireDatabaseFile(join(folder, "file", "below.db"), fail), /no database file/);
-  await assert.rejects(requireDatabaseFile(join(folder, "x".repeat(5000)), fail), /can't be opened/);
+  const cases = [
+    [join(folder, "none.db"), { code: "ENOENT" }],
+    [folder, { isFile: false }],
+    [join(folder, "file", "below.db"), { code: "ENOTDIR" }],
+    [join(folder, "x".repeat(5000)), { code: "ENAMETOOLONG" }],
+  ] as const;
+  for (const [path, facts] of cases) {
+    await assert.rejects(requireDatabaseFile(path, fail), failsWith("SOURCE_FAILED", { where: path, ...facts }));
+  }
 });
 
 test("a file that is no database is refused", (t) => {
   const path = join(temporaryFolder(t), "notes.txt");
   writeFileSync(path, "these are notes, and not a database at all\n".repeat(50));
-  assert.throws(() => openDatabase(path, true, fail), /notes\.txt is not a SQLite database/);
+  assert.throws(() => openDatabase(path, true, fail), failsWith("SOURCE_FAILED", { where: path, errorNumber: 26 }));
 });
 
 test("a lock that is freed is waited for, and the event loop goes on meanwhile", async (t) => {
@@ -78,10 +84,10 @@ test("a database that takes no writes is refused", (t) => {
   closeSync(file);
   const database = new DatabaseSync(path);
   t.after(() => database.close());
-  assert.throws(() => requireWritable(database, path, fail), {
-    name: "SourceError",
-    message: /is read-only; look at the perm/,
-  });
+  assert.throws(
+    () => requireWritable(database, path, fail),
+    failsWith("SOURCE_FAILED", { where: path, errorNumber: 8 }),
+  );
   assert.equal(database.isTransaction, false);
 });
 
@@ -90,7 +96,10 @@ test("a connection that is set to query only is refused", (t) => {
   const database = new DatabaseSync(path);
   t.after(() => database.close());
   database.exec("PRAGMA query_only = ON");
-  assert.throws(() => requireWritable(database, path, fail), /is read-only/);
+  assert.throws(
+    () => requireWritable(database, path, fail),
+    failsWith("SOURCE_FAILED", { where: path, errorNumber: 8 }),
+  );
 });
 
 test("finding that a database can be written leaves it as it was", (t) => {
@@ -115,5 +124,8 @@ test("WAL stays on for those who open the file later", (t) => {
 
 test("a database that can't be set to WAL is refused with the mode it has", () => {
   const database = new DatabaseSync(":memory:");
-  assert.throws(() => setWAL(database, ":memory:", fail), /can't be set to WAL, its journal mode stays "memory"/);
+  assert.throws(
+    () => setWAL(database, ":memory:", fail),
+    failsWith("SOURCE_FAILED", { where: ":memory:", journalMode: "memory" }),
+  );
 });

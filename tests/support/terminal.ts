@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import { runCommandLine } from "../../src/cli/program.ts";
+import type { MakeCommand } from "../../src/cli/command.ts";
 import type { Output, Terminal } from "../../src/cli/terminal.ts";
 
 /** What one command line left behind. */
@@ -53,4 +54,10 @@ export async function commandLine(
   const terminal = testTerminal({ signals });
   const exitCode = await runCommandLine(words, terminal);
   return { exitCode, ...terminal.written };
+}
+
+/** Runs one command without the program around it, which would print the command's error instead of throwing it. */
+export async function runCommand(make: MakeCommand, words: readonly string[]): Promise<void> {
+  const command = make("command", { terminal: testTerminal(), setExitCode: () => {}, isDebug: () => false });
+  await command.exitOverride().parseAsync(words, { from: "user" });
 }

@@ -53,10 +53,9 @@ test("exactly one of the two is expected", () => {
     assert.throws(
       () => textOf(options),
       (error: unknown) =>
+        failsWith("INVALID_OPTION", { where: "sql", got: given })(error) &&
         error instanceof OptionError &&
-        error.option === "sql" &&
-        error.message.includes(`TestSource`) &&
-        error.message.includes(`expected exactly one of sql and sqlFile, got ${given}`),
+        error.owner === "TestSource",
     );
   }
 });

@@ -42,19 +42,18 @@ const mostIds = 100;
 /** @throws {OptionError} if there is no such run, or more than one */
 async function findRun(history: History, id: string | undefined): Promise<RunInJournal> {
   if (id !== undefined && id.length < 4)
-    throw new OptionError("show", "run", `expected at least 4 characters of an id, got ${id.length}`);
+    throw new OptionError("show", "run", "", { expected: "at least 4 characters of an id", got: id.length });
   const limit = id === undefined ? 1 : mostIds;
   const [run, ...others] = await history.runs({ idPrefix: id, limit });
   if (run === undefined) {
-    throw new OptionError(
-      "show",
-      "run",
-      id === undefined ? "no run has begun yet" : `no run's id begins with "${id}"; llm-etl runs lists them`,
-    );
+    if (id === undefined) throw new OptionError("show", "run", "no run has begun yet", { found: [] });
+    const hint = "llm-etl runs lists them";
+    throw new OptionError("show", "run", `no run's id begins with "${id}"`, { begin: id, found: [], hint });
   }
   if (others.length === 0) return run;
-  const ids = [run, ...others].map(({ runId }) => runId).join(", ");
-  throw new OptionError("show", "run", `${others.length + 1} ids begin with "${id}": ${ids}; give more characters`);
+  const found = [run, ...others].map(({ runId }) => runId);
+  const problem = `${found.length} ids begin with "${id}": ${found.join(", ")}`;
+  throw new OptionError("show", "run", problem, { begin: id, found, hint: "give more characters" });
 }
 
 function describe(run: RunInJournal, failures: readonly BadRow[], later: PastRun | undefined): string {

@@ -37,7 +37,8 @@ async function dialectNamed(name: string): Promise<SQLDialect> {
   const dialects = await loadDialects();
   const found = dialects.find((dialect) => dialect.name === name);
   if (found !== undefined) return found;
-  throw new OptionError("sql create-table", "--dialect", `expected ${inWords(dialects)}, got ${JSON.stringify(name)}`);
+  const expected = dialects.map((dialect) => dialect.name);
+  throw new OptionError("sql create-table", "--dialect", "", { expected, got: JSON.stringify(name) });
 }
 
 async function missing(sink: string, { table, dialect }: CreateTableOptions): Promise<OptionError> {

@@ -117,13 +117,14 @@ function parseManifest(text: string): z.output<typeof Manifest> & Readonly<Recor
   try {
     parsed = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
-    throw new OptionError("init", "folder", `its package.json is not JSON (${messageOf(error)}); fix it first`);
+    const problem = `its package.json is not JSON (${messageOf(error)})`;
+    throw new OptionError("init", "folder", problem, { file: "package.json", hint: "fix it first" });
   }
   const checked = Manifest.safeParse(parsed);
   if (!checked.success || typeof parsed !== "object") {
     const path = checked.error?.issues[0]?.path.join(".") ?? "";
-    const problem = `its package.json is not one that npm takes${path === "" ? "" : ` (see "${path}")`}; fix it first`;
-    throw new OptionError("init", "folder", problem);
+    const problem = `its package.json is not one that npm takes${path === "" ? "" : ` (see "${path}")`}`;
+    throw new OptionError("init", "folder", problem, { file: "package.json", path, hint: "fix it first" });
   }
   return { ...parsed, ...checked.data }; // the given order first: what was checked has the same values
 }

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { OptionError } from "../../errors/option.ts";
 import { listItems } from "../../errors/name-list.ts";
 import { absolutePath } from "../../files/paths.ts";
-import { messageOf } from "../../errors/error-text.ts";
+import { codeOf, messageOf } from "../../errors/error-text.ts";
 import { isModuleManifest, type ManifestNeeds, manifestNeeds, mergeManifest, newManifest } from "./manifest.ts";
 import type { Choices } from "./questions.ts";
 import { type CreateFile, filesCreatedBy, readTemplates } from "./templates.ts";
@@ -97,11 +97,12 @@ async function planProject(folder: string, needs: ManifestNeeds, files: Map<stri
 const manifestName = "package.json";
 const ignoreName = ".gitignore";
 const readmeName = "README.md";
+const newFolder = "give a new folder, as in llm-etl init my-project";
 
 /** The only place in a template that is filled in. */
 function withName(pipeline: string, name: string): string {
   if (name.trim() === "" || /\p{Cc}/u.test(name))
-    throw new OptionError("init", "--name", "expected text that is not blank, without control characters");
+    throw new OptionError("init", "--name", "", { expected: "text that is not blank, without control characters" });
   return pipeline.replace(/^ {2}name: ".*",$/m, () => `  name: ${JSON.stringify(name)},`);
 }
 
@@ -111,7 +112,10 @@ async function textOf(path: string): Promise<string | undefined> {
     return await readFile(path, "utf8");
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw new OptionError("init", "folder", `${path} can't be read (${messageOf(error)})`);
+    throw new OptionError("init", "folder", `${path} can't be read (${messageOf(error)})`, {
+      path,
+      code: codeOf(error),
+    });
   }
 }
 
@@ -121,7 +125,7 @@ async function requireNoOtherModules(folder: string): Promise<void> {
   if (manifest !== undefined && isModuleManifest(manifest)) return;
   for await (const file of glob("**/*.{js,jsx,ts,tsx}", { cwd: folder, exclude: isLeftOut })) {
     const problem = `a pipeline needs "type": "module" in package.json, and that could break ${file}, which is there already`;
-    throw new OptionError("init", "folder", `${problem}; give a new folder, as in llm-etl init my-project`);
+    throw new OptionError("init", "folder", problem, { file: file.replaceAll("\\", "/"), hint: newFolder });
   }
 }
 
@@ -139,8 +143,9 @@ async function requireFree(folder: string, paths: readonly string[]): Promise<vo
   const conflicts: string[] = [];
   for (const path of paths) if (await isTaken(join(folder, path))) conflicts.push(path);
   if (conflicts.length === 0) return;
-  const problem = `nothing is overwritten, and in ${folder} there is already ${listItems(conflicts.toSorted())}`;
-  throw new OptionError("init", "folder", `${problem}; give a new folder, as in llm-etl init my-project`);
+  const taken = conflicts.toSorted();
+  const problem = `nothing is overwritten, and in ${folder} there is already ${listItems(taken)}`;
+  throw new OptionError("init", "folder", problem, { folder, taken, hint: newFolder });
 }
 
 async function isTaken(path: string): Promise<boolean> {
@@ -150,7 +155,10 @@ async function isTaken(path: string): Promise<boolean> {
   } catch (error) {
     if (isMissing(error)) return false;
     if (isCode(error, "ENOTDIR")) return true; // a file stands where its folder would be
-    throw new OptionError("init", "folder", `${path} can't be reached (${messageOf(error)})`);
+    throw new OptionError("init", "folder", `${path} can't be reached (${messageOf(error)})`, {
+      path,
+      code: codeOf(error),
+    });
   }
 }
 
@@ -166,7 +174,7 @@ function writer(folder: string, done: string[]): Write {
     } catch (error) {
       const before = done.length === 0 ? "nothing was written before" : `written before it: ${listItems(done)}`;
       const problem = `${file} can't be written in ${folder} (${messageOf(error)}); ${before}`;
-      throw new OptionError("init", "folder", problem);
+      throw new OptionError("init", "folder", problem, { folder, file, code: codeOf(error), written: [...done] });
     }
     done.push(file);
   };
@@ -195,5 +203,5 @@ function isMissing(error: unknown): boolean {
 }
 
 function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
+  return codeOf(error) === code;
 }

@@ -1,18 +1,22 @@
-import { messageOf } from "../../errors/error-text.ts";
+import { codeOf, messageOf } from "../../errors/error-text.ts";
+import type { ErrorFacts } from "../../errors/facts.ts";
 import { JournalError } from "../../errors/journal.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
-import { isKind } from "../errors.ts";
+import { errorNumberOf, isKind } from "../errors.ts";
 
 /** The error of a journal that failed, with what to do about it. */
 export function asJournalError(path: string, cause: unknown): LLMEtlError {
   if (cause instanceof LLMEtlError) return cause;
   const { problem, words, hint } = describeFailure(cause);
-  return new JournalError(path, `${words} (${messageOf(cause)})`, { cause, facts: { problem, hint } });
+  return new JournalError(path, `${words} (${messageOf(cause)})`, {
+    cause,
+    facts: { problem, code: codeOf(cause), errorNumber: errorNumberOf(cause), hint },
+  });
 }
 
 /** The error of a file that is no journal any more. */
-export function damagedError(path: string, words: string): JournalError {
-  return new JournalError(path, words, { facts: { problem: damaged.problem, hint: damaged.hint } });
+export function damagedError(path: string, words: string, facts: ErrorFacts): JournalError {
+  return new JournalError(path, words, { facts: { ...facts, problem: damaged.problem, hint: damaged.hint } });
 }
 
 interface Failure {

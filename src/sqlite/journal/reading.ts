@@ -14,7 +14,8 @@ const smallestPage = 512;
 export async function isThere(path: string): Promise<boolean> {
   const size = (await stat(path).catch(ifMissing))?.size;
   // What we make has its tables before it has its name; SQLite takes what is shorter than a page for an empty database.
-  if (size !== undefined && size < smallestPage) throw damagedError(path, `has ${size} bytes: it is damaged`);
+  if (size !== undefined && size < smallestPage)
+    throw damagedError(path, `has ${size} bytes: it is damaged`, { bytes: size });
   return size !== undefined;
 }
 

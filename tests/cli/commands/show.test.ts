@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { showCommand } from "../../../src/cli/commands/show.ts";
 import type { RunRecord } from "../../../src/contracts/journal.ts";
+import type { ErrorFacts } from "../../../src/errors/facts.ts";
 import { badRow, stepFigures } from "../../../src/testing/journal-samples.ts";
+import { failsWith } from "../../support/error-facts.ts";
 import { figures, openJournal, runRecord, writeJournal } from "../../support/journal-file.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
-import { commandLine } from "../../support/terminal.ts";
+import { commandLine, runCommand } from "../../support/terminal.ts";
 
 const folder = temporaryFolder();
 
@@ -127,15 +130,17 @@ test("a run that a later one went on from points to that; a refused one did not,
 test("a run is found by the first characters of its id; too few, none and several are refused, exit code 2", async () => {
   const runs = ["abcd1111", "abcd2222", "ef001111"].map((runId) => runRecord({ runId }));
   assert.match(await shown("found", runs, "ef00"), /^Run +ef001111\n/);
-  const cases: [string, RegExp][] = [
-    ["abc", /expected at least 4 characters of an id, got 3/],
-    ["9999", /no run's id begins with "9999"; llm-etl runs lists them/],
-    ["abcd", /2 ids begin with "abcd": abcd2222, abcd1111; give more characters/],
+  const cases: [string, ErrorFacts][] = [
+    ["abc", { got: 3 }],
+    ["9999", { begin: "9999", found: [] }],
+    ["abcd", { begin: "abcd", found: ["abcd2222", "abcd1111"] }],
   ];
-  for (const [id, expected] of cases) {
-    const { exitCode, stdout, stderr } = await commandLine(["show", id, "--journal", join(folder, "found.db")]);
+  for (const [id, facts] of cases) {
+    const words = [id, "--journal", join(folder, "found.db")];
+    await assert.rejects(runCommand(showCommand, words), failsWith("INVALID_OPTION", { where: "run", ...facts }));
+    const { exitCode, stdout, stderr } = await commandLine(["show", ...words]);
     assert.deepEqual([exitCode, stdout], [2, ""]);
-    assert.match(stderr, expected);
+    assert.match(stderr, /\[INVALID_OPTION\]/);
   }
 });
 

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { sqlCommand } from "../../../src/cli/commands/sql.ts";
+import type { ErrorFacts } from "../../../src/errors/facts.ts";
 import enriched from "../../fixtures/pipelines/enriched.ts";
+import { failsWith } from "../../support/error-facts.ts";
 import { startTargetServer } from "../../support/sql-server-target.ts";
-import { type Outcome, commandLine } from "../../support/terminal.ts";
+import { type Outcome, commandLine, runCommand } from "../../support/terminal.ts";
 
 const pathOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 const fixture = (name: string): string => pathOf(`../../fixtures/pipelines/${name}.ts`);
@@ -89,12 +92,17 @@ test("a sink that writes to no table: it says what to give, exit code 2", async 
 });
 
 test("a name that the dialect does not know, a dialect that is none, and no module are usage errors", async () => {
-  const foreign = await createTable(fixture("enriched"), "--dialect", "sqlite");
-  assert.deepEqual([foreign.exitCode, foreign.stdout], [2, ""]);
-  assert.match(foreign.stderr, /option "--table": .*"main", got "dbo"/);
-  const unknown = await createTable(fixture("enriched"), "--dialect", "oracle");
-  assert.deepEqual([unknown.exitCode, unknown.stdout], [2, ""]);
-  assert.match(unknown.stderr, /option "--dialect": expected sql-server or sqlite, got "oracle"/);
+  const cases: [string, ErrorFacts][] = [
+    ["sqlite", { where: "--table", got: '"dbo"' }],
+    ["oracle", { where: "--dialect", expected: ["sql-server", "sqlite"], got: '"oracle"' }],
+  ];
+  for (const [dialect, facts] of cases) {
+    const words = [fixture("enriched"), "--dialect", dialect];
+    await assert.rejects(runCommand(sqlCommand, ["create-table", ...words]), failsWith("INVALID_OPTION", facts));
+    const { exitCode, stdout, stderr } = await createTable(...words);
+    assert.deepEqual([exitCode, stdout], [2, ""]);
+    assert.match(stderr, /\[INVALID_OPTION\]/);
+  }
   assert.equal((await createTable()).exitCode, 2);
   assert.match((await createTable(fixture("no-sink"))).stderr, /PIPELINE_MODULE_INVALID/);
   assert.equal((await commandLine(["sql"])).exitCode, 2);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { globSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { ErrorFacts } from "../../../src/errors/facts.ts";
 import { makeProject, type Project, type ProjectOptions } from "../../../src/cli/init/project.ts";
 import { findTemplates } from "../../../src/cli/init/templates.ts";
 import { OptionError } from "../../../src/index.ts";
@@ -17,12 +18,13 @@ async function make(folder: string, options: Partial<ProjectOptions> = {}): Prom
   return await makeProject({ folder, source: sources[0], provider: providers[0], ...options });
 }
 
-async function refusal(folder: string, options: Partial<ProjectOptions> = {}): Promise<string> {
+/** The facts of the error with which no project is made. */
+async function refusal(folder: string, options: Partial<ProjectOptions> = {}): Promise<ErrorFacts> {
   try {
     await make(folder, options);
   } catch (error) {
     assert.ok(error instanceof OptionError, String(error));
-    return error.message;
+    return error.facts;
   }
   return assert.fail("a project was made");
 }
@@ -58,7 +60,7 @@ test("the pipeline gets the name that is given, whatever is in it", async () => 
   const folder = emptyFolder();
   await make(folder, { name: 'the "$&" of ours' });
   assert.match(readFileSync(join(folder, "pipeline.ts"), "utf8"), /^ {2}name: "the \\"\$&\\" of ours",$/m);
-  assert.match(await refusal(emptyFolder(), { name: " " }), /"--name": expected text that is not blank/);
+  assert.equal((await refusal(emptyFolder(), { name: " " })).where, "--name");
 });
 
 test("packages that are not installed, for it or for a folder above, are named", async () => {
@@ -76,10 +78,11 @@ test("all files in the way are named before one is written, and stay as they are
   mkdirSync(join(folder, "data"));
   writeFileSync(join(folder, "data/clinic.db"), "mine");
   writeFileSync(join(folder, "sql"), "a file where a folder would be");
-  const message = await refusal(folder);
-  const expected =
-    "already data/clinic.db, sql/create_tables.sql, sql/get_encounters.sql, tsconfig.json; give a new folder";
-  assert.ok(message.includes(expected), message);
+  assert.partialDeepStrictEqual(await refusal(folder), {
+    where: "folder",
+    folder,
+    taken: ["data/clinic.db", "sql/create_tables.sql", "sql/get_encounters.sql", "tsconfig.json"],
+  });
   assert.deepEqual(filesIn(folder), ["data/clinic.db", "sql", "tsconfig.json"]);
   assert.equal(readFileSync(join(folder, "data/clinic.db"), "utf8"), "mine");
 });
@@ -87,9 +90,8 @@ test("all files in the way are named before one is written, and stay as they are
 test("making a project twice is refused", async () => {
   const folder = emptyFolder();
   const { created } = await make(folder);
-  const message = await refusal(folder);
-  for (const path of created.filter((each) => !/package\.json|README|gitignore/.test(each)))
-    assert.ok(message.includes(path), path);
+  const taken = created.filter((each) => !/package\.json|README|gitignore/.test(each));
+  assert.deepEqual((await refusal(folder))["taken"], taken);
 });
 
 test("a repository with a README, a .gitignore and node_modules is no obstacle", async () => {
@@ -129,8 +131,7 @@ test("where other files would become modules it is refused, and nothing is writt
     mkdirSync(join(folder, "lib"));
     writeFileSync(join(folder, "lib/index.js"), "module.exports = 1");
     if (manifest !== undefined) writeFileSync(join(folder, "package.json"), manifest);
-    const message = await refusal(folder);
-    assert.match(message, /"type": "module" in package\.json, .* break lib[\\/]index\.js.*; give a new folder/);
+    assert.equal((await refusal(folder))["file"], "lib/index.js");
     assert.deepEqual(filesIn(folder), ["lib/index.js", ...(manifest === undefined ? [] : ["package.json"])]);
   }
 });
@@ -145,26 +146,25 @@ test("in a project of modules its own files are no obstacle", async () => {
 test("a package.json that can't be read is refused, and nothing is written", async () => {
   const folder = emptyFolder();
   writeFileSync(join(folder, "package.json"), "{");
-  assert.match(await refusal(folder), /package\.json is not JSON/);
+  assert.partialDeepStrictEqual(await refusal(folder), { where: "folder", file: "package.json" });
   assert.deepEqual(filesIn(folder), ["package.json"]);
 });
 
 test("a path that is a file is refused", async () => {
   const path = join(emptyFolder(), "notes");
   writeFileSync(path, "mine");
-  assert.match(await refusal(path), /option "folder": .*ENOTDIR/);
+  assert.partialDeepStrictEqual(await refusal(path), { where: "folder", code: "ENOTDIR" });
 });
 
 test("where writing fails half-way the error names what could not be written and what was, and package.json is as it was", async () => {
   const folder = emptyFolder();
   writeFileSync(join(folder, "package.json"), "{}");
   symlinkSync(join(folder, "nowhere", "at all"), join(folder, "sql"), "junction");
-  const message = await refusal(folder);
-  const [, failed, written = ""] =
-    /"folder": (\S+) can't be written in .*; written before it: (.*)$/.exec(message) ?? [];
-  assert.match(failed ?? "", /^sql\//, message);
+  const { written, ...facts } = await refusal(folder);
+  assert.partialDeepStrictEqual(facts, { where: "folder", folder, file: "sql/create_tables.sql", code: "ENOENT" });
+  assert.ok(Array.isArray(written));
   assert.deepEqual(
-    written.split(", ").toSorted(),
+    written.toSorted(),
     filesIn(folder).filter((path) => path !== "package.json"),
   );
   assert.equal(readFileSync(join(folder, "package.json"), "utf8"), "{}");

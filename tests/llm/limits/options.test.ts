@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ErrorFacts } from "../../../src/errors/facts.ts";
 import { type AdmissionOptions, checkAdmission, resolveAdmission } from "../../../src/llm/limits/options.ts";
+import { failsWith } from "../../support/error-facts.ts";
 
 test("the defaults are those of the documentation", () => {
   assert.deepEqual(resolveAdmission(), {
@@ -14,12 +16,13 @@ test("the defaults are those of the documentation", () => {
 });
 
 test("wrong values are refused by name", () => {
-  const refused = (options: AdmissionOptions | object, message: RegExp): void => {
-    assert.throws(() => checkAdmission(options), { code: "INVALID_OPTION", message });
+  const refused = (options: AdmissionOptions | object, facts: ErrorFacts): void => {
+    const [where = ""] = Object.keys(options);
+    assert.throws(() => checkAdmission(options), failsWith("INVALID_OPTION", { where, ...facts }));
   };
   checkAdmission({ retryDelayMs: [0, 0], maxTransportRetries: 0 });
-  refused({ retryDelayMs: [10, 5] }, /"retryDelayMs": expected two numbers/);
-  refused({ probeDelayMs: 5 }, /"probeDelayMs"/);
-  refused({ maxTransportRetries: -1 }, /whole number from 0 up, got -1/);
-  refused({ outageFailure: 1 }, /did you mean "outageFailures"/);
+  refused({ retryDelayMs: [10, 5] }, { got: "an array of 2" });
+  refused({ probeDelayMs: 5 }, { got: "5" });
+  refused({ maxTransportRetries: -1 }, { expected: "a whole number from 0 up", got: "-1" });
+  refused({ outageFailure: 1 }, { nearest: "outageFailures" });
 });
