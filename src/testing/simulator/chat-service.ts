@@ -5,6 +5,7 @@ import { AnswerMaker } from "./answers.ts";
 import { keysOfBeginnings, readChatRequest, type ChatRequest } from "./chat-request.ts";
 import {
   assertFaultName,
+  drawsOfRow,
   faultFor,
   faultWaitMs,
   isWithoutAnswer,
@@ -137,16 +138,15 @@ export class ChatService {
     const draws = drawsFor(seed, key, timesSeen);
     const chosen = chooseFault?.({ number, deployment, messages, timesSeen, body });
     if (chosen !== undefined) assertFaultName(chosen);
-    return { keys, key, draws, fault: chosen ?? faultFor(faults, seed, messages, draws) };
+    return { keys, key, timesSeen, draws, fault: chosen ?? faultFor(faults, seed, messages, draws) };
   }
 
   #process(call: Call, headers: readonly string[]): Decision {
     const { latencyMs = 0 } = this.#options;
     const { fault, draws } = call;
     this.#timesSeen.meet(call.key);
-    const isQuick = fault !== undefined && quick.has(fault);
     return {
-      waitMs: isQuick ? 0 : latencyOf(latencyMs, draws),
+      waitMs: fault !== undefined && quick.has(fault) ? 0 : latencyOf(latencyMs, draws),
       outcome: () => this.#outcome(call),
       headers,
       fault,
@@ -204,16 +204,17 @@ export class ChatService {
     }
   }
 
-  #answer({ request, known, number, keys, draws, fault }: Call): Outcome {
+  #answer({ request, known, number, keys, timesSeen, draws, fault }: Call): Outcome {
+    const { seed = 1, mistakes = "different", reasoning = false, model = request.deployment } = this.#options;
+    const same = mistakes === "different" ? undefined : { draws: drawsOfRow(seed, request.messages), timesSeen };
     let content: string;
     try {
-      content = this.#answers.content(request, fault, draws);
+      content = this.#answers.content(request, fault, draws, same);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return whole(replies.badSchemaReply(`no finite answer fits it (${messageOf(error)})`));
     }
     const said = spoken(fault, content);
-    const { reasoning = false, model = request.deployment } = this.#options;
     const { maxTokens = Infinity, schemaCharacters, messageCharacters, schemaKey, messages } = request;
     const reasoningTokens = reasoning ? Math.min(maxTokens, 64 * (1 + Math.floor(4 * draws.share(7)))) : 0;
     const room = 4 * (maxTokens - reasoningTokens);
@@ -254,10 +255,10 @@ interface Attempt {
   readonly keys: readonly number[];
   /** The key by which attempts are counted. */
   readonly key: number;
+  readonly timesSeen: number;
   readonly draws: Draws;
   readonly fault: SimulatorFaultName | undefined;
 }
-
 interface Call extends Attempt {
   readonly request: ChatRequest;
   readonly known: Deployment;

@@ -144,13 +144,18 @@ export function faultFor(
   const passing = faultNames.filter((name) => !permanent.has(name) && (faults[name] ?? 0) > 0);
   let room = 1;
   if (lasting.length > 0) {
-    const user = messages.find(({ role }) => role === "user")?.content ?? "";
-    const met = pick(faults, lasting, drawsFor(seed, keyOf(user), "lasting").share(0));
+    const met = pick(faults, lasting, drawsOfRow(seed, messages).share(0));
     if (met !== undefined) return met;
     for (const name of lasting) room -= faults[name] ?? 0;
   }
   // The rest of the requests meets the other faults, at a rate that makes their shares right among all requests.
   return pick(faults, passing, draws.share(0) * room);
+}
+
+/** Draws that the first user message alone decides: they are the same in a retry, a re-ask and another run. */
+export function drawsOfRow(seed: number, messages: readonly ChatMessage[]): Draws {
+  const user = messages.find(({ role }) => role === "user")?.content ?? "";
+  return drawsFor(seed, keyOf(user), "lasting");
 }
 
 function pick(

@@ -76,6 +76,11 @@ export interface AzureOpenAISimulatorChanges {
    * first user message (`"row"`): then a re-ask is the next try of its row, whatever it says. @default "messages"
    */
   readonly faultsBy?: "messages" | "row" | undefined;
+  /**
+   * The invalid answers to one row (`invalidJSON`, `outOfRange`, `wrongEnum`) make `"different"` mistakes, or the `"same"`
+   * one in another text each time, as models do. @default "different"
+   */
+  readonly mistakes?: "different" | "same" | undefined;
   /** A request whose fault comes instead of an answer (429, 500, a reset, …) uses quota as others do. @default true */
   readonly faultsUseQuota?: boolean | undefined;
   /** Every request gets 503, or has its connection reset. @default false */
@@ -166,6 +171,7 @@ const checksOfChanges = {
   fault: optional(isFunction),
   faultRetryAfterMs: optional(isObject),
   faultsBy: optional(isOneOf("messages", "row")),
+  mistakes: optional(isOneOf("different", "same")),
   faultsUseQuota: optional(isBoolean),
   outage: optional(isOutage),
 } as const;

@@ -249,6 +249,25 @@ test("two answers to a row that break off do so differently, also where the row 
   assert.ok(new Set(said).size > 1);
 });
 
+test("a row makes the same mistake again, in a retry and a re-ask, where that is asked for", () => {
+  const one = service({ faultsBy: "row", faults: { outOfRange: 1 }, mistakes: "same" });
+  const request = chat("Acute.");
+  const messages = [request["messages"]].flat();
+  const texts: string[] = [];
+  for (let turn = 0; turn < 4; turn += 1) {
+    const { content } = completionIn(replyOf(one.decide(arrival({ ...request, messages }))).reply);
+    texts.push(content ?? "");
+    messages.splice(2, 2, { role: "assistant", content }, { role: "user", content: "again" });
+  }
+  assert.equal(new Set(texts).size, 4);
+  assert.equal(new Set(texts.map((text) => JSON.parse(text).confidence)).size, 1);
+  assert.notEqual(JSON.parse(texts[0] ?? "").confidence, JSON.parse(said(one, "Routine.")).confidence);
+});
+
+function said(one: ChatService, row: string): string {
+  return completionIn(replyOf(one.decide(arrival(chat(row)))).reply).content ?? "";
+}
+
 test("faults that come instead of an answer can leave the quota alone: sporadic 429s, whatever the load", () => {
   const faults = { rateLimit: 0.5 };
   const statuses = (faultsUseQuota: boolean): [faults: number, fine: number, limited: number] => {

@@ -18,6 +18,7 @@ test("an option that is unknown or wrong is rejected, with its name and the valu
     [{ retryAfterForm: "minutes" }, { where: "retryAfterForm", got: '"minutes"' }],
     [{ rateLimitHeaders: "yes" }, { where: "rateLimitHeaders", got: '"yes"' }],
     [{ faultsBy: "table" }, { where: "faultsBy", expected: '"messages" or "row"', got: '"table"' }],
+    [{ mistakes: "many" }, { where: "mistakes", expected: '"different" or "same"', got: '"many"' }],
     [{ faultsUseQuota: 1 }, { where: "faultsUseQuota", got: "1" }],
     [{ faultRetryAfterMs: 200 }, { where: "faultRetryAfterMs", got: "200" }],
     [{ faultRetryAfterMs: { rateLimits: 200 } }, { where: "rateLimits", nearest: "rateLimit" }],
