@@ -81,7 +81,10 @@ export interface AzureOpenAISimulatorChanges {
    * one in another text each time, as models do. @default "different"
    */
   readonly mistakes?: "different" | "same" | undefined;
-  /** A request whose fault comes instead of an answer (429, 500, a reset, …) uses quota as others do. @default true */
+  /**
+   * A request whose fault comes instead of an answer (429, 500, a reset, …) uses quota as others do. If false, faults are
+   * decided before the limits: `fault` is then asked about requests that the limits turn away, too. @default true
+   */
   readonly faultsUseQuota?: boolean | undefined;
   /** Every request gets 503, or has its connection reset. @default false */
   readonly outage?: boolean | "503" | "reset" | undefined;
