@@ -7,6 +7,8 @@ export interface OfTool {
   readonly measurements: readonly Measurement[];
   /** The median over the repetitions. */
   readonly median: (figure: (one: Measurement) => number) => number;
+  /** The largest of the repetitions: for what must not happen in any. */
+  readonly most: (figure: (one: Measurement) => number) => number;
   /** The median of the ratios to another tool within a repetition; NaN where that was not measured. */
   readonly ratioTo: (other: ToolName, figure: (one: Measurement) => number) => number;
 }
@@ -23,6 +25,7 @@ export function ofTool(all: readonly Measurement[], name: ToolName): OfTool | un
     title: toolNamed(name).title,
     measurements,
     median: (figure) => median(measurements.map(figure)),
+    most: (figure) => Math.max(...measurements.map(figure)),
     ratioTo: (other, figure) => {
       const others = all.filter(({ tool }) => tool === other);
       return medianRatio(measurements, others, figure);

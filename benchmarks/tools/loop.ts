@@ -67,22 +67,39 @@ function bodyOf({ name, system, schema, maxOutputTokens }: Question, user: strin
 const path = "/openai/v1/chat/completions";
 const headers = { "content-type": "application/json", "api-key": "key" };
 
-/** The text of the answer. */
+/** The text of the answer. A 429 is waited for as told, and as often as it comes; a 5xx or a reset is tried again five times. */
 async function complete(pool: Pool, body: string): Promise<string> {
-  for (let retry = 0; ; retry += 1) {
-    let waitMs = Math.random() * 500 * 2 ** retry;
+  let retries = 0;
+  for (let rateLimits = 0; ;) {
+    let waitMs = backoffMs(retries);
     try {
       const answer = await pool.request({ path, method: "POST", headers, body });
       const text = await answer.body.text();
-      if (answer.statusCode === 200) return JSON.parse(text).choices[0].message.content;
-      if (answer.statusCode !== 429 && answer.statusCode < 500) throw new RefusedError(answer.statusCode);
-      if (retry === maxTransportRetries) throw new RefusedError(answer.statusCode);
-      waitMs = Number(answer.headers["retry-after-ms"] ?? waitMs);
+      const { statusCode } = answer;
+      if (statusCode === 200) return JSON.parse(text).choices[0].message.content;
+      if (statusCode !== 429 && statusCode < 500) throw new RefusedError(statusCode);
+      waitMs = toldMs(answer.headers) ?? backoffMs(statusCode === 429 ? rateLimits : retries);
+      if (statusCode === 429) rateLimits += 1;
+      else if (retries === maxTransportRetries) throw new RefusedError(statusCode);
+      else retries += 1;
     } catch (error) {
-      if (error instanceof RefusedError || retry === maxTransportRetries) throw error;
+      if (error instanceof RefusedError || retries === maxTransportRetries) throw error;
+      retries += 1;
     }
     await setTimeout(waitMs);
   }
+}
+
+function backoffMs(tries: number): number {
+  return Math.random() * Math.min(30_000, 500 * 2 ** tries);
+}
+
+/** The wait that the service names; undefined for none. */
+function toldMs(named: Readonly<Record<string, string | string[] | undefined>>): number | undefined {
+  const milliseconds = Number(named["retry-after-ms"] ?? Number.NaN);
+  if (milliseconds >= 0) return milliseconds;
+  const seconds = Number(named["retry-after"] ?? Number.NaN);
+  return seconds >= 0 ? seconds * 1000 : undefined;
 }
 
 class RefusedError extends Error {

@@ -29,7 +29,7 @@ export interface ToolModule {
   readonly run: (job: Job) => Promise<Outcome>;
 }
 
-/** How often the tools try a call again that met a 429, a 5xx or a reset: as often as llm-etl does by default. */
+/** How often the tools try a call again that met a 5xx or a reset (the SDKs: or a 429): as often as llm-etl does by default. */
 export const maxTransportRetries = 5;
 
 /** Counts rows that failed, as a user's script would log them. */

@@ -8,6 +8,7 @@ import type { ColumnMap, SinkSession } from "../../src/contracts/sink.ts";
 import { badRow } from "../../src/testing/journal-samples.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { openJournal } from "../support/journal-file.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
@@ -187,4 +188,16 @@ test("a row that failed since is written again, though its values did not change
   await second.saveFailed(badRow(1, { runId: "run-2" }));
   assert.equal(await write(await open("run-3"), stateOf("a")), false);
   assert.equal(await write(await open("run-4"), stateOf("a")), true);
+});
+
+test("a row that did not change fails all the same where the target can no longer hold its values", async () => {
+  let longest = 10;
+  const check: SinkSession["check"] = ({ value: text }) =>
+    String(text).length > longest ? [{ column: "value", message: "too long", detail: "too long" }] : [];
+  const open = rowsOf(value, { check });
+  const row = stateOf("a text");
+  assert.equal(await write(await open("run-1"), row), false);
+  assert.equal(await write(await open("run-2"), row), true);
+  longest = 3;
+  await assert.rejects((await open("run-3")).map(row, {}), failsWith("VALUE_DOES_NOT_FIT", { where: ["value"] }));
 });

@@ -111,6 +111,15 @@ test("finding that a database can be written leaves it as it was", (t) => {
   assert.equal(database.prepare("PRAGMA user_version").get()?.["user_version"], 7);
 });
 
+test("in WAL a commit is on the disk when it returns, also where SQLite was built or set to do with less", (t) => {
+  const path = temporaryDatabase(t, "CREATE TABLE t (a)");
+  const database = new DatabaseSync(path);
+  t.after(() => database.close());
+  database.exec("PRAGMA synchronous = NORMAL"); // the default of builds with SQLITE_DEFAULT_WAL_SYNCHRONOUS=1
+  setWAL(database, path, fail);
+  assert.equal(database.prepare("PRAGMA synchronous").get()?.["synchronous"], 2);
+});
+
 test("WAL stays on for those who open the file later", (t) => {
   const path = temporaryDatabase(t, "CREATE TABLE t (a)");
   const database = new DatabaseSync(path);

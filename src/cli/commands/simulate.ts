@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { OptionError } from "../../errors/option.ts";
 import type { AzureOpenAISimulatorOptions } from "../../testing/simulator/options.ts";
 import type { CommandContext } from "../command.ts";
@@ -20,6 +20,7 @@ interface SimulateCommandOptions {
   readonly answersFrom?: string;
   readonly textColumn?: string;
   readonly labelColumn?: string;
+  readonly set?: Readonly<Record<string, unknown>>;
 }
 
 /** Makes `llm-etl simulate`: it runs a simulated Azure OpenAI on this machine, until Ctrl-C. */
@@ -37,9 +38,10 @@ export function simulateCommand(name: string, { terminal }: CommandContext): Com
     .option("--api-key <key>", "accept only this key; by default any")
     .option("--deployment <name>", "the name to print", "simulated")
     .option("--reasoning", "behave as a reasoning model")
-    .option("--answers-from <file.csv>", "answer with the labels of this file")
-    .option("--text-column <name>", "its column with the texts")
-    .option("--label-column <name>", "its column with the labels")
+    .option("--answers-from <file.csv>", "answer with its --label-column for --text-column")
+    .addOption(new Option("--text-column <name>").hideHelp()) // named above: the help has no room for a line more
+    .addOption(new Option("--label-column <name>").hideHelp())
+    .option("--set <option=value>", "another option of docs/simulator.md (repeatable)", addSetting)
     .addHelpText("after", "\nExample: llm-etl simulate --latency-ms 200 --rpm 600 --fault serverError=0.02")
     .action(async (given: SimulateCommandOptions) => {
       // Loaded here, because no other command needs it.
@@ -72,8 +74,10 @@ function optionsOf(given: SimulateCommandOptions): AzureOpenAISimulatorOptions {
     seed,
     apiKey,
     reasoning,
+    set = {},
   } = given;
   return {
+    ...set, // startAzureOpenAISimulator checks names and values
     port,
     host,
     seed,
@@ -101,6 +105,21 @@ function answersFromOf(given: SimulateCommandOptions): AzureOpenAISimulatorOptio
   });
 }
 
+/** The options of the simulator that have an option of the command line. */
+const ownOptions = new Map([
+  ["port", "--port"],
+  ["host", "--host"],
+  ["seed", "--seed"],
+  ["reasoning", "--reasoning"],
+  ["faults", "--fault"],
+  ["requestsPerMinute", "--rpm"],
+  ["requestWindowMs", "--request-window-ms"],
+  ["tokensPerMinute", "--tpm"],
+  ["latencyMs", "--latency-ms"],
+  ["apiKeys", "--api-key"],
+  ["answersFrom", "--answers-from"],
+]);
+
 /** Resolves on SIGINT or SIGTERM, and removes its listeners. */
 async function firstSignal(terminal: Terminal): Promise<void> {
   await new Promise<void>((resolve) => {
@@ -125,4 +144,23 @@ function addFault(text: string, before: Readonly<Record<string, number>> = {}): 
     throw new InvalidArgumentError("Expected name=share, for example serverError=0.02.");
   }
   return { ...before, [name]: Number(share) };
+}
+
+/** A value is JSON, or else text: `retryAfter=none`, `rateLimitHeaders=false`, `faultRetryAfterMs={"rateLimit":200}`. */
+function addSetting(text: string, before: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  const [, name, value] = /^(\w+)=([^]+)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined) {
+    throw new InvalidArgumentError("Expected option=value, for example limitKind=bucket.");
+  }
+  const own = ownOptions.get(name);
+  if (own !== undefined) throw new InvalidArgumentError(`Set ${name} with ${own}.`);
+  return { ...before, [name]: parsed(value) };
+}
+
+function parsed(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
 }

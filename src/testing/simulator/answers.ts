@@ -3,7 +3,15 @@ import type { ChatRequest } from "./chat-request.ts";
 import type { SimulatorFaultName } from "./faults.ts";
 import type { Labels } from "./labelled-csv.ts";
 import type { Draws } from "./request-hash.ts";
-import { cutJSON, placesIn, putOutOfEnum, putOutOfRange } from "./spoil.ts";
+import { cutInText, cutJSON, placesIn, putOutOfEnum, putOutOfRange } from "./spoil.ts";
+
+/** The mistake that a row's invalid answers have in common. */
+export interface SameMistake {
+  /** Decided by the row alone. */
+  readonly draws: Draws;
+  /** The number of earlier tries. */
+  readonly timesSeen: number;
+}
 
 /** Makes the model's answers. They are valid for the request's schema, unless a fault spoils them. */
 export class AnswerMaker {
@@ -16,20 +24,23 @@ export class AnswerMaker {
   }
 
   /**
-   * Makes the content of the answer's message.
+   * Makes the content of the answer's message. `same` makes the mistake of a fault the row's own.
    *
    * @throws {RangeError} for a schema that no finite answer fits
    */
-  content(request: ChatRequest, fault: SimulatorFaultName | undefined, draws: Draws): string {
+  content(request: ChatRequest, fault: SimulatorFaultName | undefined, draws: Draws, same?: SameMistake): string {
     const { messages, schema } = request;
     if (schema === undefined) return String(this.#sampler.answer(messages, { type: "string" }));
     const answer = this.#sampler.answer(messages, schema);
     this.#putLabel(request, answer);
-    if (fault === "outOfRange") putOutOfRange(answer, schema, draws);
-    if (fault === "wrongEnum") putOutOfEnum(answer, schema, draws);
+    if (fault === "outOfRange") putOutOfRange(answer, schema, same?.draws ?? draws);
+    if (fault === "wrongEnum") putOutOfEnum(answer, schema, same?.draws ?? draws);
     const text = JSON.stringify(answer);
-    if (fault !== "invalidJSON") return text;
-    return cutJSON(text, draws, messages.findLast(({ role }) => role === "assistant")?.content);
+    const seen = messages.findLast(({ role }) => role === "assistant")?.content;
+    if (fault === "invalidJSON" && same === undefined) return cutJSON(text, draws, seen);
+    if (fault === "invalidJSON") return inOtherWords((turn) => cutInText(text, turn), same, seen);
+    if (fault !== "outOfRange" && fault !== "wrongEnum") return text;
+    return inOtherWords((turn) => JSON.stringify(answer, undefined, turn % 10), same, seen);
   }
 
   #putLabel({ messages, schema }: ChatRequest, answer: unknown): void {
@@ -41,6 +52,17 @@ export class AnswerMaker {
       .find(({ schema: { enum: values } }) => values?.includes(label) === true)
       ?.set(label);
   }
+}
+
+/** One of the texts that `write` makes of the same mistake: another one at the next try, and never `seen`, the answer before. */
+function inOtherWords(
+  write: (turn: number) => string,
+  same: SameMistake | undefined,
+  seen: string | undefined,
+): string {
+  if (same === undefined) return write(0);
+  const text = write(same.timesSeen);
+  return text === seen ? write(same.timesSeen + 1) : text;
 }
 
 /** The text that a step asks about, as the source has it; the whole message if it has no tags. */

@@ -1,10 +1,17 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { OptionError } from "../../errors/option.ts";
 import { messageOf } from "../../errors/error-text.ts";
 import { isAccepted } from "./access.ts";
 import { AnswerMaker } from "./answers.ts";
 import { keysOfBeginnings, readChatRequest, type ChatRequest } from "./chat-request.ts";
-import { faultFor, faultNames, type SimulatorFaultName } from "./faults.ts";
+import {
+  assertFaultName,
+  drawsOfRow,
+  faultFor,
+  faultWaitMs,
+  isWithoutAnswer,
+  type SimulatorFaultName,
+  type SimulatorFaultWaits,
+} from "./faults.ts";
 import type { Labels } from "./labelled-csv.ts";
 import { latencyOf } from "./latency.ts";
 import type { AzureOpenAISimulatorChanges, AzureOpenAISimulatorOptions } from "./options.ts";
@@ -12,6 +19,7 @@ import { PrefixCache } from "./prefix-cache.ts";
 import { RateLimiter } from "./rate-limit.ts";
 import * as replies from "./replies.ts";
 import { drawsFor, type Draws } from "./request-hash.ts";
+import { retryAfterHeaders } from "./retry-after.ts";
 import { SchemaBook } from "./schema-book.ts";
 import type { AnswerTokens } from "./statistics.ts";
 import { Tally } from "./tally.ts";
@@ -85,7 +93,7 @@ export class ChatService {
   decide(arrival: Arrival): Decision {
     const { apiKeys, tokens, outage = false, deployments, reasoning = false } = this.#options;
     if (outage === "reset") return atOnce({ kind: "reset" });
-    if (outage !== false) return atOnce(whole(replies.unavailableReply()));
+    if (outage !== false) return atOnce(whole(replies.unavailableReply(this.#waitOf("unavailable"))));
     if (!isAccepted(arrival.headers, { apiKeys, tokens })) return atOnce(whole(replies.unauthorizedReply()));
     const { deployment, apiVersion, body } = arrival;
     const reading = readChatRequest(body, { deployment, apiVersion, reasoning, schemas: this.#schemas });
@@ -98,49 +106,71 @@ export class ChatService {
   }
 
   #admit(request: ChatRequest, { nowMs, number }: Arrival): Decision {
-    const { requestsPerMinute, tokensPerMinute, retryAfter = "exact" } = this.#options;
-    const { requestWindowMs = 1000, tokenWindowMs = 60_000 } = this.#options;
-    const limits = { requestsPerMinute, requestWindowMs, tokensPerMinute, tokenWindowMs, retryAfter };
+    const { requestsPerMinute, tokensPerMinute, limitKind = "window", retryAfter = "exact" } = this.#options;
+    const { requestWindowMs = 1000, tokenWindowMs = 60_000, retryAfterForm: form } = this.#options;
+    const { rateLimitHeaders = true, faultsUseQuota = true } = this.#options;
+    const limits = { limitKind, requestsPerMinute, requestWindowMs, tokensPerMinute, tokenWindowMs, retryAfter };
     const estimate = Math.ceil(request.messageCharacters / 4) + (request.maxTokens ?? defaultMaxTokens);
     const known = this.#deployment(request.deployment);
-    const { exceeded, retryAfterMs, headers } = known.limiter.admit(estimate, limits, nowMs);
-    if (exceeded === undefined) return this.#process(request, known, number, headers);
+    const early = faultsUseQuota ? undefined : this.#attempt(request, number);
+    if (early?.fault !== undefined && isWithoutAnswer(early.fault)) {
+      return this.#process({ request, known, number, ...early }, []);
+    }
+    const admission = known.limiter.admit(estimate, limits, nowMs);
+    const { exceeded, retryAfterMs: waitMs } = admission;
+    const headers = rateLimitHeaders ? admission.headers : [];
+    if (exceeded === undefined) {
+      return this.#process({ request, known, number, ...(early ?? this.#attempt(request, number)) }, headers);
+    }
     const detail = exceeded === "tokens" ? ` (this request was estimated at ${estimate})` : "";
-    const reply = replies.rateLimitReply(exceeded, retryAfterMs, detail);
+    const reply = replies.rateLimitReply(exceeded, waitMs, detail, form);
     return { ...atOnce(whole(reply)), headers, isRateLimited: true };
   }
 
-  #process(request: ChatRequest, known: Deployment, number: number, headers: readonly string[]): Decision {
-    const { seed = 1, latencyMs = 0, faults = {}, fault: chooseFault } = this.#options;
-    const keys = keysOfBeginnings(request);
-    const key = keys.at(-1) ?? 0;
-    const timesSeen = this.#timesSeen.meet(key);
-    const draws = drawsFor(seed, key, timesSeen);
+  /** The draws and the fault of a request. A request that the limits turn away is no attempt: it is not remembered here. */
+  #attempt(request: ChatRequest, number: number): Attempt {
+    const { seed = 1, faults = {}, fault: chooseFault, faultsBy = "messages" } = this.#options;
     const { deployment, messages, body } = request;
+    const keys = keysOfBeginnings(request);
+    const first = messages.findIndex(({ role }) => role === "user");
+    const key = (faultsBy === "row" ? keys.at(first) : keys.at(-1)) ?? 0;
+    const timesSeen = this.#timesSeen.count(key);
+    const draws = drawsFor(seed, key, timesSeen);
     const chosen = chooseFault?.({ number, deployment, messages, timesSeen, body });
-    if (chosen !== undefined && !faultNames.includes(chosen)) {
-      const expected = `one of ${faultNames.join(", ")}`;
-      throw new OptionError("startAzureOpenAISimulator", "fault", "", { expected, got: chosen });
-    }
-    const fault = chosen ?? faultFor(faults, seed, messages, draws);
-    const isQuick = fault !== undefined && quick.has(fault);
+    if (chosen !== undefined) assertFaultName(chosen);
+    return { keys, key, timesSeen, draws, fault: chosen ?? faultFor(faults, seed, messages, draws) };
+  }
+
+  #process(call: Call, headers: readonly string[]): Decision {
+    const { latencyMs = 0 } = this.#options;
+    const { fault, draws } = call;
+    this.#timesSeen.meet(call.key);
     return {
-      waitMs: isQuick ? 0 : latencyOf(latencyMs, draws),
-      outcome: () => this.#outcome({ request, known, number, keys, draws, fault }),
+      waitMs: fault !== undefined && quick.has(fault) ? 0 : latencyOf(latencyMs, draws),
+      outcome: () => this.#outcome(call),
       headers,
       fault,
     };
   }
 
+  /** The headers that name the wait of a fault. */
+  #waitOf(fault: keyof SimulatorFaultWaits): readonly string[] {
+    const { faultRetryAfterMs, retryAfterForm = "both" } = this.#options;
+    return retryAfterHeaders(retryAfterForm, faultWaitMs(fault, faultRetryAfterMs));
+  }
+
   #outcome(call: Call): Outcome {
     const { fault, request, draws } = call;
+    const { faultRetryAfterMs, retryAfterForm } = this.#options;
     switch (fault) {
       case "rateLimit":
-        return whole(replies.rateLimitReply("requests", 20 + Math.floor(80 * draws.share(6)), ""));
+        return whole(
+          replies.rateLimitReply("requests", faultWaitMs(fault, faultRetryAfterMs, draws), "", retryAfterForm),
+        );
       case "serverError":
-        return whole(replies.serverErrorReply());
+        return whole(replies.serverErrorReply(this.#waitOf("serverError")));
       case "unavailable":
-        return whole(replies.unavailableReply());
+        return whole(replies.unavailableReply(this.#waitOf("unavailable")));
       case "connectionReset":
         return { kind: "reset" };
       case "hang":
@@ -154,7 +184,7 @@ export class ChatService {
       case "deploymentNotFound":
         return whole(replies.deploymentNotFoundReply());
       case "quotaExhausted":
-        return whole(replies.quotaExhaustedReply());
+        return whole(replies.quotaExhaustedReply(this.#waitOf("quotaExhausted")));
       case "contextLength":
         return whole(replies.contextLengthReply(Math.ceil(request.messageCharacters / 4)));
       case "badSchema":
@@ -174,16 +204,17 @@ export class ChatService {
     }
   }
 
-  #answer({ request, known, number, keys, draws, fault }: Call): Outcome {
+  #answer({ request, known, number, keys, timesSeen, draws, fault }: Call): Outcome {
+    const { seed = 1, mistakes = "different", reasoning = false, model = request.deployment } = this.#options;
+    const same = mistakes === "different" ? undefined : { draws: drawsOfRow(seed, request.messages), timesSeen };
     let content: string;
     try {
-      content = this.#answers.content(request, fault, draws);
+      content = this.#answers.content(request, fault, draws, same);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return whole(replies.badSchemaReply(`no finite answer fits it (${messageOf(error)})`));
     }
     const said = spoken(fault, content);
-    const { reasoning = false, model = request.deployment } = this.#options;
     const { maxTokens = Infinity, schemaCharacters, messageCharacters, schemaKey, messages } = request;
     const reasoningTokens = reasoning ? Math.min(maxTokens, 64 * (1 + Math.floor(4 * draws.share(7)))) : 0;
     const room = 4 * (maxTokens - reasoningTokens);
@@ -220,13 +251,18 @@ export class ChatService {
   }
 }
 
-interface Call {
+interface Attempt {
+  readonly keys: readonly number[];
+  /** The key by which attempts are counted. */
+  readonly key: number;
+  readonly timesSeen: number;
+  readonly draws: Draws;
+  readonly fault: SimulatorFaultName | undefined;
+}
+interface Call extends Attempt {
   readonly request: ChatRequest;
   readonly known: Deployment;
   readonly number: number;
-  readonly keys: readonly number[];
-  readonly draws: Draws;
-  readonly fault: SimulatorFaultName | undefined;
 }
 
 /** Faults that a service finds before its model starts. */

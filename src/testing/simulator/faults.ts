@@ -1,4 +1,5 @@
 import type { ChatMessage } from "../../contracts/provider.ts";
+import { OptionError } from "../../errors/option.ts";
 import { drawsFor, keyOf, type Draws } from "./request-hash.ts";
 
 /** The faults of a request, in the order in which their shares are laid on the scale from 0 to 1. */
@@ -29,7 +30,7 @@ export type SimulatorFaultName = (typeof faultNames)[number];
 
 /** Shares of the requests that go wrong, 0 to 1 each and at most 1 together. */
 export interface SimulatorFaults {
-  /** 429 with a short `retry-after-ms`. */
+  /** 429 with a wait of 20 to 100 ms, or that of `faultRetryAfterMs`. */
   readonly rateLimit?: number | undefined;
   /** 500. */
   readonly serverError?: number | undefined;
@@ -77,9 +78,56 @@ export interface SimulatorRequest {
   readonly number: number;
   readonly deployment: string;
   readonly messages: readonly ChatMessage[];
-  /** The number of earlier requests with these messages to this deployment. */
+  /** The number of earlier requests with these messages to this deployment; by `faultsBy: "row"`, of earlier ones about its row. */
   readonly timesSeen: number;
   readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** The waits that the replies of faults name, in milliseconds; "none" for no wait. */
+export interface SimulatorFaultWaits {
+  /** @default 20 to 100, decided by the request */
+  readonly rateLimit?: number | "none" | undefined;
+  /** @default "none" */
+  readonly quotaExhausted?: number | "none" | undefined;
+  /** @default "none" */
+  readonly serverError?: number | "none" | undefined;
+  /** An outage's 503 names it as well. @default "none" */
+  readonly unavailable?: number | "none" | undefined;
+}
+
+/** The wait that the reply of a fault names, in milliseconds; undefined for none. */
+export function faultWaitMs(
+  fault: keyof SimulatorFaultWaits,
+  waits: SimulatorFaultWaits = {},
+  draws?: Draws,
+): number | undefined {
+  const usual = fault === "rateLimit" && draws !== undefined ? 20 + Math.floor(80 * draws.share(6)) : "none";
+  const waitMs = waits[fault] ?? usual;
+  return waitMs === "none" ? undefined : waitMs;
+}
+
+/** @throws {OptionError} for a name that a `fault` function gives and that is none of a fault */
+export function assertFaultName(name: SimulatorFaultName): void {
+  if (faultNames.includes(name)) return;
+  const expected = `one of ${faultNames.join(", ")}`;
+  throw new OptionError("startAzureOpenAISimulator", "fault", "", { expected, got: name });
+}
+
+/** Faults of an answer that a model gave: it has used quota. */
+const faultsOfAnswers: ReadonlySet<SimulatorFaultName> = new Set([
+  "stalledBody",
+  "truncatedBody",
+  "invalidJSON",
+  "outOfRange",
+  "wrongEnum",
+  "refusal",
+  "contentFilterAnswer",
+  "length",
+]);
+
+/** True for a fault that comes instead of a model's answer. */
+export function isWithoutAnswer(fault: SimulatorFaultName): boolean {
+  return !faultsOfAnswers.has(fault);
 }
 
 /** A retry, a re-ask or another run meets these faults again: they belong to the row and not to the moment. */
@@ -96,13 +144,18 @@ export function faultFor(
   const passing = faultNames.filter((name) => !permanent.has(name) && (faults[name] ?? 0) > 0);
   let room = 1;
   if (lasting.length > 0) {
-    const user = messages.find(({ role }) => role === "user")?.content ?? "";
-    const met = pick(faults, lasting, drawsFor(seed, keyOf(user), "lasting").share(0));
+    const met = pick(faults, lasting, drawsOfRow(seed, messages).share(0));
     if (met !== undefined) return met;
     for (const name of lasting) room -= faults[name] ?? 0;
   }
   // The rest of the requests meets the other faults, at a rate that makes their shares right among all requests.
   return pick(faults, passing, draws.share(0) * room);
+}
+
+/** Draws that the first user message alone decides: they are the same in a retry, a re-ask and another run. */
+export function drawsOfRow(seed: number, messages: readonly ChatMessage[]): Draws {
+  const user = messages.find(({ role }) => role === "user")?.content ?? "";
+  return drawsFor(seed, keyOf(user), "lasting");
 }
 
 function pick(

@@ -13,9 +13,21 @@ import {
   optional,
   type OptionCheck,
 } from "../../errors/options.ts";
-import { faultNames, type SimulatorFaultName, type SimulatorFaults, type SimulatorRequest } from "./faults.ts";
+import {
+  faultNames,
+  type SimulatorFaultName,
+  type SimulatorFaults,
+  type SimulatorFaultWaits,
+  type SimulatorRequest,
+} from "./faults.ts";
 import type { LabelledCSVOptions } from "./labelled-csv.ts";
 import type { SimulatorLatency } from "./latency.ts";
+import {
+  retryAfterForms,
+  retryAfterWords,
+  type SimulatorRetryAfter,
+  type SimulatorRetryAfterForm,
+} from "./retry-after.ts";
 
 /** The options that can change while the simulator runs. */
 export interface AzureOpenAISimulatorChanges {
@@ -35,12 +47,45 @@ export interface AzureOpenAISimulatorChanges {
   readonly tokensPerMinute?: number | undefined;
   /** The length of the windows in which tokens are counted, in milliseconds. @default 60,000 */
   readonly tokenWindowMs?: number | undefined;
-  /** The wait that a 429 of a limit names: the time to the next window, or always one second. @default "exact" */
-  readonly retryAfter?: "exact" | "one-second" | undefined;
+  /**
+   * The kind of the limits: a window brings all of its quota at once; a bucket fills steadily, holds the quota of one
+   * window, and is full at first. @default "window"
+   */
+  readonly limitKind?: "window" | "bucket" | undefined;
+  /**
+   * The wait that a 429 of a limit names: `"exact"`, the time until the request may come in; `"one-second"`, always;
+   * `"at-least-one-second"`, the exact time or one second if that is longer; `"whole-seconds"`, the exact time rounded up;
+   * `"zero"`; `"none"`, no wait at all. @default "exact"
+   */
+  readonly retryAfter?: SimulatorRetryAfter | undefined;
+  /**
+   * The headers that name a wait: `"both"`, `retry-after-ms` and `retry-after` in seconds; `"milliseconds"`, the first
+   * alone; `"seconds"`, the second alone; `"date"`, `retry-after` as a date. @default "both"
+   */
+  readonly retryAfterForm?: SimulatorRetryAfterForm | undefined;
+  /** Sends the headers `x-ratelimit-limit-*`, `-remaining-*` and `-reset-*` of the limits that are set. @default true */
+  readonly rateLimitHeaders?: boolean | undefined;
   /** Shares of the requests that go wrong. @default none */
   readonly faults?: SimulatorFaults | undefined;
   /** Chooses the fault of a request, before `faults`: these decide if it returns undefined. @default none */
   readonly fault?: ((request: SimulatorRequest) => SimulatorFaultName | undefined) | undefined;
+  /** The waits that 429, 500 and 503 of faults name, in milliseconds. @default 20 to 100 for `rateLimit`, none for others */
+  readonly faultRetryAfterMs?: SimulatorFaultWaits | undefined;
+  /**
+   * Decides the faults by all messages of a request and how often they came before (`"messages"`), or by system message and
+   * first user message (`"row"`): then a re-ask is the next try of its row, whatever it says. @default "messages"
+   */
+  readonly faultsBy?: "messages" | "row" | undefined;
+  /**
+   * The invalid answers to one row (`invalidJSON`, `outOfRange`, `wrongEnum`) make `"different"` mistakes, or the `"same"`
+   * one in another text each time, as models do. @default "different"
+   */
+  readonly mistakes?: "different" | "same" | undefined;
+  /**
+   * A request whose fault comes instead of an answer (429, 500, a reset, …) uses quota as others do. If false, faults are
+   * decided before the limits: `fault` is then asked about requests that the limits turn away, too. @default true
+   */
+  readonly faultsUseQuota?: boolean | undefined;
   /** Every request gets 503, or has its connection reset. @default false */
   readonly outage?: boolean | "503" | "reset" | undefined;
 }
@@ -73,7 +118,7 @@ export function checkSimulatorOptions(options: AzureOpenAISimulatorOptions): voi
     answersFrom: optional(isObject),
     ...checksOfChanges,
   });
-  checkFaults(options.faults ?? {});
+  checkFaults(owner, options);
   if (options.answersFrom === undefined) return;
   checkOptions<LabelledCSVOptions>(`${owner} answersFrom`, options.answersFrom, {
     path: isPath,
@@ -85,7 +130,7 @@ export function checkSimulatorOptions(options: AzureOpenAISimulatorOptions): voi
 /** Checks changed options. @throws {OptionError} also for an option that can't change while the simulator runs */
 export function checkSimulatorChanges(changes: AzureOpenAISimulatorChanges): void {
   checkOptions<AzureOpenAISimulatorChanges>("simulator.update", changes, checksOfChanges);
-  checkFaults(changes.faults ?? {});
+  checkFaults("simulator.update", changes);
 }
 
 const isLatency: OptionCheck = {
@@ -121,24 +166,42 @@ const checksOfChanges = {
   requestWindowMs: optional(isCount(1)),
   tokensPerMinute: optional(isCount(1)),
   tokenWindowMs: optional(isCount(1)),
-  retryAfter: optional(isOneOf("exact", "one-second")),
+  limitKind: optional(isOneOf("window", "bucket")),
+  retryAfter: optional(isOneOf(...retryAfterWords)),
+  retryAfterForm: optional(isOneOf(...retryAfterForms)),
+  rateLimitHeaders: optional(isBoolean),
   faults: optional(isObject),
   fault: optional(isFunction),
+  faultRetryAfterMs: optional(isObject),
+  faultsBy: optional(isOneOf("messages", "row")),
+  mistakes: optional(isOneOf("different", "same")),
+  faultsUseQuota: optional(isBoolean),
   outage: optional(isOutage),
 } as const;
 
 const isShare = optional(isNumber(0, 1));
+const isFaultWait: OptionCheck = {
+  expected: 'whole milliseconds from 0 up, or "none"',
+  fits: (value) => value === "none" || isCount(0).fits(value),
+  required: false,
+};
 
-function checkFaults(faults: SimulatorFaults): void {
+function checkFaults(by: string, { faults = {}, faultRetryAfterMs = {} }: AzureOpenAISimulatorChanges): void {
+  checkOptions<SimulatorFaultWaits>(`${by} faultRetryAfterMs`, faultRetryAfterMs, {
+    rateLimit: isFaultWait,
+    quotaExhausted: isFaultWait,
+    serverError: isFaultWait,
+    unavailable: isFaultWait,
+  });
   // The object has each name of the list as a key.
   const checks = Object.fromEntries(faultNames.map((name) => [name, isShare])) as Record<
     SimulatorFaultName,
     OptionCheck
   >;
-  checkOptions<SimulatorFaults>(`${owner} faults`, faults, checks);
+  checkOptions<SimulatorFaults>(`${by} faults`, faults, checks);
   const total = Object.values(faults).reduce<number>((sum, share: number | undefined) => sum + (share ?? 0), 0);
   // Shares such as 0.1 are no exact binary numbers: ten of them may be a little more than 1.
   if (total > 1 + 1e-9) {
-    throw new OptionError(owner, "faults", "", { expected: "shares of at most 1 together", got: total });
+    throw new OptionError(by, "faults", "", { expected: "shares of at most 1 together", got: total });
   }
 }

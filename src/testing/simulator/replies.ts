@@ -1,3 +1,5 @@
+import { retryAfterHeaders, type SimulatorRetryAfterForm } from "./retry-after.ts";
+
 /** One whole HTTP response. */
 export interface Reply {
   readonly status: number;
@@ -28,20 +30,22 @@ export function invalidRequest(message: string, param: string | null, code: stri
   return errorReply(400, { message, code, param, type: "invalid_request_error" });
 }
 
-/** The reply 429. `retry-after` is in whole seconds: it may be later than `retry-after-ms`, and never earlier. */
-export function rateLimitReply(exceeded: "requests" | "tokens", retryAfterMs: number, detail: string): Reply {
-  const message = `The rate limit for ${exceeded} of this deployment is reached${detail}. Try again in ${retryAfterMs} ms.`;
-  return errorReply(429, { message, type: exceeded, code: "rate_limit_exceeded" }, [
-    "retry-after-ms",
-    String(retryAfterMs),
-    "retry-after",
-    String(Math.ceil(retryAfterMs / 1000)),
-  ]);
+/** The reply 429 of a limit. A wait that the headers do not name is not in the message either. */
+export function rateLimitReply(
+  exceeded: "requests" | "tokens",
+  waitMs: number | undefined,
+  detail: string,
+  form: SimulatorRetryAfterForm = "both",
+): Reply {
+  const again = waitMs === undefined ? "" : ` Try again in ${waitMs} ms.`;
+  const message = `The rate limit for ${exceeded} of this deployment is reached${detail}.${again}`;
+  const facts = { message, type: exceeded, code: "rate_limit_exceeded" };
+  return errorReply(429, facts, retryAfterHeaders(form, waitMs));
 }
 
-export function quotaExhaustedReply(): Reply {
+export function quotaExhaustedReply(headers: readonly string[] = []): Reply {
   const message = "The quota of this subscription is used up; see its plan and billing.";
-  return errorReply(429, { message, type: "insufficient_quota", code: "insufficient_quota" });
+  return errorReply(429, { message, type: "insufficient_quota", code: "insufficient_quota" }, headers);
 }
 
 export function unauthorizedReply(): Reply {
@@ -55,20 +59,14 @@ export function deploymentNotFoundReply(): Reply {
   return errorReply(404, { message, code: "DeploymentNotFound" });
 }
 
-export function serverErrorReply(): Reply {
-  return errorReply(500, {
-    message: "The server had an error while it processed the request.",
-    code: "InternalServerError",
-    type: "server_error",
-  });
+export function serverErrorReply(headers: readonly string[] = []): Reply {
+  const message = "The server had an error while it processed the request.";
+  return errorReply(500, { message, code: "InternalServerError", type: "server_error" }, headers);
 }
 
-export function unavailableReply(): Reply {
-  return errorReply(503, {
-    message: "The service is temporarily unable to process the request.",
-    code: "ServiceUnavailable",
-    type: "server_error",
-  });
+export function unavailableReply(headers: readonly string[] = []): Reply {
+  const message = "The service is temporarily unable to process the request.";
+  return errorReply(503, { message, code: "ServiceUnavailable", type: "server_error" }, headers);
 }
 
 export function contextLengthReply(promptTokens: number): Reply {

@@ -69,6 +69,15 @@ export function cutJSON(text: string, draws: Draws, seen: string | undefined): s
   return text.slice(0, 1 + start);
 }
 
+/**
+ * Cuts a JSON text in its last string, at the same position each time, so that a parser finds the same mistake. The letter
+ * before the cut differs with `turn`, from 0 up.
+ */
+export function cutInText(text: string, turn: number): string {
+  const inside = text.lastIndexOf('"', text.lastIndexOf('"') - 1) + 1;
+  return text.slice(0, inside) + String.fromCodePoint("a".charCodeAt(0) + (turn % 26));
+}
+
 function breaksOffSomewhere(text: string): boolean {
   try {
     JSON.parse(text);

@@ -83,6 +83,23 @@ test("faults are served at their share", async () => {
   assert.equal(await ended, 0);
 });
 
+test("any other option is set by its name, its value as JSON or as text", async () => {
+  const { url, signals, ended } = await simulating(
+    ...["--rpm", "60", "--set", "limitKind=bucket", "--set", "rateLimitHeaders=false", "--set", "retryAfter=none"],
+    ...["--fault", "unavailable=0.001", "--set", 'faultRetryAfterMs={"unavailable":86400000}', "--set", "model=gpt=x"],
+  );
+  const first = await send({ url }, { body: chat("x") });
+  assert.deepEqual([first.status, completionIn(first).model], [200, "gpt=x"]);
+  const { status, headers } = await send({ url }, { body: chat("y") });
+  assert.equal(status, 429);
+  assert.deepEqual(
+    Object.keys(headers).filter((name) => /^retry-after|^x-ratelimit/.test(name)),
+    [],
+  );
+  signals.emit("SIGINT");
+  assert.equal(await ended, 0);
+});
+
 test("a mistake on the command line is one sentence, exit code 2", async () => {
   const missing = ["--answers-from", join(folder, "none.csv"), "--text-column", "a", "--label-column", "b"];
   const cases: [words: readonly string[], ...named: string[]][] = [
@@ -92,6 +109,11 @@ test("a mistake on the command line is one sentence, exit code 2", async () => {
     [["--fault", "html=0.75", "--fault", "hang=0.75"], '"faults"', "1.5", "INVALID_OPTION"],
     [["--rpm", "0"], '"requestsPerMinute"', "INVALID_OPTION"],
     [["--answers-from", "x.csv"], '"--answers-from"', "--text-column", "--label-column", "INVALID_OPTION"],
+    [["--set", "limitKind"], "--set", "'limitKind'", "limitKind=bucket"],
+    [["--set", "port=1"], "--set", "--port"],
+    [["--set", "limitKinds=bucket"], '"limitKinds"', '"limitKind"', "INVALID_OPTION"],
+    [["--set", "limitKind=pail"], '"limitKind"', '"pail"', "INVALID_OPTION"],
+    [["--set", 'faultRetryAfterMs={"rateLimit":-1}'], '"rateLimit"', "-1", "INVALID_OPTION"],
     [missing, "none.csv", "SOURCE_FAILED"],
   ];
   for (const [words, ...named] of cases) {

@@ -53,3 +53,30 @@ test("an answer is spoilt as the fault says, and in no other case", () => {
   assert.ok(!["a", "b", "c"].includes(JSON.parse(content("wrongEnum")).label));
   assert.equal(content("hang"), content(undefined));
 });
+
+test("the same mistake is made in another text each time, and never in that of the answer before", () => {
+  const maker = new AnswerMaker(1, undefined);
+  const range: JSONSchema = {
+    type: "object",
+    properties: {
+      n: { type: "number", description: 'Limits: {"minimum":0,"maximum":1}' },
+      label: { type: "string", enum: ["a", "b", "c"] },
+    },
+  };
+  const said = (fault: "invalidJSON" | "outOfRange" | "wrongEnum", timesSeen: number, before?: string): string => {
+    const asked = request("text", range);
+    const messages = [...asked.messages, { role: "assistant", content: before ?? "" } as const];
+    return maker.content({ ...asked, messages }, fault, drawsFor(1, 9, timesSeen), { draws, timesSeen });
+  };
+  for (const fault of ["outOfRange", "wrongEnum"] as const) {
+    const texts = [0, 1, 2].map((timesSeen) => said(fault, timesSeen));
+    assert.equal(new Set(texts).size, 3, fault);
+    for (const text of texts) assert.deepEqual(JSON.parse(text), JSON.parse(texts[0] ?? ""));
+    assert.notEqual(said(fault, 1, texts[1]), texts[1]);
+  }
+  const broken = [0, 1, 2].map((timesSeen) => said("invalidJSON", timesSeen));
+  assert.equal(new Set(broken).size, 3);
+  const problems = broken.map((text) => assert.throws(() => JSON.parse(text), /Unterminated string/) ?? text.length);
+  assert.equal(new Set(problems).size, 1, "at the same position");
+  assert.notEqual(said("invalidJSON", 0, broken[0]), broken[0]);
+});

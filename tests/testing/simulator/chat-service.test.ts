@@ -177,6 +177,128 @@ test("faults and latencies do not depend on the order of the requests", () => {
   for (const row of rows) assert.deepEqual(forwards.get(row), backwards.get(row));
 });
 
+test("a 429 names its wait as it is asked to, and the limits only where they are wanted", () => {
+  const refused = (options: AzureOpenAISimulatorOptions): Decision => {
+    const one = service({ requestsPerMinute: 60, limitKind: "bucket", ...options });
+    one.decide(arrival(chat("x")));
+    return one.decide(arrival(chat("y"), { nowMs: 200 }));
+  };
+  const waitIn = (options: AzureOpenAISimulatorOptions): readonly string[] | undefined =>
+    replyOf(refused(options)).reply.headers;
+  assert.deepEqual(waitIn({}), ["retry-after-ms", "800", "retry-after", "1"]);
+  assert.deepEqual(waitIn({ retryAfterForm: "milliseconds" }), ["retry-after-ms", "800"]);
+  assert.deepEqual(waitIn({ retryAfterForm: "seconds" }), ["retry-after", "1"]);
+  assert.deepEqual(waitIn({ retryAfter: "zero" }), ["retry-after-ms", "0", "retry-after", "0"]);
+  assert.deepEqual(waitIn({ retryAfter: "none", retryAfterForm: "seconds" }), []);
+  const [name, date = ""] = waitIn({ retryAfter: "whole-seconds", retryAfterForm: "date" }) ?? [];
+  assert.equal(name, "retry-after");
+  assert.ok(Number.isFinite(Date.parse(date)) && date.endsWith("GMT"), date);
+  assert.doesNotMatch(errorIn(replyOf(refused({ retryAfter: "none" })).reply).message, /again in/i);
+  assert.ok(refused({}).headers.includes("x-ratelimit-remaining-requests"));
+  assert.deepEqual(refused({ rateLimitHeaders: false }).headers, []);
+});
+
+test("the 429, 500 and 503 of faults name a wait of their own, an outage's 503 too", () => {
+  const headersOf = (options: AzureOpenAISimulatorOptions): readonly string[] | undefined =>
+    replyOf(service({ retryAfterForm: "seconds", ...options }).decide(arrival(chat("x")))).reply.headers;
+  const faultRetryAfterMs = {
+    rateLimit: "none",
+    serverError: 1500,
+    unavailable: 86_400_000,
+    quotaExhausted: 0,
+  } as const;
+  assert.deepEqual(headersOf({ faults: { rateLimit: 1 }, faultRetryAfterMs }), []);
+  assert.deepEqual(headersOf({ faults: { rateLimit: 1 }, faultRetryAfterMs: { rateLimit: 200 } }), [
+    "retry-after",
+    "1",
+  ]);
+  assert.deepEqual(headersOf({ faults: { serverError: 1 }, faultRetryAfterMs }), ["retry-after", "2"]);
+  assert.deepEqual(headersOf({ faults: { quotaExhausted: 1 }, faultRetryAfterMs }), ["retry-after", "0"]);
+  assert.deepEqual(headersOf({ outage: true, faultRetryAfterMs }), ["retry-after", "86400"]);
+  assert.deepEqual(headersOf({ outage: true, faults: { serverError: 1 } }), [], "none by default");
+  assert.deepEqual(headersOf({ faults: { serverError: 1 } }), []);
+});
+
+test("decided by the row, a re-ask is the next try of its row, and meets what a repeated request would meet", () => {
+  const options: AzureOpenAISimulatorOptions = {
+    faultsBy: "row",
+    faults: { serverError: 0.2, invalidJSON: 0.2, rateLimit: 0.2 },
+  };
+  const repeating = service(options);
+  const asking = service(options);
+  let met = 0;
+  for (let row = 0; row < 50; row += 1) {
+    const request = chat(`row ${row}`);
+    const messages = [request["messages"]].flat();
+    for (let turn = 0; turn < 4; turn += 1) {
+      const { fault } = repeating.decide(arrival(request));
+      assert.equal(asking.decide(arrival({ ...request, messages })).fault, fault);
+      if (fault !== undefined) met += 1;
+      messages.push({ role: "assistant", content: `{${turn}` }, { role: "user", content: "again" });
+    }
+  }
+  assert.ok(met > 80 && met < 160, `${met} of 200`);
+});
+
+test("two answers to a row that break off do so differently, also where the row decides", () => {
+  const one = service({ faultsBy: "row", faults: { invalidJSON: 1 } });
+  const said = Array.from(
+    { length: 4 },
+    () => completionIn(replyOf(one.decide(arrival(chat("Acute.")))).reply).content,
+  );
+  assert.ok(new Set(said).size > 1);
+});
+
+test("a row makes the same mistake again, in a retry and a re-ask, where that is asked for", () => {
+  const one = service({ faultsBy: "row", faults: { outOfRange: 1 }, mistakes: "same" });
+  const request = chat("Acute.");
+  const messages = [request["messages"]].flat();
+  const texts: string[] = [];
+  for (let turn = 0; turn < 4; turn += 1) {
+    const { content } = completionIn(replyOf(one.decide(arrival({ ...request, messages }))).reply);
+    texts.push(content ?? "");
+    messages.splice(2, 2, { role: "assistant", content }, { role: "user", content: "again" });
+  }
+  assert.equal(new Set(texts).size, 4);
+  assert.equal(new Set(texts.map((text) => JSON.parse(text).confidence)).size, 1);
+  assert.notEqual(JSON.parse(texts[0] ?? "").confidence, JSON.parse(said(one, "Routine.")).confidence);
+});
+
+function said(one: ChatService, row: string): string {
+  return completionIn(replyOf(one.decide(arrival(chat(row)))).reply).content ?? "";
+}
+
+test("faults that come instead of an answer can leave the quota alone: sporadic 429s, whatever the load", () => {
+  const faults = { rateLimit: 0.5 };
+  const statuses = (faultsUseQuota: boolean): [faults: number, fine: number, limited: number] => {
+    const one = service({ requestsPerMinute: 6000, limitKind: "bucket", faults, faultsUseQuota });
+    const decisions = Array.from({ length: 400 }, (_, row) => one.decide(arrival(chat(`row ${row}`))));
+    const limited = decisions.filter(({ isRateLimited = false }) => isRateLimited).length;
+    const sporadic = decisions.filter(({ fault }) => fault === "rateLimit").length;
+    return [sporadic, 400 - sporadic - limited, limited];
+  };
+  const [shared, fineAmongShared] = statuses(true);
+  assert.equal(shared + fineAmongShared, 100);
+  const [sporadic, fine] = statuses(false);
+  assert.equal(fine, 100);
+  assert.ok(sporadic > 150 && sporadic < 250, `${sporadic} of 400`);
+});
+
+test("a request that a limit turns away is no try: the same row meets the same faults with and without a limit", () => {
+  for (const faultsUseQuota of [true, false]) {
+    const faults = { serverError: 0.4 };
+    const free = service({ faults, faultsUseQuota });
+    const limited = service({ faults, faultsUseQuota, requestsPerMinute: 60, limitKind: "bucket" });
+    let nowMs = 0;
+    for (let row = 0; row < 100; row += 1) {
+      const body = chat(`row ${row % 25}`);
+      let decision = limited.decide(arrival(body, { nowMs }));
+      for (; decision.isRateLimited === true; decision = limited.decide(arrival(body, { nowMs }))) nowMs += 300;
+      assert.equal(decision.fault, free.decide(arrival(body)).fault);
+    }
+  }
+});
+
 test("an answer longer than the tokens it may have is cut, and a reasoning model spends tokens on reasoning first", () => {
   const short = completionIn(replyOf(service().decide(arrival(chat("x", { max_completion_tokens: 3 })))).reply);
   assert.deepEqual([short.finishReason, short.content?.length, short.usage.completion_tokens], ["length", 12, 3]);

@@ -13,7 +13,18 @@ test("an option that is unknown or wrong is rejected, with its name and the valu
     [{ latencyMs: { median: 3 } }, { where: "latencyMs", got: "an object" }],
     [{ latencyMs: { median: 3, sigma: 1, mean: 2 } }, { where: "latencyMs", got: "an object" }],
     [{ requestsPerMinute: 0 }, { where: "requestsPerMinute", got: "0" }],
-    [{ retryAfter: "never" }, { where: "retryAfter", expected: '"exact" or "one-second"', got: '"never"' }],
+    [{ retryAfter: "never" }, { where: "retryAfter", got: '"never"' }],
+    [{ limitKind: "pail" }, { where: "limitKind", expected: '"window" or "bucket"', got: '"pail"' }],
+    [{ retryAfterForm: "minutes" }, { where: "retryAfterForm", got: '"minutes"' }],
+    [{ rateLimitHeaders: "yes" }, { where: "rateLimitHeaders", got: '"yes"' }],
+    [{ faultsBy: "table" }, { where: "faultsBy", expected: '"messages" or "row"', got: '"table"' }],
+    [{ mistakes: "many" }, { where: "mistakes", expected: '"different" or "same"', got: '"many"' }],
+    [{ faultsUseQuota: 1 }, { where: "faultsUseQuota", got: "1" }],
+    [{ faultRetryAfterMs: 200 }, { where: "faultRetryAfterMs", got: "200" }],
+    [{ faultRetryAfterMs: { rateLimits: 200 } }, { where: "rateLimits", nearest: "rateLimit" }],
+    [{ faultRetryAfterMs: { html: 200 } }, { where: "html" }],
+    [{ faultRetryAfterMs: { serverError: -1 } }, { where: "serverError", got: "-1" }],
+    [{ faultRetryAfterMs: { unavailable: "never" } }, { where: "unavailable", got: '"never"' }],
     [{ outage: "maybe" }, { where: "outage", got: '"maybe"' }],
     [{ tokens: "t" }, { where: "tokens", got: '"t"' }],
     [{ apiKeys: "k" }, { where: "apiKeys", got: '"k"' }],
@@ -36,6 +47,8 @@ test("options that are right pass, shares that make up all requests as well", ()
     outage: "reset",
     apiKeys: [],
   });
+  checkSimulatorOptions({ limitKind: "bucket", retryAfter: "none", retryAfterForm: "date", rateLimitHeaders: false });
+  checkSimulatorOptions({ faultRetryAfterMs: { rateLimit: 0, unavailable: "none", serverError: undefined } });
   checkSimulatorOptions({ faults: { serverError: 0.7, html: 0.1, hang: 0.1, length: 0.1, refusal: undefined } });
 });
 
@@ -44,4 +57,6 @@ test("only some options can be changed later, and they are checked as well", () 
   checkSimulatorChanges({ requestsPerMinute: undefined, faults: { html: 1 }, outage: true });
   assert.throws(() => checkSimulatorChanges(later), failsWith("INVALID_OPTION", { where: "seed" }));
   assert.throws(() => checkSimulatorChanges({ faults: { html: 2 } }), failsWith("INVALID_OPTION", { where: "html" }));
+  const wait: object = { faultRetryAfterMs: { rateLimit: 0.5 } };
+  assert.throws(() => checkSimulatorChanges(wait), failsWith("INVALID_OPTION", { where: "rateLimit", got: "0.5" }));
 });

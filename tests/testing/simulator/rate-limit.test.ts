@@ -37,7 +37,7 @@ test("a window that has less than one request lends to the next, and over an hou
     for (let second = 0; second < 3600; second += 1) total += admitted(limiter, limits, second * 1000, 5);
     assert.equal(total, 60 * requestsPerMinute);
     for (let second = 3600; second < 3700; second += 1) {
-      const { exceeded, retryAfterMs } = limiter.admit(1, limits, second * 1000 + 300);
+      const { exceeded, retryAfterMs = 0 } = limiter.admit(1, limits, second * 1000 + 300);
       if (exceeded === undefined) continue;
       const waiter = new RateLimiter();
       assert.equal(admitted(waiter, limits, second * 1000 + 300 + retryAfterMs - 1, 1), 0, "not before");
@@ -77,4 +77,72 @@ test("the wait is always one second where that is wanted", () => {
   const limits: RateLimits = { ...none, requestsPerMinute: 1, requestWindowMs: 60_000, retryAfter: "one-second" };
   assert.equal(limiter.admit(1, limits, 0).retryAfterMs, 0);
   assert.equal(limiter.admit(1, limits, 0).retryAfterMs, 1000);
+});
+
+test("a bucket fills steadily: 12,000 a minute are 200 at once, then one each 5 ms, and a refused request costs nothing", () => {
+  const limiter = new RateLimiter();
+  const limits: RateLimits = { ...none, limitKind: "bucket", requestsPerMinute: 12_000 };
+  assert.equal(admitted(limiter, limits, 1000, 250), 200);
+  assert.equal(limiter.admit(1, limits, 1000).retryAfterMs, 5, "the time to the next free place");
+  assert.equal(limiter.admit(1, limits, 1003.5).retryAfterMs, 2);
+  assert.equal(admitted(limiter, limits, 1004.999, 5), 0);
+  assert.equal(admitted(limiter, limits, 1005, 5), 1);
+  assert.equal(admitted(limiter, limits, 1105, 100), 20);
+  assert.equal(admitted(limiter, limits, 60_000, 500), 200, "it holds the quota of one window");
+  let total = 0;
+  for (let nowMs = 60_001; nowMs <= 70_000; nowMs += 1) total += admitted(limiter, limits, nowMs, 2);
+  assert.equal(total, 2000);
+});
+
+test("whoever waits as long as a bucket says comes in, and no sooner, whatever the quota", () => {
+  for (const requestsPerMinute of [1, 7, 59, 100, 12_000, 55_555]) {
+    const limits: RateLimits = { ...none, limitKind: "bucket", requestsPerMinute };
+    const limiter = new RateLimiter();
+    admitted(limiter, limits, 0, 2000);
+    for (let nowMs = 0, turn = 0; turn < 50; turn += 1) {
+      const { exceeded, retryAfterMs = 0 } = limiter.admit(1, limits, nowMs);
+      assert.equal(exceeded, "requests");
+      assert.ok(retryAfterMs >= 1);
+      if (retryAfterMs > 1) assert.equal(admitted(limiter, limits, nowMs + retryAfterMs - 1, 1), 0, "not before");
+      nowMs += retryAfterMs + turn / 64;
+      assert.ok(admitted(limiter, limits, nowMs, 2000) >= 1, "but then");
+    }
+  }
+});
+
+test("tokens have a bucket of their own; what is larger than the bucket comes in when it is full", () => {
+  const limiter = new RateLimiter();
+  const limits: RateLimits = { ...none, limitKind: "bucket", tokensPerMinute: 60_000, tokenWindowMs: 10_000 };
+  const first = limiter.admit(9000, limits, 0);
+  assert.deepEqual(Object.fromEntries(headersOf(first.headers)), {
+    "x-ratelimit-limit-tokens": "60000",
+    "x-ratelimit-remaining-tokens": "1000",
+    "x-ratelimit-reset-tokens": "0",
+  });
+  const second = limiter.admit(1500, limits, 0);
+  assert.deepEqual([second.exceeded, second.retryAfterMs], ["tokens", 500]);
+  assert.equal(headersOf(second.headers).get("x-ratelimit-reset-tokens"), "9");
+  assert.equal(limiter.admit(1500, limits, 500).exceeded, undefined);
+  assert.equal(limiter.admit(20_000, limits, 500).retryAfterMs, 10_000);
+  assert.equal(limiter.admit(20_000, limits, 10_500).exceeded, undefined);
+});
+
+test("the wait is told exactly, as a second at least, in whole seconds, as zero, or not at all", () => {
+  const told = (retryAfter: RateLimits["retryAfter"], requestsPerMinute: number): number | undefined => {
+    const limiter = new RateLimiter();
+    const limits: RateLimits = { ...none, limitKind: "bucket", requestsPerMinute, retryAfter };
+    admitted(limiter, limits, 0, 200);
+    return limiter.admit(1, limits, 0).retryAfterMs;
+  };
+  const cases = [
+    ["exact", 5, 2500],
+    ["one-second", 1000, 1000],
+    ["at-least-one-second", 1000, 2500],
+    ["whole-seconds", 1000, 3000],
+    ["zero", 0, 0],
+    ["none", undefined, undefined],
+  ] as const;
+  for (const [retryAfter, short, long] of cases) {
+    assert.deepEqual([told(retryAfter, 12_000), told(retryAfter, 24)], [short, long], retryAfter);
+  }
 });
