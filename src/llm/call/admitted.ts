@@ -1,6 +1,6 @@
 import type { LLMResponse } from "../../contracts/provider.ts";
 import type { Admission } from "../limits/admission.ts";
-import { estimatedInputTokens } from "./provider-call.ts";
+import { estimatedInputTokens } from "../token-usage.ts";
 import { Again } from "./retried.ts";
 import type { RowLayer } from "./row-call.ts";
 

@@ -62,7 +62,8 @@ export class CallConversation implements RowConversation {
       throw error;
     }
     if (answer.finishReason === "stop") return answer;
-    throw errorForFinish(step, answer, request.maxOutputTokens);
+    const { maxReasoningTokens = 0 } = provider;
+    throw errorForFinish(answer, { step, maxOutputTokens: request.maxOutputTokens, maxReasoningTokens });
   }
 
   async forget(): Promise<void> {

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readAiSdkResult } from "../../../src/llm/ai-sdk/result.ts";
+import { type AiSdkReading, readAiSdkResult } from "../../../src/llm/ai-sdk/result.ts";
 
-const reading = { model: "named", fenced: false, onSchemaDropped: () => assert.fail("the schema was sent") };
+const reading: AiSdkReading = {
+  model: "named",
+  schema: { type: "object", required: ["a"] },
+  requestCharacters: 40,
+  isStrict: false,
+  onSchemaDropped: () => assert.fail("the schema was sent"),
+};
 const tokens = {
   inputTokens: { total: 5, noCache: 3, cacheRead: 2, cacheWrite: undefined },
   outputTokens: { total: 4, text: 3, reasoning: 1 },
@@ -34,7 +40,7 @@ test("a refusal is found in the body of the responses API", () => {
 });
 
 test("a result of another form, and a model that ended with an error, are transient errors", () => {
-  for (const wrong of [undefined, {}, { ...result, usage: 1 }, { ...result, finishReason: { unified: "error" } }]) {
+  for (const wrong of [undefined, {}, { ...result, content: 1 }, { ...result, finishReason: { unified: "error" } }]) {
     assert.throws(() => readAiSdkResult(wrong, reading), { class: "transient", code: "INVALID_RESPONSE" });
   }
 });
