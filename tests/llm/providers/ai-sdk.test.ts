@@ -178,3 +178,26 @@ test("a value that is not a model, another specification, and an unknown option 
     failsWith("INVALID_OPTION", { where: "timeout", nearest: "timeoutMs" }),
   );
 });
+
+test("an error that the tokens ran out is an answer that was cut off, and one without JSON an invalid answer", async () => {
+  const model = createOpenAICompatible(settings)("some-model");
+  const ask = async () => await fromAiSdk(model, { reasoning: true }).complete(chatRequest, never());
+  server.reply = json(400, { error: { message: "Could not finish the message because max_tokens was reached." } });
+  const { finishReason, usage } = await ask();
+  assert.deepEqual([finishReason, usage.outputTokens, usage.isEstimated], ["length", 256 + 2048, true]);
+  server.reply = json(400, { error: { message: "no JSON", code: "json_validate_failed", failed_generation: "{" } });
+  const invalid = await ask();
+  assert.deepEqual([invalid.finishReason, invalid.text], ["stop", "{"]);
+});
+
+test("of the Responses API's messages the last one is the answer", async () => {
+  const message = (id: string, text: string): object => {
+    const content = [{ type: "output_text", text, annotations: [] }];
+    return { type: "message", id, role: "assistant", status: "completed", content };
+  };
+  const output = [message("m1", "I will look at it."), message("m2", '{"a":1}')];
+  const usage = { input_tokens: 10, output_tokens: 5 };
+  server.reply = json(200, { id: "r", object: "response", created_at: 1, model: "gpt", output, usage, error: null });
+  const model = createAzure({ baseURL: `${server.origin}/openai/v1`, apiKey: key })("gpt-4o-prod");
+  assert.equal((await fromAiSdk(model).complete(chatRequest, never())).text, '{"a":1}');
+});
