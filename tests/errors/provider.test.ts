@@ -81,7 +81,14 @@ test("sentences of connections and tokens", async (t) => {
 
 test("sentences of the AI SDK", async (t) => {
   const named = (name: string, message: string): Error => Object.assign(new Error(message), { name });
-  const reading = { model: "m", schema: {}, requestCharacters: 4, isStrict: false, onSchemaDropped: () => {} };
+  const reading = {
+    model: "m",
+    schema: {},
+    requestCharacters: 4,
+    isStrict: false,
+    onSchemaDropped: () => {},
+    onSchemaIgnored: () => {},
+  };
   const ended = { content: [], finishReason: "error", usage: {} };
   await assertSentences(t, [
     () => aiSdkError("m", named("AI_LoadAPIKeyError", "AZURE_API_KEY is missing")),

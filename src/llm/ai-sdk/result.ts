@@ -37,6 +37,8 @@ export interface AiSdkReading {
   readonly isStrict: boolean;
   /** Called if the AI SDK's provider did not send the schema to the model. */
   readonly onSchemaDropped: () => void;
+  /** Called if a model that is to be held to the schema was not: other text stood around the JSON of its answer. */
+  readonly onSchemaIgnored: () => void;
 }
 
 /**
@@ -63,7 +65,7 @@ export function readAiSdkResult(result: unknown, reading: AiSdkReading): LLMResp
   const refusal = text === "" || finishReason === "content-filter" ? refusalIn(response?.body) : undefined;
   const rateLimit = rateLimitOf(headers);
   return {
-    text: refusal ?? (finishReason === "length" ? text : jsonOf(text, { ...reading, onSchemaIgnored: () => {} })),
+    text: refusal ?? (finishReason === "length" ? text : jsonOf(text, reading)),
     finishReason: refusal === undefined ? finishReasonOf(finishReason) : "refusal",
     model: response?.modelId ?? reading.model,
     usage: countedUsage(countedIn(usage), { input: reading.requestCharacters, output: (refusal ?? text).length }),

@@ -25,7 +25,7 @@ export function answerInError(
   const { message, code, failed_generation: generation } = error;
   const text = typeof generation === "string" ? generation : "";
   const isCutOff = [message, text.slice(0, 200)].some((said) => typeof said === "string" && saysCutOff(said));
-  if (!isCutOff && code !== "json_validate_failed" && generation === undefined) return undefined;
+  if (!isCutOff && code !== "json_validate_failed" && typeof generation !== "string") return undefined;
   const outputTokens = isCutOff ? tokenLimit : estimatedTokens(text.length);
   const inputTokens = estimatedTokens(requestCharacters);
   return {
@@ -81,7 +81,9 @@ function errorOf(body: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const parsed: unknown = JSON.parse(body);
     const fields = fieldsOf(Array.isArray(parsed) ? parsed[0] : parsed);
-    return fieldsOf(fields?.["error"]) ?? fields;
+    if (fields === undefined) return undefined;
+    const { error, detail, message = error ?? detail } = fields;
+    return fieldsOf(error) ?? { ...fields, message };
   } catch {
     return undefined; // a proxy's page, say
   }

@@ -107,6 +107,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isOver) return;
     const { maxResponseBytes = defaultMaxResponseBytes } = this.#call;
     this.#byteCount += chunk.length;
     if (this.#byteCount <= maxResponseBytes) {

@@ -53,11 +53,15 @@ export function tooLargeError(status: number, maxResponseBytes: number): Provide
   });
 }
 
+/** Each may make a body of `maxResponseBytes`. */
+const mostEncodings = 3;
+
 /** The encodings in the order in which they were applied. No JSON begins like gzip, so that is taken for it without a header. */
 function encodingsOf(headers: HTTPAnswer["headers"], bytes: Buffer): readonly string[] {
   const header = headers["content-encoding"] ?? "";
   const named = (typeof header === "string" ? header : header.join(",")).toLowerCase().split(",");
   const encodings = named.map((name) => name.trim()).filter((name) => name !== "" && name !== "identity");
+  if (encodings.length > mostEncodings) throw new RangeError("a body in more encodings than anybody applies");
   return encodings.length === 0 && isGzip(bytes) ? ["gzip"] : encodings;
 }
 

@@ -70,16 +70,9 @@ export function fromAiSdk(model: AiSdkModel, options: FromAiSdkOptions = {}): LL
   const { maxReasoningTokens = 2048, timeoutMs = reasons ? 180_000 : 60_000, providerOptions } = options;
   const reasoning = reasons ? { effort: undefined, maxTokens: maxReasoningTokens } : undefined;
   const { provider, modelId, specificationVersion } = model;
-  let isWarned = false;
-  const onSchemaDropped = (): void => {
-    if (isWarned) return;
-    isWarned = true;
-    const hint = 'give fromAiSdk dialect: "json_object", which puts it into the system message';
-    process.emitWarning(`${provider} did not send the schema to ${modelId}: ${hint}`, {
-      type: "LLMEtlWarning",
-      code: "NO_JSON_SCHEMA",
-    });
-  };
+  const onSchemaDropped = warningOnce("NO_JSON_SCHEMA", `${provider} did not send the schema to ${modelId}`);
+  const problem = `${provider} does not hold ${modelId} to the schema (an answer had other text around its JSON)`;
+  const onSchemaIgnored = warningOnce("SCHEMA_IGNORED", problem);
   const settings = { provider, modelId, specificationVersion, dialect, reasoning, providerOptions };
   return {
     name,
@@ -100,8 +93,20 @@ export function fromAiSdk(model: AiSdkModel, options: FromAiSdkOptions = {}): LL
         requestCharacters,
         isStrict: dialect === "strict",
         onSchemaDropped,
+        onSchemaIgnored,
       });
     },
+  };
+}
+
+/** A warning that is given the first time. */
+function warningOnce(code: string, problem: string): () => void {
+  let isWarned = false;
+  return () => {
+    if (isWarned) return;
+    isWarned = true;
+    const hint = 'give fromAiSdk dialect: "json_object", which puts it into the system message';
+    process.emitWarning(`${problem}: ${hint}`, { type: "LLMEtlWarning", code });
   };
 }
 

@@ -8,6 +8,7 @@ const reading: AiSdkReading = {
   requestCharacters: 40,
   isStrict: false,
   onSchemaDropped: () => assert.fail("the schema was sent"),
+  onSchemaIgnored: () => {},
 };
 const tokens = {
   inputTokens: { total: 5, noCache: 3, cacheRead: 2, cacheWrite: undefined },

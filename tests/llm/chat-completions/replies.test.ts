@@ -289,6 +289,13 @@ describe("an error that is about an answer", () => {
     });
   }
 
+  test("is found in a text, a detail and a list as well", async () => {
+    const [message = ""] = words;
+    for (const error of [{ error: message }, { detail: message }, { message }, [{ error: { message } }]]) {
+      assert.equal((await ask(json(400, error))).finishReason, "length");
+    }
+  });
+
   test("is an invalid answer where the service could make no JSON of it", async () => {
     const error = {
       message: "Failed to generate JSON.",
@@ -365,6 +372,12 @@ describe("the size of a body", () => {
       const reply = bytes(content, { "content-encoding": "gzip" }, 429);
       await assert.rejects(ask(reply, { maxResponseBytes: 2000 }), { class: "transient", code: "RATE_LIMITED" });
     }
+  });
+
+  test("in more encodings than anybody applies is not decompressed", async () => {
+    const encoded = [1, 2, 3, 4].reduce((content) => gzipSync(content), Buffer.from(text));
+    const reply = bytes(encoded, { "content-encoding": "gzip, gzip, gzip, gzip" });
+    await assert.rejects(ask(reply), { class: "transient", code: "INVALID_RESPONSE" });
   });
 
   test("of a compressed error is read", async () => {
