@@ -57,8 +57,8 @@ export type RunEvent =
       readonly outputTokens: number;
       /** The part of `outputTokens` that the model spent on reasoning. */
       readonly reasoningTokens: number;
-      /** True if the service did not count the tokens: they are estimated. @default false */
-      readonly isEstimated?: boolean | undefined;
+      /** True if the service did not count the tokens: they are estimated. */
+      readonly isEstimated: boolean;
       /** In the currency of the provider's prices; null where it has none. */
       readonly cost: number | null;
       readonly errorCode: string | null;
@@ -74,8 +74,6 @@ export type RunEvent =
       readonly cachedTokens: number;
       readonly outputTokens: number;
       readonly reasoningTokens: number;
-      /** True if the service did not count the tokens: they are estimated. @default false */
-      readonly isEstimated?: boolean | undefined;
       readonly cost: number | null;
     }
   | {

@@ -42,7 +42,7 @@ export class Tally {
     if (event.type === "re-ask") this.#usage.reAsks += 1;
     if (event.type === "call-end") {
       this.#usage.calls += 1;
-      if (event.isEstimated === true) this.#estimatedCalls += 1;
+      if (event.isEstimated) this.#estimatedCalls += 1;
       this.#usage.inputTokens += event.inputTokens;
       this.#usage.cachedTokens += event.cachedTokens;
       this.#usage.outputTokens += event.outputTokens;

@@ -82,9 +82,10 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
 /** Counts an answer that was had without a call: its figures are those of the call that paid for it. */
 function countReuse({ step, pk, provider, promptHash, row }: RowCall, answer: LLMResponse, emit: EventHandler): void {
   const { model, usage } = answer;
+  const { isEstimated: _, ...counts } = usage;
   row.callCount += 1;
   row.ended.push({ model, promptHash, usage });
-  emit({ type: "answer-reuse", step, pk, model, promptHash, ...usage, cost: costOf(usage, provider.prices) });
+  emit({ type: "answer-reuse", step, pk, model, promptHash, ...counts, cost: costOf(usage, provider.prices) });
 }
 
 /** True if the same request would fail again. */

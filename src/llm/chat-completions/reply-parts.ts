@@ -47,7 +47,8 @@ function objectsOf(values: readonly unknown[]): readonly Fields[] {
 function choicesOf(body: Fields): readonly Fields[] {
   const { choices, output, message } = body;
   if (Array.isArray(output)) return [choiceOfItems(body, output)];
-  const all: readonly unknown[] = Array.isArray(choices) ? choices : [choices ?? (message === undefined ? [] : body)];
+  const single = choices ?? (fieldsOf(message) === undefined ? undefined : body);
+  const all: readonly unknown[] = Array.isArray(choices) ? choices : [single];
   const isChoice = (choice: Fields): boolean =>
     ["message", "delta", "text", "finish_reason", "error"].some((name) => choice[name] !== undefined);
   return objectsOf(all).filter(isChoice);
@@ -69,7 +70,8 @@ interface Choice {
 }
 
 function readChoice(choice: Fields): Choice {
-  const message = fieldsOf(choice["message"]) ?? fieldsOf(choice["delta"]) ?? {};
+  const { message: given, delta } = choice;
+  const message = fieldsOf(given) ?? fieldsOf(delta) ?? { content: given };
   const reason =
     nonBlank(choice["finish_reason"]) ??
     nonBlank(choice["finishReason"]) ??
@@ -95,8 +97,8 @@ const typesOfText = ["text", "output_text", undefined];
 
 function textOfPart(part: unknown): string {
   if (typeof part === "string") return part;
-  const { type, text } = fieldsOf(part) ?? {};
-  if (!typesOfText.some((known) => known === type)) return "";
+  const { type, text, thought } = fieldsOf(part) ?? {};
+  if (thought === true || !typesOfText.some((known) => known === type)) return "";
   if (typeof text === "string") return text;
   return nonBlank(fieldsOf(text)?.["value"]) ?? "";
 }

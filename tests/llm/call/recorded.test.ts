@@ -126,7 +126,16 @@ test("a report is an event and a line in the payload log, and fails where the li
   assert.ok(event?.type === "call-end");
   const { latencyMs: _, ...facts } = event;
   assert.deepEqual(facts, {
-    ...{ type: "call-end", step: "s", pk: "1", model: "mock", promptHash: "abc", retryCount: 0, reasoningTokens: 1 },
+    ...{
+      type: "call-end",
+      step: "s",
+      pk: "1",
+      model: "mock",
+      promptHash: "abc",
+      retryCount: 0,
+      reasoningTokens: 1,
+      isEstimated: false,
+    },
     ...{ inputTokens: 10, cachedTokens: 4, outputTokens: 3, cost: null, errorCode: null },
   });
 });

@@ -60,6 +60,8 @@ const shapes: Readonly<Record<string, Reply>> = {
   ),
   "the answer in the field of thoughts": json(200, choice(null, { reasoning_content: good })),
   "a choice with a text": json(200, { choices: [{ text: good, finish_reason: "stop" }], usage }),
+  "a message that is a text": json(200, { choices: [{ message: good, finish_reason: "stop" }], usage }),
+  "a part that is a thought": json(200, choice([{ text: "hm", thought: true }, { text: good }])),
   "an empty choice before the answer's": json(200, {
     choices: [{ finish_reason: "tool_calls", message: { content: null } }, { message: { content: good } }],
     usage,
@@ -261,6 +263,7 @@ describe("an answer that is none", () => {
       '{"choices":["a"]}',
       '{"choices":[null]}',
       text.slice(0, 50),
+      '{"message":"hello"}',
     ];
     for (const one of bodies)
       await assert.rejects(ask(bytes(one)), { class: "transient", code: "INVALID_RESPONSE" }, one);
