@@ -12,7 +12,9 @@ const Result = z.object({
   content: z.array(
     z.object({ type: z.string(), text: z.string().optional(), providerMetadata: z.unknown().optional() }).loose(),
   ),
-  finishReason: z.union([z.string(), z.object({ unified: z.string() }).transform(({ unified }) => unified)]),
+  finishReason: z
+    .union([z.string(), z.object({ unified: z.string() }).transform(({ unified }) => unified)])
+    .default("stop"),
   usage: z.unknown().optional(),
   warnings: z
     .array(z.object({ type: z.string(), feature: z.string().nullish(), setting: z.string().nullish() }))
@@ -98,7 +100,8 @@ function countedIn(usage: unknown): CountedTokens {
  */
 function textOf(content: Result["content"], body: unknown): string {
   const parts = content.filter(({ type, text }) => type === "text" && text !== undefined);
-  const final = parts.findLast((part) => phaseOf(part) === "final_answer") ?? parts.at(-1);
+  const filled = parts.filter(({ text = "" }) => text.trim() !== "");
+  const final = filled.findLast((part) => metadataOf(part, "phase") === "final_answer") ?? filled.at(-1);
   if (final === undefined) return "";
   const id = metadataOf(final, "itemId");
   const ofFinal = id === undefined ? parts : parts.filter((part) => metadataOf(part, "itemId") === id);
@@ -107,10 +110,6 @@ function textOf(content: Result["content"], body: unknown): string {
   const fromBody = Array.isArray(fieldsOf(body)?.["output"]) ? readReplyParts(body)?.text : undefined;
   if (fromBody !== undefined && isJSON(fromBody)) return fromBody;
   return isJSON(final.text ?? "") ? (final.text ?? "") : text;
-}
-
-function phaseOf(part: Result["content"][number]): unknown {
-  return metadataOf(part, "phase");
 }
 
 /** A field that the AI SDK's provider added to a part, under whichever name the provider has. */

@@ -59,6 +59,8 @@ test("of several messages of the Responses API the final one is the answer", () 
     [part("I will look at it.", { itemId: "m1" }), part('{"a"', { itemId: "m2" }), part(":1}", { itemId: "m2" })],
     [part(good, { itemId: "m1", phase: "final_answer" }), part("Done.", { itemId: "m2", phase: "commentary" })],
     [part("I will look at it."), part(good)],
+    [part(good, { itemId: "m1" }), part(" ", { itemId: "m2" })],
+    [part(good), part("")],
     [part('{"a":0}'), part(good)],
     [part('{"a"'), part(":1}")],
   ];
@@ -106,6 +108,11 @@ test("text around the JSON is taken off where no schema binds the model", () => 
   const content = [{ type: "text", text: '<think>{"a":0}</think>\n```json\n{"a":1}\n```' }];
   assert.equal(readAiSdkResult({ ...result, content }, reading).text, '{"a":1}');
   assert.equal(readAiSdkResult({ ...result, content }, { ...reading, isStrict: true }).text, content[0]?.text);
+});
+
+test("a result that does not say why it ended has ended", () => {
+  const { text, finishReason } = readAiSdkResult({ content: [part('{"a":1}')], usage: tokens }, reading);
+  assert.deepEqual([text, finishReason], ['{"a":1}', "stop"]);
 });
 
 test("an empty refusal in the body is none", () => {
