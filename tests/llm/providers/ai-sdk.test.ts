@@ -59,7 +59,7 @@ for (const [name, model] of Object.entries(models)) {
       const { text, finishReason, model: answered, usage, requestId } = await provider().complete(chatRequest, never());
       assert.deepEqual([text, finishReason, answered, requestId], ['{"a":1}', "stop", "gpt-4o-2024-11-20", "req-1"]);
       assert.deepEqual(usage, { inputTokens: 812, cachedTokens: 640, outputTokens: 61, reasoningTokens: 7 });
-      const body = server.seen[0]?.body ?? {};
+      const body = server.seen.at(-1)?.body ?? {};
       assert.deepEqual(body["messages"], chatRequest.messages);
       assert.match(JSON.stringify(body["response_format"]), /"type":"json_schema".*"name":"visit"/);
       assert.equal(body["max_tokens"] ?? body["max_completion_tokens"], 256);
@@ -128,8 +128,8 @@ for (const [name, model] of Object.entries(models)) {
       server.reply = json(200, completion({ content: '```json\n{"a":1}\n```' }));
       const { text } = await provider({ dialect: "none" }).complete(chatRequest, never());
       assert.equal(text, '{"a":1}');
-      assert.match(server.seen[0]?.text ?? "", /The JSON Schema of the reply/);
-      assert.equal(server.seen[0]?.body["response_format"], undefined);
+      assert.match(server.seen.at(-1)?.text ?? "", /The JSON Schema of the reply/);
+      assert.equal(server.seen.at(-1)?.body["response_format"], undefined);
     });
   });
 }
@@ -139,7 +139,7 @@ test("a model that reasons gets more tokens and no temperature, and the provider
   assert.ok(azure !== undefined);
   const providerOptions = { openai: { reasoningEffort: "low", forceReasoning: true } };
   await fromAiSdk(azure, { reasoning: true, providerOptions }).complete({ ...chatRequest, lengthFactor: 2 }, never());
-  const { max_completion_tokens: limit, temperature, reasoning_effort: effort } = server.seen[0]?.body ?? {};
+  const { max_completion_tokens: limit, temperature, reasoning_effort: effort } = server.seen.at(-1)?.body ?? {};
   assert.deepEqual([limit, temperature, effort], [256 + 2 * 2048, undefined, "low"]);
 });
 
