@@ -79,6 +79,7 @@ export type {
   LLMResponse,
   Quota,
   RateLimit,
+  RequestPart,
   TokenUsage,
 } from "./contracts/provider.ts";
 

@@ -3,7 +3,7 @@ import type { AnyState } from "../engine/state.ts";
 import { runStep } from "../engine/run-step.ts";
 import type { Prompt } from "../contracts/conversation.ts";
 import { consequenceOf, Ping } from "./ping.ts";
-import { estimatedInputTokens } from "../llm/call/provider-call.ts";
+import { estimatedInputTokens } from "../llm/token-usage.ts";
 import type { ChatMessage } from "../contracts/provider.ts";
 import { DryRun } from "./dry-run.ts";
 import type { Findings, PingFacts, StepPrompt } from "./report.ts";

@@ -81,9 +81,10 @@ function callsOf({ usage: { calls, reAsks } }: RunReport): string {
   return reAsks === 0 ? formatCount(calls) : `${formatCount(calls)}, ${formatCount(reAsks)} of them re-asks`;
 }
 
-function tokensOf({ usage: { inputTokens, cachedTokens, outputTokens } }: RunReport): string {
+function tokensOf({ usage: { inputTokens, cachedTokens, outputTokens, estimatedCalls = 0 } }: RunReport): string {
   const cached = cachedTokens === 0 ? "" : ` (${formatCount(cachedTokens)} cached)`;
-  return `${formatCount(inputTokens)} input${cached}, ${formatCount(outputTokens)} output`;
+  const estimated = estimatedCalls === 0 ? "" : `; estimated for ${formatThings(estimatedCalls, "call")}`;
+  return `${formatCount(inputTokens)} input${cached}, ${formatCount(outputTokens)} output${estimated}`;
 }
 
 function reusedOf({ usage, savedCost }: RunReport): readonly string[] {

@@ -1,5 +1,5 @@
 import type { JSONSchema } from "../json/json-schema.ts";
-import type { LLMRequest, LLMResponse } from "./provider.ts";
+import type { ChatMessage, LLMRequest, LLMResponse } from "./provider.ts";
 import type { Lineage } from "./state.ts";
 
 /** A request as a step renders it for a row: only the run's own part is missing. */
@@ -9,6 +9,8 @@ export interface Prompt extends Omit<LLMRequest, "cacheKey"> {
    * stored answer that fits is as good.
    */
   readonly limitedSchema?: JSONSchema | undefined;
+  /** The messages as version 0.1 had them, where they differ: its answers are found by them. They are not sent. */
+  readonly olderMessages?: readonly ChatMessage[] | undefined;
   /** The first 16 hexadecimal digits of the SHA-256 of all that is equal for every row. */
   readonly promptHash: string;
 }

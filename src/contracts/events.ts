@@ -57,6 +57,8 @@ export type RunEvent =
       readonly outputTokens: number;
       /** The part of `outputTokens` that the model spent on reasoning. */
       readonly reasoningTokens: number;
+      /** True if the service did not count the tokens: they are estimated. */
+      readonly isEstimated: boolean;
       /** In the currency of the provider's prices; null where it has none. */
       readonly cost: number | null;
       readonly errorCode: string | null;

@@ -31,6 +31,8 @@ export interface TokenUsage {
   readonly cachedTokens: number;
   readonly outputTokens: number;
   readonly reasoningTokens: number;
+  /** True if the service did not count the tokens, or absurdly: they are estimated from the characters. @default false */
+  readonly isEstimated?: boolean | undefined;
 }
 
 /** The rest of the service's limits, as the service reports it: advice, for some services report a slice of a minute. */
@@ -63,6 +65,9 @@ export interface CallSubject {
   readonly pk: string;
 }
 
+/** A part of a request that a provider may leave out of what it sends. */
+export type RequestPart = "temperature" | "schemaName";
+
 /** Answers requests: a model behind a service, or a stand-in. */
 export interface LLMProvider {
   readonly name: string;
@@ -73,6 +78,10 @@ export interface LLMProvider {
   readonly requirements?: Requirements | undefined;
   /** Every resolved setting that can change an answer, as text; no secret. */
   readonly fingerprint: () => string;
+  /** The parts of a request that it never sends: no answer depends on them, so an answer's key in the journal has none. @default none */
+  readonly omits?: readonly RequestPart[] | undefined;
+  /** Tokens that it adds to `maxOutputTokens` for reasoning, times `lengthFactor`. @default 0 */
+  readonly maxReasoningTokens?: number | undefined;
   /**
    * One attempt, no retry. Throws {@link ProviderError}; ends within moments when the signal aborts. The answer must not
    * depend on the subject, which is there for layers that time or count calls.

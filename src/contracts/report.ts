@@ -9,6 +9,8 @@ export interface RunUsage {
   /** The part of `inputTokens` that the service had cached. */
   readonly cachedTokens: number;
   readonly outputTokens: number;
+  /** Calls whose tokens the service did not count: the sums hold estimates for them. @default none */
+  readonly estimatedCalls?: number | undefined;
   /** Answers without a call of their own: the journal had them, or another row was asking for the same. */
   readonly reusedAnswers: number;
   /** The tokens that reused answers had cost when they were paid for. */

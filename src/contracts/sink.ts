@@ -17,8 +17,13 @@ export interface Violation {
   readonly column: string;
   readonly message: string;
   readonly detail: string;
-  /** For a {@link ColumnLimit}: the line that the model is sent when it is asked again. @default the detail */
-  readonly reAsk?: string | undefined;
+  /**
+   * For a {@link ColumnLimit}: the line that the model is sent when it is asked again. It speaks of the value alone, for a model can't
+   * change the table; null where no answer would help, so that the row fails without a re-ask. @default the detail
+   */
+  readonly reAsk?: string | null | undefined;
+  /** For a {@link ColumnLimit}: the line of an earlier version, where it differs, by which its answers are found. */
+  readonly olderReAsk?: string | undefined;
 }
 
 /** The values that a column can hold, known before there is one. */

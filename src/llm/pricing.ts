@@ -15,7 +15,8 @@ export function checkPrices(owner: string, prices: Prices): void {
 /** The cost of `usage`, in the currency of `prices`; null without prices. */
 export function costOf(usage: TokenUsage, prices: Prices | undefined): number | null {
   if (prices === undefined) return null;
-  const { inputTokens, cachedTokens, outputTokens } = usage;
+  const { inputTokens, outputTokens } = usage;
+  const cachedTokens = Math.min(usage.cachedTokens, inputTokens); // an answer that 0.1 stored may have an absurd count
   const input = (inputTokens - cachedTokens) * prices.inputPerMillion + cachedTokens * prices.cachedInputPerMillion;
   return (input + outputTokens * prices.outputPerMillion) / 1_000_000;
 }

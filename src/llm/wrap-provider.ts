@@ -11,13 +11,17 @@ export interface WrapOptions {
 
 /** The provider with a layer around each of its attempts. What the layer throws fails the row, as what a provider throws. */
 export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint }: WrapOptions = {}): LLMProvider {
-  const { name, quota, prices, requirements } = provider;
+  const { name, quota, prices, requirements, maxReasoningTokens } = provider;
   const ask = layer(async ({ request, signal, step, pk }) => await provider.complete(request, signal, { step, pk }));
   return {
     name,
     quota,
     prices,
     requirements,
+    maxReasoningTokens,
+    get omits() {
+      return provider.omits; // settings may be read at their first use
+    },
     fingerprint: () =>
       fingerprint === undefined ? provider.fingerprint() : JSON.stringify([provider.fingerprint(), fingerprint]),
     complete: async (request, signal, { step, pk } = { step: "", pk: "" }) =>

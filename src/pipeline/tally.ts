@@ -10,6 +10,7 @@ export class Tally {
   readonly #currency: string | null;
   #cost = 0;
   #savedCost = 0;
+  #estimatedCalls = 0;
   readonly #usage = {
     calls: 0,
     reAsks: 0,
@@ -41,6 +42,7 @@ export class Tally {
     if (event.type === "re-ask") this.#usage.reAsks += 1;
     if (event.type === "call-end") {
       this.#usage.calls += 1;
+      if (event.isEstimated) this.#estimatedCalls += 1;
       this.#usage.inputTokens += event.inputTokens;
       this.#usage.cachedTokens += event.cachedTokens;
       this.#usage.outputTokens += event.outputTokens;
@@ -65,7 +67,10 @@ export class Tally {
       unchangedCount: unchanged,
       pendingCount: pending,
       failuresByCode: { ...this.#failuresByCode },
-      usage: { ...this.#usage },
+      usage: {
+        ...this.#usage,
+        ...(this.#estimatedCalls === 0 ? {} : { estimatedCalls: this.#estimatedCalls }),
+      },
       cost: this.#inCurrency(this.#cost),
       savedCost: this.#inCurrency(this.#savedCost),
       durationMs,

@@ -62,9 +62,22 @@ export function fitValue(value: unknown, type: EnforcedType | undefined): Fitted
     return { ok: true, value };
   }
   const problem = bindingProblem(value);
-  if (problem !== undefined) return { ok: false, problem: `SQLite can't hold ${problem}` };
+  if (problem !== undefined) return { ok: false, problem: `SQLite can't hold ${problem}`, demand: demandOf(value) };
   if (type === undefined || holds(type, value)) return { ok: true, value: toSQLiteValue(value) };
-  return { ok: false, problem: `the column holds ${type} only, got ${describeType(value)}` };
+  return { ok: false, problem: `the column holds ${type} only, got ${describeType(value)}`, demand: demands[type] };
+}
+
+/** No answer of a model has bytes. */
+const demands: Readonly<Record<EnforcedType, string | null>> = {
+  INTEGER: "must be a whole number of at most 64 bits",
+  REAL: "must be a number",
+  TEXT: null,
+  BLOB: null,
+};
+
+function demandOf(value: unknown): string {
+  if (typeof value === "string") return "must be text without half of a surrogate pair";
+  return "must be a text, a number, true, false or null";
 }
 
 const numeral = /^[ \t\n\v\f\r]*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?[ \t\n\v\f\r]*$/i;

@@ -154,7 +154,12 @@ export interface TableColumn<Value = unknown> {
 /** A value as it is written, or why it can't be, without its content. */
 export type Fitted<Value> =
   | { readonly ok: true; readonly value: Value }
-  | { readonly ok: false; readonly problem: string };
+  | {
+      readonly ok: false;
+      readonly problem: string;
+      /** The same for a model, of the value alone: `must be true or false`. null where no answer of a model fits. */
+      readonly demand: string | null;
+    };
 
 /** A table that fits: what is written, and by which key. */
 export interface Target<Column extends TableColumn<Value>, Value = unknown> {

@@ -92,7 +92,11 @@ class TableSession<
         const problemOf: ColumnLimit["problemOf"] = (value) => {
           const fitted = this.#fit(value, column);
           const message = fitted.ok ? column.exceeds?.(value) : fitted.problem;
-          return message === undefined ? undefined : { message, detail: withValue(message, value) };
+          if (message === undefined) return undefined;
+          const detail = withValue(message, value);
+          if (fitted.ok) return { message, detail };
+          const reAsk = fitted.demand === null ? null : `${fitted.demand}, got ${showValue(value)}`;
+          return { message, detail, reAsk, olderReAsk: detail };
         };
         return [column.mapped, { schema: column.limit, problemOf }];
       }),
@@ -176,8 +180,11 @@ class TableSession<
 
   #fit(value: unknown, column: TargetColumn<Column>): Fitted<Value | null> {
     if (value !== undefined && value !== null) return column.fit(value);
-    if (column.isKey) return { ok: false, problem: "a merge key can't be NULL: it would find no row" };
-    return column.isNullable ? { ok: true, value: null } : { ok: false, problem: "the column is NOT NULL, got NULL" };
+    if (column.isNullable && !column.isKey) return { ok: true, value: null };
+    const problem = column.isKey
+      ? "a merge key can't be NULL: it would find no row"
+      : "the column is NOT NULL, got NULL";
+    return { ok: false, problem, demand: "must not be null" };
   }
 
   /** Undefined for NULL, and for what does not fit. */

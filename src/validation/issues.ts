@@ -12,8 +12,10 @@ export interface Issue {
   readonly message: string;
   /** The sentence for people, with the value in it: for files of mode 0600. */
   readonly detail: string;
-  /** The line that the model is sent in a re-ask, without the path. @default the detail */
-  readonly reAsk?: string | undefined;
+  /** The line that the model is sent in a re-ask, without the path; null where no answer would help. @default the detail */
+  readonly reAsk?: string | null | undefined;
+  /** The line of version 0.1, where it differs: answers to a re-ask with it are found by it. */
+  readonly olderReAsk?: string | undefined;
 }
 
 /** Words the issues that Zod found. `schema` is the full one, with limits as keywords. */

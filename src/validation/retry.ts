@@ -2,8 +2,9 @@ import { type InvalidAnswer, LLMEtlError } from "../errors/llm-etl-error.ts";
 import { StepFailedError, ValidationError } from "../errors/step.ts";
 import { textOf } from "../errors/error-text.ts";
 import type { Conversation, Prompt } from "../contracts/conversation.ts";
+import type { ChatMessage } from "../contracts/provider.ts";
 import type { Issue } from "./issues.ts";
-import { echoOf, reAskMessage } from "./re-ask-wording.ts";
+import { echoOf, type ReAskLine, reAskMessage } from "./re-ask-wording.ts";
 
 /** The outcome of reading an answer: an output, or the issues. */
 export type Reading<Output> =
@@ -20,8 +21,8 @@ export interface AskUntilValidOptions<Output> {
 }
 
 /**
- * Asks, and asks again with the reasons, until the answer is valid. It stops early when an answer has exactly the issues
- * of the one before: the model has seen them, and seeing them once more would not help it.
+ * Asks, and asks again with the reasons, until the answer is valid. It stops early when the model gives the identical answer
+ * again, and when none of the issues is one that another answer could do away with.
  *
  * @throws {ValidationError} with the issues of the last answer, and all answers
  * @throws {StepFailedError} if reading an answer throws. Errors of the conversation pass through. Each has the answers so far.
@@ -41,23 +42,36 @@ async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: In
   const { step, prompt, conversation, maxRetries } = options;
   let request = prompt;
   let issueCount = 0;
-  let before = "";
+  let before: string | undefined;
   for (;;) {
     const { text } = await conversation.ask(request, issueCount);
     const reading = readOrKeep(options, text, attempts);
     if (reading.valid) return reading.output;
-    const feedback = reAskMessage(reading.issues.map(({ path, detail, reAsk: line = detail }) => ({ path, line })));
     attempts.push({ answer: text, issues: reading.issues.map((issue) => sentenceOf(issue, "detail")) });
-    if (attempts.length > maxRetries || feedback === before) throw invalid(step, reading.issues, attempts);
-    const exchange = [
-      { role: "assistant", content: echoOf(text) },
-      { role: "user", content: feedback },
-    ] as const;
-    // Only the last answer is shown, not the whole history: a request must not grow with every re-ask.
-    request = { ...prompt, messages: [...prompt.messages, ...exchange] };
+    const isHopeless = text === before || reading.issues.every(({ reAsk }) => reAsk === null);
+    if (attempts.length > maxRetries || isHopeless) throw invalid(step, reading.issues, attempts);
+    request = reAskOf(prompt, text, reading.issues);
     issueCount = reading.issues.length;
-    before = feedback;
+    before = text;
   }
+}
+
+/** Only the last answer is shown, not the whole history: a request must not grow with every re-ask. */
+function reAskOf(prompt: Prompt, answer: string, issues: readonly Issue[]): Prompt {
+  const lines: ReAskLine[] = [];
+  const olderLines: ReAskLine[] = [];
+  for (const { path, detail, reAsk = detail, olderReAsk = reAsk } of issues) {
+    if (reAsk !== null) lines.push({ path, line: reAsk });
+    if (olderReAsk !== null) olderLines.push({ path, line: olderReAsk });
+  }
+  const messagesWith = (feedback: string): readonly ChatMessage[] => [
+    ...prompt.messages,
+    { role: "assistant", content: echoOf(answer) },
+    { role: "user", content: feedback },
+  ];
+  const [feedback, older] = [reAskMessage(lines), reAskMessage(olderLines)];
+  const messages = messagesWith(feedback);
+  return { ...prompt, messages, ...(feedback === older ? {} : { olderMessages: messagesWith(older) }) };
 }
 
 /** Reads an answer. It is kept also if reading it throws: a rule of the user's own may have a bug. */

@@ -11,7 +11,7 @@ import { type AiSdkModel, fromAiSdk } from "../../src/llm/providers/ai-sdk.ts";
 import { AzureOpenAIProvider, type AzureOpenAIProviderOptions } from "../../src/llm/providers/azure-openai.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { OpenAICompatibleProvider } from "../../src/llm/providers/openai-compatible.ts";
-import { chatRequest, never } from "../support/chat-server.ts";
+import { chatRequest, completionReading, never } from "../support/chat-server.ts";
 import { assertSentences } from "../support/error-sentences.ts";
 
 function answered(status: number, body: unknown = "", headers: Record<string, string> = {}): () => unknown {
@@ -39,7 +39,7 @@ test("sentences of a service's answers", async (t) => {
     answered(429, { error: { code: "insufficient_quota" } }),
     answered(429, "", { "retry-after": "86400" }),
     answered(503),
-    () => readCompletion({ status: 200, headers: {}, body: "<html>" }, { model: "m", fenced: false }),
+    () => readCompletion({ status: 200, headers: {}, body: "<html>" }, completionReading),
   ]);
 });
 
@@ -50,7 +50,14 @@ function sent(code?: string): () => Promise<unknown> {
     return true;
   };
   const dispatcher = Object.assign(createDispatcher("Test"), { dispatch });
-  const call = { dispatcher, origin: "https://a.example", path: "/", headers: {}, body: "", timeoutMs: 5 };
+  const call = {
+    dispatcher,
+    origin: "https://a.example",
+    path: "/",
+    headers: {},
+    body: "",
+    timeoutMs: 5,
+  };
   return async () => await post({ ...call, signal: never(), abortListeners: new AbortListeners() });
 }
 
@@ -74,7 +81,14 @@ test("sentences of connections and tokens", async (t) => {
 
 test("sentences of the AI SDK", async (t) => {
   const named = (name: string, message: string): Error => Object.assign(new Error(message), { name });
-  const reading = { model: "m", fenced: false, onSchemaDropped: () => {} };
+  const reading = {
+    model: "m",
+    schema: {},
+    requestCharacters: 4,
+    isStrict: false,
+    onSchemaDropped: () => {},
+    onSchemaIgnored: () => {},
+  };
   const ended = { content: [], finishReason: "error", usage: {} };
   await assertSentences(t, [
     () => aiSdkError("m", named("AI_LoadAPIKeyError", "AZURE_API_KEY is missing")),

@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Pipeline } from "../../src/index.ts";
+import type { StoredAnswer } from "../../src/contracts/journal.ts";
+import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MemorySource } from "../../src/testing/index.ts";
+import { runFacts } from "../../src/testing/journal-samples.ts";
 import type { Built, GoldenCase, Row, Sent } from "./case.ts";
 import type { ServiceKind } from "./services.ts";
 
@@ -28,13 +31,18 @@ export interface Recording {
   readonly envelopes: readonly NonNullable<Sent["envelope"]>[];
 }
 
-/** Runs a case against a service: a whole pipeline, with a journal of its own. */
-export async function converse({ open }: ServiceKind, golden: GoldenCase): Promise<Recording> {
+/** Runs a case against a service: a whole pipeline, with a journal of its own, in which `known` answers are by their keys. */
+export async function converse(
+  { open }: ServiceKind,
+  golden: GoldenCase,
+  known: ReadonlyMap<string, StoredAnswer> = new Map(),
+): Promise<Recording> {
   const folder = mkdtempSync(join(tmpdir(), "llm-etl golden "));
   const service = await open(golden.answers);
   let built: Built | undefined;
   try {
     const journalPath = join(folder, "journal.db");
+    if (known.size > 0) await store(known, journalPath);
     const pipeline = new Pipeline<Row>({
       name: golden.pipelineName,
       source: new MemorySource<Row>({ rows: [golden.row], primaryKeyColumn: "id" }),
@@ -47,7 +55,7 @@ export async function converse({ open }: ServiceKind, golden: GoldenCase): Promi
     const failures = golden.isPing ? await ping(built) : await run(built);
     const isKept = !golden.isPing && Object.keys(failures).length === 0;
     const keys = isKept ? keysIn(journalPath) : [];
-    if (isKept && keys.length !== service.sent.length) {
+    if (isKept && keys.length !== service.sent.length + known.size) {
       throw new Error(`${golden.name}: ${keys.length} answers were kept of ${service.sent.length}`);
     }
     return {
@@ -80,6 +88,12 @@ async function ping({ pipeline }: Built): Promise<Conversation["failures"]> {
   const { wouldRun, findings } = await pipeline.check({ ping: true });
   if (!wouldRun) throw new Error(JSON.stringify(findings));
   return {};
+}
+
+async function store(known: ReadonlyMap<string, StoredAnswer>, path: string): Promise<void> {
+  const session = await new SQLiteJournal({ path }).open(runFacts("earlier"), new AbortController().signal);
+  for (const [key, answer] of known) await session.answers.save(key, answer);
+  await session.close();
 }
 
 /** JSON for what a transform of a schema may make. */

@@ -207,7 +207,7 @@ function inProcess(mocked: MockProvider): Service {
   return { provider, sent, close: async () => {} };
 }
 
-function contentOf(answer: Answer | undefined): { readonly content: string; readonly isCutOff: boolean } {
+export function contentOf(answer: Answer | undefined): { readonly content: string; readonly isCutOff: boolean } {
   if (answer === undefined) throw new Error("the service has no answer left");
   if (typeof answer === "string") return { content: answer, isCutOff: false };
   if ("json" in answer) return { content: JSON.stringify(answer.json), isCutOff: false };

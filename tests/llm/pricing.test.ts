@@ -11,6 +11,11 @@ test("cached input has its own price, and reasoning is output", () => {
   assert.equal(costOf({ inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 }, prices), 0);
 });
 
+test("more cached tokens than there are make no cost that is negative", () => {
+  const usage = { inputTokens: 10, cachedTokens: 1000, outputTokens: 0, reasoningTokens: 0 };
+  assert.equal(costOf(usage, { ...prices, cachedInputPerMillion: 0 }), 0);
+});
+
 test("a price that is missing, negative or unknown is rejected", () => {
   checkPrices("Provider", prices);
   const rejects = (where: string, value: unknown): void => {

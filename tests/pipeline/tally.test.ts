@@ -4,6 +4,7 @@ import type { RowOutcome } from "../../src/contracts/events.ts";
 import { PrimaryKeyError } from "../../src/errors/source.ts";
 import { RunError } from "../../src/errors/llm-etl-error.ts";
 import { Tally } from "../../src/pipeline/tally.ts";
+import { callEnd } from "../support/run-events.ts";
 
 function tallyOf(outcomes: readonly RowOutcome[], readCount = outcomes.length): Tally {
   const tally = new Tally(null);
@@ -41,6 +42,13 @@ test("rows are counted by how they ended; unchanged ones are part of the success
   assert.deepEqual(report.failuresByCode, { EMPTY_INPUT: 2 });
 });
 
+test("calls whose tokens are estimated are counted, where there are any", () => {
+  const tally = new Tally(null);
+  assert.equal(tally.report(end).usage.estimatedCalls, undefined);
+  for (const isEstimated of [true, false, true]) tally.add(callEnd({ isEstimated }));
+  assert.deepEqual([tally.report(end).usage.calls, tally.report(end).usage.estimatedCalls], [3, 2]);
+});
+
 test("tokens and calls are summed over every attempt", () => {
   const tally = new Tally("EUR");
   const call = {
@@ -52,6 +60,7 @@ test("tokens and calls are summed over every attempt", () => {
     reasoningTokens: 0,
     retryCount: 0,
     latencyMs: 1,
+    isEstimated: false,
     cost: 0.25,
     errorCode: null,
   } as const;

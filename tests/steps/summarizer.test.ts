@@ -21,8 +21,8 @@ function issuesOf(rules: Partial<Options>, text: string): readonly Issue[] {
 /** Asserts one issue, whose words for people and for the model name each of `facts`; the message has no content. */
 function assertIssue(issues: readonly Issue[], text: string, ...facts: readonly string[]): void {
   assert.equal(issues.length, 1);
-  const [{ message, detail, reAsk = "" }] = issues as readonly [Issue]; // as the line before says
-  for (const fact of facts) for (const words of [message, detail, reAsk]) assert.ok(words.includes(fact), words);
+  const [{ message, detail, reAsk }] = issues as readonly [Issue]; // as the line before says
+  for (const fact of facts) for (const words of [message, detail, reAsk ?? ""]) assert.ok(words.includes(fact), words);
   assert.ok(!message.includes(text), message);
 }
 

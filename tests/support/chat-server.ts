@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { after } from "node:test";
 import { text } from "node:stream/consumers";
+import type { CompletionReading } from "../../src/llm/chat-completions/answer.ts";
 import type { LLMRequest } from "../../src/contracts/provider.ts";
 
 /** A request as it arrived. */
@@ -87,6 +88,17 @@ export const chatRequest: LLMRequest = {
   temperature: 0,
   maxOutputTokens: 256,
   cacheKey: "visits.classify.0123456789abcdef",
+};
+
+/** How `readCompletion` is to read an answer to {@link chatRequest}. */
+export const completionReading: CompletionReading = {
+  model: "named",
+  schema: { type: "object", required: ["a"] },
+  requestCharacters: 400,
+  tokenLimit: 256,
+  settings: { credential: "the key", endpoint: "the address", deployment: "the model" },
+  isStrict: false,
+  onSchemaIgnored: () => {},
 };
 
 export function never(): AbortSignal {

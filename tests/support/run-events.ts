@@ -51,7 +51,7 @@ export function callEnd(given: Fields<"call-end"> = {}): RunEvent {
     errorCode: null,
   } as const;
   const tokens = { inputTokens: 100, cachedTokens: 40, outputTokens: 10, reasoningTokens: 0 };
-  return { type: "call-end", ...call, ...tokens, cost: null, ...given };
+  return { type: "call-end", ...call, ...tokens, isEstimated: false, cost: null, ...given };
 }
 
 /** Of a run that completed without a row, but for what is given. */

@@ -80,10 +80,10 @@ test("whatever an answer holds, no message holds its texts, and no line to the m
       const { error } = schema.safeParse(answer);
       const issues = describeIssues(error?.issues ?? [], answer, full);
       assert.ok(issues.length > 0);
-      for (const { message, detail, reAsk = "" } of issues) {
+      for (const { message, detail, reAsk } of issues) {
         assert.ok(!message.includes(marker), message);
         assert.ok(message.length <= 120, message);
-        for (const line of [detail, reAsk]) {
+        for (const line of [detail, reAsk ?? ""]) {
           assert.ok(line.length > 0 && line.length <= 300 + ", got ".length + 80, line);
           assert.ok(!line.includes("\n"), line);
           assert.ok(line.isWellFormed(), line);

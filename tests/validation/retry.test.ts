@@ -145,7 +145,37 @@ test("without retries an answer that is not valid fails the row at once", async 
   assert.ok(error instanceof ValidationError);
 });
 
-test("when the same issues come back the model is not sent them a third time", async () => {
+test("the same issues with another answer are asked about again", async () => {
+  const issues = [{ path: "field", message: "is not good", detail: "is not good" }];
+  const read = (answer: string): Reading<string> =>
+    answer === "good" ? { valid: true, output: answer } : { valid: false, issues };
+  const { asked, output } = await ask(["a", "b", "c", "good"], read);
+  assert.equal(asked.length, 4);
+  assert.equal(output, "good");
+});
+
+test("an issue that no answer could do away with is not told the model; alone it fails the row without a re-ask", async () => {
+  const hopeless = { path: "bytes", message: "expected bytes", detail: "expected bytes", reAsk: null };
+  const issues = [hopeless, { path: "field", message: "is not good", detail: "is not good" }];
+  const both = await ask(["a", "b"], () => ({ valid: false, issues }), 1);
+  const sent = both.asked[1]?.prompt.messages.at(-1)?.content ?? "";
+  assert.ok(sent.includes("- field:") && !sent.includes("bytes"), sent);
+  const { asked, error } = await ask(["a", "good"], () => ({ valid: false, issues: [hopeless] }));
+  assert.equal(asked.length, 1);
+  assert.ok(error instanceof ValidationError && error.message.includes("expected bytes"));
+});
+
+test("a re-ask that version 0.1 worded otherwise has its messages beside it, to find its answers by", async () => {
+  const issue = { path: "f", message: "m", detail: "for files", reAsk: "for the model", olderReAsk: "as it was" };
+  const { asked } = await ask(["a", "b"], () => ({ valid: false, issues: [issue] }), 1);
+  const { messages = [], olderMessages = [] } = asked[1]?.prompt ?? {};
+  assert.deepEqual(olderMessages.slice(0, -1), messages.slice(0, -1));
+  const older = messages.at(-1)?.content.replace("for the model", "as it was");
+  assert.equal(olderMessages.at(-1)?.content, older);
+  assert.equal((await ask(["a", "b"], isGood, 1)).asked[1]?.prompt.olderMessages, undefined);
+});
+
+test("when the identical answer comes back the model is not asked a third time", async () => {
   const { asked, error } = await ask(["a", "b", "b", "good"], isGood);
   assert.equal(asked.length, 3);
   assert.ok(error instanceof ValidationError);

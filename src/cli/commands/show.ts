@@ -135,9 +135,16 @@ function model({ figures: { usage, cost, savedCost } }: RunInJournal): Line[] {
     ["Calls", `${formatCount(usage.calls)}, ${formatCount(usage.reAsks)} of them re-asks`],
     ["Input tokens", `${formatCount(usage.inputTokens)}, ${formatCount(usage.cachedTokens)} of them cached`],
     ["Output tokens", formatCount(usage.outputTokens)],
+    ...estimated(usage.estimatedCalls),
     ["Cost", formatCost(cost)],
     ["Reused answers", usage.reusedAnswers === 0 ? "0" : `${formatCount(usage.reusedAnswers)}, saved ${saved}`],
   ];
+}
+
+function estimated(calls = 0): Line[] {
+  return calls === 0
+    ? []
+    : [["Estimated", `the tokens of ${formatCount(calls)} calls, which the service did not count`]];
 }
 
 /** Says in a sentence if a run can be resumed, and how. */

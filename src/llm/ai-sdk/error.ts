@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { nameOf } from "../../errors/error-text.ts";
 import { ProviderError } from "../provider-error.ts";
+import { answerInError, type ErrorReading } from "../chat-completions/answer-in-error.ts";
+import type { LLMResponse } from "../../contracts/provider.ts";
 import { serviceError } from "../chat-completions/service-error.ts";
 
 /** The fields that are read of an AI SDK error. An APICallError has a status once the service has answered. */
@@ -60,6 +62,13 @@ export function aiSdkError(model: string, thrown: unknown): ProviderError {
   }
   if (isRetryable === true) return networkError(model, thrown);
   return new ProviderError("row", "PROVIDER_FAILED", `${model} threw ${nameOf(thrown)}`, facts);
+}
+
+/** The answer that an error of the service is about: see `answerInError`. */
+export function answerInAiSdkError(thrown: unknown, reading: ErrorReading): LLMResponse | undefined {
+  const { statusCode, responseHeaders, responseBody } = CallError.safeParse(thrown).data ?? {};
+  if (statusCode === undefined) return undefined;
+  return answerInError({ status: statusCode, headers: responseHeaders ?? {}, body: responseBody ?? "" }, reading);
 }
 
 function networkError(model: string, thrown: unknown): ProviderError {

@@ -1,21 +1,21 @@
 import { z } from "zod";
-import { rateLimitOf, withoutFence } from "../chat-completions/answer.ts";
+import { countedUsage, jsonOf, rateLimitOf } from "../chat-completions/answer.ts";
+import { isJSON } from "../chat-completions/json-in-text.ts";
+import { fieldsOf, readReplyParts } from "../chat-completions/reply-parts.ts";
 import { ProviderError } from "../provider-error.ts";
-import type { LLMResponse, TokenUsage } from "../../contracts/provider.ts";
+import type { CountedTokens } from "../token-usage.ts";
+import type { LLMRequest, LLMResponse } from "../../contracts/provider.ts";
 import { requestIdOf } from "../chat-completions/service-error.ts";
-
-const Count = z.number().nullish();
 
 /** The result of `doGenerate` in the specifications V3 and V4, and in V2 where that differs. */
 const Result = z.object({
-  content: z.array(z.object({ type: z.string(), text: z.string().optional() })),
-  finishReason: z.union([z.string(), z.object({ unified: z.string() }).transform(({ unified }) => unified)]),
-  usage: z.object({
-    inputTokens: z.union([Count, z.object({ total: Count, cacheRead: Count })]),
-    outputTokens: z.union([Count, z.object({ total: Count, reasoning: Count })]),
-    cachedInputTokens: Count,
-    reasoningTokens: Count,
-  }),
+  content: z.array(
+    z.object({ type: z.string(), text: z.string().optional(), providerMetadata: z.unknown().optional() }).loose(),
+  ),
+  finishReason: z
+    .union([z.string(), z.object({ unified: z.string() }).transform(({ unified }) => unified)])
+    .default("stop"),
+  usage: z.unknown().optional(),
   warnings: z
     .array(z.object({ type: z.string(), feature: z.string().nullish(), setting: z.string().nullish() }))
     .nullish(),
@@ -23,7 +23,7 @@ const Result = z.object({
     .object({
       modelId: z.string().nullish(),
       headers: z.record(z.string(), z.string().optional()).nullish(),
-      body: z.unknown(),
+      body: z.unknown().optional(),
     })
     .nullish(),
 });
@@ -32,10 +32,15 @@ type Result = z.output<typeof Result>;
 export interface AiSdkReading {
   /** The model's name, for a result that does not name its model. */
   readonly model: string;
-  /** True for a model that no schema binds: a fence of Markdown around its answer is taken off. */
-  readonly fenced: boolean;
+  readonly schema: LLMRequest["schema"]["json"];
+  /** The characters of the request, from which its tokens are estimated if they are not counted. */
+  readonly requestCharacters: number;
+  /** True if the model is to be held to the schema: then the answer is JSON, and stays as it came. */
+  readonly isStrict: boolean;
   /** Called if the AI SDK's provider did not send the schema to the model. */
   readonly onSchemaDropped: () => void;
+  /** Called if a model that is to be held to the schema was not: other text stood around the JSON of its answer. */
+  readonly onSchemaIgnored: () => void;
 }
 
 /**
@@ -58,14 +63,14 @@ export function readAiSdkResult(result: unknown, reading: AiSdkReading): LLMResp
   if (warnings?.some(({ feature, setting }) => (feature ?? setting) === "responseFormat") === true) {
     reading.onSchemaDropped();
   }
-  const text = content.map((part) => (part.type === "text" ? (part.text ?? "") : "")).join("");
+  const text = textOf(content, response?.body);
   const refusal = text === "" || finishReason === "content-filter" ? refusalIn(response?.body) : undefined;
   const rateLimit = rateLimitOf(headers);
   return {
-    text: refusal ?? (reading.fenced ? withoutFence(text) : text),
+    text: refusal ?? (finishReason === "length" ? text : jsonOf(text, reading)),
     finishReason: refusal === undefined ? finishReasonOf(finishReason) : "refusal",
     model: response?.modelId ?? reading.model,
-    usage: usageOf(usage),
+    usage: countedUsage(countedIn(usage), { input: reading.requestCharacters, output: (refusal ?? text).length }),
     requestId,
     ...(rateLimit === undefined ? {} : { rateLimit }),
   };
@@ -76,19 +81,44 @@ function finishReasonOf(reason: string): LLMResponse["finishReason"] {
   return reason === "length" ? "length" : "stop";
 }
 
-function usageOf({ inputTokens, outputTokens, cachedInputTokens, reasoningTokens }: Result["usage"]): TokenUsage {
-  const input = typeof inputTokens === "object" ? inputTokens : { total: inputTokens, cacheRead: cachedInputTokens };
-  const output = typeof outputTokens === "object" ? outputTokens : { total: outputTokens, reasoning: reasoningTokens };
+/** The counts of the specifications V3 and V4, and of V2, where they are plain numbers. */
+function countedIn(usage: unknown): CountedTokens {
+  const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = fieldsOf(usage) ?? {};
+  const input = fieldsOf(inputTokens) ?? { total: inputTokens, cacheRead: cachedInputTokens };
+  const output = fieldsOf(outputTokens) ?? { total: outputTokens, reasoning: reasoningTokens };
   return {
-    inputTokens: input?.total ?? 0,
-    cachedTokens: input?.cacheRead ?? 0,
-    outputTokens: output?.total ?? 0,
-    reasoningTokens: output?.reasoning ?? 0,
+    input: input["total"],
+    cached: input["cacheRead"],
+    output: output["total"],
+    reasoning: output["reasoning"],
   };
 }
 
+/**
+ * The text of the answer. A model of the Responses API may write several messages, comments first and the answer last: they
+ * are told apart by the ids of their parts. Parts without an id are pieces of one text, or the last one is the answer.
+ */
+function textOf(content: Result["content"], body: unknown): string {
+  const parts = content.filter(({ type, text }) => type === "text" && text !== undefined);
+  const filled = parts.filter(({ text = "" }) => text.trim() !== "");
+  const final = filled.findLast((part) => metadataOf(part, "phase") === "final_answer") ?? filled.at(-1);
+  if (final === undefined) return "";
+  const id = metadataOf(final, "itemId");
+  const ofFinal = id === undefined ? parts : parts.filter((part) => metadataOf(part, "itemId") === id);
+  const text = ofFinal.map((part) => part.text).join("");
+  if (id !== undefined || parts.length === 1 || isJSON(text)) return text;
+  const fromBody = Array.isArray(fieldsOf(body)?.["output"]) ? readReplyParts(body)?.text : undefined;
+  if (fromBody !== undefined && isJSON(fromBody)) return fromBody;
+  return isJSON(final.text ?? "") ? (final.text ?? "") : text;
+}
+
+/** A field that the AI SDK's provider added to a part, under whichever name the provider has. */
+function metadataOf({ providerMetadata }: Result["content"][number], name: string): unknown {
+  return Object.values(fieldsOf(providerMetadata) ?? {}).flatMap((fields) => fieldsOf(fields)?.[name] ?? [])[0];
+}
+
 const ChatBody = z.object({
-  choices: z.tuple([z.object({ message: z.object({ refusal: z.string() }) })], z.unknown()),
+  choices: z.tuple([z.object({ message: z.object({ refusal: z.string().trim().min(1) }) })], z.unknown()),
 });
 const ResponsesBody = z.object({
   output: z.array(
@@ -101,5 +131,7 @@ function refusalIn(body: unknown): string | undefined {
   const chat = ChatBody.safeParse(body);
   if (chat.success) return chat.data.choices[0].message.refusal;
   const responses = ResponsesBody.safeParse(body).data?.output ?? [];
-  return responses.flatMap(({ content = [] }) => content).find(({ type }) => type === "refusal")?.refusal;
+  return responses
+    .flatMap(({ content = [] }) => content)
+    .find(({ type, refusal = "" }) => type === "refusal" && refusal.trim() !== "")?.refusal;
 }

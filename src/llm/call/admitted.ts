@@ -1,14 +1,16 @@
 import type { LLMResponse } from "../../contracts/provider.ts";
 import type { Admission } from "../limits/admission.ts";
-import { estimatedInputTokens } from "./provider-call.ts";
+import { estimatedInputTokens } from "../token-usage.ts";
 import { Again } from "./retried.ts";
 import type { RowLayer } from "./row-call.ts";
 
 /** Lets an attempt wait until it may go, and says what becomes of it when it has failed. */
-export function admitted(admission: Admission): RowLayer {
+export function admitted(admission: Pick<Admission, "enter">): RowLayer {
   return (next) => async (call) => {
-    const { messages, maxOutputTokens } = call.request;
-    const pass = await admission.enter({ tokens: estimatedInputTokens(messages) + maxOutputTokens }, call.signal);
+    const { messages, maxOutputTokens, lengthFactor = 1 } = call.request;
+    const { maxReasoningTokens = 0 } = call.provider;
+    const outputTokens = maxOutputTokens + maxReasoningTokens * lengthFactor;
+    const pass = await admission.enter({ tokens: estimatedInputTokens(messages) + outputTokens }, call.signal);
     let answer: LLMResponse;
     try {
       answer = await next(call);

@@ -38,7 +38,7 @@ export class CallConversation implements RowConversation {
   }
 
   async ask(prompt: Prompt, issueCount: number): Promise<LLMResponse> {
-    const { promptHash, limitedSchema, ...rest } = prompt;
+    const { promptHash, limitedSchema, olderMessages, ...rest } = prompt;
     const { pipeline, step, pk, provider, signal, ask, stop } = this.#options;
     const request = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
     const row = this.#row;
@@ -50,6 +50,7 @@ export class CallConversation implements RowConversation {
       request,
       promptHash,
       limitedSchema,
+      olderMessages,
       issueCount,
       answered: undefined,
       row,
@@ -62,7 +63,8 @@ export class CallConversation implements RowConversation {
       throw error;
     }
     if (answer.finishReason === "stop") return answer;
-    throw errorForFinish(step, answer, request.maxOutputTokens);
+    const { maxReasoningTokens = 0 } = provider;
+    throw errorForFinish(answer, { step, maxOutputTokens: request.maxOutputTokens, maxReasoningTokens });
   }
 
   async forget(): Promise<void> {

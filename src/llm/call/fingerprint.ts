@@ -2,24 +2,42 @@ import { hash } from "node:crypto";
 import type { JSONSchema } from "../../json/json-schema.ts";
 import type { LLMProvider, LLMRequest } from "../../contracts/provider.ts";
 
+/** The key of a request's answer, and behind it the keys under which earlier versions stored the same answer. */
+export type AnswerKeys = readonly [key: string, ...older: string[]];
+
 /**
  * Fingerprints of requests: the SHA-256, in hexadecimal digits, of all that can change its answer: who is asked (the
  * provider's own fingerprint), every message, the schema and its name, the temperature, and how long the answer may be.
- * The cache key is none of that.
+ * The cache key is none of that, nor is what the provider does not send.
  */
 export class Fingerprints {
   // What is one and the same for all rows is asked for and hashed once.
   readonly #providers = new WeakMap<LLMProvider, string>();
   readonly #beginnings = new WeakMap<JSONSchema, { readonly content: string; readonly digest: string }>();
 
-  of(provider: LLMProvider, { messages, schema, temperature, maxOutputTokens, lengthFactor }: LLMRequest): string {
+  /**
+   * Version 0.1 had in its keys all of a request, sent or not, and worded some re-asks otherwise: `olderMessages` are the messages as
+   * it had them, where they differ.
+   */
+  keysOf(provider: LLMProvider, request: LLMRequest, olderMessages?: LLMRequest["messages"]): AnswerKeys {
+    const { omits = [] } = provider;
+    const { schema, temperature = null } = request;
+    const schemaName = omits.includes("schemaName") ? null : schema.name;
+    const key = this.#digest(provider, request, [schemaName, omits.includes("temperature") ? null : temperature]);
+    if (omits.length === 0 && olderMessages === undefined) return [key];
+    const whole = { ...request, messages: olderMessages ?? request.messages };
+    const older = this.#digest(provider, whole, [schema.name, temperature]);
+    return older === key ? [key] : [key, older];
+  }
+
+  #digest(provider: LLMProvider, request: LLMRequest, settings: readonly (string | number | null)[]): string {
+    const { messages, schema, maxOutputTokens, lengthFactor } = request;
     const asked = this.#providers.get(provider) ?? provider.fingerprint();
     this.#providers.set(provider, asked);
     const [first, ...others] = messages;
     const beginning = this.#beginningOf(schema.json, first?.content ?? "");
-    const settings = [schema.name, temperature ?? null, maxOutputTokens, lengthFactor ?? 1];
     const rest = others.map(({ role, content }) => [role, content]);
-    return digestOf([asked, settings, first?.role ?? null, beginning, rest]);
+    return digestOf([asked, [...settings, maxOutputTokens, lengthFactor ?? 1], first?.role ?? null, beginning, rest]);
   }
 
   /** Of the schema and the first message: equal for every row of a step. */

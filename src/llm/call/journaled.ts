@@ -3,7 +3,7 @@ import type { StoredAnswer } from "../../contracts/journal.ts";
 import type { LLMResponse } from "../../contracts/provider.ts";
 import { costOf } from "../pricing.ts";
 import { ProviderError } from "../provider-error.ts";
-import { Fingerprints } from "./fingerprint.ts";
+import { type AnswerKeys, Fingerprints } from "./fingerprint.ts";
 import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
 
 /** The journal's answers, by the fingerprints of their requests. */
@@ -43,33 +43,37 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
     return answer;
   };
 
-  const findOrAsk = async (fingerprint: string, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
-    const known = await answers.find(fingerprint);
-    if (known !== undefined && (reuseEarlier || known.runId === runId)) return reuse(call, known);
-    return await askAndSave(fingerprint, call, next);
+  const findOrAsk = async (keys: AnswerKeys, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
+    for (const key of keys) {
+      const known = await answers.find(key);
+      if (known !== undefined && (reuseEarlier || known.runId === runId)) return reuse(call, known);
+    }
+    return await askAndSave(keys[0], call, next);
   };
 
-  const lead = async (fingerprint: string, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
-    const answer = findOrAsk(fingerprint, call, next);
-    inFlight.set(fingerprint, answer);
+  const lead = async (keys: AnswerKeys, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
+    const answer = findOrAsk(keys, call, next);
+    const [key] = keys;
+    inFlight.set(key, answer);
     try {
       return await answer;
     } finally {
-      inFlight.delete(fingerprint);
+      inFlight.delete(key);
     }
   };
 
   return (next) => async (call) => {
-    const fingerprint = fingerprints.of(call.provider, call.request);
-    call.row.fingerprints.push(fingerprint);
-    const asked = inFlight.get(fingerprint);
-    if (asked === undefined) return await lead(fingerprint, call, next);
+    const keys = fingerprints.keysOf(call.provider, call.request, call.olderMessages);
+    const [key] = keys;
+    call.row.fingerprints.push(...keys);
+    const asked = inFlight.get(key);
+    if (asked === undefined) return await lead(keys, call, next);
     let answer: LLMResponse;
     try {
       answer = await asked;
     } catch (error) {
       if (isPermanent(error)) throw copyOf(error);
-      return await askAndSave(fingerprint, call, next);
+      return await askAndSave(key, call, next);
     }
     return reuse(call, answer);
   };
@@ -78,9 +82,10 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
 /** Counts an answer that was had without a call: its figures are those of the call that paid for it. */
 function countReuse({ step, pk, provider, promptHash, row }: RowCall, answer: LLMResponse, emit: EventHandler): void {
   const { model, usage } = answer;
+  const { isEstimated: _, ...counts } = usage;
   row.callCount += 1;
   row.ended.push({ model, promptHash, usage });
-  emit({ type: "answer-reuse", step, pk, model, promptHash, ...usage, cost: costOf(usage, provider.prices) });
+  emit({ type: "answer-reuse", step, pk, model, promptHash, ...counts, cost: costOf(usage, provider.prices) });
 }
 
 /** True if the same request would fail again. */

@@ -76,6 +76,7 @@ export class PayloadLog {
         input_tokens: usage.inputTokens,
         cached_tokens: usage.cachedTokens,
         output_tokens: usage.outputTokens,
+        ...(usage.isEstimated === true ? { estimated: true } : {}),
       },
       ...(cost === null ? {} : { cost: { amount: cost, currency: provider.prices?.currency } }),
       error: error === null ? null : { code: error.code, message: this.#messageOf(error), ...this.#facts(error) },

@@ -1,12 +1,8 @@
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { nameOf, textOf } from "../../errors/error-text.ts";
-import { ProviderError } from "../provider-error.ts";
-import type { LLMProvider, LLMRequest, LLMResponse } from "../../contracts/provider.ts";
-
-/** About four characters a token; the schema is not counted. */
-export function estimatedInputTokens(messages: LLMRequest["messages"]): number {
-  return Math.ceil(messages.reduce((sum, { content }) => sum + content.length, 0) / 4);
-}
+import { ProviderError, type ProviderErrorFacts } from "../provider-error.ts";
+import { charactersOf, countOf, readUsage } from "../token-usage.ts";
+import type { LLMProvider, LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
 
 /** An error of a provider that keeps the contract, or one made of what it threw instead. */
 export function asProviderError(provider: LLMProvider, thrown: unknown): LLMEtlError {
@@ -17,25 +13,40 @@ export function asProviderError(provider: LLMProvider, thrown: unknown): LLMEtlE
   });
 }
 
-/** A response that keeps the contract: a provider of the user's own may not. */
-export function assertValidResponse({ name }: LLMProvider, response: LLMResponse): LLMResponse {
-  const { text, model, usage } = response;
-  const counts = [usage.inputTokens, usage.cachedTokens, usage.outputTokens, usage.reasoningTokens];
-  if (typeof text === "string" && typeof model === "string" && counts.every(Number.isFinite)) return response;
-  const expected = "expected text, a model's name, and four numbers of tokens";
-  throw new ProviderError("row", "INVALID_RESPONSE", `${name} gave a response that can't be read: ${expected}`);
+/**
+ * A response that keeps the contract: a provider of the user's own may not. Counts of tokens that are missing or absurd are
+ * replaced by an estimate, for the answer was paid for.
+ *
+ * @throws {ProviderError} INVALID_RESPONSE if it has no text, or no name of a model
+ */
+export function validResponse({ name }: LLMProvider, request: LLMRequest, response: LLMResponse): LLMResponse {
+  const { text, model } = response;
+  if (typeof text !== "string" || typeof model !== "string") {
+    const expected = "expected text, a model's name, and four numbers of tokens";
+    throw new ProviderError("row", "INVALID_RESPONSE", `${name} gave a response that can't be read: ${expected}`);
+  }
+  // The type promises the counts; whoever wrote the provider may not have kept it.
+  const usage: Partial<TokenUsage> = response.usage ?? {};
+  const { inputTokens: input, cachedTokens: cached, outputTokens: output, reasoningTokens: reasoning } = usage;
+  if ([input, cached, output, reasoning].every((count) => count !== undefined && countOf(count) === count))
+    return response;
+  const characters = { input: charactersOf(request.messages), output: text.length };
+  return { ...response, usage: readUsage({ input, cached, output, reasoning }, characters) };
+}
+
+export interface FinishContext {
+  readonly step: string;
+  /** The step's own limit of tokens for an answer. */
+  readonly maxOutputTokens: number;
+  /** The tokens that the provider adds for reasoning. */
+  readonly maxReasoningTokens: number;
 }
 
 /** Why a response that did not end as it should has no answer. */
-export function errorForFinish(step: string, response: LLMResponse, maxOutputTokens: number): ProviderError {
+export function errorForFinish(response: LLMResponse, context: FinishContext): ProviderError {
+  const { step } = context;
   const facts = { requestId: response.requestId };
-  if (response.finishReason === "length") {
-    const problem = `the answer was cut off at ${maxOutputTokens} tokens and again at ${2 * maxOutputTokens}`;
-    return new ProviderError("row", "OUTPUT_TRUNCATED", `${step}: ${problem}`, {
-      ...facts,
-      hint: "raise maxOutputTokens",
-    });
-  }
+  if (response.finishReason === "length") return truncatedError(context, facts);
   if (response.finishReason === "content_filter") {
     return new ProviderError(
       "row",
@@ -45,4 +56,16 @@ export function errorForFinish(step: string, response: LLMResponse, maxOutputTok
     );
   }
   return new ProviderError("row", "REFUSAL", `${step}: the model declined to answer`, facts);
+}
+
+function truncatedError(
+  { step, maxOutputTokens, maxReasoningTokens }: FinishContext,
+  facts: ProviderErrorFacts,
+): ProviderError {
+  const sent = maxOutputTokens + maxReasoningTokens;
+  const parts =
+    maxReasoningTokens === 0 ? "" : ` (${2 * maxOutputTokens} for the answer, ${2 * maxReasoningTokens} for reasoning)`;
+  const problem = `the answer was cut off at ${sent} tokens and again at ${2 * sent}${parts}`;
+  const hint = maxReasoningTokens === 0 ? "raise maxOutputTokens" : "raise maxReasoningTokens or maxOutputTokens";
+  return new ProviderError("row", "OUTPUT_TRUNCATED", `${step}: ${problem}`, { ...facts, hint });
 }

@@ -4,6 +4,7 @@ import type { Time } from "../../contracts/time.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { costOf } from "../pricing.ts";
 import { ProviderError } from "../provider-error.ts";
+import { readUsage } from "../token-usage.ts";
 import { asProviderError } from "./provider-call.ts";
 import type { Attempt, RowLayer } from "./row-call.ts";
 
@@ -79,9 +80,12 @@ export function reported(report: Report): RowLayer {
 
 const noUsage: TokenUsage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 };
 
-/** The tokens of an attempt that failed, where the service said so. */
+/** The tokens of an attempt that failed, where the service said so; none in place of a count that is absurd. */
 export function usageOf(error: unknown): TokenUsage {
-  return (error instanceof ProviderError ? error.usage : undefined) ?? noUsage;
+  const usage = error instanceof ProviderError ? error.usage : undefined;
+  if (usage === undefined) return noUsage;
+  const { inputTokens: input, cachedTokens: cached, outputTokens: output, reasoningTokens: reasoning } = usage;
+  return readUsage({ input, cached, output, reasoning }, { input: 0, output: 0 });
 }
 
 function aborted(thrown: unknown): ProviderError {

@@ -8,7 +8,9 @@ export function reportTo(emit: EventHandler, payloadLog: Pick<PayloadLog, "add">
     const { step, pk, response, error, promptHash, retryCount, latencyMs, usage, cost } = attempt;
     const model = response?.model ?? null;
     const errorCode = error?.code ?? null;
-    emit({ type: "call-end", step, pk, model, promptHash, retryCount, latencyMs, ...usage, cost, errorCode });
+    const { isEstimated = false, ...counts } = usage;
+    const figures = { latencyMs, ...counts, isEstimated, cost, errorCode };
+    emit({ type: "call-end", step, pk, model, promptHash, retryCount, ...figures });
     if (payloadLog !== undefined) await payloadLog.add(attempt);
   };
 }

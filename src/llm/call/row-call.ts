@@ -1,5 +1,5 @@
 import type { Ask, Call, Layer } from "../../contracts/call.ts";
-import type { LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
+import type { ChatMessage, LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import type { JSONSchema } from "../../json/json-schema.ts";
 
@@ -8,6 +8,8 @@ export interface RowCall extends Call {
   readonly promptHash: string;
   /** Sent instead of the request's own schema, which is the one in the fingerprint. */
   readonly limitedSchema: JSONSchema | undefined;
+  /** The messages as version 0.1 had them, where they differ: its answers are found by them. */
+  readonly olderMessages?: readonly ChatMessage[] | undefined;
   /** Issues of the answer that this is a re-ask about: 0 for a first one, and once the re-ask was counted. */
   issueCount: number;
   /** The attempt that brought the answer, until it is reported. */

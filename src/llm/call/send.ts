@@ -1,9 +1,9 @@
-import { assertValidResponse } from "./provider-call.ts";
+import { validResponse } from "./provider-call.ts";
 import type { RowAsk } from "./row-call.ts";
 
 /** Sends a call to its provider. */
 export const send: RowAsk = async ({ step, pk, provider, signal, request, limitedSchema }) => {
   const sent =
     limitedSchema === undefined ? request : { ...request, schema: { ...request.schema, json: limitedSchema } };
-  return assertValidResponse(provider, await provider.complete(sent, signal, { step, pk }));
+  return validResponse(provider, sent, await provider.complete(sent, signal, { step, pk }));
 };

@@ -1,62 +1,51 @@
-import { z } from "zod";
-import type { HTTPAnswer } from "./http.ts";
+import type { HTTPAnswer } from "./response-body.ts";
 import { ProviderError } from "../provider-error.ts";
-import type { LLMResponse, RateLimit } from "../../contracts/provider.ts";
-import { requestIdOf } from "./service-error.ts";
+import type { LLMRequest, LLMResponse, RateLimit, TokenUsage } from "../../contracts/provider.ts";
+import { type CountedTokens, countOf, readUsage } from "../token-usage.ts";
+import { isJSON, objectInText } from "./json-in-text.ts";
+import { readReplyParts, type ReplyParts } from "./reply-parts.ts";
+import { requestIdOf, serviceError, type ServiceFailure } from "./service-error.ts";
+import { answerInError, statusOfError } from "./answer-in-error.ts";
 
-const Completion = z.object({
-  model: z.string().optional(),
-  choices: z
-    .array(
-      z.object({
-        finish_reason: z.string().nullish(),
-        message: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }),
-      }),
-    )
-    .min(1),
-  usage: z
-    .object({
-      prompt_tokens: z.number(),
-      completion_tokens: z.number().default(0),
-      prompt_tokens_details: z.object({ cached_tokens: z.number().nullish() }).nullish(),
-      completion_tokens_details: z.object({ reasoning_tokens: z.number().nullish() }).nullish(),
-    })
-    .nullish(),
-});
-
+/** The call that a reply answers, as far as reading takes it. */
 export interface CompletionReading {
   /** The model's name, for an answer that does not name its model. */
   readonly model: string;
-  /** True for a model that no schema binds: such a model may put its answer into a fence of Markdown, which is taken off. */
-  readonly fenced: boolean;
+  readonly schema: LLMRequest["schema"]["json"];
+  /** The characters of the request, from which its tokens are estimated if the service does not count them. */
+  readonly requestCharacters: number;
+  /** The limit of output tokens that was sent. */
+  readonly tokenLimit: number;
+  readonly settings: ServiceFailure["settings"];
+  /** True if the service holds its model to the schema: then the answer is JSON, and stays as it came. */
+  readonly isStrict: boolean;
+  /** Called if such a service did not: other text stood around the JSON of an answer. */
+  readonly onSchemaIgnored: () => void;
 }
 
 /**
- * Reads the body of a chat completion that came with status 200.
+ * Reads the body of a reply with a status of success.
  *
- * @throws {ProviderError} INVALID_RESPONSE if the body is not a chat completion
+ * @throws {ProviderError} INVALID_RESPONSE if the body is not a chat completion; the service's own error if it holds one
  */
-export function readCompletion(answer: HTTPAnswer, { model: named, fenced }: CompletionReading): LLMResponse {
-  const requestId = requestIdOf(answer.headers);
-  const { choices, model = named, usage } = parseCompletion(answer.body, requestId);
-  const { finish_reason: reason, message } = choices[0] ?? { message: {} };
-  const text = message.refusal ?? message.content ?? "";
-  const rateLimit = rateLimitOf(answer.headers);
+export function readCompletion(answer: HTTPAnswer, reading: CompletionReading): LLMResponse {
+  const { status, headers } = answer;
+  const requestId = requestIdOf(headers);
+  const parts = readReplyParts(parseBody(answer, requestId));
+  if (parts === undefined) throw invalidResponse(answer, requestId);
+  const { text, refusal, finishReason: reason, error } = parts;
+  const finishReason = refusal === undefined ? finishReasonOf(reason) : "refusal";
+  if (error !== undefined && (text === "" || finishReason === undefined)) return answerOrThrow(error, answer, reading);
+  if (finishReason === undefined) {
+    const problem = `${status}, but the answer broke off (finish_reason "${reason.slice(0, 40)}")`;
+    throw new ProviderError("transient", "INVALID_RESPONSE", problem, { status, requestId });
+  }
+  const rateLimit = rateLimitOf(headers);
   return {
-    text: fenced ? withoutFence(text) : text,
-    finishReason:
-      typeof message.refusal === "string"
-        ? "refusal"
-        : reason === "length" || reason === "content_filter"
-          ? reason
-          : "stop",
-    model,
-    usage: {
-      inputTokens: usage?.prompt_tokens ?? 0,
-      cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? 0,
-      outputTokens: usage?.completion_tokens ?? 0,
-      reasoningTokens: usage?.completion_tokens_details?.reasoning_tokens ?? 0,
-    },
+    text: refusal ?? (finishReason === "stop" ? jsonOf(text, reading) : text),
+    finishReason,
+    model: parts.model ?? reading.model,
+    usage: usageOf(parts, reading.requestCharacters),
     requestId,
     ...(rateLimit === undefined ? {} : { rateLimit }),
   };
@@ -70,21 +59,91 @@ export function rateLimitOf(headers: HTTPAnswer["headers"]): RateLimit | undefin
   return { remainingRequests, remainingTokens };
 }
 
-/** Takes off the fence (three backticks, perhaps with `json`) around a whole answer; any other answer stays as it is. */
-export function withoutFence(text: string): string {
-  return /^\s*```\w*\s*\n([\s\S]*?)\s*```\s*$/.exec(text)?.[1] ?? text;
+/**
+ * The JSON of an answer, without the text around it. An answer without JSON stays as it is, and so does any where the service is to
+ * hold its model to the schema.
+ */
+export function jsonOf(
+  text: string,
+  { schema, isStrict, onSchemaIgnored }: Pick<CompletionReading, "schema" | "isStrict" | "onSchemaIgnored">,
+): string {
+  if (isJSON(text)) return text;
+  const found = objectInText(text, schema.required ?? []);
+  if (found === undefined) return text;
+  if (!isStrict) return found;
+  onSchemaIgnored();
+  return text;
+}
+
+/** The tokens as they were counted. A prompt and an answer have at least one: a count of 0 is none. */
+export function countedUsage(counted: CountedTokens, characters: { input: number; output: number }): TokenUsage {
+  const { input, output } = counted;
+  return readUsage(
+    {
+      ...counted,
+      input: countOf(input) === 0 ? undefined : input,
+      output: countOf(output) === 0 && characters.output > 0 ? undefined : output,
+    },
+    characters,
+  );
+}
+
+function usageOf({ counted, text, refusal }: ReplyParts, requestCharacters: number): TokenUsage {
+  return countedUsage(counted, { input: requestCharacters, output: (refusal ?? text).length });
+}
+
+/** An error in a reply with a status of success means what it would mean with the status of an error. */
+function answerOrThrow(error: unknown, answer: HTTPAnswer, reading: CompletionReading): LLMResponse {
+  const failure = { ...answer, status: statusOfError(error), body: JSON.stringify({ error }) };
+  const found = answerInError(failure, reading);
+  if (found !== undefined) return found;
+  throw serviceError({ ...failure, settings: reading.settings });
+}
+
+/** How an answer ended, by the words of many services. Any other word is "stop". */
+const finishReasons: ReadonlyMap<string, LLMResponse["finishReason"]> = new Map([
+  ["length", "length"],
+  ["max_tokens", "length"],
+  ["max_output_tokens", "length"],
+  ["max_completion_tokens", "length"],
+  ["model_length", "length"],
+  ["content_filter", "content_filter"],
+  ["content-filter", "content_filter"],
+  ["safety", "content_filter"],
+  ["prohibited_content", "content_filter"],
+  ["blocklist", "content_filter"],
+  ["sensitive", "content_filter"],
+  ["refusal", "refusal"],
+]);
+
+/** The words for an answer at which the service itself failed. */
+const reasonsOfFailure: ReadonlySet<string> = new Set([
+  "error",
+  "abort",
+  "aborted",
+  "network_error",
+  "insufficient_system_resource",
+]);
+
+/** Undefined if the service itself failed at the answer. */
+function finishReasonOf(reason: string): LLMResponse["finishReason"] | undefined {
+  return reasonsOfFailure.has(reason) ? undefined : (finishReasons.get(reason) ?? "stop");
 }
 
 /** A body may be truncated, or a proxy's page: the same call may succeed later, so the error is transient. */
-function parseCompletion(body: string, requestId: string | undefined): z.output<typeof Completion> {
+function parseBody(answer: HTTPAnswer, requestId: string | undefined): unknown {
   try {
-    return Completion.parse(JSON.parse(body));
+    return JSON.parse(answer.body);
   } catch (error) {
-    // A parser's message quotes the text that it failed on, which may be an answer's.
-    const cause = new Error(error instanceof Error ? error.name : "not an error");
-    const problem = `200, but the body (${body.length} characters) is not a chat completion`;
-    throw new ProviderError("transient", "INVALID_RESPONSE", problem, { status: 200, requestId, cause });
+    throw invalidResponse(answer, requestId, error);
   }
+}
+
+function invalidResponse({ status, body }: HTTPAnswer, requestId: string | undefined, thrown?: unknown): ProviderError {
+  // A parser's message quotes the text that it failed on, which may be an answer's.
+  const cause = thrown === undefined ? undefined : new Error(thrown instanceof Error ? thrown.name : "not an error");
+  const problem = `${status}, but the body (${body.length} characters) is not a chat completion`;
+  return new ProviderError("transient", "INVALID_RESPONSE", problem, { status, requestId, cause });
 }
 
 function countIn(value: string | readonly string[] | undefined): number | undefined {

@@ -1,4 +1,4 @@
-import type { ChatMessage, LLMRequest } from "../../contracts/provider.ts";
+import type { ChatMessage, LLMRequest, RequestPart } from "../../contracts/provider.ts";
 import type { JSONSchema } from "../../json/json-schema.ts";
 
 /**
@@ -18,14 +18,27 @@ export interface Reasoning {
   readonly maxTokens: number;
 }
 
+/** The names that the limit of output tokens has. A service takes one of them, or both. */
+export type TokenLimitName = "max_completion_tokens" | "max_tokens";
+
 /** The form of the chat completions API that one service takes. */
 export interface ChatFormat {
   /** Undefined if the path names the model. */
   readonly model: string | undefined;
   readonly dialect: SchemaDialect;
-  readonly tokenLimit: "max_completion_tokens" | "max_tokens";
+  readonly tokenLimit: TokenLimitName;
   readonly takesCacheKey: boolean;
   readonly reasoning: Reasoning | undefined;
+  /** Fields of the user's own. Each takes the place of ours with its name. */
+  readonly extraBody?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The parts of a request that a body of this format leaves out. */
+export function omissionsOf({ dialect, reasoning }: Pick<ChatFormat, "dialect" | "reasoning">): readonly RequestPart[] {
+  const parts: RequestPart[] = [];
+  if (reasoning !== undefined) parts.push("temperature");
+  if (dialect !== "strict") parts.push("schemaName");
+  return parts;
 }
 
 /** The longest `prompt_cache_key` that OpenAI accepts. */
@@ -47,25 +60,38 @@ interface StaticParts {
 export class ChatBody {
   readonly #format: ChatFormat;
   readonly #parts = new WeakMap<JSONSchema, StaticParts>();
+  readonly #extra: readonly (readonly [string, unknown])[];
 
   constructor(format: ChatFormat) {
     this.#format = format;
+    this.#extra = Object.entries(format.extraBody ?? {}).filter(([, value]) => value !== undefined);
   }
 
-  render(request: LLMRequest): string {
-    const { model, tokenLimit, takesCacheKey, reasoning } = this.#format;
-    const { maxOutputTokens, temperature, cacheKey } = request;
+  /** `tokenLimit` is the name of the limit of output tokens. */
+  render(request: LLMRequest, tokenLimit: TokenLimitName = this.#format.tokenLimit): string {
+    const { model, takesCacheKey, reasoning } = this.#format;
+    const { maxOutputTokens, lengthFactor, temperature, cacheKey } = request;
     const parts = this.#partsOf(request.schema);
     const fields = [`"messages":[${this.#messages(request.messages, parts)}]`];
     if (parts.responseFormat !== "") fields.push(`"response_format":${parts.responseFormat}`);
-    if (model !== undefined) fields.push(`"model":${JSON.stringify(model)}`);
-    fields.push(`"${tokenLimit}":${tokenLimitOf(maxOutputTokens, request.lengthFactor, reasoning)}`);
-    if (reasoning === undefined && temperature !== undefined) fields.push(`"temperature":${temperature}`);
-    if (reasoning?.effort !== undefined) fields.push(`"reasoning_effort":"${reasoning.effort}"`);
+    const add = (name: string, json: string): void => {
+      if (this.#extra.length === 0 || !this.#isReplaced(name)) fields.push(`"${name}":${json}`);
+    };
+    if (model !== undefined) add("model", JSON.stringify(model));
+    add(tokenLimit, String(tokenLimitOf(maxOutputTokens, lengthFactor, reasoning)));
+    if (reasoning === undefined && temperature !== undefined) add("temperature", String(temperature));
+    if (reasoning?.effort !== undefined) add("reasoning_effort", `"${reasoning.effort}"`);
     if (takesCacheKey) {
-      fields.push(`"prompt_cache_key":${JSON.stringify(cacheKey.slice(-maxCacheKeyCharacters).toWellFormed())}`);
+      add("prompt_cache_key", JSON.stringify(cacheKey.slice(-maxCacheKeyCharacters).toWellFormed()));
     }
+    for (const [name, value] of this.#extra) fields.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
     return `{${fields.join(",")}}`;
+  }
+
+  /** A limit of output tokens is replaced by one under either name. */
+  #isReplaced(name: string): boolean {
+    const names = name.startsWith("max_") ? ["max_completion_tokens", "max_tokens"] : [name];
+    return this.#extra.some(([extra]) => names.includes(extra));
   }
 
   #partsOf({ name, json }: LLMRequest["schema"]): StaticParts {

@@ -1,98 +1,15 @@
 import type { Dispatcher } from "undici";
-import { OptionError } from "../../errors/option.ts";
-import {
-  hasFunctions,
-  isBoolean,
-  isCount,
-  isDuration,
-  isObject,
-  isOneOf,
-  optional,
-  type OptionCheck,
-} from "../../errors/options.ts";
-import { AbortListeners } from "./abort-listeners.ts";
-import { BearerToken, type TokenProvider } from "./bearer-token.ts";
-import {
-  ChatBody,
-  type ChatFormat,
-  type Reasoning,
-  type ReasoningEffort,
-  reasoningEfforts,
-  type SchemaDialect,
-  schemaDialects,
-} from "./body.ts";
-import { readCompletion } from "./answer.ts";
-import { createDispatcher, type HTTPAnswer, post, proxyVariables } from "./http.ts";
-import { checkPrices } from "../pricing.ts";
-import type { Prices } from "../../contracts/prices.ts";
-import { ProviderError } from "../provider-error.ts";
 import type { LLMRequest, LLMResponse } from "../../contracts/provider.ts";
+import { ProviderError } from "../provider-error.ts";
+import { AbortListeners } from "./abort-listeners.ts";
+import { readCompletion } from "./answer.ts";
+import { answerInError, rejectsTokenLimit } from "./answer-in-error.ts";
+import { BearerToken, type TokenProvider } from "./bearer-token.ts";
+import { ChatBody, type ChatFormat, type TokenLimitName, tokenLimitOf } from "./body.ts";
+import { createDispatcher, post } from "./http.ts";
+import type { ChatOptions } from "./options.ts";
+import { type HTTPAnswer, isSuccess } from "./response-body.ts";
 import { serviceError, type ServiceFailure } from "./service-error.ts";
-
-/** The options of every provider of a chat completions API. */
-export interface ChatOptions {
-  /** The way to give the service the schema of the answer. @default "strict" */
-  readonly dialect?: SchemaDialect | undefined;
-  /** True for a model that reasons before it answers: it is sent no temperature. @default true if `reasoningEffort` is set */
-  readonly reasoning?: boolean | undefined;
-  /** The effort of a reasoning model. Each model accepts some of these words. @default the model's own */
-  readonly reasoningEffort?: ReasoningEffort | undefined;
-  /** Tokens added to a step's `maxOutputTokens` for the reasoning, which counts as output. @default 2048 */
-  readonly maxReasoningTokens?: number | undefined;
-  /** The time limit of one attempt, its body included, in milliseconds. @default 60000; 180000 for a reasoning model */
-  readonly timeoutMs?: number | undefined;
-  /** The prices of your tokens, for the cost in the report; none are built in. @default none, and no cost */
-  readonly prices?: Prices | undefined;
-  /** The deployment's quota of requests per minute: calls are spread so that they stay within it. @default not paced */
-  readonly rpm?: number | undefined;
-  /**
-   * The deployment's quota of tokens per minute. Each call counts with its prompt and its limit of output tokens.
-   * @default not paced
-   */
-  readonly tpm?: number | undefined;
-  /**
-   * An undici dispatcher (version 7 or later) that carries the requests, for a proxy or a certificate authority of your own.
-   * @default kept-alive connections, through the proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY if these are set
-   */
-  readonly dispatcher?: Dispatcher | undefined;
-}
-
-export const chatOptionChecks: { readonly [Name in keyof ChatOptions]-?: OptionCheck } = {
-  dialect: optional(isOneOf(...schemaDialects)),
-  reasoning: optional(isBoolean),
-  reasoningEffort: optional(isOneOf(...reasoningEfforts)),
-  maxReasoningTokens: optional(isCount(0)),
-  timeoutMs: optional(isDuration(1)),
-  prices: optional(isObject),
-  rpm: optional(isCount(1)),
-  tpm: optional(isCount(1)),
-  dispatcher: optional(hasFunctions("an undici dispatcher", "dispatch")),
-};
-
-/**
- * Checks the options together; `chatOptionChecks` has the checks of each alone.
- *
- * @throws {OptionError} for options that contradict each other, and for wrong prices
- */
-export function checkChatOptions(owner: string, options: ChatOptions): void {
-  if (options.prices !== undefined) checkPrices(owner, options.prices);
-  if (reasoningOf(options) !== undefined) return;
-  for (const option of ["reasoningEffort", "maxReasoningTokens"] as const) {
-    if (options[option] === undefined) continue;
-    throw new OptionError(owner, option, "only a model that reasons takes it", { hint: "set reasoning: true" });
-  }
-}
-
-/** The environment variables that are read: none if the option `dispatcher` is set. */
-export function optionalEnvironmentOf({ dispatcher }: ChatOptions): readonly string[] {
-  return dispatcher === undefined ? proxyVariables : [];
-}
-
-/** Undefined for a model that does not reason. */
-export function reasoningOf(options: ChatOptions): Reasoning | undefined {
-  const { reasoningEffort: effort, reasoning = effort !== undefined, maxReasoningTokens: maxTokens = 2048 } = options;
-  return reasoning ? { effort, maxTokens } : undefined;
-}
 
 /** A key in a header of the service's choice, a provider of tokens, or undefined for a service that wants neither. */
 export type Credential =
@@ -122,7 +39,11 @@ export class ChatCompletions {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #dispatcher: Dispatcher;
   readonly #timeoutMs: number;
+  readonly #maxResponseBytes: number | undefined;
   readonly #abortListeners = new AbortListeners();
+  /** The one that the service takes, as far as it has said. */
+  #tokenLimit: TokenLimitName;
+  #isSchemaIgnored = false;
 
   /** @throws {OptionError} if HTTPS_PROXY or HTTP_PROXY is not an address */
   constructor(service: ChatService, options: ChatOptions) {
@@ -130,10 +51,12 @@ export class ChatCompletions {
     const { timeoutMs = format.reasoning === undefined ? 60_000 : 180_000 } = options;
     this.#service = service;
     this.#body = new ChatBody(format);
+    this.#tokenLimit = format.tokenLimit;
     this.#timeoutMs = timeoutMs;
+    this.#maxResponseBytes = options.maxResponseBytes;
     this.#dispatcher = options.dispatcher ?? createDispatcher(owner);
     const key = credential !== undefined && "header" in credential ? { [credential.header]: credential.value } : {};
-    this.#headers = { "content-type": "application/json", ...key };
+    this.#headers = { ...options.headers, "content-type": "application/json", ...key };
     if (credential !== undefined && "tokenProvider" in credential) {
       this.#token = new BearerToken(credential.tokenProvider);
     }
@@ -142,15 +65,51 @@ export class ChatCompletions {
   /** @throws {ProviderError} by the table of `docs/azure-openai.md` */
   async complete(request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> {
     signal.throwIfAborted();
-    const body = this.#body.render(request);
-    const answer =
-      this.#token === undefined
-        ? await this.#post(this.#headers, body, signal)
-        : await this.#postWithToken(this.#token, body, signal);
     const { settings, model, format } = this.#service;
-    if (answer.status !== 200) throw serviceError({ ...answer, settings });
-    return readCompletion(answer, { model, fenced: format.dialect !== "strict" });
+    const { answer, requestCharacters } = await this.#send(request, signal);
+    const tokenLimit = tokenLimitOf(request.maxOutputTokens, request.lengthFactor, format.reasoning);
+    const schema = request.schema.json;
+    const isStrict = format.dialect === "strict";
+    const onSchemaIgnored = this.#onSchemaIgnored;
+    const reading = { model, schema, requestCharacters, tokenLimit, settings, isStrict, onSchemaIgnored };
+    if (isSuccess(answer.status)) return readCompletion(answer, reading);
+    const found = answerInError(answer, reading);
+    if (found !== undefined) return found;
+    throw serviceError({ ...answer, settings });
   }
+
+  /** Sends a request, and once more where the service takes the limit of output tokens under its other name only. */
+  async #send(
+    request: LLMRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly answer: HTTPAnswer; readonly requestCharacters: number }> {
+    const name = this.#tokenLimit;
+    const body = this.#body.render(request, name);
+    const answer = await this.#postBody(body, signal);
+    if (!rejectsTokenLimit(answer, name)) return { answer, requestCharacters: body.length };
+    const other = name === "max_tokens" ? "max_completion_tokens" : "max_tokens";
+    const renamed = this.#body.render(request, other);
+    const second = await this.#postBody(renamed, signal);
+    if (rejectsTokenLimit(second, other)) return { answer, requestCharacters: body.length };
+    this.#tokenLimit = other;
+    return { answer: second, requestCharacters: renamed.length };
+  }
+
+  async #postBody(body: string, signal: AbortSignal): Promise<HTTPAnswer> {
+    return this.#token === undefined
+      ? await this.#post(this.#headers, body, signal)
+      : await this.#postWithToken(this.#token, body, signal);
+  }
+
+  /** Warns once: every such answer is asked for again. */
+  readonly #onSchemaIgnored = (): void => {
+    const { origin, owner } = this.#service;
+    if (this.#isSchemaIgnored) return;
+    this.#isSchemaIgnored = true;
+    const problem = `${owner}: the service at ${origin} does not hold its model to the schema (an answer had other text around its JSON)`;
+    const hint = 'set dialect: "json_object" or "none", which put the schema into the system message';
+    process.emitWarning(`${problem}: ${hint}`, { type: "LLMEtlWarning", code: "SCHEMA_IGNORED" });
+  };
 
   /** A 401 may mean that the token was revoked or that this machine's clock is wrong, so the token is renewed once. */
   async #postWithToken(bearer: BearerToken, body: string, signal: AbortSignal): Promise<HTTPAnswer> {
@@ -171,6 +130,7 @@ export class ChatCompletions {
       headers,
       body,
       timeoutMs: this.#timeoutMs,
+      maxResponseBytes: this.#maxResponseBytes,
       signal,
       abortListeners: this.#abortListeners,
     });

@@ -3,6 +3,7 @@ import { OptionError } from "../../errors/option.ts";
 import { messageOf } from "../../errors/error-text.ts";
 import type { AbortListeners } from "./abort-listeners.ts";
 import { ProviderError } from "../provider-error.ts";
+import { type HTTPAnswer, isSuccess, readBody, tooLargeError } from "./response-body.ts";
 
 export interface HTTPCall {
   readonly dispatcher: Dispatcher;
@@ -12,21 +13,19 @@ export interface HTTPCall {
   readonly body: string;
   /** The time limit of the whole exchange, connecting and body included, in milliseconds. */
   readonly timeoutMs: number;
+  /** The most bytes of the answer's body, compressed or not. @default 10000000 */
+  readonly maxResponseBytes?: number | undefined;
   readonly signal: AbortSignal;
   /** Shared by all calls that share a signal. */
   readonly abortListeners: AbortListeners;
 }
 
-export interface HTTPAnswer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly body: string;
-}
-
 /**
  * Sends one POST and follows no redirects. It rejects with the signal's reason as soon as the signal aborts, connected or not.
+ * Of the body of an error it keeps no more than `maxResponseBytes`.
  *
- * @throws {ProviderError} TIMEOUT or NETWORK_ERROR; neither holds anything of request or answer
+ * @throws {ProviderError} TIMEOUT, NETWORK_ERROR, or INVALID_RESPONSE for a body that is too large or can't be decompressed;
+ * none holds anything of request or answer
  */
 export async function post(call: HTTPCall): Promise<HTTPAnswer> {
   return await new Promise((resolve, reject) => {
@@ -57,6 +56,8 @@ export function createDispatcher(owner: string): Dispatcher {
   }
 }
 
+const defaultMaxResponseBytes = 10_000_000;
+
 /** In milliseconds: gateways close an idle connection after minutes, so ours closes first. */
 const keepAliveMs = 30_000;
 
@@ -71,6 +72,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #status = 0;
   #headers: HTTPAnswer["headers"] = {};
   readonly #chunks: Buffer[] = [];
+  #byteCount = 0;
 
   constructor(call: HTTPCall, resolve: (answer: HTTPAnswer) => void, reject: (reason: unknown) => void) {
     this.#call = call;
@@ -104,15 +106,29 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#headers = headers;
   }
 
-  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#chunks.push(chunk);
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isOver) return;
+    const { maxResponseBytes = defaultMaxResponseBytes } = this.#call;
+    this.#byteCount += chunk.length;
+    if (this.#byteCount <= maxResponseBytes) {
+      this.#chunks.push(chunk);
+      return;
+    }
+    // The status of an error says enough; an answer that is cut is none.
+    if (isSuccess(this.#status)) this.#fail(tooLargeError(this.#status, maxResponseBytes));
+    else this.onResponseEnd();
+    controller.abort(new Error("the call is over"));
   }
 
   onResponseEnd(): void {
     if (!this.#end()) return;
-    const [first, ...others] = this.#chunks;
-    const bytes = others.length === 0 ? first : Buffer.concat(this.#chunks);
-    this.#resolve({ status: this.#status, headers: this.#headers, body: bytes?.toString("utf8") ?? "" });
+    const [status, headers] = [this.#status, this.#headers];
+    const { maxResponseBytes = defaultMaxResponseBytes } = this.#call;
+    try {
+      this.#resolve({ status, headers, body: readBody({ status, headers, chunks: this.#chunks, maxResponseBytes }) });
+    } catch (error) {
+      this.#reject(error);
+    }
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: unknown): void {

@@ -136,7 +136,14 @@ function requestError(status: number, code: string, body: ErrorBody, facts: Prov
   const where = reasons.length > 0 ? reasons : undefined;
   const problem = `${status}: the service rejected the request${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
   const said = (body.error?.message ?? body.message ?? "no reason given").slice(0, maxSaidCharacters);
-  return new ProviderError("row", "BAD_REQUEST", problem, { ...facts, where, detail: `${problem}: ${said}` });
+  const hint = hintOfReasoning(body.error?.param ?? "", said);
+  return new ProviderError("row", "BAD_REQUEST", problem, { ...facts, where, hint, detail: `${problem}: ${said}` });
+}
+
+/** A reasoning model rejects what other models take. */
+function hintOfReasoning(param: string, said: string): string | undefined {
+  const isOfOthers = /^(temperature|max_tokens|top_p)$/.test(param) || /['"`](temperature|max_tokens)['"`]/.test(said);
+  return isOfOthers ? "set reasoning: true if the model reasons" : undefined;
 }
 
 /** The words of vLLM and llama.cpp's server, which have no code for a request that is too long. */

@@ -1,18 +1,20 @@
 import { OptionError } from "../../errors/option.ts";
 import { checkOptions, isBoolean, isCount, isName, isObject, isOneOf, optional } from "../../errors/options.ts";
-import { aiSdkError } from "../ai-sdk/error.ts";
+import { aiSdkError, answerInAiSdkError } from "../ai-sdk/error.ts";
 import { readAiSdkResult } from "../ai-sdk/result.ts";
 import {
   messagesWithSchema,
+  omissionsOf,
   type Reasoning,
   type SchemaDialect,
   schemaDialects,
   tokenLimitOf,
 } from "../chat-completions/body.ts";
 import { checkPrices } from "../pricing.ts";
+import { charactersOf } from "../token-usage.ts";
 import type { Prices } from "../../contracts/prices.ts";
 import { ProviderError } from "../provider-error.ts";
-import type { ChatMessage, LLMProvider, LLMRequest } from "../../contracts/provider.ts";
+import type { ChatMessage, LLMProvider, LLMRequest, LLMResponse } from "../../contracts/provider.ts";
 
 /** The part of a Vercel AI SDK language model that is used. The specifications V2, V3 and V4 all have it. */
 export interface AiSdkModel {
@@ -68,28 +70,43 @@ export function fromAiSdk(model: AiSdkModel, options: FromAiSdkOptions = {}): LL
   const { maxReasoningTokens = 2048, timeoutMs = reasons ? 180_000 : 60_000, providerOptions } = options;
   const reasoning = reasons ? { effort: undefined, maxTokens: maxReasoningTokens } : undefined;
   const { provider, modelId, specificationVersion } = model;
-  let isWarned = false;
-  const onSchemaDropped = (): void => {
-    if (isWarned) return;
-    isWarned = true;
-    const hint = 'give fromAiSdk dialect: "json_object", which puts it into the system message';
-    process.emitWarning(`${provider} did not send the schema to ${modelId}: ${hint}`, {
-      type: "LLMEtlWarning",
-      code: "NO_JSON_SCHEMA",
-    });
-  };
-  const reading = { model: modelId, fenced: dialect !== "strict", onSchemaDropped };
+  const onSchemaDropped = warningOnce("NO_JSON_SCHEMA", `${provider} did not send the schema to ${modelId}`);
+  const problem = `${provider} does not hold ${modelId} to the schema (an answer had other text around its JSON)`;
+  const onSchemaIgnored = warningOnce("SCHEMA_IGNORED", problem);
   const settings = { provider, modelId, specificationVersion, dialect, reasoning, providerOptions };
   return {
     name,
     ...(prices === undefined ? {} : { prices }),
     quota: { rpm: options.rpm, tpm: options.tpm },
+    maxReasoningTokens: reasoning?.maxTokens ?? 0,
     fingerprint: () => JSON.stringify({ name, ...settings }),
+    omits: omissionsOf({ dialect, reasoning }),
     complete: async (request, signal) => {
       signal.throwIfAborted();
       const call = callOf(request, { dialect, reasoning, providerOptions });
-      return readAiSdkResult(await generate({ model, call, timeoutMs, signal }), reading);
+      const requestCharacters = charactersOf(request.messages);
+      const result = await generate({ model, call, timeoutMs, signal, requestCharacters });
+      if ("answer" in result) return result.answer;
+      return readAiSdkResult(result.given, {
+        model: modelId,
+        schema: request.schema.json,
+        requestCharacters,
+        isStrict: dialect === "strict",
+        onSchemaDropped,
+        onSchemaIgnored,
+      });
     },
+  };
+}
+
+/** A warning that is given the first time. */
+function warningOnce(code: string, problem: string): () => void {
+  let isWarned = false;
+  return () => {
+    if (isWarned) return;
+    isWarned = true;
+    const hint = 'give fromAiSdk dialect: "json_object", which puts it into the system message';
+    process.emitWarning(`${problem}: ${hint}`, { type: "LLMEtlWarning", code });
   };
 }
 
@@ -153,8 +170,9 @@ async function generate(attempt: {
   readonly call: Call;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-}): Promise<unknown> {
-  const { model, call, timeoutMs, signal } = attempt;
+  readonly requestCharacters: number;
+}): Promise<{ readonly given: unknown } | { readonly answer: LLMResponse }> {
+  const { model, call, timeoutMs, signal, requestCharacters } = attempt;
   const controller = new AbortController();
   const { promise, reject } = Promise.withResolvers<never>();
   const end = (reason: unknown): void => {
@@ -171,9 +189,12 @@ async function generate(attempt: {
   // Each specification has its own type of options; a call has only those that all of them share.
   const options = { ...call, abortSignal: controller.signal } as never;
   try {
-    return await Promise.race([promise, (async () => await model.doGenerate(options))()]);
+    return { given: await Promise.race([promise, (async () => await model.doGenerate(options))()]) };
   } catch (error) {
     signal.throwIfAborted();
+    const reading = { model: model.modelId, requestCharacters, tokenLimit: call.maxOutputTokens };
+    const answer = answerInAiSdkError(error, reading);
+    if (answer !== undefined) return { answer };
     throw aiSdkError(model.modelId, error);
   } finally {
     clearTimeout(timer);

@@ -2,19 +2,19 @@ import type { Requirements } from "../../contracts/requirements.ts";
 import { OptionError, SettingError } from "../../errors/option.ts";
 import { checkOptions, isFunction, isName, optional } from "../../errors/options.ts";
 import type { TokenProvider } from "../chat-completions/bearer-token.ts";
-import type { ChatFormat, SchemaDialect } from "../chat-completions/body.ts";
+import { type ChatFormat, omissionsOf, type SchemaDialect } from "../chat-completions/body.ts";
+import { ChatCompletions, type Credential } from "../chat-completions/client.ts";
 import {
-  ChatCompletions,
   chatOptionChecks,
   type ChatOptions,
   checkChatOptions,
-  type Credential,
+  extraBodyOf,
   optionalEnvironmentOf,
   reasoningOf,
-} from "../chat-completions/client.ts";
+} from "../chat-completions/options.ts";
 import type { Prices } from "../../contracts/prices.ts";
 import { type ServiceURL, serviceURL } from "../chat-completions/url.ts";
-import type { LLMProvider, LLMRequest, LLMResponse, Quota } from "../../contracts/provider.ts";
+import type { LLMProvider, LLMRequest, LLMResponse, Quota, RequestPart } from "../../contracts/provider.ts";
 
 export type { TokenProvider } from "../chat-completions/bearer-token.ts";
 export {
@@ -45,6 +45,12 @@ interface Settings {
   readonly apiVersion: string | undefined;
 }
 
+interface Resolved {
+  readonly chat: ChatCompletions;
+  readonly fingerprint: string;
+  readonly omits: readonly RequestPart[];
+}
+
 /** The first dated API with `json_schema` (Azure OpenAI API lifecycle, Microsoft Learn). */
 const firstVersionWithSchema = "2024-08-01-preview";
 /** The first dated API that takes `max_completion_tokens` for every model; earlier ones take `max_tokens`. */
@@ -64,7 +70,8 @@ export class AzureOpenAIProvider implements LLMProvider {
   readonly quota: Quota;
   readonly requirements: Requirements;
   readonly #options: AzureOpenAIProviderOptions;
-  #resolved: { readonly chat: ChatCompletions; readonly fingerprint: string } | undefined;
+  readonly maxReasoningTokens: number;
+  #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: AzureOpenAIProviderOptions = {}) {
@@ -76,13 +83,14 @@ export class AzureOpenAIProvider implements LLMProvider {
       apiVersion: optional(isName),
       ...chatOptionChecks,
     });
-    checkChatOptions(owner, options);
+    checkChatOptions(owner, options, options.tokenProvider === undefined ? "api-key" : "authorization");
     if (options.apiKey !== undefined && options.tokenProvider !== undefined) {
       throw new OptionError(owner, "tokenProvider", "", { expected: ["apiKey", "tokenProvider"], got: "both" });
     }
-    this.#options = { ...options };
+    this.#options = { ...options, headers: { ...options.headers }, extraBody: { ...options.extraBody } };
     this.prices = options.prices;
     this.quota = { rpm: options.rpm, tpm: options.tpm };
+    this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     this.requirements = requirementsOf(options);
   }
 
@@ -92,6 +100,10 @@ export class AzureOpenAIProvider implements LLMProvider {
    */
   readonly fingerprint = (): string => this.#resolve().fingerprint;
 
+  get omits(): readonly RequestPart[] {
+    return this.#resolve().omits;
+  }
+
   /**
    * @throws {ProviderError} by the table of `docs/azure-openai.md`
    * @throws {SettingError} if a setting is missing
@@ -99,7 +111,7 @@ export class AzureOpenAIProvider implements LLMProvider {
   readonly complete = async (request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> =>
     await this.#resolve().chat.complete(request, signal);
 
-  #resolve(): { readonly chat: ChatCompletions; readonly fingerprint: string } {
+  #resolve(): Resolved {
     if (this.#resolved !== undefined) return this.#resolved;
     const settings = settingsOf(this.#options);
     const { url, credential, deployment, apiVersion } = settings;
@@ -116,7 +128,9 @@ export class AzureOpenAIProvider implements LLMProvider {
         apiVersion: apiVersion ?? "v1",
         dialect: format.dialect,
         reasoning: format.reasoning ?? null,
+        ...(format.extraBody === undefined ? {} : { extraBody: format.extraBody }),
       }),
+      omits: omissionsOf(format),
     };
     return this.#resolved;
   }
@@ -185,9 +199,11 @@ function pathOf({ url, deployment, apiVersion }: Settings): string {
 /** The format of the API's version. A version without JSON Schema gets the schema in the system message. */
 function formatOf({ deployment, apiVersion }: Settings, options: AzureOpenAIProviderOptions): ChatFormat {
   const reasoning = reasoningOf(options);
+  const extraBody = extraBodyOf(options);
   if (apiVersion === undefined) {
     const { dialect = "strict" } = options;
-    return { model: deployment, dialect, tokenLimit: "max_completion_tokens", takesCacheKey: true, reasoning };
+    const tokenLimit = "max_completion_tokens";
+    return { model: deployment, dialect, tokenLimit, takesCacheKey: true, reasoning, extraBody };
   }
   const isNew = apiVersion >= firstVersionWithCompletionTokens || reasoning !== undefined;
   return {
@@ -196,6 +212,7 @@ function formatOf({ deployment, apiVersion }: Settings, options: AzureOpenAIProv
     tokenLimit: isNew ? "max_completion_tokens" : "max_tokens",
     takesCacheKey: false,
     reasoning,
+    extraBody,
   };
 }
 

@@ -1,19 +1,19 @@
 import type { Requirements } from "../../contracts/requirements.ts";
 import { OptionError, SettingError } from "../../errors/option.ts";
 import { checkOptions, isBoolean, isName, optional } from "../../errors/options.ts";
-import type { ChatFormat } from "../chat-completions/body.ts";
+import { type ChatFormat, omissionsOf } from "../chat-completions/body.ts";
+import { ChatCompletions, type Credential } from "../chat-completions/client.ts";
 import {
-  ChatCompletions,
   chatOptionChecks,
   type ChatOptions,
   checkChatOptions,
-  type Credential,
+  extraBodyOf,
   optionalEnvironmentOf,
   reasoningOf,
-} from "../chat-completions/client.ts";
+} from "../chat-completions/options.ts";
 import type { Prices } from "../../contracts/prices.ts";
 import { serviceURL } from "../chat-completions/url.ts";
-import type { LLMProvider, LLMRequest, LLMResponse, Quota } from "../../contracts/provider.ts";
+import type { LLMProvider, LLMRequest, LLMResponse, Quota, RequestPart } from "../../contracts/provider.ts";
 
 export interface OpenAICompatibleProviderOptions extends ChatOptions {
   /** The address up to `/chat/completions`, for example `https://api.openai.com/v1` or `http://localhost:11434/v1`. */
@@ -27,6 +27,12 @@ export interface OpenAICompatibleProviderOptions extends ChatOptions {
   readonly apiKey?: string | undefined;
   /** Allows plain http to other hosts than this machine: anybody on the way can read rows and key. @default false */
   readonly allowHTTP?: boolean | undefined;
+}
+
+interface Resolved {
+  readonly chat: ChatCompletions;
+  readonly fingerprint: string;
+  readonly omits: readonly RequestPart[];
 }
 
 const owner = "OpenAICompatibleProvider";
@@ -43,7 +49,8 @@ export class OpenAICompatibleProvider implements LLMProvider {
   readonly quota: Quota;
   readonly requirements: Requirements;
   readonly #options: OpenAICompatibleProviderOptions;
-  #resolved: { readonly chat: ChatCompletions; readonly fingerprint: string } | undefined;
+  readonly maxReasoningTokens: number;
+  #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: OpenAICompatibleProviderOptions) {
@@ -54,10 +61,12 @@ export class OpenAICompatibleProvider implements LLMProvider {
       allowHTTP: optional(isBoolean),
       ...chatOptionChecks,
     });
-    checkChatOptions(owner, options);
-    this.#options = { ...options };
+    const hasKey = options.apiKey !== undefined || urlOf(options).origin === openAI;
+    checkChatOptions(owner, options, hasKey ? "authorization" : undefined);
+    this.#options = { ...options, headers: { ...options.headers }, extraBody: { ...options.extraBody } };
     this.prices = options.prices;
     this.quota = { rpm: options.rpm, tpm: options.tpm };
+    this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     const { origin } = urlOf(options);
     this.requirements = {
       environment: origin === openAI && options.apiKey === undefined ? ["OPENAI_API_KEY"] : [],
@@ -68,6 +77,10 @@ export class OpenAICompatibleProvider implements LLMProvider {
   /** @throws {SettingError} if the key of OpenAI is missing */
   readonly fingerprint = (): string => this.#resolve().fingerprint;
 
+  get omits(): readonly RequestPart[] {
+    return this.#resolve().omits;
+  }
+
   /**
    * @throws {ProviderError} by the table of `docs/azure-openai.md`
    * @throws {SettingError} if the key of OpenAI is missing
@@ -75,18 +88,20 @@ export class OpenAICompatibleProvider implements LLMProvider {
   readonly complete = async (request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> =>
     await this.#resolve().chat.complete(request, signal);
 
-  #resolve(): { readonly chat: ChatCompletions; readonly fingerprint: string } {
+  #resolve(): Resolved {
     if (this.#resolved !== undefined) return this.#resolved;
     const { model, dialect = "strict" } = this.#options;
     const { origin, path: base } = urlOf(this.#options);
     const isOpenAI = origin === openAI;
+    const reasoning = reasoningOf(this.#options);
     const format: ChatFormat = {
       model,
       dialect,
-      // OpenAI's newer models reject max_tokens; Ollama and others ignore any limit with another name.
-      tokenLimit: isOpenAI ? "max_completion_tokens" : "max_tokens",
+      // OpenAI's newer models and reasoning models reject max_tokens; Ollama and others ignore any limit with another name.
+      tokenLimit: isOpenAI || reasoning !== undefined ? "max_completion_tokens" : "max_tokens",
       takesCacheKey: isOpenAI,
-      reasoning: reasoningOf(this.#options),
+      reasoning,
+      extraBody: extraBodyOf(this.#options),
     };
     const credential = credentialOf(this.#options.apiKey, isOpenAI);
     const path = `${base}/chat/completions`;
@@ -99,7 +114,9 @@ export class OpenAICompatibleProvider implements LLMProvider {
         model,
         dialect,
         reasoning: format.reasoning ?? null,
+        ...(format.extraBody === undefined ? {} : { extraBody: format.extraBody }),
       }),
+      omits: omissionsOf(format),
     };
     return this.#resolved;
   }

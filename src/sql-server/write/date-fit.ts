@@ -93,14 +93,16 @@ function onDay(
 }
 
 function beyond(type: string, first: number, last: number): Fitted<StagedValue> {
-  return violation(
-    `the column is ${type}: expected a date from ${dateText(first)} to ${dateText(last)}, got one beyond`,
-  );
+  const range = `a date from ${dateText(first)} to ${dateText(last)}`;
+  return violation(`the column is ${type}: expected ${range}, got one beyond`, `must be ${range}`);
 }
 
 function unreadable(type: string, what: string, value: unknown): Fitted<StagedValue> {
   const got = value instanceof Date ? "an invalid date" : describeType(value);
-  return violation(`the column is ${type}: expected ${what}, as a Date or as text of ISO 8601, got ${got}`);
+  return violation(
+    `the column is ${type}: expected ${what}, as a Date or as text of ISO 8601, got ${got}`,
+    `must be ${what} in ISO 8601`,
+  );
 }
 
 function minutes(offset: number): bigint {

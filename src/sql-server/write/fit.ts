@@ -10,7 +10,7 @@ export function fits(value: StagedValue): Fitted<StagedValue> {
   return { ok: true, value };
 }
 
-/** `problem` holds no content. */
-export function violation(problem: string): Fitted<StagedValue> {
-  return { ok: false, problem };
+/** `problem` holds no content; `demand` is for a model: null where no answer of a model fits. */
+export function violation(problem: string, demand: string | null = null): Fitted<StagedValue> {
+  return { ok: false, problem, demand };
 }

@@ -10,23 +10,27 @@ export const fitBit: Fit = (value) => {
   const decimal = toDecimal(value);
   const whole = decimal === undefined ? undefined : roundTo(decimal, 0);
   if (decimal !== undefined && (whole === 0n || whole === 1n) && isWhole(decimal, whole)) return fits(whole === 1n);
-  return violation(`the column is a BIT: expected true or false, got ${describe(value)}`);
+  return violation(`the column is a BIT: expected true or false, got ${describe(value)}`, "must be true or false");
 };
+
+const wholeNumber = "must be a whole number";
 
 /** A whole number from `lowest` to `highest`, both included. */
 export function fitWhole(type: string, lowest: bigint, highest: bigint): Fit {
   return (value) => {
     const decimal = toDecimal(value);
     if (decimal === undefined)
-      return violation(`the column is ${type}: expected a whole number, got ${describe(value)}`);
+      return violation(`the column is ${type}: expected a whole number, got ${describe(value)}`, wholeNumber);
     const whole = roundTo(decimal, 0);
     if (!isWhole(decimal, whole)) {
       return violation(
         `the column is ${type}: expected a whole number, got one with decimals; round it in the columnMap`,
+        wholeNumber,
       );
     }
     if (whole < lowest || whole > highest) {
-      return violation(`the column is ${type}: expected a number from ${lowest} to ${highest}, got one beyond`);
+      const range = `a number from ${lowest} to ${highest}`;
+      return violation(`the column is ${type}: expected ${range}, got one beyond`, `must be ${range}`);
     }
     return fits(type === "BIGINT" ? String(whole) : Number(whole)); // the driver makes a bigint of the text
   };
@@ -47,13 +51,13 @@ export function fitMoney(type: string, bits: 32 | 64): Fit {
 function fitScaled(type: string, scale: number, lowest: bigint, highest: bigint): Fit {
   return (value) => {
     const decimal = toDecimal(value);
-    if (decimal === undefined) return violation(`the column is ${type}: expected a number, got ${describe(value)}`);
+    if (decimal === undefined)
+      return violation(`the column is ${type}: expected a number, got ${describe(value)}`, "must be a number");
     const unscaled = roundTo(decimal, scale);
     // The driver writes decimals by way of a JavaScript number, which is not exact: text is.
     if (unscaled >= lowest && unscaled <= highest) return fits(decimalText(unscaled, scale));
-    return violation(
-      `the column is ${type}: expected a number from ${decimalText(lowest, scale)} to ${decimalText(highest, scale)}, got one beyond`,
-    );
+    const range = `a number from ${decimalText(lowest, scale)} to ${decimalText(highest, scale)}`;
+    return violation(`the column is ${type}: expected ${range}, got one beyond`, `must be ${range}`);
   };
 }
 
@@ -64,13 +68,15 @@ const smallestReal = 2 ** -126;
 export function fitFloat(type: "FLOAT" | "REAL"): Fit {
   const [round, smallest] =
     type === "REAL" ? ([Math.fround, smallestReal] as const) : ([(number: number) => number, smallestFloat] as const);
+  const largest = type === "REAL" ? "3.4e38" : "1.79e308";
   return (value) => {
     if (typeof value !== "number" && toDecimal(value) === undefined) {
-      return violation(`the column is ${type}: expected a number, got ${describe(value)}`);
+      return violation(`the column is ${type}: expected a number, got ${describe(value)}`, "must be a number");
     }
     const number = round(Number(value));
     if (!Number.isFinite(number)) {
-      return violation(`the column is ${type}: expected a finite number in its range, got ${describe(value)}`);
+      const demand = `must be a number from -${largest} to ${largest}`;
+      return violation(`the column is ${type}: expected a finite number in its range, got ${describe(value)}`, demand);
     }
     return fits(Math.abs(number) < smallest ? 0 : number);
   };

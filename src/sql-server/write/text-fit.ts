@@ -8,7 +8,11 @@ import type { Fitted } from "../../table/dialect.ts";
 export function fitUnicode(type: string, length: number | undefined): Fit {
   return withText(type, (text) => {
     if (length === undefined || text.length <= length) return fits(text);
-    return violation(`the column is ${type}: expected at most ${length} characters, got ${text.length}`);
+    const most = `at most ${length} characters`;
+    return violation(
+      `the column is ${type}: expected ${most}, got ${text.length}`,
+      `must have ${most}, not ${text.length}`,
+    );
   });
 }
 
@@ -24,12 +28,26 @@ export function fitCodePage(type: string, length: number | undefined, pageNumber
       const advice = "make the column NVARCHAR, or replace them in the columnMap";
       return violation(
         `the column is ${type} of code page ${pageNumber}, which lacks characters of the text; ${advice}`,
+        `must be written without ${lacking(text, page)}`,
       );
     }
     if (length === undefined || bytes <= length) return fits(text);
     const unit = page === undefined || bytes === text.length ? "characters" : "bytes";
-    return violation(`the column is ${type}: expected at most ${length} bytes, got ${bytes} ${unit}`);
+    const most = `at most ${length} ${unit}`;
+    return violation(
+      `the column is ${type}: expected at most ${length} bytes, got ${bytes} ${unit}`,
+      `must have ${most}, not ${bytes}${unit === "bytes" ? ", of which some characters take two or more" : ""}`,
+    );
   });
+}
+
+const mostNamedCharacters = 10;
+
+/** The characters that a code page lacks, for a model to do without. */
+function lacking(text: string, page: ReturnType<typeof codePage>): string {
+  const characters = new Set(Array.from(text).filter((character) => page?.bytesOf(character) === undefined));
+  const named = [...characters].slice(0, mostNamedCharacters).map((character) => JSON.stringify(character));
+  return `${named.join(", ")}${characters.size > mostNamedCharacters ? " and the like" : ""}`;
 }
 
 /** XML and JSON: what they take is the server's to say. */
@@ -43,6 +61,7 @@ export const fitGUID: Fit = (value) => {
   if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return fits(text.toUpperCase());
   return violation(
     `the column is UNIQUEIDENTIFIER: expected 32 hexadecimal digits as 8-4-4-4-12, got ${describeType(value)}`,
+    "must be 32 hexadecimal digits as 8-4-4-4-12",
   );
 };
 
@@ -62,9 +81,13 @@ export function fitBinary(type: string, length: number | undefined): Fit {
 function withText(type: string, fit: (text: string) => Fitted<StagedValue>): Fit {
   return (value) => {
     const text = toText(value);
-    if (text === undefined) return violation(`the column is ${type}: expected text, got ${describe(value)}`);
+    if (text === undefined)
+      return violation(`the column is ${type}: expected text, got ${describe(value)}`, "must be text");
     if (text.isWellFormed()) return fit(text);
-    return violation(`the column is ${type}: expected text, got ${describeType(value)} with half of a surrogate pair`);
+    return violation(
+      `the column is ${type}: expected text, got ${describeType(value)} with half of a surrogate pair`,
+      "must be text without half of a surrogate pair",
+    );
   };
 }
 

@@ -91,7 +91,7 @@ test("each call is an event, and a re-ask one before it, without content", async
       {
         ...{ type: "call-end", step: "classify", pk: "1", model: "gpt", retryCount, latencyMs: 0 },
         ...{ inputTokens: 10, cachedTokens: 4, outputTokens: 3, cost: null, errorCode: null },
-        ...{ promptHash: "abc", reasoningTokens: 0 },
+        ...{ promptHash: "abc", reasoningTokens: 0, isEstimated: false },
       },
     ]),
   );

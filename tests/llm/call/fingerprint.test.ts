@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fingerprints } from "../../../src/llm/call/fingerprint.ts";
 import { AzureOpenAIProvider } from "../../../src/llm/providers/azure-openai.ts";
+import { wrapProvider } from "../../../src/llm/wrap-provider.ts";
 import type { JSONSchema } from "../../../src/json/json-schema.ts";
 import type { LLMProvider, LLMRequest } from "../../../src/contracts/provider.ts";
 import { MockProvider } from "../../../src/llm/providers/mock.ts";
@@ -25,7 +26,11 @@ function request(changes: Partial<LLMRequest> = {}): LLMRequest {
 
 /** Of one run each, as a fresh one would make it. */
 function fingerprint(changes: Partial<LLMRequest> = {}, asked: LLMProvider = provider): string {
-  return new Fingerprints().of(asked, request(changes));
+  return new Fingerprints().keysOf(asked, request(changes))[0];
+}
+
+function keyOf(fingerprints: Fingerprints, changes: Partial<LLMRequest> = {}, asked: LLMProvider = provider): string {
+  return fingerprints.keysOf(asked, request(changes))[0];
 }
 
 const [system, user] = request().messages;
@@ -80,8 +85,8 @@ test("a fingerprint is a SHA-256 in hexadecimal digits, the same in every run an
   assert.match(fingerprint(), /^[0-9a-f]{64}$/);
   assert.equal(fingerprint(), fingerprint({}, new MockProvider()));
   const one = new Fingerprints();
-  assert.equal(one.of(provider, request()), one.of(provider, request()));
-  assert.equal(one.of(provider, request()), fingerprint());
+  assert.equal(keyOf(one), keyOf(one));
+  assert.equal(keyOf(one), fingerprint());
 });
 
 test("the cache key, and a length factor of one, change nothing", () => {
@@ -98,17 +103,17 @@ test("what is remembered of one schema and system message is not taken for that 
     { schema: { ...schema, name: "other" } },
   ];
   for (const change of [...changes, ...changes.toReversed(), ...Object.values(ingredients)]) {
-    assert.equal(shared.of(provider, request(change)), fingerprint(change));
+    assert.equal(keyOf(shared, change), fingerprint(change));
   }
   const other = new MockProvider({ seed: 2 });
-  assert.equal(shared.of(other, request()), fingerprint({}, other));
+  assert.equal(keyOf(shared, {}, other), fingerprint({}, other));
 });
 
 test("a provider is asked for its fingerprint once in a run", () => {
   let count = 0;
   const counting: LLMProvider = { ...provider, name: "counting", fingerprint: () => `${(count += 1)}` };
   const fingerprints = new Fingerprints();
-  assert.equal(fingerprints.of(counting, request()), fingerprints.of(counting, request()));
+  assert.equal(keyOf(fingerprints, {}, counting), keyOf(fingerprints, {}, counting));
   assert.equal(count, 1);
 });
 
@@ -157,4 +162,38 @@ test("a provider's key, prices, quota, time limit and latency are none of its an
   assert.equal(fingerprint({}, new AzureOpenAIProvider(same)), fingerprint({}, new AzureOpenAIProvider(azure)));
   assert.equal(fingerprint({}, new MockProvider({ prices, latencyMs: 5 })), fingerprint());
   assert.doesNotMatch(new AzureOpenAIProvider(same).fingerprint(), /other/);
+});
+
+const reasoning = new AzureOpenAIProvider({ ...azure, reasoning: true });
+const jsonObject = new OpenAICompatibleProvider({ ...compatible, dialect: "json_object" });
+const keysOf = (asked: LLMProvider, changes: Partial<LLMRequest> = {}, older?: LLMRequest["messages"]) =>
+  new Fingerprints().keysOf(asked, request(changes), older);
+
+test("nothing that is not sent is in a key; the key of version 0.1, which had it, comes behind it", () => {
+  const [key, older] = keysOf(reasoning);
+  const [other, olderOther] = keysOf(reasoning, { temperature: 1 });
+  assert.equal(key, other);
+  assert.notEqual(older, olderOther);
+  const renamed = { schema: { ...request().schema, name: "another" } };
+  assert.equal(keysOf(jsonObject)[0], keysOf(jsonObject, renamed)[0]);
+  assert.notEqual(keysOf(jsonObject)[1], keysOf(jsonObject, renamed)[1]);
+  assert.notEqual(keysOf(reasoning)[0], keysOf(reasoning, renamed)[0]);
+  assert.notEqual(keysOf(jsonObject)[0], keysOf(jsonObject, { temperature: 1 })[0]);
+});
+
+test("where all of a request is sent, and nothing was worded otherwise, there is one key", () => {
+  assert.equal(keysOf(new AzureOpenAIProvider(azure)).length, 1);
+  assert.equal(keysOf(provider).length, 1);
+  assert.equal(keysOf(reasoning, { temperature: undefined }).length, 1);
+});
+
+test("a re-ask that version 0.1 worded otherwise is found by its words, too", () => {
+  const olderMessages: LLMRequest["messages"] = [system, { ...user, content: "the words of 0.1" }];
+  const [key, older, ...others] = keysOf(provider, {}, olderMessages);
+  assert.deepEqual([key, older, others], [keysOf(provider)[0], keysOf(provider, { messages: olderMessages })[0], []]);
+  assert.equal(keysOf(reasoning, {}, olderMessages)[1], keysOf(reasoning, { messages: olderMessages })[1]);
+});
+
+test("a layer around a provider leaves its keys as they are", () => {
+  assert.deepEqual(keysOf(wrapProvider(reasoning, (next) => next)), keysOf(reasoning));
 });

@@ -6,7 +6,7 @@ import { journaled, type JournaledOptions, type StoredAnswers } from "../../../s
 import type { RowCall } from "../../../src/llm/call/row-call.ts";
 import { Fingerprints } from "../../../src/llm/call/fingerprint.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
-import type { LLMResponse } from "../../../src/contracts/provider.ts";
+import type { LLMProvider, LLMResponse } from "../../../src/contracts/provider.ts";
 import type { RunEvent } from "../../../src/contracts/events.ts";
 import { answer as response, rowCall } from "../../support/row-call.ts";
 
@@ -21,7 +21,7 @@ const callOf = (content: string): RowCall => {
 const fingerprints = new Fingerprints();
 const keyOf = (content: string): string => {
   const { provider, request } = callOf(content);
-  return fingerprints.of(provider, request);
+  return fingerprints.keysOf(provider, request)[0];
 };
 
 interface Found {
@@ -231,4 +231,40 @@ test("an answer without a call is counted with what the call that paid for it ha
   assert.deepEqual(events, [
     { type: "answer-reuse", step: "s", pk: "1", model: "mock", ...tokens, ...more, cost: null },
   ]);
+});
+
+test("an answer under an older key is given without asking; both keys are noted, so that it can be forgotten", async () => {
+  const provider: LLMProvider = { ...rowCall().provider, fingerprint: () => "f", omits: ["temperature"] };
+  const request = { ...rowCall().request, temperature: 0 };
+  const keys = fingerprints.keysOf(provider, request);
+  assert.equal(keys.length, 2);
+  const looked: string[] = [];
+  const answers: StoredAnswers = {
+    find: async (key) => {
+      looked.push(key);
+      return await Promise.resolve(key === keys[1] ? stored : undefined);
+    },
+    save: async () => assert.fail("it is stored already"),
+    forget: async () => {},
+  };
+  const layer = journaled({ answers, runId: "now", reuseEarlier: true }, () => {});
+  const call = rowCall({ provider, request });
+  const found = await layer(async () => assert.fail("the model was asked"))(call);
+  assert.equal(found.text, stored.text);
+  assert.deepEqual(looked, keys);
+  assert.deepEqual(call.row.fingerprints, keys);
+});
+
+test("a new answer is saved under the new key alone", async () => {
+  const provider: LLMProvider = { ...rowCall().provider, fingerprint: () => "f", omits: ["temperature"] };
+  const request = { ...rowCall().request, temperature: 0 };
+  const saved: string[] = [];
+  const answers: StoredAnswers = {
+    find: async () => await Promise.resolve(undefined),
+    save: async (key) => void (await Promise.resolve(saved.push(key))),
+    forget: async () => {},
+  };
+  const layer = journaled({ answers, runId: "now", reuseEarlier: true }, () => {});
+  await layer(async () => await Promise.resolve(response))(rowCall({ provider, request }));
+  assert.deepEqual(saved, [fingerprints.keysOf(provider, request)[0]]);
 });

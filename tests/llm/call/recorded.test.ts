@@ -4,7 +4,7 @@ import type { RunEvent } from "../../../src/contracts/events.ts";
 import type { LLMResponse } from "../../../src/contracts/provider.ts";
 import { RunError } from "../../../src/errors/llm-etl-error.ts";
 import { compose } from "../../../src/llm/call/compose.ts";
-import { type Report, recorded, reported } from "../../../src/llm/call/recorded.ts";
+import { type Report, recorded, reported, usageOf } from "../../../src/llm/call/recorded.ts";
 import { reportTo } from "../../../src/llm/call/report.ts";
 import type { Attempt, RowAsk, RowCall } from "../../../src/llm/call/row-call.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
@@ -126,7 +126,24 @@ test("a report is an event and a line in the payload log, and fails where the li
   assert.ok(event?.type === "call-end");
   const { latencyMs: _, ...facts } = event;
   assert.deepEqual(facts, {
-    ...{ type: "call-end", step: "s", pk: "1", model: "mock", promptHash: "abc", retryCount: 0, reasoningTokens: 1 },
+    ...{
+      type: "call-end",
+      step: "s",
+      pk: "1",
+      model: "mock",
+      promptHash: "abc",
+      retryCount: 0,
+      reasoningTokens: 1,
+      isEstimated: false,
+    },
     ...{ inputTokens: 10, cachedTokens: 4, outputTokens: 3, cost: null, errorCode: null },
   });
+});
+
+test("a count of a failed attempt that is absurd counts as none: a cap on the cost stays one", () => {
+  const failed = (given: object): ProviderError =>
+    new ProviderError("row", "REFUSAL", "no", { usage: { ...usage, ...given } });
+  assert.deepEqual(usageOf(failed({})), usage);
+  const { inputTokens, outputTokens } = usageOf(failed({ inputTokens: Number.NaN, outputTokens: -5 }));
+  assert.deepEqual([inputTokens, outputTokens], [0, 0]);
 });

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { rateLimitOf, readCompletion, withoutFence } from "../../../src/llm/chat-completions/answer.ts";
+import { rateLimitOf, readCompletion } from "../../../src/llm/chat-completions/answer.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
-import { completion } from "../../support/chat-server.ts";
+import { completion, completionReading as reading } from "../../support/chat-server.ts";
 
-const reading = { model: "named", fenced: true };
 const answer = (body: unknown, headers = {}) => ({ status: 200, headers, body: JSON.stringify(body) });
 
 test("the remaining requests and tokens are read if the service names them", () => {
@@ -17,13 +16,6 @@ test("the remaining requests and tokens are read if the service names them", () 
     remainingTokens: 7,
   });
   assert.equal(rateLimitOf({ "x-ratelimit-remaining-tokens": "-1", "x-ratelimit-remaining-requests": "" }), undefined);
-});
-
-test("an answer in a fence is taken out of it; a fence within an answer stays", () => {
-  assert.equal(withoutFence(' ```json\n{"a":\n1}\n```\n'), '{"a":\n1}');
-  assert.equal(withoutFence("```\n{}\n```"), "{}");
-  for (const text of ['{"a":"```x```"}', "Here: ```json\n{}\n```", "```json {}", ""])
-    assert.equal(withoutFence(text), text);
 });
 
 test("a body that is not a completion is a transient error, which holds no part of it", () => {

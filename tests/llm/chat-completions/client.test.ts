@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatCompletions, checkChatOptions, reasoningOf } from "../../../src/llm/chat-completions/client.ts";
+import { ChatCompletions } from "../../../src/llm/chat-completions/client.ts";
+import { checkChatOptions, reasoningOf } from "../../../src/llm/chat-completions/options.ts";
 import { chatRequest, json, never, startChatServer } from "../../support/chat-server.ts";
 import { failsWith } from "../../support/error-facts.ts";
 

@@ -32,6 +32,7 @@ async function send(call: Partial<HTTPCall> = {}) {
     headers: {},
     body: "héllo",
     timeoutMs: 5000,
+    maxResponseBytes: 1000,
     signal: never(),
     abortListeners: new AbortListeners(),
     ...call,

@@ -59,7 +59,7 @@ for (const [name, model] of Object.entries(models)) {
       const { text, finishReason, model: answered, usage, requestId } = await provider().complete(chatRequest, never());
       assert.deepEqual([text, finishReason, answered, requestId], ['{"a":1}', "stop", "gpt-4o-2024-11-20", "req-1"]);
       assert.deepEqual(usage, { inputTokens: 812, cachedTokens: 640, outputTokens: 61, reasoningTokens: 7 });
-      const body = server.seen[0]?.body ?? {};
+      const body = server.seen.at(-1)?.body ?? {};
       assert.deepEqual(body["messages"], chatRequest.messages);
       assert.match(JSON.stringify(body["response_format"]), /"type":"json_schema".*"name":"visit"/);
       assert.equal(body["max_tokens"] ?? body["max_completion_tokens"], 256);
@@ -128,8 +128,8 @@ for (const [name, model] of Object.entries(models)) {
       server.reply = json(200, completion({ content: '```json\n{"a":1}\n```' }));
       const { text } = await provider({ dialect: "none" }).complete(chatRequest, never());
       assert.equal(text, '{"a":1}');
-      assert.match(server.seen[0]?.text ?? "", /The JSON Schema of the reply/);
-      assert.equal(server.seen[0]?.body["response_format"], undefined);
+      assert.match(server.seen.at(-1)?.text ?? "", /The JSON Schema of the reply/);
+      assert.equal(server.seen.at(-1)?.body["response_format"], undefined);
     });
   });
 }
@@ -139,7 +139,7 @@ test("a model that reasons gets more tokens and no temperature, and the provider
   assert.ok(azure !== undefined);
   const providerOptions = { openai: { reasoningEffort: "low", forceReasoning: true } };
   await fromAiSdk(azure, { reasoning: true, providerOptions }).complete({ ...chatRequest, lengthFactor: 2 }, never());
-  const { max_completion_tokens: limit, temperature, reasoning_effort: effort } = server.seen[0]?.body ?? {};
+  const { max_completion_tokens: limit, temperature, reasoning_effort: effort } = server.seen.at(-1)?.body ?? {};
   assert.deepEqual([limit, temperature, effort], [256 + 2 * 2048, undefined, "low"]);
 });
 
@@ -177,4 +177,27 @@ test("a value that is not a model, another specification, and an unknown option 
     () => fromAiSdk({ ...odd, specificationVersion: "v4" }, { timeout: 1 } as never),
     failsWith("INVALID_OPTION", { where: "timeout", nearest: "timeoutMs" }),
   );
+});
+
+test("an error that the tokens ran out is an answer that was cut off, and one without JSON an invalid answer", async () => {
+  const model = createOpenAICompatible(settings)("some-model");
+  const ask = async () => await fromAiSdk(model, { reasoning: true }).complete(chatRequest, never());
+  server.reply = json(400, { error: { message: "Could not finish the message because max_tokens was reached." } });
+  const { finishReason, usage } = await ask();
+  assert.deepEqual([finishReason, usage.outputTokens, usage.isEstimated], ["length", 256 + 2048, true]);
+  server.reply = json(400, { error: { message: "no JSON", code: "json_validate_failed", failed_generation: "{" } });
+  const invalid = await ask();
+  assert.deepEqual([invalid.finishReason, invalid.text], ["stop", "{"]);
+});
+
+test("of the Responses API's messages the last one is the answer", async () => {
+  const message = (id: string, text: string): object => {
+    const content = [{ type: "output_text", text, annotations: [] }];
+    return { type: "message", id, role: "assistant", status: "completed", content };
+  };
+  const output = [message("m1", "I will look at it."), message("m2", '{"a":1}')];
+  const usage = { input_tokens: 10, output_tokens: 5 };
+  server.reply = json(200, { id: "r", object: "response", created_at: 1, model: "gpt", output, usage, error: null });
+  const model = createAzure({ baseURL: `${server.origin}/openai/v1`, apiKey: key })("gpt-4o-prod");
+  assert.equal((await fromAiSdk(model).complete(chatRequest, never())).text, '{"a":1}');
 });

@@ -159,11 +159,13 @@ describe("an answer", () => {
     });
   });
 
-  test("without usage, model and apim id still counts, with the deployment's name and the service's id", async () => {
+  test("without usage, model and apim id still counts, with an estimate, the deployment's name and the service's id", async () => {
     server.reply = json(200, { choices: [{ message: { content: "{}" } }] }, { "x-request-id": "req-2" });
-    assert.deepEqual(await complete(), {
+    const answer = await complete();
+    const inputTokens = Math.ceil((server.seen[0]?.text.length ?? 0) / 4);
+    assert.deepEqual(answer, {
       ...{ text: "{}", finishReason: "stop", model: "gpt-4o-prod", requestId: "req-2" },
-      usage: { inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 },
+      usage: { inputTokens, cachedTokens: 0, outputTokens: 1, reasoningTokens: 0, isEstimated: true },
     });
   });
 

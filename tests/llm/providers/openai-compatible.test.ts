@@ -84,7 +84,7 @@ describe("a request", () => {
 
   test("of a reasoning model has its effort, more tokens and no temperature", async () => {
     await provider({ reasoningEffort: "low" }).complete(chatRequest, never());
-    const { max_tokens: limit, reasoning_effort: effort, temperature } = server.seen[0]?.body ?? {};
+    const { max_completion_tokens: limit, reasoning_effort: effort, temperature } = server.seen[0]?.body ?? {};
     assert.deepEqual([limit, effort, temperature], [2304, "low", undefined]);
   });
 });
