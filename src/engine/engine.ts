@@ -130,6 +130,7 @@ class Engine {
   async #readAndFinish(): Promise<void> {
     await this.#read();
     while (this.#inFlight > 0) await this.#rowEnd();
+    await this.#rows.confirmAll();
     await this.#batcher.drain();
   }
 
@@ -212,7 +213,7 @@ class Engine {
       // Of a function with a bug the answers are as good as ever: once it is fixed, they are not paid for again.
       const isAnswersFault =
         error instanceof LLMEtlError && error.scope === "row" && !(error instanceof StepFailedError);
-      if (isAnswersFault && !signal.aborted) await llm.forget();
+      if (isAnswersFault && error.confirmation === undefined && !signal.aborted) await llm.forget();
       throw error;
     }
   }

@@ -13,6 +13,7 @@ import { ownVersion } from "../files/own-version.ts";
 import { Budget } from "../llm/call/budget.ts";
 import { LLMClient } from "../llm/call/client.ts";
 import type { StoredAnswers } from "../llm/call/journaled.ts";
+import type { EarlierRuns } from "../llm/call/rejections.ts";
 import { currencyOf } from "./currency.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import { RunMonitor } from "./monitor.ts";
@@ -146,7 +147,7 @@ function conversationsOf(
   { runId, pipeline, monitor, journal }: Run,
   payloadLog: OpenFiles["payloadLog"],
 ): EngineOptions["conversation"] {
-  const { name, settings } = pipeline;
+  const { name, sink, settings } = pipeline;
   const client = new LLMClient({
     pipeline: name,
     concurrency: settings.concurrency,
@@ -154,6 +155,7 @@ function conversationsOf(
     budget: new Budget(settings),
     payloadLog,
     journal: journal && { answers: answersOf(journal), runId, reuseEarlier: settings.cache },
+    earlier: journal && earlierRunsOf(journal, name, sink.identity),
     emit: monitor.emit,
   });
   return ({ step, provider }, pk, signal) => client.conversation({ step: step.name, pk, provider, signal });
@@ -162,6 +164,14 @@ function conversationsOf(
 /** The answers of a journal, looked up for many rows at once. */
 function answersOf({ answers: { find, save, forget } }: JournalSession): StoredAnswers {
   return { find: gathered(find), save, forget };
+}
+
+/** The evidence of earlier runs, as the journal has it. */
+function earlierRunsOf({ rows, runs }: JournalSession, pipeline: string, sink: string): EarlierRuns {
+  return {
+    hasAnswered: async (step, promptHash) => await runs.hasAnswered(pipeline, step, promptHash),
+    lastFailure: gathered(async (pks) => await rows.findFailed(sink, pks)),
+  };
 }
 
 function startOf(run: Run, source: AnySource): RunEvent {

@@ -6,6 +6,7 @@ import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { Admission } from "../limits/admission.ts";
 import { defaultLimits } from "../limits/default-limits.ts";
 import type { ResolvedAdmissionOptions } from "../limits/options.ts";
+import { FirstContact } from "../limits/first-contact.ts";
 import { realTime } from "../limits/time.ts";
 import { admitted } from "./admitted.ts";
 import type { Budget } from "./budget.ts";
@@ -17,6 +18,7 @@ import { journaled, type JournaledOptions } from "./journaled.ts";
 import { longerOnce } from "./longer-once.ts";
 import type { PayloadLog } from "./payload-log.ts";
 import { recorded, reported } from "./recorded.ts";
+import { type EarlierRuns, Rejections } from "./rejections.ts";
 import { reportTo } from "./report.ts";
 import { retried } from "./retried.ts";
 import type { RowAsk, RowLayer } from "./row-call.ts";
@@ -31,6 +33,8 @@ export interface LLMClientOptions {
   readonly payloadLog: Pick<PayloadLog, "add"> | undefined;
   /** Undefined where there is no journal: then every request is a call. */
   readonly journal: JournaledOptions | undefined;
+  /** @default nothing is known of earlier runs */
+  readonly earlier?: EarlierRuns | undefined;
   readonly emit: EventHandler;
   /** @default this machine's */
   readonly time?: Time | undefined;
@@ -54,6 +58,7 @@ export class LLMClient {
   readonly #journaled: RowLayer | undefined;
   readonly #admissions = new Map<LLMProvider, Admission>();
   readonly #canaries = new Map<string, Canary>();
+  readonly #rejections = new Map<string, Rejections>();
   readonly #asks = new Map<LLMProvider, Map<string, RowAsk>>();
 
   constructor(options: LLMClientOptions) {
@@ -75,16 +80,18 @@ export class LLMClient {
 
   /** From the outermost to the innermost. Why each stands where it does: tests/llm/call/layers.test.ts. */
   #layers({ step, provider }: Route): readonly RowLayer[] {
-    const { budget, payloadLog, emit, admission: options } = this.#options;
+    const { budget, payloadLog, emit, earlier, admission: options } = this.#options;
     const time = this.#time;
     const admission = getOrMake(this.#admissions, provider, () => this.#newAdmission(provider));
     const canary = getOrMake(this.#canaries, step, () => new Canary());
+    const rejections = getOrMake(this.#rejections, step, () => new Rejections(earlier));
     const report = reportTo(emit, payloadLog);
     return [
       longerOnce,
       reported(report),
       ...(this.#journaled === undefined ? [] : [this.#journaled]),
       canary.layer,
+      rejections.layer,
       retried({ ...options, admission, time }),
       admitted(admission),
       budgeted(budget),
@@ -95,7 +102,8 @@ export class LLMClient {
   #newAdmission({ name, quota = {} }: LLMProvider): Admission {
     const { concurrency, emit, admission: options } = this.#options;
     const limits = defaultLimits({ concurrency, quota, options });
-    return new Admission({ provider: name, concurrency, limits, time: this.#time, emit });
+    const firstContact = new FirstContact(options);
+    return new Admission({ provider: name, concurrency, limits, firstContact, time: this.#time, emit });
   }
 
   /** After an error that ends the run no call goes any more, whoever waits. */

@@ -12,6 +12,8 @@ export interface RowCall extends Call {
   issueCount: number;
   /** The attempt that brought the answer, until it is reported. */
   answered: Attempt | undefined;
+  /** Called whenever an attempt has failed and the call may go again. */
+  onAgain?: (() => void) | undefined;
   readonly row: RowCalls;
 }
 

@@ -147,9 +147,16 @@ export class ChatCompletions {
       this.#token === undefined
         ? await this.#post(this.#headers, body, signal)
         : await this.#postWithToken(this.#token, body, signal);
-    const { settings, model, format } = this.#service;
-    if (answer.status !== 200) throw serviceError({ ...answer, settings });
+    const { settings, model, format, origin } = this.#service;
+    if (answer.status !== 200) throw serviceError({ ...answer, body: this.#withoutKey(answer.body), origin, settings });
     return readCompletion(answer, { model, fenced: format.dialect !== "strict" });
+  }
+
+  /** A service may quote the key, and its words stand in files. */
+  #withoutKey(body: string): string {
+    const { credential } = this.#service;
+    const key = credential !== undefined && "header" in credential ? credential.value.replace(/^Bearer /, "") : "";
+    return key === "" ? body : body.replaceAll(key, "***");
   }
 
   /** A 401 may mean that the token was revoked or that this machine's clock is wrong, so the token is renewed once. */
@@ -163,10 +170,11 @@ export class ChatCompletions {
   }
 
   async #post(headers: Readonly<Record<string, string>>, body: string, signal: AbortSignal): Promise<HTTPAnswer> {
-    const { origin, path } = this.#service;
+    const { origin, path, settings } = this.#service;
     return await post({
       dispatcher: this.#dispatcher,
       origin,
+      setting: settings.endpoint,
       path,
       headers,
       body,

@@ -37,6 +37,11 @@ export interface Limiter {
   readonly started: (call: CallSize, nowMs: number) => void;
   /** The call has ended. */
   readonly ended: (outcome: CallOutcome, call: CallSize, nowMs: number) => readonly LimitEvent[];
+  /**
+   * The moment at which the run is to end if all calls still wait then, and for how long none has succeeded. Undefined while a
+   * call is in flight, or all is well. @default no such moment
+   */
+  readonly stall?: () => { readonly atMs: number; readonly durationMs: number } | undefined;
 }
 
 /** The answer of a limiter that has nothing to say. */

@@ -5,7 +5,7 @@ type OutageOptions = Pick<ResolvedAdmissionOptions, "outageFailures" | "probeDel
 
 /**
  * Lets single calls go as probes while the service is down, further and further apart: failures then use up no retry.
- * The run ends if no call succeeds for the stall timeout.
+ * The run ends if no call succeeds for the stall timeout, also while all of them only wait.
  */
 export function outage({ outageFailures, probeDelayMs: [shortest, longest], stallTimeoutMs }: OutageOptions): Limiter {
   let inFlight = 0;
@@ -55,6 +55,10 @@ export function outage({ outageFailures, probeDelayMs: [shortest, longest], stal
       inFlight -= 1;
       if (outcome.type === "answer") return recovered();
       return outcome.type === "failure" ? failed(outcome, nowMs) : noEvents;
+    },
+    stall: () => {
+      if (stallingSinceMs === undefined || inFlight > 0) return undefined;
+      return { atMs: stallingSinceMs + stallTimeoutMs, durationMs: stallTimeoutMs };
     },
   };
 }

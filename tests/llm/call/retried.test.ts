@@ -9,10 +9,15 @@ const again = (isCounted: boolean, afterMs = 0): Again => new Again({ type: "aga
 const counted = (count: number): Again[] => Array.from({ length: count }, () => again(true));
 
 /** Makes a call whose attempts fail with these errors, until one succeeds. */
-async function callWith(errors: readonly Error[], { random = () => 0.5, ...options }: Options = {}) {
+async function callWith(errors: readonly Error[], { random = () => 0.5, answersBefore, ...options }: Options = {}) {
   let calls = 0;
   const delays: number[] = [];
-  const admission = { sleep: async (delayMs: number) => void delays.push(delayMs) };
+  const admission = {
+    sleep: async (delayMs: number) => void delays.push(delayMs),
+    get answerCount() {
+      return answersBefore ?? calls;
+    },
+  };
   const layer = retried({
     ...{ admission, time: { random }, maxTransportRetries: 5, retryDelayMs: [500, 30_000] },
     ...options,
@@ -29,6 +34,8 @@ async function callWith(errors: readonly Error[], { random = () => 0.5, ...optio
 
 interface Options extends Partial<Pick<RetriedOptions, "retryDelayMs">> {
   readonly random?: () => number;
+  /** The calls that were answered before; then no other call is answered. @default another is answered at each attempt */
+  readonly answersBefore?: number;
 }
 
 test("a call that goes again is tried up to five times more, and then fails with its own error", async () => {
@@ -52,6 +59,45 @@ test("a retry that is not counted uses none up, and waits only as long as the ad
   assert.deepEqual((await callWith([again(false, 100), again(true, 9000)])).delays, [100, 9000]);
 });
 
+test("of a service that has answered, an error of its own or no reply in time counts, and what a gateway says does not", async () => {
+  const cases: readonly (readonly [string, number | undefined, number])[] = [
+    ["SERVICE_UNAVAILABLE", 500, 6],
+    ["TIMEOUT", undefined, 6],
+    ["SERVICE_UNAVAILABLE", 502, 10],
+    ["SERVICE_UNAVAILABLE", 503, 10],
+    ["SERVICE_UNAVAILABLE", 504, 10],
+    ["NETWORK_ERROR", undefined, 10],
+  ];
+  for (const [code, status, expected] of cases) {
+    const failed = new ProviderError("transient", code, "no", { status });
+    const thrown = Array.from(
+      { length: 9 },
+      () => new Again({ type: "again", isCounted: true, afterMs: 0, error: failed }),
+    );
+    const { calls } = await callWith(thrown, { answersBefore: 1 });
+    assert.equal(calls, expected, `${code} ${status}`);
+    const { calls: callsAtFirst } = await callWith(thrown, { answersBefore: 0 });
+    assert.equal(callsAtFirst, 10, `${code} ${status} before the first answer`);
+  }
+});
+
+test("a call that is alone waits for the service as long as the admission lets it, and its wait is bounded", async () => {
+  const { result, calls, delays } = await callWith(counted(40), { answersBefore: 0 });
+  assert.deepEqual([result, calls], [answer, 41]);
+  assert.deepEqual(delays.slice(0, 3), [250, 500, 1000]);
+  assert.equal(Math.max(...delays), 15_000);
+});
+
+test("a reply that can't be read counts, also of a call that is alone: the service did answer", async () => {
+  const unreadable = new ProviderError("transient", "INVALID_RESPONSE", "no answer");
+  const errors = Array.from(
+    { length: 9 },
+    () => new Again({ type: "again", isCounted: true, afterMs: 0, error: unreadable }),
+  );
+  const { result, calls } = await callWith(errors, { answersBefore: 0 });
+  assert.deepEqual([result, calls], [unreadable, 6]);
+});
+
 test("anything else that is thrown is not tried again", async () => {
   for (const thrown of [new ProviderError("row", "REFUSAL", "no"), error, new Error("bug")]) {
     const { result, calls } = await callWith([thrown]);
@@ -62,7 +108,7 @@ test("anything else that is thrown is not tried again", async () => {
 test("after an abort nothing is tried again", async () => {
   const stop = new AbortController();
   let calls = 0;
-  const admission = { sleep: async () => {} };
+  const admission = { sleep: async () => {}, answerCount: 0 };
   const layer = retried({ admission, time: { random: Math.random }, maxTransportRetries: 5, retryDelayMs: [0, 0] });
   const ask = layer(async () => {
     calls += 1;

@@ -27,9 +27,10 @@ describe("each status has the class and the code of the table in the design", ()
   const tooLong = { error: { code: "context_length_exceeded" } };
   const cases: readonly (readonly [string, number, unknown, Record<string, string>, ProviderErrorClass, string])[] = [
     ["401", 401, "", {}, "run", "AUTHENTICATION_FAILED"],
-    ["403", 403, "", {}, "run", "FORBIDDEN"],
-    ["404 DeploymentNotFound", 404, { error: { code: "DeploymentNotFound" } }, {}, "run", "DEPLOYMENT_NOT_FOUND"],
-    ["404 of a gateway", 404, "<html>", {}, "run", "DEPLOYMENT_NOT_FOUND"],
+    ["402", 402, "", {}, "run", "QUOTA_EXHAUSTED"],
+    ["403", 403, "", {}, "row", "FORBIDDEN"],
+    ["404 DeploymentNotFound", 404, { error: { code: "DeploymentNotFound" } }, {}, "row", "DEPLOYMENT_NOT_FOUND"],
+    ["404 of a gateway", 404, "<html>", {}, "row", "DEPLOYMENT_NOT_FOUND"],
     ["408", 408, "", {}, "transient", "TIMEOUT"],
     ["409", 409, "", {}, "transient", "SERVICE_UNAVAILABLE"],
     ["425", 425, "", {}, "transient", "SERVICE_UNAVAILABLE"],
@@ -65,7 +66,7 @@ describe("each status has the class and the code of the table in the design", ()
     ["413", 413, "", {}, "row", "CONTEXT_LENGTH_EXCEEDED"],
     ["another 400", 400, { error: { code: "unsupported_value" } }, {}, "row", "BAD_REQUEST"],
     ["422", 422, "", {}, "row", "BAD_REQUEST"],
-    ["a redirect", 307, "", { location: "https://elsewhere.example" }, "run", "BAD_REQUEST"],
+    ["a redirect", 307, "", { location: "https://elsewhere.example" }, "row", "BAD_REQUEST"],
   ];
   for (const [name, status, body, headers, errorClass, code] of cases) {
     test(name, () => {
