@@ -6,6 +6,7 @@ import type { JournalSession, RunFacts } from "../contracts/journal.ts";
 import type { RunKind, RunReport } from "../contracts/report.ts";
 import type { AnySource } from "../contracts/source.ts";
 import { type EngineOptions, runEngine } from "../engine/engine.ts";
+import { SparePlaces } from "../engine/spare-places.ts";
 import { gathered } from "../engine/gathered.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { checkOptions } from "../errors/options.ts";
@@ -112,13 +113,15 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const { steps, sink, settings } = pipeline;
   const { emit, tally } = monitor;
   const source = (await context.source?.(journal)) ?? pipeline.source;
-  const conversation = conversationsOf(run, payloadLog);
+  const sparePlaces = new SparePlaces(settings.concurrency);
+  const conversation = conversationsOf(run, payloadLog, sparePlaces);
   emit(startOf(run, source));
   const stopCounting = settings.countRows ? countRows({ ...settings, source, emit }) : undefined;
   let error: LLMEtlError | null;
   try {
     error = await runEngine({
       ...settings,
+      sparePlaces,
       runId,
       source,
       steps,
@@ -146,6 +149,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
 function conversationsOf(
   { runId, pipeline, monitor, journal }: Run,
   payloadLog: OpenFiles["payloadLog"],
+  sparePlaces: SparePlaces,
 ): EngineOptions["conversation"] {
   const { name, sink, settings } = pipeline;
   const client = new LLMClient({
@@ -156,6 +160,7 @@ function conversationsOf(
     payloadLog,
     journal: journal && { answers: answersOf(journal), runId, reuseEarlier: settings.cache },
     earlier: journal && earlierRunsOf(journal, name, sink.identity),
+    sparePlaces,
     emit: monitor.emit,
   });
   return ({ step, provider }, pk, signal) => client.conversation({ step: step.name, pk, provider, signal });

@@ -146,10 +146,7 @@ async function findsFailedRows({ rows }: JournalSession): Promise<void> {
   await rows.saveFailed("sink", [badRow(7, { pk: "2" }), badRow(8, { pk: "3" })]);
   const { errorCode } = badRow(7, { pk: "2" });
   const found = await rows.findFailed("sink", ["1", "2", "3", "4"]);
-  deepEqual([...found.entries()].toSorted(), [
-    ["2", errorCode],
-    ["3", errorCode],
-  ]);
+  deepEqual(Object.fromEntries(found), { "2": errorCode, "3": errorCode });
   equal((await rows.findFailed("another", ["2"])).size, 0);
   await rows.saveWritten("sink", [writtenRow("2")]);
   equal((await rows.findFailed("sink", ["2"])).size, 0);

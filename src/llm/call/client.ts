@@ -2,6 +2,7 @@ import type { RowConversation } from "../../contracts/conversation.ts";
 import type { EventHandler } from "../../contracts/events.ts";
 import type { LLMProvider } from "../../contracts/provider.ts";
 import type { Time } from "../../contracts/time.ts";
+import type { SparePlaces } from "../../engine/spare-places.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { Admission } from "../limits/admission.ts";
 import { defaultLimits } from "../limits/default-limits.ts";
@@ -35,6 +36,8 @@ export interface LLMClientOptions {
   readonly journal: JournaledOptions | undefined;
   /** @default nothing is known of earlier runs */
   readonly earlier?: EarlierRuns | undefined;
+  /** @default none */
+  readonly sparePlaces?: SparePlaces | undefined;
   readonly emit: EventHandler;
   /** @default this machine's */
   readonly time?: Time | undefined;
@@ -80,7 +83,7 @@ export class LLMClient {
 
   /** From the outermost to the innermost. Why each stands where it does: tests/llm/call/layers.test.ts. */
   #layers({ step, provider }: Route): readonly RowLayer[] {
-    const { budget, payloadLog, emit, earlier, admission: options } = this.#options;
+    const { budget, payloadLog, emit, earlier, sparePlaces, admission: options } = this.#options;
     const time = this.#time;
     const admission = getOrMake(this.#admissions, provider, () => this.#newAdmission(provider));
     const canary = getOrMake(this.#canaries, step, () => new Canary());
@@ -92,7 +95,7 @@ export class LLMClient {
       ...(this.#journaled === undefined ? [] : [this.#journaled]),
       canary.layer,
       rejections.layer,
-      retried({ ...options, admission, time }),
+      retried({ ...options, admission, time, sparePlaces }),
       admitted(admission),
       budgeted(budget),
       recorded({ report, emit, time }),

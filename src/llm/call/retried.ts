@@ -1,4 +1,5 @@
 import type { Time } from "../../contracts/time.ts";
+import type { SparePlaces } from "../../engine/spare-places.ts";
 import type { Admission, Verdict } from "../limits/admission.ts";
 import type { ResolvedAdmissionOptions } from "../limits/options.ts";
 import { ProviderError } from "../provider-error.ts";
@@ -15,41 +16,91 @@ export class Again extends Error {
 }
 
 export interface RetriedOptions extends Pick<ResolvedAdmissionOptions, "maxTransportRetries" | "retryDelayMs"> {
-  readonly admission: Pick<Admission, "sleep" | "answerCount">;
+  readonly admission: Pick<Admission, "sleep" | "startCount" | "newestAnswered">;
   readonly time: Pick<Time, "random">;
+  /** Lets more rows in while one gets no answer. @default none */
+  readonly sparePlaces?: SparePlaces | undefined;
 }
 
 /**
  * Makes another attempt as often as the admission says so, with full jitter and a wait that doubles. A failure counts, up to
- * the most retries, where another call was answered meanwhile, or where the row may be at fault ({@link mayBeTheRow}). Otherwise
- * the service may be down, and a call that is in flight alone waits for it like any other.
+ * the most retries, where it may be the row's: {@link RowEvidence}. Otherwise the service may be down, and a call that is in
+ * flight alone waits for it like any other.
  */
-export function retried({ admission, time, maxTransportRetries, retryDelayMs }: RetriedOptions): RowLayer {
+export function retried(options: RetriedOptions): RowLayer {
+  const { admission, time, sparePlaces, maxTransportRetries, retryDelayMs } = options;
   const [shortest, longest] = retryDelayMs;
   return (next) => async (call) => {
-    let retryCount = 0;
-    let attempts = 0;
-    let { answerCount } = admission;
-    for (;;) {
-      let verdict: Again["verdict"];
-      try {
-        return await next(call);
-      } catch (thrown) {
-        call.signal.throwIfAborted();
-        if (!(thrown instanceof Again)) throw thrown;
-        ({ verdict } = thrown);
+    const evidence = new RowEvidence(admission);
+    let countedCount = 0;
+    let release: (() => void) | undefined;
+    try {
+      for (;;) {
+        let verdict: Again["verdict"];
+        try {
+          return await next(call);
+        } catch (thrown) {
+          call.signal.throwIfAborted();
+          if (!(thrown instanceof Again)) throw thrown;
+          ({ verdict } = thrown);
+        }
+        const { isCounted, afterMs, error } = verdict;
+        if (isCounted) countedCount += 1;
+        if (!isRateLimit(error)) {
+          evidence.failed(error, !isCounted);
+          call.onAgain?.();
+          if (evidence.unexplainedCount >= attemptsToCompare) release ??= sparePlaces?.stuck();
+          if (evidence.count > maxTransportRetries) throw error;
+        }
+        const longestMs = Math.min(longest, shortest * 2 ** Math.min(30, countedCount - 1));
+        const delayMs = Math.max(afterMs, isCounted ? time.random() * longestMs : 0);
+        if (isCounted || delayMs > 0) await admission.sleep(delayMs, call.signal);
       }
-      const { isCounted, afterMs, error } = verdict;
-      attempts += isCounted ? 1 : 0;
-      if (isCounted && (admission.answerCount > answerCount || mayBeTheRow(error, answerCount > 0))) retryCount += 1;
-      ({ answerCount } = admission);
-      call.onAgain?.();
-      if (retryCount > maxTransportRetries) throw error;
-      const backOffMs = isCounted ? time.random() * Math.min(longest, shortest * 2 ** Math.min(30, attempts - 1)) : 0;
-      const delayMs = Math.max(afterMs, backOffMs);
-      if (isCounted || delayMs > 0) await admission.sleep(delayMs, call.signal);
+    } finally {
+      release?.();
     }
   };
+}
+
+/** A call that fails so often, with no other to compare it with, is given another row's. */
+const attemptsToCompare = 3;
+
+/** A call that failed so often while the service was up is not one of an outage that began meanwhile. */
+const refutationsToBeSure = 2;
+
+function isRateLimit(error: unknown): boolean {
+  return error instanceof ProviderError && error.kind === "rate-limit";
+}
+
+/**
+ * Tells the failures of one call that may be its row's from those of a service that is down. That the service was up is shown by
+ * a call that started after a failure, and was answered.
+ */
+class RowEvidence {
+  readonly #admission: RetriedOptions["admission"];
+  /** Failures that may be the row's. */
+  count = 0;
+  unexplainedCount = 0;
+  #refutedCount = 0;
+  #last: { readonly startCount: number; readonly isCounted: boolean } | undefined;
+
+  constructor(admission: RetriedOptions["admission"]) {
+    this.#admission = admission;
+  }
+
+  /** `isOutage`: the service counts as down. */
+  failed(error: unknown, isOutage: boolean): void {
+    const { startCount, newestAnswered } = this.#admission;
+    if (this.#last !== undefined && newestAnswered > this.#last.startCount) {
+      this.#refutedCount += 1;
+      if (!this.#last.isCounted) this.count += 1;
+    }
+    const isExplained = this.#refutedCount > 0 || mayBeTheRow(error, newestAnswered > 0);
+    const isCounted = isOutage ? this.#refutedCount >= refutationsToBeSure : isExplained;
+    if (isCounted) this.count += 1;
+    else this.unexplainedCount += 1;
+    this.#last = { startCount, isCounted };
+  }
 }
 
 /**

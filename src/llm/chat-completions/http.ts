@@ -1,6 +1,7 @@
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
 import { OptionError } from "../../errors/option.ts";
 import { messageOf } from "../../errors/error-text.ts";
+import { oneLine } from "../../errors/wording.ts";
 import type { AbortListeners } from "./abort-listeners.ts";
 import { ProviderError, type Unreachable } from "../provider-error.ts";
 import { isCertificate, unreachableOf } from "./unreachable.ts";
@@ -152,9 +153,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 /** The error of a connection that failed. Whether a wrong address explains it is a fact of it: what follows depends on the run. */
 function networkError(error: unknown, { origin, setting }: Pick<HTTPCall, "origin" | "setting">): ProviderError {
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-  const unreachable = unreachableOf(code);
+  const isOtherProtocol = error instanceof Error && error.message.includes("Expected HTTP/"); // undici's parser has no code for it
+  const unreachable = isOtherProtocol ? "protocol" : unreachableOf(code);
   const facts = { cause: withoutFields(error, code), unreachable };
-  const problem = `the connection to ${origin} failed${code === undefined ? "" : ` (${code})`}: ${messageOf(error)}`;
+  const problem = `the connection to ${origin} failed${code === undefined ? "" : ` (${code})`}: ${oneLine(messageOf(error))}`;
   if (code !== undefined && isCertificate(code)) {
     const trust = "trust its authority with NODE_EXTRA_CA_CERTS, or with dispatcher: new Agent({ connect: { ca } })";
     const hint = `${trust}, and check ${setting}`;

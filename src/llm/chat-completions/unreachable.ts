@@ -14,7 +14,7 @@ export function isCertificate(code: string): boolean {
 }
 
 /** A server that speaks no TLS, another version of it, or no HTTP. */
-const otherProtocol = /^(?:ERR_SSL_|EPROTO$|HPE_INVALID_)/;
+const otherProtocol = /^(?:ERR_SSL_|EPROTO$|HPE_INVALID_(?:CONSTANT|VERSION)$)/;
 const certificate = /^(?:CERT_|CRL_|UNABLE_TO_|ERR_TLS_CERT_)/;
 const codesOfCertificates = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",

@@ -58,7 +58,8 @@ export class Admission {
   /** When whoever waits or sleeps has done so for too long. */
   readonly #stall: Alarm;
   #sleeperCount = 0;
-  #answerCount = 0;
+  #startCount = 0;
+  #newestAnswered = 0;
   #lastFailure: unknown;
   #stopped: LLMEtlError | undefined;
 
@@ -69,9 +70,14 @@ export class Admission {
     this.#stall = new Alarm(options.time, () => this.#watchStall());
   }
 
-  /** Calls that were answered so far, whoever asked. */
-  get answerCount(): number {
-    return this.#answerCount;
+  /** Calls that have started so far. */
+  get startCount(): number {
+    return this.#startCount;
+  }
+
+  /** Of the calls that were answered, the number of the one that started last; 0 before the first answer. */
+  get newestAnswered(): number {
+    return this.#newestAnswered;
   }
 
   /** Resolves when the call may start. Its caller calls `end` of the pass when it ends. */
@@ -80,7 +86,14 @@ export class Admission {
     if (this.#stopped !== undefined) throw this.#stopped;
     if (this.#waiting.length === 0 && this.#waitMs(call) === 0) this.#start(call);
     else await this.#turn(call, signal);
-    return { end: (end) => this.#end(call, end, signal) };
+    this.#startCount += 1;
+    const number = this.#startCount;
+    return {
+      end: (end) => {
+        if ("answer" in end) this.#newestAnswered = Math.max(this.#newestAnswered, number);
+        return this.#end(call, end, signal);
+      },
+    };
   }
 
   /** Stops the queue: every call that waits or sleeps, and every later one, is rejected with `reason`. */
@@ -145,8 +158,7 @@ export class Admission {
   }
 
   #end(call: CallSize, end: CallEnd, signal: AbortSignal): Verdict {
-    if ("answer" in end) this.#answerCount += 1;
-    else if (isTransient(end.error)) this.#lastFailure = end.error;
+    if (!("answer" in end) && isTransient(end.error)) this.#lastFailure = end.error;
     const events = this.#record(outcomeOf(end), call);
     const verdict = this.#verdict(end, events);
     if (verdict.type === "fail" && endsRun(verdict.error) && !signal.aborted) this.stop(verdict.error);

@@ -14,7 +14,10 @@ async function callWith(errors: readonly Error[], { random = () => 0.5, answersB
   const delays: number[] = [];
   const admission = {
     sleep: async (delayMs: number) => void delays.push(delayMs),
-    get answerCount() {
+    get startCount() {
+      return calls + (answersBefore ?? 0);
+    },
+    get newestAnswered() {
       return answersBefore ?? calls;
     },
   };
@@ -53,10 +56,13 @@ test("the wait is a random part of a bound that doubles, and never more than the
 });
 
 test("a retry that is not counted uses none up, and waits only as long as the admission says", async () => {
-  const { result, delays } = await callWith(Array.from({ length: 40 }, () => again(false)));
+  const { result, delays } = await callWith(
+    Array.from({ length: 40 }, () => again(false)),
+    { answersBefore: 1 },
+  );
   assert.equal(result, answer);
   assert.deepEqual(delays, []);
-  assert.deepEqual((await callWith([again(false, 100), again(true, 9000)])).delays, [100, 9000]);
+  assert.deepEqual((await callWith([again(false, 100), again(true, 9000)], { answersBefore: 1 })).delays, [100, 9000]);
 });
 
 test("of a service that has answered, an error of its own or no reply in time counts, and what a gateway says does not", async () => {
@@ -108,7 +114,7 @@ test("anything else that is thrown is not tried again", async () => {
 test("after an abort nothing is tried again", async () => {
   const stop = new AbortController();
   let calls = 0;
-  const admission = { sleep: async () => {}, answerCount: 0 };
+  const admission = { sleep: async () => {}, startCount: 0, newestAnswered: 0 };
   const layer = retried({ admission, time: { random: Math.random }, maxTransportRetries: 5, retryDelayMs: [0, 0] });
   const ask = layer(async () => {
     calls += 1;
@@ -117,4 +123,14 @@ test("after an abort nothing is tried again", async () => {
   });
   await assert.rejects(ask(rowCall({ signal: stop.signal })), { message: "stopped" });
   assert.equal(calls, 1);
+});
+
+test("while the service counts as down, only a row that failed twice while it was up uses up its retries", async () => {
+  const reset = new ProviderError("transient", "NETWORK_ERROR", "reset");
+  const uncounted = Array.from(
+    { length: 9 },
+    () => new Again({ type: "again", isCounted: false, afterMs: 0, error: reset }),
+  );
+  assert.equal((await callWith(uncounted, { answersBefore: 1 })).calls, 10, "no other call is answered");
+  assert.ok((await callWith(uncounted)).calls < 10, "others are, one after the other");
 });
