@@ -13,7 +13,7 @@ export function admitted(admission: Admission): RowLayer {
     try {
       answer = await next(call);
     } catch (error) {
-      const verdict = pass.end({ error });
+      const verdict = pass.end({ error, isRefuted: call.isRefuted?.() });
       if (verdict.type === "again") throw new Again(verdict);
       throw verdict.type === "fail" ? verdict.error : error;
     }

@@ -32,6 +32,7 @@ export function retried(options: RetriedOptions): RowLayer {
   const [shortest, longest] = retryDelayMs;
   return (next) => async (call) => {
     const evidence = new RowEvidence(admission);
+    call.isRefuted = () => evidence.isRefuted;
     let countedCount = 0;
     let release: (() => void) | undefined;
     try {
@@ -88,12 +89,21 @@ class RowEvidence {
     this.#admission = admission;
   }
 
+  /** True once the service was up after a failure of the call. */
+  get isRefuted(): boolean {
+    return this.#refutedCount > 0 || this.#isLastRefuted;
+  }
+
+  get #isLastRefuted(): boolean {
+    return this.#last !== undefined && this.#admission.newestAnswered > this.#last.startCount;
+  }
+
   /** `isOutage`: the service counts as down. */
   failed(error: unknown, isOutage: boolean): void {
     const { startCount, newestAnswered } = this.#admission;
-    if (this.#last !== undefined && newestAnswered > this.#last.startCount) {
+    if (this.#isLastRefuted) {
       this.#refutedCount += 1;
-      if (!this.#last.isCounted) this.count += 1;
+      if (this.#last?.isCounted === false) this.count += 1;
     }
     const isExplained = this.#refutedCount > 0 || mayBeTheRow(error, newestAnswered > 0);
     const isCounted = isOutage ? this.#refutedCount >= refutationsToBeSure : isExplained;

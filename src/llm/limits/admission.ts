@@ -9,7 +9,10 @@ import type { FirstContact } from "./first-contact.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
 
 /** The end of one call: its answer, or the error that was thrown instead. */
-export type CallEnd = { readonly answer: LLMResponse } | { readonly error: unknown };
+export type CallEnd =
+  | { readonly answer: LLMResponse }
+  /** `isRefuted`: it failed before, and calls that started after that were answered. */
+  | { readonly error: unknown; readonly isRefuted?: boolean | undefined };
 
 /** The decision on a call that has ended. */
 export type Verdict =
@@ -267,7 +270,7 @@ function outcomeOf(end: CallEnd): CallOutcome {
   if ("answer" in end) return { type: "answer", rateLimit: end.answer.rateLimit };
   if (!isTransient(end.error)) return { type: "other" };
   const { kind, retryAfterMs } = end.error;
-  return { type: "failure", kind, retryAfterMs: bounded(retryAfterMs) };
+  return { type: "failure", kind, retryAfterMs: bounded(retryAfterMs), isRefuted: end.isRefuted };
 }
 
 /** No service is believed that asks for a longer wait, in milliseconds. */

@@ -11,7 +11,13 @@ export interface CallSize {
 export type CallOutcome =
   | { readonly type: "answer"; readonly rateLimit?: RateLimit | undefined }
   /** The service could not answer, and may later. */
-  | { readonly type: "failure"; readonly kind: ProviderErrorKind; readonly retryAfterMs?: number | undefined }
+  | {
+      readonly type: "failure";
+      readonly kind: ProviderErrorKind;
+      readonly retryAfterMs?: number | undefined;
+      /** True where the call failed before, and others that started after that were answered: it tells little of the service. */
+      readonly isRefuted?: boolean | undefined;
+    }
   /** The failure is the row's or the run's own: it says nothing of how the service is. */
   | { readonly type: "other" };
 

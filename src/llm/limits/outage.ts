@@ -22,9 +22,10 @@ export function outage({ outageFailures, probeDelayMs: [shortest, longest], stal
     return wasDown ? [{ type: "limit", limit: Infinity }] : noEvents;
   };
 
-  /** True if the next probe goes later. A rate limit is no failure of the service. */
-  const isWorse = ({ kind, retryAfterMs = 0 }: CallOutcome & { type: "failure" }, nowMs: number): boolean => {
-    if (kind === "rate-limit") return false;
+  /** True if the next probe goes later. A rate limit is no failure of the service, nor is one that other calls refuted. */
+  const isWorse = (outcome: CallOutcome & { type: "failure" }, nowMs: number): boolean => {
+    const { kind, retryAfterMs = 0, isRefuted = false } = outcome;
+    if (kind === "rate-limit" || (isRefuted && probeDelayMs === 0)) return false;
     failuresInARow += 1;
     if (failuresInARow < outageFailures) return false;
     if (probeDelayMs === 0) return true;
