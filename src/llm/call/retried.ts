@@ -51,7 +51,7 @@ export function retried(options: RetriedOptions): RowLayer {
           evidence.failed(error, !isCounted);
           call.onAgain?.();
           if (evidence.unexplainedCount >= attemptsToCompare) release ??= sparePlaces?.stuck();
-          if (evidence.count > maxTransportRetries) throw error;
+          if (evidence.count > maxTransportRetries || (isCounted && maxTransportRetries === 0)) throw error;
         }
         const longestMs = Math.min(longest, shortest * 2 ** Math.min(30, countedCount - 1));
         const delayMs = Math.max(afterMs, isCounted ? time.random() * longestMs : 0);

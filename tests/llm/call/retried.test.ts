@@ -35,7 +35,7 @@ async function callWith(errors: readonly Error[], { random = () => 0.5, answersB
   return { result, calls, delays };
 }
 
-interface Options extends Partial<Pick<RetriedOptions, "retryDelayMs">> {
+interface Options extends Partial<Pick<RetriedOptions, "retryDelayMs" | "maxTransportRetries">> {
   readonly random?: () => number;
   /** The calls that were answered before; then no other call is answered. @default another is answered at each attempt */
   readonly answersBefore?: number;
@@ -92,6 +92,11 @@ test("a call that is alone waits for the service as long as the admission lets i
   assert.deepEqual([result, calls], [answer, 41]);
   assert.deepEqual(delays.slice(0, 3), [250, 500, 1000]);
   assert.equal(Math.max(...delays), 15_000);
+});
+
+test("with no retries at all a call that is alone goes once", async () => {
+  const { result, calls } = await callWith(counted(3), { answersBefore: 0, maxTransportRetries: 0 });
+  assert.deepEqual([result, calls], [error, 1]);
 });
 
 test("a reply that can't be read counts, also of a call that is alone: the service did answer", async () => {
