@@ -214,6 +214,48 @@ for (const [name, reply, rows] of emptyAccounts) {
   }
 }
 
+const rowsOwn: readonly (readonly [string, Reply, string])[] = [
+  [
+    "429, too large",
+    json(
+      429,
+      { error: { message: "Request too large: Limit 30000, Requested 61337.", type: "tokens" } },
+      { "retry-after-ms": "20" },
+    ),
+    "CONTEXT_LENGTH_EXCEEDED",
+  ],
+  [
+    "400 with a list as param",
+    json(400, { error: { param: ["a"], code: "context_length_exceeded" } }),
+    "CONTEXT_LENGTH_EXCEEDED",
+  ],
+  ["403 of a firewall", firewall, "FORBIDDEN"],
+  ["302 to a page of a firewall", json(302, {}, { location: "/blocked" }), "BAD_REQUEST"],
+  ["422 of FastAPI", json(422, { detail: [{ type: "x", loc: ["body"], msg: "not this" }] }), "BAD_REQUEST"],
+];
+for (const [name, reply, code] of rowsOwn) {
+  test(`one row that gets a ${name} fails alone, with one call, also as the first row and with one in flight`, async () => {
+    for (const bad of [0, 13]) {
+      for (const concurrency of [1, 32]) {
+        const { run, deadLetters, callCount } = await table((text) => (isNote(text, [bad]) ? reply : undefined), {
+          concurrency,
+        });
+        const report = await run(notes(30));
+        assert.deepEqual([report.exitCode, report.successCount, report.failuresByCode], [1, 29, { [code]: 1 }]);
+        assert.deepEqual([deadLetters().length, callCount()], [1, 30]);
+      }
+    }
+  });
+}
+
+test("the service's words stand in the dead letter file", async () => {
+  const { run, deadLetters } = await table(() =>
+    json(422, { detail: [{ type: "x", loc: ["body", "temperature"], msg: "Not permitted" }] }),
+  );
+  await run(notes(2));
+  for (const line of deadLetters()) assert.match(String(line["error_message"]), /body\.temperature.*Not permitted/);
+});
+
 test("a row that is quoted and speaks of its credit balance fails, and the others are written", async () => {
   const quoting: Service = (text) =>
     text.includes("credit balance")

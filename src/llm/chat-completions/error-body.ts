@@ -22,7 +22,7 @@ const maxPageCharacters = 2000;
 
 /** Reads the body of an error: of OpenAI and Azure OpenAI, of what speaks like them, and of whoever else may stand at the address. */
 export function readErrorBody(body: string): ErrorBody {
-  const text = body.trim().replace(/^\uFEFF/, "");
+  const text = body.trim(); // a byte order mark, too
   if (text === "") return foreignBody("an empty body", "");
   let parsed: unknown;
   try {
