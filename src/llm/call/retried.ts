@@ -16,7 +16,7 @@ export class Again extends Error {
 }
 
 export interface RetriedOptions extends Pick<ResolvedAdmissionOptions, "maxTransportRetries" | "retryDelayMs"> {
-  readonly admission: Pick<Admission, "sleep" | "startCount" | "newestAnswered">;
+  readonly admission: Pick<Admission, "sleep" | "startCount" | "answerCount" | "newestAnswered">;
   readonly time: Pick<Time, "random">;
   /** Lets more rows in while one gets no answer. @default none */
   readonly sparePlaces?: SparePlaces | undefined;
@@ -73,9 +73,12 @@ function isRateLimit(error: unknown): boolean {
   return error instanceof ProviderError && error.kind === "rate-limit";
 }
 
+/** So many failures are an outage, although others were answered after it: they then use up no retry. */
+const failuresOfOutage = 6;
+
 /**
  * Tells the failures of one call that may be its row's from those of a service that is down. That the service was up is shown by
- * a call that started after a failure, and was answered.
+ * a call that started after a failure, and was answered; for what a row's text can cause, any answer after it will do.
  */
 class RowEvidence {
   readonly #admission: RetriedOptions["admission"];
@@ -83,7 +86,8 @@ class RowEvidence {
   count = 0;
   unexplainedCount = 0;
   #refutedCount = 0;
-  #last: { readonly startCount: number; readonly isCounted: boolean } | undefined;
+  #answersAtFirst: number | undefined;
+  #startsAtLast: number | undefined;
 
   constructor(admission: RetriedOptions["admission"]) {
     this.#admission = admission;
@@ -95,34 +99,34 @@ class RowEvidence {
   }
 
   get #isLastRefuted(): boolean {
-    return this.#last !== undefined && this.#admission.newestAnswered > this.#last.startCount;
+    return this.#startsAtLast !== undefined && this.#admission.newestAnswered > this.#startsAtLast;
   }
 
   /** `isOutage`: the service counts as down. */
   failed(error: unknown, isOutage: boolean): void {
-    const { startCount, newestAnswered } = this.#admission;
-    if (this.#isLastRefuted) {
-      this.#refutedCount += 1;
-      if (this.#last?.isCounted === false) this.count += 1;
+    const { startCount, answerCount } = this.#admission;
+    if (this.#isLastRefuted) this.#refutedCount += 1;
+    this.#answersAtFirst ??= answerCount;
+    const isExplained = this.#refutedCount > 0 || mayBeTheRow(error, answerCount > this.#answersAtFirst);
+    if (isOutage ? this.#refutedCount >= refutationsToBeSure : isExplained) {
+      this.count += 1 + (this.unexplainedCount < failuresOfOutage ? this.unexplainedCount : 0);
+      this.unexplainedCount = 0;
+    } else {
+      this.unexplainedCount += 1;
     }
-    const isExplained = this.#refutedCount > 0 || mayBeTheRow(error, newestAnswered > 0);
-    const isCounted = isOutage ? this.#refutedCount >= refutationsToBeSure : isExplained;
-    if (isCounted) this.count += 1;
-    else this.unexplainedCount += 1;
-    this.#last = { startCount, isCounted };
+    this.#startsAtLast = startCount;
   }
 }
 
 /**
- * True for a failure that one row's text can cause on its own: a reply that can't be read and, of a service that has answered in
- * this run, an error of the service itself or no reply in time. What a gateway says of a service that it can't reach is not.
+ * True for a failure that one row's text can cause on its own: a reply that can't be read and, where others were answered
+ * meanwhile, an error of the service itself or no reply in time. What a gateway says of a service that it can't reach is not.
  */
-function mayBeTheRow(error: unknown, hasAnswered: boolean): boolean {
+function mayBeTheRow(error: unknown, areOthersAnswered: boolean): boolean {
   if (!(error instanceof ProviderError)) return false;
   const { kind, status = 500 } = error;
   if (kind === "unreadable") return true;
-  if (!hasAnswered) return false;
-  return kind === "timeout" || (kind === "server" && !gatewayStatuses.has(status));
+  return areOthersAnswered && (kind === "timeout" || (kind === "server" && !gatewayStatuses.has(status)));
 }
 
 /** Bad gateway and gateway timeout, Cloudflare's of an origin that it can't reach, and "overloaded". */

@@ -62,6 +62,7 @@ export class Admission {
   readonly #stall: Alarm;
   #sleeperCount = 0;
   #startCount = 0;
+  #answerCount = 0;
   #newestAnswered = 0;
   #lastFailure: unknown;
   #stopped: LLMEtlError | undefined;
@@ -76,6 +77,11 @@ export class Admission {
   /** Calls that have started so far. */
   get startCount(): number {
     return this.#startCount;
+  }
+
+  /** Calls that were answered so far. */
+  get answerCount(): number {
+    return this.#answerCount;
   }
 
   /** Of the calls that were answered, the number of the one that started last; 0 before the first answer. */
@@ -93,7 +99,10 @@ export class Admission {
     const number = this.#startCount;
     return {
       end: (end) => {
-        if ("answer" in end) this.#newestAnswered = Math.max(this.#newestAnswered, number);
+        if ("answer" in end) {
+          this.#answerCount += 1;
+          this.#newestAnswered = Math.max(this.#newestAnswered, number);
+        }
         return this.#end(call, end, signal);
       },
     };

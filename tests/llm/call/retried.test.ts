@@ -9,16 +9,22 @@ const again = (isCounted: boolean, afterMs = 0): Again => new Again({ type: "aga
 const counted = (count: number): Again[] => Array.from({ length: count }, () => again(true));
 
 /** Makes a call whose attempts fail with these errors, until one succeeds. */
-async function callWith(errors: readonly Error[], { random = () => 0.5, answersBefore, ...options }: Options = {}) {
+async function callWith(
+  errors: readonly Error[],
+  { random = () => 0.5, others = "started", ...options }: Options = {},
+) {
   let calls = 0;
   const delays: number[] = [];
   const admission = {
     sleep: async (delayMs: number) => void delays.push(delayMs),
     get startCount() {
-      return calls + (answersBefore ?? 0);
+      return calls;
+    },
+    get answerCount() {
+      return others === "none" ? 1 : calls;
     },
     get newestAnswered() {
-      return answersBefore ?? calls;
+      return others === "started" ? calls : 0;
     },
   };
   const layer = retried({
@@ -37,8 +43,8 @@ async function callWith(errors: readonly Error[], { random = () => 0.5, answersB
 
 interface Options extends Partial<Pick<RetriedOptions, "retryDelayMs" | "maxTransportRetries">> {
   readonly random?: () => number;
-  /** The calls that were answered before; then no other call is answered. @default another is answered at each attempt */
-  readonly answersBefore?: number;
+  /** Other calls that are answered between the attempts: those that started then, some that were in flight, or none. @default "started" */
+  readonly others?: "started" | "in flight" | "none";
 }
 
 test("a call that goes again is tried up to five times more, and then fails with its own error", async () => {
@@ -58,14 +64,14 @@ test("the wait is a random part of a bound that doubles, and never more than the
 test("a retry that is not counted uses none up, and waits only as long as the admission says", async () => {
   const { result, delays } = await callWith(
     Array.from({ length: 40 }, () => again(false)),
-    { answersBefore: 1 },
+    { others: "none" },
   );
   assert.equal(result, answer);
   assert.deepEqual(delays, []);
-  assert.deepEqual((await callWith([again(false, 100), again(true, 9000)], { answersBefore: 1 })).delays, [100, 9000]);
+  assert.deepEqual((await callWith([again(false, 100), again(true, 9000)], { others: "none" })).delays, [100, 9000]);
 });
 
-test("of a service that has answered, an error of its own or no reply in time counts, and what a gateway says does not", async () => {
+test("where calls in flight are answered, an error of the service or no reply in time counts, and what a gateway says does not", async () => {
   const cases: readonly (readonly [string, number | undefined, number])[] = [
     ["SERVICE_UNAVAILABLE", 500, 6],
     ["TIMEOUT", undefined, 6],
@@ -80,22 +86,25 @@ test("of a service that has answered, an error of its own or no reply in time co
       { length: 9 },
       () => new Again({ type: "again", isCounted: true, afterMs: 0, error: failed }),
     );
-    const { calls } = await callWith(thrown, { answersBefore: 1 });
-    assert.equal(calls, expected, `${code} ${status}`);
-    const { calls: callsAtFirst } = await callWith(thrown, { answersBefore: 0 });
-    assert.equal(callsAtFirst, 10, `${code} ${status} before the first answer`);
+    assert.equal((await callWith(thrown, { others: "in flight" })).calls, expected, `${code} ${status}`);
+    assert.equal((await callWith(thrown, { others: "none" })).calls, 10, `${code} ${status}, alone`);
+    assert.equal(
+      (await callWith(thrown, { others: "started" })).calls,
+      6,
+      `${code} ${status}, others start and are answered`,
+    );
   }
 });
 
 test("a call that is alone waits for the service as long as the admission lets it, and its wait is bounded", async () => {
-  const { result, calls, delays } = await callWith(counted(40), { answersBefore: 0 });
+  const { result, calls, delays } = await callWith(counted(40), { others: "none" });
   assert.deepEqual([result, calls], [answer, 41]);
   assert.deepEqual(delays.slice(0, 3), [250, 500, 1000]);
   assert.equal(Math.max(...delays), 15_000);
 });
 
 test("with no retries at all a call that is alone goes once", async () => {
-  const { result, calls } = await callWith(counted(3), { answersBefore: 0, maxTransportRetries: 0 });
+  const { result, calls } = await callWith(counted(3), { others: "none", maxTransportRetries: 0 });
   assert.deepEqual([result, calls], [error, 1]);
 });
 
@@ -105,7 +114,7 @@ test("a reply that can't be read counts, also of a call that is alone: the servi
     { length: 9 },
     () => new Again({ type: "again", isCounted: true, afterMs: 0, error: unreadable }),
   );
-  const { result, calls } = await callWith(errors, { answersBefore: 0 });
+  const { result, calls } = await callWith(errors, { others: "none" });
   assert.deepEqual([result, calls], [unreadable, 6]);
 });
 
@@ -119,7 +128,7 @@ test("anything else that is thrown is not tried again", async () => {
 test("after an abort nothing is tried again", async () => {
   const stop = new AbortController();
   let calls = 0;
-  const admission = { sleep: async () => {}, startCount: 0, newestAnswered: 0 };
+  const admission = { sleep: async () => {}, startCount: 0, answerCount: 0, newestAnswered: 0 };
   const layer = retried({ admission, time: { random: Math.random }, maxTransportRetries: 5, retryDelayMs: [0, 0] });
   const ask = layer(async () => {
     calls += 1;
@@ -136,6 +145,6 @@ test("while the service counts as down, only a row that failed twice while it wa
     { length: 9 },
     () => new Again({ type: "again", isCounted: false, afterMs: 0, error: reset }),
   );
-  assert.equal((await callWith(uncounted, { answersBefore: 1 })).calls, 10, "no other call is answered");
+  assert.equal((await callWith(uncounted, { others: "none" })).calls, 10, "no other call is answered");
   assert.ok((await callWith(uncounted)).calls < 10, "others are, one after the other");
 });
