@@ -106,7 +106,6 @@ test("an answer that is cut off once costs two calls, and the row is written", a
 
 const runFaults: readonly (readonly [SimulatorFaultName, string, RegExp])[] = [
   ["unauthorized", "AUTHENTICATION_FAILED", /"apiKey" or AZURE_OPENAI_API_KEY/],
-  ["deploymentNotFound", "DEPLOYMENT_NOT_FOUND", /"deployment" or AZURE_OPENAI_DEPLOYMENT/],
   ["quotaExhausted", "QUOTA_EXHAUSTED", /raise it, or run again later/],
 ];
 for (const [fault, code, message] of runFaults) {
@@ -118,7 +117,18 @@ for (const [fault, code, message] of runFaults) {
   });
 }
 
-test("a 403 stops the run after exactly one call, and says where to look", async () => {
+test("a deployment that is not there stops the run after three rows, and says where to look", async () => {
+  const { report, statistics } = await classify({ rows: 50, simulator: always("deploymentNotFound") });
+  assert.deepEqual([report.error?.code, report.exitCode, statistics.requests], ["DEPLOYMENT_NOT_FOUND", 3, 3]);
+  assert.match(report.error?.message ?? "", /"deployment" or AZURE_OPENAI_DEPLOYMENT/);
+  assert.deepEqual(
+    [report.pendingCount, report.skippedCount],
+    [report.readCount, 0],
+    "also the rows that were rejected",
+  );
+});
+
+test("a 403 of every row stops the run after three, and says where to look", async () => {
   let calls = 0;
   const server = createServer((request, response) => {
     calls += 1;
@@ -128,7 +138,7 @@ test("a 403 stops the run after exactly one call, and says where to look", async
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo; // it listens on a port
   const { report } = await classify({ rows: 50, provider: { endpoint: `http://127.0.0.1:${port}` } });
-  assert.deepEqual([report.error?.code, calls], ["FORBIDDEN", 1]);
+  assert.deepEqual([report.error?.code, calls], ["FORBIDDEN", 3]);
   assert.match(report.error?.message ?? "", /AZURE_OPENAI_ENDPOINT.*role/);
 });
 

@@ -7,6 +7,7 @@ import { compose } from "../llm/call/compose.ts";
 import { CallConversation } from "../llm/call/conversation.ts";
 import { recorded, reported } from "../llm/call/recorded.ts";
 import type { Attempt, RowLayer } from "../llm/call/row-call.ts";
+import { isShareable } from "../llm/call/rejections.ts";
 import { send } from "../llm/call/send.ts";
 import { realTime } from "../llm/limits/time.ts";
 import { ProviderError } from "../llm/provider-error.ts";
@@ -70,7 +71,7 @@ export function consequenceOf(error: LLMEtlError): "retry" | "row" | "run" {
   if (error.code === "INVALID_OUTPUT") return "retry";
   if (!(error instanceof ProviderError)) return error.scope;
   if (error.kind === "cut-off") return "retry";
-  return error.class !== "row" || error.kind === "request" ? "run" : "row";
+  return error.class !== "row" || isShareable(error) ? "run" : "row";
 }
 
 function factsOf({ provider: { prices }, response, usage, latencyMs, cost: amount }: Attempt): PingFacts | undefined {

@@ -177,6 +177,8 @@ export interface JournalSession {
   readonly rows: {
     /** By primary key, the rows whose last outcome was to be written. Called for many at once. */
     readonly find: (sink: string, pks: readonly string[]) => Promise<ReadonlyMap<string, WrittenRow>>;
+    /** By primary key, the codes of the errors of the rows whose last outcome was to fail. Called for many at once. */
+    readonly findFailed: (sink: string, pks: readonly string[]) => Promise<ReadonlyMap<string, string>>;
     readonly saveWritten: (sink: string, rows: readonly WrittenRow[]) => Promise<void>;
     /** Stores failures. The last write of a row that owns its key is forgotten: its next success is written. */
     readonly saveFailed: (sink: string, rows: readonly BadRow[]) => Promise<void>;
@@ -187,6 +189,8 @@ export interface JournalSession {
   readonly runs: {
     /** Adds a run, or replaces what is known of it. */
     readonly save: (run: RunRecord) => Promise<void>;
+    /** True if the record of a run of the pipeline has the step, answered by a model, with this prompt hash. */
+    readonly hasAnswered: (pipeline: string, step: string, promptHash: string) => Promise<boolean>;
   };
   /** Stores what was to be saved, and releases the journal. A second call does nothing. */
   readonly close: () => Promise<void>;

@@ -20,6 +20,7 @@ import { type ColumnLimits, columnLimits } from "./column-limits.ts";
 import { type RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
 import { runStep } from "./run-step.ts";
 import { abandonAfterMs, Shutdown, within } from "./shutdown.ts";
+import type { SparePlaces } from "./spare-places.ts";
 import { SourceOrder } from "./source-order.ts";
 import type { AnyState } from "./state.ts";
 
@@ -37,6 +38,7 @@ export interface EngineOptions {
   /** Undefined unless `onRowError` is `dead_letter`. */
   readonly deadLetter: DeadLetterSession | undefined;
   readonly concurrency: number;
+  readonly sparePlaces: SparePlaces;
   readonly batchSize: number;
   readonly flushIntervalMs: number;
   readonly gracePeriodMs: number;
@@ -130,6 +132,7 @@ class Engine {
   async #readAndFinish(): Promise<void> {
     await this.#read();
     while (this.#inFlight > 0) await this.#rowEnd();
+    await this.#rows.confirmAll();
     await this.#batcher.drain();
   }
 
@@ -144,11 +147,12 @@ class Engine {
 
   /** Pulls rows one at a time, each as soon as one of `concurrency` places is free. */
   async #read(): Promise<void> {
-    const { source, concurrency, limit, parameters } = this.#options;
+    const { source, concurrency, sparePlaces, limit, parameters } = this.#options;
+    sparePlaces.onMore = () => this.#onRowEnd?.();
     try {
       const rows = source.read({ signal: this.#shutdown.reading, parameters })[Symbol.asyncIterator]();
       for (let sequence = 0; sequence < limit; sequence += 1) {
-        while (this.#inFlight >= concurrency) await this.#rowEnd();
+        while (this.#inFlight >= concurrency + sparePlaces.count) await this.#rowEnd();
         await this.#order?.admit(sequence);
         if (this.#shutdown.error !== null) break;
         const next = await this.#shutdown.orStopped(rows.next());
@@ -212,7 +216,7 @@ class Engine {
       // Of a function with a bug the answers are as good as ever: once it is fixed, they are not paid for again.
       const isAnswersFault =
         error instanceof LLMEtlError && error.scope === "row" && !(error instanceof StepFailedError);
-      if (isAnswersFault && !signal.aborted) await llm.forget();
+      if (isAnswersFault && error.confirmation === undefined && !signal.aborted) await llm.forget();
       throw error;
     }
   }

@@ -31,6 +31,9 @@ export interface RowsInFlightOptions {
 export class RowsInFlight {
   readonly #options: RowsInFlightOptions;
   readonly #rows = new Set<RowInFlight>();
+  /** Rows whose own fault is yet to be confirmed, and their errors. */
+  readonly #unconfirmed = new Map<RowInFlight, LLMEtlError>();
+  readonly #failing = new Set<Promise<void>>();
 
   constructor(options: RowsInFlightOptions) {
     this.#options = options;
@@ -56,14 +59,42 @@ export class RowsInFlight {
     for (const row of this.#rows) this.end(row, "pending");
   }
 
-  /** Ends a row that did not get through, by `onRowError`; for a run error, stops the run. Never rejects. */
+  /**
+   * Ends a row that did not get through, by `onRowError`, as soon as its own fault is confirmed; for a run error, stops the run.
+   * Never rejects.
+   */
   async fail(cause: unknown, row: RowInFlight): Promise<void> {
-    const { onRowError, deadLetter, outputKeys, shutdown } = this.#options;
+    const { onRowError, shutdown } = this.#options;
     const error = cause instanceof LLMEtlError ? cause : new RunError("INTERNAL_ERROR", messageOf(cause), { cause });
     if (shutdown.working.aborted || error.scope === "run") {
       shutdown.stop(error);
       return this.end(row, "pending");
     }
+    const { confirmation } = error;
+    if (onRowError !== "fail" && confirmation !== undefined) {
+      this.#unconfirmed.set(row, error);
+      void confirmation.then(() => this.#confirm(row));
+      return;
+    }
+    await this.#record(error, row);
+  }
+
+  /** No other row comes that could be compared with those that wait for it: they fail. Not where the run has stopped: they are pending. */
+  async confirmAll(): Promise<void> {
+    if (this.#options.shutdown.error === null) for (const row of this.#unconfirmed.keys()) this.#confirm(row);
+    await Promise.all(this.#failing);
+  }
+
+  #confirm(row: RowInFlight): void {
+    const error = this.#unconfirmed.get(row);
+    if (error === undefined || !this.#rows.has(row)) return;
+    this.#unconfirmed.delete(row);
+    const failing = this.#record(error, row).then(() => void this.#failing.delete(failing));
+    this.#failing.add(failing);
+  }
+
+  async #record(error: LLMEtlError, row: RowInFlight): Promise<void> {
+    const { onRowError, deadLetter, outputKeys, shutdown } = this.#options;
     if (onRowError === "fail") shutdown.stop(error);
     const partialState = Object.fromEntries(outputKeys.map((key) => [key, row.processed[key] ?? null]));
     try {

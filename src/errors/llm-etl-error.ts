@@ -90,6 +90,7 @@ export class LLMEtlError extends Error {
   readonly facts: ErrorFacts;
   readonly #detail: string;
   #attempts: readonly InvalidAnswer[] = [];
+  #confirmation: Promise<void> | undefined;
 
   constructor(code: string, scope: ErrorScope, problem: string, options: ErrorOptions = {}) {
     const { facts = {}, cause, detail } = options;
@@ -115,6 +116,20 @@ export class LLMEtlError extends Error {
   /** The same error, with the answers that were paid for before it. */
   withAttempts(attempts: readonly InvalidAnswer[]): this {
     this.#attempts = attempts;
+    return this;
+  }
+
+  /**
+   * Resolves once it is known that the row alone is at fault, and not what all rows share. Until then the row has not failed:
+   * it is pending if the run ends before. Undefined where that is known.
+   */
+  get confirmation(): Promise<void> | undefined {
+    return this.#confirmation;
+  }
+
+  /** The same error, of a row whose fault is yet to be confirmed. */
+  withConfirmation(confirmation: Promise<void> | undefined): this {
+    this.#confirmation = confirmation;
     return this;
   }
 

@@ -28,6 +28,12 @@ export type ProviderErrorKind =
   | "aborted"
   | "other";
 
+/**
+ * The part of an address that may be wrong, for a connection that failed: its `host` is not found, nobody listens at its
+ * `port`, or the server there speaks another `protocol` or can't prove who it is.
+ */
+export type Unreachable = "host" | "port" | "protocol";
+
 /** The facts of a failed call. `where`, `expected`, `got` and `hint` are those of any error: the message is made of them. */
 export interface ProviderErrorFacts extends Pick<ErrorFacts, "where" | "expected" | "got" | "hint"> {
   /** @default the kind of the code; `other` for a code of your own */
@@ -36,6 +42,11 @@ export interface ProviderErrorFacts extends Pick<ErrorFacts, "where" | "expected
   readonly requestId?: string | undefined;
   /** The wait that the service asks for, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
+  /**
+   * For a connection that failed in a way that a wrong address explains. Until the service has replied once in a run, the run
+   * then stops after a few tries; after that it is an outage. @default none
+   */
+  readonly unreachable?: Unreachable | undefined;
   /** The tokens of the failed attempt, if the service counted them. */
   readonly usage?: TokenUsage | undefined;
   readonly cause?: unknown;
@@ -50,6 +61,7 @@ export class ProviderError extends LLMEtlError {
   readonly status: number | undefined;
   readonly requestId: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly unreachable: Unreachable | undefined;
   readonly usage: TokenUsage | undefined;
 
   constructor(
@@ -58,20 +70,51 @@ export class ProviderError extends LLMEtlError {
     message: string,
     facts: ProviderErrorFacts = {},
   ) {
-    const { status, requestId, retryAfterMs, usage, cause, detail, where, expected, got, hint } = facts;
+    const { status, requestId, retryAfterMs, unreachable, usage, cause, detail, where, expected, got, hint } = facts;
     const { kind = describeType(code, status) } = facts;
     super(code, errorClass === "run" ? "run" : "row", message, {
       cause,
       detail,
-      facts: { kind, status, requestId, retryAfterMs, where, expected, got, hint },
+      facts: { kind, status, requestId, retryAfterMs, unreachable, where, expected, got, hint },
     });
     this.class = errorClass;
     this.kind = kind;
     this.status = status;
     this.requestId = requestId;
     this.retryAfterMs = retryAfterMs;
+    this.unreachable = unreachable;
     this.usage = usage;
   }
+}
+
+/** The error as one of the run, for this reason. Its facts stay, and its message says them already. */
+export function asRunError(error: ProviderError, reason: string, code: string = error.code): ProviderError {
+  return copied(error, {
+    errorClass: "run",
+    code,
+    message: `${reason}: ${error.message}`,
+    detail: `${reason}: ${error.detail}`,
+  });
+}
+
+/** An error of its own that says the same. */
+export function copyOf(error: ProviderError): ProviderError {
+  const { class: errorClass, code, message, detail } = error;
+  return copied(error, { errorClass, code, message, detail }).withConfirmation(error.confirmation);
+}
+
+interface Changes {
+  readonly errorClass: ProviderErrorClass;
+  readonly code: string;
+  readonly message: string;
+  readonly detail: string;
+}
+
+function copied(error: ProviderError, { errorClass, code, message, detail }: Changes): ProviderError {
+  const { kind: before, status, requestId, retryAfterMs, unreachable, cause, facts } = error;
+  const kind = code === error.code ? before : describeType(code, status);
+  const known = { kind, status, requestId, retryAfterMs, unreachable, detail, cause };
+  return Object.assign(new ProviderError(errorClass, code, message, known), { facts: { ...facts, kind } });
 }
 
 const kinds: ReadonlyMap<string, ProviderErrorKind> = new Map([

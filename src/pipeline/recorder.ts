@@ -8,7 +8,7 @@ const progressEveryMs = 1000;
 
 export interface RunRecorderOptions {
   /** Undefined where the journal is off: then nothing is saved. */
-  readonly runs: JournalSession["runs"] | undefined;
+  readonly runs: Pick<JournalSession["runs"], "save"> | undefined;
   readonly run: RunFacts;
   readonly figures: () => RunFigures;
   readonly steps: () => readonly StepFigures[];

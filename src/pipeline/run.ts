@@ -6,6 +6,7 @@ import type { JournalSession, RunFacts } from "../contracts/journal.ts";
 import type { RunKind, RunReport } from "../contracts/report.ts";
 import type { AnySource } from "../contracts/source.ts";
 import { type EngineOptions, runEngine } from "../engine/engine.ts";
+import { SparePlaces } from "../engine/spare-places.ts";
 import { gathered } from "../engine/gathered.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { checkOptions } from "../errors/options.ts";
@@ -13,6 +14,7 @@ import { ownVersion } from "../files/own-version.ts";
 import { Budget } from "../llm/call/budget.ts";
 import { LLMClient } from "../llm/call/client.ts";
 import type { StoredAnswers } from "../llm/call/journaled.ts";
+import type { EarlierRuns } from "../llm/call/rejections.ts";
 import { currencyOf } from "./currency.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import { RunMonitor } from "./monitor.ts";
@@ -111,13 +113,15 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const { steps, sink, settings } = pipeline;
   const { emit, tally } = monitor;
   const source = (await context.source?.(journal)) ?? pipeline.source;
-  const conversation = conversationsOf(run, payloadLog);
+  const sparePlaces = new SparePlaces(settings.concurrency);
+  const conversation = conversationsOf(run, payloadLog, sparePlaces);
   emit(startOf(run, source));
   const stopCounting = settings.countRows ? countRows({ ...settings, source, emit }) : undefined;
   let error: LLMEtlError | null;
   try {
     error = await runEngine({
       ...settings,
+      sparePlaces,
       runId,
       source,
       steps,
@@ -145,8 +149,9 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
 function conversationsOf(
   { runId, pipeline, monitor, journal }: Run,
   payloadLog: OpenFiles["payloadLog"],
+  sparePlaces: SparePlaces,
 ): EngineOptions["conversation"] {
-  const { name, settings } = pipeline;
+  const { name, sink, settings } = pipeline;
   const client = new LLMClient({
     pipeline: name,
     concurrency: settings.concurrency,
@@ -154,6 +159,8 @@ function conversationsOf(
     budget: new Budget(settings),
     payloadLog,
     journal: journal && { answers: answersOf(journal), runId, reuseEarlier: settings.cache },
+    earlier: journal && earlierRunsOf(journal, name, sink.identity),
+    sparePlaces,
     emit: monitor.emit,
   });
   return ({ step, provider }, pk, signal) => client.conversation({ step: step.name, pk, provider, signal });
@@ -162,6 +169,14 @@ function conversationsOf(
 /** The answers of a journal, looked up for many rows at once. */
 function answersOf({ answers: { find, save, forget } }: JournalSession): StoredAnswers {
   return { find: gathered(find), save, forget };
+}
+
+/** The evidence of earlier runs, as the journal has it. */
+function earlierRunsOf({ rows, runs }: JournalSession, pipeline: string, sink: string): EarlierRuns {
+  return {
+    hasAnswered: async (step, promptHash) => await runs.hasAnswered(pipeline, step, promptHash),
+    lastFailure: gathered(async (pks) => await rows.findFailed(sink, pks)),
+  };
 }
 
 function startOf(run: Run, source: AnySource): RunEvent {

@@ -57,6 +57,8 @@ const sessionChecks: Readonly<Record<string, JournalCheck>> = {
   "a text survives with NUL, emoji, lone surrogates and a length of a million": inSession(savesAnyText),
   "a row that was written is given back, by sink and primary key": inSession(savesRows),
   "a row that failed counts as not written, until it is written again": inSession(forgetsBadRows),
+  "a row that failed is found with the code of its error, until it is written": inSession(findsFailedRows),
+  "a prompt counts as answered once a run's record has a model for it": inSession(findsAnsweredPrompts),
   "a row that failed with another row's key leaves that row as it was": inSession(leavesOtherRows),
   "a row takes its place in the target from others with the same key": inSession(takesItsPlace),
   "the rows of one sink are forgotten, and those of others are not": inSession(forgetsRows),
@@ -137,6 +139,31 @@ async function forgetsBadRows(session: JournalSession): Promise<void> {
   equal(await session.rows.hasWritten("sink"), false);
   await session.rows.saveWritten("sink", [writtenRow("1")]);
   deepEqual(await findRow(session, "sink", "1"), writtenRow("1"));
+}
+
+async function findsFailedRows({ rows }: JournalSession): Promise<void> {
+  await rows.saveWritten("sink", [writtenRow("1"), writtenRow("2")]);
+  await rows.saveFailed("sink", [badRow(7, { pk: "2" }), badRow(8, { pk: "3" })]);
+  const { errorCode } = badRow(7, { pk: "2" });
+  const found = await rows.findFailed("sink", ["1", "2", "3", "4"]);
+  deepEqual(Object.fromEntries(found), { "2": errorCode, "3": errorCode });
+  equal((await rows.findFailed("another", ["2"])).size, 0);
+  await rows.saveWritten("sink", [writtenRow("2")]);
+  equal((await rows.findFailed("sink", ["2"])).size, 0);
+}
+
+async function findsAnsweredPrompts({ runs }: JournalSession): Promise<void> {
+  const record = runRecord("run-1");
+  const [figures] = record.steps;
+  if (figures === undefined) throw new Error("the sample of a record has a step");
+  const failing = { ...figures, step: "failing", models: [], promptHashes: ["hash-1"] };
+  const answered = { ...figures, step: "answered", models: ["m"], promptHashes: ["hash-1", "hash-2"] };
+  await runs.save({ ...record, steps: [failing, answered] });
+  const { pipeline } = record;
+  equal(await runs.hasAnswered(pipeline, "answered", "hash-2"), true);
+  equal(await runs.hasAnswered(pipeline, "answered", "hash-3"), false);
+  equal(await runs.hasAnswered(pipeline, "failing", "hash-1"), false);
+  equal(await runs.hasAnswered(`${pipeline}-other`, "answered", "hash-2"), false);
 }
 
 async function leavesOtherRows(session: JournalSession): Promise<void> {

@@ -665,3 +665,51 @@ test("a handler of events that fails later stops the run, too", async () => {
   );
   assert.equal(report.error?.code, "EVENT_HANDLER_FAILED");
 });
+
+test("a row whose own fault is not confirmed gives its place to others, and fails with the confirmation or at the end", async () => {
+  const confirm = Promise.withResolvers<void>();
+  const order: string[] = [];
+  const report = await runRows(
+    {
+      concurrency: 1,
+      onRowError: "skip",
+      transform: ({ id }) => {
+        if (id === "r2") throw new RowError("OWN", "…").withConfirmation(confirm.promise);
+        if (id === "r3") throw new RowError("OWN", "…").withConfirmation(new Promise(() => {}));
+        if (id === "r5") confirm.resolve();
+        return 1;
+      },
+    },
+    {
+      onEvent: (event) => void (event.type === "row-end" && event.outcome === "skipped" && order.push(event.pk ?? "")),
+    },
+  );
+  assert.deepEqual([report.exitCode, report.successCount, report.skippedCount, report.pendingCount], [1, 8, 2, 0]);
+  assert.deepEqual(order, ["r2", "r3"]);
+});
+
+test("a row whose own fault is not confirmed when the run stops is pending, and stands in no dead letter file", async () => {
+  const deadLetterPath = join(folder, "unconfirmed.jsonl");
+  const report = await runRows({
+    concurrency: 1,
+    onRowError: "dead_letter",
+    deadLetterPath,
+    transform: ({ id }) => {
+      if (id === "r5") throw new ProviderError("run", "QUOTA_EXHAUSTED", "…");
+      throw new RowError("OWN", "…").withConfirmation(new Promise(() => {}));
+    },
+  });
+  assert.deepEqual([report.exitCode, report.readCount, report.failureCount, report.pendingCount], [3, 5, 0, 5]);
+  assert.ok(!existsSync(deadLetterPath) || readFileSync(deadLetterPath, "utf8") === "");
+});
+
+test('with onRowError "fail" the first row that fails stops the run, confirmed or not', async () => {
+  const report = await runRows({
+    onRowError: "fail",
+    concurrency: 1,
+    transform: () => {
+      throw new RowError("OWN", "…").withConfirmation(new Promise(() => {}));
+    },
+  });
+  assert.deepEqual([report.exitCode, report.error?.code, report.failureCount], [1, "OWN", 1]);
+});

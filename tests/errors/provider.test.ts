@@ -16,7 +16,8 @@ import { assertSentences } from "../support/error-sentences.ts";
 
 function answered(status: number, body: unknown = "", headers: Record<string, string> = {}): () => unknown {
   const settings = { credential: "the key", endpoint: "the address", deployment: "the model" };
-  return () => serviceError({ status, headers, body: JSON.stringify(body), settings });
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return () => serviceError({ status, headers, body: text, origin: "https://a.example", settings });
 }
 
 test("sentences of a service's answers", async (t) => {
@@ -26,19 +27,28 @@ test("sentences of a service's answers", async (t) => {
   };
   await assertSentences(t, [
     answered(302),
+    answered(302, "<html>", { location: "https://login.example/sso" }),
     answered(400),
+    answered(400, [{ error: { message: "what the service says" } }]),
+    answered(400, "<!DOCTYPE html><html><title>Blocked</title></html>"),
+    answered(400, "what a proxy says"),
+    answered(402),
     answered(400, { error: { code: "invalid_value", param: "messages[1].content", message: "what the service says" } }),
     answered(400, { error: { code: "content_filter" } }),
     answered(400, { error: { code: "content_filter", innererror: filter } }),
     answered(401),
     answered(403),
     answered(404),
+    answered(404, { errors: [{ message: "of another API" }] }),
     answered(408),
     answered(413),
     answered(429),
     answered(429, { error: { code: "insufficient_quota" } }),
+    answered(429, { error: { message: "You exceeded your current quota" } }),
+    answered(429, { error: { message: "Request too large" } }),
     answered(429, "", { "retry-after": "86400" }),
     answered(503),
+    answered(503, "<html>Bad gateway</html>"),
     () => readCompletion({ status: 200, headers: {}, body: "<html>" }, completionReading),
   ]);
 });
@@ -53,6 +63,7 @@ function sent(code?: string): () => Promise<unknown> {
   const call = {
     dispatcher,
     origin: "https://a.example",
+    setting: "endpoint",
     path: "/",
     headers: {},
     body: "",

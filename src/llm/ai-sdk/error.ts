@@ -3,6 +3,7 @@ import { nameOf } from "../../errors/error-text.ts";
 import { ProviderError } from "../provider-error.ts";
 import { answerInError, type ErrorReading } from "../chat-completions/answer-in-error.ts";
 import type { LLMResponse } from "../../contracts/provider.ts";
+import { unreachableOf } from "../chat-completions/unreachable.ts";
 import { serviceError } from "../chat-completions/service-error.ts";
 
 /** The fields that are read of an AI SDK error. An APICallError has a status once the service has answered. */
@@ -11,6 +12,7 @@ const CallError = z.object({
   responseHeaders: z.record(z.string(), z.string().optional()).nullish(),
   responseBody: z.string().nullish(),
   isRetryable: z.boolean().optional(),
+  url: z.string().optional(),
 });
 
 const settings = {
@@ -39,12 +41,13 @@ const namesOfUnreadable = new Set([
  */
 export function aiSdkError(model: string, thrown: unknown): ProviderError {
   if (thrown instanceof ProviderError) return thrown;
-  const { statusCode, responseHeaders, responseBody, isRetryable } = CallError.safeParse(thrown).data ?? {};
+  const { statusCode, responseHeaders, responseBody, isRetryable, url } = CallError.safeParse(thrown).data ?? {};
   const headers = responseHeaders ?? {};
   const name = thrown instanceof Error ? thrown.name : "";
   const facts = { cause: new Error(nameOf(thrown)) };
   if (statusCode !== undefined && (statusCode < 200 || statusCode >= 300)) {
-    return serviceError({ status: statusCode, headers, body: responseBody ?? "", settings });
+    const origin = URL.parse(url ?? "")?.origin;
+    return serviceError({ status: statusCode, headers, body: responseBody ?? "", origin, settings });
   }
   if (isFetchFailure(thrown)) return networkError(model, thrown);
   if (statusCode !== undefined || namesOfUnreadable.has(name)) {
@@ -72,8 +75,15 @@ export function answerInAiSdkError(thrown: unknown, reading: ErrorReading): LLMR
 }
 
 function networkError(model: string, thrown: unknown): ProviderError {
-  const problem = `${model}: the connection failed${codeIn(thrown)}`;
-  return new ProviderError("transient", "NETWORK_ERROR", problem, { cause: new Error(nameOf(thrown)) });
+  const code = codeIn(thrown);
+  const unreachable = unreachableOf(code);
+  const problem = `${model}: the connection failed${code === undefined ? "" : ` (${code})`}`;
+  const hint = unreachable === undefined ? undefined : `check ${settings.endpoint}`;
+  return new ProviderError("transient", "NETWORK_ERROR", problem, {
+    cause: new Error(nameOf(thrown)),
+    unreachable,
+    hint,
+  });
 }
 
 /** The built-in fetch throws a TypeError for every failure: a body that breaks off is "terminated". */
@@ -82,12 +92,12 @@ function isFetchFailure(error: unknown): boolean {
   return error instanceof Error && error.cause instanceof TypeError && isFetchFailure(error.cause);
 }
 
-/** The code of the innermost cause, for example ` (ECONNRESET)`, or an empty text. */
-function codeIn(error: unknown): string {
+/** The code of the innermost cause, for example ECONNRESET. */
+function codeIn(error: unknown): string | undefined {
   let bottom = error;
   for (let depth = 0; depth < 5 && bottom instanceof Error && bottom.cause instanceof Error; depth += 1) {
     bottom = bottom.cause;
   }
   const code = bottom instanceof Error && "code" in bottom ? bottom.code : undefined;
-  return typeof code === "string" && /^[A-Z0-9_]{1,40}$/.test(code) ? ` (${code})` : "";
+  return typeof code === "string" && /^[A-Z0-9_]{1,40}$/.test(code) ? code : undefined;
 }

@@ -15,7 +15,7 @@ export function admitted(admission: Pick<Admission, "enter">): RowLayer {
     try {
       answer = await next(call);
     } catch (error) {
-      const verdict = pass.end({ error });
+      const verdict = pass.end({ error, isRefuted: call.isRefuted?.() });
       if (verdict.type === "again") throw new Again(verdict);
       throw verdict.type === "fail" ? verdict.error : error;
     }

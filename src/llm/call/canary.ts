@@ -1,70 +1,76 @@
 import type { LLMResponse } from "../../contracts/provider.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
-import { messageOf } from "../../errors/error-text.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
 
-/** So many rows with a request that the service rejects, and none that it accepts: the request is wrong, not the row. */
-const rejectedRowsToStop = 3;
+/** So many rows that failed for their own, while the run goes on: the service replies to what it is asked. */
+const ownFailuresToOpen = 3;
+/** A call that has to go again so often may be alone with that: another row's shows whether it is. */
+const attemptsToCompare = 3;
 
 /**
  * Lets a step's calls go one at a time until one has succeeded: what is wrong with a key, a deployment or a schema is
  * found by one call, not by as many as are in flight.
  */
 export class Canary {
-  #proven = false;
-  #busy = false;
+  #isOpen = false;
+  #goingCount = 0;
+  /** So many calls may go at a time. */
+  #places = 1;
   #stopped: LLMEtlError | undefined;
   readonly #waiting: (() => void)[] = [];
-  readonly #rejectedRows = new Set<string>();
+  readonly #failedRows = new Set<string>();
 
-  /** Throws an error that ends the run where rows keep being rejected and none was accepted. */
   readonly layer: RowLayer = (next) => (call) =>
-    this.#proven && this.#stopped === undefined ? next(call) : this.#inTurn(next, call);
+    this.#isOpen && this.#stopped === undefined ? next(call) : this.#inTurn(next, call);
 
   /** Nothing goes any more: all who wait are turned away, and whoever comes. */
   stop(reason: LLMEtlError): void {
     this.#stopped ??= reason;
-    this.#busy = false;
     this.#wake();
   }
 
   async #inTurn(next: RowAsk, call: RowCall): Promise<LLMResponse> {
-    while (this.#busy && !this.#proven) {
+    while (this.#goingCount >= this.#places && !this.#isOpen && this.#stopped === undefined) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });
     }
     if (this.#stopped !== undefined) throw this.#stopped;
-    return await (this.#proven ? next(call) : this.#goAhead(next, call));
+    return await (this.#isOpen ? next(call) : this.#goAhead(next, call));
   }
 
   async #goAhead(next: RowAsk, call: RowCall): Promise<LLMResponse> {
-    this.#busy = true;
+    this.#goingCount += 1;
+    let attempts = 0;
+    call.onAgain = () => {
+      attempts += 1;
+      if (attempts === attemptsToCompare) this.#compare();
+    };
     try {
       const answer = await next(call);
-      this.#proven = true;
+      this.#isOpen = true;
       return answer;
-    } catch (thrown) {
-      const error = this.#judged(call.pk, thrown);
+    } catch (error) {
       if (error instanceof LLMEtlError && error.scope === "run") this.#stopped ??= error; // before anybody is woken
+      else if (error instanceof ProviderError && error.class === "row") this.#failedRows.add(call.pk);
+      this.#isOpen ||= this.#failedRows.size >= ownFailuresToOpen;
       throw error;
     } finally {
-      this.#busy = false;
+      call.onAgain = undefined;
+      this.#goingCount -= 1;
       this.#wake();
     }
   }
 
-  #wake(): void {
-    const all = this.#proven || this.#stopped !== undefined;
-    for (const resume of this.#waiting.splice(0, all ? Infinity : 1)) resume();
+  /** Lets one other row's call go beside the one that gets no answer. */
+  #compare(): void {
+    this.#places = 2;
+    this.#wake();
   }
 
-  #judged(pk: string, error: unknown): unknown {
-    if (!(error instanceof ProviderError) || error.kind !== "request") return error;
-    this.#rejectedRows.add(pk);
-    if (this.#rejectedRows.size < rejectedRowsToStop) return error;
-    const problem = `${rejectedRowsToStop} rows were rejected and none was accepted, so it is not the rows: ${messageOf(error)}`;
-    return new ProviderError("run", "BAD_REQUEST", problem, { ...error, cause: error });
+  #wake(): void {
+    const all = this.#isOpen || this.#stopped !== undefined;
+    for (const resume of this.#waiting.splice(0, all ? Infinity : this.#places - this.#goingCount)) resume();
   }
 }

@@ -2,10 +2,12 @@ import type { RowConversation } from "../../contracts/conversation.ts";
 import type { EventHandler } from "../../contracts/events.ts";
 import type { LLMProvider } from "../../contracts/provider.ts";
 import type { Time } from "../../contracts/time.ts";
+import type { SparePlaces } from "../../engine/spare-places.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { Admission } from "../limits/admission.ts";
 import { defaultLimits } from "../limits/default-limits.ts";
 import type { ResolvedAdmissionOptions } from "../limits/options.ts";
+import { FirstContact } from "../limits/first-contact.ts";
 import { realTime } from "../limits/time.ts";
 import { admitted } from "./admitted.ts";
 import type { Budget } from "./budget.ts";
@@ -17,6 +19,7 @@ import { journaled, type JournaledOptions } from "./journaled.ts";
 import { longerOnce } from "./longer-once.ts";
 import type { PayloadLog } from "./payload-log.ts";
 import { recorded, reported } from "./recorded.ts";
+import { type EarlierRuns, Rejections } from "./rejections.ts";
 import { reportTo } from "./report.ts";
 import { retried } from "./retried.ts";
 import type { RowAsk, RowLayer } from "./row-call.ts";
@@ -31,6 +34,10 @@ export interface LLMClientOptions {
   readonly payloadLog: Pick<PayloadLog, "add"> | undefined;
   /** Undefined where there is no journal: then every request is a call. */
   readonly journal: JournaledOptions | undefined;
+  /** @default nothing is known of earlier runs */
+  readonly earlier?: EarlierRuns | undefined;
+  /** @default none */
+  readonly sparePlaces?: SparePlaces | undefined;
   readonly emit: EventHandler;
   /** @default this machine's */
   readonly time?: Time | undefined;
@@ -54,6 +61,7 @@ export class LLMClient {
   readonly #journaled: RowLayer | undefined;
   readonly #admissions = new Map<LLMProvider, Admission>();
   readonly #canaries = new Map<string, Canary>();
+  readonly #rejections = new Map<string, Rejections>();
   readonly #asks = new Map<LLMProvider, Map<string, RowAsk>>();
 
   constructor(options: LLMClientOptions) {
@@ -75,17 +83,19 @@ export class LLMClient {
 
   /** From the outermost to the innermost. Why each stands where it does: tests/llm/call/layers.test.ts. */
   #layers({ step, provider }: Route): readonly RowLayer[] {
-    const { budget, payloadLog, emit, admission: options } = this.#options;
+    const { budget, payloadLog, emit, earlier, sparePlaces, admission: options } = this.#options;
     const time = this.#time;
     const admission = getOrMake(this.#admissions, provider, () => this.#newAdmission(provider));
     const canary = getOrMake(this.#canaries, step, () => new Canary());
+    const rejections = getOrMake(this.#rejections, step, () => new Rejections(earlier));
     const report = reportTo(emit, payloadLog);
     return [
       longerOnce,
       reported(report),
       ...(this.#journaled === undefined ? [] : [this.#journaled]),
       canary.layer,
-      retried({ ...options, admission, time }),
+      rejections.layer,
+      retried({ ...options, admission, time, sparePlaces }),
       admitted(admission),
       budgeted(budget),
       recorded({ report, emit, time }),
@@ -95,7 +105,8 @@ export class LLMClient {
   #newAdmission({ name, quota = {} }: LLMProvider): Admission {
     const { concurrency, emit, admission: options } = this.#options;
     const limits = defaultLimits({ concurrency, quota, options });
-    return new Admission({ provider: name, concurrency, limits, time: this.#time, emit });
+    const firstContact = new FirstContact(options);
+    return new Admission({ provider: name, concurrency, limits, firstContact, time: this.#time, emit });
   }
 
   /** After an error that ends the run no call goes any more, whoever waits. */

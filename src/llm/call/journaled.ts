@@ -2,7 +2,7 @@ import type { EventHandler } from "../../contracts/events.ts";
 import type { StoredAnswer } from "../../contracts/journal.ts";
 import type { LLMResponse } from "../../contracts/provider.ts";
 import { costOf } from "../pricing.ts";
-import { ProviderError } from "../provider-error.ts";
+import { copyOf, ProviderError } from "../provider-error.ts";
 import { type AnswerKeys, Fingerprints } from "./fingerprint.ts";
 import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
 
@@ -91,11 +91,4 @@ function countReuse({ step, pk, provider, promptHash, row }: RowCall, answer: LL
 /** True if the same request would fail again. */
 function isPermanent(error: unknown): error is ProviderError {
   return error instanceof ProviderError && error.class === "row";
-}
-
-/** Each row has an error of its own: the answers before it are kept on it. */
-function copyOf(error: ProviderError): ProviderError {
-  const { kind, status, requestId, retryAfterMs, detail, cause, facts } = error;
-  const known = { kind, status, requestId, retryAfterMs, detail, cause };
-  return Object.assign(new ProviderError(error.class, error.code, error.message, known), { facts }); // the message already says them
 }

@@ -1,6 +1,8 @@
 import type { Time } from "../../contracts/time.ts";
+import type { SparePlaces } from "../../engine/spare-places.ts";
 import type { Admission, Verdict } from "../limits/admission.ts";
 import type { ResolvedAdmissionOptions } from "../limits/options.ts";
+import { ProviderError } from "../provider-error.ts";
 import type { RowLayer } from "./row-call.ts";
 
 /** Thrown by the layer of the admission: the call failed and goes again. */
@@ -14,33 +16,118 @@ export class Again extends Error {
 }
 
 export interface RetriedOptions extends Pick<ResolvedAdmissionOptions, "maxTransportRetries" | "retryDelayMs"> {
-  readonly admission: Pick<Admission, "sleep">;
+  readonly admission: Pick<Admission, "sleep" | "startCount" | "answerCount" | "newestAnswered">;
   readonly time: Pick<Time, "random">;
+  /** Lets more rows in while one gets no answer. @default none */
+  readonly sparePlaces?: SparePlaces | undefined;
 }
 
 /**
- * Makes another attempt as often as the admission says so: where that is counted, up to the most retries, with full jitter
- * and a wait that doubles.
+ * Makes another attempt as often as the admission says so, with full jitter and a wait that doubles. A failure counts, up to
+ * the most retries, where it may be the row's: {@link RowEvidence}. Otherwise the service may be down, and a call that is in
+ * flight alone waits for it like any other.
  */
-export function retried({ admission, time, maxTransportRetries, retryDelayMs }: RetriedOptions): RowLayer {
+export function retried(options: RetriedOptions): RowLayer {
+  const { admission, time, sparePlaces, maxTransportRetries, retryDelayMs } = options;
   const [shortest, longest] = retryDelayMs;
   return (next) => async (call) => {
-    let retryCount = 0;
-    for (;;) {
-      let verdict: Again["verdict"];
-      try {
-        return await next(call);
-      } catch (thrown) {
-        call.signal.throwIfAborted();
-        if (!(thrown instanceof Again)) throw thrown;
-        ({ verdict } = thrown);
+    const evidence = new RowEvidence(admission);
+    call.isRefuted = () => evidence.isRefuted;
+    let countedCount = 0;
+    let release: (() => void) | undefined;
+    try {
+      for (;;) {
+        let verdict: Again["verdict"];
+        try {
+          return await next(call);
+        } catch (thrown) {
+          call.signal.throwIfAborted();
+          if (!(thrown instanceof Again)) throw thrown;
+          ({ verdict } = thrown);
+        }
+        const { isCounted, afterMs, error } = verdict;
+        if (isCounted) countedCount += 1;
+        if (!isRateLimit(error)) {
+          evidence.failed(error, !isCounted);
+          call.onAgain?.();
+          if (evidence.unexplainedCount >= attemptsToCompare) release ??= sparePlaces?.stuck();
+          if (evidence.count > maxTransportRetries || (isCounted && maxTransportRetries === 0)) throw error;
+        }
+        const longestMs = Math.min(longest, shortest * 2 ** Math.min(30, countedCount - 1));
+        const delayMs = Math.max(afterMs, isCounted ? time.random() * longestMs : 0);
+        if (isCounted || delayMs > 0) await admission.sleep(delayMs, call.signal);
       }
-      const { isCounted, afterMs, error } = verdict;
-      if (isCounted) retryCount += 1;
-      if (retryCount > maxTransportRetries) throw error;
-      const backOffMs = isCounted ? time.random() * Math.min(longest, shortest * 2 ** (retryCount - 1)) : 0;
-      const delayMs = Math.max(afterMs, backOffMs);
-      if (isCounted || delayMs > 0) await admission.sleep(delayMs, call.signal);
+    } finally {
+      release?.();
     }
   };
 }
+
+/** A call that fails so often, with no other to compare it with, is given another row's. */
+const attemptsToCompare = 3;
+
+/** A call that failed so often while the service was up is not one of an outage that began meanwhile. */
+const refutationsToBeSure = 2;
+
+function isRateLimit(error: unknown): boolean {
+  return error instanceof ProviderError && error.kind === "rate-limit";
+}
+
+/** So many failures are an outage, although others were answered after it: they then use up no retry. */
+const failuresOfOutage = 6;
+
+/**
+ * Tells the failures of one call that may be its row's from those of a service that is down. That the service was up is shown by
+ * a call that started after a failure, and was answered; for what a row's text can cause, any answer after it will do.
+ */
+class RowEvidence {
+  readonly #admission: RetriedOptions["admission"];
+  /** Failures that may be the row's. */
+  count = 0;
+  unexplainedCount = 0;
+  #refutedCount = 0;
+  #answersAtFirst: number | undefined;
+  #startsAtLast: number | undefined;
+
+  constructor(admission: RetriedOptions["admission"]) {
+    this.#admission = admission;
+  }
+
+  /** True once the service was up after a failure of the call. */
+  get isRefuted(): boolean {
+    return this.#refutedCount > 0 || this.#isLastRefuted;
+  }
+
+  get #isLastRefuted(): boolean {
+    return this.#startsAtLast !== undefined && this.#admission.newestAnswered > this.#startsAtLast;
+  }
+
+  /** `isOutage`: the service counts as down. */
+  failed(error: unknown, isOutage: boolean): void {
+    const { startCount, answerCount } = this.#admission;
+    if (this.#isLastRefuted) this.#refutedCount += 1;
+    this.#answersAtFirst ??= answerCount;
+    const isExplained = this.#refutedCount > 0 || mayBeTheRow(error, answerCount > this.#answersAtFirst);
+    if (isOutage ? this.#refutedCount >= refutationsToBeSure : isExplained) {
+      this.count += 1 + (this.unexplainedCount < failuresOfOutage ? this.unexplainedCount : 0);
+      this.unexplainedCount = 0;
+    } else {
+      this.unexplainedCount += 1;
+    }
+    this.#startsAtLast = startCount;
+  }
+}
+
+/**
+ * True for a failure that one row's text can cause on its own: a reply that can't be read and, where others were answered
+ * meanwhile, an error of the service itself or no reply in time. What a gateway says of a service that it can't reach is not.
+ */
+function mayBeTheRow(error: unknown, areOthersAnswered: boolean): boolean {
+  if (!(error instanceof ProviderError)) return false;
+  const { kind, status = 500 } = error;
+  if (kind === "unreadable") return true;
+  return areOthersAnswered && (kind === "timeout" || (kind === "server" && !gatewayStatuses.has(status)));
+}
+
+/** Bad gateway and gateway timeout, Cloudflare's of an origin that it can't reach, and "overloaded". */
+const gatewayStatuses = new Set([502, 504, 520, 521, 522, 523, 524, 529, 530]);

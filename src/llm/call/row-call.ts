@@ -14,6 +14,10 @@ export interface RowCall extends Call {
   issueCount: number;
   /** The attempt that brought the answer, until it is reported. */
   answered: Attempt | undefined;
+  /** Called whenever an attempt has failed and the call may go again. */
+  onAgain?: (() => void) | undefined;
+  /** True if an attempt of it failed, and a call that started after that was answered. */
+  isRefuted?: (() => boolean) | undefined;
   readonly row: RowCalls;
 }
 

@@ -65,7 +65,7 @@ export class ChatCompletions {
   /** @throws {ProviderError} by the table of `docs/azure-openai.md` */
   async complete(request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> {
     signal.throwIfAborted();
-    const { settings, model, format } = this.#service;
+    const { settings, model, format, origin } = this.#service;
     const { answer, requestCharacters } = await this.#send(request, signal);
     const tokenLimit = tokenLimitOf(request.maxOutputTokens, request.lengthFactor, format.reasoning);
     const schema = request.schema.json;
@@ -75,7 +75,7 @@ export class ChatCompletions {
     if (isSuccess(answer.status)) return readCompletion(answer, reading);
     const found = answerInError(answer, reading);
     if (found !== undefined) return found;
-    throw serviceError({ ...answer, settings });
+    throw serviceError({ ...answer, body: this.#withoutKey(answer.body), origin, settings });
   }
 
   /** Sends a request, and once more where the service takes the limit of output tokens under its other name only. */
@@ -111,6 +111,13 @@ export class ChatCompletions {
     process.emitWarning(`${problem}: ${hint}`, { type: "LLMEtlWarning", code: "SCHEMA_IGNORED" });
   };
 
+  /** A service may quote the key, and its words stand in files. */
+  #withoutKey(body: string): string {
+    const { credential } = this.#service;
+    const key = credential !== undefined && "header" in credential ? credential.value.replace(/^Bearer /, "") : "";
+    return key === "" ? body : body.replaceAll(key, "***");
+  }
+
   /** A 401 may mean that the token was revoked or that this machine's clock is wrong, so the token is renewed once. */
   async #postWithToken(bearer: BearerToken, body: string, signal: AbortSignal): Promise<HTTPAnswer> {
     const send = async (token: string): Promise<HTTPAnswer> =>
@@ -122,10 +129,11 @@ export class ChatCompletions {
   }
 
   async #post(headers: Readonly<Record<string, string>>, body: string, signal: AbortSignal): Promise<HTTPAnswer> {
-    const { origin, path } = this.#service;
+    const { origin, path, settings } = this.#service;
     return await post({
       dispatcher: this.#dispatcher,
       origin,
+      setting: settings.endpoint,
       path,
       headers,
       body,

@@ -1,13 +1,17 @@
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
 import { OptionError } from "../../errors/option.ts";
 import { messageOf } from "../../errors/error-text.ts";
+import { oneLine } from "../../errors/wording.ts";
 import type { AbortListeners } from "./abort-listeners.ts";
-import { ProviderError } from "../provider-error.ts";
+import { ProviderError, type Unreachable } from "../provider-error.ts";
 import { type HTTPAnswer, isSuccess, readBody, tooLargeError } from "./response-body.ts";
+import { isCertificate, unreachableOf } from "./unreachable.ts";
 
 export interface HTTPCall {
   readonly dispatcher: Dispatcher;
   readonly origin: string;
+  /** The name of the option that holds the address, for errors. */
+  readonly setting: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -92,7 +96,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     try {
       dispatcher.dispatch({ origin, path, method: "POST", headers, body, ...noOtherTimeouts }, this);
     } catch (error) {
-      this.#fail(networkError(error));
+      this.#fail(networkError(error, this.#call));
     }
   }
 
@@ -132,7 +136,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: unknown): void {
-    this.#fail(networkError(error));
+    this.#fail(networkError(error, this.#call));
   }
 
   readonly #onAbort = (): void => {
@@ -162,33 +166,32 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** A certificate stays untrusted until a setting changes, so these codes end the run. */
-const codesOfCertificates = new Set([
-  "CERT_HAS_EXPIRED",
-  "CERT_NOT_YET_VALID",
-  "CERT_UNTRUSTED",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-]);
-
-function networkError(error: unknown): ProviderError {
+/** The error of a connection that failed. Whether a wrong address explains it is a fact of it: what follows depends on the run. */
+function networkError(error: unknown, { origin, setting }: Pick<HTTPCall, "origin" | "setting">): ProviderError {
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-  const facts = { cause: withoutFields(error, code) };
-  const problem = `the connection failed${code === undefined ? "" : ` (${code})`}: ${messageOf(error)}`;
-  if (code !== undefined && codesOfCertificates.has(code)) {
-    const hint = "trust its authority with NODE_EXTRA_CA_CERTS, or with dispatcher: new Agent({ connect: { ca } })";
-    return new ProviderError("run", "NETWORK_ERROR", problem, { ...facts, hint });
+  const isOtherProtocol = error instanceof Error && error.message.includes("Expected HTTP/"); // undici's parser has no code for it
+  const unreachable = isOtherProtocol ? "protocol" : unreachableOf(code);
+  const facts = { cause: withoutFields(error, code), unreachable };
+  const problem = `the connection to ${origin} failed${code === undefined ? "" : ` (${code})`}: ${oneLine(messageOf(error))}`;
+  if (code !== undefined && isCertificate(code)) {
+    const trust = "trust its authority with NODE_EXTRA_CA_CERTS, or with dispatcher: new Agent({ connect: { ca } })";
+    const hint = `${trust}, and check ${setting}`;
+    return new ProviderError("transient", "NETWORK_ERROR", problem, { ...facts, hint });
   }
   if (code === "UND_ERR_INVALID_ARG") {
     const hint = "give a dispatcher of undici 7 or later";
     return new ProviderError("run", "NETWORK_ERROR", problem, { ...facts, where: "dispatcher", hint });
   }
-  const hint = code === "ENOTFOUND" ? "check the host's name" : undefined;
+  const hint = unreachable === undefined ? undefined : `check ${setting}: ${doubtOf(unreachable, origin)}`;
   return new ProviderError("transient", "NETWORK_ERROR", problem, { ...facts, hint });
+}
+
+/** The question to ask of an address that was not reached. */
+function doubtOf(unreachable: Unreachable, origin: string): string {
+  if (unreachable === "protocol") return `does the server speak ${origin.split(":")[0]} at this port?`;
+  const isProxied = proxyVariables.some((name) => (process.env[name] ?? "") !== "");
+  const which = isProxied ? ", or that of the proxy in HTTPS_PROXY or HTTP_PROXY," : "";
+  return unreachable === "host" ? `is the host's name${which} right?` : `does the service${which} listen at this port?`;
 }
 
 /** A copy of the error without its fields: a parser's error holds the bytes that it failed on, perhaps an answer's. */

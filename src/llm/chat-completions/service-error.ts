@@ -1,11 +1,15 @@
 import { z } from "zod";
+import { namesBilling } from "../billing-words.ts";
+import { type ErrorBody, readErrorBody } from "./error-body.ts";
 import { ProviderError, type ProviderErrorFacts } from "../provider-error.ts";
 
-/** An HTTP answer with a status other than 200. */
+/** An HTTP reply that is no answer. */
 export interface ServiceFailure {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: string;
+  /** The address that replied, without its path. @default it is not named */
+  readonly origin?: string | undefined;
   /** The names of the options to check, for errors that a setting causes. */
   readonly settings: { readonly credential: string; readonly endpoint: string; readonly deployment: string };
 }
@@ -16,76 +20,98 @@ const longestRetryAfterMs = 600_000;
 const statusesOfTransient = new Set([408, 409, 425, 499]);
 
 /**
- * Error bodies of Azure OpenAI and OpenAI. API Management and vLLM put their own `message` at the top level; other services
- * send the error as text.
- */
-const ErrorBody = z.object({
-  message: z.string().nullish(),
-  error: z
-    .union([
-      z.string().transform((message) => ({ message })),
-      z.object({
-        param: z.string().nullish(),
-        code: z.union([z.string(), z.number()]).nullish(),
-        message: z.string().nullish(),
-        innererror: z
-          .object({ code: z.string().nullish(), content_filter_result: z.record(z.string(), z.unknown()).nullish() })
-          .nullish(),
-      }),
-    ])
-    .transform((error): ErrorFields => error)
-    .nullish(),
-});
-
-interface ErrorFields {
-  readonly param?: string | null | undefined;
-  readonly code?: string | number | null | undefined;
-  readonly message?: string | null | undefined;
-  readonly innererror?:
-    | {
-        readonly code?: string | null | undefined;
-        readonly content_filter_result?: Readonly<Record<string, unknown>> | null | undefined;
-      }
-    | null
-    | undefined;
-}
-type ErrorBody = z.output<typeof ErrorBody>;
-
-/**
  * Makes the error of a failure, by the table of `docs/azure-openai.md`. Its class decides whether the call is tried again,
  * the row fails or the run ends. The message holds neither key nor row text; `detail` holds the service's own words.
  */
-export function serviceError({ status, headers, body, settings }: ServiceFailure): ProviderError {
-  const parsed = parseBody(body);
-  const code = String(parsed.error?.code ?? "");
+export function serviceError(failure: ServiceFailure): ProviderError {
+  const { status, headers, settings } = failure;
+  const body = readErrorBody(failure.body);
   const retryAfterMs = retryAfterOf(headers);
-  const facts: ProviderErrorFacts = { status, requestId: requestIdOf(headers), retryAfterMs };
+  const facts = { status, requestId: requestIdOf(headers), retryAfterMs };
+  const seen = { ...facts, got: sourceOf(failure, body) };
+  const endpoint = body.foreign === undefined ? undefined : `check ${settings.endpoint}`;
 
   if (status === 401) {
-    const hint = `check ${settings.credential}`;
+    const hint = `check ${settings.credential}${body.foreign === undefined || body.words === "" ? "" : ` and ${settings.endpoint}`}`;
     const problem = "401: the service does not accept the key or token";
-    return new ProviderError("run", "AUTHENTICATION_FAILED", problem, { ...facts, hint });
+    return new ProviderError("run", "AUTHENTICATION_FAILED", problem, { ...seen, hint }); // the words may quote the key
   }
+  if (status === 402 || billingCodes.has(body.code.toLowerCase()) || billingCodes.has(body.type.toLowerCase())) {
+    return quotaError("run", body, facts);
+  }
+  if (status === 429) return rateLimitError(body, facts);
+  if (status >= 500 || statusesOfTransient.has(status)) {
+    const errorCode = status === 408 ? "TIMEOUT" : "SERVICE_UNAVAILABLE";
+    const problem = `${status}: the service could not answer for now`;
+    const hint = body.words === "" ? undefined : endpoint; // an empty body is usual here
+    return new ProviderError("transient", errorCode, problem, withWords(problem, body, { ...seen, hint }));
+  }
+  if (status >= 300 && status < 400) {
+    const problem = `${status}: the service redirects, and a redirect is not followed because it would take the key along`;
+    const hint = `check ${settings.endpoint}`;
+    return new ProviderError("row", "BAD_REQUEST", problem, withWords(problem, body, { ...seen, hint }));
+  }
+  return ownError(status, body, facts) ?? rejection(failure, body, { ...seen, hint: endpoint });
+}
+
+/** An error of the row's own, which no other row need share: filtered or too long. */
+function ownError(status: number, body: ErrorBody, facts: ProviderErrorFacts): ProviderError | undefined {
+  const isFilter = filterCodes.has(body.code.toLowerCase()) || filterCodes.has(body.type.toLowerCase());
+  if (
+    isFilter ||
+    body.innerCode === "ResponsibleAIPolicyViolation" ||
+    filterPhrases.some((phrase) => body.words.toLowerCase().includes(phrase))
+  ) {
+    const names = filteredCategories(body.filters);
+    const which = names.length === 0 ? "" : ` (${names.join(", ")})`;
+    const problem = `${status}: the content filter rejected the row's text${which}`;
+    const where = names.length > 0 ? names : undefined;
+    return new ProviderError("row", "CONTENT_FILTER", problem, { ...facts, where });
+  }
+  return status === 413 || tooLongCodes.has(body.code) || tooLong.test(body.words)
+    ? tooLongError(status, facts)
+    : undefined;
+}
+
+function tooLongError(status: number, facts: ProviderErrorFacts): ProviderError {
+  const problem = `${status}: the request is longer than the model takes`;
+  const hint = "set maxInputCharacters";
+  return new ProviderError("row", "CONTEXT_LENGTH_EXCEEDED", problem, { ...facts, hint });
+}
+
+/** Any other 4xx: of the row, until other rows show that it concerns all. */
+function rejection({ status, settings }: ServiceFailure, body: ErrorBody, facts: ProviderErrorFacts): ProviderError {
   if (status === 403) {
-    const problem = "403: access is denied (network rules, a suspended resource or a missing role)";
+    const problem =
+      "403: access is denied (network rules, a suspended resource, a missing role, or a firewall that blocks this text)";
     const hint = `check ${settings.endpoint} and the caller's role`;
-    return new ProviderError("run", "FORBIDDEN", problem, { ...facts, hint });
+    return new ProviderError("row", "FORBIDDEN", problem, withWords(problem, body, { ...facts, hint }));
   }
   if (status === 404) {
     const problem = "404: there is no such deployment or model at this endpoint (a new one takes minutes to appear)";
     const hint = `check ${settings.deployment} and ${settings.endpoint}`;
-    return new ProviderError("run", "DEPLOYMENT_NOT_FOUND", problem, { ...facts, hint });
+    return new ProviderError("row", "DEPLOYMENT_NOT_FOUND", problem, withWords(problem, body, { ...facts, hint }));
   }
-  if (status === 429) return rateLimitError(code, facts);
-  if (status >= 500 || statusesOfTransient.has(status)) {
-    const errorCode = status === 408 ? "TIMEOUT" : "SERVICE_UNAVAILABLE";
-    return new ProviderError("transient", errorCode, `${status}: the service could not answer for now`, facts);
-  }
-  if (status >= 300 && status < 400) {
-    const problem = `${status}: the service redirects, and a redirect is not followed because it would take the key along`;
-    return new ProviderError("run", "BAD_REQUEST", problem, { ...facts, hint: `check ${settings.endpoint}` });
-  }
-  return requestError(status, code, parsed, facts);
+  const reasons = [body.code, ...body.where].filter((word) => /^[\w.[\]-]{1,64}$/.test(word));
+  const where = reasons.length > 0 ? reasons : undefined;
+  const problem = `${status}: the service rejected the request${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
+  const hint = hintOfReasoning(body) ?? facts.hint;
+  return new ProviderError("row", "BAD_REQUEST", problem, withWords(problem, body, { ...facts, where, hint }));
+}
+
+/** The service's words stand in the detail alone, as they may quote the row. */
+function withWords(problem: string, { words }: ErrorBody, facts: ProviderErrorFacts): ProviderErrorFacts {
+  return words === "" ? facts : { ...facts, detail: `${problem}: ${words}` };
+}
+
+/** The kind of the body and the host that sent it, where that is no service of chat completions; where it redirects to. */
+function sourceOf({ status, headers, origin = "" }: ServiceFailure, { foreign }: ErrorBody): string | undefined {
+  const isRedirect = status >= 300 && status < 400;
+  if (foreign === undefined && !isRedirect) return undefined;
+  const target = URL.parse(headerText(headers["location"]) ?? "", origin === "" ? undefined : origin)?.host;
+  const to = isRedirect && target !== undefined ? `a redirect to ${target}, with ` : "";
+  const from = URL.parse(origin)?.host;
+  return `${to}${foreign ?? "JSON"}${from === undefined ? "" : ` from ${from}`}`;
 }
 
 /** The service's own id of a request, for its support. */
@@ -105,64 +131,81 @@ export function retryAfterOf(headers: ServiceFailure["headers"], now: number = D
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
-function rateLimitError(code: string, facts: ProviderErrorFacts): ProviderError {
+function rateLimitError(body: ErrorBody, facts: ProviderErrorFacts): ProviderError {
   const { retryAfterMs = 0 } = facts;
-  if (code === "insufficient_quota" || retryAfterMs > longestRetryAfterMs) {
-    const problem = "429: the quota is used up";
-    const wait = retryAfterMs > 0 ? `, until ${Math.ceil(retryAfterMs / 60_000)} minutes from now` : "";
-    const hint = "raise it, or run again later";
-    return new ProviderError("run", "QUOTA_EXHAUSTED", `${problem}${wait}`, { ...facts, hint });
-  }
+  if (isTooLarge(body.words)) return tooLongError(429, facts);
+  if (retryAfterMs > longestRetryAfterMs) return quotaError("run", body, facts);
+  // By words alone it is one row's, until another has it: Google's say the same of a limit of requests a minute, and then when to come again.
+  if (namesBilling(body.words) && !body.saysWhen) return quotaError("row", body, facts);
   return new ProviderError("transient", "RATE_LIMITED", "429: the rate limit is reached", facts);
 }
 
-function requestError(status: number, code: string, body: ErrorBody, facts: ProviderErrorFacts): ProviderError {
-  const inner = body.error?.innererror;
-  if (code === "content_filter" || code === "invalid_prompt" || inner?.code === "ResponsibleAIPolicyViolation") {
-    const names = filteredCategories(inner?.content_filter_result ?? {});
-    const which = names.length === 0 ? "" : ` (${names.join(", ")})`;
-    const problem = `${status}: the content filter rejected the row's text${which}`;
-    return new ProviderError("row", "CONTENT_FILTER", problem, {
-      ...facts,
-      where: names.length > 0 ? names : undefined,
-    });
-  }
-  const isTooLong = tooLong.test(body.error?.message ?? body.message ?? "");
-  if (status === 413 || code === "context_length_exceeded" || code === "string_above_max_length" || isTooLong) {
-    const problem = `${status}: the request is longer than the model takes`;
-    return new ProviderError("row", "CONTEXT_LENGTH_EXCEEDED", problem, { ...facts, hint: "set maxInputCharacters" });
-  }
-  const reasons = [code, body.error?.param ?? ""].filter((word) => /^[\w.[\]-]{1,64}$/.test(word));
-  const where = reasons.length > 0 ? reasons : undefined;
-  const problem = `${status}: the service rejected the request${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
-  const said = (body.error?.message ?? body.message ?? "no reason given").slice(0, maxSaidCharacters);
-  const hint = hintOfReasoning(body.error?.param ?? "", said);
-  return new ProviderError("row", "BAD_REQUEST", problem, { ...facts, where, hint, detail: `${problem}: ${said}` });
-}
-
 /** A reasoning model rejects what other models take. */
-function hintOfReasoning(param: string, said: string): string | undefined {
-  const isOfOthers = /^(temperature|max_tokens|top_p)$/.test(param) || /['"`](temperature|max_tokens)['"`]/.test(said);
+function hintOfReasoning({ where, words }: ErrorBody): string | undefined {
+  const isOfOthers =
+    where.some((field) => /^(temperature|max_tokens|top_p)$/.test(field)) ||
+    /['"`](temperature|max_tokens)['"`]/.test(words);
   return isOfOthers ? "set reasoning: true if the model reasons" : undefined;
 }
 
-/** The words of vLLM and llama.cpp's server, which have no code for a request that is too long. */
-const tooLong = /maximum context length|available context size/i;
+function quotaError(errorClass: "row" | "run", body: ErrorBody, facts: ProviderErrorFacts): ProviderError {
+  const { status, retryAfterMs = 0 } = facts;
+  const wait = retryAfterMs > 0 ? `, until ${Math.ceil(retryAfterMs / 60_000)} minutes from now` : "";
+  const problem = `${status}: the quota is used up, or the account is empty${wait}`;
+  const hint = "raise it, or run again later";
+  return new ProviderError(errorClass, "QUOTA_EXHAUSTED", problem, withWords(problem, body, { ...facts, hint }));
+}
 
-const maxSaidCharacters = 300;
+/** True if this request alone is more than the limit: no wait helps it. */
+function isTooLarge(words: string): boolean {
+  if (/request (?:is )?too large|must be reduced in order to run/i.test(words)) return true;
+  const [, limit] = /\blimit:? (\d{1,12})\b/i.exec(words) ?? [];
+  const [, requested] = /\brequested:? (\d{1,12})\b/i.exec(words) ?? [];
+  return Number(requested ?? 0) > Number(limit ?? Infinity);
+}
+
+/** Codes of services whose account is empty or closed: of OpenAI, Anthropic, Moonshot, DashScope, Volcengine, One API. */
+const billingCodes = new Set([
+  "insufficient_quota",
+  "billing_hard_limit_reached",
+  "billing_not_active",
+  "billing_error",
+  "insufficient_balance",
+  "insufficient_credits",
+  "insufficient_user_quota",
+  "exceeded_current_quota_error",
+  "payment_required",
+  "arrearage",
+  "accountoverdueerror",
+]);
+
+const filterCodes = new Set([
+  "content_filter",
+  "content_policy_violation",
+  "data_inspection_failed",
+  "datainspectionfailed",
+  "invalid_prompt",
+  "moderation_blocked",
+]);
+const filterPhrases = [
+  "content management policy",
+  "content filter policy",
+  "content filtering policy",
+  "flagged as potentially violating",
+  "was flagged by",
+  "requires moderation",
+];
+
+const tooLongCodes = new Set(["context_length_exceeded", "string_above_max_length", "request_too_large"]);
+
+/** The words of services that have no code for a request that is too long, among them vLLM, llama.cpp, TGI, Mistral, xAI and Gemini. */
+const tooLong =
+  /(?:maximum|max) (?:context|prompt|input|model) length|context (?:size|window|length)|(?:prompt|input|request|text|string) (?:is )?too (?:long|large)|longer than the maximum|reduce the length|too many (?:input )?tokens|input token count|too large for model/i;
 
 /** The names of the filters that acted, and never the text that they acted on. */
 function filteredCategories(results: Readonly<Record<string, unknown>>): string[] {
   const Filter = z.object({ filtered: z.literal(true) });
   return Object.entries(results).flatMap(([name, result]) => (Filter.safeParse(result).success ? [name] : []));
-}
-
-function parseBody(body: string): ErrorBody {
-  try {
-    return ErrorBody.safeParse(JSON.parse(body)).data ?? {};
-  } catch {
-    return {}; // a proxy's page, say: the status alone decides
-  }
 }
 
 function headerText(value: string | readonly string[] | undefined): string | undefined {

@@ -4,10 +4,15 @@ import type { Time } from "../../contracts/time.ts";
 import { LLMEtlError, RunError } from "../../errors/llm-etl-error.ts";
 import { messageOf } from "../../errors/error-text.ts";
 import { ProviderError } from "../provider-error.ts";
+import { Alarm } from "./alarm.ts";
+import type { FirstContact } from "./first-contact.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
 
 /** The end of one call: its answer, or the error that was thrown instead. */
-export type CallEnd = { readonly answer: LLMResponse } | { readonly error: unknown };
+export type CallEnd =
+  | { readonly answer: LLMResponse }
+  /** `isRefuted`: it failed before, and calls that started after that were answered. */
+  | { readonly error: unknown; readonly isRefuted?: boolean | undefined };
 
 /** The decision on a call that has ended. */
 export type Verdict =
@@ -36,6 +41,8 @@ export interface AdmissionSetup {
   /** The most calls in flight. */
   readonly concurrency: number;
   readonly limits: readonly Limiter[];
+  /** Tells a wrong address from an outage. @default every failure of the network is an outage */
+  readonly firstContact?: FirstContact | undefined;
   readonly time: Time;
   readonly emit: EventHandler;
 }
@@ -50,12 +57,36 @@ export class Admission {
   #reportedLimit: number;
   #reportedUntilMs = -Infinity;
   /** When the queue looks again at whoever is first. */
-  #wakeUp: { readonly atMs: number; readonly timer: AbortController } | undefined;
+  readonly #wakeUp: Alarm;
+  /** When whoever waits or sleeps has done so for too long. */
+  readonly #stall: Alarm;
+  #sleeperCount = 0;
+  #startCount = 0;
+  #answerCount = 0;
+  #newestAnswered = 0;
+  #lastFailure: unknown;
   #stopped: LLMEtlError | undefined;
 
   constructor(options: AdmissionSetup) {
     this.#options = options;
     this.#reportedLimit = options.concurrency;
+    this.#wakeUp = new Alarm(options.time, () => this.#serve());
+    this.#stall = new Alarm(options.time, () => this.#watchStall());
+  }
+
+  /** Calls that have started so far. */
+  get startCount(): number {
+    return this.#startCount;
+  }
+
+  /** Calls that were answered so far. */
+  get answerCount(): number {
+    return this.#answerCount;
+  }
+
+  /** Of the calls that were answered, the number of the one that started last; 0 before the first answer. */
+  get newestAnswered(): number {
+    return this.#newestAnswered;
   }
 
   /** Resolves when the call may start. Its caller calls `end` of the pass when it ends. */
@@ -64,23 +95,39 @@ export class Admission {
     if (this.#stopped !== undefined) throw this.#stopped;
     if (this.#waiting.length === 0 && this.#waitMs(call) === 0) this.#start(call);
     else await this.#turn(call, signal);
-    return { end: (end) => this.#end(call, end, signal) };
+    this.#startCount += 1;
+    const number = this.#startCount;
+    return {
+      end: (end) => {
+        if ("answer" in end) {
+          this.#answerCount += 1;
+          this.#newestAnswered = Math.max(this.#newestAnswered, number);
+        }
+        return this.#end(call, end, signal);
+      },
+    };
   }
 
   /** Stops the queue: every call that waits or sleeps, and every later one, is rejected with `reason`. */
   stop(reason: LLMEtlError): void {
     this.#stopped ??= reason;
     this.#halt.abort(this.#stopped);
-    this.#cancelWakeUp();
+    this.#wakeUp.set(Infinity);
+    this.#stall.set(Infinity);
     for (const waiter of this.#waiting.splice(0)) waiter.turnAway(this.#stopped);
   }
 
   /** @throws what stopped the run, if that comes first */
   async sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+    this.#sleeperCount += 1;
+    this.#watchStall();
     try {
       await this.#options.time.sleep(delayMs, AbortSignal.any([signal, this.#halt.signal]));
     } catch {
       throw this.#stopped ?? signal.reason; // one of the two signals: a timer fails for nothing else
+    } finally {
+      this.#sleeperCount -= 1;
+      this.#watchStall();
     }
   }
 
@@ -89,6 +136,7 @@ export class Admission {
       const leave = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
         this.#serve(); // the timer may have been for this one
+        this.#watchStall();
         reject(signal.reason);
       };
       const waiter: Waiter = {
@@ -105,6 +153,7 @@ export class Admission {
       signal.addEventListener("abort", leave, { once: true });
       this.#waiting.push(waiter);
       this.#serve();
+      this.#watchStall();
     });
   }
 
@@ -121,10 +170,12 @@ export class Admission {
   }
 
   #end(call: CallSize, end: CallEnd, signal: AbortSignal): Verdict {
+    if (!("answer" in end) && isTransient(end.error)) this.#lastFailure = end.error;
     const events = this.#record(outcomeOf(end), call);
     const verdict = this.#verdict(end, events);
     if (verdict.type === "fail" && endsRun(verdict.error) && !signal.aborted) this.stop(verdict.error);
     this.#serve(); // after the stop: nobody gets in any more
+    this.#watchStall();
     return verdict;
   }
 
@@ -148,10 +199,15 @@ export class Admission {
   }
 
   #verdict(end: CallEnd, events: readonly LimitEvent[]): Verdict {
+    const { firstContact, time } = this.#options;
+    const hasReplied = "answer" in end || (end.error instanceof ProviderError && end.error.status !== undefined);
+    if (hasReplied) firstContact?.made();
     if ("answer" in end) return done;
     const { error } = end;
     if (!isTransient(error)) return { type: "fail", error };
-    const delays: number[] = [];
+    const contact = firstContact?.judge(error, time.now());
+    if (contact !== undefined && "error" in contact) return { type: "fail", error: contact.error };
+    const delays: number[] = contact === undefined ? [] : [contact.afterMs];
     for (const event of events) {
       if (event.type === "stalled") return { type: "fail", error: this.#stalled(error, event.durationMs) };
       if (event.type === "again") delays.push(event.afterMs);
@@ -168,28 +224,28 @@ export class Admission {
       this.#start(next.call);
       next.start();
     }
-    this.#cancelWakeUp();
+    this.#wakeUp.set(Infinity);
   }
 
   #serveLater(waitMs: number): void {
-    if (waitMs === Infinity) return this.#cancelWakeUp();
+    if (waitMs === Infinity) return this.#wakeUp.set(Infinity);
     const nowMs = this.#options.time.now();
     if (waitMs >= worthReportingMs) this.#reportPause(waitMs, "quota", nowMs); // where a gate is closed, that is reported already
-    if (this.#wakeUp !== undefined && this.#wakeUp.atMs <= nowMs + waitMs) return; // it comes early enough, and looks again
-    this.#cancelWakeUp();
-    const wakeUp = { atMs: nowMs + waitMs, timer: new AbortController() };
-    this.#wakeUp = wakeUp;
-    const serve = (): void => {
-      if (this.#wakeUp !== wakeUp) return;
-      this.#wakeUp = undefined;
-      this.#serve();
-    };
-    this.#options.time.sleep(Math.ceil(waitMs), wakeUp.timer.signal).then(serve, () => {}); // it fails only where it was cancelled
+    if (this.#wakeUp.atMs <= nowMs + waitMs) return; // it comes early enough, and looks again
+    this.#wakeUp.set(nowMs + waitMs);
   }
 
-  #cancelWakeUp(): void {
-    this.#wakeUp?.timer.abort();
-    this.#wakeUp = undefined;
+  /** Stops the run once whoever waits or sleeps has done so for too long, whatever they wait for. */
+  #watchStall(): void {
+    if (this.#stopped !== undefined || this.#waiting.length + this.#sleeperCount === 0)
+      return this.#stall.set(Infinity);
+    for (const limiter of this.#options.limits) {
+      const stall = limiter.stall?.();
+      if (stall === undefined) continue;
+      if (stall.atMs > this.#options.time.now()) return this.#stall.set(stall.atMs);
+      return this.stop(this.#stalled(this.#lastFailure, stall.durationMs));
+    }
+    this.#stall.set(Infinity);
   }
 
   /** Reports that no call goes for so long, where that is news: many calls may end alike within moments. */
@@ -201,11 +257,11 @@ export class Admission {
   }
 
   #stalled(cause: unknown, durationMs: number): RunError {
-    const minutes = Math.round(durationMs / 60_000);
-    const problem = `no call to ${this.#options.provider} has succeeded for ${minutes} minutes; the last failure: ${messageOf(cause)}`;
-    return new RunError("STALLED", `${problem}. Run again when the service is well: what is done is not done again`, {
-      cause,
-    });
+    const { provider } = this.#options;
+    const time = durationMs < 120_000 ? `${durationMs / 1000} seconds` : `${Math.round(durationMs / 60_000)} minutes`;
+    const problem = `no call to ${provider} has succeeded for ${time}; the last failure: ${messageOf(cause)}`;
+    const hint = "run again when the service is well: what is done is not done again";
+    return new RunError("STALLED", problem, { cause, facts: { where: provider, durationMs, hint } });
   }
 }
 
@@ -223,5 +279,13 @@ function outcomeOf(end: CallEnd): CallOutcome {
   if ("answer" in end) return { type: "answer", rateLimit: end.answer.rateLimit };
   if (!isTransient(end.error)) return { type: "other" };
   const { kind, retryAfterMs } = end.error;
-  return { type: "failure", kind, retryAfterMs };
+  return { type: "failure", kind, retryAfterMs: bounded(retryAfterMs), isRefuted: end.isRefuted };
+}
+
+/** No service is believed that asks for a longer wait, in milliseconds. */
+const longestRetryAfterMs = 600_000;
+
+function bounded(retryAfterMs: number | undefined): number | undefined {
+  if (retryAfterMs === undefined || Number.isNaN(retryAfterMs)) return undefined;
+  return Math.min(longestRetryAfterMs, Math.max(0, retryAfterMs));
 }

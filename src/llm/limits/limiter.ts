@@ -11,7 +11,13 @@ export interface CallSize {
 export type CallOutcome =
   | { readonly type: "answer"; readonly rateLimit?: RateLimit | undefined }
   /** The service could not answer, and may later. */
-  | { readonly type: "failure"; readonly kind: ProviderErrorKind; readonly retryAfterMs?: number | undefined }
+  | {
+      readonly type: "failure";
+      readonly kind: ProviderErrorKind;
+      readonly retryAfterMs?: number | undefined;
+      /** True where the call failed before, and others that started after that were answered: it tells little of the service. */
+      readonly isRefuted?: boolean | undefined;
+    }
   /** The failure is the row's or the run's own: it says nothing of how the service is. */
   | { readonly type: "other" };
 
@@ -37,6 +43,11 @@ export interface Limiter {
   readonly started: (call: CallSize, nowMs: number) => void;
   /** The call has ended. */
   readonly ended: (outcome: CallOutcome, call: CallSize, nowMs: number) => readonly LimitEvent[];
+  /**
+   * The moment at which the run is to end if all calls still wait then, and for how long none has succeeded. Undefined while a
+   * call is in flight, or all is well. @default no such moment
+   */
+  readonly stall?: () => { readonly atMs: number; readonly durationMs: number } | undefined;
 }
 
 /** The answer of a limiter that has nothing to say. */

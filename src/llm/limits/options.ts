@@ -2,7 +2,10 @@ import { checkOptions, isCount, isNumber, type OptionCheck, optional } from "../
 
 /** How calls are spaced, held back and tried again. The defaults suit a service that is shared and metered. */
 export interface AdmissionOptions {
-  /** How often one call is tried again after a transient failure other than a 429. @default 5 */
+  /**
+   * How often one call is tried again after a transient failure other than a 429, where the row may be at fault: a call that fails
+   * because the service is down waits for it, and that uses up none; 0 for never. @default 5
+   */
   readonly maxTransportRetries?: number | undefined;
   /** The bounds of the wait before such a retry, in milliseconds: it doubles, with full jitter. @default [500, 30,000] */
   readonly retryDelayMs?: readonly [number, number] | undefined;

@@ -5,7 +5,7 @@ type OutageOptions = Pick<ResolvedAdmissionOptions, "outageFailures" | "probeDel
 
 /**
  * Lets single calls go as probes while the service is down, further and further apart: failures then use up no retry.
- * The run ends if no call succeeds for the stall timeout.
+ * The run ends if no call succeeds for the stall timeout, also while all of them only wait.
  */
 export function outage({ outageFailures, probeDelayMs: [shortest, longest], stallTimeoutMs }: OutageOptions): Limiter {
   let inFlight = 0;
@@ -22,9 +22,10 @@ export function outage({ outageFailures, probeDelayMs: [shortest, longest], stal
     return wasDown ? [{ type: "limit", limit: Infinity }] : noEvents;
   };
 
-  /** True if the next probe goes later. A rate limit is no failure of the service. */
-  const isWorse = ({ kind, retryAfterMs = 0 }: CallOutcome & { type: "failure" }, nowMs: number): boolean => {
-    if (kind === "rate-limit") return false;
+  /** True if the next probe goes later. A rate limit is no failure of the service, nor is one that other calls refuted. */
+  const isWorse = (outcome: CallOutcome & { type: "failure" }, nowMs: number): boolean => {
+    const { kind, retryAfterMs = 0, isRefuted = false } = outcome;
+    if (kind === "rate-limit" || (isRefuted && probeDelayMs === 0)) return false;
     failuresInARow += 1;
     if (failuresInARow < outageFailures) return false;
     if (probeDelayMs === 0) return true;
@@ -55,6 +56,10 @@ export function outage({ outageFailures, probeDelayMs: [shortest, longest], stal
       inFlight -= 1;
       if (outcome.type === "answer") return recovered();
       return outcome.type === "failure" ? failed(outcome, nowMs) : noEvents;
+    },
+    stall: () => {
+      if (stallingSinceMs === undefined || inFlight > 0) return undefined;
+      return { atMs: stallingSinceMs + stallTimeoutMs, durationMs: stallTimeoutMs };
     },
   };
 }

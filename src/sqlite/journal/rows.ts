@@ -19,6 +19,13 @@ export class Rows {
     return known?.outcome === "written" ? known : undefined;
   }
 
+  /** The code of the error of a row whose last outcome was to fail. */
+  findFailed(sink: string, pk: string): string | undefined {
+    const row = this.#statements.find.get(this.#keyOf(sink), toExactText(pk));
+    const known = row === undefined ? undefined : toKnownRow(pk, row);
+    return known?.outcome === "failed" ? known.errorCode : undefined;
+  }
+
   hasWritten(sink: string): boolean {
     return this.#statements.anyWritten.get(this.#keyOf(sink)) !== undefined;
   }

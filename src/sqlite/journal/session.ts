@@ -42,6 +42,11 @@ function sessionOf({ path, database, lock, log }: Opened): JournalSession {
   const saveRun = database.prepare(
     "INSERT INTO runs (run_id, record) VALUES (?, ?) ON CONFLICT (run_id) DO UPDATE SET record = excluded.record",
   );
+  const anyAnswered = database.prepare(
+    `SELECT 1 FROM runs, json_each(record, '$.steps') AS step WHERE record ->> '$.pipeline' = ? AND step.value ->> '$.step' = ?
+      AND json_array_length(step.value, '$.models') > 0
+      AND EXISTS (SELECT 1 FROM json_each(step.value, '$.promptHashes') AS hash WHERE hash.value = ?) LIMIT 1`,
+  );
   const asError = (cause: unknown): LLMEtlError => asJournalError(path, cause);
   const commits = new GroupCommit({ database, log, asError, onCommit: () => answers.index() });
   const saveEach = async <Item>(items: readonly Item[], work: (item: Item) => void): Promise<void> => {
@@ -55,12 +60,17 @@ function sessionOf({ path, database, lock, log }: Opened): JournalSession {
     },
     rows: {
       find: async (sink, pks) => commits.read(() => foundOf(pks, (pk) => rows.find(sink, pk))),
+      findFailed: async (sink, pks) => commits.read(() => foundOf(pks, (pk) => rows.findFailed(sink, pk))),
       saveWritten: async (sink, written) => await saveEach(written, (row) => rows.saveWritten(sink, row)),
       saveFailed: async (sink, failed) => await saveEach(failed, (row) => rows.saveFailed(sink, row)),
       hasWritten: async (sink) => commits.read(() => rows.hasWritten(sink)),
       forgetAll: async (sink) => await commits.save(() => rows.forgetAll(sink)),
     },
-    runs: { save: async (run) => await commits.save(() => saveRun.run(run.runId, JSON.stringify(run))) },
+    runs: {
+      save: async (run) => await commits.save(() => saveRun.run(run.runId, JSON.stringify(run))),
+      hasAnswered: async (pipeline, step, promptHash) =>
+        commits.read(() => anyAnswered.get(pipeline, step, promptHash) !== undefined),
+    },
     close: async () => {
       if (!database.isOpen) return;
       try {

@@ -5,9 +5,8 @@ import { RunError } from "../../../src/errors/llm-etl-error.ts";
 import { Canary } from "../../../src/llm/call/canary.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import type { LLMResponse } from "../../../src/contracts/provider.ts";
+import type { RowCall } from "../../../src/llm/call/row-call.ts";
 import { answer, rowCall } from "../../support/row-call.ts";
-
-const badRequest = () => new ProviderError("row", "BAD_REQUEST", "400: unknown parameter", { status: 400 });
 
 /** Makes a call for that row behind the canary. */
 const run = async (canary: Canary, pk: string, next: () => Promise<LLMResponse>): Promise<LLMResponse> =>
@@ -30,12 +29,12 @@ test("calls go one at a time until one has succeeded, then all at once", async (
   assert.equal((await running).length, 5);
 });
 
-test("after a row's own failure the next row is the canary", async () => {
+test("after a row's own failure the next row is the canary, and after three all go", async () => {
   const canary = new Canary();
   let inFlight = 0;
-  let peak = 0;
+  const together: number[] = [];
   const call = async (): Promise<never> => {
-    peak = Math.max(peak, (inFlight += 1));
+    together.push((inFlight += 1));
     await setImmediate();
     inFlight -= 1;
     throw new ProviderError("row", "CONTENT_FILTER", "filtered");
@@ -44,32 +43,27 @@ test("after a row's own failure the next row is the canary", async () => {
     Array.from({ length: 6 }, async (_, index) => await run(canary, String(index), call)),
   );
   assert.ok(results.every(({ status }) => status === "rejected"));
-  assert.equal(peak, 1);
+  assert.deepEqual(together, [1, 1, 1, 1, 2, 3]);
 });
 
-test("three rows whose request is rejected, and none that is accepted, end the run", async () => {
+test("a call that gets no answer lets one other row's go beside it: who is alone with it is then seen", async () => {
   const canary = new Canary();
-  const reject = async (): Promise<never> => await Promise.reject(badRequest());
-  await assert.rejects(run(canary, "a", reject), { scope: "row" });
-  await assert.rejects(run(canary, "a", reject), { scope: "row" }, "the same row counts once");
-  await assert.rejects(run(canary, "b", reject), { scope: "row" });
-  await assert.rejects(run(canary, "c", reject), {
-    scope: "run",
-    code: "BAD_REQUEST",
-    status: 400,
-    message: /3 rows were rejected/,
+  const going: RowCall[] = [];
+  const layered = canary.layer(async (call) => {
+    going.push(call);
+    return await new Promise<never>(() => {});
   });
-});
-
-test("once a request was accepted, a rejected one is its row's own matter", async () => {
-  const canary = new Canary();
-  await run(canary, "a", async () => answer);
-  for (const pk of ["b", "c", "d", "e"]) {
-    await assert.rejects(
-      run(canary, pk, async () => await Promise.reject(badRequest())),
-      { scope: "row" },
-    );
-  }
+  for (const pk of ["a", "b", "c"]) void layered(rowCall({ pk }));
+  await setImmediate();
+  for (let attempt = 1; attempt <= 2; attempt += 1) going[0]?.onAgain?.();
+  await setImmediate();
+  assert.equal(going.length, 1);
+  for (let attempt = 3; attempt <= 9; attempt += 1) going[0]?.onAgain?.();
+  await setImmediate();
+  assert.deepEqual(
+    going.map(({ pk }) => pk),
+    ["a", "b"],
+  );
 });
 
 test("when the run has stopped, whoever waits and whoever comes is turned away with the reason", async () => {

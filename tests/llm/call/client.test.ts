@@ -194,13 +194,24 @@ test("a transient failure is tried again, and each attempt is counted, booked an
   assert.deepEqual(costs, [13e-6, 13e-6, 13e-6]);
 });
 
-test("a transient failure that stays fails the row after five retries", async () => {
-  const down = (): never => {
-    throw new ProviderError("transient", "TIMEOUT", "no answer");
+test("a transient failure that stays, while other rows are answered, fails the row after five retries", async () => {
+  const asked: string[] = [];
+  const provider: LLMProvider = {
+    name: "p",
+    fingerprint: () => "",
+    complete: async (_, __, { pk } = { step: "", pk: "" }) => {
+      asked.push(pk);
+      if (pk !== "bad") return answer("stop");
+      await client.conversation({ step: "s", pk: "good", provider, signal }).ask(prompt, 0);
+      throw new ProviderError("transient", "TIMEOUT", "no answer");
+    },
   };
-  const { conversation, requests } = talk(Array.from({ length: 9 }, () => down));
-  const error = await failureOf(conversation.ask(prompt, 0));
-  assert.deepEqual([error.code, error.scope, requests.length], ["TIMEOUT", "row", 6]);
+  const client = clientWith();
+  const { signal } = new AbortController();
+  await client.conversation({ step: "s", pk: "first", provider, signal }).ask(prompt, 0);
+  const error = await failureOf(client.conversation({ step: "s", pk: "bad", provider, signal }).ask(prompt, 0));
+  assert.deepEqual([error.code, error.scope], ["TIMEOUT", "row"]);
+  assert.equal(asked.filter((pk) => pk === "bad").length, 6);
 });
 
 test("after an error that ends the run, no call of any step goes", async () => {

@@ -18,6 +18,8 @@ const rateLimited = (): ProviderError =>
   new ProviderError("transient", "RATE_LIMITED", "429", { status: 429, retryAfterMs: 1000 });
 const down = (): ProviderError => new ProviderError("transient", "SERVICE_UNAVAILABLE", "500", { status: 500 });
 
+const rejected = (): ProviderError => new ProviderError("row", "DEPLOYMENT_NOT_FOUND", "404", { status: 404 });
+
 function promptOf(pk: string): Prompt {
   const messages = [{ role: "user", content: `row ${pk}` }] as const;
   return { messages, schema: { name: "out", json: { type: "object" } }, maxOutputTokens: 100, promptHash: "abc" };
@@ -149,6 +151,32 @@ const order: readonly {
       resolve({});
       await canary;
       assert.equal(fixture.requests.length, 1);
+    },
+  },
+  {
+    outer: "canary",
+    inner: "rejections",
+    why: "where a rejection turns out to be of all rows, no other call goes",
+    check: async () => {
+      const fixture = new Fixture(() => rejected());
+      const asked = await Promise.allSettled(["1", "2", "3", "4"].map(async (pk) => await fixture.ask(pk)));
+      assert.deepEqual(
+        asked.map((result) => result.status === "rejected" && result.reason.scope),
+        ["row", "row", "run", "run"],
+      );
+      assert.equal(fixture.requests.length, 3);
+    },
+  },
+  {
+    outer: "journaled",
+    inner: "rejections",
+    why: "an answer that is stored does not show that the service still accepts requests",
+    check: async () => {
+      const fixture = new Fixture((number) => (number === 1 ? {} : rejected()));
+      await fixture.ask("known");
+      for (let row = 1; row < 20; row += 1) await assert.rejects(fixture.ask(`${row}`), { scope: "row" });
+      await fixture.ask("known");
+      await assert.rejects(fixture.ask("20"), { scope: "run" });
     },
   },
   {

@@ -28,6 +28,7 @@ async function send(call: Partial<HTTPCall> = {}) {
   return await post({
     dispatcher,
     origin,
+    setting: "endpoint",
     path: "/",
     headers: {},
     body: "héllo",
@@ -89,10 +90,10 @@ describe("TLS and proxies", () => {
     await own.destroy();
   });
 
-  test("a certificate that is not trusted ends the run, and the message names the variable and the option", async () => {
+  test("a certificate that is not trusted is one of another server, until the service has replied; and the message names the variable and the option", async () => {
     const [port] = await ports;
     const error = await failureOf({ origin: `https://localhost:${port}` });
-    assert.deepEqual([error.class, error.code], ["run", "NETWORK_ERROR"]);
+    assert.deepEqual([error.class, error.code, error.unreachable], ["transient", "NETWORK_ERROR", "protocol"]);
     assert.ok(error.message.includes("DEPTH_ZERO_SELF_SIGNED_CERT"), error.message);
     for (const name of ["NODE_EXTRA_CA_CERTS", "connect: { ca }"]) assert.ok(error.facts.hint?.includes(name) === true);
   });
@@ -103,7 +104,7 @@ describe("TLS and proxies", () => {
     // The authority is trusted through the environment, which is read when a process starts.
     const script = `
       const { createDispatcher, post } = await import(${JSON.stringify(module)});
-      const call = { path: "/", headers: {}, body: "b", timeoutMs: 5000, signal: new AbortController().signal,
+      const call = { setting: "endpoint", path: "/", headers: {}, body: "b", timeoutMs: 5000, signal: new AbortController().signal,
         abortListeners: { add() {}, remove() {} } };
       const answer = await post({ ...call, dispatcher: createDispatcher("Test"), origin: "https://localhost:${port}" });
       process.stdout.write(answer.body);`;

@@ -28,6 +28,7 @@ async function send(call: Partial<HTTPCall> = {}) {
   return await post({
     dispatcher,
     origin,
+    setting: "endpoint",
     path: "/",
     headers: {},
     body: "héllo",
@@ -90,7 +91,7 @@ describe("post", () => {
         connect: (_, done) => done(Object.assign(new Error("getaddrinfo ENOTFOUND"), { code: "ENOTFOUND" }), null),
       }),
     });
-    assert.deepEqual([error.class, error.code], ["transient", "NETWORK_ERROR"]);
+    assert.deepEqual([error.class, error.code, error.unreachable], ["transient", "NETWORK_ERROR", "host"]);
     assert.ok(error.message.includes("ENOTFOUND") && error.facts.hint?.includes("host") === true, error.message);
   });
 

@@ -27,9 +27,10 @@ describe("each status has the class and the code of the table in the design", ()
   const tooLong = { error: { code: "context_length_exceeded" } };
   const cases: readonly (readonly [string, number, unknown, Record<string, string>, ProviderErrorClass, string])[] = [
     ["401", 401, "", {}, "run", "AUTHENTICATION_FAILED"],
-    ["403", 403, "", {}, "run", "FORBIDDEN"],
-    ["404 DeploymentNotFound", 404, { error: { code: "DeploymentNotFound" } }, {}, "run", "DEPLOYMENT_NOT_FOUND"],
-    ["404 of a gateway", 404, "<html>", {}, "run", "DEPLOYMENT_NOT_FOUND"],
+    ["402", 402, "", {}, "run", "QUOTA_EXHAUSTED"],
+    ["403", 403, "", {}, "row", "FORBIDDEN"],
+    ["404 DeploymentNotFound", 404, { error: { code: "DeploymentNotFound" } }, {}, "row", "DEPLOYMENT_NOT_FOUND"],
+    ["404 of a gateway", 404, "<html>", {}, "row", "DEPLOYMENT_NOT_FOUND"],
     ["408", 408, "", {}, "transient", "TIMEOUT"],
     ["409", 409, "", {}, "transient", "SERVICE_UNAVAILABLE"],
     ["425", 425, "", {}, "transient", "SERVICE_UNAVAILABLE"],
@@ -65,7 +66,7 @@ describe("each status has the class and the code of the table in the design", ()
     ["413", 413, "", {}, "row", "CONTEXT_LENGTH_EXCEEDED"],
     ["another 400", 400, { error: { code: "unsupported_value" } }, {}, "row", "BAD_REQUEST"],
     ["422", 422, "", {}, "row", "BAD_REQUEST"],
-    ["a redirect", 307, "", { location: "https://elsewhere.example" }, "run", "BAD_REQUEST"],
+    ["a redirect", 307, "", { location: "https://elsewhere.example" }, "row", "BAD_REQUEST"],
   ];
   for (const [name, status, body, headers, errorClass, code] of cases) {
     test(name, () => {
@@ -73,6 +74,129 @@ describe("each status has the class and the code of the table in the design", ()
       assert.deepEqual([error.class, error.code, error.facts["status"]], [errorClass, code, status]);
       assert.ok(error.message.startsWith(String(status)), error.message);
     });
+  }
+});
+
+describe("other services' ways to say so are understood", () => {
+  const said = (message: string, more: object = {}): unknown => ({ error: { message, ...more } });
+  const cases: readonly (readonly [string, number, unknown, ProviderErrorClass, string])[] = [
+    [
+      "Groq, too large",
+      413,
+      said("Request too large for model `x`: Limit 6000, Requested 7012"),
+      "row",
+      "CONTEXT_LENGTH_EXCEEDED",
+    ],
+    [
+      "OpenAI, too large",
+      429,
+      said("Request too large for gpt-4o: Limit 30000, Requested 61337."),
+      "row",
+      "CONTEXT_LENGTH_EXCEEDED",
+    ],
+    [
+      "a limit a minute",
+      429,
+      said("Rate limit reached: Limit 10000, Used 9000, Requested 2000."),
+      "transient",
+      "RATE_LIMITED",
+    ],
+    ["more than the limit", 429, said("TPM: Limit 10000, Requested 20000."), "row", "CONTEXT_LENGTH_EXCEEDED"],
+    [
+      "Mistral, too long",
+      400,
+      { message: "Prompt contains 9000 tokens, too large for model with 8192" },
+      "row",
+      "CONTEXT_LENGTH_EXCEEDED",
+    ],
+    ["xAI, too long", 400, { error: "This model's maximum prompt length is 131072" }, "row", "CONTEXT_LENGTH_EXCEEDED"],
+    [
+      "Anthropic, too long",
+      400,
+      said("prompt is too long: 210000 tokens > 200000 maximum"),
+      "row",
+      "CONTEXT_LENGTH_EXCEEDED",
+    ],
+    [
+      "Gemini, too long",
+      400,
+      [said("The input token count (1) exceeds the maximum")],
+      "row",
+      "CONTEXT_LENGTH_EXCEEDED",
+    ],
+    [
+      "a list as param",
+      400,
+      said("no", { param: ["a"], code: "context_length_exceeded" }),
+      "row",
+      "CONTEXT_LENGTH_EXCEEDED",
+    ],
+    ["OpenRouter, moderation", 403, said("x requires moderation on y", { code: 403 }), "row", "CONTENT_FILTER"],
+    ["DashScope, filter", 400, { code: "DataInspectionFailed", message: "…" }, "row", "CONTENT_FILTER"],
+    ["DeepSeek, empty", 402, said("Insufficient Balance"), "run", "QUOTA_EXHAUSTED"],
+    ["Moonshot, empty", 429, said("…", { type: "exceeded_current_quota_error" }), "run", "QUOTA_EXHAUSTED"],
+    ["DashScope, empty", 400, { code: "Arrearage", message: "…" }, "run", "QUOTA_EXHAUSTED"],
+    [
+      "a quota in words",
+      429,
+      said("You exceeded your current quota, check your billing details"),
+      "row",
+      "QUOTA_EXHAUSTED",
+    ],
+    [
+      "Gemini, a minute",
+      429,
+      [said("You exceeded your current quota. Please retry in 38.2s.")],
+      "transient",
+      "RATE_LIMITED",
+    ],
+    [
+      "Azure, a minute",
+      429,
+      said("exceeded token rate limit of your current pricing tier"),
+      "transient",
+      "RATE_LIMITED",
+    ],
+  ];
+  for (const [name, status, body, errorClass, code] of cases) {
+    test(name, () => {
+      const error = errorOf(status, body);
+      assert.deepEqual([error.class, error.code], [errorClass, code]);
+    });
+  }
+});
+
+test("the service's words stand in the detail, whatever the shape of its body", () => {
+  const bodies: readonly unknown[] = [
+    { error: { message: "the words" } },
+    { error: "the words" },
+    { message: "the words" },
+    { detail: "the words" },
+    { detail: [{ type: "extra_forbidden", loc: ["body", "temperature"], msg: "the words" }] },
+    { errors: [{ message: "the words" }] },
+    { title: "the words", status: 400 },
+    { error: { type: "x", reason: "the words" } },
+    [{ error: { message: "the words" } }],
+    "the words",
+    "<!doctype html><title>the words</title>",
+    '\uFEFF{"error":"the words"}',
+  ];
+  for (const body of bodies) {
+    const error = errorOf(400, body);
+    assert.ok(error.detail.includes("the words"), JSON.stringify(body));
+    assert.ok(!error.message.includes("the words"), error.message);
+  }
+  const { facts } = errorOf(422, bodies[4]);
+  assert.deepEqual(facts.where, ["extra_forbidden", "body.temperature"]);
+});
+
+test("a page of many thousand brackets is read in no time", () => {
+  const startedMs = performance.now();
+  errorOf(400, `<html>${"<".repeat(1_000_000)}`);
+  errorOf(400, said("retry ".repeat(200_000)));
+  assert.ok(performance.now() - startedMs < 5000);
+  function said(message: string): unknown {
+    return { error: { message } };
   }
 });
 

@@ -63,3 +63,15 @@ test("the run is to end when no call has succeeded for the stall timeout, counte
   assert.deepEqual(limiter.ended(failure, call, 220_000), []);
   assert.deepEqual(limiter.ended(failure, call, 220_001), [{ type: "stalled", durationMs: 60_000 }]);
 });
+
+test("failures of calls that failed while others were answered make no outage, however many", () => {
+  const limiter = make(20);
+  for (let count = 0; count < 12; count += 1) limiter.ended({ ...failure, isRefuted: true }, call, 0);
+  assert.equal(limiter.waitMs(call, 0), 0);
+  for (let count = 0; count < 3; count += 1) limiter.ended(failure, call, 0);
+  assert.deepEqual(
+    limiter.ended({ ...failure, isRefuted: true }, call, 0),
+    [again],
+    "one that began meanwhile is theirs, too",
+  );
+});

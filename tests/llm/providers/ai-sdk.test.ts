@@ -80,7 +80,7 @@ for (const [name, model] of Object.entries(models)) {
     };
     const failures: readonly (readonly [string, Reply, string, string])[] = [
       ["401", json(401, { error: { message: `wrong ${key}` } }), "run", "AUTHENTICATION_FAILED"],
-      ["404", json(404, {}), "run", "DEPLOYMENT_NOT_FOUND"],
+      ["404", json(404, {}), "row", "DEPLOYMENT_NOT_FOUND"],
       ["429", json(429, {}, { "retry-after-ms": "120" }), "transient", "RATE_LIMITED"],
       ["500", json(500, "<html>"), "transient", "SERVICE_UNAVAILABLE"],
       [

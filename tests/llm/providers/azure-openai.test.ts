@@ -191,12 +191,12 @@ describe("a failure has a class and a code, and names the settings to check", ()
       "AUTHENTICATION_FAILED",
       '"apiKey" or AZURE_OPENAI_API_KEY',
     ],
-    [403, {}, {}, "run", "FORBIDDEN", '"endpoint" or AZURE_OPENAI_ENDPOINT'],
+    [403, {}, {}, "row", "FORBIDDEN", '"endpoint" or AZURE_OPENAI_ENDPOINT'],
     [
       404,
       { error: { code: "DeploymentNotFound" } },
       {},
-      "run",
+      "row",
       "DEPLOYMENT_NOT_FOUND",
       '"deployment" or AZURE_OPENAI_DEPLOYMENT',
     ],
@@ -231,10 +231,10 @@ describe("a failure has a class and a code, and names the settings to check", ()
     });
   }
 
-  test("a redirect ends the run and is not followed, so that the key stays", async () => {
+  test("a redirect is not followed, so that the key stays", async () => {
     server.reply = json(307, {}, { location: `${endpoint}/elsewhere` });
     const error = await failureOf();
-    assert.deepEqual([error.class, error.code, error.status], ["run", "BAD_REQUEST", 307]);
+    assert.deepEqual([error.class, error.code, error.status], ["row", "BAD_REQUEST", 307]);
     assert.equal(server.seen.length, 1);
   });
 });

@@ -15,7 +15,7 @@ function understood(reply: replies.Reply) {
 test("each error is understood as what it stands for", () => {
   const cases: [replies.Reply, string, string][] = [
     [replies.unauthorizedReply(), "run", "AUTHENTICATION_FAILED"],
-    [replies.deploymentNotFoundReply(), "run", "DEPLOYMENT_NOT_FOUND"],
+    [replies.deploymentNotFoundReply(), "row", "DEPLOYMENT_NOT_FOUND"],
     [replies.rateLimitReply("requests", 50, ""), "transient", "RATE_LIMITED"],
     [replies.quotaExhaustedReply(), "run", "QUOTA_EXHAUSTED"],
     [replies.serverErrorReply(), "transient", "SERVICE_UNAVAILABLE"],

@@ -220,7 +220,7 @@ describe("AzureOpenAIProvider against it", () => {
       ["html", "transient INVALID_RESPONSE"],
       ["contentFilterPrompt", "row CONTENT_FILTER"],
       ["unauthorized", "run AUTHENTICATION_FAILED"],
-      ["deploymentNotFound", "run DEPLOYMENT_NOT_FOUND"],
+      ["deploymentNotFound", "row DEPLOYMENT_NOT_FOUND"],
       ["quotaExhausted", "run QUOTA_EXHAUSTED"],
       ["contextLength", "row CONTEXT_LENGTH_EXCEEDED"],
       ["badSchema", "row BAD_REQUEST"],
