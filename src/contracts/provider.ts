@@ -72,6 +72,8 @@ export type RequestPart = "temperature" | "schemaName";
 export interface LLMProvider {
   readonly name: string;
   readonly quota?: Quota | undefined;
+  /** The time that a call may take, in milliseconds: no more calls go than are answered in it. @default 60,000 */
+  readonly timeoutMs?: number | undefined;
   /** The prices of its tokens; without them, a run's cost is unknown. */
   readonly prices?: Prices | undefined;
   /** The packages and variables that `check` looks for. */

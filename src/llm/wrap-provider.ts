@@ -11,7 +11,7 @@ export interface WrapOptions {
 
 /** The provider with a layer around each of its attempts. What the layer throws fails the row, as what a provider throws. */
 export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint }: WrapOptions = {}): LLMProvider {
-  const { name, quota, prices, requirements, maxReasoningTokens } = provider;
+  const { name, quota, timeoutMs, prices, requirements, maxReasoningTokens } = provider;
   const ask = layer(async ({ request, signal, step, pk }) => await provider.complete(request, signal, { step, pk }));
   return {
     name,
@@ -19,6 +19,7 @@ export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint 
     prices,
     requirements,
     maxReasoningTokens,
+    timeoutMs,
     get omits() {
       return provider.omits; // settings may be read at their first use
     },

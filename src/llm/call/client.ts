@@ -54,6 +54,9 @@ export interface RowOptions extends Route {
   readonly signal: AbortSignal;
 }
 
+/** The time limit of a provider that names none, in milliseconds. */
+const defaultTimeoutMs = 60_000;
+
 /** Makes every call of a run. It composes the layers, once for each step and provider. */
 export class LLMClient {
   readonly #options: LLMClientOptions;
@@ -102,9 +105,9 @@ export class LLMClient {
     ];
   }
 
-  #newAdmission({ name, quota = {} }: LLMProvider): Admission {
+  #newAdmission({ name, quota = {}, timeoutMs = defaultTimeoutMs }: LLMProvider): Admission {
     const { concurrency, emit, admission: options } = this.#options;
-    const limits = defaultLimits({ concurrency, quota, options });
+    const limits = defaultLimits({ concurrency, quota, timeoutMs, options, random: this.#time.random });
     const firstContact = new FirstContact(options);
     return new Admission({ provider: name, concurrency, limits, firstContact, time: this.#time, emit });
   }

@@ -7,7 +7,7 @@ import { answerInError, rejectsTokenLimit } from "./answer-in-error.ts";
 import { BearerToken, type TokenProvider } from "./bearer-token.ts";
 import { ChatBody, type ChatFormat, type TokenLimitName, tokenLimitOf } from "./body.ts";
 import { createDispatcher, post } from "./http.ts";
-import type { ChatOptions } from "./options.ts";
+import { type ChatOptions, timeoutOf } from "./options.ts";
 import { type HTTPAnswer, isSuccess } from "./response-body.ts";
 import { serviceError, type ServiceFailure } from "./service-error.ts";
 
@@ -48,11 +48,10 @@ export class ChatCompletions {
   /** @throws {OptionError} if HTTPS_PROXY or HTTP_PROXY is not an address */
   constructor(service: ChatService, options: ChatOptions) {
     const { credential, format, owner } = service;
-    const { timeoutMs = format.reasoning === undefined ? 60_000 : 180_000 } = options;
     this.#service = service;
     this.#body = new ChatBody(format);
     this.#tokenLimit = format.tokenLimit;
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = timeoutOf(options);
     this.#maxResponseBytes = options.maxResponseBytes;
     this.#dispatcher = options.dispatcher ?? createDispatcher(owner);
     const key = credential !== undefined && "header" in credential ? { [credential.header]: credential.value } : {};

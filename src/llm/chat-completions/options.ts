@@ -95,6 +95,11 @@ export function optionalEnvironmentOf({ dispatcher }: ChatOptions): readonly str
   return dispatcher === undefined ? proxyVariables : [];
 }
 
+/** In milliseconds: a model that reasons takes longer. */
+export function timeoutOf(options: ChatOptions): number {
+  return options.timeoutMs ?? (reasoningOf(options) === undefined ? 60_000 : 180_000);
+}
+
 /** Undefined for a model that does not reason. */
 export function reasoningOf(options: ChatOptions): Reasoning | undefined {
   const { reasoningEffort: effort, reasoning = effort !== undefined, maxReasoningTokens: maxTokens = 2048 } = options;

@@ -207,12 +207,14 @@ export class Admission {
     if (!isTransient(error)) return { type: "fail", error };
     const contact = firstContact?.judge(error, time.now());
     if (contact !== undefined && "error" in contact) return { type: "fail", error: contact.error };
-    const delays: number[] = contact === undefined ? [] : [contact.afterMs];
+    let isCounted = contact === undefined;
+    let afterMs = contact?.afterMs ?? 0;
     for (const event of events) {
       if (event.type === "stalled") return { type: "fail", error: this.#stalled(error, event.durationMs) };
-      if (event.type === "again") delays.push(event.afterMs);
+      if (event.type === "again") isCounted = false;
+      if (event.type === "again" || event.type === "delay") afterMs = Math.max(afterMs, event.afterMs);
     }
-    return { type: "again", isCounted: delays.length === 0, afterMs: Math.max(0, ...delays), error };
+    return { type: "again", isCounted, afterMs, error };
   }
 
   /** Starts whoever may go, and comes back when the next one may. */

@@ -1,7 +1,6 @@
 import type { Quota } from "../../contracts/provider.ts";
+import { adaptivePace } from "./adaptive-pace.ts";
 import { concurrency } from "./concurrency.ts";
-import { gate } from "./gate.ts";
-import { inferredQuota } from "./inferred-quota.ts";
 import type { Limiter } from "./limiter.ts";
 import type { ResolvedAdmissionOptions } from "./options.ts";
 import { outage } from "./outage.ts";
@@ -10,18 +9,21 @@ import { pacer } from "./pacer.ts";
 export interface DefaultLimitsOptions {
   readonly concurrency: number;
   readonly quota: Quota;
+  /** The time that a call may take, in milliseconds. */
+  readonly timeoutMs: number;
   readonly options: ResolvedAdmissionOptions;
+  /** A number from 0 up to, but not including, 1. */
+  readonly random: () => number;
 }
 
-/** The limiters of one provider. The inferred quota comes before the limit on calls in flight, which asks it. */
-export function defaultLimits({ concurrency: most, quota, options }: DefaultLimitsOptions): readonly Limiter[] {
-  const inferred = inferredQuota();
+/** The limiters of one provider. */
+export function defaultLimits(settings: DefaultLimitsOptions): readonly Limiter[] {
+  const { concurrency: most, quota, timeoutMs, options, random } = settings;
   const isPaced = quota.rpm !== undefined || quota.tpm !== undefined;
   return [
-    gate(),
+    adaptivePace({ random }),
     outage(options),
-    inferred,
-    concurrency({ most, isExplained: inferred.isExplained }),
+    concurrency({ most, timeoutMs, random }),
     ...(isPaced ? [pacer(quota)] : []),
   ];
 }

@@ -29,6 +29,8 @@ export type LimitEvent =
   | { readonly type: "limit"; readonly limit: number }
   /** The failure uses up none of the call's retries; the call goes again when this time has passed, and all limiters agree. */
   | { readonly type: "again"; readonly afterMs: number }
+  /** The call goes again no sooner than this; whether that uses up a retry is for others to say. */
+  | { readonly type: "delay"; readonly afterMs: number }
   /** No call has succeeded for this long: the run is to end. */
   | { readonly type: "stalled"; readonly durationMs: number };
 

@@ -5,7 +5,8 @@ type OutageOptions = Pick<ResolvedAdmissionOptions, "outageFailures" | "probeDel
 
 /**
  * Lets single calls go as probes while the service is down, further and further apart: failures then use up no retry.
- * The run ends if no call succeeds for the stall timeout, also while all of them only wait.
+ * A wait that the service asks for holds its own call back, and all of them while the service is down. The run ends if no call
+ * succeeds for the stall timeout, also while all of them only wait.
  */
 export function outage({ outageFailures, probeDelayMs: [shortest, longest], stallTimeoutMs }: OutageOptions): Limiter {
   let inFlight = 0;
@@ -37,13 +38,19 @@ export function outage({ outageFailures, probeDelayMs: [shortest, longest], stal
     stallingSinceMs ??= nowMs;
     if (nowMs - stallingSinceMs > stallTimeoutMs) return [{ type: "stalled", durationMs: stallTimeoutMs }];
     const events: LimitEvent[] = [];
+    const { kind, retryAfterMs = 0 } = outcome;
+    const askedMs = kind === "rate-limit" ? 0 : retryAfterMs;
+    if (askedMs > 0) events.push({ type: "delay", afterMs: askedMs });
     if (isWorse(outcome, nowMs)) {
       if (probeDelayMs === 0) events.push({ type: "limit", limit: 1 });
       probeDelayMs = Math.min(longest, Math.max(shortest, 2 * probeDelayMs));
       pausedUntilMs = Math.max(pausedUntilMs, nowMs + probeDelayMs);
       events.push({ type: "pause", reason: "outage", durationMs: probeDelayMs });
     }
-    if (probeDelayMs > 0) events.push({ type: "again", afterMs: 0 });
+    if (probeDelayMs > 0) {
+      events.push({ type: "again", afterMs: 0 });
+      pausedUntilMs = Math.max(pausedUntilMs, nowMs + askedMs);
+    }
     return events;
   };
 

@@ -79,6 +79,7 @@ export function fromAiSdk(model: AiSdkModel, options: FromAiSdkOptions = {}): LL
     ...(prices === undefined ? {} : { prices }),
     quota: { rpm: options.rpm, tpm: options.tpm },
     maxReasoningTokens: reasoning?.maxTokens ?? 0,
+    timeoutMs,
     fingerprint: () => JSON.stringify({ name, ...settings }),
     omits: omissionsOf({ dialect, reasoning }),
     complete: async (request, signal) => {

@@ -11,6 +11,7 @@ import {
   extraBodyOf,
   optionalEnvironmentOf,
   reasoningOf,
+  timeoutOf,
 } from "../chat-completions/options.ts";
 import type { Prices } from "../../contracts/prices.ts";
 import { type ServiceURL, serviceURL } from "../chat-completions/url.ts";
@@ -71,6 +72,7 @@ export class AzureOpenAIProvider implements LLMProvider {
   readonly requirements: Requirements;
   readonly #options: AzureOpenAIProviderOptions;
   readonly maxReasoningTokens: number;
+  readonly timeoutMs: number;
   #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -91,6 +93,7 @@ export class AzureOpenAIProvider implements LLMProvider {
     this.prices = options.prices;
     this.quota = { rpm: options.rpm, tpm: options.tpm };
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
+    this.timeoutMs = timeoutOf(options);
     this.requirements = requirementsOf(options);
   }
 

@@ -10,6 +10,7 @@ import {
   extraBodyOf,
   optionalEnvironmentOf,
   reasoningOf,
+  timeoutOf,
 } from "../chat-completions/options.ts";
 import type { Prices } from "../../contracts/prices.ts";
 import { serviceURL } from "../chat-completions/url.ts";
@@ -50,6 +51,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
   readonly requirements: Requirements;
   readonly #options: OpenAICompatibleProviderOptions;
   readonly maxReasoningTokens: number;
+  readonly timeoutMs: number;
   #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -67,6 +69,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
     this.prices = options.prices;
     this.quota = { rpm: options.rpm, tpm: options.tpm };
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
+    this.timeoutMs = timeoutOf(options);
     const { origin } = urlOf(options);
     this.requirements = {
       environment: origin === openAI && options.apiKey === undefined ? ["OPENAI_API_KEY"] : [],

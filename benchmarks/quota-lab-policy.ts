@@ -1,0 +1,52 @@
+import { defaultLimits } from "../src/llm/limits/default-limits.ts";
+import type { CallOutcome, CallSize } from "../src/llm/limits/limiter.ts";
+import { resolveAdmission } from "../src/llm/limits/options.ts";
+
+/** A call of the laboratory. It is the same object for all its attempts. */
+interface LabCall extends CallSize {
+  tries: number;
+}
+
+interface LabOutcome {
+  readonly ok: boolean;
+  /** 0 for a call that timed out. */
+  readonly status: number;
+  readonly retryAfterMs?: number | undefined;
+}
+
+interface LabPolicy {
+  readonly waitMs: (call: LabCall, nowMs: number) => number;
+  readonly started: (call: LabCall, nowMs: number) => void;
+  readonly ended: (call: LabCall, outcome: LabOutcome, nowMs: number) => { again?: number; free?: boolean };
+}
+
+interface LabSetup {
+  readonly concurrency: number;
+  readonly timeoutMs: number;
+  readonly random: () => number;
+}
+
+/** The project's limiters as a policy of a laboratory for limiters: nothing is added, but for the backoff of `retried`. */
+export function ours({ concurrency, timeoutMs, random }: LabSetup): LabPolicy {
+  const options = resolveAdmission();
+  const limits = defaultLimits({ concurrency, timeoutMs, random, quota: {}, options });
+  const [shortestMs, longestMs] = options.retryDelayMs;
+  return {
+    waitMs: (call, nowMs) => Math.max(...limits.map((limiter) => limiter.waitMs(call, nowMs))),
+    started: (call, nowMs) => limits.forEach((limiter) => limiter.started(call, nowMs)),
+    ended: (call, outcome, nowMs) => {
+      const events = limits.flatMap((limiter) => limiter.ended(outcomeOf(outcome), call, nowMs));
+      if (outcome.ok) return {};
+      const delays = events.map((event) => (event.type === "again" || event.type === "delay" ? event.afterMs : 0));
+      const free = events.some(({ type }) => type === "again");
+      const backOffMs = free ? 0 : random() * Math.min(longestMs, shortestMs * 2 ** call.tries);
+      return { again: Math.max(backOffMs, ...delays), free };
+    },
+  };
+}
+
+function outcomeOf({ ok, status, retryAfterMs }: LabOutcome): CallOutcome {
+  if (ok) return { type: "answer" };
+  const kind = status === 429 ? "rate-limit" : status === 503 ? "overload" : status === 0 ? "timeout" : "server";
+  return { type: "failure", kind, retryAfterMs };
+}

@@ -1,0 +1,285 @@
+import { Cliff } from "./cliff.ts";
+import { Gate, longestWaitMs, shortestWaitMs } from "./gate.ts";
+import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
+import { type Round, Rounds } from "./rounds.ts";
+import { type MeasuredQuota, Saturation } from "./saturation.ts";
+import { type Accepted, type SentCall, SentCalls } from "./sent-calls.ts";
+
+/** Of a quota that was found, the share that is used: calls may arrive closer together than they left. */
+const usedShare = 0.98;
+
+/** A wait that is longer, in milliseconds, is that of a window which is used up; a shorter one may be rounded. */
+const windowWaitMs = 2000;
+
+/** A share of refusals that counts as none, and one that is not worth a slower pace. */
+const noChance = 0.005;
+const smallChance = 0.02;
+
+/** More refusals than these are not taken for chance. */
+const highestChance = 0.25;
+
+/** So many slower paces that did not help show that the refusals have nothing to do with the pace. */
+const paceTrials = 3;
+
+/** The growth of a pace with each round: far below the quota, near it, and when little is known. */
+const fastGrowth = 0.25;
+const slowGrowth = 0.003;
+const unknownGrowth = 0.05;
+
+export interface AdaptivePaceOptions {
+  /** A number from 0 up to, but not including, 1. */
+  readonly random: () => number;
+}
+
+/**
+ * Finds the quota of a service from its 429s, and keeps calls below it. It knows neither the quota nor its kind (requests or
+ * tokens, a bucket or a window), and refusals that have nothing to do with the pace cost none. A refused call waits for itself as
+ * long as it is told, {@link shortestWaitMs} at least; all wait only where most calls are refused.
+ */
+export function adaptivePace({ random }: AdaptivePaceOptions): Limiter {
+  const pace = new AdaptivePace(random);
+  return {
+    waitMs: (_, nowMs) => pace.waitMs(nowMs),
+    started: (call, nowMs) => pace.started(call, nowMs),
+    ended: (outcome, call, nowMs) => {
+      if (!isRefusal(outcome)) return pace.accepted(call, nowMs);
+      const afterMs = outcome.retryAfterMs ?? 200 + 300 * random();
+      const again: LimitEvent = { type: "again", afterMs: Math.min(longestWaitMs, Math.max(shortestWaitMs, afterMs)) };
+      return [...pace.refused(call, outcome.retryAfterMs, nowMs), again];
+    },
+  };
+}
+
+function isRefusal(outcome: CallOutcome): outcome is CallOutcome & { type: "failure" } {
+  return outcome.type === "failure" && outcome.kind === "rate-limit";
+}
+
+/** What a slower pace was to show. */
+interface Trial {
+  /** The share of refusals since the trial before. */
+  readonly share: number;
+  /** The pace before the first of the trials. */
+  readonly paceBefore: number;
+  readonly failedCount: number;
+  readonly settledCount: number;
+  readonly refusedCount: number;
+}
+
+/** Paces and quotas are in tokens a second. */
+class AdaptivePace {
+  readonly #calls = new SentCalls();
+  readonly #rounds = new Rounds();
+  readonly #saturation = new Saturation();
+  readonly #cliff = new Cliff();
+  readonly #gate: Gate;
+  readonly #inFlight = new Map<CallSize, { readonly call: SentCall; readonly round: Round }>();
+  #pace = Infinity;
+  #nextAtMs = 0;
+  /** The lowest pace that was too much, or the quota by {@link #knownBy} accepted calls. */
+  #quota = Infinity;
+  #knownBy = 0;
+  #growth = unknownGrowth;
+  /** The share of calls that is refused whatever the pace, and the mean share of late. */
+  #chance = 0;
+  #meanShare = 0;
+  #trial: Trial | undefined;
+  /** When the gate opened last after a long time, or the first call went. */
+  #opening: Accepted | undefined;
+  #latestFall: { readonly accepted: Accepted; readonly wasShort: boolean } | undefined;
+  #isWindow = false;
+
+  constructor(random: () => number) {
+    this.#gate = new Gate(this.#calls, random);
+  }
+
+  waitMs(nowMs: number): number {
+    this.#openGate(nowMs);
+    this.#judgeRounds(nowMs);
+    const paceMs = this.#pace === Infinity ? 0 : this.#nextAtMs - nowMs;
+    const waitMs = Math.max(this.#gate.waitMs(nowMs), paceMs, 0);
+    if (waitMs > 0) this.#rounds.current.isPaced = true;
+    return waitMs;
+  }
+
+  started(size: CallSize, nowMs: number): void {
+    // A timer has whole milliseconds: two that were lost to it may be made good.
+    if (this.#pace !== Infinity)
+      this.#nextAtMs = Math.max(this.#nextAtMs, nowMs - 2) + (1000 * size.tokens) / this.#pace;
+    this.#opening ??= this.#calls.acceptedAt(nowMs);
+    const call = this.#calls.add(size.tokens, nowMs);
+    const round = this.#rounds.current;
+    round.sentCount += 1;
+    round.sentTokens += size.tokens;
+    this.#inFlight.set(size, { call, round });
+    this.#gate.started(call);
+  }
+
+  accepted(size: CallSize, nowMs: number): readonly LimitEvent[] {
+    const sent = this.#inFlight.get(size);
+    this.#inFlight.delete(size);
+    if (sent !== undefined) sent.call.isAnswered = true;
+    this.#openGate(nowMs);
+    return noEvents;
+  }
+
+  refused(size: CallSize, askedMs: number | undefined, nowMs: number): readonly LimitEvent[] {
+    const sent = this.#inFlight.get(size);
+    this.#inFlight.delete(size);
+    if (sent === undefined) return noEvents;
+    const { call, round } = sent;
+    this.#calls.refuse(call, nowMs);
+    round.refusedCount += 1;
+    if (this.#gate.isProbe(call)) return this.#close(askedMs, nowMs);
+    if (this.#cliff.isJudged(call)) return noEvents;
+    this.#saturation.refused(this.#calls.acceptedAt(nowMs), this.#chance);
+    const isCliff = this.#cliff.isReached(call, this.#calls.settledCount, this.#chance, nowMs);
+    if (this.#gate.isClosed(nowMs)) return noEvents;
+    if (isCliff) return this.#fall(askedMs, nowMs);
+    this.#stepBack(nowMs);
+    return noEvents;
+  }
+
+  /** A quota that is known is exceeded a little: back to it at once. */
+  #stepBack(nowMs: number): void {
+    if (this.#pace === Infinity || this.#knownBy === 0) return;
+    const { measured, refusedCount } = this.#saturation;
+    if (measured !== undefined && refusedCount >= 5 && measured.rate < 0.99 * this.#quota) this.#lower(measured, nowMs);
+    else if (this.#chance >= noChance || this.#pace < 0.985 * this.#quota) return;
+    else if (this.#pace > 1.05 * this.#quota) this.#believe({ rate: 0.95 * this.#pace, count: 10 }, nowMs);
+    else this.#setPace(usedShare * Math.min(this.#quota, this.#pace), nowMs);
+  }
+
+  #judgeRounds(nowMs: number): void {
+    while (!this.#gate.isProbing) {
+      const round = this.#rounds.next(nowMs, this.#calls.refusalMs);
+      if (round === undefined) return;
+      this.#judge(round, nowMs);
+    }
+  }
+
+  #judge({ startMs, endMs, sentCount, sentTokens, refusedCount, isPaced }: Round, nowMs: number): void {
+    const share = refusedCount / sentCount;
+    this.#meanShare += 0.1 * (share - this.#meanShare);
+    this.#chance = Math.min(this.#chance, 1.3 * this.#meanShare + noChance);
+    const sentRate = (1000 * sentTokens) / (endMs - startMs);
+    const rate = isPaced && this.#pace !== Infinity ? this.#pace : Math.min(this.#pace, sentRate);
+    const expected = Math.max(smallChance, this.#chance);
+    const error = Math.sqrt((expected * (1 - expected)) / sentCount);
+    if (refusedCount >= 2 && share > expected + 2.5 * error) {
+      const accepted = { rate: rate * (1 - Math.min(0.5, share - this.#chance)), count: sentCount };
+      const { measured } = this.#saturation;
+      this.#lower(measured !== undefined && measured.count >= Math.min(5, sentCount) ? measured : accepted, nowMs);
+    } else if (this.#pace === Infinity) this.#chance += 0.05 * (share - this.#chance);
+    else {
+      this.#chance += 0.02 * (Math.min(share, this.#chance) - this.#chance);
+      this.#grow(isPaced, rate);
+    }
+  }
+
+  #grow(isPaced: boolean, rate: number): void {
+    const share = this.#pace / this.#quota;
+    if (!isPaced) this.#pace = this.#pace > 2 * rate ? Infinity : 1.1 * this.#pace;
+    else if (share < 0.8) this.#pace *= 1 + fastGrowth;
+    else if (share < 0.98) this.#pace *= 1 + Math.max(smallChance, this.#growth);
+    else if (share < 1.03) this.#pace *= 1 + this.#growth;
+    else this.#pace *= Math.min(1 + fastGrowth, share);
+  }
+
+  /** Goes slower. Where that has not helped again and again, the refusals have nothing to do with the pace. */
+  #lower(measured: MeasuredQuota, nowMs: number): void {
+    const last = this.#trial;
+    const { settledCount, refusedCount, sentCount } = this.#calls;
+    const share =
+      last === undefined ? 0 : (refusedCount - last.refusedCount) / Math.max(1, settledCount - last.settledCount);
+    const hasHelped = last === undefined || share < (last.share === 0 ? smallChance : 0.6 * last.share);
+    const failedCount = hasHelped ? 0 : last.failedCount + 1;
+    const paceBefore = hasHelped ? this.#pace : last.paceBefore;
+    this.#saturation.restart();
+    this.#cliff.restart(sentCount);
+    if (failedCount < paceTrials) {
+      this.#trial = { share, paceBefore, failedCount, settledCount, refusedCount };
+      return this.#believe(measured, nowMs);
+    }
+    this.#trial = undefined;
+    this.#chance = Math.max(this.#chance, Math.min(highestChance, share));
+    this.#meanShare = Math.max(this.#meanShare, this.#chance);
+    this.#setUnknown(paceBefore, 2 * unknownGrowth);
+    this.#setPace(paceBefore, nowMs);
+  }
+
+  /** Most calls are refused: none goes for a moment, and then fewer do. */
+  #fall(askedMs: number | undefined, nowMs: number): readonly LimitEvent[] {
+    const accepted = this.#calls.acceptedAt(nowMs);
+    const { measured } = this.#saturation;
+    const latest = this.#latestFall;
+    const opening = this.#opening ?? accepted;
+    const isStuck = latest !== undefined && accepted.count - latest.accepted.count < 3;
+    const asksForWindow = (askedMs ?? 0) >= windowWaitMs;
+    const isShort = !asksForWindow && !isStuck;
+    this.#isWindow = asksForWindow && accepted.count - opening.count >= 40;
+    this.#latestFall = { accepted, wasShort: isShort };
+    this.#trial = undefined;
+    this.#cliff.restart(this.#calls.sentCount);
+    if (isShort) this.#gate.pause(nowMs);
+    const events = isShort ? noEvents : this.#close(askedMs, nowMs);
+
+    const sentRate = (1000 * this.#calls.sentTokens) / Math.max(200, nowMs - opening.atMs);
+    const pace = Math.min(this.#pace, sentRate);
+    if (this.#isWindow) this.#setPace(pace, nowMs); // the window will be there in full again
+    else if (isStuck && latest.wasShort) this.#setPace(this.#pace, nowMs); // it is no slower pace that is missing, but a longer wait
+    else if (isStuck) {
+      const meanTokens = this.#calls.sentTokens / this.#calls.sentCount;
+      const tokens = Math.max(meanTokens, accepted.tokens - latest.accepted.tokens);
+      const rate = Math.min(this.#pace, (1500 * tokens) / (nowMs - latest.accepted.atMs));
+      this.#knownBy = 0;
+      this.#believe({ rate, count: Math.max(1, accepted.count - latest.accepted.count) }, nowMs);
+    } else if (measured !== undefined) this.#believe(measured, nowMs);
+    else {
+      this.#setUnknown(this.#pace === Infinity ? sentRate : this.#pace, unknownGrowth);
+      this.#setPace(0.5 * this.#quota, nowMs);
+    }
+    return events;
+  }
+
+  #close(askedMs: number | undefined, nowMs: number): readonly LimitEvent[] {
+    this.#cliff.restart(this.#calls.sentCount);
+    return [{ type: "pause", reason: "rate_limit", durationMs: this.#gate.close(askedMs, nowMs) }];
+  }
+
+  #openGate(nowMs: number): void {
+    const closedMs = this.#gate.openIfAccepted(nowMs);
+    if (closedMs === undefined) return;
+    this.#nextAtMs = 0;
+    this.#rounds.restart(nowMs);
+    if (closedMs < windowWaitMs || this.#opening === undefined) return;
+    // From one opening to the next, what was accepted is the quota: also of a window that was used up at once.
+    const accepted = this.#calls.acceptedAt(nowMs);
+    const count = accepted.count - this.#opening.count;
+    const rate = (1000 * (accepted.tokens - this.#opening.tokens)) / (nowMs - this.#opening.atMs);
+    this.#opening = accepted;
+    this.#saturation.restart();
+    if (!this.#isWindow && count >= 2) this.#believe({ rate, count }, nowMs);
+  }
+
+  /** Takes what was measured for the quota: the better it is known, the slower the pace grows beyond it. */
+  #believe({ rate, count }: MeasuredQuota, nowMs: number): void {
+    const isSame = this.#knownBy > 0 && Math.abs(rate - this.#quota) < 0.1 * this.#quota;
+    this.#quota = isSame ? (rate * count + this.#quota * this.#knownBy) / (count + this.#knownBy) : rate;
+    this.#knownBy = isSame ? Math.min(500, count + this.#knownBy) : count;
+    this.#growth = Math.max(slowGrowth, 0.3 / this.#knownBy);
+    this.#setPace(usedShare * this.#quota, nowMs);
+  }
+
+  #setUnknown(quota: number, growth: number): void {
+    this.#quota = quota;
+    this.#knownBy = 0;
+    this.#growth = growth;
+  }
+
+  #setPace(pace: number, nowMs: number): void {
+    this.#pace = pace;
+    this.#rounds.restart(nowMs);
+    const meanTokens = this.#calls.sentTokens / this.#calls.sentCount;
+    this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + (1000 * meanTokens) / pace);
+  }
+}

@@ -1,0 +1,56 @@
+import type { Accepted } from "./sent-calls.ts";
+
+/** Refusals with more accepted calls between them do not show that the quota was used up all the time. */
+const longestGap = 60;
+
+/** An estimate from fewer calls, or from a shorter time in milliseconds, is worse than none. */
+const fewestAccepted = 3;
+const shortestMs = 400;
+
+/** A quota that was measured. */
+export interface MeasuredQuota {
+  /** Tokens a second. */
+  readonly rate: number;
+  /** The accepted calls that it was measured by: the more, the better it is known. */
+  readonly count: number;
+}
+
+/**
+ * A stretch of time in which a quota was used up all the time, for refusals came close upon each other. What was accepted in it,
+ * by its length, is the quota, whatever kind of quota it is.
+ */
+export class Saturation {
+  #start: Accepted | undefined;
+  #latest: Accepted = { atMs: 0, count: 0, tokens: 0 };
+  #refusedCount = 0;
+
+  /** Notes a refusal, what had been accepted by then, and the share of calls that is refused whatever the pace. */
+  refused(accepted: Accepted, chance: number): void {
+    const gap = Math.min(longestGap, chance > 0 ? 0.5 / chance : Infinity);
+    if (this.#start === undefined || accepted.count - this.#latest.count > gap) {
+      this.#start = accepted;
+      this.#refusedCount = 0;
+    }
+    this.#latest = accepted;
+    this.#refusedCount += 1;
+  }
+
+  /** Forgets what was measured: from now on it is another pace, or another stretch of a window. */
+  restart(): void {
+    this.#start = undefined;
+    this.#refusedCount = 0;
+  }
+
+  get refusedCount(): number {
+    return this.#refusedCount;
+  }
+
+  /** The quota; undefined where it has not been used up for long enough. */
+  get measured(): MeasuredQuota | undefined {
+    if (this.#start === undefined) return undefined;
+    const count = this.#latest.count - this.#start.count;
+    const durationMs = this.#latest.atMs - this.#start.atMs;
+    if (count < fewestAccepted || durationMs < shortestMs) return undefined;
+    return { rate: ((this.#latest.tokens - this.#start.tokens) * 1000) / durationMs, count };
+  }
+}
