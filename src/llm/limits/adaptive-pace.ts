@@ -11,14 +11,14 @@ const usedShare = 0.98;
 /** A wait that is longer, in milliseconds, is that of a window which is used up; a shorter one may be rounded. */
 const windowWaitMs = 2000;
 
-/** A share of refusals that counts as none, and one that is not worth a slower pace. */
+/** A share of rejections that counts as none, and one that is not worth a slower pace. */
 const noChance = 0.005;
 const smallChance = 0.02;
 
-/** More refusals than these are not taken for chance. */
+/** More rejections than these are not taken for chance. */
 const highestChance = 0.25;
 
-/** So many slower paces that did not help show that the refusals have nothing to do with the pace. */
+/** So many slower paces that did not help show that the rejections have nothing to do with the pace. */
 const paceTrials = 3;
 
 /** The growth of a pace with each round: far below the quota, near it, and when little is known. */
@@ -33,8 +33,8 @@ export interface AdaptivePaceOptions {
 
 /**
  * Finds the quota of a service from its 429s, and keeps calls below it. It knows neither the quota nor its kind (requests or
- * tokens, a bucket or a window), and refusals that have nothing to do with the pace cost none. A refused call waits for itself as
- * long as it is told, {@link shortestWaitMs} at least; all wait only where most calls are refused.
+ * tokens, a bucket or a window), and rejections that have nothing to do with the pace cost none. A rejected call waits for itself as
+ * long as it is told, {@link shortestWaitMs} at least; all wait only where most calls are rejected.
  */
 export function adaptivePace({ random }: AdaptivePaceOptions): Limiter {
   const pace = new AdaptivePace(random);
@@ -42,27 +42,27 @@ export function adaptivePace({ random }: AdaptivePaceOptions): Limiter {
     waitMs: (_, nowMs) => pace.waitMs(nowMs),
     started: (call, nowMs) => pace.started(call, nowMs),
     ended: (outcome, call, nowMs) => {
-      if (!isRefusal(outcome)) return pace.accepted(call, nowMs);
+      if (!isRejection(outcome)) return pace.accepted(call, nowMs);
       const afterMs = outcome.retryAfterMs ?? 200 + 300 * random();
       const again: LimitEvent = { type: "again", afterMs: Math.min(longestWaitMs, Math.max(shortestWaitMs, afterMs)) };
-      return [...pace.refused(call, outcome.retryAfterMs, nowMs), again];
+      return [...pace.rejected(call, outcome.retryAfterMs, nowMs), again];
     },
   };
 }
 
-function isRefusal(outcome: CallOutcome): outcome is CallOutcome & { type: "failure" } {
+function isRejection(outcome: CallOutcome): outcome is CallOutcome & { type: "failure" } {
   return outcome.type === "failure" && outcome.kind === "rate-limit";
 }
 
-/** What a slower pace was to show. */
+/** A slower pace, and the rejections before it. */
 interface Trial {
-  /** The share of refusals since the trial before. */
+  /** The share of rejections since the trial before. */
   readonly share: number;
   /** The pace before the first of the trials. */
   readonly paceBefore: number;
   readonly failedCount: number;
   readonly settledCount: number;
-  readonly refusedCount: number;
+  readonly rejectedCount: number;
 }
 
 /** Paces and quotas are in tokens a second. */
@@ -79,7 +79,7 @@ class AdaptivePace {
   #quota = Infinity;
   #knownBy = 0;
   #growth = unknownGrowth;
-  /** The share of calls that is refused whatever the pace, and the mean share of late. */
+  /** The share of calls that is rejected whatever the pace, and the mean share of late. */
   #chance = 0;
   #meanShare = 0;
   #trial: Trial | undefined;
@@ -122,16 +122,16 @@ class AdaptivePace {
     return noEvents;
   }
 
-  refused(size: CallSize, askedMs: number | undefined, nowMs: number): readonly LimitEvent[] {
+  rejected(size: CallSize, askedMs: number | undefined, nowMs: number): readonly LimitEvent[] {
     const sent = this.#inFlight.get(size);
     this.#inFlight.delete(size);
     if (sent === undefined) return noEvents;
     const { call, round } = sent;
-    this.#calls.refuse(call, nowMs);
-    round.refusedCount += 1;
+    this.#calls.reject(call, nowMs);
+    round.rejectedCount += 1;
     if (this.#gate.isProbe(call)) return this.#close(askedMs, nowMs);
     if (this.#cliff.isJudged(call)) return noEvents;
-    this.#saturation.refused(this.#calls.acceptedAt(nowMs), this.#chance);
+    this.#saturation.rejected(this.#calls.acceptedAt(nowMs), this.#chance);
     const isCliff = this.#cliff.isReached(call, this.#calls.settledCount, this.#chance, nowMs);
     if (this.#gate.isClosed(nowMs)) return noEvents;
     if (isCliff) return this.#fall(askedMs, nowMs);
@@ -142,8 +142,9 @@ class AdaptivePace {
   /** A quota that is known is exceeded a little: back to it at once. */
   #stepBack(nowMs: number): void {
     if (this.#pace === Infinity || this.#knownBy === 0) return;
-    const { measured, refusedCount } = this.#saturation;
-    if (measured !== undefined && refusedCount >= 5 && measured.rate < 0.99 * this.#quota) this.#lower(measured, nowMs);
+    const { measured, rejectedCount } = this.#saturation;
+    if (measured !== undefined && rejectedCount >= 5 && measured.rate < 0.99 * this.#quota)
+      this.#lower(measured, nowMs);
     else if (this.#chance >= noChance || this.#pace < 0.985 * this.#quota) return;
     else if (this.#pace > 1.05 * this.#quota) this.#believe({ rate: 0.95 * this.#pace, count: 10 }, nowMs);
     else this.#setPace(usedShare * Math.min(this.#quota, this.#pace), nowMs);
@@ -151,21 +152,21 @@ class AdaptivePace {
 
   #judgeRounds(nowMs: number): void {
     while (!this.#gate.isProbing) {
-      const round = this.#rounds.next(nowMs, this.#calls.refusalMs);
+      const round = this.#rounds.next(nowMs, this.#calls.rejectionMs);
       if (round === undefined) return;
       this.#judge(round, nowMs);
     }
   }
 
-  #judge({ startMs, endMs, sentCount, sentTokens, refusedCount, isPaced }: Round, nowMs: number): void {
-    const share = refusedCount / sentCount;
+  #judge({ startMs, endMs, sentCount, sentTokens, rejectedCount, isPaced }: Round, nowMs: number): void {
+    const share = rejectedCount / sentCount;
     this.#meanShare += 0.1 * (share - this.#meanShare);
     this.#chance = Math.min(this.#chance, 1.3 * this.#meanShare + noChance);
     const sentRate = (1000 * sentTokens) / (endMs - startMs);
     const rate = isPaced && this.#pace !== Infinity ? this.#pace : Math.min(this.#pace, sentRate);
     const expected = Math.max(smallChance, this.#chance);
     const error = Math.sqrt((expected * (1 - expected)) / sentCount);
-    if (refusedCount >= 2 && share > expected + 2.5 * error) {
+    if (rejectedCount >= 2 && share > expected + 2.5 * error) {
       const accepted = { rate: rate * (1 - Math.min(0.5, share - this.#chance)), count: sentCount };
       const { measured } = this.#saturation;
       this.#lower(measured !== undefined && measured.count >= Math.min(5, sentCount) ? measured : accepted, nowMs);
@@ -185,19 +186,19 @@ class AdaptivePace {
     else this.#pace *= Math.min(1 + fastGrowth, share);
   }
 
-  /** Goes slower. Where that has not helped again and again, the refusals have nothing to do with the pace. */
+  /** Goes slower. Where that has not helped again and again, the rejections have nothing to do with the pace. */
   #lower(measured: MeasuredQuota, nowMs: number): void {
     const last = this.#trial;
-    const { settledCount, refusedCount, sentCount } = this.#calls;
+    const { settledCount, rejectedCount, sentCount } = this.#calls;
     const share =
-      last === undefined ? 0 : (refusedCount - last.refusedCount) / Math.max(1, settledCount - last.settledCount);
+      last === undefined ? 0 : (rejectedCount - last.rejectedCount) / Math.max(1, settledCount - last.settledCount);
     const hasHelped = last === undefined || share < (last.share === 0 ? smallChance : 0.6 * last.share);
     const failedCount = hasHelped ? 0 : last.failedCount + 1;
     const paceBefore = hasHelped ? this.#pace : last.paceBefore;
     this.#saturation.restart();
     this.#cliff.restart(sentCount);
     if (failedCount < paceTrials) {
-      this.#trial = { share, paceBefore, failedCount, settledCount, refusedCount };
+      this.#trial = { share, paceBefore, failedCount, settledCount, rejectedCount };
       return this.#believe(measured, nowMs);
     }
     this.#trial = undefined;
@@ -207,7 +208,7 @@ class AdaptivePace {
     this.#setPace(paceBefore, nowMs);
   }
 
-  /** Most calls are refused: none goes for a moment, and then fewer do. */
+  /** Most calls are rejected: none goes for a moment, and then fewer do. */
   #fall(askedMs: number | undefined, nowMs: number): readonly LimitEvent[] {
     const accepted = this.#calls.acceptedAt(nowMs);
     const { measured } = this.#saturation;

@@ -81,7 +81,7 @@ export function concurrency({ most, timeoutMs, random }: ConcurrencyOptions): Li
       slots.accepted(others);
       answered(nowMs - atMs, nowMs);
     } else if (outcome.type === "failure") {
-      if (outcome.kind === "rate-limit" || outcome.kind === "overload") slots.refused(others);
+      if (outcome.kind === "rate-limit" || outcome.kind === "overload") slots.rejected(others);
       if (outcome.kind === "overload") overloaded(true, nowMs);
       if (outcome.kind === "timeout") return timedOut(nowMs);
     }

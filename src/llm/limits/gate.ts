@@ -1,6 +1,6 @@
 import type { SentCall, SentCalls } from "./sent-calls.ts";
 
-/** No refused call goes again sooner, in milliseconds, whatever the service says: some say 0 for ever. */
+/** No rejected call goes again sooner, in milliseconds, whatever the service says: some say 0 for ever. */
 export const shortestWaitMs = 100;
 
 /** No service is believed that asks for a longer wait, in milliseconds. */
@@ -13,7 +13,7 @@ const longestUnknownWaitMs = 60_000;
 
 /**
  * Closed for all calls for as long as the service asks, or for longer and longer where it does not say. Then one call goes as a
- * probe, and the gate is open once that is accepted: an empty quota costs one refusal a look, not one for each call that waits.
+ * probe, and the gate is open once that is accepted: an empty quota costs one rejection a look, not one for each call that waits.
  */
 export class Gate {
   readonly #calls: SentCalls;
@@ -76,7 +76,7 @@ export class Gate {
   /** Opens if the probe has been accepted. Returns for how many milliseconds the gate was closed; undefined if it does not open now. */
   openIfAccepted(nowMs: number): number | undefined {
     const probe = this.#probe;
-    if (!this.#isProbing || probe === undefined || probe.isRefused) return undefined;
+    if (!this.#isProbing || probe === undefined || probe.isRejected) return undefined;
     if (!probe.isAnswered && nowMs < this.#calls.acceptedAfterMs(probe)) return undefined;
     this.#isProbing = false;
     this.#probe = undefined;

@@ -5,8 +5,8 @@ export interface Round {
   endMs: number;
   sentCount: number;
   sentTokens: number;
-  /** It still grows when the round has ended: refusals come back later. */
-  refusedCount: number;
+  /** It still grows when the round has ended: rejections come back later. */
+  rejectedCount: number;
   /** True if a call had to wait for the pace: otherwise the calls show what the rows asked for. */
   isPaced: boolean;
 }
@@ -18,10 +18,10 @@ const sizes: readonly (readonly [durationMs: number, sentCount: number])[] = [
   [8000, 3],
 ];
 
-/** A round is judged once so many times as long has passed as a refusal takes. */
-const refusalPatience = 3;
+/** A round is judged once so many times as long has passed as a rejection takes. */
+const rejectionPatience = 3;
 
-/** Cuts the calls into rounds that are large enough to judge, and holds each back until its refusals have come. */
+/** Cuts the calls into rounds that are large enough to judge, and holds each back until its rejections have come. */
 export class Rounds {
   #current: Round = newRound(0);
   #ended: Round[] = [];
@@ -38,7 +38,7 @@ export class Rounds {
   }
 
   /** The oldest round that can be judged; undefined where there is none. */
-  next(nowMs: number, refusalMs: number): Round | undefined {
+  next(nowMs: number, rejectionMs: number): Round | undefined {
     const { startMs, sentCount } = this.#current;
     if (sizes.some(([durationMs, count]) => nowMs - startMs >= durationMs && sentCount >= count)) {
       this.#current.endMs = nowMs;
@@ -46,11 +46,11 @@ export class Rounds {
       this.#current = newRound(nowMs);
     }
     const [oldest] = this.#ended;
-    if (oldest === undefined || nowMs < oldest.endMs + refusalPatience * refusalMs) return undefined;
+    if (oldest === undefined || nowMs < oldest.endMs + rejectionPatience * rejectionMs) return undefined;
     return this.#ended.shift();
   }
 }
 
 function newRound(startMs: number): Round {
-  return { startMs, endMs: Infinity, sentCount: 0, sentTokens: 0, refusedCount: 0, isPaced: false };
+  return { startMs, endMs: Infinity, sentCount: 0, sentTokens: 0, rejectedCount: 0, isPaced: false };
 }

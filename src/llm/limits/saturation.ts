@@ -1,6 +1,6 @@
 import type { Accepted } from "./sent-calls.ts";
 
-/** Refusals with more accepted calls between them do not show that the quota was used up all the time. */
+/** Rejections with more accepted calls between them do not show that the quota was used up all the time. */
 const longestGap = 60;
 
 /** An estimate from fewer calls, or from a shorter time in milliseconds, is worse than none. */
@@ -16,33 +16,33 @@ export interface MeasuredQuota {
 }
 
 /**
- * A stretch of time in which a quota was used up all the time, for refusals came close upon each other. What was accepted in it,
+ * A stretch of time in which a quota was used up all the time, for rejections came close upon each other. What was accepted in it,
  * by its length, is the quota, whatever kind of quota it is.
  */
 export class Saturation {
   #start: Accepted | undefined;
   #latest: Accepted = { atMs: 0, count: 0, tokens: 0 };
-  #refusedCount = 0;
+  #rejectedCount = 0;
 
-  /** Notes a refusal, what had been accepted by then, and the share of calls that is refused whatever the pace. */
-  refused(accepted: Accepted, chance: number): void {
+  /** Notes a rejection, what had been accepted by then, and the share of calls that is rejected whatever the pace. */
+  rejected(accepted: Accepted, chance: number): void {
     const gap = Math.min(longestGap, chance > 0 ? 0.5 / chance : Infinity);
     if (this.#start === undefined || accepted.count - this.#latest.count > gap) {
       this.#start = accepted;
-      this.#refusedCount = 0;
+      this.#rejectedCount = 0;
     }
     this.#latest = accepted;
-    this.#refusedCount += 1;
+    this.#rejectedCount += 1;
   }
 
   /** Forgets what was measured: from now on it is another pace, or another stretch of a window. */
   restart(): void {
     this.#start = undefined;
-    this.#refusedCount = 0;
+    this.#rejectedCount = 0;
   }
 
-  get refusedCount(): number {
-    return this.#refusedCount;
+  get rejectedCount(): number {
+    return this.#rejectedCount;
   }
 
   /** The quota; undefined where it has not been used up for long enough. */

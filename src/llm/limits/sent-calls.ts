@@ -1,7 +1,7 @@
-/** A call that has been out for so many times as long as a refusal takes would have been refused by now. */
-const refusalPatience = 1.5;
+/** A call that has been out for so many times as long as a rejection takes would have been rejected by now. */
+const rejectionPatience = 1.5;
 
-/** The weight of the newest refusal in the mean of how long one takes. */
+/** The weight of the newest rejection in the mean of how long one takes. */
 const newestWeight = 0.2;
 
 /** Of the settled calls so many are kept before they are dropped together: each drop moves the rest. */
@@ -14,7 +14,7 @@ export interface SentCall {
   readonly sentAtMs: number;
   readonly tokens: number;
   isAnswered: boolean;
-  isRefused: boolean;
+  isRejected: boolean;
 }
 
 /** All that had been accepted at one moment. */
@@ -26,38 +26,38 @@ export interface Accepted {
 
 /**
  * Counts which of the calls that went were accepted. A call that is out counts neither way until it is old enough to have
- * been refused: answers take longer than refusals, so that the newest calls would make every quota look too large.
+ * been rejected: answers take longer than rejections, so that the newest calls would make every quota look too large.
  */
 export class SentCalls {
-  /** Those that are neither accepted nor refused yet begin at `#oldest`. */
+  /** Those that are neither accepted nor rejected yet begin at `#oldest`. */
   readonly #calls: SentCall[] = [];
   #oldest = 0;
   #sentCount = 0;
   #sentTokens = 0;
   #acceptedCount = 0;
   #acceptedTokens = 0;
-  #refusedCount = 0;
-  #refusalMs = 0;
+  #rejectedCount = 0;
+  #rejectionMs = 0;
 
   /** Notes that a call goes. */
   add(tokens: number, nowMs: number): SentCall {
-    const call = { number: this.#sentCount, sentAtMs: nowMs, tokens, isAnswered: false, isRefused: false };
+    const call = { number: this.#sentCount, sentAtMs: nowMs, tokens, isAnswered: false, isRejected: false };
     this.#sentCount += 1;
     this.#sentTokens += tokens;
     this.#calls.push(call);
     return call;
   }
 
-  /** Notes that a call was refused. */
-  refuse(call: SentCall, nowMs: number): void {
+  /** Notes that a call was rejected. */
+  reject(call: SentCall, nowMs: number): void {
     const tookMs = nowMs - call.sentAtMs;
-    this.#refusalMs += (this.#refusedCount === 0 ? 1 : newestWeight) * (tookMs - this.#refusalMs);
-    this.#refusedCount += 1;
+    this.#rejectionMs += (this.#rejectedCount === 0 ? 1 : newestWeight) * (tookMs - this.#rejectionMs);
+    this.#rejectedCount += 1;
     if (call.number < this.settledCount) {
       this.#acceptedCount -= 1; // it was taken for accepted
       this.#acceptedTokens -= call.tokens;
     }
-    call.isRefused = true;
+    call.isRejected = true;
     this.#settle(nowMs);
   }
 
@@ -75,29 +75,29 @@ export class SentCalls {
     return this.#sentTokens;
   }
 
-  /** All calls before this number are accepted or refused. */
+  /** All calls before this number are accepted or rejected. */
   get settledCount(): number {
     return this.#sentCount - (this.#calls.length - this.#oldest);
   }
 
-  get refusedCount(): number {
-    return this.#refusedCount;
+  get rejectedCount(): number {
+    return this.#rejectedCount;
   }
 
-  /** How long a refusal takes, in milliseconds; 0 before the first one. */
-  get refusalMs(): number {
-    return this.#refusalMs;
+  /** How long a rejection takes, in milliseconds; 0 before the first one. */
+  get rejectionMs(): number {
+    return this.#rejectionMs;
   }
 
   /** In milliseconds, from when on a call that is still out counts as accepted. */
   acceptedAfterMs(call: SentCall): number {
-    return call.sentAtMs + refusalPatience * this.#refusalMs;
+    return call.sentAtMs + rejectionPatience * this.#rejectionMs;
   }
 
   #settle(nowMs: number): void {
     for (let call = this.#calls[this.#oldest]; call !== undefined; call = this.#calls[this.#oldest]) {
-      if (!call.isAnswered && !call.isRefused && nowMs < this.acceptedAfterMs(call)) break;
-      if (!call.isRefused) {
+      if (!call.isAnswered && !call.isRejected && nowMs < this.acceptedAfterMs(call)) break;
+      if (!call.isRejected) {
         this.#acceptedCount += 1;
         this.#acceptedTokens += call.tokens;
       }
