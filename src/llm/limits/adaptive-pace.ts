@@ -1,9 +1,11 @@
+import type { RateLimit } from "../../contracts/provider.ts";
 import { Cliff } from "./cliff.ts";
 import { Gate, longestWaitMs, shortestWaitMs } from "./gate.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
 import { type Round, Rounds } from "./rounds.ts";
 import { type MeasuredQuota, Saturation } from "./saturation.ts";
 import { type Accepted, type SentCall, SentCalls } from "./sent-calls.ts";
+import { ToldQuota } from "./told-quota.ts";
 
 /** Of a quota that was found, the share that is used: calls may arrive closer together than they left. */
 const usedShare = 0.98;
@@ -14,6 +16,9 @@ const windowWaitMs = 2000;
 /** A share of rejections that counts as none, and one that is not worth a slower pace. */
 const noChance = 0.005;
 const smallChance = 0.02;
+
+/** A quota that the service tells is known as well as one that was measured by so many calls. */
+const toldCount = 100;
 
 /** More rejections than these are not taken for chance. */
 const highestChance = 0.25;
@@ -42,7 +47,10 @@ export function adaptivePace({ random }: AdaptivePaceOptions): Limiter {
     waitMs: (_, nowMs) => pace.waitMs(nowMs),
     started: (call, nowMs) => pace.started(call, nowMs),
     ended: (outcome, call, nowMs) => {
-      if (!isRejection(outcome)) return pace.accepted(call, nowMs);
+      if (!isRejection(outcome)) {
+        pace.accepted(call, outcome.type === "answer" ? outcome.rateLimit : undefined, nowMs);
+        return noEvents;
+      }
       const afterMs = outcome.retryAfterMs ?? 200 + 300 * random();
       const again: LimitEvent = { type: "again", afterMs: Math.min(longestWaitMs, Math.max(shortestWaitMs, afterMs)) };
       return [...pace.rejected(call, outcome.retryAfterMs, nowMs), again];
@@ -72,6 +80,7 @@ class AdaptivePace {
   readonly #saturation = new Saturation();
   readonly #cliff = new Cliff();
   readonly #gate: Gate;
+  readonly #told = new ToldQuota();
   readonly #inFlight = new Map<CallSize, { readonly call: SentCall; readonly round: Round }>();
   #pace = Infinity;
   #nextAtMs = 0;
@@ -114,12 +123,14 @@ class AdaptivePace {
     this.#gate.started(call);
   }
 
-  accepted(size: CallSize, nowMs: number): readonly LimitEvent[] {
+  accepted(size: CallSize, rateLimit: RateLimit | undefined, nowMs: number): void {
     const sent = this.#inFlight.get(size);
     this.#inFlight.delete(size);
     if (sent !== undefined) sent.call.isAnswered = true;
     this.#openGate(nowMs);
-    return noEvents;
+    if (rateLimit === undefined || sent === undefined) return;
+    const quota = this.#told.report(rateLimit, sent.call, this.#calls, nowMs);
+    if (quota !== undefined && this.#pace > quota) this.#believe({ rate: quota, count: toldCount }, nowMs);
   }
 
   rejected(size: CallSize, askedMs: number | undefined, nowMs: number): readonly LimitEvent[] {

@@ -13,6 +13,8 @@ export interface SentCall {
   readonly number: number;
   readonly sentAtMs: number;
   readonly tokens: number;
+  /** All that had been sent with it. */
+  readonly sentTokens: number;
   isAnswered: boolean;
   isRejected: boolean;
 }
@@ -41,9 +43,11 @@ export class SentCalls {
 
   /** Notes that a call goes. */
   add(tokens: number, nowMs: number): SentCall {
-    const call = { number: this.#sentCount, sentAtMs: nowMs, tokens, isAnswered: false, isRejected: false };
+    const number = this.#sentCount;
     this.#sentCount += 1;
     this.#sentTokens += tokens;
+    const sentTokens = this.#sentTokens;
+    const call = { number, sentAtMs: nowMs, tokens, sentTokens, isAnswered: false, isRejected: false };
     this.#calls.push(call);
     return call;
   }
