@@ -53,7 +53,7 @@ class Rest {
   #reportCount = 0;
 
   /**
-   * What it grows by in a second, where so little is left that the calls that went since may use it up. `sent` is all that had
+   * The growth in a second, where so little is left that the calls that went since may use it up. `sent` is all that had
    * been sent with the call that was answered, `sentByNow` all that has been.
    */
   report(rest: number | undefined, sent: number, sentByNow: number, nowMs: number): number | undefined {
