@@ -1,33 +1,10 @@
 import { defaultLimits } from "../src/llm/limits/default-limits.ts";
-import type { CallOutcome, CallSize } from "../src/llm/limits/limiter.ts";
+import type { CallOutcome } from "../src/llm/limits/limiter.ts";
 import { resolveAdmission } from "../src/llm/limits/options.ts";
-
-/** A call of the laboratory. It is the same object for all its attempts. */
-interface LabCall extends CallSize {
-  tries: number;
-}
-
-interface LabOutcome {
-  readonly ok: boolean;
-  /** 0 for a call that timed out. */
-  readonly status: number;
-  readonly retryAfterMs?: number | undefined;
-}
-
-interface LabPolicy {
-  readonly waitMs: (call: LabCall, nowMs: number) => number;
-  readonly started: (call: LabCall, nowMs: number) => void;
-  readonly ended: (call: LabCall, outcome: LabOutcome, nowMs: number) => { again?: number; free?: boolean };
-}
-
-interface LabSetup {
-  readonly concurrency: number;
-  readonly timeoutMs: number;
-  readonly random: () => number;
-}
+import type { LabOutcome, MakePolicy } from "../tests/support/quota-lab/policy.ts";
 
 /** The project's limiters as a policy of a laboratory for limiters: nothing is added, but for the backoff of `retried`. */
-export function ours({ concurrency, timeoutMs, random }: LabSetup): LabPolicy {
+export const ours: MakePolicy = ({ concurrency, timeoutMs, random }) => {
   const options = resolveAdmission();
   const limits = defaultLimits({ concurrency, timeoutMs, random, quota: {}, options });
   const [shortestMs, longestMs] = options.retryDelayMs;
@@ -43,7 +20,7 @@ export function ours({ concurrency, timeoutMs, random }: LabSetup): LabPolicy {
       return { again: Math.max(backOffMs, ...delays), free };
     },
   };
-}
+};
 
 function outcomeOf({ ok, status, retryAfterMs }: LabOutcome): CallOutcome {
   if (ok) return { type: "answer" };
