@@ -26,10 +26,17 @@ const highestChance = 0.25;
 /** So many slower paces that did not help show that the rejections have nothing to do with the pace. */
 const paceTrials = 3;
 
+/** A pace is judged once so many rejections would have come if it had not helped. */
+const fewestExpected = 3;
+
 /** The growth of a pace with each round: far below the quota, near it, and when little is known. */
 const fastGrowth = 0.25;
 const slowGrowth = 0.003;
 const unknownGrowth = 0.05;
+
+/** A measurement by fewer calls lowers the pace to this share at most: between two windows a large quota looks tiny. */
+const fewMeasured = 12;
+const lowestShare = 0.25;
 
 export interface AdaptivePaceOptions {
   /** A number from 0 up to, but not including, 1. */
@@ -199,17 +206,13 @@ class AdaptivePace {
 
   /** Goes slower. Where that has not helped again and again, the rejections have nothing to do with the pace. */
   #lower(measured: MeasuredQuota, nowMs: number): void {
-    const last = this.#trial;
-    const { settledCount, rejectedCount, sentCount } = this.#calls;
-    const share =
-      last === undefined ? 0 : (rejectedCount - last.rejectedCount) / Math.max(1, settledCount - last.settledCount);
-    const hasHelped = last === undefined || share < (last.share === 0 ? smallChance : 0.6 * last.share);
-    const failedCount = hasHelped ? 0 : last.failedCount + 1;
-    const paceBefore = hasHelped ? this.#pace : last.paceBefore;
+    const trial = this.#nextTrial();
+    const { failedCount, share, paceBefore } = trial;
+    const { sentCount } = this.#calls;
     this.#saturation.restart();
     this.#cliff.restart(sentCount);
     if (failedCount < paceTrials) {
-      this.#trial = { share, paceBefore, failedCount, settledCount, rejectedCount };
+      this.#trial = trial;
       return this.#believe(measured, nowMs);
     }
     this.#trial = undefined;
@@ -217,6 +220,19 @@ class AdaptivePace {
     this.#meanShare = Math.max(this.#meanShare, this.#chance);
     this.#setUnknown(paceBefore, 2 * unknownGrowth);
     this.#setPace(paceBefore, nowMs);
+  }
+
+  /** Judges the slower pace before. Too few calls show nothing: they are judged with those that follow. */
+  #nextTrial(): Trial {
+    const last = this.#trial;
+    const { settledCount, rejectedCount } = this.#calls;
+    if (last === undefined) return { share: 0, paceBefore: this.#pace, failedCount: 0, settledCount, rejectedCount };
+    const count = Math.max(1, settledCount - last.settledCount);
+    const share = (rejectedCount - last.rejectedCount) / count;
+    if (last.share * count < fewestExpected && last.share > 0) return last;
+    const hasHelped = share < (last.share === 0 ? smallChance : 0.6 * last.share);
+    const paceBefore = hasHelped ? this.#pace : last.paceBefore;
+    return { share, paceBefore, failedCount: hasHelped ? 0 : last.failedCount + 1, settledCount, rejectedCount };
   }
 
   /** Most calls are rejected: none goes for a moment, and then fewer do. */
@@ -274,7 +290,9 @@ class AdaptivePace {
   }
 
   /** Takes what was measured for the quota: the better it is known, the slower the pace grows beyond it. */
-  #believe({ rate, count }: MeasuredQuota, nowMs: number): void {
+  #believe({ rate: measured, count }: MeasuredQuota, nowMs: number): void {
+    const isLittle = count < fewMeasured && this.#pace !== Infinity;
+    const rate = isLittle ? Math.max(measured, lowestShare * this.#pace) : measured;
     const isSame = this.#knownBy > 0 && Math.abs(rate - this.#quota) < 0.1 * this.#quota;
     this.#quota = isSame ? (rate * count + this.#quota * this.#knownBy) / (count + this.#knownBy) : rate;
     this.#knownBy = isSame ? Math.min(500, count + this.#knownBy) : count;
