@@ -8,22 +8,28 @@ import { MemorySource } from "../src/testing/memory-source.ts";
 import { type OtherServiceOptions, startOtherService } from "./support/other-service.ts";
 
 const rowCount = 300;
-const shares = { status500: 0.02, sporadic429: 0.03, reset: 0.01, badJSON: 0.03, outOfRange: 0.01 };
+const shares = { status500: 0.02, sporadic429: 0.03, reset: 0.01, badJSON: 0.15, outOfRange: 0.01 };
 const inMilliseconds = (waitMs: number) => ({ "retry-after-ms": String(Math.ceil(waitMs)) });
+const inSeconds = (waitMs: number) => ({ "retry-after": String(Math.ceil(waitMs / 1000)) });
 
 const services: Readonly<Record<string, OtherServiceOptions>> = {
-  "a tenth of the calls fails, 429s tell their wait": { latencyMs: 5, shares, told: inMilliseconds },
-  "a tenth of the calls fails, 429s tell a wait of zero": {
+  "a fifth of the calls fails, 429s tell their wait": { latencyMs: 5, shares, told: inMilliseconds },
+  "a fifth of the calls fails, 429s tell whole seconds": { latencyMs: 5, shares, told: inSeconds },
+  "a fifth of the calls fails, 429s tell a wait of zero": {
     latencyMs: 5,
     shares,
     told: () => ({ "retry-after": "0" }),
   },
+  "a fifth of the calls fails, 429s tell no wait": { latencyMs: 5, shares },
   "a bucket of 40 that tells the time to its next place": {
     latencyMs: 5,
     quota: { perSecond: 200, burst: 40 },
     told: inMilliseconds,
   },
+  "a bucket of 40 that tells whole seconds": { latencyMs: 5, quota: { perSecond: 200, burst: 40 }, told: inSeconds },
+  "a bucket of 40 that tells no wait": { latencyMs: 5, quota: { perSecond: 200, burst: 40 } },
   "a bucket of 40 among faults": { latencyMs: 5, shares, quota: { perSecond: 200, burst: 40 }, told: inMilliseconds },
+  "a bucket of 40 among faults that tells no wait": { latencyMs: 5, shares, quota: { perSecond: 200, burst: 40 } },
 };
 
 for (const [name, options] of Object.entries(services)) {

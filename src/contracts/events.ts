@@ -81,7 +81,7 @@ export type RunEvent =
       readonly type: "gate-close";
       readonly provider: string;
       /**
-       * `rate_limit`: a 429 asked for it. `outage`: call after call failed, and single ones go as probes. `quota`: the next
+       * `rate_limit`: most calls get a 429. `outage`: call after call failed, and single ones go as probes. `quota`: the next
        * call has to wait for the provider's `rpm` or `tpm`, a second or longer.
        */
       readonly reason: "rate_limit" | "outage" | "quota";

@@ -120,7 +120,7 @@ class AdaptivePace {
   started(size: CallSize, nowMs: number): void {
     // A timer has whole milliseconds: two that were lost to it may be made good.
     if (this.#pace !== Infinity)
-      this.#nextAtMs = Math.max(this.#nextAtMs, nowMs - 2) + (1000 * size.tokens) / this.#pace;
+      this.#nextAtMs = Math.max(this.#nextAtMs, nowMs - 2) + Math.min(longestWaitMs, (1000 * size.tokens) / this.#pace);
     this.#opening ??= this.#calls.acceptedAt(nowMs);
     const call = this.#calls.add(size.tokens, nowMs);
     const round = this.#rounds.current;

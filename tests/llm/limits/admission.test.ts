@@ -3,19 +3,14 @@ import { test } from "node:test";
 import { RunError, type RunEvent } from "../../../src/index.ts";
 import { Admission, type Pass, type Verdict } from "../../../src/llm/limits/admission.ts";
 import { defaultLimits } from "../../../src/llm/limits/default-limits.ts";
+import type { Limiter } from "../../../src/llm/limits/limiter.ts";
 import { type AdmissionOptions, resolveAdmission } from "../../../src/llm/limits/options.ts";
 import { ProviderError, type ProviderErrorFacts } from "../../../src/llm/provider-error.ts";
-import type { LLMResponse, Quota, RateLimit } from "../../../src/contracts/provider.ts";
+import type { LLMResponse, Quota } from "../../../src/contracts/provider.ts";
 import { VirtualTime } from "../../support/virtual-time.ts";
 
 const usage = { inputTokens: 1, cachedTokens: 0, outputTokens: 1, reasoningTokens: 0 };
-const response = (rateLimit?: RateLimit): LLMResponse => ({
-  text: "{}",
-  finishReason: "stop",
-  model: "m",
-  usage,
-  rateLimit,
-});
+const response = (): LLMResponse => ({ text: "{}", finishReason: "stop", model: "m", usage });
 const failure = (code: string, facts: ProviderErrorFacts = {}) => new ProviderError("transient", code, "failed", facts);
 
 interface Bench {
@@ -25,25 +20,40 @@ interface Bench {
   readonly admitted: () => number;
   readonly ask: (count: number) => void;
   /** Ends the call that is longest in flight. */
-  readonly succeed: (rateLimit?: RateLimit) => Verdict;
+  readonly succeed: () => Verdict;
   readonly fail: (code: string, facts?: ProviderErrorFacts) => Verdict;
   readonly endWith: (error: unknown) => Verdict;
   readonly pass: (milliseconds: number) => Promise<void>;
   readonly time: VirtualTime;
 }
 
-/** An admission with the default limits, under a clock that stands still but for `pass`. */
+interface BenchOptions {
+  readonly quota?: Quota;
+  readonly options?: AdmissionOptions;
+  /** @default those of a provider */
+  readonly limits?: readonly Limiter[];
+}
+
+/** An admission, under a clock that stands still but for `pass`. */
 async function bench(
   concurrency: number,
   body: (bench: Bench) => Promise<void>,
-  { quota = {}, options = {} }: { quota?: Quota; options?: AdmissionOptions } = {},
+  { quota = {}, options = {}, limits }: BenchOptions = {},
 ): Promise<void> {
   const events: RunEvent[] = [];
   const time = new VirtualTime();
   const admission = new Admission({
     provider: "p",
     concurrency,
-    limits: defaultLimits({ concurrency, quota, options: resolveAdmission(options) }),
+    limits:
+      limits ??
+      defaultLimits({
+        concurrency,
+        quota,
+        timeoutMs: 60_000,
+        options: resolveAdmission(options),
+        random: time.random,
+      }),
     time,
     emit: (event) => void events.push(event),
   });
@@ -66,7 +76,7 @@ async function bench(
     ask: (count) => {
       for (let call = 0; call < count; call += 1) ask();
     },
-    succeed: (rateLimit) => next().end({ answer: response(rateLimit) }),
+    succeed: () => next().end({ answer: response() }),
     fail: (code, facts) => next().end({ error: failure(code, facts) }),
     endWith: (error) => next().end({ error }),
     pass: async (milliseconds) => await time.pass(milliseconds),
@@ -87,60 +97,88 @@ test("at most `concurrency` calls are in flight, first come, first served", asyn
   });
 });
 
-test("a 429 closes the gate for all, for as long as the service asked", async () => {
+test("a 429 delays its own call only, for as long as the service asked, and uses up no retry", async () => {
   await bench(4, async ({ ask, admitted, fail, pass, events }) => {
-    ask(1);
+    ask(9);
     await pass(0);
-    fail("RATE_LIMITED", { status: 429, retryAfterMs: 700 });
-    ask(3);
-    await pass(699);
-    assert.equal(admitted(), 1);
-    await pass(1);
-    assert.equal(admitted(), 3, "the limit has fallen to 0.7 × 4");
-    assert.deepEqual(events, [
-      { type: "gate-close", provider: "p", reason: "rate_limit", durationMs: 700 },
-      { type: "concurrency-change", provider: "p", limit: 2 },
-    ]);
+    for (const [retryAfterMs, afterMs] of [
+      [700, 700],
+      [0, 100],
+      [3_600_000, 600_000],
+    ] as const) {
+      const verdict = fail("RATE_LIMITED", { status: 429, retryAfterMs });
+      assert.ok(verdict.type === "again" && !verdict.isCounted);
+      assert.equal(verdict.afterMs, afterMs);
+    }
+    await pass(0);
+    assert.equal(admitted(), 7, "the others go on");
+    assert.deepEqual(events, []);
   });
 });
 
-test("many 429s at once are told of once, and again when the wait becomes longer by a second", async () => {
-  await bench(4, async ({ ask, fail, pass, events }) => {
+test("where most calls are rejected the gate closes for all, and one goes as a probe when the wait is over", async () => {
+  await bench(8, async ({ ask, admitted, fail, succeed, pass, events }) => {
+    ask(100);
+    await pass(0);
+    assert.equal(admitted(), 8);
+    await pass(10);
+    for (let call = 0; call < 8; call += 1) fail("RATE_LIMITED", { status: 429, retryAfterMs: 5000 });
+    await pass(0);
+    const before = admitted();
+    for (let call = 8; call < before; call += 1) fail("RATE_LIMITED", { status: 429, retryAfterMs: 5000 });
+    await pass(4999);
+    assert.equal(admitted(), before, "the gate is closed");
+    await pass(1);
+    assert.equal(admitted(), before + 1, "one probe");
+    succeed();
+    await pass(60_000);
+    assert.ok(admitted() > before + 1, "its answer opens the gate");
+    const [told, ...others] = events;
+    assert.deepEqual(told, { type: "gate-close", provider: "p", reason: "rate_limit", durationMs: 5000 });
+    assert.ok(!others.some((event) => event.type === "gate-close" && event.reason === "rate_limit"));
+  });
+});
+
+/** A limiter that closes for as long as each failure says, or opens. */
+function told(): Limiter {
+  let closedUntilMs = 0;
+  return {
+    waitMs: (_, nowMs) => Math.max(0, closedUntilMs - nowMs),
+    started: () => {},
+    ended: (outcome, _, nowMs) => {
+      const durationMs = outcome.type === "failure" ? (outcome.retryAfterMs ?? 0) : 0;
+      closedUntilMs = nowMs + durationMs;
+      return durationMs > 0 ? [{ type: "pause", reason: "rate_limit", durationMs }] : [];
+    },
+  };
+}
+
+test("many waits at once are told of once, and again when the wait becomes longer by a second", async () => {
+  const body = async ({ ask, fail, pass, events }: Bench): Promise<void> => {
     ask(4);
     await pass(0);
     for (const retryAfterMs of [700, 900, 1600, 2500]) fail("RATE_LIMITED", { status: 429, retryAfterMs });
-    const waits = events.map((event) => (event.type === "gate-close" ? event.durationMs : 0)).filter((ms) => ms > 0);
+    const waits = events.map((event) => (event.type === "gate-close" ? event.durationMs : 0));
     assert.deepEqual(waits, [700, 2500]);
-  });
+  };
+  await bench(4, body, { limits: [told()] });
 });
 
-test("a 429 that does not say how long doubles its wait with each one in a row", async () => {
-  await bench(1, async ({ ask, admitted, fail, pass }) => {
-    ask(9);
-    for (const waitMs of [1000, 2000, 4000]) {
-      await pass(0);
-      const before = admitted();
-      fail("RATE_LIMITED");
-      await pass(waitMs - 1);
-      assert.equal(admitted(), before);
-      await pass(1);
-      assert.equal(admitted(), before + 1);
-    }
-  });
-});
-
-test("the limit falls by 0.7 at most once a second, and grows back by a tenth a round", async () => {
-  await bench(100, async ({ ask, admitted, fail, succeed, pass }) => {
+test("where a fifth of the newest calls is turned away as overload the limit falls by 0.7, and answers let it grow back", async () => {
+  await bench(8, async ({ ask, admitted, fail, succeed, pass, events }) => {
     ask(400);
     await pass(0);
-    assert.equal(admitted(), 100);
+    assert.equal(admitted(), 8);
     for (let call = 0; call < 8; call += 1) fail("SERVICE_UNAVAILABLE", { status: 503 });
-    await pass(5);
-    assert.equal(admitted(), 100, "8 failures at once: one step down, to 70");
     await pass(0);
-    for (let call = 0; call < 92; call += 1) succeed();
-    await pass(0);
-    assert.ok(admitted() >= 178 && admitted() <= 182 + 22, `${admitted()}`);
+    const inFlight = admitted() - 8;
+    assert.ok(inFlight >= 5 && inFlight <= 8, `${inFlight}: one step down for failures that come at once`);
+    for (let call = 0; call < 60; call += 1) {
+      await pass(100);
+      succeed();
+    }
+    const limits = events.flatMap((event) => (event.type === "concurrency-change" ? [event.limit] : []));
+    assert.deepEqual(limits, [5, 6, 7, 8]);
   });
 });
 
@@ -158,9 +196,11 @@ test("after ten failures in a row single probes go, further and further apart, u
   await bench(12, async ({ ask, admitted, fail, succeed, pass, events }) => {
     ask(100);
     await pass(0);
-    for (let call = 0; call < 9; call += 1) assert.ok(isCounted(fail("NETWORK_ERROR")));
-    await pass(0);
-    for (let call = 0; call < 12; call += 1) assert.ok(!isCounted(fail("NETWORK_ERROR"))); // those in flight, too
+    for (let call = 0; call < 9; call += 1) {
+      assert.ok(isCounted(fail("NETWORK_ERROR")));
+      await pass(0);
+    }
+    for (let call = 0; call < 8; call += 1) assert.ok(!isCounted(fail("NETWORK_ERROR"))); // those in flight, too
     await pass(0);
     const before = admitted();
     for (const waitMs of [5000, 10_000, 20_000, 30_000, 30_000]) {
@@ -174,7 +214,7 @@ test("after ten failures in a row single probes go, further and further apart, u
     await pass(30_000);
     succeed();
     await pass(0);
-    assert.equal(admitted(), before + 6 + 12);
+    assert.equal(admitted(), before + 6 + 9, "eight, and one more for the answer");
     assert.ok(isCounted(fail("NETWORK_ERROR")), "it is up again");
     const told = events.map((event) => (event.type === "gate-close" ? event.reason : event.type));
     assert.deepEqual(told, ["outage", "concurrency-change", ...Array(5).fill("outage"), "concurrency-change"]);
@@ -201,23 +241,15 @@ test("when no call has succeeded for the stall timeout the run ends, resumable",
   );
 });
 
-test("the first success lowers the limit to what the service says is left", async () => {
-  await bench(64, async ({ ask, admitted, succeed, pass }) => {
-    ask(1);
-    await pass(0);
-    succeed({ remainingRequests: 20, remainingTokens: 550 });
-    ask(64);
-    await pass(0);
-    assert.equal(admitted(), 1 + 5, "550 tokens are five calls of 100");
-  });
-});
-
 test("calls are paced to a quota", async () => {
   await bench(
     1000,
-    async ({ ask, admitted, pass }) => {
+    async ({ ask, admitted, succeed, pass }) => {
       ask(1000);
-      for (let step = 0; step < 10_000; step += 1) await pass(1);
+      for (let step = 0, answered = 0; step < 10_000; step += 1) {
+        await pass(1);
+        for (; answered < admitted(); answered += 1) succeed();
+      }
       assert.ok(admitted() >= 185 && admitted() <= 200, `${admitted()} calls in 10 s at 1,200 a minute`);
     },
     { quota: { rpm: 1200 } },
@@ -271,10 +303,10 @@ test("when the run has stopped, all who wait or sleep are turned away at once, a
 });
 
 test("who waits longest goes first, and the last one to leave lets no timer run", async () => {
-  await bench(1, async ({ admission, ask, pass, fail, time }) => {
+  const body = async ({ admission, ask, pass, fail, time }: Bench): Promise<void> => {
     ask(1);
     await pass(0);
-    fail("RATE_LIMITED", { retryAfterMs: 60_000 });
+    fail("NETWORK_ERROR");
     const stop = new AbortController();
     const order: number[] = [];
     const entering = [1, 2].map(async (number) => {
@@ -282,18 +314,21 @@ test("who waits longest goes first, and the last one to leave lets no timer run"
       order.push(number);
       end({ answer: response() });
     });
-    await pass(60_000);
+    await pass(59_999);
+    assert.deepEqual(order, []);
+    await pass(1);
     await Promise.all(entering);
     assert.deepEqual(order, [1, 2]);
     ask(1);
     await pass(0);
-    fail("RATE_LIMITED", { retryAfterMs: 60_000 });
+    fail("NETWORK_ERROR");
     const waiting = admission.enter({ tokens: 1 }, stop.signal);
-    assert.equal(time.sleeperCount, 2, "for the gate, and for the stall timeout");
+    assert.equal(time.sleeperCount, 2, "for the end of the wait, and for the stall timeout");
     stop.abort(new Error("stopped"));
     await assert.rejects(waiting, { message: "stopped" });
     assert.equal(time.sleeperCount, 0);
-  });
+  };
+  await bench(1, body, { options: { outageFailures: 1, probeDelayMs: [60_000, 60_000] } });
 });
 
 test("the pass says what becomes of a call", async () => {

@@ -33,8 +33,16 @@ test("a probe that the service gives a wait goes by that wait", () => {
   for (let count = 0; count < 3; count += 1) limiter.ended(failure, call, 0);
   limiter.started(call, 5000);
   const told = { type: "failure", kind: "overload", retryAfterMs: 200 } as const;
-  assert.deepEqual(limiter.ended(told, call, 5000), [again]);
-  assert.equal(limiter.waitMs(call, 5000), 0);
+  assert.deepEqual(limiter.ended(told, call, 5000), [{ type: "delay", afterMs: 200 }, again]);
+  assert.equal(limiter.waitMs(call, 5000), 200, "all wait for it while the service is down");
+});
+
+test("a wait that a failure tells holds its own call back, and no other, while the service is up", () => {
+  const limiter = make(2);
+  const told = { type: "failure", kind: "overload", retryAfterMs: 5000 } as const;
+  assert.deepEqual(limiter.ended(told, call, 0), [{ type: "delay", afterMs: 5000 }]);
+  assert.equal(limiter.waitMs(call, 0), 0);
+  assert.deepEqual(limiter.ended({ ...told, kind: "rate-limit" }, call, 0), [], "a 429 is another limiter's");
 });
 
 test("an answer ends the outage, and the count begins anew", () => {
