@@ -2,6 +2,7 @@ import type { RateLimit } from "../../contracts/provider.ts";
 import { Cliff } from "./cliff.ts";
 import { Gate, longestWaitMs, shortestWaitMs } from "./gate.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
+import { PaceTrials } from "./pace-trials.ts";
 import { type Round, Rounds } from "./rounds.ts";
 import { type MeasuredQuota, Saturation } from "./saturation.ts";
 import { type Accepted, type SentCall, SentCalls } from "./sent-calls.ts";
@@ -22,12 +23,6 @@ const toldCount = 100;
 
 /** More rejections than these are not taken for chance. */
 const highestChance = 0.25;
-
-/** So many slower paces that did not help show that the rejections have nothing to do with the pace. */
-const paceTrials = 3;
-
-/** A pace is judged once so many rejections would have come if it had not helped. */
-const fewestExpected = 3;
 
 /** The growth of a pace with each round: far below the quota, near it, and when little is known. */
 const fastGrowth = 0.25;
@@ -69,17 +64,6 @@ function isRejection(outcome: CallOutcome): outcome is CallOutcome & { type: "fa
   return outcome.type === "failure" && outcome.kind === "rate-limit";
 }
 
-/** A slower pace, and the rejections before it. */
-interface Trial {
-  /** The share of rejections since the trial before. */
-  readonly share: number;
-  /** The pace before the first of the trials. */
-  readonly paceBefore: number;
-  readonly failedCount: number;
-  readonly settledCount: number;
-  readonly rejectedCount: number;
-}
-
 /** Paces and quotas are in tokens a second. */
 class AdaptivePace {
   readonly #calls = new SentCalls();
@@ -98,7 +82,7 @@ class AdaptivePace {
   /** The share of calls that is rejected whatever the pace, and the mean share of late. */
   #chance = 0;
   #meanShare = 0;
-  #trial: Trial | undefined;
+  readonly #trials = new PaceTrials();
   /** When the gate opened last after a long time, or the first call went. */
   #opening: Accepted | undefined;
   #latestFall: { readonly accepted: Accepted; readonly wasShort: boolean } | undefined;
@@ -206,33 +190,15 @@ class AdaptivePace {
 
   /** Goes slower. Where that has not helped again and again, the rejections have nothing to do with the pace. */
   #lower(measured: MeasuredQuota, nowMs: number): void {
-    const trial = this.#nextTrial();
-    const { failedCount, share, paceBefore } = trial;
-    const { sentCount } = this.#calls;
+    const failed = this.#trials.add(this.#calls, this.#pace);
     this.#saturation.restart();
-    this.#cliff.restart(sentCount);
-    if (failedCount < paceTrials) {
-      this.#trial = trial;
-      return this.#believe(measured, nowMs);
-    }
-    this.#trial = undefined;
+    this.#cliff.restart(this.#calls.sentCount);
+    if (failed === undefined) return this.#believe(measured, nowMs);
+    const { share, paceBefore } = failed;
     this.#chance = Math.max(this.#chance, Math.min(highestChance, share));
     this.#meanShare = Math.max(this.#meanShare, this.#chance);
     this.#setUnknown(paceBefore, 2 * unknownGrowth);
     this.#setPace(paceBefore, nowMs);
-  }
-
-  /** Judges the slower pace before. Too few calls show nothing: they are judged with those that follow. */
-  #nextTrial(): Trial {
-    const last = this.#trial;
-    const { settledCount, rejectedCount } = this.#calls;
-    if (last === undefined) return { share: 0, paceBefore: this.#pace, failedCount: 0, settledCount, rejectedCount };
-    const count = Math.max(1, settledCount - last.settledCount);
-    const share = (rejectedCount - last.rejectedCount) / count;
-    if (last.share * count < fewestExpected && last.share > 0) return last;
-    const hasHelped = share < (last.share === 0 ? smallChance : 0.6 * last.share);
-    const paceBefore = hasHelped ? this.#pace : last.paceBefore;
-    return { share, paceBefore, failedCount: hasHelped ? 0 : last.failedCount + 1, settledCount, rejectedCount };
   }
 
   /** Most calls are rejected: none goes for a moment, and then fewer do. */
@@ -246,7 +212,7 @@ class AdaptivePace {
     const isShort = !asksForWindow && !isStuck;
     this.#isWindow = asksForWindow && accepted.count - opening.count >= 40;
     this.#latestFall = { accepted, wasShort: isShort };
-    this.#trial = undefined;
+    this.#trials.forget();
     this.#cliff.restart(this.#calls.sentCount);
     if (isShort) this.#gate.pause(nowMs);
     const events = isShort ? noEvents : this.#close(askedMs, nowMs);
@@ -263,6 +229,8 @@ class AdaptivePace {
       this.#believe({ rate, count: Math.max(1, accepted.count - latest.accepted.count) }, nowMs);
     } else if (measured !== undefined) this.#believe(measured, nowMs);
     else {
+      const isLarge = accepted.count >= 60;
+      if (this.#pace === Infinity && isLarge) this.#saturation.restart(); // at half the pace it may not be used up
       this.#setUnknown(this.#pace === Infinity ? sentRate : this.#pace, unknownGrowth);
       this.#setPace(0.5 * this.#quota, nowMs);
     }
@@ -271,7 +239,10 @@ class AdaptivePace {
 
   #close(askedMs: number | undefined, nowMs: number): readonly LimitEvent[] {
     this.#cliff.restart(this.#calls.sentCount);
-    return [{ type: "pause", reason: "rate_limit", durationMs: this.#gate.close(askedMs, nowMs) }];
+    // A short wait may be rounded to whole seconds: half of it is the wait in the mean.
+    const isRounded = askedMs !== undefined && askedMs < windowWaitMs;
+    const durationMs = this.#gate.close(isRounded ? askedMs / 2 : askedMs, nowMs);
+    return [{ type: "pause", reason: "rate_limit", durationMs }];
   }
 
   #openGate(nowMs: number): void {

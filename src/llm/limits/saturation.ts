@@ -1,7 +1,8 @@
 import type { Accepted } from "./sent-calls.ts";
 
-/** Rejections with more accepted calls between them do not show that the quota was used up all the time. */
+/** Rejections with more accepted calls between them, and longer apart in milliseconds, do not show that the quota was used up all the time. */
 const longestGap = 60;
+const longestGapMs = 600;
 
 /** An estimate from fewer calls, or from a shorter time in milliseconds, is worse than none. */
 const fewestAccepted = 3;
@@ -27,7 +28,8 @@ export class Saturation {
   /** Notes a rejection, what had been accepted by then, and the share of calls that is rejected whatever the pace. */
   rejected(accepted: Accepted, chance: number): void {
     const gap = Math.min(longestGap, chance > 0 ? 0.5 / chance : Infinity);
-    if (this.#start === undefined || accepted.count - this.#latest.count > gap) {
+    const isFar = accepted.count - this.#latest.count > gap && accepted.atMs - this.#latest.atMs > longestGapMs;
+    if (this.#start === undefined || isFar) {
       this.#start = accepted;
       this.#rejectedCount = 0;
     }

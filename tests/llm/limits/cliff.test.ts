@@ -3,7 +3,14 @@ import { test } from "node:test";
 import { Cliff } from "../../../src/llm/limits/cliff.ts";
 import type { SentCall } from "../../../src/llm/limits/sent-calls.ts";
 
-const callOf = (number: number): SentCall => ({ number, sentAtMs: 0, tokens: 1, isAnswered: false, isRejected: true });
+const callOf = (number: number): SentCall => ({
+  number,
+  sentAtMs: 0,
+  tokens: 1,
+  sentTokens: 0,
+  isAnswered: false,
+  isRejected: true,
+});
 
 /** The number of the first call of these at which it is a cliff, all calls before each being settled. */
 function reachedAt(
