@@ -2,7 +2,7 @@ import type { Accepted } from "./sent-calls.ts";
 
 /** Rejections with more accepted calls between them, and longer apart in milliseconds, do not show that the quota was used up all the time. */
 const longestGap = 60;
-const longestGapMs = 600;
+const longestGapMs = 900;
 
 /** An estimate from fewer calls, or from a shorter time in milliseconds, is worse than none. */
 const fewestAccepted = 3;
