@@ -41,7 +41,7 @@ export interface AdaptivePaceOptions {
 /**
  * Finds the quota of a service from its 429s, and keeps calls below it. It knows neither the quota nor its kind (requests or
  * tokens, a bucket or a window), and rejections that have nothing to do with the pace cost none. A rejected call waits for itself as
- * long as it is told, {@link shortestWaitMs} at least; all wait only where most calls are rejected.
+ * long as the service asks, {@link shortestWaitMs} at least; all wait only where most calls are rejected.
  */
 export function adaptivePace({ random }: AdaptivePaceOptions): Limiter {
   const pace = new AdaptivePace(random);
