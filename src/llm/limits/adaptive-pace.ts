@@ -2,7 +2,9 @@ import type { RateLimit } from "../../contracts/provider.ts";
 import { Cliff } from "./cliff.ts";
 import { Gate, longestWaitMs, shortestWaitMs } from "./gate.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
+import { grownPace, knownGrowth, unknownGrowth } from "./pace-growth.ts";
 import { PaceTrials } from "./pace-trials.ts";
+import { QuotaUnit } from "./quota-unit.ts";
 import { type Round, Rounds } from "./rounds.ts";
 import { type MeasuredQuota, Saturation } from "./saturation.ts";
 import { type Accepted, type SentCall, SentCalls } from "./sent-calls.ts";
@@ -23,11 +25,6 @@ const toldCount = 100;
 
 /** More rejections than these are not taken for chance. */
 const highestChance = 0.25;
-
-/** The growth of a pace with each round: far below the quota, near it, and when little is known. */
-const fastGrowth = 0.25;
-const slowGrowth = 0.003;
-const unknownGrowth = 0.05;
 
 /** A measurement by fewer calls lowers the pace to this share at most: between two windows a large quota looks tiny. */
 const fewMeasured = 12;
@@ -64,9 +61,15 @@ function isRejection(outcome: CallOutcome): outcome is CallOutcome & { type: "fa
   return outcome.type === "failure" && outcome.kind === "rate-limit";
 }
 
+/** In a second. */
+function rateBetween(earlier: Accepted, later: Accepted): number {
+  return (1000 * (later.cost - earlier.cost)) / Math.max(1, later.atMs - earlier.atMs);
+}
+
 /** Paces and quotas are in tokens a second. */
 class AdaptivePace {
   readonly #calls = new SentCalls();
+  readonly #unit = new QuotaUnit();
   readonly #rounds = new Rounds();
   readonly #saturation = new Saturation();
   readonly #cliff = new Cliff();
@@ -102,14 +105,15 @@ class AdaptivePace {
   }
 
   started(size: CallSize, nowMs: number): void {
+    const cost = this.#unit.costOf(size.tokens);
     // A timer has whole milliseconds: two that were lost to it may be made good.
     if (this.#pace !== Infinity)
-      this.#nextAtMs = Math.max(this.#nextAtMs, nowMs - 2) + Math.min(longestWaitMs, (1000 * size.tokens) / this.#pace);
+      this.#nextAtMs = Math.max(this.#nextAtMs, nowMs - 2) + Math.min(longestWaitMs, (1000 * cost) / this.#pace);
     this.#opening ??= this.#calls.acceptedAt(nowMs);
-    const call = this.#calls.add(size.tokens, nowMs);
+    const call = this.#calls.add(size.tokens, nowMs, cost);
     const round = this.#rounds.current;
     round.sentCount += 1;
-    round.sentTokens += size.tokens;
+    round.sentCost += cost;
     this.#inFlight.set(size, { call, round });
     this.#gate.started(call);
   }
@@ -130,6 +134,7 @@ class AdaptivePace {
     if (sent === undefined) return noEvents;
     const { call, round } = sent;
     this.#calls.reject(call, nowMs);
+    if (this.#pace !== Infinity) this.#unit.rejected();
     round.rejectedCount += 1;
     if (this.#gate.isProbe(call)) return this.#close(askedMs, nowMs);
     if (this.#cliff.isJudged(call)) return noEvents;
@@ -160,11 +165,11 @@ class AdaptivePace {
     }
   }
 
-  #judge({ startMs, endMs, sentCount, sentTokens, rejectedCount, isPaced }: Round, nowMs: number): void {
+  #judge({ startMs, endMs, sentCount, sentCost, rejectedCount, isPaced }: Round, nowMs: number): void {
     const share = rejectedCount / sentCount;
     this.#meanShare += 0.1 * (share - this.#meanShare);
     this.#chance = Math.min(this.#chance, 1.3 * this.#meanShare + noChance);
-    const sentRate = (1000 * sentTokens) / (endMs - startMs);
+    const sentRate = (1000 * sentCost) / (endMs - startMs);
     const rate = isPaced && this.#pace !== Infinity ? this.#pace : Math.min(this.#pace, sentRate);
     const expected = Math.max(smallChance, this.#chance);
     const error = Math.sqrt((expected * (1 - expected)) / sentCount);
@@ -180,12 +185,10 @@ class AdaptivePace {
   }
 
   #grow(isPaced: boolean, rate: number): void {
-    const share = this.#pace / this.#quota;
+    const meanCost = this.#calls.sentCost / this.#calls.sentCount;
+    const callsTooLate = (this.#pace * this.#calls.rejectionMs) / (1000 * meanCost);
     if (!isPaced) this.#pace = this.#pace > 2 * rate ? Infinity : 1.1 * this.#pace;
-    else if (share < 0.8) this.#pace *= 1 + fastGrowth;
-    else if (share < 0.98) this.#pace *= 1 + Math.max(smallChance, this.#growth);
-    else if (share < 1.03) this.#pace *= 1 + this.#growth;
-    else this.#pace *= Math.min(1 + fastGrowth, share);
+    else this.#pace = grownPace({ pace: this.#pace, quota: this.#quota, growth: this.#growth, callsTooLate });
   }
 
   /** Goes slower. Where that has not helped again and again, the rejections have nothing to do with the pace. */
@@ -217,14 +220,14 @@ class AdaptivePace {
     if (isShort) this.#gate.pause(nowMs);
     const events = isShort ? noEvents : this.#close(askedMs, nowMs);
 
-    const sentRate = (1000 * this.#calls.sentTokens) / Math.max(200, nowMs - opening.atMs);
+    const sentRate = (1000 * this.#calls.sentCost) / Math.max(200, nowMs - opening.atMs);
     const pace = Math.min(this.#pace, sentRate);
     if (this.#isWindow) this.#setPace(pace, nowMs); // the window will be there in full again
     else if (isStuck && latest.wasShort) this.#setPace(this.#pace, nowMs); // it is no slower pace that is missing, but a longer wait
     else if (isStuck) {
-      const meanTokens = this.#calls.sentTokens / this.#calls.sentCount;
-      const tokens = Math.max(meanTokens, accepted.tokens - latest.accepted.tokens);
-      const rate = Math.min(this.#pace, (1500 * tokens) / (nowMs - latest.accepted.atMs));
+      const meanCost = this.#calls.sentCost / this.#calls.sentCount;
+      const cost = Math.max(meanCost, accepted.cost - latest.accepted.cost);
+      const rate = Math.min(this.#pace, (1500 * cost) / (nowMs - latest.accepted.atMs));
       this.#knownBy = 0;
       this.#believe({ rate, count: Math.max(1, accepted.count - latest.accepted.count) }, nowMs);
     } else if (measured !== undefined) this.#believe(measured, nowMs);
@@ -232,7 +235,9 @@ class AdaptivePace {
       const isLarge = accepted.count >= 60;
       if (this.#pace === Infinity && isLarge) this.#saturation.restart(); // at half the pace it may not be used up
       this.#setUnknown(this.#pace === Infinity ? sentRate : this.#pace, unknownGrowth);
-      this.#setPace(0.5 * this.#quota, nowMs);
+      // The quota is at least what was accepted since it was empty last.
+      const least = latest === undefined ? 0 : rateBetween(latest.accepted, accepted);
+      this.#setPace(Math.max(0.5 * this.#quota, Math.min(least, usedShare * this.#quota)), nowMs);
     }
     return events;
   }
@@ -254,7 +259,7 @@ class AdaptivePace {
     // From one opening to the next, what was accepted is the quota: also of a window that was used up at once.
     const accepted = this.#calls.acceptedAt(nowMs);
     const count = accepted.count - this.#opening.count;
-    const rate = (1000 * (accepted.tokens - this.#opening.tokens)) / (nowMs - this.#opening.atMs);
+    const rate = rateBetween(this.#opening, accepted);
     this.#opening = accepted;
     this.#saturation.restart();
     if (!this.#isWindow && count >= 2) this.#believe({ rate, count }, nowMs);
@@ -267,7 +272,7 @@ class AdaptivePace {
     const isSame = this.#knownBy > 0 && Math.abs(rate - this.#quota) < 0.1 * this.#quota;
     this.#quota = isSame ? (rate * count + this.#quota * this.#knownBy) / (count + this.#knownBy) : rate;
     this.#knownBy = isSame ? Math.min(500, count + this.#knownBy) : count;
-    this.#growth = Math.max(slowGrowth, 0.3 / this.#knownBy);
+    this.#growth = knownGrowth(this.#knownBy);
     this.#setPace(usedShare * this.#quota, nowMs);
   }
 
@@ -280,7 +285,7 @@ class AdaptivePace {
   #setPace(pace: number, nowMs: number): void {
     this.#pace = pace;
     this.#rounds.restart(nowMs);
-    const meanTokens = this.#calls.sentTokens / this.#calls.sentCount;
-    this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + (1000 * meanTokens) / pace);
+    const meanCost = this.#calls.sentCost / this.#calls.sentCount;
+    this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + (1000 * meanCost) / pace);
   }
 }

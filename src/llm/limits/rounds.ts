@@ -4,7 +4,7 @@ export interface Round {
   /** Infinity until it has ended. */
   endMs: number;
   sentCount: number;
-  sentTokens: number;
+  sentCost: number;
   /** It still grows when the round has ended: rejections come back later. */
   rejectedCount: number;
   /** True if a call had to wait for the pace: otherwise the calls show what the rows asked for. */
@@ -52,5 +52,5 @@ export class Rounds {
 }
 
 function newRound(startMs: number): Round {
-  return { startMs, endMs: Infinity, sentCount: 0, sentTokens: 0, rejectedCount: 0, isPaced: false };
+  return { startMs, endMs: Infinity, sentCount: 0, sentCost: 0, rejectedCount: 0, isPaced: false };
 }

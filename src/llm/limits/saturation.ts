@@ -22,7 +22,7 @@ export interface MeasuredQuota {
  */
 export class Saturation {
   #start: Accepted | undefined;
-  #latest: Accepted = { atMs: 0, count: 0, tokens: 0 };
+  #latest: Accepted = { atMs: 0, count: 0, cost: 0 };
   #rejectedCount = 0;
 
   /** Notes a rejection, what had been accepted by then, and the share of calls that is rejected whatever the pace. */
@@ -53,6 +53,6 @@ export class Saturation {
     const count = this.#latest.count - this.#start.count;
     const durationMs = this.#latest.atMs - this.#start.atMs;
     if (count < fewestAccepted || durationMs < shortestMs) return undefined;
-    return { rate: ((this.#latest.tokens - this.#start.tokens) * 1000) / durationMs, count };
+    return { rate: ((this.#latest.cost - this.#start.cost) * 1000) / durationMs, count };
   }
 }

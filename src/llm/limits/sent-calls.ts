@@ -13,8 +13,10 @@ export interface SentCall {
   readonly number: number;
   readonly sentAtMs: number;
   readonly tokens: number;
-  /** All that had been sent with it. */
+  /** All tokens that had been sent with it. */
   readonly sentTokens: number;
+  /** What it takes of the quota, in tokens. */
+  readonly cost: number;
   isAnswered: boolean;
   isRejected: boolean;
 }
@@ -23,7 +25,7 @@ export interface SentCall {
 export interface Accepted {
   readonly atMs: number;
   readonly count: number;
-  readonly tokens: number;
+  readonly cost: number;
 }
 
 /**
@@ -36,18 +38,20 @@ export class SentCalls {
   #oldest = 0;
   #sentCount = 0;
   #sentTokens = 0;
+  #sentCost = 0;
   #acceptedCount = 0;
-  #acceptedTokens = 0;
+  #acceptedCost = 0;
   #rejectedCount = 0;
   #rejectionMs = 0;
 
-  /** Notes that a call goes. */
-  add(tokens: number, nowMs: number): SentCall {
+  /** Notes that a call goes, and what it takes of the quota. */
+  add(tokens: number, nowMs: number, cost = tokens): SentCall {
     const number = this.#sentCount;
     this.#sentCount += 1;
     this.#sentTokens += tokens;
+    this.#sentCost += cost;
     const sentTokens = this.#sentTokens;
-    const call = { number, sentAtMs: nowMs, tokens, sentTokens, isAnswered: false, isRejected: false };
+    const call = { number, sentAtMs: nowMs, tokens, sentTokens, cost, isAnswered: false, isRejected: false };
     this.#calls.push(call);
     return call;
   }
@@ -59,7 +63,7 @@ export class SentCalls {
     this.#rejectedCount += 1;
     if (call.number < this.settledCount) {
       this.#acceptedCount -= 1; // it was taken for accepted
-      this.#acceptedTokens -= call.tokens;
+      this.#acceptedCost -= call.cost;
     }
     call.isRejected = true;
     this.#settle(nowMs);
@@ -68,7 +72,7 @@ export class SentCalls {
   /** All that has been accepted by now. */
   acceptedAt(nowMs: number): Accepted {
     this.#settle(nowMs);
-    return { atMs: nowMs, count: this.#acceptedCount, tokens: this.#acceptedTokens };
+    return { atMs: nowMs, count: this.#acceptedCount, cost: this.#acceptedCost };
   }
 
   get sentCount(): number {
@@ -77,6 +81,10 @@ export class SentCalls {
 
   get sentTokens(): number {
     return this.#sentTokens;
+  }
+
+  get sentCost(): number {
+    return this.#sentCost;
   }
 
   /** All calls before this number are accepted or rejected. */
@@ -103,7 +111,7 @@ export class SentCalls {
       if (!call.isAnswered && !call.isRejected && nowMs < this.acceptedAfterMs(call)) break;
       if (!call.isRejected) {
         this.#acceptedCount += 1;
-        this.#acceptedTokens += call.tokens;
+        this.#acceptedCost += call.cost;
       }
       this.#oldest += 1;
     }

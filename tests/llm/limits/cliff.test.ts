@@ -8,6 +8,7 @@ const callOf = (number: number): SentCall => ({
   sentAtMs: 0,
   tokens: 1,
   sentTokens: 0,
+  cost: 1,
   isAnswered: false,
   isRejected: true,
 });

@@ -25,9 +25,9 @@ test("on random services of the laboratory, nothing is lost, and wall time and 4
   );
   const walls = all.map(({ wall }) => wall);
   const rejections = all.map(({ avoidable }) => avoidable);
-  assertAtMost(median(walls), 1.05, "wall by ideal, median");
+  assertAtMost(median(walls), 1.06, "wall by ideal, median");
   assertAtMost(quantile(walls, 0.9), 1.7, "wall by ideal, 90 %");
-  assertAtMost(median(rejections), 0.01, "429s an answer over one round, median");
+  assertAtMost(median(rejections), 0.005, "429s an answer over one round, median");
   assertAtMost(quantile(rejections, 0.9), 0.12, "429s an answer over one round, 90 %");
 });
 

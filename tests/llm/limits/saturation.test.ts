@@ -8,7 +8,7 @@ function note(
   rejections: readonly (readonly [atMs: number, count: number])[],
   chance = 0,
 ): void {
-  for (const [atMs, count] of rejections) saturation.rejected({ atMs, count, tokens: 100 * count }, chance);
+  for (const [atMs, count] of rejections) saturation.rejected({ atMs, count, cost: 100 * count }, chance);
 }
 
 test("what was accepted between the first and the newest rejection, by that time, is the quota", () => {

@@ -9,8 +9,8 @@ test("a call counts as accepted once it has been out 1.5 times as long as a reje
   assert.equal(calls.rejectionMs, 40);
   const call = calls.add(30, 100);
   assert.equal(calls.acceptedAfterMs(call), 160);
-  assert.deepEqual(calls.acceptedAt(159), { atMs: 159, count: 0, tokens: 0 });
-  assert.deepEqual(calls.acceptedAt(160), { atMs: 160, count: 1, tokens: 30 });
+  assert.deepEqual(calls.acceptedAt(159), { atMs: 159, count: 0, cost: 0 });
+  assert.deepEqual(calls.acceptedAt(160), { atMs: 160, count: 1, cost: 30 });
 });
 
 test("an answer makes a call accepted at once, but not before those that went earlier are settled", () => {
@@ -29,9 +29,9 @@ test("a rejection that comes late takes back what was taken for accepted", () =>
   const calls = new SentCalls();
   calls.reject(calls.add(10, 0), 10);
   const slow = calls.add(70, 100);
-  assert.equal(calls.acceptedAt(200).tokens, 70);
+  assert.equal(calls.acceptedAt(200).cost, 70);
   calls.reject(slow, 300);
-  assert.deepEqual(calls.acceptedAt(300), { atMs: 300, count: 0, tokens: 0 });
+  assert.deepEqual(calls.acceptedAt(300), { atMs: 300, count: 0, cost: 0 });
   assert.equal(calls.rejectedCount, 2);
   assert.ok(calls.rejectionMs > 10 && calls.rejectionMs < 200, "the mean moves a part of the way");
 });
@@ -49,11 +49,11 @@ test("once all calls have ended, the counts are those of the answers, however ma
         if (isAnswered) sent.isAnswered = true;
         else calls.reject(sent, sent.sentAtMs + tookMs);
       }
-      const { count, tokens } = calls.acceptedAt(7 * outcomes.length + 3000);
+      const { count, cost } = calls.acceptedAt(7 * outcomes.length + 3000);
       const answered = outcomes.filter(({ isAnswered }) => isAnswered);
       assert.equal(count, answered.length);
       assert.equal(
-        tokens,
+        cost,
         answered.reduce((sum, one) => sum + one.tokens, 0),
       );
       assert.deepEqual([calls.sentCount, calls.settledCount], [outcomes.length, outcomes.length]);
