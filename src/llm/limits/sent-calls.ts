@@ -45,7 +45,7 @@ export class SentCalls {
   #rejectionMs = 0;
 
   /** Notes that a call goes, and what it takes of the quota. */
-  add(tokens: number, nowMs: number, cost = tokens): SentCall {
+  add(tokens: number, nowMs: number, cost: number = tokens): SentCall {
     const number = this.#sentCount;
     this.#sentCount += 1;
     this.#sentTokens += tokens;
