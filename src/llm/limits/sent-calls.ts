@@ -15,7 +15,7 @@ export interface SentCall {
   readonly tokens: number;
   /** All tokens that had been sent with it. */
   readonly sentTokens: number;
-  /** What it takes of the quota, in tokens. */
+  /** Its share of the quota, in tokens. */
   readonly cost: number;
   isAnswered: boolean;
   isRejected: boolean;

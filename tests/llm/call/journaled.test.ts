@@ -32,7 +32,7 @@ interface Found {
 
 interface Fixture {
   /** Asks with that text; `ask` is what comes next on the way of the call. */
-  readonly find: (content: string, ask: () => Promise<LLMResponse>) => Promise<Found>;
+  readonly find: (content: string, ask: () => Promise<LLMResponse>, signal?: AbortSignal) => Promise<Found>;
   readonly forget: (content: string) => Promise<void>;
   /** By the text that was asked with. */
   readonly stored: (content: string) => StoredAnswer | undefined;
@@ -71,9 +71,9 @@ function fixture(
   let next = async (): Promise<LLMResponse> => await Promise.reject(new Error("not set"));
   const way = layer(async () => await next());
   return {
-    find: async (content, ask) => {
+    find: async (content, ask, signal = new AbortController().signal) => {
       next = ask;
-      const call = callOf(content);
+      const call = { ...callOf(content), signal };
       const answer = await way(call);
       assert.deepEqual(call.row.fingerprints, [keyOf(content)]);
       return { response: answer, reused: call.row.ended.length === 1 };
@@ -120,6 +120,18 @@ test("an answer that it has not is asked for, and kept before it is given", asyn
   assert.deepEqual(saved("a"), { ...stored, runId: "now" });
   assert.equal((await find("a", ask)).reused, true);
   assert.equal(count(), 1);
+});
+
+test("an answer that comes after the run was aborted is kept: it is paid for", async () => {
+  const { find, stored: saved } = fixture();
+  const stop = new AbortController();
+  const { ask } = model(response);
+  const late = async (): Promise<LLMResponse> => {
+    stop.abort();
+    return await ask();
+  };
+  await find("a", late, stop.signal);
+  assert.deepEqual(saved("a"), { ...stored, runId: "now" });
 });
 
 test("equal requests in flight are asked once, and different ones each", async () => {
