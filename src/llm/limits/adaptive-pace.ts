@@ -2,12 +2,13 @@ import type { RateLimit } from "../../contracts/provider.ts";
 import { Cliff } from "./cliff.ts";
 import { Gate, longestWaitMs, shortestWaitMs } from "./gate.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
-import { grownPace, knownGrowth, unknownGrowth } from "./pace-growth.ts";
+import { grownPace, unknownGrowth } from "./pace-growth.ts";
 import { PaceTrials } from "./pace-trials.ts";
+import { believed, type QuotaBelief, unmeasured } from "./quota-belief.ts";
 import { QuotaUnit } from "./quota-unit.ts";
 import { type Round, Rounds } from "./rounds.ts";
 import { type MeasuredQuota, Saturation } from "./saturation.ts";
-import { type Accepted, type SentCall, SentCalls } from "./sent-calls.ts";
+import { type Accepted, rateBetween, type SentCall, SentCalls } from "./sent-calls.ts";
 import { ToldQuota } from "./told-quota.ts";
 
 /** Of a quota that was found, the share that is used: calls may arrive closer together than they left. */
@@ -26,17 +27,13 @@ const toldCount = 100;
 /** More rejections than these are not taken for chance. */
 const highestChance = 0.25;
 
-/** A measurement by fewer calls lowers the pace to this share at most: between two windows a large quota looks tiny. */
-const fewMeasured = 12;
-const lowestShare = 0.25;
-
 export interface AdaptivePaceOptions {
   /** A number from 0 up to, but not including, 1. */
   readonly random: () => number;
 }
 
 /**
- * Finds the quota of a service from its 429s, and keeps calls below it. It knows neither the quota nor its kind (requests or
+ * Finds the quota of a service from its 429s, or from 503s where it rejects with these what is too much, and keeps calls below it. It knows neither the quota nor its kind (requests or
  * tokens, a bucket or a window), and rejections that have nothing to do with the pace cost none. A rejected call waits for itself as
  * long as the service asks, {@link shortestWaitMs} at least; all wait only where most calls are rejected.
  */
@@ -50,21 +47,20 @@ export function adaptivePace({ random }: AdaptivePaceOptions): Limiter {
         pace.accepted(call, outcome.type === "answer" ? outcome.rateLimit : undefined, nowMs);
         return noEvents;
       }
+      const events = pace.rejected(call, outcome, nowMs);
+      if (outcome.kind === "overload" && !pace.isLimiting(nowMs)) return events; // it may be the row's
       const afterMs = outcome.retryAfterMs ?? 200 + 300 * random();
       const again: LimitEvent = { type: "again", afterMs: Math.min(longestWaitMs, Math.max(shortestWaitMs, afterMs)) };
-      return [...pace.rejected(call, outcome.retryAfterMs, nowMs), again];
+      return [...events, again];
     },
   };
 }
 
-function isRejection(outcome: CallOutcome): outcome is CallOutcome & { type: "failure" } {
-  return outcome.type === "failure" && outcome.kind === "rate-limit";
+function isRejection(outcome: CallOutcome): outcome is Failure {
+  return outcome.type === "failure" && (outcome.kind === "rate-limit" || outcome.kind === "overload");
 }
 
-/** In a second. */
-function rateBetween(earlier: Accepted, later: Accepted): number {
-  return (1000 * (later.cost - earlier.cost)) / Math.max(1, later.atMs - earlier.atMs);
-}
+type Failure = CallOutcome & { readonly type: "failure" };
 
 /** Paces and quotas are in tokens a second. */
 class AdaptivePace {
@@ -78,10 +74,7 @@ class AdaptivePace {
   readonly #inFlight = new Map<CallSize, { readonly call: SentCall; readonly round: Round }>();
   #pace = Infinity;
   #nextAtMs = 0;
-  /** The lowest pace that was too much, or the quota by {@link #knownBy} accepted calls. */
-  #quota = Infinity;
-  #knownBy = 0;
-  #growth = unknownGrowth;
+  #quota: QuotaBelief = unmeasured(Infinity);
   /** The share of calls that is rejected whatever the pace, and the mean share of late. */
   #chance = 0;
   #meanShare = 0;
@@ -90,6 +83,10 @@ class AdaptivePace {
   #opening: Accepted | undefined;
   #latestFall: { readonly accepted: Accepted; readonly wasShort: boolean } | undefined;
   #isWindow = false;
+  /** True while the service may be down instead of used up; and the pace before it was. */
+  #isOutage = false;
+  #paceBefore = Infinity;
+  #quotaBefore: QuotaBelief = unmeasured(Infinity);
 
   constructor(random: () => number) {
     this.#gate = new Gate(this.#calls, random);
@@ -102,6 +99,11 @@ class AdaptivePace {
     const waitMs = Math.max(this.#gate.waitMs(nowMs), paceMs, 0);
     if (waitMs > 0) this.#rounds.current.isPaced = true;
     return waitMs;
+  }
+
+  /** True while calls wait for the quota. */
+  isLimiting(nowMs: number): boolean {
+    return this.#pace !== Infinity || this.#gate.isProbing || this.#gate.isClosed(nowMs);
   }
 
   started(size: CallSize, nowMs: number): void {
@@ -128,33 +130,43 @@ class AdaptivePace {
     if (quota !== undefined && this.#pace > quota) this.#believe({ rate: quota, count: toldCount }, nowMs);
   }
 
-  rejected(size: CallSize, askedMs: number | undefined, nowMs: number): readonly LimitEvent[] {
+  rejected(size: CallSize, failure: Failure, nowMs: number): readonly LimitEvent[] {
+    const { kind, retryAfterMs } = failure;
     const sent = this.#inFlight.get(size);
     this.#inFlight.delete(size);
     if (sent === undefined) return noEvents;
     const { call, round } = sent;
     this.#calls.reject(call, nowMs);
     if (this.#pace !== Infinity) this.#unit.rejected();
-    round.rejectedCount += 1;
-    if (this.#gate.isProbe(call)) return this.#close(askedMs, nowMs);
+    if (kind === "rate-limit" || this.#hasQuota(nowMs)) round.rejectedCount += 1;
+    if (this.#gate.isProbe(call)) {
+      this.#isOutage = kind === "overload";
+      return this.#close(retryAfterMs, nowMs);
+    }
     if (this.#cliff.isJudged(call)) return noEvents;
     this.#saturation.rejected(this.#calls.acceptedAt(nowMs), this.#chance);
     const isCliff = this.#cliff.isReached(call, this.#calls.settledCount, this.#chance, nowMs);
     if (this.#gate.isClosed(nowMs)) return noEvents;
-    if (isCliff) return this.#fall(askedMs, nowMs);
+    if (isCliff) return this.#fall(failure, nowMs);
     this.#stepBack(nowMs);
     return noEvents;
   }
 
+  /** True if 503s show a quota: here and there they do not, nor where no call has been accepted since most were rejected. */
+  #hasQuota(nowMs: number): boolean {
+    const fallen = this.#latestFall;
+    return fallen !== undefined && this.#calls.acceptedAt(nowMs).count > fallen.accepted.count;
+  }
+
   /** A quota that is known is exceeded a little: back to it at once. */
   #stepBack(nowMs: number): void {
-    if (this.#pace === Infinity || this.#knownBy === 0) return;
+    if (this.#pace === Infinity || this.#quota.knownBy === 0) return;
     const { measured, rejectedCount } = this.#saturation;
-    if (measured !== undefined && rejectedCount >= 5 && measured.rate < 0.99 * this.#quota)
+    if (measured !== undefined && rejectedCount >= 5 && measured.rate < 0.99 * this.#quota.rate)
       this.#lower(measured, nowMs);
-    else if (this.#chance >= noChance || this.#pace < 0.985 * this.#quota) return;
-    else if (this.#pace > 1.05 * this.#quota) this.#believe({ rate: 0.95 * this.#pace, count: 10 }, nowMs);
-    else this.#setPace(usedShare * Math.min(this.#quota, this.#pace), nowMs);
+    else if (this.#chance >= noChance || this.#pace < 0.985 * this.#quota.rate) return;
+    else if (this.#pace > 1.05 * this.#quota.rate) this.#believe({ rate: 0.95 * this.#pace, count: 10 }, nowMs);
+    else this.#setPace(usedShare * Math.min(this.#quota.rate, this.#pace), nowMs);
   }
 
   #judgeRounds(nowMs: number): void {
@@ -188,7 +200,8 @@ class AdaptivePace {
     const meanCost = this.#calls.sentCost / this.#calls.sentCount;
     const callsTooLate = (this.#pace * this.#calls.rejectionMs) / (1000 * meanCost);
     if (!isPaced) this.#pace = this.#pace > 2 * rate ? Infinity : 1.1 * this.#pace;
-    else this.#pace = grownPace({ pace: this.#pace, quota: this.#quota, growth: this.#growth, callsTooLate });
+    else
+      this.#pace = grownPace({ pace: this.#pace, quota: this.#quota.rate, growth: this.#quota.growth, callsTooLate });
   }
 
   /** Goes slower. Where that has not helped again and again, the rejections have nothing to do with the pace. */
@@ -200,44 +213,47 @@ class AdaptivePace {
     const { share, paceBefore } = failed;
     this.#chance = Math.max(this.#chance, Math.min(highestChance, share));
     this.#meanShare = Math.max(this.#meanShare, this.#chance);
-    this.#setUnknown(paceBefore, 2 * unknownGrowth);
+    this.#quota = unmeasured(paceBefore, 2 * unknownGrowth);
     this.#setPace(paceBefore, nowMs);
   }
 
   /** Most calls are rejected: none goes for a moment, and then fewer do. */
-  #fall(askedMs: number | undefined, nowMs: number): readonly LimitEvent[] {
+  #fall({ kind, retryAfterMs: askedMs }: Failure, nowMs: number): readonly LimitEvent[] {
     const accepted = this.#calls.acceptedAt(nowMs);
     const { measured } = this.#saturation;
     const latest = this.#latestFall;
     const opening = this.#opening ?? accepted;
     const isStuck = latest !== undefined && accepted.count - latest.accepted.count < 3;
+    const { sentCost, sentCount } = this.#calls;
+    const meanCost = sentCost / sentCount;
+    const latestRate = kind === "overload" ? meanCost * this.#cliff.sentRate(sentCount, nowMs) : 0;
+    const sentRate = Math.max(latestRate, (1000 * sentCost) / Math.max(200, nowMs - opening.atMs));
     const asksForWindow = (askedMs ?? 0) >= windowWaitMs;
     const isShort = !asksForWindow && !isStuck;
     this.#isWindow = asksForWindow && accepted.count - opening.count >= 40;
     this.#latestFall = { accepted, wasShort: isShort };
+    if (!isStuck) [this.#paceBefore, this.#quotaBefore] = [this.#pace, this.#quota];
     this.#trials.forget();
     this.#cliff.restart(this.#calls.sentCount);
     if (isShort) this.#gate.pause(nowMs);
     const events = isShort ? noEvents : this.#close(askedMs, nowMs);
 
-    const sentRate = (1000 * this.#calls.sentCost) / Math.max(200, nowMs - opening.atMs);
     const pace = Math.min(this.#pace, sentRate);
     if (this.#isWindow) this.#setPace(pace, nowMs); // the window will be there in full again
     else if (isStuck && latest.wasShort) this.#setPace(this.#pace, nowMs); // it is no slower pace that is missing, but a longer wait
     else if (isStuck) {
-      const meanCost = this.#calls.sentCost / this.#calls.sentCount;
       const cost = Math.max(meanCost, accepted.cost - latest.accepted.cost);
       const rate = Math.min(this.#pace, (1500 * cost) / (nowMs - latest.accepted.atMs));
-      this.#knownBy = 0;
+      this.#quota = unmeasured(rate);
       this.#believe({ rate, count: Math.max(1, accepted.count - latest.accepted.count) }, nowMs);
     } else if (measured !== undefined) this.#believe(measured, nowMs);
     else {
       const isLarge = accepted.count >= 60;
       if (this.#pace === Infinity && isLarge) this.#saturation.restart(); // at half the pace it may not be used up
-      this.#setUnknown(this.#pace === Infinity ? sentRate : this.#pace, unknownGrowth);
+      this.#quota = unmeasured(this.#pace === Infinity ? sentRate : this.#pace);
       // The quota is at least what was accepted since it was empty last.
       const least = latest === undefined ? 0 : rateBetween(latest.accepted, accepted);
-      this.#setPace(Math.max(0.5 * this.#quota, Math.min(least, usedShare * this.#quota)), nowMs);
+      this.#setPace(Math.max(0.5 * this.#quota.rate, Math.min(least, usedShare * this.#quota.rate)), nowMs);
     }
     return events;
   }
@@ -256,30 +272,21 @@ class AdaptivePace {
     this.#nextAtMs = 0;
     this.#rounds.restart(nowMs);
     if (closedMs < windowWaitMs || this.#opening === undefined) return;
+    if (this.#isOutage) [this.#pace, this.#quota] = [this.#paceBefore, this.#quotaBefore];
     // From one opening to the next, what was accepted is the quota: also of a window that was used up at once.
     const accepted = this.#calls.acceptedAt(nowMs);
     const count = accepted.count - this.#opening.count;
     const rate = rateBetween(this.#opening, accepted);
     this.#opening = accepted;
     this.#saturation.restart();
-    if (!this.#isWindow && count >= 2) this.#believe({ rate, count }, nowMs);
+    if (!this.#isWindow && !this.#isOutage && count >= 2) this.#believe({ rate, count }, nowMs);
+    this.#isOutage = false;
   }
 
-  /** Takes what was measured for the quota: the better it is known, the slower the pace grows beyond it. */
-  #believe({ rate: measured, count }: MeasuredQuota, nowMs: number): void {
-    const isLittle = count < fewMeasured && this.#pace !== Infinity;
-    const rate = isLittle ? Math.max(measured, lowestShare * this.#pace) : measured;
-    const isSame = this.#knownBy > 0 && Math.abs(rate - this.#quota) < 0.1 * this.#quota;
-    this.#quota = isSame ? (rate * count + this.#quota * this.#knownBy) / (count + this.#knownBy) : rate;
-    this.#knownBy = isSame ? Math.min(500, count + this.#knownBy) : count;
-    this.#growth = knownGrowth(this.#knownBy);
-    this.#setPace(usedShare * this.#quota, nowMs);
-  }
-
-  #setUnknown(quota: number, growth: number): void {
-    this.#quota = quota;
-    this.#knownBy = 0;
-    this.#growth = growth;
+  /** Takes what was measured for the quota. */
+  #believe(measured: MeasuredQuota, nowMs: number): void {
+    this.#quota = believed(this.#quota, measured, this.#pace);
+    this.#setPace(usedShare * this.#quota.rate, nowMs);
   }
 
   #setPace(pace: number, nowMs: number): void {

@@ -2,12 +2,15 @@ import type { SentCall } from "./sent-calls.ts";
 
 /** So many rejections, and so large a share of the calls since the first of them, are a cliff. */
 const fewestRejections = 4;
-const smallestShare = 0.5;
+const smallestShare = 0.65;
 
 /** Rejections that are spread over more calls, or over a longer time in milliseconds, are none. */
 const callsPerRejection = 3;
 const otherCalls = 16;
 const longestMs = 5000;
+
+/** No rate is measured over a shorter time, in milliseconds. */
+const shortestMs = 200;
 
 /** Tells the moment at which most calls begin to be rejected from rejections here and there. */
 export class Cliff {
@@ -34,6 +37,12 @@ export class Cliff {
     return (
       this.#rejectedCount >= fewestRejections && this.#rejectedCount >= share * (settledCount - this.#first.number)
     );
+  }
+
+  /** The calls in a second since the first rejection, of so many sent by now. */
+  sentRate(sentCount: number, nowMs: number): number {
+    if (this.#first === undefined) return 0;
+    return (1000 * (sentCount - this.#first.number)) / Math.max(shortestMs, nowMs - this.#first.atMs);
   }
 
   /** Rejections of calls before this number have been judged, and count no more. */

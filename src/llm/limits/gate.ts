@@ -9,7 +9,7 @@ export const longestWaitMs = 600_000;
 /** The first wait where the service says none, in milliseconds; it grows by this factor with each that was too short. */
 const unknownWaitMs = 200;
 const unknownWaitFactor = 1.5;
-const longestUnknownWaitMs = 60_000;
+const longestUnknownWaitMs = 30_000;
 
 /**
  * Closed for all calls for as long as the service asks, or for longer and longer where it does not say. Then one call goes as a
@@ -86,7 +86,7 @@ export class Gate {
 
   #unknownMs(): number {
     const jitter = 0.75 + 0.5 * this.#random();
-    const durationMs = Math.min(longestUnknownWaitMs, unknownWaitMs * unknownWaitFactor ** this.#unknownWaits) * jitter;
+    const durationMs = Math.min(longestUnknownWaitMs, unknownWaitMs * unknownWaitFactor ** this.#unknownWaits * jitter);
     this.#unknownWaits += 1;
     return durationMs;
   }

@@ -3,6 +3,9 @@ import type { ResolvedAdmissionOptions } from "./options.ts";
 
 type OutageOptions = Pick<ResolvedAdmissionOptions, "outageFailures" | "probeDelayMs" | "stallTimeoutMs">;
 
+/** A service that rejects what is too much with a 503 gives answers in between, within so many milliseconds. */
+const burstMs = 2000;
+
 /**
  * Lets single calls go as probes while the service is down, further and further apart: failures then use up no retry.
  * A wait that the service asks for holds its own call back, and all of them while the service is down. The run ends if no call
@@ -23,10 +26,12 @@ export function outage({ outageFailures, probeDelayMs: [shortest, longest], stal
     return wasDown ? [{ type: "limit", limit: Infinity }] : noEvents;
   };
 
-  /** True if the next probe goes later. A rate limit is no failure of the service, nor is one that other calls refuted. */
+  /** True if the next probe goes later. A rate limit is no failure of the service, nor is a burst of 503s, nor what other calls refuted. */
   const isWorse = (outcome: CallOutcome & { type: "failure" }, nowMs: number): boolean => {
     const { kind, retryAfterMs = 0, isRefuted = false } = outcome;
     if (kind === "rate-limit" || (isRefuted && probeDelayMs === 0)) return false;
+    const isBurst = kind === "overload" && nowMs - (stallingSinceMs ?? nowMs) < burstMs;
+    if (isBurst) return false;
     failuresInARow += 1;
     if (failuresInARow < outageFailures) return false;
     if (probeDelayMs === 0) return true;

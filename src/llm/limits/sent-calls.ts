@@ -28,6 +28,11 @@ export interface Accepted {
   readonly cost: number;
 }
 
+/** The cost in a second of the calls that were accepted between two moments. */
+export function rateBetween(earlier: Accepted, later: Accepted): number {
+  return (1000 * (later.cost - earlier.cost)) / Math.max(1, later.atMs - earlier.atMs);
+}
+
 /**
  * Counts which of the calls that went were accepted. A call that is out counts neither way until it is old enough to have
  * been rejected: answers take longer than rejections, so that the newest calls would make every quota look too large.

@@ -207,7 +207,7 @@ test("other failures say nothing of the quota", () => {
     const call = { tokens: 100 };
     limiter.started(call, index);
     const outcome: CallOutcome =
-      index % 2 === 0 ? { type: "failure", kind: "overload", retryAfterMs: 5000 } : { type: "other" };
+      index % 2 === 0 ? { type: "failure", kind: "server", retryAfterMs: 5000 } : { type: "other" };
     assert.deepEqual(limiter.ended(outcome, call, index), []);
     assert.equal(limiter.waitMs({ tokens: 100 }, index), 0);
   }
