@@ -3,6 +3,7 @@ import type { RunFacts } from "../contracts/journal.ts";
 import { DeadLetterError } from "../errors/journal.ts";
 import { checkOptions, isPath } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
+import { linesFilesOf } from "../files/lines-file.ts";
 import { requireWritable } from "../files/writable.ts";
 import { FileReplay } from "./replay.ts";
 import { openSession } from "./session.ts";
@@ -27,7 +28,7 @@ export class DeadLetterFile implements DeadLetter {
   constructor(options: DeadLetterFileOptions) {
     checkOptions("DeadLetterFile", options, { path: isPath });
     this.identity = absolutePath(options.path);
-    this.files = [this.identity];
+    this.files = linesFilesOf(this.identity);
   }
 
   readonly preflight = async (): Promise<boolean> => {

@@ -3,6 +3,14 @@ import { type FileHandle, mkdir, open, rename, stat } from "node:fs/promises";
 import { dirname, extname } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { FileError } from "./file-error.ts";
+import { realPath } from "./real-path.ts";
+import { statusOf } from "./same-file.ts";
+
+/** The files of a file of lines: itself, its lock, and the one that it is written anew as. A device or a named pipe has none of them. */
+export function linesFilesOf(path: string): readonly string[] {
+  const real = realPath(path);
+  return (statusOf(real)?.isFile() ?? true) ? [real, `${real}.lock`, `${real}.partial`] : [real];
+}
 
 export interface LinesFileOptions {
   /** True: a line is written when the disk has it (fdatasync). False: when the operating system has it. */

@@ -5,6 +5,8 @@ import type { Journal } from "../contracts/journal.ts";
 import { DeadLetterFile } from "../dead-letter/file.ts";
 import type { Deprecation } from "../errors/deprecation.ts";
 import { OptionError } from "../errors/option.ts";
+import { linesFilesOf } from "../files/lines-file.ts";
+import { fileIdentity } from "../files/same-file.ts";
 import { absolutePath, journalFolder } from "../files/paths.ts";
 import { defaultJournalText, defaultJournal, journalEnding } from "./default-journal.ts";
 import type { PipelineOptions } from "./options.ts";
@@ -66,7 +68,7 @@ export function requireStoreOptions(options: StoreOptions): void {
   }
   requireOwnFiles([
     [journalPath === undefined ? "journal" : "journalPath", journalOf(options)?.files],
-    ["payloadLogPath", payloadLog === "off" ? [] : [payloadLogPathOf(options)]],
+    ["payloadLogPath", payloadLog === "off" ? [] : linesFilesOf(payloadLogPathOf(options))],
     [
       deadLetter === undefined ? "deadLetterPath" : "deadLetter",
       onRowError === "dead_letter" ? deadLetterOf(options).files : [],
@@ -78,11 +80,13 @@ function requireOwnFiles(parts: readonly (readonly [option: string, files: reado
   const seen = new Map<string, string>();
   for (const [option, files = []] of parts) {
     for (const path of files) {
-      const other = seen.get(path);
-      if (other !== undefined) {
+      const identity = fileIdentity(path);
+      if (identity === undefined) continue;
+      const other = seen.get(identity) ?? option;
+      if (other !== option) {
         throw new OptionError("Pipeline", option, `is the file of ${other} too: give each a file of its own`);
       }
-      seen.set(path, option);
+      seen.set(identity, option);
     }
   }
 }

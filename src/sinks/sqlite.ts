@@ -3,6 +3,7 @@ import { absolutePath } from "../files/paths.ts";
 import { connect } from "../sqlite/connection.ts";
 import { sqliteDialect } from "../sqlite/dialect.ts";
 import { foldName } from "../sqlite/identifiers.ts";
+import { databaseFilesOf } from "../sqlite/open.ts";
 import { tableSession } from "../table/session.ts";
 import { type NamedTable, namedTable, tableChecks } from "../table/strategy.ts";
 import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
@@ -56,6 +57,7 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
   readonly keepsRows = true;
   readonly columnMap: ColumnMap<State, Column>;
   readonly table: SinkTable;
+  readonly databaseFiles: readonly string[];
   readonly #databasePath: string;
   readonly #named: NamedTable;
 
@@ -66,6 +68,7 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
     this.#databasePath = absolutePath(options.databasePath);
     this.columnMap = options.columnMap;
     this.table = this.#named.facts;
+    this.databaseFiles = databaseFilesOf(this.#databasePath);
     this.identity = `${this.#databasePath}/${foldName(this.#named.table.table)}`;
   }
 

@@ -10,7 +10,7 @@ import { checkOptions, isName, isObject, isPath, optional } from "../errors/opti
 import { absolutePath } from "../files/paths.ts";
 import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
 import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
-import { openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
+import { databaseFilesOf, openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
 import { bindParameters } from "../sqlite/parameters.ts";
 import { scanStatement } from "../sqlite/statement.ts";
 import { toRow } from "../sqlite/values.ts";
@@ -47,6 +47,8 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
   readonly name = "sqlite";
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
+  readonly files: readonly string[];
+  readonly databaseFiles: readonly string[];
   readonly #databasePath: string;
   readonly #query: QueryText;
   readonly #parameters: Parameters;
@@ -66,6 +68,8 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     this.#databasePath = absolutePath(databasePath);
     this.#query = queryText("SQLiteSource", options, fail);
     this.#parameters = parameters;
+    this.files = this.#query.files;
+    this.databaseFiles = databaseFilesOf(this.#databasePath);
   }
 
   readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { codeOf, messageOf } from "../errors/error-text.ts";
+import { realPath } from "../files/real-path.ts";
 import { type PassingError, retryPassing } from "../table/retry.ts";
 import { errorNumberOf, isKind } from "./errors.ts";
 
@@ -22,6 +23,12 @@ export async function requireDatabaseFile(path: string, fail: Fail): Promise<voi
   }
   const hint = "databasePath must be that of a SQLite database";
   throw fail(`${path} is not a file`, { facts: { where: path, isFile: false, hint } });
+}
+
+/** The files that SQLite keeps of a database: beside the file itself, also where the path is a link. */
+export function databaseFilesOf(path: string): readonly string[] {
+  const real = realPath(path);
+  return ["", "-wal", "-shm", "-journal"].map((ending) => `${real}${ending}`);
 }
 
 /** Opens a database that exists. Throws the driver's error if it is locked: see {@link untilUnlocked}. */

@@ -34,7 +34,7 @@ test("the defaults are those that the options' documentation says", () => {
   assert.deepEqual(values, {
     ...{ onRowError: "fail", concurrency: 32, batchSize: 500, flushIntervalMs: 2000, gracePeriodMs: 30_000 },
     ...{ limit: Infinity, parameters: {}, maxRowErrors: Infinity, maxCalls: Infinity, maxCost: Infinity },
-    ...{ fresh: false, cache: true, countRows: false },
+    ...{ fresh: false, replace: false, cache: true, countRows: false },
   });
   assert.equal(redact("as it is"), "as it is");
   assert.equal(admission.maxTransportRetries, 5);
