@@ -33,7 +33,7 @@ export interface PipelineOptions<Row extends object> {
   readonly onRowError?: "fail" | "skip" | "dead_letter" | undefined;
   /** The place where `dead_letter` keeps failed rows. @default a `DeadLetterFile` at `deadLetterPath` */
   readonly deadLetter?: DeadLetter | undefined;
-  /** The path of its file, in short: one JSON object a line, mode 0600. @default "output/failed_rows.jsonl" */
+  /** The path of its file, in short: one JSON object a line, mode 0600. @default "output/<name>.failed_rows.jsonl" */
   readonly deadLetterPath?: string | URL | undefined;
   /** Rows processed concurrently. @default 32 */
   readonly concurrency?: number | undefined;

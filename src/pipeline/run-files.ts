@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { join } from "node:path";
 import type { DeadLetter } from "../contracts/dead-letter.ts";
 import type { Journal } from "../contracts/journal.ts";
+import { withOlderFile } from "../dead-letter/older-file.ts";
 import { DeadLetterFile } from "../dead-letter/file.ts";
 import type { Deprecation } from "../errors/deprecation.ts";
 import { OptionError } from "../errors/option.ts";
@@ -22,9 +23,14 @@ export function payloadLogPathOf({ payloadLogPath = "logs/llm_payloads.jsonl" }:
 }
 
 /** The dead letters that a row goes to with `onRowError: "dead_letter"`. */
-export function deadLetterOf({ deadLetter, deadLetterPath = "output/failed_rows.jsonl" }: StoreOptions): DeadLetter {
-  return deadLetter ?? new DeadLetterFile({ path: deadLetterPath });
+export function deadLetterOf({ name, deadLetter, deadLetterPath }: StoreOptions): DeadLetter {
+  if (deadLetter !== undefined) return deadLetter;
+  if (deadLetterPath !== undefined) return new DeadLetterFile({ path: deadLetterPath });
+  return withOlderFile(join("output", `${fileNameOf(name)}.failed_rows.jsonl`), olderDeadLetterPath);
 }
+
+/** Until version 0.1 all pipelines of a folder had this file by default. */
+const olderDeadLetterPath = join("output", "failed_rows.jsonl");
 
 /** null where it is off. */
 export function journalOf({ name, journal = "on", journalPath }: StoreOptions): Journal | null {

@@ -20,6 +20,7 @@ import { currencyOf } from "./currency.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import { RunMonitor } from "./monitor.ts";
 import { runChecks, type RunOptions } from "./options.ts";
+import { OutdatedFailures } from "./outdated-failures.ts";
 import { plainOptions, RunRecorder } from "./recorder.ts";
 import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
 import { countRows } from "./row-count.ts";
@@ -118,6 +119,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const source = (await context.source?.(journal)) ?? pipeline.source;
   const sparePlaces = new SparePlaces(settings.concurrency);
   const conversation = conversationsOf(run, payloadLog, sparePlaces);
+  const outdated = new OutdatedFailures(context.kind === "run" ? deadLetter : undefined);
   emit(startOf(run, source));
   const stopCounting = settings.countRows ? countRows({ ...settings, source, emit }) : undefined;
   let error: LLMEtlError | null;
@@ -132,7 +134,10 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       sink,
       journal,
       deadLetter: context.deadLetter ?? deadLetter,
-      emit,
+      emit: (event) => {
+        outdated.observe(event);
+        emit(event);
+      },
       signal,
       stopNowSignal: context.stopNowSignal,
       conversation,
@@ -143,7 +148,9 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   } finally {
     await stopCounting?.();
   }
-  const failure = await errorOf(context.finish);
+  const haveReachedTarget = sink.keepsRows || (error === null && rowsAside === undefined);
+  const failure =
+    (await errorOf(context.finish)) ?? (await errorOf(async () => await outdated.remove(haveReachedTarget)));
   const ended = { runId, durationMs: durationMs(), rowsAside };
   let report = tally.report({ ...ended, error: error ?? failure });
   const unkept = await errorOf(async () => await recorder.end(report));

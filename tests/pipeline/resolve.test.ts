@@ -48,7 +48,7 @@ test("what is off is null, and what a run says of failed rows decides on the dea
   const off = resolvePipeline(definition({ journal: "off", payloadLog: "off" })).stores;
   assert.deepEqual(off, { journal: null, payloadLog: null, deadLetter: null });
   const { stores } = resolvePipeline(definition({ onRowError: "fail" }), { onRowError: "dead_letter" });
-  assert.equal(stores.deadLetter?.identity, resolve("output/failed_rows.jsonl"));
+  assert.equal(stores.deadLetter?.identity, resolve("output/visits.failed_rows.jsonl"));
 });
 
 test("each step asks its own provider, else the pipeline's; a replay's provider stands for all", () => {

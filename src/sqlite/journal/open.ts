@@ -24,7 +24,7 @@ export async function lockJournal(path: string, signal: AbortSignal): Promise<Fi
   try {
     await makeFolder(dirname(path));
     for (let attempt = 1; attempt <= lockAttempts; attempt += 1) {
-      const lock = lockFile(`${path}.lock`);
+      const lock = lockFile(`${path}.lock`, "reject");
       if (lock !== undefined) return lock;
       if (signal.aborted) break;
       await setTimeout(lockRetryMs);
