@@ -7,7 +7,7 @@ export interface FileLock {
   readonly release: () => Promise<void>;
 }
 
-/** What becomes of a lock on a file system that has none: it is granted to everyone, and a warning says so, or an error does. */
+/** A file system without locks grants one to everyone, and a warning says so, or to nobody, with an error. */
 export type WithoutLocks = "warn" | "reject";
 
 /**

@@ -157,7 +157,9 @@ test("the file's own last line on a row counts, with its data and its error code
 test("a row that a run has written since leaves the file without being replayed", async () => {
   const site = newSite();
   await site.pipeline(rows, { llmProvider: refusing("BAD") }).run();
+  const before = readFileSync(site.path);
   await site.pipeline([{ id: "b", note: "Mended." }]).run();
+  writeFileSync(site.path, before); // as if that run had been killed before its end
   const report = await site.pipeline([]).replay({ llmProvider: refusing("BAD-d") });
   assert.deepEqual([report.writtenSinceCount, report.readCount, report.remainingCount], [1, 3, 1]);
   assert.deepEqual(
@@ -210,6 +212,8 @@ test("a row with a value that could not be kept is not replayed, until a run has
   assert.deepEqual(report.notReplayable, [{ line: 1, reason: "its row held a value that could not be kept" }]);
   assert.equal(readFileSync(site.path, "utf8"), broken);
   await site.pipeline([hostile]).run();
+  assert.equal(readFileSync(site.path, "utf8"), "");
+  writeFileSync(site.path, broken); // as if that run had been killed before its end
   const after = await site.pipeline([]).replay();
   assert.deepEqual([after.writtenSinceCount, after.remainingCount, after.notReplayable], [1, 0, []]);
 });
