@@ -1,5 +1,6 @@
 import type { Findings } from "./report.ts";
 import { PayloadLogError } from "../errors/journal.ts";
+import { requireUsableLock } from "../files/lines-lock.ts";
 import { requireWritable } from "../files/writable.ts";
 import type { ResolvedPipeline, Stores } from "../pipeline/resolve.ts";
 import { requireSeparateFiles } from "../pipeline/separate-files.ts";
@@ -16,6 +17,7 @@ export async function checkFiles(
     const { path } = payloadLog;
     const isThere = await findings.tryCheck("files", "payload log", async () => {
       try {
+        await requireUsableLock(path);
         return await requireWritable(path);
       } catch (cause) {
         throw new PayloadLogError(path, cause);

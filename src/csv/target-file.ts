@@ -53,7 +53,12 @@ export class TargetFile {
       throw cantBeCreated(owner, partialPath, cause);
     }
     if (!existsSync(lockPath)) return;
-    const lock = lockFile(lockPath);
+    let lock: FileLock | undefined;
+    try {
+      lock = lockFile(lockPath);
+    } catch (cause) {
+      throw cantBeCreated(owner, partialPath, cause);
+    }
     if (lock === undefined) throw inUse(owner, partialPath);
     await lock.release();
   }

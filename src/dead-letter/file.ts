@@ -4,6 +4,7 @@ import { DeadLetterError } from "../errors/journal.ts";
 import { checkOptions, isPath } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
 import { linesFilesOf } from "../files/lines-file.ts";
+import { requireUsableLock } from "../files/lines-lock.ts";
 import { requireWritable } from "../files/writable.ts";
 import { FileReplay } from "./replay.ts";
 import { openSession } from "./session.ts";
@@ -33,6 +34,7 @@ export class DeadLetterFile implements DeadLetter {
 
   readonly preflight = async (): Promise<boolean> => {
     try {
+      await requireUsableLock(this.identity);
       return await requireWritable(this.identity);
     } catch (cause) {
       throw new DeadLetterError(this.identity, cause);

@@ -100,7 +100,7 @@ export class LinesFile {
 
   /** Appends whole lines while the lock is held: all of them, or on a full disk nothing. */
   async #append(bytes: Buffer): Promise<void> {
-    if (this.#options.durable) await this.#follow();
+    await this.#follow();
     let { size } = fstatSync(this.#file.fd); // a thousandth of what another thread's would cost
     if (size > 0 && size >= (this.#options.maxBytes ?? Infinity)) {
       await this.#rotate();
@@ -119,12 +119,13 @@ export class LinesFile {
     this.#end = size + bytes.length;
   }
 
-  /** Goes on in the file that has the name now: a replay, or a run that has ended, may have replaced it. */
+  /** Goes on in the file that has the name now: a replay, or a run that has ended, may have replaced it, or somebody moved it away. */
   async #follow(): Promise<boolean> {
     const ours = fstatSync(this.#file.fd, { bigint: true });
     const there = statusOf(this.#path);
     if (there?.ino === ours.ino && there.dev === ours.dev) return false;
     const before = this.#file;
+    await mkdir(dirname(this.#path), { recursive: true });
     ({ file: this.#file } = await openToAppend(this.#path));
     this.#end = -1;
     await before.close();

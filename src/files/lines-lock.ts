@@ -1,8 +1,9 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { FileError } from "./file-error.ts";
 import { OpenLock } from "./file-lock.ts";
+import { realPath } from "./real-path.ts";
 
 /** Who appends holds it for moments, who writes the file anew for as long as it takes to copy it. */
 const patienceMs = 60_000;
@@ -44,6 +45,11 @@ export class LinesLock {
     }
   }
 
+  /** Takes the lock for a moment, where nobody holds it. */
+  tryOnce(): void {
+    if (this.#lock?.take() === true) this.#lock.free();
+  }
+
   close(): void {
     this.#lock?.close();
   }
@@ -65,6 +71,18 @@ export async function holding<Result>(path: string, work: () => Promise<Result>)
   const lock = LinesLock.open(path);
   try {
     return await lock.hold(work);
+  } finally {
+    lock.close();
+  }
+}
+
+/** Looks whether the lock of a file could be taken, and makes none. @throws {FileError} for a lock file that can't be used */
+export async function requireUsableLock(path: string): Promise<void> {
+  const real = realPath(path);
+  if (!existsSync(`${real}.lock`)) return;
+  const lock = LinesLock.open(real);
+  try {
+    lock.tryOnce();
   } finally {
     lock.close();
   }

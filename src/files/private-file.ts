@@ -1,5 +1,3 @@
-import type { FileHandle } from "node:fs/promises";
-
 /** The bits of a mode that let others than the owner use a file. */
 const ofOthers = 0o077;
 
@@ -7,7 +5,11 @@ const ofOthers = 0o077;
  * Makes a file with content of rows its owner's alone, whoever could read it before. A warning says so where that can't be: it
  * belongs to another user, or its file system has no modes.
  */
-export async function makePrivate(file: Pick<FileHandle, "chmod">, path: string, mode: number): Promise<void> {
+export async function makePrivate(
+  file: { readonly chmod: (mode: number) => Promise<void> },
+  path: string,
+  mode: number,
+): Promise<void> {
   if ((mode & ofOthers) === 0 || process.platform === "win32") return;
   try {
     await file.chmod(mode & 0o700);

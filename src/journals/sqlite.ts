@@ -5,6 +5,7 @@ import { absolutePath } from "../files/paths.ts";
 import { realPath } from "../files/real-path.ts";
 import { requireFolder, requireWritable } from "../files/writable.ts";
 import { asJournalError } from "../sqlite/journal/failure.ts";
+import { requireOneName } from "../sqlite/journal/open.ts";
 import { openReader } from "../sqlite/journal/reader.ts";
 import { openSession } from "../sqlite/journal/session.ts";
 
@@ -37,6 +38,7 @@ export class SQLiteJournal implements Journal {
   readonly preflight = async (): Promise<boolean> => {
     try {
       const isThere = await requireWritable(this.identity);
+      if (isThere) requireOneName(this.identity);
       if (isThere) await requireFolder(dirname(this.identity));
       return isThere;
     } catch (error) {

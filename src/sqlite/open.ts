@@ -49,11 +49,11 @@ export function openDatabase(path: string, readOnly: boolean, fail: Fail): Datab
   }
 }
 
-/** How long a lock of another connection is waited for, and how often it is looked at. */
-export const lockWait = { patienceMs: 5000, retryDelaysMs: { shortest: 20, longest: 20 } } as const;
+/** How long a lock of another connection is waited for where nothing else is said, and how often it is looked at. */
+export const lockWait = { patienceMs: 60_000, retryDelaysMs: { shortest: 20, longest: 100 } } as const;
 
 /**
- * Tries again for up to 5 seconds while another connection holds a lock. SQLite's own busy timeout would block the
+ * Tries again while another connection holds a lock. SQLite's own busy timeout would block the
  * event loop for that long, and with it each model call in flight.
  *
  * @throws the driver's error if the lock is still held then; the signal's reason if that is aborted

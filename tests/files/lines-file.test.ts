@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -124,6 +125,21 @@ test("a file below its limit is not renamed, also when it was begun by an earlie
   assert.equal(readFileSync(path, "utf8"), "9\n");
 });
 
+test("a file that was deleted, alone or with its folder, is begun anew", async () => {
+  for (const durable of [true, false]) {
+    const path = newPath();
+    const file = await LinesFile.open(path, { durable });
+    await file.append("one");
+    rmSync(path);
+    await file.append("two");
+    assert.equal(readFileSync(path, "utf8"), "two\n");
+    rmSync(join(path, ".."), { recursive: true });
+    await file.append("three");
+    await file.close();
+    assert.equal(readFileSync(path, "utf8"), "three\n");
+  }
+});
+
 test("a file that somebody has moved away is begun anew when it is full", async () => {
   const path = newPath();
   const file = await LinesFile.open(path, { durable: false, maxBytes: 1 });
@@ -145,8 +161,8 @@ test("two that append to one file count what both have written, and rotate it on
   await other.append("d");
   await Promise.all([one.close(), other.close()]);
   const contents = namesBeside(path).map((name) => readFileSync(join(path, "..", name), "utf8"));
-  assert.deepEqual(contents.toSorted(), [`${"a".repeat(9)}\n`, `${"b".repeat(9)}\nc\n`, "d\n"]);
-  assert.equal(readFileSync(path, "utf8"), "d\n");
+  assert.deepEqual(contents.toSorted(), [`${"a".repeat(9)}\n`, `${"b".repeat(9)}\n`, "c\nd\n"]);
+  assert.equal(readFileSync(path, "utf8"), "c\nd\n");
 });
 
 test("many that append to one full file at the same time rotate it, and lose nothing", async () => {
