@@ -21,11 +21,14 @@ import { Rows } from "./rows.ts";
 export async function openSession(path: string, signal: AbortSignal): Promise<JournalSession> {
   const lock = await lockJournal(path, signal);
   let database: DatabaseSync | undefined;
+  let log: FileHandle | undefined;
   try {
     database = await openJournal(path);
-    return sessionOf({ path, database, lock, log: await open(`${path}-wal`, "r+") });
+    log = await open(`${path}-wal`, "r+");
+    return sessionOf({ path, database, lock, log });
   } catch (error) {
     database?.close();
+    await log?.close();
     await lock.release();
     throw asJournalError(path, error);
   }
