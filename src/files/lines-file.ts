@@ -134,7 +134,11 @@ export class LinesFile {
 
   async #rotate(): Promise<void> {
     if (await this.#follow()) return; // another process that appends to the same file has rotated it, or it was moved away
-    await rename(this.#path, rotatedPath(this.#path));
+    try {
+      await rename(this.#path, rotatedPath(this.#path));
+    } catch (error) {
+      if (statusOf(this.#path) !== undefined) throw error; // else somebody was faster who does not know the lock
+    }
     await this.#follow();
   }
 }

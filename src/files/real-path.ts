@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, realpathSync } from "node:fs";
+import { existsSync, lstatSync, readlinkSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 
 /** Links that lead to each other in a circle are followed this often. */
@@ -14,10 +14,11 @@ export function realPath(path: string): string {
 
 function follow(path: string, linksLeft: number): string {
   try {
-    return realpathSync(path);
+    return realpathSync.native(path);
   } catch {
     // It does not exist, or not all of it may be read.
   }
+  if (existsSync(path)) return path; // a link of the system's own, as /dev/stdout is to a pipe
   if (linksLeft === 0 || dirname(path) === path) return path;
   const folder = follow(dirname(path), linksLeft);
   const there = join(folder, basename(path));

@@ -4,12 +4,12 @@ import { realPath } from "./real-path.ts";
 
 /**
  * A text that two paths share if they are of one file, however they are spelt and whatever links they go through: the file's
- * device and inode or, where there is none yet, those of its folder with the name in it. Undefined for a device like
- * /dev/null, which many may use.
+ * device and inode or, where there is none yet, those of its folder with the name in it. Undefined for a device
+ * or a pipe, like /dev/null, which many may use.
  */
 export function fileIdentity(path: string): string | undefined {
   const status = statusOf(path);
-  if (status?.isCharacterDevice() === true) return undefined;
+  if (status !== undefined && !status.isFile() && !status.isDirectory()) return undefined;
   const real = realPath(path);
   if (status !== undefined) return identityOf(status, real);
   let folder = dirname(real);

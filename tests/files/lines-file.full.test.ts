@@ -33,3 +33,14 @@ test(
     assert.equal(readFileSync(path, "utf8"), `${"a".repeat(600)}\nc\n`);
   },
 );
+
+test("lines can go to a pipe, by the system's own link to it", { skip: hasBash ? false : "there is no bash" }, () => {
+  const script = `
+    const { LinesFile } = await import(${JSON.stringify(module)});
+    const file = await LinesFile.open("/dev/stdout", { durable: true });
+    await file.append("one");
+    await file.close();`;
+  const shell = `"$0" --input-type=module -e "$1" | cat`;
+  const { stdout, stderr } = spawnSync("bash", ["-c", shell, process.execPath, script], { encoding: "utf8" });
+  assert.equal(stdout, "one\n", stderr);
+});
