@@ -33,6 +33,7 @@ export class OpenLock {
   readonly #path: string;
   readonly #withoutLocks: WithoutLocks;
   readonly #database: DatabaseSync;
+  #isPrepared = false;
 
   /** @throws {FileError} as {@link lockFile} */
   constructor(path: string, withoutLocks: WithoutLocks = "warn") {
@@ -43,16 +44,14 @@ export class OpenLock {
     } catch (error) {
       throw lockError(error, path);
     }
-    try {
-      this.#database.exec("PRAGMA journal_mode = MEMORY"); // nothing is written: no file beside it, and a fifth of the time
-    } catch {
-      // Whoever takes the lock meets the same file, and says what it is.
-    }
   }
 
   /** True if it is held from now on. @throws {FileError} as {@link lockFile} */
   take(): boolean {
     try {
+      // Nothing is written: without this SQLite makes a journal beside the file each time. It meets the lock of others, too.
+      if (!this.#isPrepared) this.#database.exec("PRAGMA journal_mode = MEMORY");
+      this.#isPrepared = true;
       this.#database.exec("BEGIN EXCLUSIVE");
       return true;
     } catch (error) {
