@@ -58,6 +58,9 @@ async function isRejected(folder: string, { limit, ...given }: Given, option: st
   const before = contentsOf(folder);
   const pipeline = pipelineOf(folder, given);
   await assert.rejects(pipeline.run({ limit }), failsWith("INVALID_OPTION", { where: option, other }));
+  if (option !== "deadLetterPath") {
+    await assert.rejects(pipeline.preview({ rows: limit }), failsWith("INVALID_OPTION", { where: option, other })); // it keeps no dead letters
+  }
   if (limit === undefined) {
     const { findings, wouldRun } = await pipeline.check();
     const found = findings.find(({ subject }) => subject === "files of the run");
