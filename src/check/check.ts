@@ -6,7 +6,7 @@ import type { LLMProvider } from "../contracts/provider.ts";
 import type { Sink } from "../contracts/sink.ts";
 import type { AnySource, Parameters, ReadContext, SourceRow } from "../contracts/source.ts";
 import { checkEnvironment } from "./environment.ts";
-import { checkFiles } from "./files.ts";
+import { checkFiles, checkSeparateFiles } from "./files.ts";
 import { checkJournal } from "./journal.ts";
 import { type CheckReport, Findings } from "./report.ts";
 import { checkSteps } from "./steps.ts";
@@ -48,7 +48,8 @@ export async function checkPipeline(
   const { ping = false, prompts: areShown = true, parameters } = checkOptions;
   const { signal = new AbortController().signal } = checkOptions;
   signal.throwIfAborted();
-  const { name, source, steps, providers, sink, settings, stores } = resolvePipeline(definition, { parameters });
+  const pipeline = resolvePipeline(definition, { parameters });
+  const { name, source, steps, providers, sink, settings, stores } = pipeline;
   const rowErrorStatus = settings.onRowError === "fail" ? "problem" : "warning";
   const findings = new Findings({ rowErrorStatus, signal });
   const parts = [source, ...providers, sink, stores.journal, stores.deadLetter];
@@ -65,6 +66,7 @@ export async function checkPipeline(
   const journal = await checkJournal(findings, stores.journal, identity, signal);
   const hasWritten = sink.keepsRows && (journal?.writtenCount ?? 0) > 0;
   const limits = identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, signal });
+  await checkSeparateFiles(findings, pipeline);
   await checkFiles(findings, stores, signal);
   const prompts = await checkSteps(findings, {
     pipeline: name,

@@ -1,7 +1,9 @@
 import type { Findings } from "./report.ts";
 import { PayloadLogError } from "../errors/journal.ts";
+import { requireUsableLock } from "../files/lines-lock.ts";
 import { requireWritable } from "../files/writable.ts";
-import type { Stores } from "../pipeline/resolve.ts";
+import type { ResolvedPipeline, Stores } from "../pipeline/resolve.ts";
+import { requireSeparateFiles } from "../pipeline/separate-files.ts";
 
 /** Checks that a run could append to the payload log and the dead letters. None is made. */
 export async function checkFiles(
@@ -15,6 +17,7 @@ export async function checkFiles(
     const { path } = payloadLog;
     const isThere = await findings.tryCheck("files", "payload log", async () => {
       try {
+        await requireUsableLock(path);
         return await requireWritable(path);
       } catch (cause) {
         throw new PayloadLogError(path, cause);
@@ -27,4 +30,9 @@ export async function checkFiles(
     const isThere = await findings.tryCheck("files", name, async () => (await preflight?.(signal)) ?? true);
     if (isThere !== undefined) add(name, identity, isThere);
   }
+}
+
+/** Checks that each part of a run has files of its own, as a run does before it opens any. It is worth a line only where not. */
+export async function checkSeparateFiles(findings: Findings, pipeline: ResolvedPipeline): Promise<void> {
+  await findings.tryCheck("files", "files of the run", () => requireSeparateFiles(pipeline));
 }

@@ -19,6 +19,7 @@ export function summaryOf({ report, failures, deadLetterPath }: Watched): readon
     line("rows", rowsOf(report)),
     ...failuresOf(report, failures),
     ...saved,
+    ...asideOf(report),
     ...callLinesOf(report),
   ].map(inOneLine);
 }
@@ -70,6 +71,22 @@ function failuresOf(report: RunReport, failures: ReadonlyMap<string, Failure>): 
     if (failure === undefined || index >= mostCodesShown) return [head];
     return [`${head}, first ${placeOf(failure)}:`, `${indent}  ${failure.message}`];
   });
+}
+
+/** The file with the rows of a run that did not replace the target. */
+function asideOf({ rowsAside }: RunReport): readonly string[] {
+  if (rowsAside === undefined) return [];
+  const path = fromHere(rowsAside.path);
+  const earlier = "the file of an earlier run is kept (--replace replaces it)";
+  switch (rowsAside.reason) {
+    case "limit":
+      return [line("rows in", `${path}: with --limit ${earlier}`)];
+    case "no-row-succeeded":
+      return [line("rows in", `${path}: no row succeeded, and ${earlier}`)];
+    case "stopped":
+    default:
+      return [line("rows in", `${path}, until the next run: the target is as it was before`)];
+  }
 }
 
 /** Names a row by its number, its key and the step at which it failed. */

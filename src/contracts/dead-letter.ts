@@ -48,6 +48,15 @@ export interface DeadLetter {
 export interface DeadLetterSession {
   /** Resolves when the row is safe. Rejects with a `DeadLetterError`: the run then stops. */
   readonly add: (row: FailedRow) => Promise<void>;
+  /** The primary keys of the pipeline's rows that were there when it was opened. @default none is known */
+  readonly failedBefore?: ReadonlySet<string> | undefined;
+  /**
+   * Removes outdated failures, at the end of a run: of these rows, by primary key, those up to the given time, in milliseconds
+   * since 1970, and all but the last of each row. Failures of other pipelines stay.
+   *
+   * @throws {DeadLetterError} if that can't be done: everything is then as it was
+   */
+  readonly remove?: ((leaving: ReadonlyMap<string, number>) => Promise<void>) | undefined;
   readonly close: () => Promise<void>;
 }
 

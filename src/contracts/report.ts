@@ -1,5 +1,5 @@
 import type { LLMEtlError } from "../errors/llm-etl-error.ts";
-import type { ColumnValues } from "./sink.ts";
+import type { ColumnValues, RowsAside } from "./sink.ts";
 
 /** Over every attempt of the run, failed and repeated ones too. */
 export interface RunUsage {
@@ -63,6 +63,8 @@ export interface RunReport extends RunFigures {
    * one. 2: aborted before the first row. 3: stopped by a run error, `maxCalls`, `maxCost` or a signal; run again to go on.
    */
   readonly exitCode: 0 | 1 | 2 | 3;
+  /** The file with the run's rows, where they did not replace what an earlier run wrote. @default they are in the target */
+  readonly rowsAside?: RowsAside | undefined;
 }
 
 /** A replay: its report as a run, and the state of the dead letter file after it. */

@@ -34,7 +34,26 @@ export interface ColumnLimit {
   readonly problemOf: (value: unknown) => Omit<Violation, "column"> | undefined;
 }
 
-export interface SinkContext {
+/** The run, as far as its sink has to know it. */
+export interface SinkRun {
+  /** The most rows that the run reads. @default all */
+  readonly limit?: number | undefined;
+  /** True if what an earlier run wrote is to be replaced also by a part of the rows, or by none. @default false */
+  readonly replace?: boolean | undefined;
+}
+
+/** The rows of a run that are not where the sink's rows are to be, and why. */
+export interface RowsAside {
+  /** The absolute path of the file with these rows. */
+  readonly path: string;
+  /**
+   * `limit`: the run read a part of the rows, and the file of an earlier run is kept. `no-row-succeeded`: the same, where every
+   * row failed. `stopped`: the run did not complete.
+   */
+  readonly reason: "limit" | "no-row-succeeded" | "stopped";
+}
+
+export interface SinkContext extends SinkRun {
   /** Aborted when the run gives up; an open or a write that waits ends within moments. */
   readonly signal: AbortSignal;
 }
@@ -53,6 +72,10 @@ export interface Sink<State> {
   readonly table?: SinkTable | undefined;
   /** The packages and variables that `check` looks for. */
   readonly requirements?: Requirements | undefined;
+  /** The files that a run writes to, as absolute paths: no other file of the run may be one of them. @default none */
+  readonly files?: ((run: SinkRun) => readonly string[]) | undefined;
+  /** The files of its database, as absolute paths: of a run's parts only a source may use them too. @default none */
+  readonly databaseFiles?: readonly string[] | undefined;
   /** The preflight: rejects a target that does not fit, before the first row is read. */
   readonly open: (context: SinkContext) => Promise<SinkSession>;
   /**
@@ -92,5 +115,8 @@ export interface SinkSession {
    * `SinkDataError` where the data is to blame: the engine then halves the batch until the bad groups stand alone.
    */
   readonly write: (batch: readonly RowGroup[]) => Promise<void>;
-  readonly close: (outcome: "completed" | "stopped") => Promise<void>;
+  /** A second call does nothing. `rows` says how many rows the run had read. */
+  readonly close: (outcome: "completed" | "stopped", rows?: { readonly readCount: number }) => Promise<void>;
+  /** Asked after `close`: the rows that were left aside. @default none */
+  readonly rowsAside?: () => RowsAside | undefined;
 }

@@ -30,6 +30,10 @@ export interface Source<Row extends object> {
   readonly schema?: RowSchema<Row> | undefined;
   /** The packages and environment variables that `check` looks for. */
   readonly requirements?: Requirements | undefined;
+  /** The files that it reads, as absolute paths: a run that would write to one of them does not start. @default none */
+  readonly files?: readonly string[] | undefined;
+  /** The files of databases that it reads, as absolute paths: of a run's parts only a sink may use them too. @default none */
+  readonly databaseFiles?: readonly string[] | undefined;
   /** Rows in the source's order; `position` counts them from 1. Each call reads anew. */
   readonly read: (context: ReadContext) => AsyncIterable<SourceRow>;
   /**

@@ -1,4 +1,4 @@
-import type { FileHandle } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { type OtherLine, readLine, type RowLine } from "./line.ts";
 
 /** The place of a line in the file, from byte `start` to before byte `end` (its end of line included), and its number from 1. */
@@ -22,6 +22,7 @@ export class DeadLetterContents {
   readonly #codes = new Map<string, string>();
   readonly #pipeline: string;
   #lineCount = 0;
+  #outdatedCount = 0;
   #end = 0;
 
   /** Lines of other pipelines stand for no row. */
@@ -32,6 +33,11 @@ export class DeadLetterContents {
   /** The byte after the last line that was read. */
   get end(): number {
     return this.#end;
+  }
+
+  /** The number of lines on rows that have a later line. */
+  get outdatedCount(): number {
+    return this.#outdatedCount;
   }
 
   /** The last line of each row, in the file's order. */
@@ -77,7 +83,7 @@ export class DeadLetterContents {
       this.#others.push({ ...place, ...content });
     } else {
       const { pk, failedAtMs, problem } = content;
-      this.#rows.delete(pk); // so that the map is in the order of the last lines
+      if (this.#rows.delete(pk)) this.#outdatedCount += 1; // deleted, so that the map is in the order of the last lines
       this.#rows.set(pk, { ...place, pk, errorCode: this.#codeLike(content.errorCode), failedAtMs, problem });
     }
   }
@@ -97,4 +103,27 @@ function lineEnd(chunk: Buffer, from: number, end: number): number {
 
 function isBlank(bytes: Buffer): boolean {
   return bytes.length <= 2 && bytes.toString("latin1").trim() === "";
+}
+
+/** The bytes of a line; fewer where the file was cut. */
+export async function bytesOf(file: FileHandle, { start, end }: Place): Promise<Buffer> {
+  const bytes = Buffer.alloc(end - start);
+  for (let done = 0; done < bytes.length;) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done);
+    if (bytesRead === 0) return bytes.subarray(0, done); // it was cut
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+/** The primary keys of a pipeline's rows in a file. */
+export async function keysIn(path: string, pipeline: string): Promise<ReadonlySet<string>> {
+  const contents = new DeadLetterContents(pipeline);
+  const file = await open(path, "r");
+  try {
+    await contents.readOn(file);
+  } finally {
+    await file.close();
+  }
+  return new Set([...contents.rows].map(({ pk }) => pk));
 }

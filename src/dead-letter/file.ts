@@ -3,6 +3,8 @@ import type { RunFacts } from "../contracts/journal.ts";
 import { DeadLetterError } from "../errors/journal.ts";
 import { checkOptions, isPath } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
+import { linesFilesOf } from "../files/lines-file.ts";
+import { requireUsableLock } from "../files/lines-lock.ts";
 import { requireWritable } from "../files/writable.ts";
 import { FileReplay } from "./replay.ts";
 import { openSession } from "./session.ts";
@@ -27,11 +29,12 @@ export class DeadLetterFile implements DeadLetter {
   constructor(options: DeadLetterFileOptions) {
     checkOptions("DeadLetterFile", options, { path: isPath });
     this.identity = absolutePath(options.path);
-    this.files = [this.identity];
+    this.files = linesFilesOf(this.identity);
   }
 
   readonly preflight = async (): Promise<boolean> => {
     try {
+      await requireUsableLock(this.identity);
       return await requireWritable(this.identity);
     } catch (cause) {
       throw new DeadLetterError(this.identity, cause);

@@ -5,10 +5,9 @@ import type { ErrorFacts } from "../errors/facts.ts";
 import { DeadLetterError } from "../errors/journal.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { codeOf, messageOf } from "../errors/error-text.ts";
-import { syncFolder } from "../files/sync-folder.ts";
-import { DeadLetterContents, type LinePlace, type RowPlace } from "./contents.ts";
+import { bytesOf, DeadLetterContents, type LinePlace } from "./contents.ts";
 import { readLine } from "./line.ts";
-import { rewriteFile } from "./rewrite.ts";
+import { removeRows, rewriting } from "./remove-rows.ts";
 
 /** The rows of one pipeline in a dead letter file. Rows that leave it are in the file as it was, which is kept beside it. */
 export class FileReplay implements DeadLetterReplay {
@@ -17,10 +16,9 @@ export class FileReplay implements DeadLetterReplay {
   readonly #contents: DeadLetterContents;
   /** The lines that are in the file, as far as they count. */
   #lines: readonly LinePlace[] = [];
-  /** Tells the file that was read from others, and how far it was read: what is appended from then on is the replay's own. */
+  /** Tells the file that was read from others. */
   #identity = "";
-  #replayedEnd = 0;
-  /** For reading rows; opened with the first. */
+  /** The file as it was when the replay began, also where another takes its place. */
   #file: FileHandle | undefined;
   #keptPath: string | null = null;
 
@@ -49,28 +47,36 @@ export class FileReplay implements DeadLetterReplay {
   readonly rows = (): AsyncIterable<DeadRow> => this.#readRows();
 
   readonly raw = async ({ pk }: DeadRow): Promise<Readonly<Record<string, unknown>>> => {
-    this.#file ??= await this.#openSameFile();
     const place = this.#contents.rowOf(pk);
-    const content = place === undefined ? undefined : readLine(await bytesOf(this.#file, place), this.#pipeline);
+    const file = this.#file;
+    const bytes = place === undefined || file === undefined ? undefined : await bytesOf(file, place);
+    const content = bytes === undefined ? undefined : readLine(bytes, this.#pipeline);
     if (content?.pk !== pk || content.raw === null) throw this.#changed();
     return content.raw;
   };
 
   readonly finish = async (leaving: ReadonlyMap<string, number>): Promise<void> => {
-    await this.#reading(async (file) => {
-      await this.#requireSameFile(file);
-      await this.#contents.readOn(file);
-      this.#lines = this.#contents.lines;
-      if (leaving.size === 0) return;
-      const staying = this.#lines.filter((line) => !this.#leaves(line, leaving));
-      try {
-        const restStart = this.#contents.end;
-        this.#keptPath = await rewriteFile({ path: this.#path, file, ranges: staying, restStart });
+    const since = new Map<string, number>();
+    for (const [pk, at] of leaving) since.set(pk, Math.max(at, this.#contents.rowOf(pk)?.failedAtMs ?? at));
+    await this.#reading(async () => {
+      await rewriting(this.#path, async (file) => {
+        // Another pipeline's run may have written the file anew: then it is read from its beginning.
+        const isSame = (await identityOf(file)) === this.#identity;
+        if (isSame && (await file.stat()).size < this.#contents.end) throw this.#changed();
+        const contents = isSame ? this.#contents : new DeadLetterContents(this.#pipeline);
+        await contents.readOn(file);
+        this.#lines = contents.lines;
+        if (leaving.size === 0) return;
+        const { staying, keptPath } = await removeRows({
+          path: this.#path,
+          file,
+          contents,
+          leaving: since,
+          keep: true,
+        });
         this.#lines = staying;
-        await syncFolder(dirname(this.#path));
-      } catch (error) {
-        throw new DeadLetterError(this.#path, error);
-      }
+        this.#keptPath = keptPath;
+      });
     });
   };
 
@@ -89,51 +95,23 @@ export class FileReplay implements DeadLetterReplay {
   };
 
   async *#readRows(): AsyncGenerator<DeadRow> {
-    await this.#reading(async (file) => {
-      this.#identity = await identityOf(file);
-      await this.#contents.readOn(file);
+    await this.#reading(async () => {
+      this.#file = await open(this.#path, "r");
+      this.#identity = await identityOf(this.#file);
+      await this.#contents.readOn(this.#file);
     });
     this.#lines = this.#contents.lines;
-    this.#replayedEnd = this.#contents.end;
     yield* this.#contents.rows;
-  }
-
-  /** True if a line is outdated. One that was appended meanwhile may be about a later failure. */
-  #leaves(line: LinePlace, leaving: ReadonlyMap<string, number>): boolean {
-    const since = line.pk === null ? undefined : leaving.get(line.pk);
-    if (line.pk === null || since === undefined) return false;
-    return line.start < this.#replayedEnd || line.failedAtMs < since;
-  }
-
-  async #openSameFile(): Promise<FileHandle> {
-    const file = await open(this.#path, "r");
-    try {
-      await this.#requireSameFile(file);
-      return file;
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-  }
-
-  async #requireSameFile(file: FileHandle): Promise<void> {
-    const { size } = await file.stat();
-    if (size < this.#contents.end || (await identityOf(file)) !== this.#identity) throw this.#changed();
   }
 
   #changed(): RunError {
     const advice = "nothing was done to it; replay it again, rows that were written will not be written twice";
-    return unreadable(this.#path, `was changed or replaced while it was replayed: ${advice}`, { isChanged: true });
+    return unreadable(this.#path, `was changed while it was replayed: ${advice}`, { isChanged: true });
   }
 
-  async #reading(work: (file: FileHandle) => Promise<void>): Promise<void> {
+  async #reading(work: () => Promise<void>): Promise<void> {
     try {
-      const file = await open(this.#path, "r");
-      try {
-        await work(file);
-      } finally {
-        await file.close();
-      }
+      await work();
     } catch (cause) {
       if (cause instanceof LLMEtlError) throw cause;
       throw unreadable(this.#path, `can't be read (${messageOf(cause)})`, { code: codeOf(cause) }, cause);
@@ -168,14 +146,4 @@ function unreadable(path: string, problem: string, facts: ErrorFacts, cause?: un
 async function identityOf(file: FileHandle): Promise<string> {
   const { dev, ino } = await file.stat({ bigint: true });
   return `${dev}:${ino}`;
-}
-
-async function bytesOf(file: FileHandle, { start, end }: RowPlace): Promise<Buffer> {
-  const bytes = Buffer.alloc(end - start);
-  for (let done = 0; done < bytes.length;) {
-    const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done);
-    if (bytesRead === 0) return bytes.subarray(0, done); // it was cut
-    done += bytesRead;
-  }
-  return bytes;
 }

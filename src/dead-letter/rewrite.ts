@@ -9,28 +9,31 @@ export interface Rewriting {
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
   /** Everything from this byte on stays, too. */
   readonly restStart: number;
+  /** True to keep the file as it was beside it. */
+  readonly keep: boolean;
 }
 
 /**
- * Puts a file in its place that has some of its bytes only, mode 0600. The file as it was is kept beside it. A crash at
- * any moment leaves one of the two under the path, whole.
+ * Puts a file in its place that has some of its bytes only, mode 0600, while its lock is held. A crash at any moment leaves one
+ * of the two under the path, whole.
  *
- * Returns where the file as it was is kept.
+ * Returns where the file as it was is kept; null where it is not.
  */
-export async function rewriteFile({ path, file, ranges, restStart }: Rewriting): Promise<string> {
+export async function rewriteFile({ path, file, ranges, restStart, keep }: Rewriting): Promise<string | null> {
   const partialPath = `${path}.partial`;
-  const keptPath = rotatedPath(path);
+  const keptPath = keep ? rotatedPath(path) : null;
   try {
     await rm(partialPath, { force: true }); // a crash has left it
     const partial = await open(partialPath, "wx", 0o600);
     try {
       for (const { start, end } of joined(ranges)) await copyBytes(file, partial, start, end);
       await copyBytes(file, partial, restStart, Infinity);
+      await keepOwner(file, partial);
       await partial.sync();
     } finally {
       await partial.close();
     }
-    await keepBeside(path, keptPath);
+    if (keptPath !== null) await keepBeside(path, keptPath);
     await rename(partialPath, path);
   } catch (error) {
     await rm(partialPath, { force: true });
@@ -64,6 +67,12 @@ async function copyBytes(from: FileHandle, to: FileHandle, start: number, end: n
     await to.writeFile(chunk.subarray(0, bytesRead)); // goes on from where the last one ended
     position += bytesRead;
   }
+}
+
+/** A run of the superuser leaves the file to the user whose file it is. */
+async function keepOwner(from: FileHandle, to: FileHandle): Promise<void> {
+  const [before, now] = [await from.stat(), await to.stat()];
+  if (before.uid !== now.uid || before.gid !== now.gid) await to.chown(before.uid, before.gid);
 }
 
 /** The codes of file systems that have no hard links. */

@@ -1,6 +1,7 @@
 import type { DeadLetterSession, FailedRow } from "../contracts/dead-letter.ts";
 import type { RunFacts } from "../contracts/journal.ts";
 import { DeadLetterError } from "../errors/journal.ts";
+import { earlierFailures } from "./earlier-failures.ts";
 import { LinesFile } from "../files/lines-file.ts";
 import { type JSONEncoding, reversible, toJSONValue } from "../json/json.ts";
 
@@ -20,7 +21,12 @@ export async function openSession(path: string, run: Run): Promise<DeadLetterSes
     }
   };
   const file = await failing(async () => await LinesFile.open(path, { durable: true }));
+  const earlier = await earlierFailures(path, run.pipeline).catch(async (error: unknown) => {
+    await file.close();
+    throw error;
+  });
   return {
+    ...earlier,
     add: async (row) => {
       const line = lineOf(row, run); // what can't be encoded is not the file's fault
       await failing(async () => await file.append(line));

@@ -43,12 +43,15 @@ export interface EngineOptions {
   readonly flushIntervalMs: number;
   readonly gracePeriodMs: number;
   readonly limit: number;
+  readonly replace: boolean;
   readonly parameters: Parameters;
   /** Aborting it stops the run; a reason that is an LLMEtlError is what the run reports. */
   readonly signal: AbortSignal;
   /** Aborting it stops the run without a grace period. */
   readonly stopNowSignal: AbortSignal | undefined;
   readonly emit: EventHandler;
+  /** Called with the session of the sink once it is closed. */
+  readonly onClosed?: ((session: SinkSession) => void) | undefined;
 }
 
 /**
@@ -71,6 +74,7 @@ class Engine {
   #session: SinkSession | undefined;
   #limits: ColumnLimits = new Map();
   #inFlight = 0;
+  #readCount = 0;
   #onRowEnd: (() => void) | undefined;
 
   constructor(options: EngineOptions) {
@@ -112,8 +116,9 @@ class Engine {
   }
 
   async #open(): Promise<SinkSession> {
-    const { sink, steps, fresh } = this.#options;
-    const session = await sink.open({ signal: this.#shutdown.working });
+    const { sink, steps, fresh, limit, replace } = this.#options;
+    const run = { limit: limit === Infinity ? undefined : limit, replace };
+    const session = await sink.open({ signal: this.#shutdown.working, ...run });
     try {
       const limits = session.limits ?? {};
       this.#limits = columnLimits(
@@ -138,8 +143,10 @@ class Engine {
 
   async #close(): Promise<void> {
     try {
-      const closing = this.#session?.close(this.#shutdown.error === null ? "completed" : "stopped");
+      const rows = { readCount: this.#readCount };
+      const closing = this.#session?.close(this.#shutdown.error === null ? "completed" : "stopped", rows);
       await (this.#shutdown.isAbandoned ? within(abandonAfterMs, closing) : closing);
+      if (this.#session !== undefined) this.#options.onClosed?.(this.#session);
     } catch (error) {
       this.#shutdown.stopFor(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error }));
     }
@@ -172,6 +179,7 @@ class Engine {
   /** Sees one row to its end. Never rejects. */
   async #take(read: SourceRow, sequence: number): Promise<void> {
     this.#inFlight += 1;
+    this.#readCount += 1;
     const row = this.#rows.begin(read);
     let finished: FinishedRow | undefined;
     try {

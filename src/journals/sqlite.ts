@@ -1,11 +1,11 @@
-import { existsSync } from "node:fs";
-import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Journal, JournalReader, JournalSession, RunFacts } from "../contracts/journal.ts";
 import { checkOptions, isPath } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
+import { realPath } from "../files/real-path.ts";
 import { requireFolder, requireWritable } from "../files/writable.ts";
 import { asJournalError } from "../sqlite/journal/failure.ts";
+import { requireOneName } from "../sqlite/journal/open.ts";
 import { openReader } from "../sqlite/journal/reader.ts";
 import { openSession } from "../sqlite/journal/session.ts";
 
@@ -22,20 +22,24 @@ export interface SQLiteJournalOptions {
  */
 export class SQLiteJournal implements Journal {
   readonly name = "SQLite journal";
+  /** The absolute path without links: pipelines that reach the file by different ones share its lock. */
   readonly identity: string;
   readonly files: readonly string[];
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: SQLiteJournalOptions) {
     checkOptions("SQLiteJournal", options, { path: isPath });
-    this.identity = absolutePath(options.path);
-    this.files = ["", "-wal", "-shm", ".lock", ".new"].map((ending) => `${this.identity}${ending}`);
+    this.identity = realPath(absolutePath(options.path));
+    this.files = ["", "-wal", "-shm", "-journal", ".lock", ".new", ".new-wal", ".new-shm"].map(
+      (ending) => `${this.identity}${ending}`,
+    );
   }
 
   readonly preflight = async (): Promise<boolean> => {
     try {
       const isThere = await requireWritable(this.identity);
-      if (isThere) await requireFolder(dirname(await this.#path()));
+      if (isThere) requireOneName(this.identity);
+      if (isThere) await requireFolder(dirname(this.identity));
       return isThere;
     } catch (error) {
       throw asJournalError(this.identity, error);
@@ -43,13 +47,8 @@ export class SQLiteJournal implements Journal {
   };
 
   readonly open = async (_run: RunFacts, signal: AbortSignal): Promise<JournalSession> => {
-    return await openSession(await this.#path(), signal);
+    return await openSession(this.identity, signal);
   };
 
   readonly reader = async (): Promise<JournalReader | undefined> => await openReader(this.identity);
-
-  /** The path without links: lock and log stand beside the file itself. */
-  async #path(): Promise<string> {
-    return existsSync(this.identity) ? await realpath(this.identity) : this.identity;
-  }
 }

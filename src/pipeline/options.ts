@@ -33,7 +33,7 @@ export interface PipelineOptions<Row extends object> {
   readonly onRowError?: "fail" | "skip" | "dead_letter" | undefined;
   /** The place where `dead_letter` keeps failed rows. @default a `DeadLetterFile` at `deadLetterPath` */
   readonly deadLetter?: DeadLetter | undefined;
-  /** The path of its file, in short: one JSON object a line, mode 0600. @default "output/failed_rows.jsonl" */
+  /** The path of its file, in short: one JSON object a line, mode 0600. @default "output/<name>.failed_rows.jsonl" */
   readonly deadLetterPath?: string | URL | undefined;
   /** Rows processed concurrently. @default 32 */
   readonly concurrency?: number | undefined;
@@ -98,6 +98,11 @@ export interface RunOptions {
   readonly maxCost?: number | undefined;
   /** Writes every row again, also those whose values did not change: the target was emptied, say. @default false */
   readonly fresh?: boolean | undefined;
+  /**
+   * Lets a run with `limit`, or one in which every row fails, replace the complete file of an earlier run: of a sink that
+   * writes its file anew. @default false
+   */
+  readonly replace?: boolean | undefined;
   /** True to reuse answers of earlier runs; false asks the model again, once for equal requests. @default true */
   readonly cache?: boolean | undefined;
 }
@@ -124,7 +129,7 @@ export interface PreviewOptions extends Pick<
 }
 
 /** The options of a replay; the rest is as in a run. */
-export interface ReplayOptions extends Omit<RunOptions, "limit" | "parameters" | "fresh" | "onRowError"> {
+export interface ReplayOptions extends Omit<RunOptions, "limit" | "parameters" | "fresh" | "replace" | "onRowError"> {
   /** A dead letter file. @default the pipeline's dead letters */
   readonly path?: string | URL | undefined;
   /** Only rows that failed with one of these error codes. @default all */
@@ -188,10 +193,18 @@ export const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } =
   maxCalls: optional(isCount(1)),
   maxCost: optional(isNumber(0)),
   fresh: optional(isBoolean),
+  replace: optional(isBoolean),
   cache: optional(isBoolean),
 };
 
-const { limit: _limit, parameters: _parameters, fresh: _fresh, onRowError: _onRowError, ...sharedChecks } = runChecks;
+const {
+  limit: _limit,
+  parameters: _parameters,
+  fresh: _fresh,
+  replace: _replace,
+  onRowError: _onRowError,
+  ...sharedChecks
+} = runChecks;
 
 /** The check of each option of a replay. */
 export const replayChecks: { readonly [Name in keyof ReplayOptions]-?: OptionCheck } = {

@@ -85,6 +85,8 @@ class PreviewedRows {
       name: sink.name,
       identity: `${sink.identity} (preview)`,
       keepsRows: false,
+      files: (run) => sink.files?.(run) ?? [],
+      databaseFiles: sink.databaseFiles,
       columnMap: { ...sink.columnMap, [stateColumn]: (state: never) => state },
       open: async (context) => {
         const look = await (sink.preflight === undefined ? sink.open(context) : sink.preflight(context));

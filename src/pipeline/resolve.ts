@@ -25,6 +25,7 @@ export interface Settings {
   readonly maxCalls: number;
   readonly maxCost: number;
   readonly fresh: boolean;
+  readonly replace: boolean;
   readonly cache: boolean;
   readonly countRows: boolean;
   readonly redact: (text: string) => string;
@@ -90,6 +91,7 @@ function settingsOf(pipeline: PipelineDefinition["options"], run: RunOptions): S
     maxCalls: run.maxCalls ?? pipeline.maxCalls ?? Infinity,
     maxCost: run.maxCost ?? pipeline.maxCost ?? Infinity,
     fresh: run.fresh ?? false,
+    replace: run.replace ?? false,
     cache: run.cache ?? true,
     countRows: run.countRows ?? false,
     redact: pipeline.redact ?? ((text) => text),

@@ -2,9 +2,12 @@ import { hash } from "node:crypto";
 import { join } from "node:path";
 import type { DeadLetter } from "../contracts/dead-letter.ts";
 import type { Journal } from "../contracts/journal.ts";
+import { withOlderFile } from "../dead-letter/older-file.ts";
 import { DeadLetterFile } from "../dead-letter/file.ts";
 import type { Deprecation } from "../errors/deprecation.ts";
 import { OptionError } from "../errors/option.ts";
+import { linesFilesOf } from "../files/lines-file.ts";
+import { fileIdentity } from "../files/same-file.ts";
 import { absolutePath, journalFolder } from "../files/paths.ts";
 import { defaultJournalText, defaultJournal, journalEnding } from "./default-journal.ts";
 import type { PipelineOptions } from "./options.ts";
@@ -20,9 +23,14 @@ export function payloadLogPathOf({ payloadLogPath = "logs/llm_payloads.jsonl" }:
 }
 
 /** The dead letters that a row goes to with `onRowError: "dead_letter"`. */
-export function deadLetterOf({ deadLetter, deadLetterPath = "output/failed_rows.jsonl" }: StoreOptions): DeadLetter {
-  return deadLetter ?? new DeadLetterFile({ path: deadLetterPath });
+export function deadLetterOf({ name, deadLetter, deadLetterPath }: StoreOptions): DeadLetter {
+  if (deadLetter !== undefined) return deadLetter;
+  if (deadLetterPath !== undefined) return new DeadLetterFile({ path: deadLetterPath });
+  return withOlderFile(join("output", `${fileNameOf(name)}.failed_rows.jsonl`), olderDeadLetterPath);
 }
+
+/** Until version 0.1 all pipelines of a folder had this file by default. */
+const olderDeadLetterPath = join("output", "failed_rows.jsonl");
 
 /** null where it is off. */
 export function journalOf({ name, journal = "on", journalPath }: StoreOptions): Journal | null {
@@ -66,7 +74,7 @@ export function requireStoreOptions(options: StoreOptions): void {
   }
   requireOwnFiles([
     [journalPath === undefined ? "journal" : "journalPath", journalOf(options)?.files],
-    ["payloadLogPath", payloadLog === "off" ? [] : [payloadLogPathOf(options)]],
+    ["payloadLogPath", payloadLog === "off" ? [] : linesFilesOf(payloadLogPathOf(options))],
     [
       deadLetter === undefined ? "deadLetterPath" : "deadLetter",
       onRowError === "dead_letter" ? deadLetterOf(options).files : [],
@@ -78,11 +86,13 @@ function requireOwnFiles(parts: readonly (readonly [option: string, files: reado
   const seen = new Map<string, string>();
   for (const [option, files = []] of parts) {
     for (const path of files) {
-      const other = seen.get(path);
-      if (other !== undefined) {
+      const identity = fileIdentity(path);
+      if (identity === undefined) continue;
+      const other = seen.get(identity) ?? option;
+      if (other !== option) {
         throw new OptionError("Pipeline", option, `is the file of ${other} too: give each a file of its own`);
       }
-      seen.set(path, option);
+      seen.set(identity, option);
     }
   }
 }

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import type { RunEvent } from "../contracts/events.ts";
 import type { JournalSession, RunFacts } from "../contracts/journal.ts";
 import type { RunKind, RunReport } from "../contracts/report.ts";
+import type { RowsAside } from "../contracts/sink.ts";
 import type { AnySource } from "../contracts/source.ts";
 import { type EngineOptions, runEngine } from "../engine/engine.ts";
 import { SparePlaces } from "../engine/spare-places.ts";
@@ -19,9 +20,11 @@ import { currencyOf } from "./currency.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import { RunMonitor } from "./monitor.ts";
 import { runChecks, type RunOptions } from "./options.ts";
+import { OutdatedFailures } from "./outdated-failures.ts";
 import { plainOptions, RunRecorder } from "./recorder.ts";
 import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
 import { countRows } from "./row-count.ts";
+import { requireSeparateFiles } from "./separate-files.ts";
 import { type OpenFiles, openFiles } from "./stores.ts";
 
 /** Takes every row of the source through the steps to the sink: see `RunnablePipeline.run`. */
@@ -63,6 +66,7 @@ interface Run {
  */
 export async function startRun(pipeline: ResolvedPipeline, context: RunContext): Promise<RunReport> {
   const { name, providers, steps, sink, settings, stores } = pipeline;
+  requireSeparateFiles(pipeline);
   for (const provider of providers) provider.fingerprint(); // throws here, not at the first row, what it lacks
   const currency = currencyOf(providers, settings.maxCost);
   const runId = randomUUID();
@@ -115,9 +119,11 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const source = (await context.source?.(journal)) ?? pipeline.source;
   const sparePlaces = new SparePlaces(settings.concurrency);
   const conversation = conversationsOf(run, payloadLog, sparePlaces);
+  const outdated = new OutdatedFailures(context.kind === "run" ? deadLetter : undefined);
   emit(startOf(run, source));
   const stopCounting = settings.countRows ? countRows({ ...settings, source, emit }) : undefined;
   let error: LLMEtlError | null;
+  let rowsAside: RowsAside | undefined;
   try {
     error = await runEngine({
       ...settings,
@@ -128,16 +134,24 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       sink,
       journal,
       deadLetter: context.deadLetter ?? deadLetter,
-      emit,
+      emit: (event) => {
+        outdated.observe(event);
+        emit(event);
+      },
       signal,
       stopNowSignal: context.stopNowSignal,
       conversation,
+      onClosed: (session) => {
+        rowsAside = session.rowsAside?.();
+      },
     });
   } finally {
     await stopCounting?.();
   }
-  const failure = await errorOf(context.finish);
-  const ended = { runId, durationMs: durationMs() };
+  const haveReachedTarget = sink.keepsRows || (error === null && rowsAside === undefined);
+  const failure =
+    (await errorOf(context.finish)) ?? (await errorOf(async () => await outdated.remove(haveReachedTarget)));
+  const ended = { runId, durationMs: durationMs(), rowsAside };
   let report = tally.report({ ...ended, error: error ?? failure });
   const unkept = await errorOf(async () => await recorder.end(report));
   if (unkept !== null) report = tally.report({ ...ended, error: report.error ?? unkept });

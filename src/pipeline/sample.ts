@@ -7,12 +7,14 @@ import type { AnySource, SourceRow } from "../contracts/source.ts";
  * gives the same rows. The whole source is read; `size` rows are in memory.
  */
 export function sampleOf(source: AnySource, size: number, seed: number): AnySource {
-  const { name, primaryKeyColumn, schema, requirements } = source;
+  const { name, primaryKeyColumn, schema, requirements, files, databaseFiles } = source;
   return {
     name,
     primaryKeyColumn,
     schema,
     requirements,
+    files,
+    databaseFiles,
     read: async function* (context) {
       const winners: { readonly row: SourceRow; readonly place: string }[] = [];
       for await (const row of source.read(context)) {

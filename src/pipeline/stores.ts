@@ -1,5 +1,6 @@
 import type { DeadLetterSession } from "../contracts/dead-letter.ts";
 import type { RunFacts } from "../contracts/journal.ts";
+import { abandonAfterMs, within } from "../engine/shutdown.ts";
 import { PayloadLog } from "../llm/call/payload-log.ts";
 import type { Stores } from "./resolve.ts";
 
@@ -21,7 +22,8 @@ export async function openFiles(stores: Stores, run: RunFacts, signal: AbortSign
   try {
     const deadLetter = await letters?.open(run, signal);
     const close = async (): Promise<void> => {
-      await Promise.allSettled([payloadLog?.close(), deadLetter?.close()]); // every line in them was awaited
+      // Every line in them was awaited, but for those of rows that were given up.
+      await within(abandonAfterMs, Promise.allSettled([payloadLog?.close(), deadLetter?.close()]));
     };
     return { payloadLog, deadLetter, close };
   } catch (error) {

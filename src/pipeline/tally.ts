@@ -1,4 +1,5 @@
 import type { RunCost, RunFigures, RunReport } from "../contracts/report.ts";
+import type { RowsAside } from "../contracts/sink.ts";
 import type { RowOutcome, RunEvent } from "../contracts/events.ts";
 import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 
@@ -78,7 +79,12 @@ export class Tally {
   }
 
   /** The report of the run that ended with `error`, or without one. A run whose counts don't add up has failed. */
-  report(run: { runId: string; error: LLMEtlError | null; durationMs: number }): RunReport {
+  report(run: {
+    runId: string;
+    error: LLMEtlError | null;
+    durationMs: number;
+    rowsAside?: RowsAside | undefined;
+  }): RunReport {
     const ended = Object.values(this.#outcomes).reduce((sum, count) => sum + count);
     const error = ended === this.#readCount ? run.error : countsError(this.#readCount, ended, run.error);
     return {
@@ -86,6 +92,7 @@ export class Tally {
       status: error === null ? "completed" : error.code === "ABORTED" ? "aborted" : "failed",
       error,
       exitCode: exitCode(error, this.#readCount, this.badCount),
+      ...(run.rowsAside === undefined ? {} : { rowsAside: run.rowsAside }),
       ...this.figures(run.durationMs),
     };
   }

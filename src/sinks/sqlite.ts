@@ -1,8 +1,9 @@
-import { checkOptions, isPath } from "../errors/options.ts";
+import { checkOptions, isDuration, isPath, optional } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
 import { connect } from "../sqlite/connection.ts";
 import { sqliteDialect } from "../sqlite/dialect.ts";
 import { foldName } from "../sqlite/identifiers.ts";
+import { databaseFilesOf, lockWait } from "../sqlite/open.ts";
 import { tableSession } from "../table/session.ts";
 import { type NamedTable, namedTable, tableChecks } from "../table/strategy.ts";
 import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
@@ -20,6 +21,11 @@ interface SQLiteSinkSettings<State, Column extends string> {
   readonly targetTable: string;
   /** The value of each column. Columns are matched as SQLite does, whatever the case of A to Z. */
   readonly columnMap: ColumnMap<State, Column>;
+  /**
+   * The longest time that a lock of another program on the database is waited for, in milliseconds, before the run stops: no row is
+   * lost, and calls go on meanwhile. @default 60,000
+   */
+  readonly busyTimeoutMs?: number | undefined;
 }
 
 export type SQLiteSinkOptions<State, Column extends string> = SQLiteSinkSettings<State, Column> &
@@ -56,16 +62,24 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
   readonly keepsRows = true;
   readonly columnMap: ColumnMap<State, Column>;
   readonly table: SinkTable;
+  readonly databaseFiles: readonly string[];
   readonly #databasePath: string;
   readonly #named: NamedTable;
+  readonly #busyTimeoutMs: number;
 
   constructor(options: SQLiteSinkOptions<State, Column>) {
-    const checks = { databasePath: isPath, ...tableChecks("merge", "insert", "update") };
+    const checks = {
+      databasePath: isPath,
+      busyTimeoutMs: optional(isDuration(0)),
+      ...tableChecks("merge", "insert", "update"),
+    };
     checkOptions<SQLiteSinkOptions<State, Column>>("SQLiteSink", options, checks);
     this.#named = namedTable("SQLiteSink", sqliteDialect, options);
     this.#databasePath = absolutePath(options.databasePath);
     this.columnMap = options.columnMap;
+    this.#busyTimeoutMs = options.busyTimeoutMs ?? lockWait.patienceMs;
     this.table = this.#named.facts;
+    this.databaseFiles = databaseFilesOf(this.#databasePath);
     this.identity = `${this.#databasePath}/${foldName(this.#named.table.table)}`;
   }
 
@@ -77,7 +91,7 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
   };
 
   async #open(signal: AbortSignal, isLook: boolean): Promise<SinkSession> {
-    const connection = await connect(this.#databasePath, signal, isLook);
+    const connection = await connect(this.#databasePath, signal, { isLook, patienceMs: this.#busyTimeoutMs });
     const request = { ...this.#named, sink: this.name };
     return await tableSession(sqliteDialect, connection, request);
   }

@@ -76,6 +76,7 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
   readonly name = "csv";
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
+  readonly files: readonly string[];
   /** Opens the file at the first pull, each time anew. It takes no parameters. */
   readonly read: (context: ReadContext) => AsyncGenerator<SourceRow, void, undefined>;
   /** Reads the whole file once more. */
@@ -103,6 +104,7 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
     };
     this.primaryKeyColumn = primaryKeyColumn;
     this.schema = schema;
+    this.files = [reading.path];
     this.read = (context) => readRows(reading, context);
     this.count = async (context) => await countRows(reading, context);
   }

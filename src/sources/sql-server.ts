@@ -61,6 +61,7 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
   readonly requirements: Requirements;
+  readonly files: readonly string[];
   readonly #connect: () => SQLServerConnection;
   readonly #query: QueryText;
   readonly #parameters: Parameters;
@@ -85,6 +86,7 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
     this.primaryKeyColumn = primaryKeyColumn;
     this.schema = schema;
     this.#query = queryText(owner, options, fail);
+    this.files = this.#query.files;
     this.#parameters = parameters;
     this.#paging = paging === undefined ? undefined : pageSettings(paging);
     this.#sourceTimeoutMs = sourceTimeoutMs;

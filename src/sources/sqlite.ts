@@ -6,11 +6,11 @@ import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
 import { messageOf } from "../errors/error-text.ts";
 import { listNames } from "../errors/name-list.ts";
-import { checkOptions, isName, isObject, isPath, optional } from "../errors/options.ts";
+import { checkOptions, isDuration, isName, isObject, isPath, optional } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
 import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
 import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
-import { openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
+import { databaseFilesOf, lockWait, openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
 import { bindParameters } from "../sqlite/parameters.ts";
 import { scanStatement } from "../sqlite/statement.ts";
 import { toRow } from "../sqlite/values.ts";
@@ -29,6 +29,8 @@ interface SQLiteSourceSettings<Row extends object> {
    * Compared with an expression it stays text: write `CAST(@id AS INTEGER)` there.
    */
   readonly parameters?: Parameters | undefined;
+  /** The longest time that a lock of another program is waited for before the first row, in milliseconds. @default 60,000 */
+  readonly busyTimeoutMs?: number | undefined;
 }
 
 export type SQLiteSourceOptions<Row extends object> = SQLiteSourceSettings<Row> & QueryTextOptions;
@@ -47,9 +49,12 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
   readonly name = "sqlite";
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
+  readonly files: readonly string[];
+  readonly databaseFiles: readonly string[];
   readonly #databasePath: string;
   readonly #query: QueryText;
   readonly #parameters: Parameters;
+  readonly #busyTimeoutMs: number;
 
   constructor(options: SQLiteSourceOptions<Row>) {
     checkOptions<SQLiteSourceOptions<Row>>("SQLiteSource", options, {
@@ -57,6 +62,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       primaryKeyColumn: isName,
       schema: optional(isObject),
       parameters: optional(isObject),
+      busyTimeoutMs: optional(isDuration(0)),
       sql: optional(isName),
       sqlFile: optional(isPath),
     });
@@ -66,6 +72,9 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     this.#databasePath = absolutePath(databasePath);
     this.#query = queryText("SQLiteSource", options, fail);
     this.#parameters = parameters;
+    this.#busyTimeoutMs = options.busyTimeoutMs ?? lockWait.patienceMs;
+    this.files = this.#query.files;
+    this.databaseFiles = databaseFilesOf(this.#databasePath);
   }
 
   readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);
@@ -127,11 +136,12 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       }
     };
     try {
-      return await untilUnlocked(attempt, signal);
+      return await untilUnlocked(attempt, signal, this.#busyTimeoutMs);
     } catch (cause) {
       if (!isKind(cause, "busy")) throw cause;
       const facts = { where: this.#databasePath, hint: "end the transaction of the program that holds it" };
-      throw fail(`the database ${this.#databasePath} stayed locked by another connection for 5 seconds`, {
+      const seconds = this.#busyTimeoutMs / 1000;
+      throw fail(`the database ${this.#databasePath} stayed locked by another connection for ${seconds} seconds`, {
         cause,
         facts,
       });

@@ -47,11 +47,11 @@ function bytesOf({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView): Bu
 
 function meaningOf(
   error: unknown,
-  { database, path }: SQLiteConnection,
+  { database, path, patienceMs }: SQLiteConnection,
   target: SQLiteTarget | undefined,
 ): ErrorMeaning {
   const place = { where: path, errorNumber: errorNumberOf(error) };
-  if (isKind(error, "busy")) return { kind: "passing", problem: stayedLocked(path), facts: place };
+  if (isKind(error, "busy")) return { kind: "passing", problem: stayedLocked({ path, patienceMs }), facts: place };
   if (target === undefined)
     return { kind: "fatal", problem: `the database ${path} failed (${messageOf(error)})`, facts: place };
   const facts = { where: target.table.name, errorNumber: errorNumberOf(error) };

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { codeOf, messageOf } from "../errors/error-text.ts";
+import { realPath } from "../files/real-path.ts";
 import { type PassingError, retryPassing } from "../table/retry.ts";
 import { errorNumberOf, isKind } from "./errors.ts";
 
@@ -24,6 +25,12 @@ export async function requireDatabaseFile(path: string, fail: Fail): Promise<voi
   throw fail(`${path} is not a file`, { facts: { where: path, isFile: false, hint } });
 }
 
+/** The files that SQLite keeps of a database: beside the file itself, also where the path is a link. */
+export function databaseFilesOf(path: string): readonly string[] {
+  const real = realPath(path);
+  return ["", "-wal", "-shm", "-journal"].map((ending) => `${real}${ending}`);
+}
+
 /** Opens a database that exists. Throws the driver's error if it is locked: see {@link untilUnlocked}. */
 export function openDatabase(path: string, readOnly: boolean, fail: Fail): DatabaseSync {
   let database: DatabaseSync | undefined;
@@ -42,11 +49,11 @@ export function openDatabase(path: string, readOnly: boolean, fail: Fail): Datab
   }
 }
 
-/** How long a lock of another connection is waited for, and how often it is looked at. */
-export const lockWait = { patienceMs: 5000, retryDelaysMs: { shortest: 20, longest: 20 } } as const;
+/** How long a lock of another connection is waited for where nothing else is said, and how often it is looked at. */
+export const lockWait = { patienceMs: 60_000, retryDelaysMs: { shortest: 20, longest: 100 } } as const;
 
 /**
- * Tries again for up to 5 seconds while another connection holds a lock. SQLite's own busy timeout would block the
+ * Tries again while another connection holds a lock. SQLite's own busy timeout would block the
  * event loop for that long, and with it each model call in flight.
  *
  * @throws the driver's error if the lock is still held then; the signal's reason if that is aborted

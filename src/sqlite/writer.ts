@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { messageOf } from "../errors/error-text.ts";
+import { OpenFile } from "../files/open-file.ts";
 import type { StagedRow, TableWriter, Target, TargetColumn, WriterErrors } from "../table/dialect.ts";
 import type { SQLiteColumn } from "./catalog.ts";
-import type { SQLiteConnection } from "./connection.ts";
+import { requireInPlace, type SQLiteConnection } from "./connection.ts";
 import { errorNumberOf } from "./errors.ts";
 import { quoteIdentifier } from "./identifiers.ts";
 import { requireWritable, setWAL } from "./open.ts";
@@ -17,13 +19,14 @@ export interface WriteStatement {
 
 /** Writes rows one by one, each batch in one transaction. */
 export function sqliteWriter(
-  { database, path, isLook }: SQLiteConnection,
+  { database, file, path, isLook }: SQLiteConnection,
   target: SQLiteTarget,
   errors: WriterErrors,
 ): TableWriter<SQLiteColumn, SQLInputValue> {
   const statement = writeStatement(target);
   const isInOrder = statement.columns === target.columns;
   let prepared: StatementSync | undefined;
+  let log: OpenFile | undefined;
 
   function writeRow({ values, cells }: StagedRow<SQLInputValue>): void {
     prepared ??= database.prepare(statement.sql);
@@ -48,7 +51,10 @@ export function sqliteWriter(
     write: async (rows) => {
       try {
         database.exec("BEGIN IMMEDIATE");
+        if (log === undefined && existsSync(`${path}-wal`)) log = new OpenFile(`${path}-wal`);
         for (const row of rows) writeRow(row);
+        requireInPlace(file);
+        if (log !== undefined) requireInPlace(log);
         database.exec("COMMIT"); // checks the deferred foreign keys
       } catch (error) {
         rollBack(database, error, errors);

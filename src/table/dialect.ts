@@ -46,7 +46,7 @@ export interface TableConnection {
   readonly patienceMs: number;
   /** The waits between attempts: they double from the shortest to the longest, each with full jitter, in milliseconds. */
   readonly retryDelaysMs: { readonly shortest: number; readonly longest: number };
-  readonly close: () => Promise<void>;
+  readonly close: (outcome?: "completed" | "stopped") => Promise<void>;
 }
 
 /**

@@ -12,6 +12,8 @@ export type QueryTextOptions =
 export interface QueryText {
   /** For messages: `the sql`, or `the sqlFile` with its path. */
   readonly where: string;
+  /** The file, where it is in one. */
+  readonly files: readonly string[];
   /** A file is read each time. @throws what `fail` makes, for a file that is not there or is not UTF-8 */
   readonly read: () => Promise<string>;
 }
@@ -22,7 +24,8 @@ export function queryText(
   { sql, sqlFile }: QueryTextOptions,
   fail: (problem: string, options: ErrorOptions) => Error,
 ): QueryText {
-  if (sql !== undefined && sqlFile === undefined) return { where: "the sql", read: () => Promise.resolve(sql) };
+  if (sql !== undefined && sqlFile === undefined)
+    return { where: "the sql", files: [], read: () => Promise.resolve(sql) };
   if (sqlFile === undefined || sql !== undefined) {
     const given = sql === undefined ? "neither" : "both";
     throw new OptionError(owner, "sql", "", { expected: "exactly one of sql and sqlFile", got: given });
@@ -37,5 +40,5 @@ export function queryText(
       throw fail(`${where} can't be read (${problem})`, { cause, facts: { where: path } });
     }
   };
-  return { where, read };
+  return { where, files: [path], read };
 }

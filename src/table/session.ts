@@ -156,11 +156,11 @@ class TableSession<
     return await tryAgain(async () => await this.#writer.find(key, filled), this.#attempts);
   };
 
-  readonly close = async (): Promise<void> => {
+  readonly close = async (outcome: "completed" | "stopped"): Promise<void> => {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#runKeys?.close();
-    await this.#attempts.connection.close();
+    await this.#attempts.connection.close(outcome);
   };
 
   #stage(values: ColumnValues): (Value | null)[] {

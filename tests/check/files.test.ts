@@ -45,3 +45,17 @@ test("each file that can't be written is a problem of its own", async () => {
     ],
   );
 });
+
+test("a lock file that is none is a problem of its file, and stays as it is", async () => {
+  const path = join(folder, "locked.jsonl");
+  writeFileSync(`${path}.lock`, "no database".repeat(100));
+  const found = await look(path, path);
+  assert.deepEqual(
+    found.map(({ status, facts }) => [status, facts?.["code"]]),
+    [
+      ["problem", "LOCK_DAMAGED"],
+      ["problem", "LOCK_DAMAGED"],
+    ],
+  );
+  assert.ok(!existsSync(path));
+});

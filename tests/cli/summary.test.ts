@@ -129,3 +129,12 @@ test("a key or a message can't command the terminal, at the end of a run either"
   assert.ok(lines.some((line) => line.includes("a ]0;x b")));
   assert.doesNotMatch(lines.join("\n").replaceAll("\n", ""), /\p{Cc}/u);
 });
+
+test("rows that did not replace the file of an earlier run are named with their file, whatever the reason", () => {
+  for (const reason of ["limit", "no-row-succeeded", "stopped"] as const) {
+    const lines = summaryOf(watched({ rowsAside: { path: join(process.cwd(), "out", "rows.csv.x"), reason } }));
+    const found = lines.find((line) => line.includes(join("out", "rows.csv.x")));
+    assert.ok(found, reason);
+    assert.equal(found.includes("--replace"), reason !== "stopped");
+  }
+});

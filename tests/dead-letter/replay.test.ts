@@ -108,7 +108,7 @@ function keysIn(path: string): unknown[] {
 }
 
 function filesBeside({ folder: own }: Site): string[] {
-  return readdirSync(own).filter((name) => name.startsWith("failed"));
+  return readdirSync(own).filter((name) => name.startsWith("failed") && !name.endsWith(".lock"));
 }
 
 const rows: readonly Row[] = ["a", "b", "c", "d"].map((id) => ({ id, note: `Note ${id}: BAD-${id}.` }));
@@ -157,7 +157,9 @@ test("the file's own last line on a row counts, with its data and its error code
 test("a row that a run has written since leaves the file without being replayed", async () => {
   const site = newSite();
   await site.pipeline(rows, { llmProvider: refusing("BAD") }).run();
+  const before = readFileSync(site.path);
   await site.pipeline([{ id: "b", note: "Mended." }]).run();
+  writeFileSync(site.path, before); // as if that run had been killed before its end
   const report = await site.pipeline([]).replay({ llmProvider: refusing("BAD-d") });
   assert.deepEqual([report.writtenSinceCount, report.readCount, report.remainingCount], [1, 3, 1]);
   assert.deepEqual(
@@ -210,6 +212,8 @@ test("a row with a value that could not be kept is not replayed, until a run has
   assert.deepEqual(report.notReplayable, [{ line: 1, reason: "its row held a value that could not be kept" }]);
   assert.equal(readFileSync(site.path, "utf8"), broken);
   await site.pipeline([hostile]).run();
+  assert.equal(readFileSync(site.path, "utf8"), "");
+  writeFileSync(site.path, broken); // as if that run had been killed before its end
   const after = await site.pipeline([]).replay();
   assert.deepEqual([after.writtenSinceCount, after.remainingCount, after.notReplayable], [1, 0, []]);
 });
@@ -374,22 +378,36 @@ test(
   },
 );
 
-test("a file that is replaced during the replay is left alone, and replaying it again loses nothing", async () => {
+test("a file that is replaced during the replay loses the rows that got through, and nothing else", async () => {
   const site = newSite();
   await site.pipeline(rows, { llmProvider: refusing("BAD") }).run();
-  const content = readFileSync(site.path, "utf8");
+  const [first = "", ...others] = readFileSync(site.path, "utf8").split("\n");
+  const later = first.replace(/"timestamp":"[^"]*"/, '"timestamp":"2999-01-01T00:00:00.000Z"');
+  const foreign = first.replace('"pipeline":"notes"', '"pipeline":"bills"');
   const report = await site.pipeline([]).replay({
     onEvent: ({ type }) => {
       if (type !== "row-end") return;
-      writeFileSync(`${site.path}.new`, content);
+      writeFileSync(`${site.path}.new`, [foreign, later, ...others].join("\n"));
       renameSync(`${site.path}.new`, site.path);
     },
   });
+  assert.deepEqual([report.error, report.exitCode, report.remainingCount], [null, 0, 2]);
+  assert.equal(readFileSync(site.path, "utf8"), `${foreign}\n${later}\n`);
+});
+
+test("a file that is shortened during the replay is left alone, and replaying it again loses nothing", async () => {
+  const site = newSite();
+  await site.pipeline(rows, { llmProvider: refusing("BAD") }).run();
+  const [first = ""] = readFileSync(site.path, "utf8").split("\n");
+  const report = await site.pipeline([], { batchSize: 10 }).replay({
+    onEvent: ({ type }) => {
+      if (type === "batch-start") writeFileSync(site.path, `${first}\n`);
+    },
+  });
   assert.deepEqual([report.error?.code, report.exitCode], ["DEAD_LETTER_UNREADABLE", 3]);
-  assert.equal(readFileSync(site.path, "utf8"), content);
-  assert.equal(report.remainingCount, 4);
+  assert.equal(readFileSync(site.path, "utf8"), `${first}\n`);
   const again = await site.pipeline([]).replay();
-  assert.deepEqual([again.writtenSinceCount, again.readCount, again.remainingCount], [4, 0, 0]);
+  assert.deepEqual([again.writtenSinceCount, again.readCount, again.remainingCount], [1, 0, 0]);
 });
 
 test("a line that somebody appends during the replay stays if it tells of a later failure", async () => {
@@ -420,7 +438,10 @@ test("a link to the file stays a link, and the old file is kept where the file i
   const { keptPath } = await site.pipeline([]).replay();
   assert.equal(readFileSync(site.path, "utf8"), "");
   assert.deepEqual(filesBeside(site), ["failed.jsonl"]);
-  assert.deepEqual(readdirSync(elsewhere).toSorted(), [basename(keptPath ?? ""), "failed.jsonl"].toSorted());
+  assert.deepEqual(
+    readdirSync(elsewhere).toSorted(),
+    [basename(keptPath ?? ""), "failed.jsonl", "failed.jsonl.lock"].toSorted(),
+  );
 });
 
 test("any file is, after the replay, what the rules say of its lines", async () => {

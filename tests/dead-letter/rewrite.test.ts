@@ -19,7 +19,8 @@ async function rewritten(content: string, ranges: readonly Range[], restStart: n
   writeFileSync(path, content, { mode: 0o644 });
   const file = await open(path, "r");
   try {
-    const keptPath = await rewriteFile({ path, file, ranges, restStart });
+    const keptPath = await rewriteFile({ path, file, ranges, restStart, keep: true });
+    assert.ok(keptPath !== null);
     assert.equal(readFileSync(keptPath, "utf8"), content);
     assert.match(keptPath, /failed\.\d{8}T\d{9}Z\.jsonl$/);
     assert.deepEqual(readdirSync(join(path, "..")).length, 2);
@@ -65,7 +66,7 @@ test("what can't be done leaves the file as it was, and no unfinished one", asyn
   failing(t, "link", "ENOSPC");
   const file = await open(path, "r");
   try {
-    await assert.rejects(rewriteFile({ path, file, ranges: [], restStart: 4 }), { code: "ENOSPC" });
+    await assert.rejects(rewriteFile({ path, file, ranges: [], restStart: 4, keep: true }), { code: "ENOSPC" });
   } finally {
     await file.close();
   }

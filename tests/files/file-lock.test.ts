@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { lockFile } from "../../src/files/file-lock.ts";
+import { lockError, lockFile } from "../../src/files/file-lock.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -23,5 +23,16 @@ test("a lock is held by one, until it is released; its file stays, so that no tw
 test("a file that is no lock's is not taken for one", () => {
   const path = join(folder, "garbage");
   writeFileSync(path, "no database".repeat(100));
-  assert.throws(() => lockFile(path), { code: "ERR_SQLITE_ERROR", errcode: 26 }); // SQLITE_NOTADB
+  assert.throws(() => lockFile(path), { code: "LOCK_DAMAGED", message: /garbage/ });
+});
+
+test("a file system without locks, and a file that may not be opened, are told from a lock that is held", () => {
+  const codeOf = (errcode: number): unknown => {
+    const error = lockError(Object.assign(new Error("from SQLite"), { errcode }), "/x/one");
+    return error instanceof Error && "code" in error ? error.code : "as it was";
+  };
+  assert.equal(codeOf(3850), "NO_LOCKS"); // SQLITE_IOERR_LOCK
+  assert.equal(codeOf(14), "LOCK_INACCESSIBLE"); // SQLITE_CANTOPEN
+  assert.equal(codeOf(1), "as it was");
+  assert.throws(() => lockFile(folder), { code: "LOCK_INACCESSIBLE" });
 });

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
+  linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -238,4 +244,89 @@ test("an unknown option, a missing path and a wrong one are rejected at construc
   assert.throws(() => new SQLiteJournal({ path: new URL("https://example.org/j.db") }), wrong);
   assert.throws(() => new SQLiteJournal({ path: "a.db", mode: "rw" } as never), wrong);
   assert.equal(new SQLiteJournal({ path: new URL("file:///var/journals/a.db") }).identity, "/var/journals/a.db");
+});
+
+test("by another path, link or folder the same journal has one identity and one lock, also before it exists", async () => {
+  const path = newPath();
+  mkdirSync(join(path, ".."));
+  symlinkSync(join(path, ".."), join(folder, "by-folder"));
+  symlinkSync(path, join(folder, "by-link.db")); // to nothing yet
+  const others = [join(folder, "by-folder", "journal.db"), join(folder, "by-link.db")];
+  for (const other of others) assert.equal(new SQLiteJournal({ path: other }).identity, realpathOf(path));
+  const journal = await openJournal(join(folder, "by-link.db"));
+  for (const other of [path, ...others]) await assert.rejects(openJournal(other), failsWith("JOURNAL_IN_USE"));
+  await journal.answers.save(fingerprint, stored);
+  await journal.close();
+  assert.ok(lstatSync(join(folder, "by-link.db")).isSymbolicLink());
+  const again = await openJournal(path);
+  assert.equal((await answerIn(again, fingerprint))?.text, stored.text);
+  await again.close();
+});
+
+function realpathOf(path: string): string {
+  return join(realpathSync(join(path, "..")), "journal.db");
+}
+
+test("a journal with two hard links is rejected, by run and check: each name would have a lock of its own", async () => {
+  const path = await filled();
+  linkSync(path, `${path}.other`);
+  for (const one of [path, `${path}.other`]) {
+    await assertProblem(one, "linked", { names: 2 });
+    const look = new SQLiteJournal({ path: one }).preflight();
+    await assert.rejects(look, failsWith("JOURNAL_FAILED", { problem: "linked" }));
+  }
+  rmSync(`${path}.other`);
+  await (await openJournal(path)).close();
+});
+
+test("a journal that others can read is made its owner's alone", { skip: process.platform === "win32" }, async () => {
+  const path = await filled();
+  chmodSync(path, 0o644);
+  const journal = await openJournal(path);
+  await journal.answers.save(fingerprint, stored);
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) assert.equal(statSync(file).mode & 0o777, 0o600, file);
+  await journal.close();
+});
+
+for (const ending of ["", "-wal"]) {
+  test(`nothing is kept in a journal whose file *${ending} was deleted or replaced, and whoever saves is told`, async () => {
+    for (const problem of ["was deleted", "was replaced by another file"]) {
+      const path = await filled();
+      const journal = await openJournal(path);
+      await journal.answers.save(fingerprint, stored);
+      renameSync(`${path}${ending}`, `${path}.away`);
+      if (problem !== "was deleted") copyFileSync(`${path}.away`, `${path}${ending}`);
+      const saving = journal.answers.save("b".repeat(64), stored);
+      await assert.rejects(saving, failsWith("JOURNAL_FAILED", { where: path, file: `${path}${ending}`, problem }));
+      await journal.close();
+    }
+  });
+}
+
+test("what another program's transaction keeps from being saved is saved after it, and the event loop goes on", async () => {
+  const path = await filled();
+  const journal = await openJournal(path);
+  await answerIn(journal, fingerprint); // has begun to read
+  const other = new DatabaseSync(path);
+  other.exec("BEGIN IMMEDIATE; PRAGMA user_version = 2");
+  let isSaved = false;
+  const saving = Promise.all([
+    journal.answers.save(fingerprint, stored),
+    journal.answers.save("b".repeat(64), stored),
+  ]).then(() => (isSaved = true));
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(isSaved, false);
+  other.exec("COMMIT");
+  other.close();
+  await saving;
+  assert.equal((await answerIn(journal, fingerprint))?.text, stored.text);
+  await journal.close();
+});
+
+test("a lock file that is none says so: the journal itself is not damaged", async () => {
+  const path = await filled();
+  writeFileSync(`${path}.lock`, "no database".repeat(100));
+  await assertProblem(path, "unlockable", { code: "LOCK_DAMAGED" });
+  rmSync(`${path}.lock`);
+  await (await openJournal(path)).close();
 });

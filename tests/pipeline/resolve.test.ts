@@ -34,7 +34,7 @@ test("the defaults are those that the options' documentation says", () => {
   assert.deepEqual(values, {
     ...{ onRowError: "fail", concurrency: 32, batchSize: 500, flushIntervalMs: 2000, gracePeriodMs: 30_000 },
     ...{ limit: Infinity, parameters: {}, maxRowErrors: Infinity, maxCalls: Infinity, maxCost: Infinity },
-    ...{ fresh: false, cache: true, countRows: false },
+    ...{ fresh: false, replace: false, cache: true, countRows: false },
   });
   assert.equal(redact("as it is"), "as it is");
   assert.equal(admission.maxTransportRetries, 5);
@@ -48,7 +48,7 @@ test("what is off is null, and what a run says of failed rows decides on the dea
   const off = resolvePipeline(definition({ journal: "off", payloadLog: "off" })).stores;
   assert.deepEqual(off, { journal: null, payloadLog: null, deadLetter: null });
   const { stores } = resolvePipeline(definition({ onRowError: "fail" }), { onRowError: "dead_letter" });
-  assert.equal(stores.deadLetter?.identity, resolve("output/failed_rows.jsonl"));
+  assert.equal(stores.deadLetter?.identity, resolve("output/visits.failed_rows.jsonl"));
 });
 
 test("each step asks its own provider, else the pipeline's; a replay's provider stands for all", () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { copyFileSync, renameSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -18,7 +19,11 @@ interface Opened {
 async function openSession(
   t: TestContext,
   sql: string,
-  { strategy = "merge", signal = noAbort() }: { readonly strategy?: string; readonly signal?: AbortSignal } = {},
+  {
+    strategy = "merge",
+    signal = noAbort(),
+    ...options
+  }: { readonly strategy?: string; readonly signal?: AbortSignal; readonly busyTimeoutMs?: number } = {},
 ): Promise<Opened> {
   const path = temporaryDatabase(t, sql);
   const sink = constructSQLiteSink<never>({
@@ -26,6 +31,7 @@ async function openSession(
     targetTable: "t",
     columnMap: { id: () => null, value: () => null },
     strategy,
+    ...options,
     ...(strategy !== "insert" && { mergeKeys: ["id"] }),
   });
   const session = await sink.open({ signal });
@@ -192,6 +198,50 @@ test("a table that was dropped during the run is the sink's failure and not the 
     session.write(groupsOf([{ id: "1", value: "x" }])),
     failsWith("SINK_FAILED", { where: "t", errorNumber: 1 }),
   );
+});
+
+for (const ending of ["", "-wal"]) {
+  for (const how of ["deleted", "replaced by another file"]) {
+    test(`a batch is not committed to a database whose file *${ending} was ${how}`, async (t) => {
+      const { path, session, rows } = await openSession(t, "CREATE TABLE t (id TEXT PRIMARY KEY, value TEXT)");
+      await session.write(groupsOf([{ id: "1", value: "x" }]));
+      assert.equal(rows().length, 1);
+      const file = `${path}${ending}`;
+      renameSync(file, `${file}.away`);
+      if (how !== "deleted") copyFileSync(`${file}.away`, file);
+      await assert.rejects(
+        session.write(groupsOf([{ id: "2", value: "x" }])),
+        failsWith("SINK_FAILED", { where: file, problem: `was ${how}` }),
+      );
+    });
+  }
+}
+
+test("a database that was deleted after the last batch is no complete target", async (t) => {
+  const { path, session } = await openSession(t, "CREATE TABLE t (id TEXT PRIMARY KEY, value TEXT)");
+  await session.write(groupsOf([{ id: "1", value: "x" }]));
+  rmSync(path);
+  await assert.rejects(session.close("completed"), failsWith("SINK_FAILED", { where: path, problem: "was deleted" }));
+  await session.close("completed");
+});
+
+test("a lock that is not freed within busyTimeoutMs stops the write; calls in flight go on meanwhile", async (t) => {
+  const { path, session, rows } = await openSession(t, "CREATE TABLE t (id TEXT PRIMARY KEY, value TEXT)", {
+    busyTimeoutMs: 60,
+  });
+  const holder = new DatabaseSync(path);
+  holder.exec("BEGIN IMMEDIATE");
+  let turns = 0;
+  const ticking = setInterval(() => (turns += 1), 1);
+  await assert.rejects(
+    session.write(groupsOf([{ id: "1", value: "x" }])),
+    failsWith("SINK_FAILED", { errorNumber: 5 }),
+  );
+  clearInterval(ticking);
+  assert.ok(turns > 3, "the event loop was held up");
+  holder.close();
+  await session.write(groupsOf([{ id: "1", value: "x" }]));
+  assert.equal(rows().length, 1);
 });
 
 test("a write waits for a lock that another connection frees", async (t) => {

@@ -26,7 +26,8 @@ export function rowCall(changes: Partial<RowCall> = {}): RowCall {
     limitedSchema: undefined,
     issueCount: 0,
     answered: undefined,
-    row: { callCount: 0, ended: [], fingerprints: [] },
+    reports: [],
+    row: { callCount: 0, ended: [], fingerprints: [], replaced: new Map() },
     ...changes,
   };
 }

@@ -15,18 +15,18 @@ interface ReplayCommandOptions extends WatchOptions {
   readonly concurrency?: number;
 }
 
-/** `llm-etl replay <file>`: takes the rows of a dead letter file through their pipeline once more. */
+/** `llm-etl replay [file]`: takes the rows of a dead letter file through their pipeline once more. */
 export function replayCommand(name: string, { terminal, setExitCode, isDebug }: CommandContext): Command {
   const command = new Command(name)
-    .argument("<file>", "the dead letter file")
+    .argument("[file]", "the dead letter file; by default the pipeline's")
     .requiredOption("--pipeline <pipeline.ts>", "the module that exports the pipeline as its default")
     .option("--code <code>", "only rows with this error code (repeatable)", addText)
     .option("--provider <provider.ts>", "the provider that every step asks: its default export")
     .option("--concurrency <rows>", "rows processed concurrently", wholeNumber)
     .addOption(envFileOption());
   return addWatchOptions(command)
-    .addHelpText("after", "\nExample:\n  llm-etl replay output/failed_rows.jsonl --pipeline pipeline.ts --code REFUSAL")
-    .action(async (path: string, options: ReplayCommandOptions) => {
+    .addHelpText("after", "\nExample:\n  llm-etl replay --pipeline pipeline.ts --code REFUSAL")
+    .action(async (path: string | undefined, options: ReplayCommandOptions) => {
       const { code: codes, concurrency, quiet = false, json = false } = options;
       const { pipeline, llmProvider } = await orAborted(terminal, options, async () => ({
         pipeline: await importPipeline(options.pipeline),

@@ -14,6 +14,7 @@ interface RunCommandOptions extends WatchOptions {
   readonly param?: Readonly<Record<string, string>>;
   readonly maxCost?: number;
   readonly fresh?: boolean;
+  readonly replace?: boolean;
   /** False where `--no-cache` was given. */
   readonly cache: boolean;
   /** False where `--no-count` was given. */
@@ -34,6 +35,7 @@ export function runCommand(name: string, { terminal, setExitCode, isDebug }: Com
     .addOption(new Option("--on-row-error <what>", "at a bad row").choices(["fail", "skip", "dead_letter"]))
     .option("--max-row-errors <rows>", "stop after this many bad rows, or this share (0.05)", countOrShare)
     .option("--fresh", "write every row again, unchanged ones as well")
+    .option("--replace", "let a part of the rows, or none, replace a file")
     .option("--no-cache", "ask again, even if the journal has the answer")
     .option("--no-count", "do not count the rows: no total in the progress")
     .addOption(envFileOption());
@@ -42,8 +44,9 @@ export function runCommand(name: string, { terminal, setExitCode, isDebug }: Com
     .action(async (path: string | undefined, options: RunCommandOptions) => {
       const pipeline = await orAborted(terminal, options, async () => await importPipeline(moduleOr(path)));
       const { param: parameters = {}, count, quiet = false, json = false, ...given } = options;
-      const { limit, concurrency, batchSize, maxCost, fresh, cache, onRowError, maxRowErrors } = given;
-      const settings = { limit, concurrency, batchSize, maxCost, fresh, cache, onRowError, maxRowErrors, parameters };
+      const { limit, concurrency, batchSize, maxCost, fresh, replace, cache, onRowError, maxRowErrors } = given;
+      const bounds = { limit, maxCost, onRowError, maxRowErrors };
+      const settings = { ...bounds, concurrency, batchSize, fresh, replace, cache, parameters };
       const watched = await watch(terminal, options, async (seen) => {
         return await pipeline.run({ ...settings, countRows: count && !quiet, ...seen });
       });

@@ -15,7 +15,7 @@ import { budgeted } from "./budgeted.ts";
 import { Canary } from "./canary.ts";
 import { compose } from "./compose.ts";
 import { CallConversation } from "./conversation.ts";
-import { journaled, type JournaledOptions } from "./journaled.ts";
+import { forgetting, journaled, type JournaledOptions } from "./journaled.ts";
 import { longerOnce } from "./longer-once.ts";
 import type { PayloadLog } from "./payload-log.ts";
 import { recorded, reported } from "./recorded.ts";
@@ -80,7 +80,7 @@ export class LLMClient {
     const ofProvider = getOrMake(this.#asks, options.provider, () => new Map<string, RowAsk>());
     const ask = getOrMake(ofProvider, options.step, () => compose(this.#layers(options), send));
     const { step, pk, provider, signal } = options;
-    const forget = journal?.answers.forget;
+    const forget = journal && forgetting(journal);
     return new CallConversation({ pipeline, step, pk, provider, signal, ask, stop: this.#stop, forget });
   }
 

@@ -16,14 +16,14 @@ export interface ConversationOptions {
   readonly ask: RowAsk;
   /** Hears of an error that ends the run. */
   readonly stop?: ((reason: LLMEtlError) => void) | undefined;
-  /** Lets the journal forget answers; left out where there is none. */
-  readonly forget?: ((fingerprints: readonly string[]) => Promise<void>) | undefined;
+  /** Lets the journal forget the answers of a row; left out where there is none. */
+  readonly forget?: ((row: RowCalls) => Promise<void>) | undefined;
 }
 
 /** One step asking about one row: makes a call of each prompt, and holds what its calls leave. */
 export class CallConversation implements RowConversation {
   readonly #options: ConversationOptions;
-  readonly #row: RowCalls = { callCount: 0, ended: [], fingerprints: [] };
+  readonly #row: RowCalls = { callCount: 0, ended: [], fingerprints: [], replaced: new Map() };
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -53,6 +53,7 @@ export class CallConversation implements RowConversation {
       olderMessages,
       issueCount,
       answered: undefined,
+      reports: [],
       row,
     };
     let answer: LLMResponse;
@@ -68,7 +69,6 @@ export class CallConversation implements RowConversation {
   }
 
   async forget(): Promise<void> {
-    const { fingerprints } = this.#row;
-    if (fingerprints.length > 0) await this.#options.forget?.(fingerprints);
+    await this.#options.forget?.(this.#row);
   }
 }

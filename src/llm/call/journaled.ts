@@ -4,7 +4,7 @@ import type { LLMResponse } from "../../contracts/provider.ts";
 import { costOf } from "../pricing.ts";
 import { copyOf, ProviderError } from "../provider-error.ts";
 import { type AnswerKeys, Fingerprints } from "./fingerprint.ts";
-import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
+import type { RowAsk, RowCall, RowCalls, RowLayer } from "./row-call.ts";
 
 /** The journal's answers, by the fingerprints of their requests. */
 export interface StoredAnswers {
@@ -26,7 +26,7 @@ export interface JournaledOptions {
  * wait for it; after any other, each of them asks for itself.
  */
 export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, emit: EventHandler): RowLayer {
-  const inFlight = new Map<string, Promise<LLMResponse>>();
+  const inFlight = new Map<string, InFlight>();
   const fingerprints = new Fingerprints();
 
   const reuse = (call: RowCall, answer: LLMResponse): LLMResponse => {
@@ -34,27 +34,40 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
     return answer;
   };
 
-  const askAndSave = async (fingerprint: string, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
+  const askAndSave = async (
+    fingerprint: string,
+    call: RowCall,
+    next: RowAsk,
+    known: StoredAnswer | undefined,
+  ): Promise<LLMResponse> => {
     const answer = await next(call);
     const { text, finishReason, model, usage } = answer;
     if (finishReason === "stop" || finishReason === "length") {
+      if (!reuseEarlier) call.row.replaced.set(fingerprint, known ?? null);
       await answers.save(fingerprint, { text, finishReason, model, usage, runId });
     }
     return answer;
   };
 
   const findOrAsk = async (keys: AnswerKeys, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
+    let earlier: StoredAnswer | undefined;
     for (const key of keys) {
       const known = await answers.find(key);
-      if (known !== undefined && (reuseEarlier || known.runId === runId)) return reuse(call, known);
+      if (known === undefined) continue;
+      if (reuseEarlier) return reuse(call, known);
+      if (known.runId === runId) {
+        call.row.replaced.set(key, null);
+        return reuse(call, known);
+      }
+      if (key === keys[0]) earlier = known;
     }
-    return await askAndSave(keys[0], call, next);
+    return await askAndSave(keys[0], call, next, earlier);
   };
 
   const lead = async (keys: AnswerKeys, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
     const answer = findOrAsk(keys, call, next);
     const [key] = keys;
-    inFlight.set(key, answer);
+    inFlight.set(key, { answer, replaced: call.row.replaced });
     try {
       return await answer;
     } finally {
@@ -70,13 +83,37 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
     if (asked === undefined) return await lead(keys, call, next);
     let answer: LLMResponse;
     try {
-      answer = await asked;
+      answer = await asked.answer;
     } catch (error) {
       if (isPermanent(error)) throw copyOf(error);
-      return await askAndSave(key, call, next);
+      return await askAndSave(key, call, next, reuseEarlier ? undefined : await answers.find(key));
     }
+    const earlier = asked.replaced.get(key);
+    if (earlier !== undefined) call.row.replaced.set(key, earlier);
     return reuse(call, answer);
   };
+}
+
+/** A request on its way, with what its row has replaced. */
+interface InFlight extends Pick<RowCalls, "replaced"> {
+  readonly answer: Promise<LLMResponse>;
+}
+
+/**
+ * Lets the journal forget the answers of a row that led to no output. A run that asks anew takes back its own alone: answers of
+ * earlier runs that it has not used stay, or have their place again.
+ */
+export function forgetting({ answers, reuseEarlier }: JournaledOptions): (row: RowCalls) => Promise<void> {
+  return async ({ fingerprints, replaced }) => {
+    if (reuseEarlier) return await forgetAll(answers, fingerprints);
+    const own = [...replaced].flatMap(([fingerprint, earlier]) => (earlier === null ? [fingerprint] : []));
+    await forgetAll(answers, own);
+    for (const [fingerprint, earlier] of replaced) if (earlier !== null) await answers.save(fingerprint, earlier);
+  };
+}
+
+async function forgetAll(answers: StoredAnswers, fingerprints: readonly string[]): Promise<void> {
+  if (fingerprints.length > 0) await answers.forget(fingerprints);
 }
 
 /** Counts an answer that was had without a call: its figures are those of the call that paid for it. */

@@ -18,8 +18,9 @@ export interface RecordedOptions {
 }
 
 /**
- * Notes each attempt. One that failed is reported at once; one with an answer only in memory, for the answer has to be safe
- * before anything else can fail: {@link reported} reports it.
+ * Notes each attempt. One that failed is reported at once, and nobody waits for that here: a payload log that is slow or fails does
+ * not stand between the next attempt's answer and the journal. One with an answer is noted only in memory, for the answer has to be safe
+ * before anything else can fail. {@link reported} reports it, and waits for all.
  */
 export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
   return (next) => async (call) => {
@@ -57,7 +58,9 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
       cost,
     };
     if (response === null) {
-      await report(attempt);
+      const reporting = report(attempt);
+      reporting.catch(() => {}); // whoever waits for it hears of it
+      call.reports.push(reporting);
       throw error;
     }
     call.answered = attempt;
@@ -65,7 +68,7 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
   };
 }
 
-/** Reports the attempt that brought the answer. It is outside of the journal's layer: the answer is saved by now. */
+/** Reports the attempt that brought the answer, and waits for the reports of all. It is outside of the journal's layer: the answer is saved by now. */
 export function reported(report: Report): RowLayer {
   return (next) => async (call) => {
     try {
@@ -73,7 +76,9 @@ export function reported(report: Report): RowLayer {
     } finally {
       const { answered } = call;
       call.answered = undefined;
-      if (answered !== undefined) await report(answered);
+      const reports = call.reports.splice(0);
+      if (answered !== undefined) reports.push(report(answered));
+      await Promise.all(reports);
     }
   };
 }

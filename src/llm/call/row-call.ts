@@ -1,4 +1,5 @@
 import type { Ask, Call, Layer } from "../../contracts/call.ts";
+import type { StoredAnswer } from "../../contracts/journal.ts";
 import type { ChatMessage, LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import type { JSONSchema } from "../../json/json-schema.ts";
@@ -14,6 +15,8 @@ export interface RowCall extends Call {
   issueCount: number;
   /** The attempt that brought the answer, until it is reported. */
   answered: Attempt | undefined;
+  /** The lines on attempts that failed, on their way into the payload log. */
+  readonly reports: Promise<void>[];
   /** Called whenever an attempt has failed and the call may go again. */
   onAgain?: (() => void) | undefined;
   /** True if an attempt of it failed, and a call that started after that was answered. */
@@ -29,6 +32,11 @@ export interface RowCalls {
   readonly ended: EndedCall[];
   /** Of all requests so far. */
   readonly fingerprints: string[];
+  /**
+   * In a run that asks anew: by fingerprint, the answer of an earlier run whose place this run's answer has taken, or null where there
+   * was none.
+   */
+  readonly replaced: Map<string, StoredAnswer | null>;
 }
 
 export interface EndedCall {

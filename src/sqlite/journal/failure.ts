@@ -2,6 +2,7 @@ import { codeOf, messageOf } from "../../errors/error-text.ts";
 import type { ErrorFacts } from "../../errors/facts.ts";
 import { JournalError } from "../../errors/journal.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import { FileError } from "../../files/file-error.ts";
 import { errorNumberOf, isKind } from "../errors.ts";
 
 /** The error of a journal that failed, with what to do about it. */
@@ -21,7 +22,7 @@ export function damagedError(path: string, words: string, facts: ErrorFacts): Jo
 
 interface Failure {
   /** As a fact, for programs. */
-  readonly problem: "damaged" | "locked" | "full" | "inaccessible";
+  readonly problem: "damaged" | "locked" | "full" | "inaccessible" | "unlockable";
   readonly words: string;
   readonly hint: string;
 }
@@ -29,6 +30,9 @@ interface Failure {
 function describeFailure(cause: unknown): Failure {
   if (isKind(cause, "corrupt") || isKind(cause, "notADatabase")) return damaged;
   if (isKind(cause, "busy")) return locked;
+  if (cause instanceof FileError && ["LOCK_DAMAGED", "NO_LOCKS", "LOCK_INACCESSIBLE"].includes(cause.code)) {
+    return unlockable;
+  }
   return isKind(cause, "full") || isKind(cause, "ioError") ? full : inaccessible;
 }
 
@@ -41,6 +45,11 @@ const locked: Failure = {
   problem: "locked",
   words: "is locked by another program",
   hint: "end its transaction, then run again",
+};
+const unlockable: Failure = {
+  problem: "unlockable",
+  words: "can't be kept from other runs",
+  hint: "the journal itself is as it was; see to its lock file, and run again",
 };
 const full: Failure = {
   problem: "full",

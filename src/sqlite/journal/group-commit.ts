@@ -1,6 +1,11 @@
 import type { FileHandle } from "node:fs/promises";
+import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
+
+/** How long another program's write is waited for, in milliseconds, and how often it is looked at. */
+const busyPatienceMs = 60_000;
+const busyRetryMs = 50;
 
 /** How long what was committed may be in the operating system's hands alone, in milliseconds. */
 const syncEveryMs = 100;
@@ -12,6 +17,10 @@ export interface GroupCommitOptions {
   /** Called after each commit. */
   readonly onCommit: () => void;
   readonly asError: (cause: unknown) => LLMEtlError;
+  /** True if another program writes to the database at the moment. */
+  readonly isBusy: (error: unknown) => boolean;
+  /** Called before each commit. Where it throws, nothing is committed. */
+  readonly beforeCommit: () => void;
 }
 
 interface Waiting {
@@ -30,6 +39,8 @@ export class GroupCommit {
   readonly #begin: StatementSync;
   readonly #end: StatementSync;
   #waiting: Waiting[] = [];
+  /** Since when another program has kept this from writing, by `performance.now`. */
+  #busySinceMs: number | undefined;
   #syncTimer: NodeJS.Timeout | undefined;
   #syncing: Promise<void> | undefined;
 
@@ -58,7 +69,7 @@ export class GroupCommit {
   /** Commits what still waits, and closes the database after the last work. */
   async close(lastWork: () => void): Promise<void> {
     const { database, log } = this.#options;
-    this.#commit();
+    for (this.#commit(); this.#waiting.length > 0; this.#commit()) await setTimeoutPromise(busyRetryMs);
     clearTimeout(this.#syncTimer);
     try {
       this.#endTransaction();
@@ -76,7 +87,7 @@ export class GroupCommit {
 
   /** Commits all that waits, in one transaction. */
   readonly #commit = (): void => {
-    const { database, onCommit, asError } = this.#options;
+    const { database, onCommit, asError, beforeCommit } = this.#options;
     const group = this.#waiting;
     if (group.length === 0) return;
     this.#waiting = [];
@@ -84,17 +95,31 @@ export class GroupCommit {
       // What reading began goes on as a write: nobody else writes, so that what was read is still so.
       if (!database.isTransaction) this.#begin.run();
       for (const { work } of group) work();
+      beforeCommit();
       this.#end.run();
       onCommit();
+      this.#busySinceMs = undefined;
     } catch (error) {
       const failure = asError(error);
       this.#endTransaction();
+      if (this.#waitsOut(error, group)) return;
       for (const { reject } of group) reject(failure);
       return;
     }
     for (const { resolve } of group) resolve();
     this.#syncTimer ??= setTimeout(this.#sync, syncEveryMs).unref();
   };
+
+  /** Tries a group again later where another program writes: by sleeping, for SQLite's own wait would hold up every call in flight. */
+  #waitsOut(error: unknown, group: readonly Waiting[]): boolean {
+    if (!this.#options.isBusy(error)) return false;
+    const now = performance.now();
+    this.#busySinceMs ??= now;
+    if (now - this.#busySinceMs >= busyPatienceMs) return false;
+    this.#waiting = [...group, ...this.#waiting];
+    setTimeout(this.#commit, busyRetryMs);
+    return true;
+  }
 
   /** Ends what reading began, or writing left: nothing of it is to stay. */
   #endTransaction(): void {

@@ -3,9 +3,11 @@ import { chmod, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
-import { JournalInUseError } from "../../errors/journal.ts";
+import { JournalError, JournalInUseError } from "../../errors/journal.ts";
 import { type FileLock, lockFile } from "../../files/file-lock.ts";
 import { journalFolder } from "../../files/paths.ts";
+import { makePrivate } from "../../files/private-file.ts";
+import { statusOf } from "../../files/same-file.ts";
 import { asJournalError } from "./failure.ts";
 import { holderOf, isThere } from "./reading.ts";
 import { migrate } from "./schema.ts";
@@ -24,7 +26,7 @@ export async function lockJournal(path: string, signal: AbortSignal): Promise<Fi
   try {
     await makeFolder(dirname(path));
     for (let attempt = 1; attempt <= lockAttempts; attempt += 1) {
-      const lock = lockFile(`${path}.lock`);
+      const lock = lockFile(`${path}.lock`, "reject");
       if (lock !== undefined) return lock;
       if (signal.aborted) break;
       await setTimeout(lockRetryMs);
@@ -44,18 +46,44 @@ async function makeFolder(folder: string): Promise<void> {
 
 /** Opens the journal whose lock is held, in the newest version; makes it where there is none. */
 export async function openJournal(path: string): Promise<DatabaseSync> {
-  if (!(await isThere(path))) await make(path);
+  if (await isThere(path)) await makeOwn(path);
+  else await make(path);
   const database = new DatabaseSync(path, { timeout: 100 });
   try {
     migrate(database, path);
     // WAL commits survive the process; the journal itself syncs them to the disk, off the event loop's thread.
     database.exec("PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL; PRAGMA cache_size = -8192");
+    database.exec("PRAGMA busy_timeout = 0"); // who waits, sleeps
     database.exec("PRAGMA user_version"); // the log exists from the first read on
     return database;
   } catch (error) {
     database.close();
     throw error;
   }
+}
+
+/**
+ * Makes sure that the journal has no second name, under which another run would not meet its lock, and takes it from others who
+ * could read it: it holds what rows and answers hold.
+ *
+ * @throws {JournalError} if it has
+ */
+async function makeOwn(path: string): Promise<void> {
+  requireOneName(path);
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+    const mode = statusOf(file)?.mode;
+    if (mode !== undefined)
+      await makePrivate({ chmod: async (newMode) => await chmod(file, newMode) }, file, Number(mode));
+  }
+}
+
+/** @throws {JournalError} if the file has several hard links */
+export function requireOneName(path: string): void {
+  const names = Number(statusOf(path)?.nlink ?? 1n);
+  if (names <= 1) return;
+  const hint =
+    "remove the others: under each of them a run would have a lock and a log of its own, and damage the journal";
+  throw new JournalError(path, `has ${names} names (hard links)`, { facts: { problem: "linked", names, hint } });
 }
 
 async function make(path: string): Promise<void> {

@@ -2,7 +2,10 @@ import { type FileHandle, open } from "node:fs/promises";
 import type { DatabaseSync } from "node:sqlite";
 import type { JournalSession } from "../../contracts/journal.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import { JournalError } from "../../errors/journal.ts";
+import { OpenFile } from "../../files/open-file.ts";
 import type { FileLock } from "../../files/file-lock.ts";
+import { isKind } from "../errors.ts";
 import { Answers } from "./answers.ts";
 import { asJournalError } from "./failure.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -18,11 +21,14 @@ import { Rows } from "./rows.ts";
 export async function openSession(path: string, signal: AbortSignal): Promise<JournalSession> {
   const lock = await lockJournal(path, signal);
   let database: DatabaseSync | undefined;
+  let log: FileHandle | undefined;
   try {
     database = await openJournal(path);
-    return sessionOf({ path, database, lock, log: await open(`${path}-wal`, "r+") });
+    log = await open(`${path}-wal`, "r+");
+    return sessionOf({ path, database, lock, log });
   } catch (error) {
     database?.close();
+    await log?.close();
     await lock.release();
     throw asJournalError(path, error);
   }
@@ -48,7 +54,15 @@ function sessionOf({ path, database, lock, log }: Opened): JournalSession {
       AND EXISTS (SELECT 1 FROM json_each(step.value, '$.promptHashes') AS hash WHERE hash.value = ?) LIMIT 1`,
   );
   const asError = (cause: unknown): LLMEtlError => asJournalError(path, cause);
-  const commits = new GroupCommit({ database, log, asError, onCommit: () => answers.index() });
+  const files = [path, `${path}-wal`].map((one) => new OpenFile(one));
+  const commits = new GroupCommit({
+    database,
+    log,
+    asError,
+    isBusy: (error) => isKind(error, "busy"),
+    beforeCommit: () => files.forEach((file) => requireInPlace(path, file)),
+    onCommit: () => answers.index(),
+  });
   const saveEach = async <Item>(items: readonly Item[], work: (item: Item) => void): Promise<void> => {
     await commits.save(() => items.forEach(work));
   };
@@ -80,6 +94,16 @@ function sessionOf({ path, database, lock, log }: Opened): JournalSession {
       }
     },
   };
+}
+
+/** @throws {JournalError} if a file of the journal is no longer under its path: what is committed to it is lost with the run */
+function requireInPlace(path: string, file: OpenFile): void {
+  const problem = file.problem();
+  if (problem === undefined) return;
+  const hint = "put it back if it was moved, then run again: what it does not hold is asked and paid for again";
+  throw new JournalError(path, `can't be written: ${file.path} ${problem} while this run had it open`, {
+    facts: { problem, file: file.path, hint },
+  });
 }
 
 /** By key, what a look-up of one finds. */

@@ -143,10 +143,16 @@ test("SIGINT stops the replay, and a second one at once: what was not done stays
   assert.equal(signals.listenerCount("SIGINT"), 0);
 });
 
+test("without a file the pipeline's own dead letters are replayed", async () => {
+  const { pipeline } = await newSite();
+  const { exitCode, stdout } = await commandLine(["replay", "--pipeline", pipeline]);
+  assert.equal(exitCode, 1);
+  assert.match(stdout, /^Replayed: 4, /);
+});
+
 test("what is missing or wrong on the command line is said in one sentence, exit code 2", async () => {
   const { failed, pipeline, willing } = await newSite();
   const cases: [string[], RegExp][] = [
-    [["--pipeline", pipeline], /missing required argument 'file'/],
     [[failed], /required option '--pipeline <pipeline\.ts>' not specified/],
     [[`${failed}.not-there`, "--pipeline", pipeline], /does not exist: .* \[DEAD_LETTER_UNREADABLE\]\n {2}see .*\n$/],
     [[failed, "--pipeline", willing], /not a pipeline/],

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JournalError } from "../../../src/errors/journal.ts";
 import type { StoredAnswer } from "../../../src/contracts/journal.ts";
-import { journaled, type JournaledOptions, type StoredAnswers } from "../../../src/llm/call/journaled.ts";
-import type { RowCall } from "../../../src/llm/call/row-call.ts";
+import { forgetting, journaled, type JournaledOptions, type StoredAnswers } from "../../../src/llm/call/journaled.ts";
+import type { RowCall, RowCalls } from "../../../src/llm/call/row-call.ts";
 import { Fingerprints } from "../../../src/llm/call/fingerprint.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import type { LLMProvider, LLMResponse } from "../../../src/contracts/provider.ts";
@@ -28,12 +28,14 @@ interface Found {
   readonly response: LLMResponse;
   /** Whether it was counted as an answer had without a call. */
   readonly reused: boolean;
+  readonly row: RowCalls;
 }
 
 interface Fixture {
   /** Asks with that text; `ask` is what comes next on the way of the call. */
   readonly find: (content: string, ask: () => Promise<LLMResponse>, signal?: AbortSignal) => Promise<Found>;
   readonly forget: (content: string) => Promise<void>;
+  readonly forgetRow: (found: Found) => Promise<void>;
   /** By the text that was asked with. */
   readonly stored: (content: string) => StoredAnswer | undefined;
   readonly count: () => number;
@@ -76,8 +78,9 @@ function fixture(
       const call = { ...callOf(content), signal };
       const answer = await way(call);
       assert.deepEqual(call.row.fingerprints, [keyOf(content)]);
-      return { response: answer, reused: call.row.ended.length === 1 };
+      return { response: answer, reused: call.row.ended.length === 1, row: call.row };
     },
+    forgetRow: async ({ row }) => await forgetting({ answers, runId: "now", reuseEarlier: true, ...rest })(row),
     forget: async (content) => await answers.forget([keyOf(content)]),
     stored: (content) => stock.get(keyOf(content)),
     count: () => stock.size,
@@ -115,7 +118,7 @@ test("an answer that it has not is asked for, and kept before it is given", asyn
   const { find, stored: saved, log } = fixture();
   const { ask, count } = model(response);
   const found = await find("a", ask);
-  assert.deepEqual([found, count()], [{ response, reused: false }, 1]);
+  assert.deepEqual([found.response, found.reused, count()], [response, false, 1]);
   assert.deepEqual(log, ["find", "save"]);
   assert.deepEqual(saved("a"), { ...stored, runId: "now" });
   assert.equal((await find("a", ask)).reused, true);
@@ -151,6 +154,20 @@ test("where earlier answers are not wanted, those of this run are given all the 
   assert.deepEqual([(await find("a", ask)).reused, (await find("a", ask)).reused], [false, true]);
   assert.equal(count(), 1);
   assert.deepEqual([saved("a")?.text, saved("a")?.runId], ['{"new":1}', "now"]);
+});
+
+test("a run that asks anew forgets its own answers alone: earlier ones that it has replaced have their place again", async () => {
+  const given = { known: { a: stored, b: stored }, reuseEarlier: false };
+  const { find, forgetRow, stored: saved } = fixture(given);
+  const { ask } = model({ ...response, text: '{"new":1}' });
+  const [lead, twin] = await Promise.all([find("a", ask), find("a", ask)]);
+  assert.deepEqual([lead.reused, twin.reused], [false, true]);
+  await forgetRow(twin);
+  assert.deepEqual(saved("a"), stored);
+  await assert.rejects(find("b", model(refusal()).ask));
+  const failed = await find("c", ask); // no earlier run has asked that
+  await forgetRow(failed);
+  assert.deepEqual([saved("b"), saved("c")], [stored, undefined]);
 });
 
 test("an answer that was cut off is kept as that; a refusal and a filtered answer are not kept", async () => {

@@ -77,6 +77,37 @@ test("an attempt that failed is reported at once, and one with an answer when th
   assert.deepEqual(log, ["failure", "saved", "answer"]);
 });
 
+test("a payload log that takes for ever over a failed attempt does not stand between the next answer and the journal", async () => {
+  const log: string[] = [];
+  const logged = Promise.withResolvers<void>();
+  const report: Report = async ({ error }) => {
+    log.push(error === null ? "answer" : "failure");
+    if (error !== null) await logged.promise;
+  };
+  const saved = Promise.withResolvers<void>();
+  const saves = (next: RowAsk) => async (call: RowCall) => {
+    const got = await next(call);
+    saved.resolve();
+    return got;
+  };
+  const again = (next: RowAsk) => async (call: RowCall) => {
+    await assert.rejects(next(call), { code: "TIMEOUT" });
+    return await next(call);
+  };
+  let calls = 0;
+  const send: RowAsk = async () => {
+    calls += 1;
+    if (calls === 1) throw new ProviderError("transient", "TIMEOUT", "late");
+    return answer;
+  };
+  const layers = [reported(report), saves, again, recorded({ report, emit: () => {}, time: new VirtualTime() })];
+  const asking = compose(layers, send)(rowCall());
+  await saved.promise; // hangs where the answer waits for the log
+  logged.reject(new RunError("PAYLOAD_LOG_FAILED", "disk full"));
+  await assert.rejects(asking, { code: "PAYLOAD_LOG_FAILED" });
+  assert.deepEqual(log, ["failure", "answer"]);
+});
+
 test("an answer is reported also where it could not be saved", async () => {
   const failure = new RunError("JOURNAL_FAILED", "disk full");
   const attempts: Attempt[] = [];

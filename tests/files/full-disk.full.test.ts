@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { ClassifierStep, Pipeline, type SinkState } from "../../src/index.ts";
+import { RowError } from "../../src/errors/llm-etl-error.ts";
+import { DeadLetterFile } from "../../src/dead-letter/file.ts";
+import { MockProvider } from "../../src/llm/providers/mock.ts";
+import { CSVSink } from "../../src/sinks/csv.ts";
+import { MemorySource } from "../../src/testing/memory-source.ts";
+import { readLines } from "../support/run-rows.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+/** A file system of its own with so much room, where this process may mount one. */
+function smallDisk(bytes: number): string | undefined {
+  let folder: string | undefined;
+  after(() => folder !== undefined && spawnSync("umount", [folder])); // before the folder around it is removed
+  folder = join(temporaryFolder(), "disk");
+  mkdirSync(folder);
+  const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${bytes},mode=0700`, "tmpfs", folder]);
+  if (status !== 0) folder = undefined;
+  return folder;
+}
+
+const disk = smallDisk(256 * 1024);
+const skip = disk === undefined ? "no file system can be mounted here" : false;
+
+interface Row {
+  readonly id: string;
+  readonly note: string;
+}
+
+test(
+  "on a full disk no file has half a line, the run can be resumed, and nothing is lost or paid again",
+  { skip },
+  async () => {
+    const folder = disk ?? "";
+    const rows = Array.from({ length: 200 }, (_, index) => ({
+      id: String(index),
+      note: `${index} ${"n".repeat(900)}`,
+    }));
+    const pipeline = new Pipeline<Row>({
+      name: "notes",
+      source: new MemorySource<Row>({ rows, primaryKeyColumn: "id" }),
+      llmProvider: new MockProvider(),
+      onRowError: "dead_letter",
+      deadLetterPath: join(folder, "failed.jsonl"),
+      payloadLogPath: join(folder, "payloads.jsonl"),
+      journalPath: join(temporaryFolder(), "journal.db"),
+    })
+      .step(
+        new ClassifierStep({
+          name: "kind",
+          taxonomy: [{ name: "Only", definition: "everything" }],
+          inputMap: { text: (s) => s.raw.note },
+          outputKey: "kind",
+        }),
+      )
+      .to(new CSVSink({ filePath: join(folder, "out.csv"), columnMap: { id: (s: SinkState<Row>) => s.pk } }));
+    const stopped = await pipeline.run();
+    assert.deepEqual([stopped.exitCode, stopped.error?.code], [3, "PAYLOAD_LOG_FAILED"]);
+    const text = readFileSync(join(folder, "payloads.jsonl"), "utf8");
+    assert.ok(text.endsWith("\n"));
+    assert.ok(readLines(join(folder, "payloads.jsonl")).length > 0);
+    rmSync(join(folder, "payloads.jsonl"));
+    const calls = stopped.usage.calls;
+    let resumed = await pipeline.run();
+    let total = calls + resumed.usage.calls;
+    for (let attempt = 0; attempt < 10 && resumed.exitCode === 3; attempt += 1) {
+      rmSync(join(folder, "payloads.jsonl"));
+      resumed = await pipeline.run();
+      total += resumed.usage.calls;
+    }
+    assert.deepEqual([resumed.exitCode, resumed.successCount], [0, 200]);
+    assert.equal(total, 200, "an answer was paid for twice");
+  },
+);
+
+test(
+  "a dead letter that the disk has no room for leaves nothing of itself, nor does a file that can't be written anew",
+  { skip },
+  async () => {
+    const folder = disk ?? "";
+    for (const name of readdirSync(folder)) rmSync(join(folder, name));
+    const path = join(folder, "failed.jsonl");
+    const session = await new DeadLetterFile({ path }).open({ runId: "r", pipeline: "p" });
+    const error = new RowError("REFUSAL", "refused");
+    const add = async (pk: string): Promise<void> => {
+      const raw = { id: pk, note: "n".repeat(5000) };
+      await session.add({ position: 1, pk, step: null, error, raw, partialState: {}, retryCount: 0 });
+    };
+    let added = 0;
+    await assert.rejects(
+      async () => {
+        for (; ; added += 1) await add(String(added));
+      },
+      { code: "DEAD_LETTER_FAILED" },
+    );
+    const before = readFileSync(path, "utf8");
+    assert.ok(before.endsWith("\n"));
+    assert.equal(readLines(path).length, added);
+    const remove = session.remove?.(new Map([["1", Infinity]]));
+    await assert.rejects(async () => await remove, { code: "DEAD_LETTER_FAILED" });
+    assert.equal(readFileSync(path, "utf8"), before);
+    assert.deepEqual(readdirSync(folder).toSorted(), ["failed.jsonl", "failed.jsonl.lock"]);
+    writeFileSync(path, "");
+    await add("last");
+    await session.close();
+    assert.deepEqual(
+      readLines(path).map(({ pk }) => pk),
+      ["last"],
+    );
+  },
+);
