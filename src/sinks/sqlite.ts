@@ -1,4 +1,4 @@
-import { checkOptions, isPath } from "../errors/options.ts";
+import { checkOptions, isBoolean, isPath, optional } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
 import { connect } from "../sqlite/connection.ts";
 import { sqliteDialect } from "../sqlite/dialect.ts";
@@ -20,6 +20,11 @@ interface SQLiteSinkSettings<State, Column extends string> {
   readonly targetTable: string;
   /** The value of each column. Columns are matched as SQLite does, whatever the case of A to Z. */
   readonly columnMap: ColumnMap<State, Column>;
+  /**
+   * A column of INTEGER, REAL or NUMERIC affinity stores a text that spells a number as that number: "007" as 7. Where the number, in plain
+   * decimal digits, is not the text, the row fails; `true` stores the number. @default false
+   */
+  readonly coerce?: boolean | undefined;
 }
 
 export type SQLiteSinkOptions<State, Column extends string> = SQLiteSinkSettings<State, Column> &
@@ -58,13 +63,15 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
   readonly table: SinkTable;
   readonly #databasePath: string;
   readonly #named: NamedTable;
+  readonly #coerces: boolean;
 
   constructor(options: SQLiteSinkOptions<State, Column>) {
-    const checks = { databasePath: isPath, ...tableChecks("merge", "insert", "update") };
+    const checks = { databasePath: isPath, coerce: optional(isBoolean), ...tableChecks("merge", "insert", "update") };
     checkOptions<SQLiteSinkOptions<State, Column>>("SQLiteSink", options, checks);
     this.#named = namedTable("SQLiteSink", sqliteDialect, options);
     this.#databasePath = absolutePath(options.databasePath);
     this.columnMap = options.columnMap;
+    this.#coerces = options.coerce ?? false;
     this.table = this.#named.facts;
     this.identity = `${this.#databasePath}/${foldName(this.#named.table.table)}`;
   }
@@ -77,7 +84,7 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
   };
 
   async #open(signal: AbortSignal, isLook: boolean): Promise<SinkSession> {
-    const connection = await connect(this.#databasePath, signal, isLook);
+    const connection = await connect(this.#databasePath, signal, { isLook, coerces: this.#coerces });
     const request = { ...this.#named, sink: this.name };
     return await tableSession(sqliteDialect, connection, request);
   }

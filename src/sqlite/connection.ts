@@ -10,10 +10,16 @@ export interface SQLiteConnection extends TableConnection {
   readonly path: string;
   /** Nothing is to be changed. */
   readonly isLook: boolean;
+  /** Texts that spell numbers are stored as numbers also where their digits change. */
+  readonly coerces: boolean;
 }
 
 /** Opens a database for writing, to it or only for a look. */
-export async function connect(path: string, signal: AbortSignal, isLook: boolean): Promise<SQLiteConnection> {
+export async function connect(
+  path: string,
+  signal: AbortSignal,
+  use: Pick<SQLiteConnection, "isLook" | "coerces">,
+): Promise<SQLiteConnection> {
   signal.throwIfAborted();
   await requireDatabaseFile(path, fail);
   try {
@@ -21,7 +27,7 @@ export async function connect(path: string, signal: AbortSignal, isLook: boolean
     const close = async (): Promise<void> => {
       if (database.isOpen) database.close();
     };
-    return { database, path, isLook, signal, ...lockWait, close };
+    return { database, path, ...use, signal, ...lockWait, close };
   } catch (cause) {
     if (!isKind(cause, "busy")) throw cause;
     throw fail(stayedLocked(path), { cause });

@@ -81,6 +81,7 @@ export function sqliteCase<Out>(
       targetTable: "target",
       mergeKeys: ["id"],
       columnMap: { id: (s) => s.pk, prompt_hash: promptHashOf, ...columnMap },
+      coerce: true, // as 0.1 did
     });
     const rows = (): readonly unknown[] => {
       const reader = new DatabaseSync(databasePath, { readOnly: true });
