@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { ClassifierStep, type GlobalState, Pipeline, SummarizerStep } from "../src/index.ts";
+import { z } from "zod";
+import { ClassifierStep, ExtractorStep, type GlobalState, Pipeline, SummarizerStep } from "../src/index.ts";
 import type { LLMRequest } from "../src/contracts/provider.ts";
 import { MockProvider } from "../src/llm/providers/mock.ts";
 import { SQLServerSink } from "../src/sinks/sql-server.ts";
@@ -153,4 +154,47 @@ test("SQL Server's NVARCHAR(100), DECIMAL(3,2) and NVARCHAR(500) reach the model
   assert.match(again?.messages.at(-1)?.content ?? "", /- text: .*500.*600/);
   const refused = server.statements.filter(({ text }) => /ROLLBACK/.test(text));
   assert.equal(refused.length, 1, "of the preflight"); // which takes its empty batch back
+});
+
+test("a column that replaces NULL by a text of its own limits no answer to what is not NULL", async () => {
+  const databasePath = join(folder, "replaced.db");
+  const database = new DatabaseSync(databasePath);
+  database.exec("CREATE TABLE found (id TEXT PRIMARY KEY, due VARCHAR(10) NOT NULL)");
+  const answers = [null, "a date that is too long", "2026-11-29"];
+  const llmProvider = new MockProvider({
+    responses: () => ({
+      json: { reasoning: "So.", due: answers.length === 0 ? assert.fail("one call too many") : answers.shift() },
+    }),
+  });
+  const rows = [
+    { id: "1", text: "Nothing is due" },
+    { id: "2", text: "Something is due" },
+  ];
+  const source = new MemorySource<Note>({ rows, primaryKeyColumn: "id" });
+  const off = { journal: "off", payloadLog: "off", concurrency: 1 } as const;
+  const report = await new Pipeline<Note>({ name: "replaced", source, llmProvider, ...off })
+    .step(
+      new ExtractorStep({
+        name: "due",
+        outputKey: "due",
+        inputMap: { text: (s: NoteState) => s.raw.text },
+        schema: z.object({ due: z.string().nullable() }),
+      }),
+    )
+    .to(
+      new SQLiteSink({
+        databasePath,
+        targetTable: "found",
+        mergeKeys: ["id"],
+        columnMap: { id: (s) => s.pk, due: (s) => s.processed.due.due ?? "none" },
+      }),
+    )
+    .run();
+  assert.deepEqual([report.error, report.successCount, report.usage.reAsks], [null, 2, 1]);
+  const written = database.prepare("SELECT due FROM found ORDER BY id").all();
+  database.close();
+  assert.deepEqual(
+    written.map(({ due }) => due),
+    ["none", "2026-11-29"],
+  );
 });
