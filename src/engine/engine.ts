@@ -18,6 +18,7 @@ import { Batcher } from "./batcher.ts";
 import { type MappedRow, ChangeDetector } from "./change-detector.ts";
 import { type ColumnLimits, columnLimits } from "./column-limits.ts";
 import { type RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
+import { FirstFailures, type FirstFailuresOptions } from "./first-failures.ts";
 import { runStep } from "./run-step.ts";
 import { abandonAfterMs, Shutdown, within } from "./shutdown.ts";
 import type { SparePlaces } from "./spare-places.ts";
@@ -49,6 +50,10 @@ export interface EngineOptions {
   /** Aborting it stops the run without a grace period. */
   readonly stopNowSignal: AbortSignal | undefined;
   readonly emit: EventHandler;
+  /** Facts by which a run stops of which the first rows all fail; undefined where it goes on. */
+  readonly firstFailures: Pick<FirstFailuresOptions, "wasAsked" | "lastFailure"> | undefined;
+  /** Called with the first row, before it is accepted, and with the limits of the target: what it throws ends the run. */
+  readonly beforeFirstRow?: ((row: SourceRow, limits: NonNullable<SinkSession["limits"]>) => Promise<void>) | undefined;
 }
 
 /**
@@ -66,6 +71,7 @@ class Engine {
   readonly #written: ChangeDetector;
   readonly #shutdown: Shutdown;
   readonly #rows: RowsInFlight;
+  readonly #firstFailures: FirstFailures | undefined;
   readonly #batcher: Batcher<FinishedRow>;
   readonly #order: SourceOrder<FinishedRow> | undefined;
   #session: SinkSession | undefined;
@@ -79,16 +85,27 @@ class Engine {
     const shutdown = new Shutdown(gracePeriodMs);
     const written = new ChangeDetector(options);
     const outputKeys = steps.map(({ step }) => step.outputKey);
-    const rows = new RowsInFlight({ ...options, outputKeys, written, shutdown });
+    const firstFailures = options.firstFailures && this.#watch(options.firstFailures, shutdown);
+    const rows = new RowsInFlight({ ...options, outputKeys, written, shutdown, firstFailures });
     const session = (): SinkSession | undefined => this.#session;
     const { write } = new BatchWriter({ sinkName: sink.name, session, rows, written, shutdown, emit });
     this.#shutdown = shutdown;
     this.#written = written;
     this.#rows = rows;
+    this.#firstFailures = firstFailures;
     this.#batcher = new Batcher({ size: batchSize, intervalMs: flushIntervalMs, write });
     if (sink.preserveOrder) {
       this.#order = new SourceOrder(Math.max(batchSize, 4 * concurrency), (row) => this.#batcher.add(row));
     }
+  }
+
+  #watch(facts: NonNullable<EngineOptions["firstFailures"]>, shutdown: Shutdown): FirstFailures {
+    return new FirstFailures({
+      ...facts,
+      flush: async () => await this.#batcher.drain(),
+      isHeldBack: () => this.#order?.isHolding ?? false,
+      stop: (error) => shutdown.stop(error),
+    });
   }
 
   async run(): Promise<LLMEtlError | null> {
@@ -134,6 +151,7 @@ class Engine {
     while (this.#inFlight > 0) await this.#rowEnd();
     await this.#rows.confirmAll();
     await this.#batcher.drain();
+    await this.#firstFailures?.settled();
   }
 
   async #close(): Promise<void> {
@@ -158,6 +176,7 @@ class Engine {
         const next = await this.#shutdown.orStopped(rows.next());
         if (next === undefined || next.done === true) break;
         if (typeof next.value !== "object" || next.value === null) throw new TypeError("it yielded what is no row");
+        if (sequence === 0) await this.#options.beforeFirstRow?.(next.value, this.#session?.limits ?? {});
         void this.#take(next.value, sequence);
         // Without it, a source and a provider that never wait would keep timers and signals from being served.
         if (sequence % 64 === 63) await setImmediate();

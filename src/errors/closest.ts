@@ -12,6 +12,12 @@ export function closest(word: string, candidates: readonly string[], limit: numb
     .map(({ candidate }) => candidate);
 }
 
+/** True for two spellings of a word that differ in letter case, spaces and punctuation only. */
+export function isSameWord(one: string, other: string): boolean {
+  const [left, right] = [one, other].map((word) => word.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, ""));
+  return left === right && left !== "";
+}
+
 /** The edit distance to the whole candidate, or else one more than that to its nearest beginning; Infinity if both are far. */
 function distanceBetween(wanted: string, candidate: string): number {
   const tolerance = Math.ceil(Math.max(candidate.length, wanted.length) / 3);

@@ -26,6 +26,19 @@ export function schemasAt(root: JSONSchema, path: readonly string[]): readonly J
   return found;
 }
 
+/** A path in a value as a message may show it: names that no schema has (they are the value's own) become "…". */
+export function declaredPath(root: JSONSchema, path: readonly PropertyKey[]): readonly string[] {
+  let nodes = alternativesOf(root, root);
+  return path.map((key) => {
+    nodes = nodes.flatMap(({ properties = {}, items }) => {
+      const isItem = typeof key === "number" && items !== undefined && !Array.isArray(items);
+      const child = isItem ? items : Object.hasOwn(properties, key) ? properties[String(key)] : undefined;
+      return child === undefined ? [] : alternativesOf(asSchema(child), root);
+    });
+    return typeof key === "number" || nodes.length > 0 ? String(key) : "…";
+  });
+}
+
 /** The names of types that a schema without alternatives allows; none where it does not say. */
 export function typesOf({ type, const: constant, enum: values }: JSONSchema): readonly string[] {
   const names: unknown[] = [type ?? []].flat(); // a list of types is JSON Schema that Zod's type for it does not foresee

@@ -96,13 +96,13 @@ export function sqliteCase<Out>(
   });
 }
 
-/** A run finds a list for a column of text before its first call, by an empty one. These files freeze what 0.1 said of it to a model. */
+/** A run finds a list for a column of text before its first call, by made-up ones. These files freeze what 0.1 said of it to a model. */
 function unawareOfLists<State>(sink: Sink<State>): Sink<State> {
   const open: Sink<State>["open"] = async (context) => {
     const session = await sink.open(context);
     const limits = Object.entries(session.limits ?? {}).map(([column, limit]): [string, ColumnLimit] => {
       const problemOf: ColumnLimit["problemOf"] = (value) => {
-        return Array.isArray(value) && value.length === 0 ? undefined : limit.problemOf(value);
+        return Array.isArray(value) && value[0] !== "a" ? undefined : limit.problemOf(value);
       };
       return [column, { ...limit, problemOf }];
     });

@@ -33,7 +33,14 @@ test("the defaults are those that the options' documentation says", () => {
   const { redact, admission, ...values } = settings;
   assert.deepEqual(values, {
     ...{ onRowError: "fail", concurrency: 32, batchSize: 500, flushIntervalMs: 2000, gracePeriodMs: 30_000 },
-    ...{ limit: Infinity, parameters: {}, maxRowErrors: Infinity, maxCalls: Infinity, maxCost: Infinity },
+    ...{
+      limit: Infinity,
+      parameters: {},
+      maxRowErrors: Infinity,
+      stopsAtFirstFailures: true,
+      maxCalls: Infinity,
+      maxCost: Infinity,
+    },
     ...{ fresh: false, cache: true, countRows: false },
   });
   assert.equal(redact("as it is"), "as it is");
