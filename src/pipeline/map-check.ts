@@ -41,9 +41,13 @@ export interface MapCheck {
  */
 export function checkMaps(pipeline: Checked, first: AnyState | undefined, limits: Limits): MapCheck {
   const check = new Check(pipeline, limits);
-  check.run(first);
+  for (const variant of variants) check.run(first, variant);
   return { problems: check.problems, rowNames: check.rowNames };
 }
+
+/** The first is judged by all that happens; of the others, which take other ways through the functions, only by what is read. */
+const variants = [0, 1, 2, 3, 4, 5, 6, 7, "null"] as const;
+type Variant = (typeof variants)[number];
 
 /** Accepts a row as a run does, outside of one. */
 export async function acceptAlone(row: SourceRow, source: AnySource): Promise<AnyState> {
@@ -91,16 +95,17 @@ class Check {
     this.#limits = limits;
   }
 
-  run(first: AnyState | undefined): void {
+  run(first: AnyState | undefined, variant: Variant): void {
     const { steps, sink } = this.#pipeline;
-    const row = this.#rowOf(first);
+    const row = this.#rowOf(first, variant);
     const outputs = new Map<string, MadeUp>();
     let isPaidFor = false;
     for (const { step } of steps) {
       const state = stateOf(first, row, outputs);
       for (const [input, read] of Object.entries(step.inputMap ?? {})) {
         const where = `inputMap.${input} of ${step.name}`;
-        this.#try({ where, read, state, first, isPaidFor, later: laterKeys(steps, outputs) }, (value) => {
+        const later = laterKeys(steps, outputs);
+        this.#try({ where, read, state, first, variant, isPaidFor, later }, (value) => {
           if (value instanceof Date || typeof value !== "object" || value === null) return undefined;
           return {
             problem: "returned a wrong value",
@@ -108,12 +113,13 @@ class Check {
           };
         });
       }
-      outputs.set(step.outputKey, madeUpBy(step));
+      outputs.set(step.outputKey, madeUpBy(step, variant));
       isPaidFor ||= step.outputSchema !== undefined;
     }
     const state = stateOf(first, row, outputs, new Date(0));
     for (const [column, read] of Object.entries(sink.columnMap)) {
-      this.#try({ where: `columnMap.${column}`, read, state, first, isPaidFor, later: new Map() }, (value) => {
+      const where = `columnMap.${column}`;
+      this.#try({ where, read, state, first, variant, isPaidFor, later: new Map() }, (value) => {
         if (typeof value !== "object" || value === null || value instanceof Date || value instanceof GlobalState)
           return undefined;
         const problem = this.#limits[column]?.problemOf(value);
@@ -123,19 +129,23 @@ class Check {
   }
 
   /** The row as it is, with the names that its schema knows; without one, those that it has. */
-  #rowOf(first: AnyState | undefined): MadeUp {
+  #rowOf(first: AnyState | undefined, variant: Variant): MadeUp {
     const { schema } = this.#pipeline.source;
     const fields = schema === undefined ? undefined : rowFields(schema);
-    if (fields !== undefined) return { value: first?.raw ?? sampleOf(fields, anything), shape: shapeOf(fields) };
+    if (fields !== undefined) {
+      const value = variant === 0 && first !== undefined ? first.raw : sampleOf(fields, { unknown: anything, variant });
+      return { value, shape: shapeOf(fields) };
+    }
     if (first === undefined) return { value: anything(), shape: undefined };
     const names = Object.keys(first.raw).map((name) => [name, undefined] as const);
     return { value: first.raw, shape: schema === undefined ? shapeOfFields(Object.fromEntries(names)) : undefined };
   }
 
   #try(
-    { where, read, state, first, isPaidFor, later }: Trial,
+    { where, read, state, first, variant, isPaidFor, later }: Trial,
     problemOf: (value: unknown) => { problem: string; facts: Record<string, string> } | undefined,
   ): void {
+    if (this.problems.some((problem) => problem.error.facts.where === where)) return;
     const reads: Read[] = [];
     const add = (status: MapProblem["status"], isThrow: boolean, error: MapError): void => {
       this.problems.push({ status, isPaidFor, isThrow, error });
@@ -164,7 +174,7 @@ class Check {
       const isWritten = (name: string): boolean => isInSource(name, read) || !isInRow(name, first);
       return add("problem", false, unknownPath({ where, read: unknown, later, isData, isWritten }));
     }
-    if (error === undefined) return;
+    if (error === undefined || variant !== 0) return;
     const isMadeUp =
       first === undefined || reads.some(({ path: [root] }) => root === "processed" || root === "lineage");
     const isThrow = error.facts["thrown"] !== undefined;
@@ -180,6 +190,7 @@ interface Trial {
   /** Makes the state that it is given. */
   readonly state: (onRead: (read: Read) => void) => unknown;
   readonly first: AnyState | undefined;
+  readonly variant: Variant;
   readonly isPaidFor: boolean;
   /** By output key, the steps that come later. */
   readonly later: ReadonlyMap<string, string>;
@@ -190,9 +201,9 @@ function laterKeys(steps: Checked["steps"], outputs: ReadonlyMap<string, MadeUp>
   return new Map(later.map(({ step }) => [step.outputKey, step.name]));
 }
 
-function madeUpBy({ outputSchema, outputFields = outputSchema }: AnyStep): MadeUp {
+function madeUpBy({ outputSchema, outputFields = outputSchema }: AnyStep, variant: Variant): MadeUp {
   if (outputFields === undefined) return { value: anything(), shape: undefined };
-  return { value: sampleOf(outputFields, anything), shape: shapeOf(outputFields) };
+  return { value: sampleOf(outputFields, { unknown: anything, variant }), shape: shapeOf(outputFields) };
 }
 
 /** The state of a row, with these outputs; with `completedAt`, as the column map sees it. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import {
   ClassifierStep,
@@ -9,6 +10,8 @@ import {
   type PipelineOptions,
   type RunReport,
 } from "../../src/index.ts";
+import type { ColumnValues, Sink } from "../../src/contracts/sink.ts";
+import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
@@ -24,12 +27,23 @@ interface Given extends Partial<PipelineOptions<Note>> {
   readonly goodFrom?: number;
   readonly count?: number;
   readonly preserveOrder?: boolean;
+  /** A sink's own reason to reject a row. */
+  readonly reject?: (values: ColumnValues) => string | undefined;
+  readonly sink?: Sink<{ readonly pk: string }>;
   /** Which answers are valid; by default none before the row `goodFrom`. */
   readonly isGood?: (text: string) => boolean;
 }
 
 /** Runs so many notes, of which the first ones get no valid answer. */
-function pipelineOf({ goodFrom = Infinity, count = 60, preserveOrder = false, isGood, ...options }: Given) {
+function pipelineOf({
+  goodFrom = Infinity,
+  count = 60,
+  preserveOrder = false,
+  isGood,
+  reject,
+  sink,
+  ...options
+}: Given) {
   const good = isGood ?? ((text: string) => Number(/note (\d+)/.exec(text)?.[1]) >= goodFrom);
   const mock = new MockProvider({
     responses: ({ messages }) =>
@@ -45,7 +59,7 @@ function pipelineOf({ goodFrom = Infinity, count = 60, preserveOrder = false, is
     },
   };
   const rows = Array.from({ length: count }, (_, index) => ({ id: String(index), text: `note ${index}` }));
-  const sink = new MemorySink({ columnMap: { id: (s: { readonly pk: string }) => s.pk }, preserveOrder });
+  const columnMap = { id: (s: { readonly pk: string }) => s.pk };
   const pipeline = new Pipeline<Note>({
     ...{ name: "first", source: new MemorySource<Note>({ rows, primaryKeyColumn: "id" }), llmProvider },
     ...{ journal: "off", payloadLog: "off", onRowError: "skip", concurrency: 1, flushIntervalMs: 60_000 },
@@ -60,7 +74,7 @@ function pipelineOf({ goodFrom = Infinity, count = 60, preserveOrder = false, is
         maxRetries: 0,
       }),
     )
-    .to(sink);
+    .to(sink ?? new MemorySink({ columnMap, preserveOrder, reject }));
   return { pipeline, callCount: () => callCount };
 }
 
@@ -106,6 +120,41 @@ test("rows that failed in their last run are not counted: they never block those
   assert.deepEqual(figures(await run({ journal })), ["TOO_MANY_ROW_ERRORS", 20, 0, 3]);
   assert.deepEqual(figures(await run({ journal })), ["TOO_MANY_ROW_ERRORS", 40, 0, 3]);
   assert.deepEqual(figures(await run({ journal, count: 50 })), [null, 50, 0, 1]);
+});
+
+test("rows that the sink rejects are counted, and nothing waits for itself", async () => {
+  for (const batchSize of [1, 5]) {
+    const report = await run({ goodFrom: 0, batchSize, reject: () => "no" });
+    const { error, skippedCount, successCount } = report;
+    assert.deepEqual([error?.code, successCount], ["TOO_MANY_ROW_ERRORS", 0]);
+    assert.ok(skippedCount >= 20 && skippedCount < 60, String(skippedCount));
+  }
+  const last = await run({
+    goodFrom: 0,
+    reject: (values) => (values["id"] === "19" ? undefined : "no"),
+    batchSize: 20,
+  });
+  assert.deepEqual(figures(last), [null, 59, 1, 1]);
+});
+
+test("a replay, whose rows have all failed before, goes on", async () => {
+  const folder = temporaryFolder();
+  const databasePath = join(folder, "target.db");
+  const database = new DatabaseSync(databasePath);
+  database.exec("CREATE TABLE t (id TEXT PRIMARY KEY)");
+  database.close();
+  const journal = new SQLiteJournal({ path: join(folder, "journal.db") });
+  const sink = new SQLiteSink({
+    databasePath,
+    targetTable: "t",
+    mergeKeys: ["id"],
+    columnMap: { id: (s: { readonly pk: string }) => s.pk },
+  });
+  const deadLetterPath = join(folder, "failed.jsonl");
+  const { pipeline } = pipelineOf({ journal, sink, deadLetterPath, onRowError: "dead_letter", count: 30 });
+  assert.equal((await pipeline.run({ maxRowErrors: "never" })).failureCount, 30);
+  const report = await pipeline.replay();
+  assert.deepEqual([report.error, report.failureCount, report.remainingCount], [null, 30, 30]);
 });
 
 test("a preview goes on", async () => {

@@ -42,6 +42,7 @@ interface Given {
 const fields = z.object({
   due: z.string().nullable(),
   urgent: z.boolean(),
+  level: z.enum(["high", "middle", "low"]),
   parts: z.array(z.object({ name: z.string() })),
   code: z.string().transform((text) => ({ value: text, size: text.length })),
   extra: z.string().optional(),
@@ -148,6 +149,15 @@ test("a typing mistake in a column map is found before the first call, with the 
       { where: "columnMap.x", path, ...(closest !== undefined && { closest }) },
     );
   }
+});
+
+test("a mistake in a branch is found that the first answer would not take", async () => {
+  const branches: readonly (readonly [Read, string])[] = [
+    [(s) => (s.processed.found.urgent ? "now" : s.processed.found.deu), "processed.found.deu"],
+    [(s) => s.processed.found.due ?? s.processed.found.fallback, "processed.found.fallback"],
+    [(s) => (s.processed.found.level === "low" ? s.processed.kind.catgory : "x"), "processed.kind.catgory"],
+  ];
+  for (const [read, path] of branches) await findsBoth({ columns: { x: read } }, { where: "columnMap.x", path });
 });
 
 test("a typing mistake in an input map is found, and an output of a later step", async () => {
