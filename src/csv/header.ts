@@ -1,4 +1,4 @@
-import { closest, isSameWord } from "../errors/closest.ts";
+import { closest, isTypingMistake } from "../errors/closest.ts";
 import type { ErrorFacts } from "../errors/facts.ts";
 import { SourceError } from "../errors/source.ts";
 import { listItems, listNames } from "../errors/name-list.ts";
@@ -63,7 +63,7 @@ function suggestion(cells: readonly string[], { primaryKeyColumn, delimiter }: H
     return { delimiter: other, hint: `is the delimiter ${JSON.stringify(other)}?` };
   }
   const [nearest] = closest(primaryKeyColumn, cells, 1);
-  if (nearest !== undefined && isSameWord(nearest, primaryKeyColumn))
+  if (nearest !== undefined && isTypingMistake(nearest, primaryKeyColumn))
     return { nearest, hint: `did you mean "${nearest}"?` };
   const column = nearest === undefined ? 0 : cells.indexOf(nearest) + 1;
   if (column > 0) return { column, hint: `did you mean column ${column}? Its name is like it` };

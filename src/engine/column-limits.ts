@@ -38,9 +38,22 @@ export function columnLimits(
     const passed = limitOfPassed(limit, read, statePath);
     requireChoices(sink, { column, step, limit: passed, fields });
     if (path.length === 0 || fields.length === 0) continue;
-    found.set(outputKey, [...(found.get(outputKey) ?? []), { ...passed, path, column }]);
+    const isEverywhere = isInEachAlternative(step.outputSchema, path);
+    const problemOf: ColumnLimit["problemOf"] = (value) => {
+      // Of an alternative without the field a re-ask would push the model to another one.
+      return value === undefined && !isEverywhere ? undefined : passed.problemOf(value);
+    };
+    found.set(outputKey, [...(found.get(outputKey) ?? []), { ...passed, problemOf, path, column }]);
   }
   return found;
+}
+
+/** True if each object on the way to the field has the next name, whatever alternative it is. */
+function isInEachAlternative(schema: JSONSchema, path: readonly string[]): boolean {
+  return path.every((name, index) => {
+    const parents = schemasAt(schema, path.slice(0, index)).filter((parent) => typesOf(parent).join() !== "null");
+    return parents.every(({ properties = {} }) => Object.hasOwn(properties, name));
+  });
 }
 
 /** The limit of a column for what its function is given: a value that it does not pass on breaks none. */

@@ -3,7 +3,7 @@ import type { AnySource, SourceRow } from "../contracts/source.ts";
 import type { AnyStep } from "../contracts/step.ts";
 import { acceptRow } from "../engine/accept-row.ts";
 import { type AnyState, GlobalState, SinkState } from "../engine/state.ts";
-import { closest, isSameWord } from "../errors/closest.ts";
+import { closest, isTypingMistake } from "../errors/closest.ts";
 import { describeType } from "../errors/describe-type.ts";
 import { nameOf, textOf } from "../errors/error-text.ts";
 import { MapError } from "../errors/map.ts";
@@ -40,7 +40,9 @@ export interface MapCheck {
  * A problem: a read of what neither the row nor a schema has; a value of a kind that its column never holds; a promise.
  */
 export function checkMaps(pipeline: Checked, first: AnyState | undefined, limits: Limits): MapCheck {
-  const check = new Check(pipeline, limits);
+  const look = new Check(pipeline, limits, new Set());
+  look.run(first, 0);
+  const check = new Check(pipeline, limits, look.rowNames);
   for (const variant of variants) check.run(first, variant);
   return { problems: check.problems, rowNames: check.rowNames };
 }
@@ -89,10 +91,13 @@ class Check {
   readonly rowNames = new Set<string>();
   readonly #pipeline: Checked;
   readonly #limits: Limits;
+  /** Names of the row's fields that are written in the pipeline. */
+  readonly #writtenNames: ReadonlySet<string>;
 
-  constructor(pipeline: Checked, limits: Limits) {
+  constructor(pipeline: Checked, limits: Limits, writtenNames: ReadonlySet<string>) {
     this.#pipeline = pipeline;
     this.#limits = limits;
+    this.#writtenNames = new Set([...writtenNames, pipeline.source.primaryKeyColumn]);
   }
 
   run(first: AnyState | undefined, variant: Variant): void {
@@ -170,7 +175,10 @@ class Check {
     }
     const unknown = reads.find(({ others }) => others !== undefined);
     if (unknown !== undefined) {
-      const isData = this.#pipeline.source.schema === undefined && this.#pipeline.source.namesAreData === true;
+      const { schema, namesAreData } = this.#pipeline.source;
+      const isData = (name: string): boolean => {
+        return schema === undefined && namesAreData === true && !this.#writtenNames.has(name);
+      };
       const isWritten = (name: string): boolean => isInSource(name, read) || !isInRow(name, first);
       return add("problem", false, unknownPath({ where, read: unknown, later, isData, isWritten }));
     }
@@ -242,8 +250,8 @@ interface UnknownRead {
   readonly read: Read;
   /** By output key, the steps that come later. */
   readonly later: ReadonlyMap<string, string>;
-  /** The names of the row's fields are content. */
-  readonly isData: boolean;
+  /** True for the name of a field of the row that is content. */
+  readonly isData: (name: string) => boolean;
   /** True for a name that someone wrote: one that a function makes of the row is content. */
   readonly isWritten: (name: string) => boolean;
 }
@@ -259,7 +267,7 @@ function unknownPath({ where, read: { path, others = [] }, later, isData, isWrit
       : "the state does not have";
   const shown = path.map((part) => (isWritten(part) ? part : "…")).join(".");
   const [near] = closest(name, others, 1);
-  const closestName = isOfRow && isData && near !== undefined && !isSameWord(near, name) ? undefined : near;
+  const closestName = isOfRow && near !== undefined && isData(near) && !isTypingMistake(near, name) ? undefined : near;
   const laterStep = root === "processed" && path.length === 2 ? later.get(key) : undefined;
   const column = near !== undefined && closestName === undefined ? others.indexOf(near) + 1 : undefined;
   const hint =

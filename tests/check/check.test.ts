@@ -417,6 +417,24 @@ test("a wrong option is refused, and an abort ends the check with its reason", a
   await assert.rejects(pipelineIn(freshFolder(), { source }).check({ signal: stop.signal }), reason);
 });
 
+test("a typing mistake in the name of a CSV file's column is told with the closest name, which tells no more than what was written", async () => {
+  const filePath = join(freshFolder(), "notes.csv");
+  const closestTo = async (header: string, read: string): Promise<unknown> => {
+    writeFileSync(filePath, `${header}\n1,x,y\n`);
+    const report = await new Pipeline<Record<string, string>>({
+      ...{ name: "csv", source: new CSVSource({ filePath, primaryKeyColumn: "id" }), llmProvider: new MockProvider() },
+      ...{ journal: "off", payloadLog: "off" },
+    })
+      .to(new MemorySink({ columnMap: { id: (s) => s.pk, x: (s) => s.raw[read] } }))
+      .check();
+    const { facts } = report.findings.find(({ code }) => code === "MAP_MISMATCH") ?? {};
+    return facts?.["closest"] ?? facts?.["column"];
+  };
+  assert.equal(await closestTo("id,note,other", "noet"), "note");
+  assert.equal(await closestTo("id,Jane,other", "name"), 2);
+  assert.equal(await closestTo("id,price,amount", "note"), undefined);
+});
+
 test("of a CSV file only columns are named that the pipeline names, too: without a header they are its first row", async () => {
   const folder = freshFolder();
   const filePath = join(folder, "notes.csv");

@@ -96,7 +96,7 @@ const richStep = new LLMStep({
     home: shared,
     fixed: z.literal("rather long"),
     event: z.union([
-      z.object({ kind: z.literal("a"), note: z.string() }),
+      z.object({ kind: z.literal("a"), note: z.string(), only: z.string() }),
       z.object({ kind: z.literal("b"), note: z.string().nullable() }),
     ]),
     tags: z.array(z.string()).nullable(),
@@ -117,7 +117,7 @@ interface RichState {
       readonly address: { readonly city: string } | null;
       readonly home: { readonly city: string };
       readonly fixed: string;
-      readonly event: { readonly kind: string; readonly note: string | null };
+      readonly event: { readonly kind: string; readonly note: string | null; readonly only?: string };
       readonly tags: readonly string[] | null;
       readonly urgent: boolean;
       readonly named: string;
@@ -131,7 +131,7 @@ function limitOf(read: (state: RichState) => unknown): ColumnLimit | undefined {
   const limit = atMost(10);
   const notNull: ColumnLimit = {
     schema: limit.schema,
-    problemOf: (value) => (value === null ? { message: "NULL", detail: "NULL" } : limit.problemOf(value)),
+    problemOf: (value) => ((value ?? null) === null ? { message: "NULL", detail: "NULL" } : limit.problemOf(value)),
   };
   return columnLimits({ name: "memory", columnMap: { column: read } }, { column: notNull }, [richStep]).get("out")?.[0];
 }
@@ -153,6 +153,10 @@ test("a limit reaches through nullable fields, alternatives, references and name
     assert.deepEqual(limit?.schema, { maxLength: 10 }, String(read));
     assert.ok(limit.problemOf(long) !== undefined && limit.problemOf(null) !== undefined, String(read));
   }
+  const only = limitOf((s) => s.processed.out.event.only);
+  assert.deepEqual(only?.schema, { maxLength: 10 });
+  assert.notEqual(only.problemOf(long), undefined);
+  assert.equal(only.problemOf(undefined), undefined, "an alternative without the field is not asked to be another");
   assert.throws(() => limitOf((s) => s.processed.out.fixed), { code: "TARGET_MISMATCH" });
 });
 
