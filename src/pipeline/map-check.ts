@@ -272,7 +272,7 @@ function unknownPath({ where, read: { path, others = [] }, later, isData, isWrit
   const column = near !== undefined && closestName === undefined ? others.indexOf(near) + 1 : undefined;
   const hint =
     laterStep !== undefined
-      ? `step "${laterStep}" gives it later: put that step before`
+      ? `it is the output of step "${laterStep}", which has not run by then`
       : closestName !== undefined
         ? `closest: "${closestName}"`
         : column === undefined
