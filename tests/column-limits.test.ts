@@ -198,3 +198,51 @@ test("a column that replaces NULL by a text of its own limits no answer to what 
     ["none", "2026-11-29"],
   );
 });
+
+test("a list for a column of text is found before the first call, and stored as JSON where the column is declared so", async () => {
+  for (const [type, code, written] of [
+    ["TEXT", "TARGET_MISMATCH", []],
+    ["JSON", null, ['["x"]']],
+    ["TEXT CHECK (json_valid(tags))", null, ['["x"]']],
+  ] as const) {
+    const databasePath = join(folder, `${(count += 1)}.db`);
+    const database = new DatabaseSync(databasePath);
+    database.exec(`CREATE TABLE found (id TEXT PRIMARY KEY, tags ${type})`);
+    let callCount = 0;
+    const llmProvider = new MockProvider({
+      responses: () => {
+        callCount += 1;
+        return { json: { reasoning: "So.", tags: ["x"] } };
+      },
+    });
+    const source = new MemorySource<Note>({ rows: [{ id: "1", text: "A card" }], primaryKeyColumn: "id" });
+    const pipeline = new Pipeline<Note>({ name: "tags", source, llmProvider, journal: "off", payloadLog: "off" })
+      .step(
+        new ExtractorStep({
+          name: "tags",
+          outputKey: "found",
+          inputMap: { text: (s: NoteState) => s.raw.text },
+          schema: z.object({ tags: z.array(z.string()).nullable() }),
+        }),
+      )
+      .to(
+        new SQLiteSink({
+          databasePath,
+          targetTable: "found",
+          mergeKeys: ["id"],
+          columnMap: { id: (s) => s.pk, tags: (s) => s.processed.found.tags },
+        }),
+      );
+    const { wouldRun } = await pipeline.check();
+    assert.equal(wouldRun, code === null);
+    if (code === null) assert.equal((await pipeline.run()).error, null);
+    else await assert.rejects(pipeline.run(), failsWith(code, { where: "tags", type: "an array" }));
+    assert.equal(callCount, code === null ? 1 : 0);
+    const rows = database.prepare("SELECT tags FROM found").all();
+    assert.deepEqual(
+      rows.map(({ tags }) => tags),
+      written,
+    );
+    database.close();
+  }
+});

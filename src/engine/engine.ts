@@ -71,7 +71,6 @@ class Engine {
   readonly #written: ChangeDetector;
   readonly #shutdown: Shutdown;
   readonly #rows: RowsInFlight;
-  readonly #firstFailures: FirstFailures | undefined;
   readonly #batcher: Batcher<FinishedRow>;
   readonly #order: SourceOrder<FinishedRow> | undefined;
   #session: SinkSession | undefined;
@@ -85,27 +84,20 @@ class Engine {
     const shutdown = new Shutdown(gracePeriodMs);
     const written = new ChangeDetector(options);
     const outputKeys = steps.map(({ step }) => step.outputKey);
-    const firstFailures = options.firstFailures && this.#watch(options.firstFailures, shutdown);
+    const flush = async (): Promise<void> => await this.#batcher.drain();
+    const isHeldBack = (): boolean => this.#order?.isHolding ?? false;
+    const firstFailures =
+      options.firstFailures && new FirstFailures({ ...options.firstFailures, flush, isHeldBack, shutdown });
     const rows = new RowsInFlight({ ...options, outputKeys, written, shutdown, firstFailures });
     const session = (): SinkSession | undefined => this.#session;
     const { write } = new BatchWriter({ sinkName: sink.name, session, rows, written, shutdown, emit });
     this.#shutdown = shutdown;
     this.#written = written;
     this.#rows = rows;
-    this.#firstFailures = firstFailures;
     this.#batcher = new Batcher({ size: batchSize, intervalMs: flushIntervalMs, write });
     if (sink.preserveOrder) {
       this.#order = new SourceOrder(Math.max(batchSize, 4 * concurrency), (row) => this.#batcher.add(row));
     }
-  }
-
-  #watch(facts: NonNullable<EngineOptions["firstFailures"]>, shutdown: Shutdown): FirstFailures {
-    return new FirstFailures({
-      ...facts,
-      flush: async () => await this.#batcher.drain(),
-      isHeldBack: () => this.#order?.isHolding ?? false,
-      stop: (error) => shutdown.stop(error),
-    });
   }
 
   async run(): Promise<LLMEtlError | null> {
@@ -151,7 +143,7 @@ class Engine {
     while (this.#inFlight > 0) await this.#rowEnd();
     await this.#rows.confirmAll();
     await this.#batcher.drain();
-    await this.#firstFailures?.settled();
+    await this.#rows.settled();
   }
 
   async #close(): Promise<void> {
@@ -176,7 +168,8 @@ class Engine {
         const next = await this.#shutdown.orStopped(rows.next());
         if (next === undefined || next.done === true) break;
         if (typeof next.value !== "object" || next.value === null) throw new TypeError("it yielded what is no row");
-        if (sequence === 0) await this.#options.beforeFirstRow?.(next.value, this.#session?.limits ?? {});
+        if (sequence === 0) await this.#shutdown.orStopped(this.#tryMaps(next.value));
+        if (this.#shutdown.error !== null) break;
         void this.#take(next.value, sequence);
         // Without it, a source and a provider that never wait would keep timers and signals from being served.
         if (sequence % 64 === 63) await setImmediate();
@@ -186,6 +179,10 @@ class Engine {
     } catch (error) {
       this.#shutdown.stopFor(error, (problem) => new SourceError(source.name, problem, { cause: error }));
     }
+  }
+
+  async #tryMaps(first: SourceRow): Promise<void> {
+    await this.#options.beforeFirstRow?.(first, this.#session?.limits ?? {});
   }
 
   /** Sees one row to its end. Never rejects. */

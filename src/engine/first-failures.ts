@@ -1,4 +1,5 @@
 import { RunError } from "../errors/llm-etl-error.ts";
+import type { Shutdown } from "./shutdown.ts";
 
 /** So many rows that fail after they were paid for, while none gets through, tell that none will. */
 const mostFailures = 20;
@@ -12,7 +13,7 @@ export interface FirstFailuresOptions {
   readonly flush: () => Promise<void>;
   /** True while a finished row waits for the rows before it. */
   readonly isHeldBack: () => boolean;
-  readonly stop: (error: RunError) => void;
+  readonly shutdown: Pick<Shutdown, "stop">;
 }
 
 /** Stops a run of which no row has got through, once enough have failed after a call. One row that gets through ends the watch. */
@@ -52,11 +53,13 @@ export class FirstFailures {
   }
 
   async #judge(): Promise<void> {
-    const { flush, isHeldBack, stop } = this.#options;
+    const { flush, isHeldBack, shutdown } = this.#options;
     await flush();
     if (this.#hasSucceeded || isHeldBack()) return;
     const problem = `${this.#count} rows failed after the model was asked about them, and none got through since the start`;
     const hint = 'look at their causes before you run again; maxRowErrors: "never" goes on';
-    stop(new RunError("TOO_MANY_ROW_ERRORS", problem, { facts: { badCount: this.#count, successCount: 0, hint } }));
+    shutdown.stop(
+      new RunError("TOO_MANY_ROW_ERRORS", problem, { facts: { badCount: this.#count, successCount: 0, hint } }),
+    );
   }
 }

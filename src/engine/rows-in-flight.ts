@@ -83,6 +83,11 @@ export class RowsInFlight {
     await this.#record(error, row);
   }
 
+  /** Resolves when nothing that was found of rows that ended is still to be judged. */
+  async settled(): Promise<void> {
+    await this.#options.firstFailures?.settled();
+  }
+
   /** No other row comes that could be compared with those that wait for it: they fail. Not where the run has stopped: they are pending. */
   async confirmAll(): Promise<void> {
     if (this.#options.shutdown.error === null) for (const row of this.#unconfirmed.keys()) this.#confirm(row);
