@@ -7,7 +7,7 @@ import type { JournalSession } from "../contracts/journal.ts";
 import type { Sink, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
 import type { Lineage } from "../contracts/state.ts";
-import { LLMEtlError } from "../errors/llm-etl-error.ts";
+import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { SinkError } from "../errors/sink.ts";
 import { SourceError } from "../errors/source.ts";
 import { StepFailedError } from "../errors/step.ts";
@@ -181,8 +181,13 @@ class Engine {
     }
   }
 
+  /** Stops the run instead of throwing, so that the source is told that no more rows are wanted. */
   async #tryMaps(first: SourceRow): Promise<void> {
-    await this.#options.beforeFirstRow?.(first, this.#session?.limits ?? {});
+    try {
+      await this.#options.beforeFirstRow?.(first, this.#session?.limits ?? {});
+    } catch (error) {
+      this.#shutdown.stopFor(error, (problem) => new RunError("INTERNAL_ERROR", problem, { cause: error }));
+    }
   }
 
   /** Sees one row to its end. Never rejects. */

@@ -294,6 +294,26 @@ test("a loop over what is not known ends, and a first row that is wrong is the r
   assert.deepEqual([report.successCount, report.skippedCount], [1, 1]);
 });
 
+test("a source whose first row shows a mistake is told that no more rows are wanted", async () => {
+  let isClosed = false;
+  const rows = function* (): Generator<object> {
+    try {
+      yield { id: "1", note: "A card" };
+      yield { id: "2", note: "A card" };
+    } finally {
+      isClosed = true;
+    }
+  };
+  const source = new MemorySource<Row>({ rows, primaryKeyColumn: "id" });
+  const sink = new MemorySink({
+    columnMap: { id: (s: { readonly pk: string }) => s.pk, x: (s: Untyped) => s.raw.nte },
+  });
+  const off = { journal: "off", payloadLog: "off" } as const;
+  const pipeline = new Pipeline<Row>({ name: "closed", source, llmProvider: new MockProvider(), ...off }).to(sink);
+  await assert.rejects(pipeline.run(), failsWith("MAP_MISMATCH", { where: "columnMap.x" }));
+  assert.equal(isClosed, true);
+});
+
 test("a preview is held to the same", async () => {
   const { pipeline, callCount } = pipelineOf({ columns: { x: (s) => s.processed.kind.catgory } });
   await assert.rejects(pipeline.preview(), failsWith("MAP_MISMATCH", { where: "columnMap.x" }));
