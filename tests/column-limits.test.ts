@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { ClassifierStep, type GlobalState, Pipeline, SummarizerStep } from "../src/index.ts";
+import { z } from "zod";
+import { ClassifierStep, ExtractorStep, type GlobalState, Pipeline, SummarizerStep } from "../src/index.ts";
 import type { LLMRequest } from "../src/contracts/provider.ts";
 import { MockProvider } from "../src/llm/providers/mock.ts";
 import { SQLServerSink } from "../src/sinks/sql-server.ts";
@@ -153,4 +154,95 @@ test("SQL Server's NVARCHAR(100), DECIMAL(3,2) and NVARCHAR(500) reach the model
   assert.match(again?.messages.at(-1)?.content ?? "", /- text: .*500.*600/);
   const refused = server.statements.filter(({ text }) => /ROLLBACK/.test(text));
   assert.equal(refused.length, 1, "of the preflight"); // which takes its empty batch back
+});
+
+test("a column that replaces NULL by a text of its own limits no answer to what is not NULL", async () => {
+  const databasePath = join(folder, "replaced.db");
+  const database = new DatabaseSync(databasePath);
+  database.exec("CREATE TABLE found (id TEXT PRIMARY KEY, due VARCHAR(10) NOT NULL)");
+  const answers = [null, "a date that is too long", "2026-11-29"];
+  const llmProvider = new MockProvider({
+    responses: () => ({
+      json: { reasoning: "So.", due: answers.length === 0 ? assert.fail("one call too many") : answers.shift() },
+    }),
+  });
+  const rows = [
+    { id: "1", text: "Nothing is due" },
+    { id: "2", text: "Something is due" },
+  ];
+  const source = new MemorySource<Note>({ rows, primaryKeyColumn: "id" });
+  const off = { journal: "off", payloadLog: "off", concurrency: 1 } as const;
+  const report = await new Pipeline<Note>({ name: "replaced", source, llmProvider, ...off })
+    .step(
+      new ExtractorStep({
+        name: "due",
+        outputKey: "due",
+        inputMap: { text: (s: NoteState) => s.raw.text },
+        schema: z.object({ due: z.string().nullable() }),
+      }),
+    )
+    .to(
+      new SQLiteSink({
+        databasePath,
+        targetTable: "found",
+        mergeKeys: ["id"],
+        columnMap: { id: (s) => s.pk, due: (s) => s.processed.due.due ?? "none" },
+      }),
+    )
+    .run();
+  assert.deepEqual([report.error, report.successCount, report.usage.reAsks], [null, 2, 1]);
+  const written = database.prepare("SELECT due FROM found ORDER BY id").all();
+  database.close();
+  assert.deepEqual(
+    written.map(({ due }) => due),
+    ["none", "2026-11-29"],
+  );
+});
+
+test("a list for a column of text is found before the first call, and stored as JSON where the column is declared so", async () => {
+  for (const [type, code, written] of [
+    ["TEXT", "TARGET_MISMATCH", []],
+    ["JSON", null, ['["x"]']],
+    ["TEXT CHECK (json_valid(tags))", null, ['["x"]']],
+  ] as const) {
+    const databasePath = join(folder, `${(count += 1)}.db`);
+    const database = new DatabaseSync(databasePath);
+    database.exec(`CREATE TABLE found (id TEXT PRIMARY KEY, tags ${type})`);
+    let callCount = 0;
+    const llmProvider = new MockProvider({
+      responses: () => {
+        callCount += 1;
+        return { json: { reasoning: "So.", tags: ["x"] } };
+      },
+    });
+    const source = new MemorySource<Note>({ rows: [{ id: "1", text: "A card" }], primaryKeyColumn: "id" });
+    const pipeline = new Pipeline<Note>({ name: "tags", source, llmProvider, journal: "off", payloadLog: "off" })
+      .step(
+        new ExtractorStep({
+          name: "tags",
+          outputKey: "found",
+          inputMap: { text: (s: NoteState) => s.raw.text },
+          schema: z.object({ tags: z.array(z.string()).nullable() }),
+        }),
+      )
+      .to(
+        new SQLiteSink({
+          databasePath,
+          targetTable: "found",
+          mergeKeys: ["id"],
+          columnMap: { id: (s) => s.pk, tags: (s) => s.processed.found.tags },
+        }),
+      );
+    const { wouldRun } = await pipeline.check();
+    assert.equal(wouldRun, code === null);
+    if (code === null) assert.equal((await pipeline.run()).error, null);
+    else await assert.rejects(pipeline.run(), failsWith(code, { where: "tags", type: "an array" }));
+    assert.equal(callCount, code === null ? 1 : 0);
+    const rows = database.prepare("SELECT tags FROM found").all();
+    assert.deepEqual(
+      rows.map(({ tags }) => tags),
+      written,
+    );
+    database.close();
+  }
 });

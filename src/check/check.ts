@@ -1,9 +1,10 @@
 import type { ResolvedStep } from "../contracts/step.ts";
 import type { AnyState } from "../engine/state.ts";
-import { acceptRow } from "../engine/accept-row.ts";
-import { resolvePipeline } from "../pipeline/resolve.ts";
+import { acceptAlone, checkMaps, type MapProblem } from "../pipeline/map-check.ts";
+import { type ResolvedPipeline, resolvePipeline } from "../pipeline/resolve.ts";
+import { rowFields } from "../table/row-fields.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
-import type { Sink } from "../contracts/sink.ts";
+import type { Sink, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, Parameters, ReadContext, SourceRow } from "../contracts/source.ts";
 import { checkEnvironment } from "./environment.ts";
 import { checkFiles, checkSeparateFiles } from "./files.ts";
@@ -19,7 +20,6 @@ import { checkOptions as requireOptions, isBoolean, optional } from "../errors/o
 import { runChecks } from "../pipeline/options.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
 import { deprecationsOf } from "../pipeline/run-files.ts";
-import { KeySet } from "../files/key-set.ts";
 import { messageOf, withoutSecrets } from "../errors/error-text.ts";
 import { targetEmptiedError } from "../engine/change-detector.ts";
 
@@ -28,7 +28,7 @@ export interface CheckOptions {
   readonly parameters?: Parameters | undefined;
   /** One real call for each step that asks a model, with the first row's prompt. It costs what it costs. @default false */
   readonly ping?: boolean | undefined;
-  /** True to report the prompts' messages, which hold the first row's content. @default true */
+  /** True to report the prompts' messages, which hold the first row's content. @default false */
   readonly prompts?: boolean | undefined;
   /** Aborting it ends the check: it then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -45,7 +45,7 @@ export async function checkPipeline(
     prompts: optional(isBoolean),
     signal: runChecks.signal,
   });
-  const { ping = false, prompts: areShown = true, parameters } = checkOptions;
+  const { ping = false, prompts: areShown = false, parameters } = checkOptions;
   const { signal = new AbortController().signal } = checkOptions;
   signal.throwIfAborted();
   const pipeline = resolvePipeline(definition, { parameters });
@@ -61,17 +61,22 @@ export async function checkPipeline(
     findings.add("files", `option ${option}`, "warning", message);
   }
   await checkProviders(findings, providers, settings.maxCost);
-  const state = await checkSource(findings, source, { parameters: settings.parameters, signal });
+  const maps = { source, steps, sink };
+  const state = await checkSource(findings, maps, { parameters: settings.parameters, signal });
   const identity = await findings.tryCheck("sink", `sink ${sink.name}`, () => sink.identity);
   const journal = await checkJournal(findings, stores.journal, identity, signal);
   const hasWritten = sink.keepsRows && (journal?.writtenCount ?? 0) > 0;
   const limits = identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, signal });
   await checkSeparateFiles(findings, pipeline);
+  addMapProblems(findings, checkMaps(maps, state, limits?.ofColumns ?? {}).problems, {
+    hasRow: state !== undefined,
+    rowErrorStatus,
+  });
   await checkFiles(findings, stores, signal);
   const prompts = await checkSteps(findings, {
     pipeline: name,
     steps,
-    limits: limits ?? new Map(),
+    limits: limits?.ofSteps ?? new Map(),
     state,
     ping,
     show: areShown ? settings.redact : undefined,
@@ -92,7 +97,12 @@ async function checkProviders(findings: Findings, providers: readonly LLMProvide
 }
 
 /** Reads one row, and accepts it as a run does. Undefined where that can't be done. */
-async function checkSource(findings: Findings, source: AnySource, context: ReadContext): Promise<AnyState | undefined> {
+async function checkSource(
+  findings: Findings,
+  maps: Pick<ResolvedPipeline, "source" | "steps" | "sink">,
+  context: ReadContext,
+): Promise<AnyState | undefined> {
+  const { source } = maps;
   const subject = `source ${source.name}`;
   const row = await findings.tryCheck("source", subject, async () => await firstRow(source, context));
   if (row === undefined) return undefined;
@@ -100,11 +110,37 @@ async function checkSource(findings: Findings, source: AnySource, context: ReadC
     findings.add("source", subject, "warning", "it gives no row, so a run has nothing to do");
     return undefined;
   }
-  const state = await findings.tryCheck("source", "first row", async () => await accept(row, source));
+  const state = await findings.tryCheck("source", "first row", async () => await acceptAlone(row, source));
   if (state === undefined) return undefined;
-  const columns = Object.entries(state.raw).map(([column, value]) => `${column} (${typeOf(value)})`);
-  findings.add("source", subject, "ok", `row ${row.position} is there: ${listItems(columns)}`);
+  findings.add("source", subject, "ok", `row ${row.position} is there: ${listItems(namedColumns(maps, state))}`);
   return state;
+}
+
+/** The columns; where their names are content those that someone wrote down in the pipeline, and how many others there are. */
+function namedColumns(maps: Pick<ResolvedPipeline, "source" | "steps" | "sink">, state: AnyState): readonly string[] {
+  const { primaryKeyColumn, schema, namesAreData = false } = maps.source;
+  const fields = Object.keys((schema === undefined ? undefined : rowFields(schema)?.properties) ?? {});
+  const named = new Set([primaryKeyColumn, ...fields, ...checkMaps(maps, state, {}).rowNames]);
+  const columns = Object.entries(state.raw);
+  const shown = columns
+    .filter(([column]) => !namesAreData || named.has(column))
+    .map(([column, value]) => `${column} (${typeOf(value)})`);
+  const otherCount = columns.length - shown.length;
+  return otherCount === 0 ? shown : [...shown, `${otherCount} that the pipeline does not name`];
+}
+
+/** A function that throws over the first row is found again by its step; only of the column map it is told here. */
+function addMapProblems(
+  findings: Findings,
+  problems: readonly MapProblem[],
+  { hasRow, rowErrorStatus }: { readonly hasRow: boolean; readonly rowErrorStatus: "problem" | "warning" },
+): void {
+  for (const { status, isThrow, error } of problems) {
+    const subject = String(error.facts.where);
+    const isOfColumns = subject.startsWith("columnMap.");
+    if (isThrow && hasRow && !isOfColumns) continue;
+    findings.addError(isOfColumns ? "sink" : "steps", subject, error, status === "row" ? rowErrorStatus : status);
+  }
 }
 
 /** Null where there is none. */
@@ -116,16 +152,6 @@ async function firstRow(source: AnySource, context: ReadContext): Promise<Source
     context.signal.throwIfAborted();
     if (error instanceof LLMEtlError) throw error;
     throw new SourceError(source.name, withoutSecrets(messageOf(error)), { cause: error });
-  }
-}
-
-/** Accepts the row as a run does. */
-async function accept(row: SourceRow, source: AnySource): Promise<AnyState> {
-  const seen = new KeySet();
-  try {
-    return await acceptRow(row, source, seen, { pk: null });
-  } finally {
-    seen.close();
   }
 }
 
@@ -144,12 +170,18 @@ interface SinkCheck {
   readonly signal: AbortSignal;
 }
 
+interface SinkLimits {
+  readonly ofColumns: NonNullable<SinkSession["limits"]>;
+  /** Those of the columns, as they hold of the steps' outputs. */
+  readonly ofSteps: ColumnLimits;
+}
+
 /** Opens the target for a look. What its columns say of the steps' outputs; undefined where that is not known. */
 async function checkSink(
   findings: Findings,
   sink: Sink<never>,
   { steps, hasWritten, signal }: SinkCheck,
-): Promise<ColumnLimits | undefined> {
+): Promise<SinkLimits | undefined> {
   const subject = `sink ${sink.name}`;
   const session = await findings.tryCheck("sink", subject, async () => {
     return await (sink.preflight === undefined ? sink.open({ signal }) : sink.preflight({ signal }));
@@ -162,12 +194,14 @@ async function checkSink(
         if ((await session.isEmpty?.()) === true) throw targetEmptiedError(sink);
       });
     }
+    const ofColumns = session.limits ?? {};
     return await findings.tryCheck("sink", "columns", () => {
-      return columnLimits(
+      const ofSteps = columnLimits(
         sink,
-        session.limits ?? {},
+        ofColumns,
         steps.map(({ step }) => step),
       );
+      return { ofColumns, ofSteps };
     });
   } finally {
     await findings.tryCheck("sink", subject, async () => await session.close("stopped"));

@@ -14,9 +14,12 @@ export function amount(text: string): number {
 }
 
 /** Parses a number of rows from 1 up, or a share of them between 0 and 1. @throws {InvalidArgumentError} */
-export function countOrShare(text: string): number {
+export function countOrShare(text: string): number | "never" {
+  if (text === "never") return text;
   if (/^[1-9]\d*$/.test(text) || /^0?\.\d*[1-9]\d*$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("Expected a whole number from 1 up, or a share between 0 and 1, for example 0.05.");
+  throw new InvalidArgumentError(
+    "Expected a whole number from 1 up, a share between 0 and 1, for example 0.05, or never.",
+  );
 }
 
 /** Parses a local time, or a date for its midnight. @throws {InvalidArgumentError} */

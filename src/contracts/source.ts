@@ -26,6 +26,8 @@ export type SourceRow =
 export interface Source<Row extends object> {
   readonly name: string;
   readonly primaryKeyColumn: keyof Row & string;
+  /** True if the names of its columns are read with the data, as those of a CSV file: then they are content, and stand in no message. @default false */
+  readonly namesAreData?: boolean | undefined;
   /** Applied to each row by the engine, in one place. */
   readonly schema?: RowSchema<Row> | undefined;
   /** The packages and environment variables that `check` looks for. */

@@ -21,6 +21,10 @@ export interface Step<In, Key extends string, Out> {
   readonly llmProvider?: LLMProvider | undefined;
   /** Describes the output, with its limits as keywords. A step with a model has it. */
   readonly outputSchema?: JSONSchema | undefined;
+  /** The output as later steps and the sink find it, where that is not what the model fills in: after transforms. @default outputSchema */
+  readonly outputFields?: JSONSchema | undefined;
+  /** The functions that make its inputs: a run tries them, over its first row and made-up outputs, before its first call. */
+  readonly inputMap?: Readonly<Record<string, (state: In) => unknown>> | undefined;
   /** Throws a `RowError` if something is wrong with this row; anything else thrown becomes one. */
   readonly run: (state: In, context: StepContext) => Promise<Out>;
 }

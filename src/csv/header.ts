@@ -1,4 +1,4 @@
-import { closest } from "../errors/closest.ts";
+import { closest, isTypingMistake } from "../errors/closest.ts";
 import type { ErrorFacts } from "../errors/facts.ts";
 import { SourceError } from "../errors/source.ts";
 import { listItems, listNames } from "../errors/name-list.ts";
@@ -13,19 +13,22 @@ export interface HeaderExpectation {
 /**
  * Reads the names of the columns.
  *
- * @throws {SourceError} if a name is blank or occurs twice, or if the primary key column is missing; with the `line`
+ * @throws {SourceError} if a name is blank or occurs twice, or if the primary key column is missing; with the `line`. Its message has
+ * columns by their number: in a file without a header the names are the first row. The detail has them.
  */
 export function readHeader(owner: string, row: CSVRow, expected: HeaderExpectation): readonly string[] {
   const found = findProblem(row, expected);
   if (found === undefined) return row.cells;
-  const { problem, ...facts } = found;
-  throw new SourceError(owner, `the header (line ${row.line}) ${problem}`, { facts: { line: row.line, ...facts } });
+  const { problem, isOfNames = false, ...facts } = found;
+  const message = `the header (line ${row.line}) ${problem}`;
+  const detail = isOfNames ? `${owner}: ${message}; its columns are ${listNames(row.cells)}` : undefined;
+  throw new SourceError(owner, message, { detail, facts: { line: row.line, ...facts } });
 }
 
 function findProblem(
   { cells }: CSVRow,
   expected: HeaderExpectation,
-): (ErrorFacts & { readonly problem: string }) | undefined {
+): (ErrorFacts & { readonly problem: string; readonly isOfNames?: boolean }) | undefined {
   const { primaryKeyColumn, rowNumberColumn } = expected;
   if (cells.some((name) => name.includes("\0"))) {
     return { problem: "has zero bytes in it", hint: 'if the file is in UTF-16, set the option encoding: "utf-16le"' };
@@ -35,10 +38,10 @@ function findProblem(
     const problem = `has no name for column ${listItems(blank)} of ${cells.length}`;
     return { problem, where: blank, hint: "give each column a name" };
   }
-  const duplicate = [...new Set(cells.filter((name, index) => cells.indexOf(name) !== index))];
-  if (duplicate.length > 0) {
-    const problem = `has more than one column named ${listNames(duplicate)}`;
-    return { problem, where: duplicate, hint: "rename all but one" };
+  const twice = cells.flatMap((name, index) => (cells.indexOf(name) === cells.lastIndexOf(name) ? [] : [index + 1]));
+  if (twice.length > 0) {
+    const problem = `has names that other columns have, too: columns ${listItems(twice)} of ${cells.length}`;
+    return { problem, isOfNames: true, where: twice, hint: "rename all but one of each" };
   }
   if (cells.includes("__proto__")) {
     const problem = 'has a column named "__proto__", which JavaScript keeps for itself';
@@ -49,8 +52,8 @@ function findProblem(
     return { problem: `already has a column "${rowNumberColumn}"`, where: rowNumberColumn, hint };
   }
   if (primaryKeyColumn === rowNumberColumn || cells.includes(primaryKeyColumn)) return undefined;
-  const problem = `has no column "${primaryKeyColumn}", the primaryKeyColumn; its columns are ${listNames(cells)}`;
-  return { problem, where: primaryKeyColumn, ...suggestion(cells, expected) };
+  const problem = `has no column "${primaryKeyColumn}", the primaryKeyColumn, among its ${cells.length}`;
+  return { problem, isOfNames: true, where: primaryKeyColumn, ...suggestion(cells, expected) };
 }
 
 function suggestion(cells: readonly string[], { primaryKeyColumn, delimiter }: HeaderExpectation): ErrorFacts {
@@ -60,6 +63,9 @@ function suggestion(cells: readonly string[], { primaryKeyColumn, delimiter }: H
     return { delimiter: other, hint: `is the delimiter ${JSON.stringify(other)}?` };
   }
   const [nearest] = closest(primaryKeyColumn, cells, 1);
-  if (nearest !== undefined) return { nearest, hint: `did you mean "${nearest}"?` };
+  if (nearest !== undefined && isTypingMistake(nearest, primaryKeyColumn))
+    return { nearest, hint: `did you mean "${nearest}"?` };
+  const column = nearest === undefined ? 0 : cells.indexOf(nearest) + 1;
+  if (column > 0) return { column, hint: `did you mean column ${column}? Its name is like it` };
   return { hint: "for a file without a key, rowNumberColumn adds one" };
 }

@@ -7,6 +7,7 @@ import { describeType } from "../errors/describe-type.ts";
 import { toExactText } from "../files/exact-text.ts";
 import type { KeySet } from "../files/key-set.ts";
 import { nameOf, textOf } from "../errors/error-text.ts";
+import { declaredPath } from "./declared-path.ts";
 import { type AnyState, GlobalState } from "./state.ts";
 
 /**
@@ -20,7 +21,7 @@ import { type AnyState, GlobalState } from "./state.ts";
  */
 export async function acceptRow(
   read: SourceRow,
-  { primaryKeyColumn: column, schema }: Pick<AnySource, "primaryKeyColumn" | "schema">,
+  { primaryKeyColumn: column, schema, namesAreData }: Pick<AnySource, "primaryKeyColumn" | "schema" | "namesAreData">,
   seen: KeySet,
   row: { pk: string | null },
 ): Promise<AnyState> {
@@ -29,7 +30,7 @@ export async function acceptRow(
   let accepted: unknown = raw;
   if (schema !== undefined) {
     row.pk = readKey(position, column, () => keyBeforeSchema(raw, column, position)) ?? null;
-    accepted = await applySchema(schema, raw, position);
+    accepted = await applySchema({ schema, namesAreData }, raw, position);
   }
   const pk = readKey(position, column, () => primaryKeyOf(accepted, column, position));
   row.pk = pk;
@@ -92,13 +93,19 @@ function rejectDuplicate(seen: KeySet, pk: string, column: string, position: num
   );
 }
 
-async function applySchema<Row>(schema: RowSchema<Row>, raw: unknown, position: number): Promise<Row> {
+interface Rules<Row> {
+  readonly schema: RowSchema<Row>;
+  readonly namesAreData: boolean | undefined;
+}
+
+async function applySchema<Row>(rules: Rules<Row>, raw: unknown, position: number): Promise<Row> {
+  const { schema } = rules;
   try {
     const validated = schema["~standard"].validate(raw);
     // An await for every row would cost a turn each.
     const result: SchemaResult<Row> = validated instanceof Promise ? await validated : validated;
     if (result.issues === undefined) return result.value;
-    throw rejection(schema["~standard"].vendor, result.issues, raw, position);
+    throw rejection(rules, result.issues, raw, position);
   } catch (error) {
     if (error instanceof RowSchemaError) throw error;
     throw new RowSchemaError(`row ${position}: the schema threw ${nameOf(error)}`, {
@@ -113,23 +120,27 @@ type Issue = NonNullable<Extract<SchemaResult<unknown>, { issues: readonly unkno
 
 const maxIssues = 10;
 
-function rejection(vendor: string, issues: readonly Issue[], raw: unknown, position: number): RowSchemaError {
-  const wordings = issues.slice(0, maxIssues).map((issue) => wordingAt(vendor, issue, raw));
+function rejection(rules: Rules<unknown>, issues: readonly Issue[], raw: unknown, position: number): RowSchemaError {
+  const wordings = issues.slice(0, maxIssues).map((issue) => wordingAt(rules, issue, raw));
   return new RowSchemaError(`row ${position}: ${wordings.map(({ message }) => message).join("; ")}`, {
     detail: `row ${position}: ${wordings.map(({ detail }) => detail).join("; ")}`,
     facts: { position, issueCount: issues.length },
   });
 }
 
-/** In our own words where the issue is one of Zod's own kinds: the sentence of a rule may quote the cell. */
-function wordingAt(vendor: string, issue: Issue, raw: unknown): Wording {
+/** In our own words where the issue is one of Zod's own kinds: the sentence of a rule may quote the cell, and so may the path of a record. */
+function wordingAt({ schema, namesAreData = false }: Rules<unknown>, issue: Issue, raw: unknown): Wording {
   const path = (issue.path ?? []).map((part) => (typeof part === "object" ? part.key : part));
   const value = valueAt(raw, path);
-  const where = path.length === 0 ? "the row" : path.map(String).join(".");
-  const { message, detail } = isZodIssue(vendor, issue)
+  const { message, detail } = isZodIssue(schema["~standard"].vendor, issue)
     ? wordingOf(issue, value)
     : foreignWording(issue.message, value);
-  return { message: `${where}: ${message}`, detail: `${where}: ${detail}` };
+  const shown = declaredPath(schema, path, namesAreData);
+  return { message: `${placeOf(shown)}: ${message}`, detail: `${placeOf(path.map(String))}: ${detail}` };
+}
+
+function placeOf(path: readonly string[]): string {
+  return path.length === 0 ? "the row" : path.join(".");
 }
 
 /** Zod gives its issues as they are: Standard Schema asks for no more than message and path. */

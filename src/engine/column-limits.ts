@@ -1,50 +1,126 @@
 import type { FieldLimit, Step } from "../contracts/step.ts";
 import type { ColumnLimit, ColumnMap } from "../contracts/sink.ts";
 import type { JSONSchema } from "../json/json-schema.ts";
+import { schemasAt, typesOf } from "../json/schema-fields.ts";
 import { TargetError } from "../errors/sink.ts";
-import { tracePaths } from "./traced-paths.ts";
+import { passesOn, type StatePath, tracePaths } from "./traced-paths.ts";
 
 /** By output key, the limits that a step's output has to keep. */
 export type ColumnLimits = ReadonlyMap<string, readonly FieldLimit[]>;
 
+type LimitedStep = Pick<Step<never, string, unknown>, "name" | "outputKey" | "outputSchema">;
+
+interface LimitedSink {
+  readonly name: string;
+  readonly columnMap: ColumnMap<never>;
+}
+
 /**
- * Takes the limits of the target's columns to the steps' outputs: a limit applies to the field that a column shows
- * unchanged, if the step's schema has that field.
+ * Takes the limits of the target's columns to the steps' outputs: a limit applies to the field that a column shows, if the step's schema has
+ * that field, and to the values that the column's function is proved to pass on unchanged.
  *
- * @throws {TargetError} if a field has a choice that its column can't hold: no answer could be written that takes it
+ * @throws {TargetError} if a field has a choice that its column can't hold, or is of a type of which it can hold no value: what a model
+ * answers could not be written
  */
 export function columnLimits(
-  sink: { readonly name: string; readonly columnMap: ColumnMap<never> },
+  sink: LimitedSink,
   limits: Readonly<Record<string, ColumnLimit>>,
-  steps: readonly Pick<Step<never, string, unknown>, "name" | "outputKey" | "outputSchema">[],
+  steps: readonly LimitedStep[],
 ): ColumnLimits {
   const found = new Map<string, FieldLimit[]>();
-  for (const [column, [root, outputKey = "", ...path]] of tracePaths(sink.columnMap)) {
+  for (const [column, statePath] of tracePaths(sink.columnMap)) {
+    const [root, outputKey = "", ...path] = statePath;
     const limit = limits[column];
+    const read = sink.columnMap[column];
     const step = steps.find((one) => one.outputKey === outputKey);
-    const field = fieldAt(step?.outputSchema, path);
-    if (root !== "processed" || limit === undefined || step === undefined || field === undefined) continue;
-    for (const choice of field.enum ?? []) {
-      const problem = limit.problemOf(choice);
-      if (problem === undefined || choice === null) continue;
-      const sentence = `the column "${column}" can't hold ${JSON.stringify(choice)}, which step "${step.name}" may answer`;
-      const hint = "widen the column, or shorten the choice";
-      throw new TargetError(sink.name, `${sentence}: ${problem.message}`, {
-        facts: { where: column, step: step.name, choice: String(choice), hint },
-      });
-    }
-    found.set(outputKey, [...(found.get(outputKey) ?? []), { ...limit, path, column }]);
+    if (root !== "processed" || limit === undefined || read === undefined || step?.outputSchema === undefined) continue;
+    const fields = schemasAt(step.outputSchema, path);
+    const passed = limitOfPassed(limit, read, statePath);
+    requireChoices(sink, { column, step, limit: passed, fields });
+    if (path.length === 0 || fields.length === 0) continue;
+    const isEverywhere = isInEachAlternative(step.outputSchema, path);
+    const problemOf: ColumnLimit["problemOf"] = (value) => {
+      // Of an alternative without the field a re-ask would push the model to another one.
+      return value === undefined && !isEverywhere ? undefined : passed.problemOf(value);
+    };
+    found.set(outputKey, [...(found.get(outputKey) ?? []), { ...passed, problemOf, path, column }]);
   }
   return found;
 }
 
-/** The schema of a field, as far as the path leads through objects. */
-function fieldAt(schema: JSONSchema | undefined, path: readonly string[]): JSONSchema | undefined {
-  let node = schema;
-  for (const name of path) {
-    const child = node?.properties?.[name];
-    if (typeof child !== "object") return undefined;
-    node = child;
-  }
-  return path.length === 0 ? undefined : node;
+/** True if each object on the way to the field has the next name, whatever alternative it is. */
+function isInEachAlternative(schema: JSONSchema, path: readonly string[]): boolean {
+  return path.every((name, index) => {
+    const parents = schemasAt(schema, path.slice(0, index)).filter((parent) => typesOf(parent).join() !== "null");
+    return parents.every(({ properties = {} }) => Object.hasOwn(properties, name));
+  });
 }
+
+/** The limit of a column for what its function is given: a value that it does not pass on breaks none. */
+function limitOfPassed(limit: ColumnLimit, read: (state: never) => unknown, path: StatePath): ColumnLimit {
+  const isPassed = (value: unknown): boolean => passesOn(read, path, value);
+  const { maxLength, minimum, maximum } = limit.schema;
+  const schema = {
+    ...(maxLength !== undefined && longTexts(maxLength).every(isPassed) && { maxLength }),
+    ...(minimum !== undefined && [minimum - 1, minimum - 0.5, 2 * minimum - 100].every(isPassed) && { minimum }),
+    ...(maximum !== undefined && [maximum + 1, maximum + 0.5, 2 * maximum + 100].every(isPassed) && { maximum }),
+  };
+  return {
+    schema,
+    problemOf: (value) => {
+      const problem = limit.problemOf(value);
+      return problem === undefined || !isPassed(value) ? undefined : problem;
+    },
+  };
+}
+
+/** Texts that break a limit, as far as one can be made that long. */
+function longTexts(maxLength: number): readonly string[] {
+  const length = Math.min(maxLength + 1, 100_000);
+  return ["x".repeat(length), "1".repeat(length), "A b. ".repeat(Math.ceil(length / 5))];
+}
+
+interface LimitedField {
+  readonly column: string;
+  readonly step: LimitedStep;
+  readonly limit: ColumnLimit;
+  /** All that the field may be. */
+  readonly fields: readonly JSONSchema[];
+}
+
+function requireChoices(sink: LimitedSink, { column, step, limit, fields }: LimitedField): void {
+  for (const choice of fields.flatMap((field) => choicesOf(field) ?? [])) {
+    const problem = limit.problemOf(choice);
+    if (problem === undefined || choice === null) continue;
+    const sentence = `the column "${column}" can't hold ${JSON.stringify(choice)}, which step "${step.name}" may answer`;
+    const hint = "widen the column, or shorten the choice";
+    throw new TargetError(sink.name, `${sentence}: ${problem.message}`, {
+      facts: {
+        where: column,
+        step: step.name,
+        choice: typeof choice === "string" ? choice : JSON.stringify(choice),
+        hint,
+      },
+    });
+  }
+  const others = fields.filter((field) => choicesOf(field) === undefined);
+  const types = [...new Set(others.flatMap(typesOf))].filter((type) => type !== "null");
+  const problems = types.map((type) => (samples[type] ?? []).map((value) => limit.problemOf(value)?.message));
+  const isNeverHeld = problems.every((some) => some.length > 0 && some.every((problem) => problem !== undefined));
+  if (types.length === 0 || others.length < fields.length || !isNeverHeld) return;
+  const type = types.map((one) => names[one] ?? one).join(" or ");
+  const sentence = `the column "${column}" can't hold ${type}, which step "${step.name}" answers`;
+  const hint =
+    "write one of its fields, make it a text in the columnMap (JSON.stringify), or give the column a type that holds it";
+  throw new TargetError(sink.name, `${sentence}: ${problems.flat()[0] ?? ""}`, {
+    facts: { where: column, step: step.name, type, hint },
+  });
+}
+
+function choicesOf({ enum: values, const: constant }: JSONSchema): readonly unknown[] | undefined {
+  return constant === undefined ? values : [constant];
+}
+
+/** By type, values such that a column which holds none of them holds no value of the type. */
+const samples: Readonly<Record<string, readonly unknown[]>> = { array: [[]], object: [{}], boolean: [true, false] };
+const names: Readonly<Record<string, string>> = { array: "an array", object: "an object", boolean: "true or false" };

@@ -7,7 +7,7 @@ import type { JournalSession } from "../contracts/journal.ts";
 import type { Sink, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
 import type { Lineage } from "../contracts/state.ts";
-import { LLMEtlError } from "../errors/llm-etl-error.ts";
+import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { SinkError } from "../errors/sink.ts";
 import { SourceError } from "../errors/source.ts";
 import { StepFailedError } from "../errors/step.ts";
@@ -18,6 +18,7 @@ import { Batcher } from "./batcher.ts";
 import { type MappedRow, ChangeDetector } from "./change-detector.ts";
 import { type ColumnLimits, columnLimits } from "./column-limits.ts";
 import { type RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
+import { FirstFailures, type FirstFailuresOptions } from "./first-failures.ts";
 import { runStep } from "./run-step.ts";
 import { abandonAfterMs, Shutdown, within } from "./shutdown.ts";
 import type { SparePlaces } from "./spare-places.ts";
@@ -52,6 +53,10 @@ export interface EngineOptions {
   readonly emit: EventHandler;
   /** Called with the session of the sink once it is closed. */
   readonly onClosed?: ((session: SinkSession) => void) | undefined;
+  /** Facts by which a run stops of which the first rows all fail; undefined where it goes on. */
+  readonly firstFailures: Pick<FirstFailuresOptions, "wasAsked" | "lastFailure"> | undefined;
+  /** Called with the first row, before it is accepted, and with the limits of the target: what it throws ends the run. */
+  readonly beforeFirstRow?: ((row: SourceRow, limits: NonNullable<SinkSession["limits"]>) => Promise<void>) | undefined;
 }
 
 /**
@@ -83,7 +88,11 @@ class Engine {
     const shutdown = new Shutdown(gracePeriodMs);
     const written = new ChangeDetector(options);
     const outputKeys = steps.map(({ step }) => step.outputKey);
-    const rows = new RowsInFlight({ ...options, outputKeys, written, shutdown });
+    const flush = async (): Promise<void> => await this.#batcher.drain();
+    const isHeldBack = (): boolean => this.#order?.isHolding ?? false;
+    const firstFailures =
+      options.firstFailures && new FirstFailures({ ...options.firstFailures, flush, isHeldBack, shutdown });
+    const rows = new RowsInFlight({ ...options, outputKeys, written, shutdown, firstFailures });
     const session = (): SinkSession | undefined => this.#session;
     const { write } = new BatchWriter({ sinkName: sink.name, session, rows, written, shutdown, emit });
     this.#shutdown = shutdown;
@@ -139,6 +148,7 @@ class Engine {
     while (this.#inFlight > 0) await this.#rowEnd();
     await this.#rows.confirmAll();
     await this.#batcher.drain();
+    await this.#rows.settled();
   }
 
   async #close(): Promise<void> {
@@ -165,6 +175,8 @@ class Engine {
         const next = await this.#shutdown.orStopped(rows.next());
         if (next === undefined || next.done === true) break;
         if (typeof next.value !== "object" || next.value === null) throw new TypeError("it yielded what is no row");
+        if (sequence === 0) await this.#shutdown.orStopped(this.#tryMaps(next.value));
+        if (this.#shutdown.error !== null) break;
         void this.#take(next.value, sequence);
         // Without it, a source and a provider that never wait would keep timers and signals from being served.
         if (sequence % 64 === 63) await setImmediate();
@@ -173,6 +185,15 @@ class Engine {
       await within(this.#options.gracePeriodMs + abandonAfterMs, rows.return?.());
     } catch (error) {
       this.#shutdown.stopFor(error, (problem) => new SourceError(source.name, problem, { cause: error }));
+    }
+  }
+
+  /** Stops the run instead of throwing, so that the source is told that no more rows are wanted. */
+  async #tryMaps(first: SourceRow): Promise<void> {
+    try {
+      await this.#options.beforeFirstRow?.(first, this.#session?.limits ?? {});
+    } catch (error) {
+      this.#shutdown.stopFor(error, (problem) => new RunError("INTERNAL_ERROR", problem, { cause: error }));
     }
   }
 

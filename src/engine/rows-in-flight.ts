@@ -3,6 +3,7 @@ import type { DeadLetterSession } from "../contracts/dead-letter.ts";
 import type { EventHandler, RowOutcome } from "../contracts/events.ts";
 import type { SourceRow } from "../contracts/source.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
+import type { FirstFailures } from "./first-failures.ts";
 import type { Shutdown } from "./shutdown.ts";
 import type { ChangeDetector } from "./change-detector.ts";
 
@@ -25,6 +26,8 @@ export interface RowsInFlightOptions {
   readonly written: ChangeDetector;
   readonly shutdown: Shutdown;
   readonly emit: EventHandler;
+  /** Undefined where any number of rows may fail. */
+  readonly firstFailures: FirstFailures | undefined;
 }
 
 /** The rows that were read and have not ended. Each ends once, as exactly one outcome. */
@@ -50,6 +53,7 @@ export class RowsInFlight {
   end(row: RowInFlight, outcome: RowOutcome, error: LLMEtlError | null = null): void {
     if (!this.#rows.delete(row)) return;
     const { position, pk, step } = row;
+    if (outcome === "written" || outcome === "unchanged") this.#options.firstFailures?.succeeded();
     const failure = { errorCode: error?.code ?? null, errorMessage: error?.message ?? null };
     this.#options.emit({ type: "row-end", position, pk, outcome, ...failure, step: error && step });
   }
@@ -79,6 +83,11 @@ export class RowsInFlight {
     await this.#record(error, row);
   }
 
+  /** Resolves when nothing that was found of rows that ended is still to be judged. */
+  async settled(): Promise<void> {
+    await this.#options.firstFailures?.settled();
+  }
+
   /** No other row comes that could be compared with those that wait for it: they fail. Not where the run has stopped: they are pending. */
   async confirmAll(): Promise<void> {
     if (this.#options.shutdown.error === null) for (const row of this.#unconfirmed.keys()) this.#confirm(row);
@@ -94,10 +103,12 @@ export class RowsInFlight {
   }
 
   async #record(error: LLMEtlError, row: RowInFlight): Promise<void> {
-    const { onRowError, deadLetter, outputKeys, shutdown } = this.#options;
+    const { onRowError, deadLetter, outputKeys, shutdown, firstFailures } = this.#options;
     if (onRowError === "fail") shutdown.stop(error);
     const partialState = Object.fromEntries(outputKeys.map((key) => [key, row.processed[key] ?? null]));
+    let isCounted = false;
     try {
+      isCounted = (await firstFailures?.isCounted(row.pk)) ?? false;
       await deadLetter?.add({ ...row, error, partialState });
       await this.#saveFailed(error, row);
     } catch (failure) {
@@ -105,6 +116,7 @@ export class RowsInFlight {
       return this.end(row, "pending");
     }
     this.end(row, onRowError === "skip" ? "skipped" : "failed", error);
+    if (isCounted) firstFailures?.add();
   }
 
   async #saveFailed({ code, message }: LLMEtlError, { position, pk, step, retryCount }: RowInFlight): Promise<void> {

@@ -15,6 +15,12 @@ export class SourceOrder<Item> {
     this.#release = release;
   }
 
+  /** True while a finished row waits for one that was read before it. */
+  get isHolding(): boolean {
+    for (const item of this.#settled.values()) if (item !== undefined) return true;
+    return false;
+  }
+
   /** Resolves when the row with this sequence number (from 0, one caller) may start. */
   async admit(sequence: number): Promise<void> {
     while (sequence >= this.#next + this.#window) {

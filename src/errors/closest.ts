@@ -12,6 +12,27 @@ export function closest(word: string, candidates: readonly string[], limit: numb
     .map(({ candidate }) => candidate);
 }
 
+/** True for two spellings of a word that differ in letter case, spaces and punctuation only. */
+export function isSameWord(one: string, other: string): boolean {
+  const [left, right] = [one, other].map((word) => word.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, ""));
+  return left === right && left !== "";
+}
+
+/**
+ * True for two spellings of a word that tell no more than one of them: {@link isSameWord}, or from four characters on with one character too
+ * many, missing, wrong, or two that changed places.
+ */
+export function isTypingMistake(one: string, other: string): boolean {
+  if (isSameWord(one, other)) return true;
+  const [left, right] = [one.toLowerCase(), other.toLowerCase()];
+  if (Math.min(left.length, right.length) < 4 || Math.abs(left.length - right.length) > 1) return false;
+  let start = 0;
+  while (start < left.length && left[start] === right[start]) start += 1;
+  const [first, second] = [left.slice(start), right.slice(start)];
+  if (first.slice(1) === second.slice(1) || first.slice(1) === second || first === second.slice(1)) return true;
+  return first[0] === second[1] && first[1] === second[0] && first.slice(2) === second.slice(2);
+}
+
 /** The edit distance to the whole candidate, or else one more than that to its nearest beginning; Infinity if both are far. */
 function distanceBetween(wanted: string, candidate: string): number {
   const tolerance = Math.ceil(Math.max(candidate.length, wanted.length) / 3);

@@ -23,6 +23,8 @@ export class RunMonitor {
   readonly stepTally: StepTally;
   readonly #options: RunMonitorOptions;
   readonly #halt = new AbortController();
+  /** Keys of rows in flight that a call was made for. */
+  readonly #asked = new Set<string>();
   #hasEnded = false;
 
   constructor(options: RunMonitorOptions) {
@@ -36,6 +38,9 @@ export class RunMonitor {
     return this.#halt.signal;
   }
 
+  /** True if a call was made for a row that has not ended. */
+  readonly wasAsked = (pk: string): boolean => this.#asked.has(pk);
+
   /** Aborts the run. */
   readonly halt = (reason: unknown): void => {
     this.#halt.abort(reason);
@@ -46,7 +51,11 @@ export class RunMonitor {
     this.#hasEnded = event.type === "run-end";
     this.tally.add(event);
     this.stepTally.add(event);
-    if (event.type === "row-end") this.#stopAtTooManyErrors();
+    if (event.type === "call-end") this.#asked.add(event.pk);
+    if (event.type === "row-end") {
+      if (event.pk !== null) this.#asked.delete(event.pk);
+      this.#stopAtTooManyErrors();
+    }
     this.#handOver(event);
   };
 

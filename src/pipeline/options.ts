@@ -58,8 +58,12 @@ export interface PipelineOptions<Row extends object> {
   readonly redact?: ((text: string) => string) | undefined;
   /** Settings for pacing, waits and retries of calls. */
   readonly admission?: AdmissionOptions | undefined;
-  /** After so many failed or skipped rows (or, below 1, such a share of the rows, from 200 on) the run stops. @default never */
-  readonly maxRowErrors?: number | undefined;
+  /**
+   * After so many failed or skipped rows (or, below 1, such a share of the rows, from 200 on) the run stops; `"never"` for any number.
+   * @default after 20 rows that failed after a call, while no row has been written or found unchanged; those that failed in their last
+   * run, too, are not counted, and a replay goes on
+   */
+  readonly maxRowErrors?: number | "never" | undefined;
   /** The most calls of a run: it then stops, resumable. @default no limit */
   readonly maxCalls?: number | undefined;
   /** The most that a run may cost, in the currency of the providers' prices, give or take the calls in flight. @default no limit */
@@ -76,7 +80,7 @@ export interface RunOptions {
   /** @default the pipeline's */
   readonly onRowError?: PipelineOptions<object>["onRowError"];
   /** @default the pipeline's */
-  readonly maxRowErrors?: number | undefined;
+  readonly maxRowErrors?: PipelineOptions<object>["maxRowErrors"];
   /**
    * Has the source say how many rows there are, in a `source-count` event: a second query to the database, or a second
    * reading of a file, beside the first. @default false
@@ -163,8 +167,9 @@ export const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-
   redact: optional(isFunction),
   admission: optional(isObject),
   maxRowErrors: optional({
-    expected: "a whole number from 1 up, or a share between 0 and 1",
-    fits: (value) => isCount(1).fits(value) || (typeof value === "number" && value > 0 && value < 1),
+    expected: 'a whole number from 1 up, a share between 0 and 1, or "never"',
+    fits: (value) =>
+      value === "never" || isCount(1).fits(value) || (typeof value === "number" && value > 0 && value < 1),
     required: true,
   }),
   maxCalls: optional(isCount(1)),

@@ -57,6 +57,7 @@ export class ReplayedRows {
       name: this.#name,
       primaryKeyColumn: like.primaryKeyColumn,
       schema: like.schema,
+      namesAreData: like.namesAreData,
       read: ({ signal }) => this.#read(wanted, signal),
       count: () => Promise.resolve(wanted.length),
     };

@@ -22,6 +22,8 @@ export interface Settings {
   readonly parameters: Parameters;
   /** Infinity for any number. */
   readonly maxRowErrors: number;
+  /** True to stop where the first rows all fail after calls. */
+  readonly stopsAtFirstFailures: boolean;
   readonly maxCalls: number;
   readonly maxCost: number;
   readonly fresh: boolean;
@@ -79,6 +81,7 @@ export function resolvePipeline(
 
 /** The one place with the defaults of a run. */
 function settingsOf(pipeline: PipelineDefinition["options"], run: RunOptions): Settings {
+  const maxRowErrors = run.maxRowErrors ?? pipeline.maxRowErrors;
   return {
     onRowError: run.onRowError ?? pipeline.onRowError ?? "fail",
     concurrency: run.concurrency ?? pipeline.concurrency ?? 32,
@@ -87,7 +90,8 @@ function settingsOf(pipeline: PipelineDefinition["options"], run: RunOptions): S
     gracePeriodMs: run.gracePeriodMs ?? 30_000,
     limit: run.limit ?? Infinity,
     parameters: run.parameters ?? {},
-    maxRowErrors: run.maxRowErrors ?? pipeline.maxRowErrors ?? Infinity,
+    maxRowErrors: maxRowErrors === undefined || maxRowErrors === "never" ? Infinity : maxRowErrors,
+    stopsAtFirstFailures: maxRowErrors === undefined,
     maxCalls: run.maxCalls ?? pipeline.maxCalls ?? Infinity,
     maxCost: run.maxCost ?? pipeline.maxCost ?? Infinity,
     fresh: run.fresh ?? false,

@@ -10,6 +10,7 @@ import { type EngineOptions, runEngine } from "../engine/engine.ts";
 import { SparePlaces } from "../engine/spare-places.ts";
 import { gathered } from "../engine/gathered.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
+import { MapError } from "../errors/map.ts";
 import { checkOptions } from "../errors/options.ts";
 import { ownVersion } from "../files/own-version.ts";
 import { Budget } from "../llm/call/budget.ts";
@@ -18,6 +19,7 @@ import type { StoredAnswers } from "../llm/call/journaled.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
 import { currencyOf } from "./currency.ts";
 import type { PipelineDefinition } from "./definition.ts";
+import { requireMaps } from "./map-check.ts";
 import { RunMonitor } from "./monitor.ts";
 import { runChecks, type RunOptions } from "./options.ts";
 import { OutdatedFailures } from "./outdated-failures.ts";
@@ -118,8 +120,12 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const { emit, tally } = monitor;
   const source = (await context.source?.(journal)) ?? pipeline.source;
   const sparePlaces = new SparePlaces(settings.concurrency);
-  const conversation = conversationsOf(run, payloadLog, sparePlaces);
+  const earlier = journal && earlierRunsOf(journal, pipeline.name, sink.identity);
+  const conversation = conversationsOf(run, payloadLog, sparePlaces, earlier);
   const outdated = new OutdatedFailures(context.kind === "run" ? deadLetter : undefined);
+  const { wasAsked } = monitor;
+  const lastFailure = earlier?.lastFailure ?? (() => Promise.resolve(undefined));
+  const isWatched = settings.stopsAtFirstFailures && context.kind === "run";
   emit(startOf(run, source));
   const stopCounting = settings.countRows ? countRows({ ...settings, source, emit }) : undefined;
   let error: LLMEtlError | null;
@@ -144,10 +150,13 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       onClosed: (session) => {
         rowsAside = session.rowsAside?.();
       },
+      firstFailures: isWatched ? { wasAsked, lastFailure } : undefined,
+      beforeFirstRow: async (row, limits) => await requireMaps({ ...pipeline, source }, row, limits),
     });
   } finally {
     await stopCounting?.();
   }
+  if (error instanceof MapError) throw error; // nothing was read
   const haveReachedTarget = sink.keepsRows || (error === null && rowsAside === undefined);
   const failure =
     (await errorOf(context.finish)) ?? (await errorOf(async () => await outdated.remove(haveReachedTarget)));
@@ -164,8 +173,9 @@ function conversationsOf(
   { runId, pipeline, monitor, journal }: Run,
   payloadLog: OpenFiles["payloadLog"],
   sparePlaces: SparePlaces,
+  earlier: EarlierRuns | undefined,
 ): EngineOptions["conversation"] {
-  const { name, sink, settings } = pipeline;
+  const { name, settings } = pipeline;
   const client = new LLMClient({
     pipeline: name,
     concurrency: settings.concurrency,
@@ -173,7 +183,7 @@ function conversationsOf(
     budget: new Budget(settings),
     payloadLog,
     journal: journal && { answers: answersOf(journal), runId, reuseEarlier: settings.cache },
-    earlier: journal && earlierRunsOf(journal, name, sink.identity),
+    earlier,
     sparePlaces,
     emit: monitor.emit,
   });

@@ -1,4 +1,4 @@
-import { checkOptions, isDuration, isPath, optional } from "../errors/options.ts";
+import { checkOptions, isBoolean, isDuration, isPath, optional } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
 import { connect } from "../sqlite/connection.ts";
 import { sqliteDialect } from "../sqlite/dialect.ts";
@@ -26,6 +26,11 @@ interface SQLiteSinkSettings<State, Column extends string> {
    * lost, and calls go on meanwhile. @default 60,000
    */
   readonly busyTimeoutMs?: number | undefined;
+  /**
+   * A column of INTEGER, REAL or NUMERIC affinity stores a text that spells a number as that number: "007" as 7. Where the number, in plain
+   * decimal digits, is not the text, the row fails; `true` stores the number. @default false
+   */
+  readonly coerce?: boolean | undefined;
 }
 
 export type SQLiteSinkOptions<State, Column extends string> = SQLiteSinkSettings<State, Column> &
@@ -66,11 +71,13 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
   readonly #databasePath: string;
   readonly #named: NamedTable;
   readonly #busyTimeoutMs: number;
+  readonly #coerces: boolean;
 
   constructor(options: SQLiteSinkOptions<State, Column>) {
     const checks = {
       databasePath: isPath,
       busyTimeoutMs: optional(isDuration(0)),
+      coerce: optional(isBoolean),
       ...tableChecks("merge", "insert", "update"),
     };
     checkOptions<SQLiteSinkOptions<State, Column>>("SQLiteSink", options, checks);
@@ -78,6 +85,7 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
     this.#databasePath = absolutePath(options.databasePath);
     this.columnMap = options.columnMap;
     this.#busyTimeoutMs = options.busyTimeoutMs ?? lockWait.patienceMs;
+    this.#coerces = options.coerce ?? false;
     this.table = this.#named.facts;
     this.databaseFiles = databaseFilesOf(this.#databasePath);
     this.identity = `${this.#databasePath}/${foldName(this.#named.table.table)}`;
@@ -91,7 +99,8 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
   };
 
   async #open(signal: AbortSignal, isLook: boolean): Promise<SinkSession> {
-    const connection = await connect(this.#databasePath, signal, { isLook, patienceMs: this.#busyTimeoutMs });
+    const use = { isLook, patienceMs: this.#busyTimeoutMs, coerces: this.#coerces };
+    const connection = await connect(this.#databasePath, signal, use);
     const request = { ...this.#named, sink: this.name };
     return await tableSession(sqliteDialect, connection, request);
   }

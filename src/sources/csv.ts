@@ -74,6 +74,7 @@ const chunkBytes = 64 * 1024;
  */
 export class CSVSource<Row extends object = Record<string, string>> implements Source<Row> {
   readonly name = "csv";
+  readonly namesAreData = true;
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
   readonly files: readonly string[];

@@ -1,10 +1,8 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
 import type { MissingTable, TableColumn, TableFacts, TableRequest, UniqueKey } from "../table/dialect.ts";
-import { declaredLength } from "./declared-length.ts";
+import { declaredLength, isDeclaredJSON } from "./declared-length.ts";
 import { foldName, quoteIdentifier } from "./identifiers.ts";
-import { fitValue, overlongProblem } from "./values.ts";
-
-export type Affinity = "INTEGER" | "TEXT" | "BLOB" | "REAL" | "NUMERIC";
+import { type Affinity, type EnforcedType, fitValue, overlongProblem } from "./values.ts";
 
 export interface SQLiteColumn extends TableColumn<SQLInputValue> {
   readonly affinity: Affinity;
@@ -12,10 +10,15 @@ export interface SQLiteColumn extends TableColumn<SQLInputValue> {
   readonly isRowid: boolean;
 }
 
+/** The table to describe. `coerces`: its columns take texts that spell numbers also where their digits change. */
+export interface SQLiteRequest extends Pick<TableRequest, "table" | "strategy"> {
+  readonly coerces: boolean;
+}
+
 /** Reads what the database knows of a table, whatever the letter case of its name. */
 export function describeTable(
   database: DatabaseSync,
-  { table: { table: name }, strategy }: Pick<TableRequest, "table" | "strategy">,
+  { table: { table: name }, strategy, coerces }: SQLiteRequest,
 ): Omit<TableFacts<SQLiteColumn, SQLInputValue>, "place"> | Omit<MissingTable, "place"> {
   const found = allRows(
     database,
@@ -30,11 +33,13 @@ export function describeTable(
   // A rowid's primary key is the one that has no index.
   const hasRowidKey = found["isWithoutRowid"] === 0 && !indexes.some((index) => index["origin"] === "pk");
   const [schema] = allRows(database, "SELECT sql FROM main.sqlite_schema WHERE name = ?", tableName);
-  const facts = { isStrict: found["strict"] === 1, hasRowidKey, tableSQL: text(schema?.["sql"]), strategy };
-  const columns = rows.map((row) => describeColumn(row, facts));
   const uniqueKeys = indexes
     .filter((index) => index["unique"] === 1 && index["partial"] === 0)
     .flatMap((index) => keyOf(database, text(index["name"]), index["origin"] === "pk"));
+  const keyColumns = new Set(uniqueKeys.flatMap(({ columns: parts }) => parts.map((part) => part.name)));
+  const isStrict = found["strict"] === 1;
+  const context = { isStrict, hasRowidKey, tableSQL: text(schema?.["sql"]), strategy, coerces, keyColumns };
+  const columns = rows.map((row) => describeColumn(row, context));
   const rowidKeys = columns
     .filter((column) => column.isRowid)
     .map((column) => ({ index: "", isPrimary: true, unusable: undefined, columns: [{ name: column.name }] }));
@@ -65,19 +70,24 @@ function text(value: SQLOutputValue | undefined): string {
   return typeof value === "string" ? value : "";
 }
 
-interface ColumnContext extends Pick<TableRequest, "strategy"> {
+interface ColumnContext extends Omit<SQLiteRequest, "table"> {
   readonly isStrict: boolean;
   readonly hasRowidKey: boolean;
   readonly tableSQL: string;
+  /** The columns of its unique keys, but for a rowid. */
+  readonly keyColumns: ReadonlySet<string>;
 }
 
-function describeColumn(row: Row, { isStrict, hasRowidKey, tableSQL, strategy }: ColumnContext): SQLiteColumn {
+function describeColumn(row: Row, context: ColumnContext): SQLiteColumn {
+  const { isStrict, hasRowidKey, tableSQL, strategy, coerces, keyColumns } = context;
   const name = text(row["name"]);
   const declaredType = text(row["type"]).toUpperCase();
   const affinity = affinityOf(declaredType, isStrict);
   const isRowid = hasRowidKey && row["pk"] === 1;
   const isTyped = isStrict && declaredType !== "ANY" && affinity !== "NUMERIC";
-  const enforcedType = isRowid ? "INTEGER" : isTyped ? affinity : undefined;
+  const enforcedType: EnforcedType | undefined = isRowid ? "INTEGER" : isTyped ? affinity : undefined;
+  const isKey = isRowid || keyColumns.has(name);
+  const storage = { affinity, enforcedType, isKey, isJSON: isDeclaredJSON(name, declaredType, tableSQL), coerces };
   const maxLength = declaredLength(name, declaredType, tableSQL);
   const defaultSQL = row["dflt_value"];
   const hasDefault = typeof defaultSQL === "string" && defaultSQL.toUpperCase() !== "NULL";
@@ -90,7 +100,7 @@ function describeColumn(row: Row, { isStrict, hasRowidKey, tableSQL, strategy }:
     isNullable: isRowid ? strategy !== "update" : !isNotNull,
     isRequired: isNotNull && !hasDefault && !isGenerated && !isRowid,
     problem: isGenerated ? "is generated; the database computes it: take it out of the columnMap" : undefined,
-    fit: (value) => fitValue(value, enforcedType),
+    fit: (value) => fitValue(value, storage),
     limit: maxLength === undefined ? {} : { maxLength },
     exceeds: maxLength === undefined ? undefined : (value) => overlongProblem(value, maxLength),
   };

@@ -13,13 +13,15 @@ export interface SQLiteConnection extends TableConnection {
   readonly path: string;
   /** Nothing is to be changed. */
   readonly isLook: boolean;
+  /** Texts that spell numbers are stored as numbers also where their digits change. */
+  readonly coerces: boolean;
 }
 
 /** Opens a database for writing, to it or only for a look. */
 export async function connect(
   path: string,
   signal: AbortSignal,
-  use: Pick<SQLiteConnection, "isLook" | "patienceMs">,
+  use: Pick<SQLiteConnection, "isLook" | "patienceMs" | "coerces">,
 ): Promise<SQLiteConnection> {
   signal.throwIfAborted();
   await requireDatabaseFile(path, fail);

@@ -44,10 +44,7 @@ function typeOf({ name, type }: ColumnDescription): { sql: string; check?: strin
     case "digits":
       return { sql: "TEXT" };
     case "json":
-      return {
-        sql: "TEXT",
-        note: "JSON: the sink takes no arrays or objects, so JSON.stringify them in the columnMap",
-      };
+      return { sql: "TEXT", check: `CHECK (json_valid(${quoteIdentifier(name)}))` }; // so the sink knows that it takes arrays and objects
     case "unknown":
     default:
       return { sql: "ANY", note: `any type, for ${type.reason}` };

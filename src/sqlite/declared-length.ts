@@ -15,9 +15,24 @@ export function declaredLength(column: string, declaredType: string, tableSQL: s
   return lengths.length === 0 ? undefined : Math.min(...lengths);
 }
 
+/** True if the column is declared as JSON: by its type, or by a check that says nothing else (`CHECK (json_valid(tags))`, also with `tags IS NULL OR` before it). */
+export function isDeclaredJSON(column: string, declaredType: string, tableSQL: string): boolean {
+  if (/JSON/i.test(declaredType)) return true;
+  for (const [, nullable, checked = ""] of tableSQL.matchAll(jsonCheck)) {
+    if (foldName(unquote(checked)) !== foldName(column)) continue;
+    if (nullable === undefined || foldName(unquote(nullable)) === foldName(column)) return true;
+  }
+  return false;
+}
+
 const name = String.raw`("(?:[^"]|"")+"|\[[^\]]+\]|[\w$]+)`;
 const lengthCheck = new RegExp(
   String.raw`CHECK\s*\(\s*(?:${name}\s+IS\s+NULL\s+OR\s+)?length\s*\(\s*${name}\s*\)\s*(<=?)\s*(\d+)\s*\)`,
+  "gi",
+);
+
+const jsonCheck = new RegExp(
+  String.raw`CHECK\s*\(\s*(?:${name}\s+IS\s+NULL\s+OR\s+)?json_valid\s*\(\s*${name}\s*\)\s*\)`,
   "gi",
 );
 

@@ -13,7 +13,9 @@ export const sqliteDialect: TableDialect<SQLiteConnection, SQLiteColumn, SQLInpu
   name: "sqlite",
   names,
   createTable: (target, table) => createTable(ddl, target, table),
-  describe: async ({ database, path }, request) => ({ place: path, ...describeTable(database, request) }),
+  describe: async ({ database, path, coerces }, request) => {
+    return { place: path, ...describeTable(database, { ...request, coerces }) };
+  },
   keys: keysOf,
   meaningOf,
   writer: sqliteWriter,

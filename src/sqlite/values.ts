@@ -1,6 +1,8 @@
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 import { describeType } from "../errors/describe-type.ts";
+import { toJSONValue } from "../json/json.ts";
 import type { Fitted } from "../table/dialect.ts";
+import { changeOf, isNumeral, numberOf } from "./numerals.ts";
 
 /** Why SQLite can't hold the value as it is, without its content; undefined if it can. */
 export function bindingProblem(value: unknown): string | undefined {
@@ -55,15 +57,70 @@ export function toRow(
 /** The types that a STRICT table or a rowid holds its column to. */
 export type EnforcedType = "INTEGER" | "REAL" | "TEXT" | "BLOB";
 
-/** The value as it is bound, or why the column can't hold it, as far as the table's definition tells. */
-export function fitValue(value: unknown, type: EnforcedType | undefined): Fitted<SQLInputValue> {
-  // Nearly every value: a text is all that most columns take, and the checks below cost as much as the rest of a row.
-  if (typeof value === "string" && (type === undefined || type === "TEXT") && value.isWellFormed()) {
-    return { ok: true, value };
+/** The type that a column prefers: it decides which values are stored as others. */
+export type Affinity = "INTEGER" | "TEXT" | "BLOB" | "REAL" | "NUMERIC";
+
+/** How a column stores values, as far as the table's definition tells. */
+export interface Storage {
+  readonly affinity: Affinity;
+  readonly enforcedType: EnforcedType | undefined;
+  /** No two rows share its values, alone or with those of other columns. */
+  readonly isKey: boolean;
+  /** It is declared as JSON. */
+  readonly isJSON: boolean;
+  /** A text that spells a number becomes that number also where its digits change. */
+  readonly coerces: boolean;
+}
+
+/** The value as it is bound, or why the column can't hold it as it is. */
+export function fitValue(value: unknown, column: Storage): Fitted<SQLInputValue> {
+  const { affinity, enforcedType } = column;
+  if (typeof value === "string") {
+    // Nearly every value: a text is all that most columns take, and the checks below cost as much as the rest of a row.
+    if (affinity === "TEXT" && value.isWellFormed()) return { ok: true, value };
+    if (affinity !== "TEXT" && affinity !== "BLOB" && isNumeral(value)) return fitNumeral(value, column);
   }
+  if (column.isJSON && isJSONContainer(value)) return { ok: true, value: JSON.stringify(toJSONValue(value)) };
   const problem = bindingProblem(value);
   if (problem !== undefined) return { ok: false, problem: `SQLite can't hold ${problem}`, demand: demandOf(value) };
-  if (type === undefined || holds(type, value)) return { ok: true, value: toSQLiteValue(value) };
+  if (enforcedType !== undefined && !holds(enforcedType, value)) return misfit(enforcedType, value);
+  if (affinity === "TEXT" && typeof value === "number") return { ok: true, value: boundAsText(value) };
+  if (affinity === "REAL" && typeof value === "bigint" && !column.coerces && BigInt(Number(value)) !== value) {
+    const lost = "the column holds REAL, which would lose digits of this bigint";
+    return { ok: false, problem: `${lost}; ${remedy}`, demand: null };
+  }
+  return { ok: true, value: toSQLiteValue(value) };
+}
+
+/** A text that the column stores as a number, bound as that number. */
+function fitNumeral(text: string, { affinity, enforcedType, isKey, coerces }: Storage): Fitted<SQLInputValue> {
+  const number = numberOf(text, affinity !== "REAL");
+  if (enforcedType === "INTEGER" && !isWholeIn64Bits(number)) return misfit(enforcedType, text);
+  if (coerces) return { ok: true, value: toSQLiteValue(number) };
+  const change = changeOf(text, number, isKey);
+  if (change === undefined) return { ok: true, value: toSQLiteValue(number) };
+  const problem = `the column holds ${affinity}: this text would be stored as a number that is written in another way`;
+  const demand = change === "form" ? "must be a number in plain decimal digits" : null;
+  return { ok: false, problem: `${problem}; ${remedy}`, demand };
+}
+
+const remedy = "make it a TEXT column, or set coerce: true";
+
+/** A text column would show a whole number beyond 2^53 as 9007199254740992.0, and others with 15 digits or 17. */
+function boundAsText(number: number): SQLInputValue {
+  const isExact = Number(number.toPrecision(15)) === number && !Number.isInteger(number);
+  return isExact || Number.isSafeInteger(number) ? toSQLiteValue(number) : String(number);
+}
+
+/** An array, or an object that is no instance of a class of its own. */
+function isJSONContainer(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null || ("toJSON" in value && !(value instanceof Date));
+}
+
+function misfit(type: EnforcedType, value: unknown): Fitted<SQLInputValue> {
   return { ok: false, problem: `the column holds ${type} only, got ${describeType(value)}`, demand: demands[type] };
 }
 
@@ -80,26 +137,18 @@ function demandOf(value: unknown): string {
   return "must be a text, a number, true, false or null";
 }
 
-const numeral = /^[ \t\n\v\f\r]*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?[ \t\n\v\f\r]*$/i;
-const wholeNumeral = /^\s*[+-]?\d+\s*$/;
-
-/** SQLite converts a text that spells a number, and a number into text, before it looks at the type. */
+/** Asked of no numeral. SQLite converts a number into text before it looks at the type. */
 function holds(type: EnforcedType, value: unknown): boolean {
   const isBytes = value instanceof Uint8Array;
   if (type === "BLOB") return isBytes;
   if (isBytes) return false;
   if (type === "TEXT" || typeof value === "bigint" || typeof value === "boolean") return true;
-  if (value instanceof Date) return false;
-  if (typeof value === "string" && !numeral.test(value)) return false;
+  if (typeof value !== "number") return false;
   return type === "REAL" || isWholeIn64Bits(value);
 }
 
-function isWholeIn64Bits(value: unknown): boolean {
-  if (typeof value === "string" && wholeNumeral.test(value)) {
-    const whole = BigInt(value.trim().replace(/^\+/, ""));
-    return BigInt.asIntN(64, whole) === whole;
-  }
-  const number = Number(value);
+function isWholeIn64Bits(number: number | bigint): boolean {
+  if (typeof number === "bigint") return BigInt.asIntN(64, number) === number;
   return Number.isInteger(number) && Math.abs(number) < 2 ** 63;
 }
 

@@ -23,6 +23,7 @@ import { AnswerSampler } from "../llm/mock/sample-answer.ts";
 import type { JSONSchema } from "../json/json-schema.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import { describeIssues } from "../validation/issues.ts";
+import { rowFields } from "../table/row-fields.ts";
 import { LimitedSchemas, violationsOf } from "../validation/limited-schema.ts";
 import { notJSONLine } from "../validation/re-ask-wording.ts";
 import { askUntilValid, type Reading } from "../validation/retry.ts";
@@ -96,6 +97,8 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
   readonly outputKey: Key;
   readonly llmProvider: LLMProvider | undefined;
   readonly outputSchema: JSONSchema;
+  readonly outputFields: JSONSchema | undefined;
+  readonly inputMap: Step<State, Key, z.output<Schema>>["inputMap"];
   readonly #options: LLMStepOptions<State, Key, Schema>;
   readonly #strict: StrictSchema;
   readonly #system: string;
@@ -115,6 +118,8 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     this.#options = options;
     this.#strict = toStrictSchema(options.schema);
     this.outputSchema = this.#strict.full;
+    this.outputFields = rowFields(options.schema);
+    this.inputMap = givenFunctions(options.inputMap);
     rejectAsynchronous(options.schema, this.#strict);
     this.#system = systemMessage(options);
     this.#limited = new LimitedSchemas(this.#strict.json);
@@ -210,6 +215,12 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     }
     return String(value).toWellFormed(); // a lone surrogate is not UTF-8, and a service would reject the request
   }
+}
+
+function givenFunctions<State>(inputMap: InputMap<State>): Readonly<Record<string, (state: State) => unknown>> {
+  const given: [string, (state: State) => unknown][] = [];
+  for (const [input, read] of Object.entries(inputMap)) if (read !== undefined) given.push([input, read]);
+  return Object.fromEntries(given);
 }
 
 function checkInput(step: string, inputMap: Readonly<Record<string, unknown>>, input: string): void {

@@ -2,12 +2,15 @@ import type { z } from "zod";
 import { brokenRule } from "../errors/broken-rule.ts";
 import { valueAt, wordingOfRule } from "../errors/wording.ts";
 import type { JSONSchema } from "../json/json-schema.ts";
+import { declaredPath } from "../json/schema-fields.ts";
 import { ruleLine } from "./re-ask-wording.ts";
 
 /** One problem with an answer. */
 export interface Issue {
   /** Dotted; empty for the answer as a whole. */
   readonly path: string;
+  /** The same for people, where the path has names that are the answer's own. @default the path */
+  readonly shownPath?: string | undefined;
   /** The sentence for people, without content of the answer. */
   readonly message: string;
   /** The sentence for people, with the value in it: for files of mode 0600. */
@@ -27,7 +30,14 @@ export function describeIssues(
   return issues.map((issue) => {
     const value = valueAt(answer, issue.path);
     const rule = brokenRule(issue, value, schemaAt(schema, issue.path));
-    return { path: issue.path.map(String).join("."), ...wordingOfRule(rule, value), reAsk: ruleLine(rule, value) };
+    const path = issue.path.map(String).join(".");
+    const shownPath = declaredPath(schema, issue.path).join(".");
+    return {
+      path,
+      ...(shownPath !== path && { shownPath }),
+      ...wordingOfRule(rule, value),
+      reAsk: ruleLine(rule, value),
+    };
   });
 }
 

@@ -1,5 +1,6 @@
 import type { FieldLimit } from "../contracts/step.ts";
-import type { JSONSchema } from "../json/json-schema.ts";
+import { type JSONSchema, asSchema, resolveReference } from "../json/json-schema.ts";
+import { typesOf } from "../json/schema-fields.ts";
 import type { Issue } from "./issues.ts";
 import { withLimits } from "./strict-schema.ts";
 
@@ -19,7 +20,7 @@ export class LimitedSchemas {
     if (known !== undefined) return known;
     let schema = this.#schema;
     for (const { path, schema: limit } of limits) {
-      if (Object.keys(limit).length > 0) schema = limitField(schema, path, limit);
+      if (Object.keys(limit).length > 0) schema = limitField(schema, path, limit, this.#schema);
     }
     this.#made.set(limits, schema);
     return schema;
@@ -34,12 +35,45 @@ export function violationsOf(output: unknown, limits: readonly FieldLimit[]): re
   });
 }
 
-function limitField(schema: JSONSchema, path: readonly string[], limit: Readonly<Record<string, number>>): JSONSchema {
+type Limit = Readonly<Record<string, number>>;
+
+/** A copy in which the field at the path has the limit, in each alternative that has the field. What is a reference becomes a copy of its own. */
+function limitField(node: JSONSchema, path: readonly string[], limit: Limit, root: JSONSchema): JSONSchema {
+  if (node.$ref !== undefined) {
+    const { $defs: _, ...named } = resolveReference(node.$ref, root);
+    return limitField(named, path, limit, root);
+  }
+  if (node.anyOf !== undefined) {
+    const anyOf = node.anyOf.map((choice) => {
+      const alternative = asSchema(choice);
+      const own = path.length > 0 || alternative.$ref !== undefined ? limit : limitOfTypes(alternative, limit);
+      return Object.keys(own).length === 0 ? alternative : limitField(alternative, path, own, root);
+    });
+    return { ...node, anyOf };
+  }
   const [name, ...rest] = path;
-  if (name === undefined) return schema.enum === undefined ? withLimits(schema, limit) : schema; // each choice fits
-  const field = schema.properties?.[name];
-  if (typeof field !== "object") return schema;
-  return { ...schema, properties: { ...schema.properties, [name]: limitField(field, rest, limit) } };
+  if (name === undefined) return node.enum === undefined ? withLimits(node, limit) : node; // each choice fits
+  const field = node.properties?.[name];
+  if (typeof field !== "object") return node;
+  return { ...node, properties: { ...node.properties, [name]: limitField(field, rest, limit, root) } };
+}
+
+/** Of a limit the keywords that say something of an alternative. */
+function limitOfTypes(alternative: JSONSchema, { maxLength, minimum, maximum }: Limit): Limit {
+  if (alternative.anyOf !== undefined) return keywords({ maxLength, minimum, maximum });
+  const types = typesOf(alternative);
+  const isNumber = types.includes("number") || types.includes("integer");
+  return keywords({
+    maxLength: types.includes("string") ? maxLength : undefined,
+    minimum: isNumber ? minimum : undefined,
+    maximum: isNumber ? maximum : undefined,
+  });
+}
+
+function keywords(limit: Readonly<Record<string, number | undefined>>): Limit {
+  const known: [string, number][] = [];
+  for (const [keyword, value] of Object.entries(limit)) if (value !== undefined) known.push([keyword, value]);
+  return Object.fromEntries(known);
 }
 
 function valueAt(output: unknown, path: readonly string[]): unknown {

@@ -95,10 +95,12 @@ function invalid(step: string, issues: readonly Issue[], attempts: readonly Inva
   const listed = issues.slice(0, maxListedIssues);
   const message = listed.map((issue) => sentenceOf(issue, "message")).join("; ");
   const detail = listed.map((issue) => sentenceOf(issue, "detail")).join("; ");
-  const fields = listed.map(({ path }) => path);
+  const fields = listed.map(({ path, shownPath = path }) => shownPath);
   return new ValidationError(step, message, detail, attempts, fields);
 }
 
 function sentenceOf(issue: Issue, wording: "message" | "detail"): string {
-  return issue.path === "" ? issue[wording] : `${issue.path}: ${issue[wording]}`;
+  const { path, shownPath = path } = issue;
+  const shown = wording === "message" ? shownPath : path;
+  return shown === "" ? issue[wording] : `${shown}: ${issue[wording]}`;
 }

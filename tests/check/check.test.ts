@@ -24,6 +24,8 @@ import { AzureOpenAIProvider } from "../../src/llm/providers/azure-openai.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { CSVSink } from "../../src/sinks/csv.ts";
+import { CSVSource } from "../../src/sources/csv.ts";
+import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { SQLServerSink } from "../../src/sinks/sql-server.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
@@ -166,16 +168,18 @@ test("where all is in order nothing is written and no call is made, before the f
 });
 
 test("it tells the row's columns, the target, its limits and the prompt; content stands in the messages alone", async () => {
-  const report = await pipelineIn(freshFolder()).check();
+  const report = await pipelineIn(freshFolder()).check({ prompts: true });
   assert.equal(messageOf(report, "source sqlite", "ok"), "row 1 is there: id (text), note (text)");
   assert.match(messageOf(report, "sink sqlite", "ok"), /target\.db\/kinds takes id, kind$/);
   assert.equal(messageOf(report, "limits of kind", "ok"), "category at most 20 characters (column kind)");
   assert.match(report.prompts[0]?.messages?.[1]?.content ?? "", /Sudden pain\./);
   assert.ok(!JSON.stringify(report.findings).includes("Sudden pain"));
-  const hidden = await pipelineIn(freshFolder()).check({ prompts: false });
+  const hidden = await pipelineIn(freshFolder()).check();
   assert.ok(!JSON.stringify(hidden).includes("Sudden pain"));
   assert.equal(hidden.prompts.length, 1);
-  const redacted = await pipelineIn(freshFolder(), { redact: (text) => text.replaceAll("Sudden", "▒") }).check();
+  const redacted = await pipelineIn(freshFolder(), { redact: (text) => text.replaceAll("Sudden", "▒") }).check({
+    prompts: true,
+  });
   assert.match(redacted.prompts[0]?.messages?.[1]?.content ?? "", /▒ pain\./);
 });
 
@@ -411,4 +415,60 @@ test("a wrong option is refused, and an abort ends the check with its reason", a
     },
   };
   await assert.rejects(pipelineIn(freshFolder(), { source }).check({ signal: stop.signal }), reason);
+});
+
+test("a typing mistake in the name of a CSV file's column is told with the closest name, which tells no more than what was written", async () => {
+  const filePath = join(freshFolder(), "notes.csv");
+  const closestTo = async (header: string, read: string): Promise<unknown> => {
+    writeFileSync(filePath, `${header}\n1,x,y\n`);
+    const report = await new Pipeline<Record<string, string>>({
+      ...{ name: "csv", source: new CSVSource({ filePath, primaryKeyColumn: "id" }), llmProvider: new MockProvider() },
+      ...{ journal: "off", payloadLog: "off" },
+    })
+      .to(new MemorySink({ columnMap: { id: (s) => s.pk, x: (s) => s.raw[read] } }))
+      .check();
+    const { facts } = report.findings.find(({ code }) => code === "MAP_MISMATCH") ?? {};
+    return facts?.["closest"] ?? facts?.["column"];
+  };
+  assert.equal(await closestTo("id,note,other", "noet"), "note");
+  assert.equal(await closestTo("id,Jane,other", "name"), 2);
+  assert.equal(await closestTo("id,price,amount", "note"), undefined);
+});
+
+test("of a CSV file only columns are named that the pipeline names, too: without a header they are its first row", async () => {
+  const folder = freshFolder();
+  const filePath = join(folder, "notes.csv");
+  const csvPipeline = (content: string, primaryKeyColumn = "id"): RunnablePipeline => {
+    writeFileSync(filePath, content);
+    return new Pipeline({
+      ...{ name: "csv", source: new CSVSource({ filePath, primaryKeyColumn }), llmProvider: new MockProvider() },
+      ...{ journal: "off", payloadLog: "off" },
+    })
+      .step(
+        new ClassifierStep({
+          name: "kind",
+          taxonomy: [{ name: "Routine", definition: "a yearly check" }],
+          inputMap: { text: (s: GlobalState<Record<string, string>>) => s.raw["note"] },
+          outputKey: "kind",
+        }),
+      )
+      .to(new MemorySink({ columnMap: { id: (s) => s.pk, all: (s) => Object.keys(s.raw).length } }));
+  };
+  const named = csvPipeline("id,note,Jane Doe\n1,A check.,x\n");
+  const found = messageOf(await named.check(), "source csv", "ok");
+  assert.equal(found, "row 1 is there: id (text), note (text), 1 that the pipeline does not name");
+  const withoutHeader = "Jane Doe,nota bene\n1,A check.\n";
+  for (const pipeline of [
+    csvPipeline(withoutHeader),
+    csvPipeline(withoutHeader, "Jane Do"),
+    csvPipeline(withoutHeader, "Jane Doe"),
+  ]) {
+    const report = await pipeline.check();
+    assert.equal(report.wouldRun, false);
+    const json = JSON.stringify(report.findings).replaceAll('"Jane Doe"', ""); // the key, where the pipeline has it
+    assert.doesNotMatch(json, /nota|Doe,/);
+    const [outcome] = await Promise.allSettled([pipeline.run()]);
+    const error: unknown = outcome.status === "fulfilled" ? outcome.value.error : outcome.reason;
+    assert.doesNotMatch(JSON.stringify(error), /nota bene/);
+  }
 });

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { columnLimits } from "../../src/engine/column-limits.ts";
 import { LLMOutputBase } from "../../src/index.ts";
 import type { ColumnLimit } from "../../src/contracts/sink.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { LLMStep } from "../../src/steps/llm-step.ts";
 
 const step = new LLMStep({
@@ -46,13 +47,15 @@ test("the limit of a column passes to the field that it shows", () => {
   );
 });
 
+const anything: ColumnLimit = { schema: { maxLength: 10 }, problemOf: () => undefined };
+
 test("what is no field of the step's schema, or no field at all, learns nothing", () => {
   assert.deepEqual(
     learn((s) => s.processed.out.other),
     [],
   );
   assert.deepEqual(
-    learn((s) => s.processed.out),
+    learn((s) => s.processed.out, anything),
     [],
   );
   assert.deepEqual(
@@ -80,4 +83,122 @@ test("a choice that its column can't hold is refused before the first row: the m
       hint: "widen the column, or shorten the choice",
     },
   });
+});
+
+const shared = z.object({ city: z.string(), zip: z.string() }).meta({ id: "Address" });
+const richStep = new LLMStep({
+  name: "reads",
+  prompt: "Read.",
+  schema: LLMOutputBase.extend({
+    maybe: z.string().nullable(),
+    either: z.union([z.string(), z.number()]),
+    address: shared.nullable(),
+    home: shared,
+    fixed: z.literal("rather long"),
+    event: z.union([
+      z.object({ kind: z.literal("a"), note: z.string(), only: z.string() }),
+      z.object({ kind: z.literal("b"), note: z.string().nullable() }),
+    ]),
+    tags: z.array(z.string()).nullable(),
+    urgent: z.boolean(),
+    named: z.string().meta({ id: "Name" }),
+    absent: z.string().optional(),
+  }),
+  inputMap: { text: () => "x" },
+  outputKey: "out",
+});
+
+interface RichState {
+  readonly raw: { readonly flag: boolean };
+  readonly processed: {
+    readonly out: {
+      readonly maybe: string | null;
+      readonly either: string | number;
+      readonly address: { readonly city: string } | null;
+      readonly home: { readonly city: string };
+      readonly fixed: string;
+      readonly event: { readonly kind: string; readonly note: string | null; readonly only?: string };
+      readonly tags: readonly string[] | null;
+      readonly urgent: boolean;
+      readonly named: string;
+      readonly absent?: string;
+    };
+  };
+}
+
+/** What the only column's function passes on of a limit of ten characters and NOT NULL. */
+function limitOf(read: (state: RichState) => unknown): ColumnLimit | undefined {
+  const limit = atMost(10);
+  const notNull: ColumnLimit = {
+    schema: limit.schema,
+    problemOf: (value) => ((value ?? null) === null ? { message: "NULL", detail: "NULL" } : limit.problemOf(value)),
+  };
+  return columnLimits({ name: "memory", columnMap: { column: read } }, { column: notNull }, [richStep]).get("out")?.[0];
+}
+
+const long = "rather long";
+
+test("a limit reaches through nullable fields, alternatives, references and named objects", () => {
+  const reads: readonly ((state: RichState) => unknown)[] = [
+    (s) => s.processed.out.maybe,
+    (s) => s.processed.out.either,
+    (s) => s.processed.out.address?.city,
+    (s) => s.processed.out.home.city,
+    (s) => s.processed.out.event.note,
+    (s) => s.processed.out.named,
+    (s) => s.processed.out.absent,
+  ];
+  for (const read of reads) {
+    const limit = limitOf(read);
+    assert.deepEqual(limit?.schema, { maxLength: 10 }, String(read));
+    assert.ok(limit.problemOf(long) !== undefined && limit.problemOf(null) !== undefined, String(read));
+  }
+  const only = limitOf((s) => s.processed.out.event.only);
+  assert.deepEqual(only?.schema, { maxLength: 10 });
+  assert.notEqual(only.problemOf(long), undefined);
+  assert.equal(only.problemOf(undefined), undefined, "an alternative without the field is not asked to be another");
+  assert.throws(() => limitOf((s) => s.processed.out.fixed), { code: "TARGET_MISMATCH" });
+});
+
+test("a limit holds for the values that the function passes on, and for no others", () => {
+  const orNone = limitOf((s) => s.processed.out.maybe ?? "none");
+  assert.deepEqual(orNone?.schema, { maxLength: 10 });
+  assert.equal(orNone.problemOf(null), undefined, "a null becomes none, which fits");
+  assert.notEqual(orNone.problemOf(long), undefined);
+  const unlessLong = limitOf((s) => (s.processed.out.maybe === long ? "short" : s.processed.out.maybe));
+  assert.equal(unlessLong?.problemOf(long), undefined);
+  assert.notEqual(unlessLong?.problemOf(`${long}er`), undefined);
+  const cut = limitOf((s) => {
+    const { maybe } = s.processed.out;
+    return typeof maybe === "string" ? maybe.slice(0, 10) : maybe;
+  });
+  assert.deepEqual(cut?.schema, {});
+  assert.equal(cut.problemOf(long), undefined);
+  const byRow = limitOf((s) => (s.raw.flag ? s.processed.out.maybe : "none"));
+  assert.deepEqual(byRow?.schema, {}, "of a row without the flag the answer is not written");
+  assert.equal(byRow.problemOf(long), undefined);
+  const whatever = limitOf((s) => (s.raw.flag ? s.processed.out.maybe : s.processed.out.maybe));
+  assert.deepEqual(whatever?.schema, { maxLength: 10 });
+  assert.equal(limitOf((s) => s.processed.out.address?.city ?? "none")?.problemOf(undefined), undefined);
+});
+
+test("a column that can hold no answer of a field's type is found before the first row", () => {
+  const texts: ColumnLimit = {
+    schema: {},
+    problemOf: (value) => (typeof value === "object" && value !== null ? { message: "no", detail: "no" } : undefined),
+  };
+  const find = (read: (state: RichState) => unknown, limit = texts): unknown =>
+    columnLimits({ name: "memory", columnMap: { column: read } }, { column: limit }, [richStep]);
+  for (const [read, type] of [
+    [(s: RichState) => s.processed.out.tags, "an array"],
+    [(s: RichState) => s.processed.out.home, "an object"],
+    [(s: RichState) => s.processed.out, "an object"],
+  ] as const) {
+    assert.throws(() => find(read), failsWith("TARGET_MISMATCH", { where: "column", step: "reads", type }));
+  }
+  const noBooleans: ColumnLimit = { schema: {}, problemOf: () => ({ message: "no", detail: "no" }) };
+  assert.throws(() => find((s) => s.processed.out.urgent, noBooleans), { code: "TARGET_MISMATCH" });
+  find((s) => s.processed.out.either);
+  find((s) => s.processed.out.tags?.length);
+  find((s) => JSON.stringify(s.processed.out.tags));
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { closest } from "../../src/errors/closest.ts";
+import { closest, isTypingMistake } from "../../src/errors/closest.ts";
 
 test("a misspelt word is near to the word itself and to those that begin with it", () => {
   assert.deepEqual(closest("Biling", ["Refund", "Billing / Refund", "Shipping", "Billing"], 3), [
@@ -46,4 +46,25 @@ test("the result is a part of the candidates, no longer than the limit, and a ca
     }),
     { numRuns: 200, seed: 1 },
   );
+});
+
+test("a typing mistake is one character, or two that changed places: no more is told than what was written", () => {
+  for (const [one, other] of [
+    ["noet", "note"],
+    ["notes", "note"],
+    ["note", "notes"],
+    ["nute", "note"],
+    ["Complaint ID", "complaint_id"],
+    ["id", "ID"],
+  ] as const)
+    assert.ok(isTypingMistake(one, other), `${one} ${other}`);
+  for (const [one, other] of [
+    ["name", "Jane"],
+    ["id", "ids"],
+    ["note", "note: Jane Doe"],
+    ["note", "toen"],
+    ["", ""],
+    ["-", "+"],
+  ] as const)
+    assert.ok(!isTypingMistake(one, other), `${one} ${other}`);
 });

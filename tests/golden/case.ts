@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import {
+  type ColumnLimit,
   type ColumnMap,
   type GlobalState,
   type Lineage,
@@ -81,6 +82,7 @@ export function sqliteCase<Out>(
       targetTable: "target",
       mergeKeys: ["id"],
       columnMap: { id: (s) => s.pk, prompt_hash: promptHashOf, ...columnMap },
+      coerce: true, // as 0.1 did
     });
     const rows = (): readonly unknown[] => {
       const reader = new DatabaseSync(databasePath, { readOnly: true });
@@ -90,8 +92,23 @@ export function sqliteCase<Out>(
         reader.close();
       }
     };
-    return { pipeline: pipeline.step(step).to(sink), rows };
+    return { pipeline: pipeline.step(step).to(unawareOfLists(sink)), rows };
   });
+}
+
+/** A run finds a list for a column of text before its first call, by made-up ones. These files freeze what 0.1 said of it to a model. */
+function unawareOfLists<State>(sink: Sink<State>): Sink<State> {
+  const open: Sink<State>["open"] = async (context) => {
+    const session = await sink.open(context);
+    const limits = Object.entries(session.limits ?? {}).map(([column, limit]): [string, ColumnLimit] => {
+      const problemOf: ColumnLimit["problemOf"] = (value) => {
+        return Array.isArray(value) && value[0] !== "a" ? undefined : limit.problemOf(value);
+      };
+      return [column, { ...limit, problemOf }];
+    });
+    return { ...session, limits: Object.fromEntries(limits) };
+  };
+  return { ...sink, open };
 }
 
 /** A case whose sink, one of the user's own, limits the numbers that the step may answer. */

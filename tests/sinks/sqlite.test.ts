@@ -292,6 +292,46 @@ test("a database that takes no writes is rejected before the first row", async (
   }
 });
 
+const prices = `CREATE TABLE visits (id NUMERIC PRIMARY KEY, value DECIMAL(10,2)) WITHOUT ROWID`;
+
+test("a text that a column would store as another number is a row error, in keys and in values", async (t) => {
+  const path = temporaryDatabase(t, prices);
+  const sink = construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap });
+  const session = await open(sink);
+  const columnsOf = (values: ColumnValues): unknown => session.check?.(values).map(({ column }) => column);
+  assert.deepEqual(columnsOf({ id: "007", value: "1e5" }), ["id", "value"]);
+  assert.deepEqual(columnsOf({ id: "1.50", value: "1.50" }), ["id"]);
+  const rows = [
+    { id: "1", value: "1.50" },
+    { id: "2", value: "not a number" },
+  ];
+  for (const values of rows) assert.deepEqual(columnsOf(values), []);
+  assert.deepEqual(columnsOf({ id: 1, value: "2" }), ["id"], "the text 1 and the number 1 are one key there");
+  await session.write(groupsOf(rows));
+  await assert.rejects(
+    session.write(groupsOf([{ id: "3", value: "007" }])),
+    failsWith("SINK_DATA_REFUSED", { where: "value" }),
+  );
+  await session.close("completed");
+  assert.deepEqual(query(path, "SELECT * FROM visits ORDER BY id"), [
+    { id: 1, value: 1.5 },
+    { id: 2, value: "not a number" },
+  ]);
+});
+
+test("with coerce the number is stored, and keys that are one number are one key", async (t) => {
+  const path = temporaryDatabase(t, prices);
+  const sink = construct({ databasePath: path, targetTable: "visits", mergeKeys: ["id"], columnMap, coerce: true });
+  const session = await open(sink);
+  assert.deepEqual(session.check?.({ id: "007", value: "1e5" }), []);
+  assert.equal(session.check?.({ id: "7", value: "1" }).length, 1);
+  assert.equal(session.keyOf?.({ id: "007", value: "" }), session.keyOf?.({ id: 7, value: "" }));
+  await session.write(groupsOf([{ id: "007", value: "1e5" }]));
+  assert.equal(await session.holds?.({ id: "7.0", value: "1" }), true);
+  await session.close("completed");
+  assert.deepEqual(query(path, "SELECT * FROM visits"), [{ id: 7, value: 100_000 }]);
+});
+
 /** As a pipeline takes its sink. */
 function to(sink: Sink<State>): Sink<State> {
   return sink;

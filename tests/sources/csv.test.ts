@@ -127,7 +127,7 @@ test("a folder is rejected by name", async () => {
 
 test("a header that can't be used ends the source with the file's name", async () => {
   const { error, path } = await readContent("id,a,a\n1,2,3\n");
-  assertSourceError(error, path, { line: 1, where: ["a"] });
+  assertSourceError(error, path, { line: 1, where: [2, 3] });
   const keyless = await readContent("key,text\n1,2\n");
   assertSourceError(keyless.error, keyless.path, { line: 1, where: "id" });
 });

@@ -8,10 +8,10 @@ import type { TableFacts } from "../../src/table/dialect.ts";
 
 type Table = Omit<TableFacts<SQLiteColumn, SQLInputValue>, "place">;
 
-function tableOf(sql: string, table = "t"): Table {
+function tableOf(sql: string, table = "t", coerces = false): Table {
   const database = new DatabaseSync(":memory:");
   database.exec(sql);
-  const found = describeTable(database, { table: { schema: undefined, table }, strategy: "merge" });
+  const found = describeTable(database, { table: { schema: undefined, table }, strategy: "merge", coerces });
   return "columns" in found ? found : assert.fail("it was not found");
 }
 
@@ -28,7 +28,11 @@ test("a table is found whatever the case of its name; of a missing one all other
   assert.equal(tableOf('CREATE TABLE "odd""]t" (a)', 'ODD"]T').name, 'odd"]t');
   const database = new DatabaseSync(":memory:");
   database.exec("CREATE TABLE a (x); CREATE TABLE sqliteish (x)");
-  const missing = describeTable(database, { table: { schema: undefined, table: "u" }, strategy: "merge" });
+  const missing = describeTable(database, {
+    table: { schema: undefined, table: "u" },
+    strategy: "merge",
+    coerces: false,
+  });
   assert.ok("otherTables" in missing);
   assert.deepEqual(missing.otherTables.toSorted(), ["a", "sqliteish"]);
 });
@@ -105,17 +109,17 @@ test("a rowid takes NULL in a row that is added, and in none that is changed", (
   const [add, change] = (["merge", "update"] as const).map((strategy) => {
     const database = new DatabaseSync(":memory:");
     database.exec("CREATE TABLE t (a INTEGER PRIMARY KEY NOT NULL)");
-    const found = describeTable(database, { table: { schema: undefined, table: "t" }, strategy });
+    const found = describeTable(database, { table: { schema: undefined, table: "t" }, strategy, coerces: false });
     return "columns" in found ? found.columns[0]?.isNullable : undefined;
   });
   assert.deepEqual([add, change], [true, false]);
 });
 
-test("a STRICT table rejects exactly the values that do not fit", () => {
+test("a STRICT table rejects exactly the values that do not fit, where texts are coerced", () => {
   const database = new DatabaseSync(":memory:");
   const strict = "CREATE TABLE t (a INTEGER PRIMARY KEY, b INT, c REAL, d TEXT, e BLOB, f ANY) STRICT";
   database.exec(strict);
-  const { columns } = tableOf(strict);
+  const { columns } = tableOf(strict, "t", true);
   const numeral = fc.oneof(
     fc.integer().map(String),
     fc.double({ noNaN: true }).map(String),
@@ -156,4 +160,24 @@ test("a STRICT table rejects exactly the values that do not fit", () => {
     }),
     { seed: 1, numRuns: 2000 },
   );
+});
+
+test("the columns of primary keys and unique indexes are keys: a zero at the end of a fraction counts there", () => {
+  const table = tableOf("CREATE TABLE t (a NUMERIC, b NUMERIC, c NUMERIC, d REAL UNIQUE, PRIMARY KEY (a, b))");
+  const taken = table.columns.map(({ fit }) => fit("1.50").ok);
+  assert.deepEqual(taken, [false, false, true, false]);
+  assert.ok(table.columns.every(({ fit }) => fit("1.5").ok && fit("-3").ok));
+});
+
+test("an array or object is JSON where the column is declared so, and rejected elsewhere", () => {
+  const { columns } = tableOf(`
+    CREATE TABLE t (a JSON, b JSONB, c TEXT, d, e TEXT CHECK (e IS NULL OR json_valid("e")), f, CHECK (json_valid(f OR 1)))`);
+  const given = { tags: ["x"], at: new Date(0), big: 2n ** 60n };
+  const text = '{"tags":["x"],"at":"1970-01-01T00:00:00.000Z","big":"1152921504606846976"}';
+  assert.deepEqual(
+    columns.map(({ fit }) => fit(given)).map((fitted) => (fitted.ok ? fitted.value : undefined)),
+    [text, text, undefined, undefined, text, undefined],
+  );
+  assert.deepEqual(columns[0]?.fit([1, null]), { ok: true, value: "[1,null]" });
+  assert.equal(columns[0]?.fit(new Map()).ok, false);
 });

@@ -25,7 +25,7 @@ function describe(columns: Readonly<Record<string, ValueType>>, keys: readonly s
 }
 
 function namesIn(database: DatabaseSync, table: string): string[] {
-  const found = describeTable(database, { table: { schema: undefined, table }, strategy: "insert" });
+  const found = describeTable(database, { table: { schema: undefined, table }, strategy: "insert", coerces: false });
   return "columns" in found ? found.columns.map(({ name }) => name) : [];
 }
 
@@ -57,7 +57,7 @@ test("each type has its column, and what the schema limits its check", () => {
   "input_tokens" INTEGER,
   "started_at" TEXT NOT NULL, -- ISO 8601
   "completed_at" TEXT NOT NULL, -- ISO 8601
-  "tags" TEXT NOT NULL, -- JSON: the sink takes no arrays or objects, so JSON.stringify them in the columnMap
+  "tags" TEXT NOT NULL CHECK (json_valid("tags")),
   CONSTRAINT "PK_visits" PRIMARY KEY ("id", "run_id")
 ) STRICT;
 

@@ -67,3 +67,36 @@ test("a column has words of its own for the model, where it gives any", () => {
     { path: "free", message: "m", detail: "for people", reAsk: "for the model" },
   ]);
 });
+
+test("a limit reaches each alternative that has the field, and a copy of what is shared", () => {
+  const shared = z.object({ city: z.string() }).meta({ id: "Place" });
+  const rich = z.object({
+    home: shared.nullable(),
+    work: shared,
+    maybe: z.string().max(300).nullable(),
+    either: z.union([z.string(), z.number(), z.enum(["a"])]),
+    named: z.string().meta({ id: "Word" }),
+    event: z.union([z.object({ kind: z.literal("a"), note: z.string() }), z.object({ kind: z.literal("b") })]),
+  });
+  const { json: strict } = toStrictSchema(rich);
+  const before = JSON.stringify(strict);
+  const fieldWith = (path: string, words: FieldLimit["schema"] = { maxLength: 7 }): string => {
+    const made = new LimitedSchemas(strict).get([limit(path, words)]);
+    const [first = ""] = path.split(".");
+    const others = Object.entries(made?.properties ?? {}).filter(([name]) => name !== first);
+    assert.ok(
+      others.every(([name, field]) => field === strict.properties?.[name]),
+      "other fields stay",
+    );
+    assert.equal(JSON.stringify(made?.$defs), JSON.stringify(strict.$defs));
+    return JSON.stringify(made?.properties?.[first]);
+  };
+  const mark = String.raw`Limits: {\"maxLength\":7}`;
+  for (const path of ["home.city", "work.city", "maybe", "either", "named", "event.note"]) {
+    const field = fieldWith(path);
+    assert.equal(field.split(mark).length, 2, `${path}: ${field}`);
+    assert.doesNotMatch(field, /"\$ref":"[^"]*",/, "a reference has nothing beside it");
+  }
+  assert.match(fieldWith("either", { maximum: 3 }), /"number","description":"Limits: \{\\"maximum\\":3\}"/);
+  assert.equal(JSON.stringify(strict), before);
+});

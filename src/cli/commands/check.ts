@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { CheckArea, CheckReport, Finding, FindingStatus, StepPrompt } from "../../check/report.ts";
 import { addParameter } from "../arguments.ts";
 import { type CommandContext, envFileOption, moduleOr } from "../command.ts";
@@ -10,8 +10,7 @@ import { docsOf, type Output } from "../terminal.ts";
 interface CheckCommandOptions {
   readonly param?: Readonly<Record<string, string>>;
   readonly ping?: boolean;
-  /** False where `--no-prompts` was given. */
-  readonly prompts: boolean;
+  readonly showPrompt?: boolean;
   readonly json?: boolean;
 }
 
@@ -21,13 +20,14 @@ export function checkCommand(name: string, { terminal, setExitCode }: CommandCon
     .argument("[pipeline.ts]", "the module, TypeScript or JavaScript; by default pipeline.ts in this folder")
     .option("--param <name=value>", "give the source's statement a value, as text (repeat for more)", addParameter)
     .option("--ping", "ask each step's model once, with the first row's prompt: this costs money")
-    .option("--no-prompts", "leave out the prompts: they show the content of the first row")
+    .option("--show-prompt", "show each step's prompt, with the content of the first row")
+    .addOption(new Option("--no-prompts", "the default since 0.2").hideHelp())
     .option("--json", "print one JSON object with everything that was found")
     .addOption(envFileOption())
     .addHelpText("after", "\nNothing is written. Exit code: 0 if a run would start, else 2.")
-    .addHelpText("after", "\nExample:\n  llm-etl check pipeline.ts --param department=Cardiology --no-prompts")
+    .addHelpText("after", "\nExample:\n  llm-etl check pipeline.ts --param department=Cardiology --show-prompt")
     .action(async (path: string | undefined, options: CheckCommandOptions) => {
-      const { param: parameters = {}, ping = false, prompts, json = false } = options;
+      const { param: parameters = {}, ping = false, showPrompt: prompts = false, json = false } = options;
       const pipeline = await importPipeline(moduleOr(path));
       const report = await pipeline.check({ parameters, ping, prompts });
       terminal.stdout.write(json ? `${JSON.stringify(report)}\n` : describe(report, terminal.stdout));

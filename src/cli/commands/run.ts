@@ -20,7 +20,7 @@ interface RunCommandOptions extends WatchOptions {
   /** False where `--no-count` was given. */
   readonly count: boolean;
   readonly onRowError?: Exclude<RunOptions["onRowError"], undefined>;
-  readonly maxRowErrors?: number;
+  readonly maxRowErrors?: number | "never";
 }
 
 /** Makes `llm-etl run [pipeline.ts]`: it runs the pipeline that a module exports as its default. */
@@ -33,7 +33,11 @@ export function runCommand(name: string, { terminal, setExitCode, isDebug }: Com
     .option("--param <name=value>", "a value for the source's statement (repeatable)", addParameter)
     .option("--max-cost <amount>", "stop, resumable, when the run has cost this much", amount)
     .addOption(new Option("--on-row-error <what>", "at a bad row").choices(["fail", "skip", "dead_letter"]))
-    .option("--max-row-errors <rows>", "stop after this many bad rows, or this share (0.05)", countOrShare)
+    .option(
+      "--max-row-errors <rows>",
+      "stop after this many bad rows, or this share (0.05); never: go on",
+      countOrShare,
+    )
     .option("--fresh", "write every row again, unchanged ones as well")
     .option("--replace", "let a part of the rows, or none, replace a file")
     .option("--no-cache", "ask again, even if the journal has the answer")

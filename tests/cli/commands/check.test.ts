@@ -24,7 +24,12 @@ const Report = z.object({
 });
 
 test("findings come in groups, then the prompts, then the result; exit code 0", async (t) => {
-  const { exitCode, stdout, stderr } = await check(fixture("good"), "--param", "department=Cardiology");
+  const { exitCode, stdout, stderr } = await check(
+    fixture("good"),
+    "--param",
+    "department=Cardiology",
+    "--show-prompt",
+  );
   assert.deepEqual([exitCode, stderr], [0, ""]);
   const headings = stdout.match(/^[A-Z][^:\n]+$/gm);
   assert.deepEqual(headings, ["Environment", "Providers", "Source", "Sink", "Files of a run", "Steps"]);
@@ -37,19 +42,20 @@ test("findings come in groups, then the prompts, then the result; exit code 0", 
   t.assert.snapshot(withoutPrompts + summary, { serializers: [(text: string) => text.replaceAll(/\d[\d.]*/g, "0")] });
 });
 
-test("without prompts nothing of the row is shown", async () => {
-  const { stdout } = await check(fixture("good"), "--no-prompts");
+test("without --show-prompt nothing of the row is shown, and --no-prompts is still taken", async () => {
+  assert.equal((await check(fixture("good"), "--no-prompts")).exitCode, 0);
+  const { stdout } = await check(fixture("good"));
   assert.ok(!stdout.includes("Note 1"));
   assert.match(stdout, /✓ prompt of kind .*\d+ input tokens/);
 });
 
 test("as JSON it is one object, with every finding", async () => {
-  const { stdout } = await check(fixture("good"), "--json");
+  const { stdout } = await check(fixture("good"), "--json", "--show-prompt");
   assert.equal(stdout.indexOf("\n"), stdout.length - 1);
   const report = Report.parse(JSON.parse(stdout));
   assert.deepEqual([report.pipeline, report.wouldRun, report.prompts[0]?.step], ["fixture", true, "kind"]);
   assert.match(report.prompts[0]?.messages?.[1]?.content ?? "", /Note 1 of all/);
-  const bare = Report.parse(JSON.parse((await check(fixture("good"), "--json", "--no-prompts")).stdout));
+  const bare = Report.parse(JSON.parse((await check(fixture("good"), "--json")).stdout));
   assert.equal(bare.prompts[0]?.messages, undefined);
 });
 
@@ -63,7 +69,7 @@ test("in a narrow terminal messages are broken at blanks, and marks have colours
   const terminal = testTerminal();
   let stdout = "";
   const output = { write: (text: string) => (stdout += text), columns: 50, hasColors: () => true };
-  await runCommandLine(["check", fixture("good"), "--no-prompts"], { ...terminal, stdout: output });
+  await runCommandLine(["check", fixture("good")], { ...terminal, stdout: output });
   assert.ok(stdout.includes("\u001B[32m✓\u001B[39m source fixture"));
   const plain = stripVTControlCharacters(stdout);
   const findings = plain.split("\n").filter((line) => line.startsWith("  "));
@@ -93,7 +99,7 @@ test("a row's text can't command the terminal", async () => {
        .step(new SummarizerStep({ name: "short", inputMap: { text: (s) => s.raw.note }, outputKey: "short" }))
        .to(new MemorySink({ columnMap: { id: (s) => s.pk } }));`,
   );
-  const { stdout } = await check(path);
+  const { stdout } = await check(path, "--show-prompt");
   assert.match(stdout, /^ {4}red {2}\[31m\n {4}next$/m);
   assert.ok(!stdout.includes("\u001B"));
 });
