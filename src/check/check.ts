@@ -20,7 +20,7 @@ import { runChecks } from "../pipeline/options.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
 import { deprecationsOf } from "../pipeline/run-files.ts";
 import { KeySet } from "../files/key-set.ts";
-import { messageOf, withoutSecrets } from "../errors/error-text.ts";
+import { problemOf } from "../errors/thrown.ts";
 import { targetEmptiedError } from "../engine/change-detector.ts";
 
 export interface CheckOptions {
@@ -113,7 +113,8 @@ async function firstRow(source: AnySource, context: ReadContext): Promise<Source
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof LLMEtlError) throw error;
-    throw new SourceError(source.name, withoutSecrets(messageOf(error)), { cause: error });
+    const { problem, options } = problemOf(error);
+    throw new SourceError(source.name, problem, options);
   }
 }
 

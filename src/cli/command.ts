@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { RunError } from "../errors/llm-etl-error.ts";
 import { addText } from "./arguments.ts";
 import type { Terminal } from "./terminal.ts";
+import type { UnhandledErrors } from "./unhandled.ts";
 
 /** The surroundings of a command. */
 export interface CommandContext {
@@ -11,6 +12,8 @@ export interface CommandContext {
   readonly setExitCode: (code: number) => void;
   /** True if the stack of an error should be shown. */
   readonly isDebug: () => boolean;
+  /** The errors that no code handles. */
+  readonly unhandled: UnhandledErrors;
 }
 
 /** Makes a command: its arguments, options, examples and action. `program.ts` has its summary. */

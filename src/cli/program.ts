@@ -5,6 +5,7 @@ import { messageOf } from "../errors/error-text.ts";
 import { ownVersion } from "../files/own-version.ts";
 import type { CommandContext, MakeCommand } from "./command.ts";
 import { describeError, type Terminal } from "./terminal.ts";
+import { UnhandledErrors } from "./unhandled.ts";
 
 /** The commands. Each is loaded when it is called. */
 const commands: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<MakeCommand> }>> = {
@@ -55,12 +56,14 @@ Example:
 export async function runCommandLine(commandLine: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0;
   let isDebug = false;
+  const unhandled = new UnhandledErrors(terminal);
   const context: CommandContext = {
     terminal,
     setExitCode: (code) => {
       exitCode = code;
     },
     isDebug: () => isDebug,
+    unhandled,
   };
   const program = new Command("llm-etl")
     .description("Rows out of a database, through steps that ask a model, into a database.")
@@ -88,17 +91,17 @@ export async function runCommandLine(commandLine: readonly string[], terminal: T
         getOutHelpWidth: () => terminal.stdout.columns ?? 80,
       });
     }
-    await program.parseAsync(commandLine, { from: "user" });
+    await unhandled.orFirst(async () => await program.parseAsync(commandLine, { from: "user" }));
   } catch (error) {
     if (error instanceof CommanderError) {
       const isModule = first !== undefined && /\.[cm]?[jt]s$/.test(first) && existsSync(first);
       if (isModule) terminal.stderr.write(`(Did you mean llm-etl run ${first}?)\n`);
-      return error.exitCode === 0 ? 0 : 2; // commander has printed the reason
+      return unhandled.end(error.exitCode === 0 ? 0 : 2); // commander has printed the reason
     }
     terminal.stderr.write(`${describeError(error, isDebug)}\n`);
-    return 2;
+    return unhandled.end(2);
   }
-  return exitCode;
+  return unhandled.end(exitCode);
 }
 
 /** Adds the variables of a file to the environment. @throws {OptionError} if the file can't be read */

@@ -12,6 +12,10 @@ export interface StopSignals {
   readonly signal: AbortSignal;
   /** Aborted by the second. A third one ends the process, as without a listener. */
   readonly stopNowSignal: AbortSignal;
+  /** Stops as the first signal does, for another reason. */
+  readonly stop: (error: RunError) => void;
+  /** Stops at once, as the second signal does. */
+  readonly stopNow: () => void;
   /** Stops listening. */
   readonly release: () => void;
 }
@@ -51,5 +55,11 @@ export function stopSignals(
   };
   terminal.on("SIGINT", onSIGINT);
   terminal.on("SIGTERM", onSIGTERM);
-  return { signal: stop.signal, stopNowSignal: stopNow.signal, release };
+  return {
+    signal: stop.signal,
+    stopNowSignal: stopNow.signal,
+    stop: (error) => stop.abort(error),
+    stopNow: () => stopNow.abort(),
+    release,
+  };
 }

@@ -141,7 +141,7 @@ class Engine {
       const closing = this.#session?.close(this.#shutdown.error === null ? "completed" : "stopped");
       await (this.#shutdown.isAbandoned ? within(abandonAfterMs, closing) : closing);
     } catch (error) {
-      this.#shutdown.stopFor(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error }));
+      this.#shutdown.stopFor(error, (problem, more) => new SinkError(this.#options.sink.name, problem, more));
     }
   }
 
@@ -165,7 +165,7 @@ class Engine {
       this.#shutdown.endReading();
       await within(this.#options.gracePeriodMs + abandonAfterMs, rows.return?.());
     } catch (error) {
-      this.#shutdown.stopFor(error, (problem) => new SourceError(source.name, problem, { cause: error }));
+      this.#shutdown.stopFor(error, (problem, more) => new SourceError(source.name, problem, more));
     }
   }
 

@@ -1,5 +1,6 @@
 import type { EventHandler, RunEvent } from "../contracts/events.ts";
 import { RunError } from "../errors/llm-etl-error.ts";
+import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
 import { StepTally } from "./step-tally.ts";
 import { Tally } from "./tally.ts";
 
@@ -65,7 +66,10 @@ export class RunMonitor {
   /** Stops the run if the user's handler throws, at once or later. */
   #handOver(event: RunEvent): void {
     const stop = (cause: unknown): void => {
-      this.halt(new RunError("EVENT_HANDLER_FAILED", "the onEvent handler threw, so the run was stopped", { cause }));
+      const problem = `onEvent threw ${describeThrown(cause)}, so the run was stopped`;
+      const facts = { where: "onEvent", ...thrownBy(cause) };
+      const detail = `onEvent threw ${thrownDetail(cause)}, so the run was stopped`;
+      this.halt(new RunError("EVENT_HANDLER_FAILED", problem, { cause, detail, facts }));
     };
     try {
       const result: unknown = this.#options.onEvent?.(event);

@@ -136,6 +136,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   } finally {
     await stopCounting?.();
   }
+  await keepMessage(error, context.deadLetter ?? deadLetter);
   const failure = await errorOf(context.finish);
   const ended = { runId, durationMs: durationMs() };
   let report = tally.report({ ...ended, error: error ?? failure });
@@ -143,6 +144,20 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   if (unkept !== null) report = tally.report({ ...ended, error: report.error ?? unkept });
   emit({ type: "run-end", report });
   return report;
+}
+
+/**
+ * Keeps what code of the user's threw when it stopped the run: its message may quote a row, so it is told nowhere else. It is a
+ * line without a row.
+ */
+async function keepMessage(error: LLMEtlError | null, deadLetter: DeadLetterSession | undefined): Promise<void> {
+  if (error === null || error.scope !== "run" || error.facts["thrown"] === undefined) return;
+  const noRow = { position: 0, pk: null, step: null, raw: null, partialState: {}, retryCount: 0 };
+  try {
+    await deadLetter?.add({ ...noRow, error });
+  } catch {
+    // Why the run stopped says more than that this can't be kept.
+  }
 }
 
 /** Gives each step and row its conversation with the step's provider. */

@@ -103,7 +103,8 @@ export class Tally {
 function exitCode(error: LLMEtlError | null, readCount: number, badCount: number): RunReport["exitCode"] {
   if (error === null) return badCount === 0 ? 0 : 1;
   if (error.scope === "row") return 1;
-  return readCount === 0 && error.code !== "ABORTED" ? 2 : 3;
+  const isStopped = error.code === "ABORTED" || error.code === "UNHANDLED_ERROR";
+  return readCount === 0 && !isStopped ? 2 : 3;
 }
 
 function countsError(readCount: number, ended: number, cause: LLMEtlError | null): RunError {

@@ -5,6 +5,7 @@ import { stripVTControlCharacters } from "node:util";
 import { Command } from "commander";
 import type { Output } from "../../src/cli/terminal.ts";
 import { addWatchOptions, type Watch, watch, type WatchOptions } from "../../src/cli/watch.ts";
+import { UnhandledErrors } from "../../src/cli/unhandled.ts";
 import { OptionError, type RunEvent } from "../../src/index.ts";
 import { reportOf, rowEnd, rowFailure, rowStarts, runStart } from "../support/run-events.ts";
 import { Screen } from "../support/screen.ts";
@@ -24,7 +25,7 @@ const screen: Omit<Output, "write"> = { isTTY: true, columns: 80, rows: 24 };
 /** Watches a run of these events; `during` is called after the rows, before the end. */
 async function watched(options: WatchOptions, given: TestTerminalOptions = {}, during?: (watch: Watch) => void) {
   const terminal = testTerminal(given);
-  const seen = await watch(terminal, options, async (to) => {
+  const seen = await watch({ terminal, unhandled: new UnhandledErrors(terminal) }, options, async (to) => {
     for (const event of events) {
       if (event.type === "run-end") during?.(to);
       to.onEvent(event);
@@ -142,7 +143,7 @@ test("a run that does not start throws its error, its timers and listeners are g
     const signals = new EventEmitter();
     const terminal = testTerminal({ ...given, signals });
     const run = async (): Promise<never> => await Promise.reject(thrown);
-    await assert.rejects(watch(terminal, options, run), thrown);
+    await assert.rejects(watch({ terminal, unhandled: new UnhandledErrors(terminal) }, options, run), thrown);
     t.mock.timers.tick(60_000);
     assert.deepEqual([signals.listenerCount("SIGINT"), terminal.written.stderr], [0, ""]);
     return terminal.written.stdout;

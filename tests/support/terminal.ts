@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import { runCommandLine } from "../../src/cli/program.ts";
 import type { MakeCommand } from "../../src/cli/command.ts";
 import type { Output, Terminal } from "../../src/cli/terminal.ts";
+import { UnhandledErrors } from "../../src/cli/unhandled.ts";
 
 /** What one command line left behind. */
 export interface Outcome {
@@ -58,6 +59,8 @@ export async function commandLine(
 
 /** Runs one command without the program around it, which would print the command's error instead of throwing it. */
 export async function runCommand(make: MakeCommand, words: readonly string[]): Promise<void> {
-  const command = make("command", { terminal: testTerminal(), setExitCode: () => {}, isDebug: () => false });
+  const terminal = testTerminal();
+  const unhandled = new UnhandledErrors(terminal);
+  const command = make("command", { terminal, setExitCode: () => {}, isDebug: () => false, unhandled });
   await command.exitOverride().parseAsync(words, { from: "user" });
 }
