@@ -3,7 +3,9 @@ import { Command, CommanderError } from "commander";
 import { OptionError } from "../errors/option.ts";
 import { messageOf } from "../errors/error-text.ts";
 import { ownVersion } from "../files/own-version.ts";
-import type { CommandContext, MakeCommand } from "./command.ts";
+import type { CommandContext, CommandTerminal, MakeCommand } from "./command.ts";
+import { Delivery } from "./delivery.ts";
+import { formatThings } from "./format.ts";
 import { describeError, type Terminal } from "./terminal.ts";
 import { UnhandledErrors } from "./unhandled.ts";
 
@@ -53,10 +55,31 @@ Example:
   llm-etl init my-project`;
 
 /** Runs one command line and returns its exit code. Results go to stdout, everything else to stderr. */
-export async function runCommandLine(commandLine: readonly string[], terminal: Terminal): Promise<number> {
+export async function runCommandLine(commandLine: readonly string[], outer: Terminal): Promise<number> {
+  const stdout = new Delivery(outer.stdout);
+  const terminal: CommandTerminal = {
+    stdout,
+    stderr: outer.stderr,
+    stdin: outer.stdin,
+    env: outer.env,
+    loadEnvFile: (path) => outer.loadEnvFile(path),
+    on: (event, listener) => outer.on(event, listener),
+    removeListener: (event, listener) => outer.removeListener(event, listener),
+  };
+  const exitCode = await runProgram(commandLine, terminal, new UnhandledErrors(outer));
+  await stdout.delivered();
+  if (stdout.lostCount === 0) return exitCode;
+  outer.stderr.write(`llm-etl: ${formatThings(stdout.lostCount, "event")} were not delivered: nobody read stdout.\n`);
+  return 3;
+}
+
+async function runProgram(
+  commandLine: readonly string[],
+  terminal: CommandTerminal,
+  unhandled: UnhandledErrors,
+): Promise<number> {
   let exitCode = 0;
   let isDebug = false;
-  const unhandled = new UnhandledErrors(terminal);
   const context: CommandContext = {
     terminal,
     setExitCode: (code) => {
@@ -105,7 +128,7 @@ export async function runCommandLine(commandLine: readonly string[], terminal: T
 }
 
 /** Adds the variables of a file to the environment. @throws {OptionError} if the file can't be read */
-function loadEnvFile(terminal: Terminal, command: string, path: string): void {
+function loadEnvFile(terminal: CommandTerminal, command: string, path: string): void {
   try {
     terminal.loadEnvFile(path);
   } catch (error) {

@@ -13,7 +13,8 @@ export type ProcessEvent = "uncaughtException" | "unhandledRejection" | "beforeE
 
 /** An output stream. The optional members are a terminal's, and undefined for any other stream. */
 export interface Output {
-  readonly write: (text: string) => unknown;
+  /** Writes a text; `done` is called when the stream has passed it on, or with the error for which it could not. */
+  readonly write: (text: string, done?: (error?: Error | null) => void) => unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;
@@ -38,7 +39,7 @@ export interface Terminal {
 }
 
 /** True if somebody watches the terminal: then lines may be drawn over, and questions asked. */
-export function isWatched({ stderr, env }: Terminal): boolean {
+export function isWatched({ stderr, env }: Pick<Terminal, "stderr" | "env">): boolean {
   const isCI = env["CI"] !== undefined && env["CI"] !== "" && env["CI"] !== "false";
   const hasArea = stderr.isTTY === true && stderr.columns !== 0; // 0 columns: a terminal without a size
   return hasArea && env["TERM"] !== "dumb" && !isCI;

@@ -7,10 +7,11 @@ import { type Failure, FirstFailures } from "./first-failures.ts";
 import type { Progress } from "./progress/base.ts";
 import { eventsProgress, toLine } from "./progress/events.ts";
 import { linesProgress } from "./progress/lines.ts";
-import type { CommandContext } from "./command.ts";
+import type { CommandContext, CommandTerminal } from "./command.ts";
+import { deliver } from "./deliver.ts";
 import { CallsInFlight } from "./calls-in-flight.ts";
 import { stopSignals } from "./signals.ts";
-import { isWatched, type Terminal } from "./terminal.ts";
+import { isWatched } from "./terminal.ts";
 import type { OnUnhandled } from "./unhandled.ts";
 
 /** The options that decide how a run is shown. */
@@ -21,7 +22,7 @@ export interface WatchOptions {
 
 /** The options of a run that let it be watched and stopped. */
 export interface Watch {
-  readonly onEvent: (event: RunEvent) => void;
+  readonly onEvent: (event: RunEvent) => void | Promise<void>;
   readonly signal: AbortSignal;
   readonly stopNowSignal: AbortSignal;
 }
@@ -51,7 +52,8 @@ export async function watch<Report extends RunReport>(
   const progress = await progressFor(terminal, options);
   const failures = new FirstFailures();
   let deadLetterPath: string | null = null;
-  const { signal, stopNowSignal, stop, stopNow, release } = stopSignals(terminal, progress.say);
+  const stops = stopSignals(terminal, progress.say);
+  const { signal, stopNowSignal, stop, stopNow, release } = stops;
   const calls = new CallsInFlight();
   const onUnhandled: OnUnhandled = (error, now) => {
     progress.say(`${error.message}. Stopping; calls in flight have up to 30 s.`);
@@ -60,14 +62,14 @@ export async function watch<Report extends RunReport>(
     if (now) stopNow();
     else calls.onQuiet(stopNow);
   };
-  const onEvent = (event: RunEvent): void => {
+  const onEvent: Watch["onEvent"] = (event) => {
     calls.observe(event);
     failures.add(event);
     if (event.type === "run-start") {
       deadLetterPath = event.deadLetterPath;
       if (options.quiet !== true && options.json !== true) progress.say(wayOf(event));
     }
-    progress.observe(event);
+    return progress.observe(event);
   };
   try {
     const work = async (): Promise<Report> => await run({ onEvent, signal, stopNowSignal });
@@ -76,6 +78,7 @@ export async function watch<Report extends RunReport>(
     });
     progress.end();
     unhandled.endRun(report.error);
+    await deliver(terminal.stdout, stops);
     return { report, failures: failures.byCode, deadLetterPath };
   } catch (error) {
     progress.end();
@@ -105,8 +108,11 @@ function wayOf({ pipeline, runId, source, steps, sink }: Extract<RunEvent, { rea
   return `${pipeline}, run ${shortId(runId)}: ${[source, ...steps, sink].join(" → ")}`;
 }
 
-async function progressFor(terminal: Terminal, { quiet = false, json = false }: WatchOptions): Promise<Progress> {
-  if (json) return eventsProgress(terminal);
+async function progressFor(
+  terminal: CommandTerminal,
+  { quiet = false, json = false }: WatchOptions,
+): Promise<Progress> {
+  if (json) return eventsProgress(terminal.stdout, terminal.stderr);
   if (quiet)
     return { observe: () => {}, say: (line) => void terminal.stderr.write(`${inOneLine(line)}\n`), end: () => {} };
   if (!isWatched(terminal)) return linesProgress(terminal.stderr);

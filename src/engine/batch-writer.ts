@@ -35,7 +35,7 @@ export class BatchWriter {
     const startedAt = performance.now();
     const rowCount = batch.length;
     const ended = (outcome: BatchOutcome): void =>
-      emit({ type: "batch-end", rowCount, durationMs: performance.now() - startedAt, outcome });
+      emit({ type: "batch-end", rowCount, durationMs: Math.round(performance.now() - startedAt), outcome });
     emit({ type: "batch-start", rowCount });
     try {
       if (this.#hasFailed) throw new RunError("SINK_FAILED", "the sink has failed before");

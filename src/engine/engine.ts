@@ -49,6 +49,8 @@ export interface EngineOptions {
   /** Aborting it stops the run without a grace period. */
   readonly stopNowSignal: AbortSignal | undefined;
   readonly emit: EventHandler;
+  /** Undefined while those who see events keep up; else a promise of it. */
+  readonly caughtUp?: (() => Promise<void> | undefined) | undefined;
 }
 
 /**
@@ -147,13 +149,15 @@ class Engine {
 
   /** Pulls rows one at a time, each as soon as one of `concurrency` places is free. */
   async #read(): Promise<void> {
-    const { source, concurrency, sparePlaces, limit, parameters } = this.#options;
+    const { source, concurrency, sparePlaces, limit, parameters, caughtUp } = this.#options;
     sparePlaces.onMore = () => this.#onRowEnd?.();
     try {
       const rows = source.read({ signal: this.#shutdown.reading, parameters })[Symbol.asyncIterator]();
       for (let sequence = 0; sequence < limit; sequence += 1) {
         while (this.#inFlight >= concurrency + sparePlaces.count) await this.#rowEnd();
         await this.#order?.admit(sequence);
+        const catchingUp = caughtUp?.();
+        if (catchingUp !== undefined) await this.#shutdown.orStopped(catchingUp);
         if (this.#shutdown.error !== null) break;
         const next = await this.#shutdown.orStopped(rows.next());
         if (next === undefined || next.done === true) break;

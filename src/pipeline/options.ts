@@ -3,7 +3,7 @@ import type { Journal } from "../contracts/journal.ts";
 import type { AdmissionOptions } from "../llm/limits/options.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import type { Parameters, Source } from "../contracts/source.ts";
-import type { EventHandler } from "../contracts/events.ts";
+import type { EventHandler, RunEvent } from "../contracts/events.ts";
 import {
   hasFunctions,
   isBoolean,
@@ -90,8 +90,11 @@ export interface RunOptions {
   readonly gracePeriodMs?: number | undefined;
   /** Aborting it stops the run with no grace period, or ends the one that is under way; what is complete is still written. */
   readonly stopNowSignal?: AbortSignal | undefined;
-  /** Called for everything that happens. What it throws stops the run (but for `run-end`, which is the last). */
-  readonly onEvent?: EventHandler | undefined;
+  /**
+   * Called for everything that happens. What it throws stops the run (but for `run-end`, which is the last). It may return a
+   * promise: where 1,000 of them have not resolved, no further row is read until one has.
+   */
+  readonly onEvent?: EventHandler | ((event: RunEvent) => Promise<void>) | undefined;
   /** @default the pipeline's */
   readonly maxCalls?: number | undefined;
   /** @default the pipeline's */

@@ -111,7 +111,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
 async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promise<RunReport> {
   const { runId, durationMs, pipeline, context, monitor, journal, signal, recorder } = run;
   const { steps, sink, settings } = pipeline;
-  const { emit, tally } = monitor;
+  const { emit, caughtUp, tally } = monitor;
   const source = (await context.source?.(journal)) ?? pipeline.source;
   const sparePlaces = new SparePlaces(settings.concurrency);
   const conversation = conversationsOf(run, payloadLog, sparePlaces);
@@ -129,6 +129,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       journal,
       deadLetter: context.deadLetter ?? deadLetter,
       emit,
+      caughtUp,
       signal,
       stopNowSignal: context.stopNowSignal,
       conversation,

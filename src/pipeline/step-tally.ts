@@ -1,5 +1,6 @@
 import type { RunEvent } from "../contracts/events.ts";
 import type { StepFigures } from "../contracts/journal.ts";
+import { roundAmount } from "../llm/pricing.ts";
 import { Latencies } from "./latencies.ts";
 
 /** A prompt that is built anew for each row has as many hashes as rows. */
@@ -78,7 +79,7 @@ function figuresOf(step: string, counts: Counts, currency: string | null): StepF
   return {
     step,
     ...numbers,
-    cost: currency === null ? null : { amount: cost, currency },
+    cost: currency === null ? null : { amount: roundAmount(cost), currency },
     latency: latencies.figures,
     promptHashes: [...promptHashes],
     models: [...models],

@@ -1,5 +1,6 @@
 import type { RunCost, RunFigures, RunReport } from "../contracts/report.ts";
 import type { RowOutcome, RunEvent } from "../contracts/events.ts";
+import { roundAmount } from "../llm/pricing.ts";
 import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 
 /** Counts a run's events. */
@@ -91,7 +92,7 @@ export class Tally {
   }
 
   #inCurrency(amount: number): RunCost | null {
-    return this.#currency === null ? null : { amount, currency: this.#currency };
+    return this.#currency === null ? null : { amount: roundAmount(amount), currency: this.#currency };
   }
 
   #addRow(outcome: RowOutcome, errorCode: string | null): void {

@@ -661,10 +661,7 @@ test("a handler of events that fails later stops the run, too", async () => {
     await setImmediate();
     if (event.type === "row-end") throw new Error("bug in the handler");
   };
-  const report = await runRows(
-    { rows: rowsOf(5000), batchSize: 10 },
-    { onEvent: (event) => onEvent(event) as never, gracePeriodMs: 0 },
-  );
+  const report = await runRows({ rows: rowsOf(5000), batchSize: 10 }, { onEvent, gracePeriodMs: 0 });
   assert.equal(report.error?.code, "EVENT_HANDLER_FAILED");
 });
 

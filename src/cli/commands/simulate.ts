@@ -1,8 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { OptionError } from "../../errors/option.ts";
 import type { AzureOpenAISimulatorOptions } from "../../testing/simulator/options.ts";
-import type { CommandContext } from "../command.ts";
-import type { Terminal } from "../terminal.ts";
+import type { CommandContext, CommandTerminal } from "../command.ts";
 
 interface SimulateCommandOptions {
   readonly port: number;
@@ -121,7 +120,7 @@ const ownOptions = new Map([
 ]);
 
 /** Resolves on SIGINT or SIGTERM, and removes its listeners. */
-async function firstSignal(terminal: Terminal): Promise<void> {
+async function firstSignal(terminal: CommandTerminal): Promise<void> {
   await new Promise<void>((resolve) => {
     const onSignal = (): void => {
       terminal.removeListener("SIGINT", onSignal);

@@ -38,7 +38,7 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
     } catch (thrown) {
       error = call.signal.aborted ? aborted(thrown) : asProviderError(provider, thrown);
     }
-    const latencyMs = time.now() - startedMs;
+    const latencyMs = Math.round(time.now() - startedMs);
     const usage = response?.usage ?? usageOf(error);
     const cost = costOf(usage, provider.prices);
     row.ended.push({ model: response?.model, promptHash, usage });

@@ -255,7 +255,12 @@ export class Admission {
     const isKnown = this.#reportedUntilMs > nowMs && nowMs + durationMs < this.#reportedUntilMs + worthReportingMs;
     if (isKnown) return;
     this.#reportedUntilMs = nowMs + durationMs;
-    this.#options.emit({ type: "gate-close", provider: this.#options.provider, reason, durationMs });
+    this.#options.emit({
+      type: "gate-close",
+      provider: this.#options.provider,
+      reason,
+      durationMs: Math.ceil(durationMs),
+    });
   }
 
   #stalled(cause: unknown, durationMs: number): RunError {
