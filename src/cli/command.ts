@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { RunError } from "../errors/llm-etl-error.ts";
 import { addText } from "./arguments.ts";
 import type { Delivery } from "./delivery.ts";
+import type { PackageRunner } from "./package-runner.ts";
 import type { StopSignal, Terminal } from "./terminal.ts";
 import type { UnhandledErrors } from "./unhandled.ts";
 
@@ -10,6 +11,8 @@ import type { UnhandledErrors } from "./unhandled.ts";
 export type CommandTerminal = Omit<Terminal, "stdout" | "on" | "exitCode"> & {
   readonly stdout: Delivery;
   readonly on: (event: StopSignal, listener: () => void) => unknown;
+  /** The npx, npm or the like that started the process. */
+  readonly runner?: Pick<PackageRunner, "name" | "onEnd"> | undefined;
 };
 
 /** The surroundings of a command. */

@@ -6,6 +6,7 @@ import { ownVersion } from "../files/own-version.ts";
 import type { CommandContext, CommandTerminal, MakeCommand } from "./command.ts";
 import { Delivery } from "./delivery.ts";
 import { formatThings } from "./format.ts";
+import { PackageRunner } from "./package-runner.ts";
 import { describeError, type Terminal } from "./terminal.ts";
 import { UnhandledErrors } from "./unhandled.ts";
 
@@ -63,6 +64,7 @@ export async function runCommandLine(commandLine: readonly string[], outer: Term
     stdin: outer.stdin,
     env: outer.env,
     loadEnvFile: (path) => outer.loadEnvFile(path),
+    runner: outer.processes === undefined ? undefined : PackageRunner.find(outer.env, outer.processes),
     on: (event, listener) => outer.on(event, listener),
     removeListener: (event, listener) => outer.removeListener(event, listener),
   };

@@ -27,11 +27,12 @@ export interface StopSignals {
 }
 
 /**
- * Listens for SIGINT and SIGTERM, and says what each does. It does not listen for SIGHUP: nohup no longer protects a process
+ * Listens for SIGINT and SIGTERM, and says what each does; the end of the npx or npm that started the process is as a first signal.
+ * It does not listen for SIGHUP: nohup no longer protects a process
  * that does.
  */
 export function stopSignals(
-  terminal: Pick<CommandTerminal, "on" | "removeListener">,
+  terminal: Pick<CommandTerminal, "on" | "removeListener" | "runner">,
   say: (line: string) => void,
 ): StopSignals {
   const stop = new AbortController();
@@ -58,8 +59,17 @@ export function stopSignals(
   };
   const onSIGINT = (): void => onSignal("SIGINT");
   const onSIGTERM = (): void => onSignal("SIGTERM");
+  const { runner } = terminal;
+  const unwatch = runner?.onEnd(() => {
+    if (stop.signal.aborted) return; // a Ctrl-C has reached both
+    say(`${runner.name} has ended: stopping. Rows in flight have up to 30 s; SIGTERM to ${process.pid} stops at once.`);
+    stop.abort(
+      new RunError("ABORTED", `${runner.name} had started the run, and has ended`, { facts: { runner: runner.name } }),
+    );
+  });
   const release = (): void => {
     clearTimeout(timer);
+    unwatch?.();
     terminal.removeListener("SIGINT", onSIGINT);
     terminal.removeListener("SIGTERM", onSIGTERM);
   };

@@ -5,6 +5,7 @@ import { SettingError } from "../errors/option.ts";
 import { inOneLine } from "./format.ts";
 import { fromHere } from "../files/paths.ts";
 import { describeThrown, placeOf } from "../errors/thrown.ts";
+import type { Processes } from "./package-runner.ts";
 import { stacksOf } from "./stack.ts";
 
 export type StopSignal = "SIGINT" | "SIGTERM";
@@ -33,6 +34,8 @@ export interface Terminal {
   readonly loadEnvFile: (path: string) => void;
   readonly on: ((event: StopSignal, listener: () => void) => unknown) &
     ((event: ProcessEvent, listener: (error: unknown) => void) => unknown);
+  /** The processes of the machine; undefined where nothing is known of them. */
+  readonly processes?: Processes | undefined;
   /** The exit code, for what happens after the command has returned its own. */
   exitCode?: number | string | null | undefined;
   readonly removeListener: (event: StopSignal, listener: () => void) => unknown;
