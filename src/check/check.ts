@@ -1,9 +1,10 @@
+import { withinLimit } from "../engine/time-limit.ts";
 import type { ResolvedStep } from "../contracts/step.ts";
 import type { AnyState } from "../engine/state.ts";
 import { acceptRow } from "../engine/accept-row.ts";
 import { resolvePipeline } from "../pipeline/resolve.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
-import type { Sink } from "../contracts/sink.ts";
+import type { Sink, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, Parameters, ReadContext, SourceRow } from "../contracts/source.ts";
 import { checkEnvironment } from "./environment.ts";
 import { checkFiles } from "./files.ts";
@@ -62,10 +63,12 @@ export async function checkPipeline(
   await checkProviders(findings, providers, settings.maxCost);
   const state = await checkSource(findings, source, { parameters: settings.parameters, signal });
   const identity = await findings.tryCheck("sink", `sink ${sink.name}`, () => sink.identity);
-  const journal = await checkJournal(findings, stores.journal, identity, signal);
+  const { openTimeoutMs: limitMs } = settings;
+  const journal = await checkJournal(findings, stores.journal, identity, { limitMs, signal });
   const hasWritten = sink.keepsRows && (journal?.writtenCount ?? 0) > 0;
-  const limits = identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, signal });
-  await checkFiles(findings, stores, signal);
+  const limits =
+    identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, limitMs, signal });
+  await checkFiles(findings, stores, { limitMs, signal });
   const prompts = await checkSteps(findings, {
     pipeline: name,
     steps,
@@ -140,6 +143,8 @@ interface SinkCheck {
   readonly steps: readonly ResolvedStep[];
   /** True if the journal knows of rows that were written there. */
   readonly hasWritten: boolean;
+  /** The longest time that the preflight may take, in milliseconds. */
+  readonly limitMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -147,11 +152,19 @@ interface SinkCheck {
 async function checkSink(
   findings: Findings,
   sink: Sink<never>,
-  { steps, hasWritten, signal }: SinkCheck,
+  { steps, hasWritten, limitMs, signal }: SinkCheck,
 ): Promise<ColumnLimits | undefined> {
   const subject = `sink ${sink.name}`;
   const session = await findings.tryCheck("sink", subject, async () => {
-    return await (sink.preflight === undefined ? sink.open({ signal }) : sink.preflight({ signal }));
+    const limit = { code: "SINK_FAILED", option: "openTimeoutMs", limitMs, signal } as const;
+    const { preflight = sink.open } = sink;
+    const look = async (inTime: AbortSignal): Promise<Omit<SinkSession, "write">> =>
+      await preflight({ signal: inTime });
+    return await withinLimit(
+      { ...limit, what: `${sink.name}: preflight` },
+      look,
+      async (late) => await late.close("stopped"),
+    );
   });
   if (session === undefined) return undefined;
   findings.add("sink", subject, "ok", `${sink.identity} takes ${listItems(Object.keys(sink.columnMap))}`);

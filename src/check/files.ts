@@ -1,3 +1,4 @@
+import { withinLimit } from "../engine/time-limit.ts";
 import type { Findings } from "./report.ts";
 import { PayloadLogError } from "../errors/journal.ts";
 import { requireWritable } from "../files/writable.ts";
@@ -7,7 +8,7 @@ import type { Stores } from "../pipeline/resolve.ts";
 export async function checkFiles(
   findings: Findings,
   { payloadLog, deadLetter }: Stores,
-  signal: AbortSignal,
+  { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
 ): Promise<void> {
   const add = (subject: string, place: string, isThere: boolean): void =>
     findings.add("files", subject, "ok", isThere ? place : `${place}, which is not there yet`);
@@ -24,7 +25,16 @@ export async function checkFiles(
   }
   if (deadLetter !== null) {
     const { name, identity, preflight } = deadLetter;
-    const isThere = await findings.tryCheck("files", name, async () => (await preflight?.(signal)) ?? true);
+    const limit = {
+      code: "DEAD_LETTER_FAILED",
+      what: `${name}: preflight`,
+      option: "openTimeoutMs",
+      limitMs,
+      signal,
+    } as const;
+    const isThere = await findings.tryCheck("files", name, async () => {
+      return await withinLimit(limit, async (inTime) => (await preflight?.(inTime)) ?? true);
+    });
     if (isThere !== undefined) add(name, identity, isThere);
   }
 }

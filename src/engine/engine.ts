@@ -23,6 +23,7 @@ import { abandonAfterMs, Shutdown, within } from "./shutdown.ts";
 import type { SparePlaces } from "./spare-places.ts";
 import { SourceOrder } from "./source-order.ts";
 import type { AnyState } from "./state.ts";
+import { TimedSink } from "./timed-sink.ts";
 
 export interface EngineOptions {
   readonly runId: string;
@@ -42,6 +43,9 @@ export interface EngineOptions {
   readonly batchSize: number;
   readonly flushIntervalMs: number;
   readonly gracePeriodMs: number;
+  /** The time limits of the sink's `open` and `close`. */
+  readonly openTimeoutMs: number;
+  readonly closeTimeoutMs: number;
   readonly limit: number;
   readonly parameters: Parameters;
   /** Aborting it stops the run; a reason that is an LLMEtlError is what the run reports. */
@@ -67,6 +71,7 @@ class Engine {
   readonly #seen = new KeySet();
   readonly #written: ChangeDetector;
   readonly #shutdown: Shutdown;
+  readonly #timed: TimedSink;
   readonly #rows: RowsInFlight;
   readonly #batcher: Batcher<FinishedRow>;
   readonly #order: SourceOrder<FinishedRow> | undefined;
@@ -85,6 +90,7 @@ class Engine {
     const session = (): SinkSession | undefined => this.#session;
     const { write } = new BatchWriter({ sinkName: sink.name, session, rows, written, shutdown, emit });
     this.#shutdown = shutdown;
+    this.#timed = new TimedSink(options, shutdown.working);
     this.#written = written;
     this.#rows = rows;
     this.#batcher = new Batcher({ size: batchSize, intervalMs: flushIntervalMs, write });
@@ -115,7 +121,7 @@ class Engine {
 
   async #open(): Promise<SinkSession> {
     const { sink, steps, fresh } = this.#options;
-    const session = await sink.open({ signal: this.#shutdown.working });
+    const session = await this.#timed.open();
     try {
       const limits = session.limits ?? {};
       this.#limits = columnLimits(
@@ -123,9 +129,9 @@ class Engine {
         limits,
         steps.map(({ step }) => step),
       );
-      await this.#written.begin(session, fresh);
+      await this.#timed.within("open", async () => await this.#written.begin(session, fresh));
     } catch (error) {
-      await session.close("stopped");
+      await this.#timed.close(session, "stopped");
       throw error;
     }
     return session;
@@ -139,8 +145,9 @@ class Engine {
   }
 
   async #close(): Promise<void> {
+    const outcome = this.#shutdown.error === null ? "completed" : "stopped";
     try {
-      const closing = this.#session?.close(this.#shutdown.error === null ? "completed" : "stopped");
+      const closing = this.#session && this.#timed.close(this.#session, outcome);
       await (this.#shutdown.isAbandoned ? within(abandonAfterMs, closing) : closing);
     } catch (error) {
       this.#shutdown.stopFor(error, (problem, more) => new SinkError(this.#options.sink.name, problem, more));

@@ -41,6 +41,10 @@ export interface PipelineOptions<Row extends object> {
   readonly batchSize?: number | undefined;
   /** The longest time that a finished row waits for its batch to fill, in milliseconds. @default 2,000 */
   readonly flushIntervalMs?: number | undefined;
+  /** The longest time that opening the sink, the journal or the dead letters may take, and their preflight, in milliseconds. @default 60,000 */
+  readonly openTimeoutMs?: number | undefined;
+  /** The longest time that closing each of them may take, in milliseconds. @default 30,000 */
+  readonly closeTimeoutMs?: number | undefined;
   /** The part of each call that the payload log keeps: `metadata` leaves out messages and answers. @default "full" */
   readonly payloadLog?: "full" | "metadata" | "off" | undefined;
   /** One JSON object a line for each attempt, mode 0600. @default "logs/llm_payloads.jsonl" */
@@ -148,6 +152,8 @@ export const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-
   concurrency: optional(isCount(1)),
   batchSize: optional(isCount(1)),
   flushIntervalMs: optional(isDuration(1)),
+  openTimeoutMs: optional(isDuration(1)),
+  closeTimeoutMs: optional(isDuration(1)),
   payloadLog: optional(isOneOf("full", "metadata", "off")),
   payloadLogPath: optional(isPath),
   payloadLogMaxBytes: optional(isCount(1)),

@@ -22,7 +22,9 @@ import { runChecks, type RunOptions } from "./options.ts";
 import { plainOptions, RunRecorder } from "./recorder.ts";
 import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
 import { countRows } from "./row-count.ts";
-import { type OpenFiles, openFiles } from "./stores.ts";
+import { within } from "../engine/shutdown.ts";
+import { withinLimit } from "../engine/time-limit.ts";
+import { type OpenFiles, openFiles, openJournal } from "./stores.ts";
 
 /** Takes every row of the source through the steps to the sink: see `RunnablePipeline.run`. */
 export async function runPipeline(definition: PipelineDefinition, runOptions: RunOptions = {}): Promise<RunReport> {
@@ -84,7 +86,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
     version: ownVersion(),
     options: plainOptions(settings),
   };
-  const journal = await stores.journal?.open(facts, signal);
+  const journal = stores.journal === null ? undefined : await openJournal(stores.journal, facts, settings, signal);
   const recorder = new RunRecorder({
     runs: journal?.runs,
     run: facts,
@@ -95,7 +97,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   let files: OpenFiles | undefined;
   try {
     await recorder.begin();
-    files = await openFiles(stores, facts, signal);
+    files = await openFiles(stores, facts, settings, signal);
     const run = { runId, startedAt, durationMs, pipeline, context, currency, monitor, journal, signal, recorder };
     return await takeRows(run, files);
   } catch (error) {
@@ -103,7 +105,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
     throw error;
   } finally {
     await files?.close();
-    await journal?.close();
+    await within(settings.closeTimeoutMs, journal?.close()); // all that is in it was awaited
   }
 }
 
@@ -141,7 +143,10 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const failure = await errorOf(context.finish);
   const ended = { runId, durationMs: durationMs() };
   let report = tally.report({ ...ended, error: error ?? failure });
-  const unkept = await errorOf(async () => await recorder.end(report));
+  const limit = { code: "JOURNAL_FAILED", what: "the journal: saving the run", option: "closeTimeoutMs" } as const;
+  const unkept = await errorOf(async () => {
+    await withinLimit({ ...limit, limitMs: settings.closeTimeoutMs }, async () => await recorder.end(report));
+  });
   if (unkept !== null) report = tally.report({ ...ended, error: report.error ?? unkept });
   emit({ type: "run-end", report });
   return report;

@@ -80,7 +80,7 @@ function demandOf(value: unknown): string {
   return "must be a text, a number, true, false or null";
 }
 
-const numeral = /^[ \t\n\v\f\r]*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?[ \t\n\v\f\r]*$/i;
+const numeral = /^[ \t\n\v\f\r]*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?[ \t\n\v\f\r]*$/i;
 const wholeNumeral = /^\s*[+-]?\d+\s*$/;
 
 /** SQLite converts a text that spells a number, and a number into text, before it looks at the type. */
