@@ -25,7 +25,7 @@ export class StepTally {
     if (counts === undefined) return;
     if (event.type === "re-ask") counts.reAsks += 1;
     if (event.type === "call-start" && this.#failedLast.delete(event.pk)) counts.retries += 1;
-    if (event.type === "call-end") this.#addCall(counts, event);
+    if (event.type === "call-end" && event.wasSent !== false) this.#addCall(counts, event);
     if (event.type === "answer-reuse") {
       counts.reusedAnswers += 1;
       addName(counts.promptHashes, event.promptHash);

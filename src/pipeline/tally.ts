@@ -41,7 +41,7 @@ export class Tally {
     if (event.type === "row-start") this.#readCount += 1;
     if (event.type === "row-end") this.#addRow(event.outcome, event.errorCode);
     if (event.type === "re-ask") this.#usage.reAsks += 1;
-    if (event.type === "call-end") {
+    if (event.type === "call-end" && event.wasSent !== false) {
       this.#usage.calls += 1;
       if (event.isEstimated) this.#estimatedCalls += 1;
       this.#usage.inputTokens += event.inputTokens;
