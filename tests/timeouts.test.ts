@@ -44,7 +44,7 @@ const makers: Readonly<Record<string, (ms: number) => unknown>> = {
   "timeoutMs of Azure OpenAI": (ms) => new AzureOpenAIProvider({ timeoutMs: ms }),
   "timeoutMs of other services": (ms) =>
     new OpenAICompatibleProvider({ baseURL: "http://a.example/v1", model: "m", timeoutMs: ms }),
-  "timeoutMs of the AI SDK": (ms) => fromAiSdk(model as never, { timeoutMs: ms }),
+  "timeoutMs of the AI SDK": (ms) => fromAiSdk(model, { timeoutMs: ms }),
   sinkTimeoutMs: (ms) => new SQLServerSink({ targetTable: "t", mergeKeys: ["id"], columnMap, sinkTimeoutMs: ms }),
   latencyMs: (ms) => new MockProvider({ latencyMs: ms }),
 };
