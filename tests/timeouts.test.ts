@@ -43,7 +43,7 @@ const makers: Readonly<Record<string, (ms: number) => unknown>> = {
   probeDelayMs: (ms) => pipelineWith({ admission: { probeDelayMs: [1, ms] } }),
   "timeoutMs of Azure OpenAI": (ms) => new AzureOpenAIProvider({ timeoutMs: ms }),
   "timeoutMs of other services": (ms) =>
-    new OpenAICompatibleProvider({ baseURL: "http://a.example/v1", model: "m", timeoutMs: ms }),
+    new OpenAICompatibleProvider({ baseURL: "https://a.example/v1", model: "m", timeoutMs: ms }),
   "timeoutMs of the AI SDK": (ms) => fromAiSdk(model, { timeoutMs: ms }),
   sinkTimeoutMs: (ms) => new SQLServerSink({ targetTable: "t", mergeKeys: ["id"], columnMap, sinkTimeoutMs: ms }),
   latencyMs: (ms) => new MockProvider({ latencyMs: ms }),
