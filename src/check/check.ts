@@ -1,3 +1,4 @@
+import { withinLimit } from "../engine/time-limit.ts";
 import type { ResolvedStep } from "../contracts/step.ts";
 import type { AnyState } from "../engine/state.ts";
 import { acceptAlone, checkMaps, type MapProblem } from "../pipeline/map-check.ts";
@@ -20,7 +21,7 @@ import { checkOptions as requireOptions, isBoolean, optional } from "../errors/o
 import { runChecks } from "../pipeline/options.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
 import { deprecationsOf } from "../pipeline/run-files.ts";
-import { messageOf, withoutSecrets } from "../errors/error-text.ts";
+import { problemOf } from "../errors/thrown.ts";
 import { targetEmptiedError } from "../engine/change-detector.ts";
 
 export interface CheckOptions {
@@ -64,15 +65,17 @@ export async function checkPipeline(
   const maps = { source, steps, sink };
   const state = await checkSource(findings, maps, { parameters: settings.parameters, signal });
   const identity = await findings.tryCheck("sink", `sink ${sink.name}`, () => sink.identity);
-  const journal = await checkJournal(findings, stores.journal, identity, signal);
+  const { openTimeoutMs: limitMs } = settings;
+  const journal = await checkJournal(findings, stores.journal, identity, { limitMs, signal });
   const hasWritten = sink.keepsRows && (journal?.writtenCount ?? 0) > 0;
-  const limits = identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, signal });
+  const limits =
+    identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, limitMs, signal });
   await checkSeparateFiles(findings, pipeline);
   addMapProblems(findings, checkMaps(maps, state, limits?.ofColumns ?? {}).problems, {
     hasRow: state !== undefined,
     rowErrorStatus,
   });
-  await checkFiles(findings, stores, signal);
+  await checkFiles(findings, stores, { limitMs, signal });
   const prompts = await checkSteps(findings, {
     pipeline: name,
     steps,
@@ -151,7 +154,8 @@ async function firstRow(source: AnySource, context: ReadContext): Promise<Source
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof LLMEtlError) throw error;
-    throw new SourceError(source.name, withoutSecrets(messageOf(error)), { cause: error });
+    const { problem, options } = problemOf(error);
+    throw new SourceError(source.name, problem, options);
   }
 }
 
@@ -167,6 +171,8 @@ interface SinkCheck {
   readonly steps: readonly ResolvedStep[];
   /** True if the journal knows of rows that were written there. */
   readonly hasWritten: boolean;
+  /** The longest time that the preflight may take, in milliseconds. */
+  readonly limitMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -180,11 +186,19 @@ interface SinkLimits {
 async function checkSink(
   findings: Findings,
   sink: Sink<never>,
-  { steps, hasWritten, signal }: SinkCheck,
+  { steps, hasWritten, limitMs, signal }: SinkCheck,
 ): Promise<SinkLimits | undefined> {
   const subject = `sink ${sink.name}`;
   const session = await findings.tryCheck("sink", subject, async () => {
-    return await (sink.preflight === undefined ? sink.open({ signal }) : sink.preflight({ signal }));
+    const limit = { code: "SINK_FAILED", option: "openTimeoutMs", limitMs, signal } as const;
+    const { preflight = sink.open } = sink;
+    const look = async (inTime: AbortSignal): Promise<Omit<SinkSession, "write">> =>
+      await preflight({ signal: inTime });
+    return await withinLimit(
+      { ...limit, what: `${sink.name}: preflight` },
+      look,
+      async (late) => await late.close("stopped"),
+    );
   });
   if (session === undefined) return undefined;
   findings.add("sink", subject, "ok", `${sink.identity} takes ${listItems(Object.keys(sink.columnMap))}`);

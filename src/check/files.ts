@@ -1,3 +1,4 @@
+import { withinLimit } from "../engine/time-limit.ts";
 import type { Findings } from "./report.ts";
 import { PayloadLogError } from "../errors/journal.ts";
 import { requireUsableLock } from "../files/lines-lock.ts";
@@ -9,7 +10,7 @@ import { requireSeparateFiles } from "../pipeline/separate-files.ts";
 export async function checkFiles(
   findings: Findings,
   { payloadLog, deadLetter }: Stores,
-  signal: AbortSignal,
+  { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
 ): Promise<void> {
   const add = (subject: string, place: string, isThere: boolean): void =>
     findings.add("files", subject, "ok", isThere ? place : `${place}, which is not there yet`);
@@ -27,7 +28,16 @@ export async function checkFiles(
   }
   if (deadLetter !== null) {
     const { name, identity, preflight } = deadLetter;
-    const isThere = await findings.tryCheck("files", name, async () => (await preflight?.(signal)) ?? true);
+    const limit = {
+      code: "DEAD_LETTER_FAILED",
+      what: `${name}: preflight`,
+      option: "openTimeoutMs",
+      limitMs,
+      signal,
+    } as const;
+    const isThere = await findings.tryCheck("files", name, async () => {
+      return await withinLimit(limit, async (inTime) => (await preflight?.(inTime)) ?? true);
+    });
     if (isThere !== undefined) add(name, identity, isThere);
   }
 }

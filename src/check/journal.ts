@@ -1,3 +1,4 @@
+import { withinLimit } from "../engine/time-limit.ts";
 import type { Journal, PastRun } from "../contracts/journal.ts";
 import { JournalInUseError } from "../errors/journal.ts";
 import type { Findings } from "./report.ts";
@@ -15,7 +16,7 @@ export async function checkJournal(
   findings: Findings,
   journal: Journal | null,
   sinkIdentity: string | undefined,
-  signal: AbortSignal,
+  { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
 ): Promise<JournalFacts | undefined> {
   if (journal === null) {
     findings.add("files", "journal", "ok", "off: no answer is kept, and a run that stops can't be resumed");
@@ -23,8 +24,16 @@ export async function checkJournal(
   }
   const { identity } = journal;
   const facts = await findings.tryCheck("files", "journal", async () => {
-    await journal.preflight?.(signal);
-    return await readJournal(journal, sinkIdentity);
+    const limit = {
+      code: "JOURNAL_FAILED",
+      what: `${journal.name}: preflight`,
+      option: "openTimeoutMs",
+      limitMs,
+    } as const;
+    return await withinLimit({ ...limit, signal }, async (inTime) => {
+      await journal.preflight?.(inTime);
+      return await readJournal(journal, sinkIdentity);
+    });
   });
   if (facts === undefined) return undefined;
   if (facts === null) {

@@ -1,7 +1,7 @@
 import type { ErrorFacts } from "../errors/facts.ts";
 import type { ChatMessage } from "../contracts/provider.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
-import { messageOf, withoutSecrets } from "../errors/error-text.ts";
+import { problemOf } from "../errors/thrown.ts";
 
 /** The subject of a finding. `ping`: the result of a real call. */
 export type CheckArea = "environment" | "providers" | "source" | "sink" | "files" | "steps" | "ping";
@@ -110,8 +110,7 @@ export class Findings {
     } catch (error) {
       this.#options.signal.throwIfAborted();
       if (error instanceof LLMEtlError) this.addError(area, subject, error);
-      // Somebody else's: of a setting, a source or a sink, so that its message has no row in it.
-      else this.add(area, subject, "problem", withoutSecrets(messageOf(error)));
+      else this.add(area, subject, "problem", problemOf(error).problem);
       return undefined;
     }
   }

@@ -10,7 +10,7 @@ import type { Findings, PingFacts, StepPrompt } from "./report.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import type { ColumnLimits } from "../engine/column-limits.ts";
 import { listItems } from "../errors/name-list.ts";
-import { nameOf } from "../errors/error-text.ts";
+import { describeThrown } from "../errors/thrown.ts";
 
 export interface StepsCheckOptions {
   readonly pipeline: string;
@@ -144,7 +144,7 @@ function showMessages(
   } catch (error) {
     // What it threw may quote the text.
     const consequence = "no prompt is shown, and a run with a payload log would stop at its first call";
-    findings.add("steps", "redact", "problem", `it threw ${nameOf(error)}: ${consequence}`);
+    findings.add("steps", "redact", "problem", `it threw ${describeThrown(error)}: ${consequence}`);
     return undefined;
   }
 }

@@ -2,15 +2,28 @@ import { existsSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { RunError } from "../errors/llm-etl-error.ts";
 import { addText } from "./arguments.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Delivery } from "./delivery.ts";
+import type { PackageRunner } from "./package-runner.ts";
+import type { StopSignal, Terminal } from "./terminal.ts";
+import type { UnhandledErrors } from "./unhandled.ts";
+
+/** The terminal of a command: its stdout is delivered to the last line, and of a process's events it has the signals. */
+export type CommandTerminal = Omit<Terminal, "stdout" | "on" | "exitCode"> & {
+  readonly stdout: Delivery;
+  readonly on: (event: StopSignal, listener: () => void) => unknown;
+  /** The npx, npm or the like that started the process. */
+  readonly runner?: Pick<PackageRunner, "name" | "onEnd"> | undefined;
+};
 
 /** The surroundings of a command. */
 export interface CommandContext {
-  readonly terminal: Terminal;
+  readonly terminal: CommandTerminal;
   /** Sets the exit code of the process. It is 0 by default, and 2 if the command throws. */
   readonly setExitCode: (code: number) => void;
   /** True if the stack of an error should be shown. */
   readonly isDebug: () => boolean;
+  /** The errors that no code handles. */
+  readonly unhandled: UnhandledErrors;
 }
 
 /** Makes a command: its arguments, options, examples and action. `program.ts` has its summary. */

@@ -6,7 +6,7 @@ import { absolutePath } from "../files/paths.ts";
 import type { RunnablePipeline } from "../builder/pipeline.ts";
 import { messageOf } from "../errors/error-text.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
-import { placeOf } from "./stack.ts";
+import { placeOf } from "../errors/thrown.ts";
 
 /**
  * Imports a module and returns its default export, a pipeline.

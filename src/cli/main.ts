@@ -5,6 +5,7 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major > 22 || (major === 22 && minor >= 19)) {
   let isUnwritable = false;
   const { runCommandLine } = await import("./program.ts");
+  const { systemProcesses } = await import("./package-runner.ts");
   // The reader has gone (`| head`), or the terminal was closed: no reason to end a run.
   const codesOfGoneReaders = new Set(["EPIPE", "EIO", "EBADF"]);
   process.stderr.on("error", () => {});
@@ -14,7 +15,7 @@ if (major > 22 || (major === 22 && minor >= 19)) {
     process.stderr.write(`llm-etl: stdout can't be written (${error.message}): part of the result is lost.\n`);
     process.exitCode = 3;
   });
-  const exitCode = await runCommandLine(process.argv.slice(2), process);
+  const exitCode = await runCommandLine(process.argv.slice(2), Object.assign(process, { processes: systemProcesses }));
   process.exitCode = isUnwritable ? 3 : exitCode;
   // A step or a call that ignores its abort must not keep the process alive; 5 s are enough to print the report.
   setTimeout(() => process.exit(), 5000).unref();

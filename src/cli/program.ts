@@ -3,8 +3,12 @@ import { Command, CommanderError } from "commander";
 import { OptionError } from "../errors/option.ts";
 import { messageOf } from "../errors/error-text.ts";
 import { ownVersion } from "../files/own-version.ts";
-import type { CommandContext, MakeCommand } from "./command.ts";
+import type { CommandContext, CommandTerminal, MakeCommand } from "./command.ts";
+import { Delivery } from "./delivery.ts";
+import { formatThings } from "./format.ts";
+import { PackageRunner } from "./package-runner.ts";
 import { describeError, type Terminal } from "./terminal.ts";
+import { UnhandledErrors } from "./unhandled.ts";
 
 /** The commands. Each is loaded when it is called. */
 const commands: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<MakeCommand> }>> = {
@@ -52,7 +56,30 @@ Example:
   llm-etl init my-project`;
 
 /** Runs one command line and returns its exit code. Results go to stdout, everything else to stderr. */
-export async function runCommandLine(commandLine: readonly string[], terminal: Terminal): Promise<number> {
+export async function runCommandLine(commandLine: readonly string[], outer: Terminal): Promise<number> {
+  const stdout = new Delivery(outer.stdout);
+  const terminal: CommandTerminal = {
+    stdout,
+    stderr: outer.stderr,
+    stdin: outer.stdin,
+    env: outer.env,
+    loadEnvFile: (path) => outer.loadEnvFile(path),
+    runner: outer.processes === undefined ? undefined : PackageRunner.find(outer.env, outer.processes),
+    on: (event, listener) => outer.on(event, listener),
+    removeListener: (event, listener) => outer.removeListener(event, listener),
+  };
+  const exitCode = await runProgram(commandLine, terminal, new UnhandledErrors(outer));
+  await stdout.delivered();
+  if (stdout.lostCount === 0) return exitCode;
+  outer.stderr.write(`llm-etl: ${formatThings(stdout.lostCount, "event")} were not delivered: nobody read stdout.\n`);
+  return 3;
+}
+
+async function runProgram(
+  commandLine: readonly string[],
+  terminal: CommandTerminal,
+  unhandled: UnhandledErrors,
+): Promise<number> {
   let exitCode = 0;
   let isDebug = false;
   const context: CommandContext = {
@@ -61,6 +88,7 @@ export async function runCommandLine(commandLine: readonly string[], terminal: T
       exitCode = code;
     },
     isDebug: () => isDebug,
+    unhandled,
   };
   const program = new Command("llm-etl")
     .description("Rows out of a database, through steps that ask a model, into a database.")
@@ -88,21 +116,21 @@ export async function runCommandLine(commandLine: readonly string[], terminal: T
         getOutHelpWidth: () => terminal.stdout.columns ?? 80,
       });
     }
-    await program.parseAsync(commandLine, { from: "user" });
+    await unhandled.orFirst(async () => await program.parseAsync(commandLine, { from: "user" }));
   } catch (error) {
     if (error instanceof CommanderError) {
       const isModule = first !== undefined && /\.[cm]?[jt]s$/.test(first) && existsSync(first);
       if (isModule) terminal.stderr.write(`(Did you mean llm-etl run ${first}?)\n`);
-      return error.exitCode === 0 ? 0 : 2; // commander has printed the reason
+      return unhandled.end(error.exitCode === 0 ? 0 : 2); // commander has printed the reason
     }
     terminal.stderr.write(`${describeError(error, isDebug)}\n`);
-    return 2;
+    return unhandled.end(2);
   }
-  return exitCode;
+  return unhandled.end(exitCode);
 }
 
 /** Adds the variables of a file to the environment. @throws {OptionError} if the file can't be read */
-function loadEnvFile(terminal: Terminal, command: string, path: string): void {
+function loadEnvFile(terminal: CommandTerminal, command: string, path: string): void {
   try {
     terminal.loadEnvFile(path);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { RunError } from "../errors/llm-etl-error.ts";
-import type { StopSignal, Terminal } from "./terminal.ts";
+import type { CommandTerminal } from "./command.ts";
+import type { StopSignal } from "./terminal.ts";
 
 /**
  * Signals within this time (in milliseconds) count as one. If npm and npx use bash as their shell (not with dash), a Ctrl-C
@@ -7,26 +8,40 @@ import type { StopSignal, Terminal } from "./terminal.ts";
  */
 export const sameSignalMs = 100;
 
+/** The time that rows in flight have once a run is stopped, and its events to be read: that of `gracePeriodMs`, in milliseconds. */
+const graceMs = 30_000;
+
 export interface StopSignals {
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   /** Aborted by the second. A third one ends the process, as without a listener. */
   readonly stopNowSignal: AbortSignal;
+  /** The rest of the time that a stopped run has, in milliseconds; all of it while it goes on. */
+  readonly graceLeftMs: () => number;
+  /** Stops as the first signal does, for another reason. */
+  readonly stop: (error: RunError) => void;
+  /** Stops at once, as the second signal does. */
+  readonly stopNow: () => void;
   /** Stops listening. */
   readonly release: () => void;
 }
 
 /**
- * Listens for SIGINT and SIGTERM, and says what each does. It does not listen for SIGHUP: nohup no longer protects a process
+ * Listens for SIGINT and SIGTERM, and says what each does; the end of the npx or npm that started the process is as a first signal.
+ * It does not listen for SIGHUP: nohup no longer protects a process
  * that does.
  */
 export function stopSignals(
-  terminal: Pick<Terminal, "on" | "removeListener">,
+  terminal: Pick<CommandTerminal, "on" | "removeListener" | "runner">,
   say: (line: string) => void,
 ): StopSignals {
   const stop = new AbortController();
   const stopNow = new AbortController();
   let lastMs = -Infinity;
+  let stoppedMs: number | undefined;
+  stop.signal.addEventListener("abort", () => {
+    stoppedMs = performance.now();
+  });
   let timer: NodeJS.Timeout | undefined;
   const onSignal = (name: StopSignal): void => {
     const sinceMs = performance.now() - lastMs;
@@ -44,12 +59,28 @@ export function stopSignals(
   };
   const onSIGINT = (): void => onSignal("SIGINT");
   const onSIGTERM = (): void => onSignal("SIGTERM");
+  const { runner } = terminal;
+  const unwatch = runner?.onEnd(() => {
+    if (stop.signal.aborted) return; // a Ctrl-C has reached both
+    say(`${runner.name} has ended: stopping. Rows in flight have up to 30 s; SIGTERM to ${process.pid} stops at once.`);
+    stop.abort(
+      new RunError("ABORTED", `${runner.name} had started the run, and has ended`, { facts: { runner: runner.name } }),
+    );
+  });
   const release = (): void => {
     clearTimeout(timer);
+    unwatch?.();
     terminal.removeListener("SIGINT", onSIGINT);
     terminal.removeListener("SIGTERM", onSIGTERM);
   };
   terminal.on("SIGINT", onSIGINT);
   terminal.on("SIGTERM", onSIGTERM);
-  return { signal: stop.signal, stopNowSignal: stopNow.signal, release };
+  return {
+    signal: stop.signal,
+    stopNowSignal: stopNow.signal,
+    graceLeftMs: () => graceMs - (stoppedMs === undefined ? 0 : performance.now() - stoppedMs),
+    stop: (error) => stop.abort(error),
+    stopNow: () => stopNow.abort(),
+    release,
+  };
 }

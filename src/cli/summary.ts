@@ -2,7 +2,8 @@ import type { RunReport } from "../contracts/report.ts";
 import type { Failure } from "./first-failures.ts";
 import type { Watched } from "./watch.ts";
 import { formatCost, formatCount, formatDuration, formatSaved, formatThings, inOneLine, shortId } from "./format.ts";
-import { describeError, fromHere } from "./terminal.ts";
+import { fromHere } from "../files/paths.ts";
+import { describeError } from "./terminal.ts";
 
 /** Codes beyond this number are shown without their first row. */
 const mostCodesShown = 8;

@@ -1,17 +1,21 @@
 import { existsSync } from "node:fs";
-import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorCodes, LLMEtlError } from "../errors/llm-etl-error.ts";
 import { SettingError } from "../errors/option.ts";
-import { messageOf } from "../errors/error-text.ts";
 import { inOneLine } from "./format.ts";
-import { placeOf, stacksOf } from "./stack.ts";
+import { fromHere } from "../files/paths.ts";
+import { describeThrown, placeOf } from "../errors/thrown.ts";
+import type { Processes } from "./package-runner.ts";
+import { stacksOf } from "./stack.ts";
 
 export type StopSignal = "SIGINT" | "SIGTERM";
+/** The events of a process about errors that no code handles, and about its end. */
+export type ProcessEvent = "uncaughtException" | "unhandledRejection" | "beforeExit" | "exit";
 
 /** An output stream. The optional members are a terminal's, and undefined for any other stream. */
 export interface Output {
-  readonly write: (text: string) => unknown;
+  /** Writes a text; `done` is called when the stream has passed it on, or with the error for which it could not. */
+  readonly write: (text: string, done?: (error?: Error | null) => void) => unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;
@@ -28,12 +32,17 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Adds the variables of a file to `env`; existing ones keep their values. @throws if there is no such file */
   readonly loadEnvFile: (path: string) => void;
-  readonly on: (event: StopSignal, listener: () => void) => unknown;
+  readonly on: ((event: StopSignal, listener: () => void) => unknown) &
+    ((event: ProcessEvent, listener: (error: unknown) => void) => unknown);
+  /** The processes of the machine; undefined where nothing is known of them. */
+  readonly processes?: Processes | undefined;
+  /** The exit code, for what happens after the command has returned its own. */
+  exitCode?: number | string | null | undefined;
   readonly removeListener: (event: StopSignal, listener: () => void) => unknown;
 }
 
 /** True if somebody watches the terminal: then lines may be drawn over, and questions asked. */
-export function isWatched({ stderr, env }: Terminal): boolean {
+export function isWatched({ stderr, env }: Pick<Terminal, "stderr" | "env">): boolean {
   const isCI = env["CI"] !== undefined && env["CI"] !== "" && env["CI"] !== "false";
   const hasArea = stderr.isTTY === true && stderr.columns !== 0; // 0 columns: a terminal without a size
   return hasArea && env["TERM"] !== "dumb" && !isCI;
@@ -45,9 +54,9 @@ export function isWatched({ stderr, env }: Terminal): boolean {
  */
 export function describeError(error: unknown, withStack: boolean): string {
   const code = error instanceof LLMEtlError ? error.code : undefined;
-  const place = error instanceof Error ? placeOf(error) : undefined;
+  const place = error instanceof LLMEtlError ? placeOf(error) : undefined;
   const lines = [
-    `llm-etl: ${messageOf(error)}${code === undefined ? "" : ` [${code}]`}`,
+    `llm-etl: ${error instanceof LLMEtlError ? `${error.message} [${error.code}]` : unnamed(error)}`,
     ...(place === undefined ? [] : [`  at ${fromHere(place)}`]),
     ...(code === undefined ? [] : docsOf(code)),
     ...(error instanceof SettingError ? [adviceOnSettings()] : []),
@@ -63,13 +72,12 @@ export function docsOf(code: string): readonly string[] {
   return [`  see ${fromHere(page)}#${code.toLowerCase()}`];
 }
 
+/** An error of other code than ours: its message may quote a row. */
+function unnamed(error: unknown): string {
+  return `${describeThrown(error)} was thrown; its message is left out, for it may hold content`;
+}
+
 function adviceOnSettings(): string {
   const file = existsSync(".env") ? "there is a .env here" : "put it into a file, as .env";
   return `  ${file}: --env-file .env reads it`;
-}
-
-/** A path as one would type it here: relative to the working directory, unless that is longer. */
-export function fromHere(path: string): string {
-  const short = relative(process.cwd(), path);
-  return short.length < path.length ? short : path;
 }

@@ -1,15 +1,18 @@
 import { type Command, Option } from "commander";
 import type { RunEvent } from "../contracts/events.ts";
-import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import type { RunReport } from "../contracts/report.ts";
-import { messageOf } from "../errors/error-text.ts";
+import { asLLMEtlError } from "../errors/thrown.ts";
 import { inOneLine, shortId } from "./format.ts";
 import { type Failure, FirstFailures } from "./first-failures.ts";
 import type { Progress } from "./progress/base.ts";
 import { eventsProgress, toLine } from "./progress/events.ts";
 import { linesProgress } from "./progress/lines.ts";
+import type { CommandContext, CommandTerminal } from "./command.ts";
+import { deliver } from "./deliver.ts";
+import { CallsInFlight } from "./calls-in-flight.ts";
 import { stopSignals } from "./signals.ts";
-import { isWatched, type Terminal } from "./terminal.ts";
+import { isWatched } from "./terminal.ts";
+import type { OnUnhandled } from "./unhandled.ts";
 
 /** The options that decide how a run is shown. */
 export interface WatchOptions {
@@ -19,7 +22,7 @@ export interface WatchOptions {
 
 /** The options of a run that let it be watched and stopped. */
 export interface Watch {
-  readonly onEvent: (event: RunEvent) => void;
+  readonly onEvent: (event: RunEvent) => void | Promise<void>;
   readonly signal: AbortSignal;
   readonly stopNowSignal: AbortSignal;
 }
@@ -42,41 +45,60 @@ export interface Watched<Report extends RunReport = RunReport> {
 
 /** Shows a run while it goes on, and stops it on a signal. */
 export async function watch<Report extends RunReport>(
-  terminal: Terminal,
+  { terminal, unhandled }: Pick<CommandContext, "terminal" | "unhandled">,
   options: WatchOptions,
   run: (watch: Watch) => Promise<Report>,
 ): Promise<Watched<Report>> {
   const progress = await progressFor(terminal, options);
   const failures = new FirstFailures();
   let deadLetterPath: string | null = null;
-  const { signal, stopNowSignal, release } = stopSignals(terminal, progress.say);
-  const onEvent = (event: RunEvent): void => {
+  const stops = stopSignals(terminal, progress.say);
+  const { signal, stopNowSignal, stop, stopNow, release } = stops;
+  const calls = new CallsInFlight();
+  const onUnhandled: OnUnhandled = (error, now) => {
+    progress.say(`${error.message}. Stopping; calls in flight have up to 30 s.`);
+    stop(error);
+    // The row whose code failed may never end: there is nothing to wait for but the answers that are paid for.
+    if (now) stopNow();
+    else calls.onQuiet(stopNow);
+  };
+  const onEvent: Watch["onEvent"] = (event) => {
+    calls.observe(event);
     failures.add(event);
     if (event.type === "run-start") {
       deadLetterPath = event.deadLetterPath;
       if (options.quiet !== true && options.json !== true) progress.say(wayOf(event));
     }
-    progress.observe(event);
+    return progress.observe(event);
   };
   try {
-    const report = await orAborted(terminal, options, async () => await run({ onEvent, signal, stopNowSignal }));
-    return { report, failures: failures.byCode, deadLetterPath };
-  } finally {
-    release();
+    const work = async (): Promise<Report> => await run({ onEvent, signal, stopNowSignal });
+    const report = await orAborted({ terminal, unhandled }, options, async () => {
+      return await unhandled.during(onUnhandled, work);
+    });
     progress.end();
+    unhandled.endRun(report.error);
+    await deliver(terminal.stdout, stops);
+    return { report, failures: failures.byCode, deadLetterPath };
+  } catch (error) {
+    progress.end();
+    throw error;
+  } finally {
+    calls.end();
+    release();
   }
 }
 
 /** Does `work`, which comes before a run. If it throws, the run never starts: with `json`, an event says so to programs. */
 export async function orAborted<Result>(
-  { stdout }: Pick<Terminal, "stdout">,
+  { terminal, unhandled }: Pick<CommandContext, "terminal" | "unhandled">,
   { json = false }: WatchOptions,
   work: () => Promise<Result>,
 ): Promise<Result> {
   try {
-    return await work();
+    return await unhandled.orFirst(work);
   } catch (error) {
-    if (json) stdout.write(toLine({ type: "run-refused", error: asLLMEtlError(error) }));
+    if (json) terminal.stdout.write(toLine({ type: "run-refused", error: asLLMEtlError(error) }));
     throw error;
   }
 }
@@ -86,15 +108,14 @@ function wayOf({ pipeline, runId, source, steps, sink }: Extract<RunEvent, { rea
   return `${pipeline}, run ${shortId(runId)}: ${[source, ...steps, sink].join(" → ")}`;
 }
 
-async function progressFor(terminal: Terminal, { quiet = false, json = false }: WatchOptions): Promise<Progress> {
-  if (json) return eventsProgress(terminal);
+async function progressFor(
+  terminal: CommandTerminal,
+  { quiet = false, json = false }: WatchOptions,
+): Promise<Progress> {
+  if (json) return eventsProgress(terminal.stdout, terminal.stderr);
   if (quiet)
     return { observe: () => {}, say: (line) => void terminal.stderr.write(`${inOneLine(line)}\n`), end: () => {} };
   if (!isWatched(terminal)) return linesProgress(terminal.stderr);
   const { liveProgress } = await import("./progress/live.ts"); // its package takes longer to load than everything else
   return liveProgress(terminal.stderr);
-}
-
-function asLLMEtlError(error: unknown): LLMEtlError {
-  return error instanceof LLMEtlError ? error : new RunError("INTERNAL_ERROR", messageOf(error), { cause: error });
 }

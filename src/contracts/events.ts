@@ -62,6 +62,8 @@ export type RunEvent =
       /** In the currency of the provider's prices; null where it has none. */
       readonly cost: number | null;
       readonly errorCode: string | null;
+      /** False if the run was aborted before anything of the call was sent: it is not counted. @default true */
+      readonly wasSent?: boolean | undefined;
     }
   | {
       /** An answer that was reused, so that no call was made. Its tokens and its cost are those of the call that paid for it. */

@@ -1,12 +1,12 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { AnySource, RowSchema, SchemaResult, SourceRow } from "../contracts/source.ts";
-import { LLMEtlError } from "../errors/llm-etl-error.ts";
+import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { PrimaryKeyError, RowSchemaError } from "../errors/source.ts";
 import { foreignWording, valueAt, type Wording, wordingOf } from "../errors/wording.ts";
 import { describeType } from "../errors/describe-type.ts";
 import { toExactText } from "../files/exact-text.ts";
 import type { KeySet } from "../files/key-set.ts";
-import { nameOf, textOf } from "../errors/error-text.ts";
+import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
 import { declaredPath } from "./declared-path.ts";
 import { type AnyState, GlobalState } from "./state.ts";
 
@@ -25,7 +25,7 @@ export async function acceptRow(
   seen: KeySet,
   row: { pk: string | null },
 ): Promise<AnyState> {
-  if ("error" in read) throw read.error;
+  if ("error" in read) throw yieldedError(read);
   const { position, raw } = read;
   let accepted: unknown = raw;
   if (schema !== undefined) {
@@ -38,6 +38,18 @@ export async function acceptRow(
   return new GlobalState({ pk, raw: freeze(accepted, position), processed: {}, log: [], startedAt: new Date() });
 }
 
+/** The error that a source yielded for a row. One that is none of ours ends the run: it does not say that the row alone is at fault. */
+function yieldedError({ error, position }: Extract<SourceRow, { readonly error: unknown }>): LLMEtlError {
+  const yielded: unknown = error; // the type promises a RowError; whoever wrote the source may not have kept it
+  if (yielded instanceof LLMEtlError) return yielded;
+  const problem = `row ${position}: the source yielded an error that is no RowError`;
+  return new RunError("SOURCE_FAILED", `${problem}: ${describeThrown(yielded)}`, {
+    cause: yielded,
+    detail: `${problem}: ${thrownDetail(yielded)}`,
+    facts: { position, ...thrownBy(yielded), hint: "yield a RowError, with the values in its detail" },
+  });
+}
+
 /** Reads a key; a row that throws when it is looked at (a getter, a Proxy) has none. */
 function readKey<Key>(position: number, column: string, read: () => Key): Key {
   try {
@@ -45,10 +57,10 @@ function readKey<Key>(position: number, column: string, read: () => Key): Key {
   } catch (error) {
     if (error instanceof LLMEtlError) throw error;
     const problem = `row ${position}: the primary key "${column}" can't be read: the row threw`;
-    throw new PrimaryKeyError("PRIMARY_KEY_MISSING", `${problem} ${nameOf(error)}`, {
+    throw new PrimaryKeyError("PRIMARY_KEY_MISSING", `${problem} ${describeThrown(error)}`, {
       cause: error,
-      detail: `${problem} ${textOf(error)}`,
-      facts: { where: column, position },
+      detail: `${problem} ${thrownDetail(error)}`,
+      facts: { where: column, position, ...thrownBy(error) },
     });
   }
 }
@@ -101,19 +113,34 @@ interface Rules<Row> {
 async function applySchema<Row>(rules: Rules<Row>, raw: unknown, position: number): Promise<Row> {
   const { schema } = rules;
   try {
-    const validated = schema["~standard"].validate(raw);
+    const validated = validate(schema, raw);
     // An await for every row would cost a turn each.
     const result: SchemaResult<Row> = validated instanceof Promise ? await validated : validated;
     if (result.issues === undefined) return result.value;
     throw rejection(rules, result.issues, raw, position);
   } catch (error) {
     if (error instanceof RowSchemaError) throw error;
-    throw new RowSchemaError(`row ${position}: the schema threw ${nameOf(error)}`, {
+    throw new RowSchemaError(`row ${position}: the schema threw ${describeThrown(error)}`, {
       cause: error,
-      detail: `row ${position}: the schema threw ${textOf(error)}`,
-      facts: { position },
+      detail: `row ${position}: the schema threw ${thrownDetail(error)}`,
+      facts: { position, ...thrownBy(error) },
     });
   }
+}
+
+/**
+ * As the schema validates itself. Zod does it by a first try in which no check may be asynchronous; a promise of that try is
+ * nobody's, and its rejection would end the process. So Zod is asked at once to wait where it has to.
+ */
+function validate<Row>(schema: RowSchema<Row>, raw: unknown): SchemaResult<Row> | Promise<SchemaResult<Row>> {
+  if (!(schema instanceof z.core.$ZodType)) return schema["~standard"].validate(raw);
+  const context = { async: true };
+  const resultOf = ({ value, issues }: z.core.ParsePayload): SchemaResult<Row> => {
+    if (issues.length === 0) return { value: value as Row }; // the type of the schema's output
+    return { issues: issues.map((issue) => z.core.util.finalizeIssue(issue, context, z.core.config())) };
+  };
+  const payload = schema._zod.run({ value: raw, issues: [] }, context);
+  return payload instanceof Promise ? payload.then(resultOf) : resultOf(payload);
 }
 
 type Issue = NonNullable<Extract<SchemaResult<unknown>, { issues: readonly unknown[] }>["issues"]>[number];
@@ -153,10 +180,13 @@ function freeze(row: unknown, position: number): Readonly<object> {
   try {
     return Object.freeze(Object(row));
   } catch (error) {
-    throw new RowSchemaError(`row ${position}: can't be frozen (${nameOf(error)}); a row must be a plain object`, {
-      cause: error,
-      facts: { position },
-    });
+    throw new RowSchemaError(
+      `row ${position}: can't be frozen (${describeThrown(error)}); a row must be a plain object`,
+      {
+        cause: error,
+        facts: { position },
+      },
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 import type { BatchOutcome, EventHandler } from "../contracts/events.ts";
 import type { SinkSession } from "../contracts/sink.ts";
-import { RunError } from "../errors/llm-etl-error.ts";
+import { type ErrorOptions, RunError } from "../errors/llm-etl-error.ts";
 import { SinkDataError, SinkError } from "../errors/sink.ts";
 import type { MappedRow, ChangeDetector } from "./change-detector.ts";
 import type { RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
@@ -35,7 +35,7 @@ export class BatchWriter {
     const startedAt = performance.now();
     const rowCount = batch.length;
     const ended = (outcome: BatchOutcome): void =>
-      emit({ type: "batch-end", rowCount, durationMs: performance.now() - startedAt, outcome });
+      emit({ type: "batch-end", rowCount, durationMs: Math.round(performance.now() - startedAt), outcome });
     emit({ type: "batch-start", rowCount });
     try {
       if (this.#hasFailed) throw new RunError("SINK_FAILED", "the sink has failed before");
@@ -47,7 +47,7 @@ export class BatchWriter {
     try {
       await written.saveWritten(batch.map(({ record }) => record));
     } catch (error) {
-      shutdown.stop(error); // the rows are in the target; the next run writes them there once more
+      shutdown.stopFor(error, journalFailed); // the rows are in the target; the next run writes them there once more
     }
     for (const { row } of batch) rows.end(row, "written");
     ended("written");
@@ -57,7 +57,7 @@ export class BatchWriter {
     const { rows, shutdown, sinkName } = this.#options;
     if (!(error instanceof SinkDataError)) {
       this.#hasFailed = true;
-      shutdown.stopFor(error, (problem) => new SinkError(sinkName, problem, { cause: error }));
+      shutdown.stopFor(error, (problem, more) => new SinkError(sinkName, problem, more));
       for (const { row } of batch) rows.end(row, "pending");
       return;
     }
@@ -67,4 +67,8 @@ export class BatchWriter {
     await this.write(batch.slice(0, middle));
     await this.write(batch.slice(middle));
   }
+}
+
+function journalFailed(problem: string, options: ErrorOptions): RunError {
+  return new RunError("JOURNAL_FAILED", `the journal: ${problem}`, options);
 }

@@ -1,7 +1,8 @@
 import type { ColumnMap, ColumnValues, SinkSession, Violation } from "../contracts/sink.ts";
 import { ColumnMapError, SinkError, ValueError } from "../errors/sink.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
-import { nameOf } from "../errors/error-text.ts";
+import { ignoreRejection } from "../errors/promised.ts";
+import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
 
 /**
  * Maps a finished row to the values of its columns.
@@ -19,7 +20,7 @@ function valueOf<State>(column: string, read: (state: State) => unknown, state: 
   } catch (error) {
     throw error instanceof LLMEtlError ? error : new ColumnMapError(column, error);
   }
-  if (!(value instanceof Promise)) return value;
+  if (!ignoreRejection(value)) return value;
   throw new ColumnMapError(column, new TypeError("returned a promise: do in a TransformStep what has to be awaited"));
 }
 
@@ -43,6 +44,10 @@ function check(sink: string, session: SinkSession, values: ColumnValues): readon
   } catch (error) {
     throw error instanceof LLMEtlError
       ? error
-      : new SinkError(sink, `its check threw ${nameOf(error)}`, { cause: error });
+      : new SinkError(sink, `its check threw ${describeThrown(error)}`, {
+          cause: error,
+          detail: `${sink}: its check threw ${thrownDetail(error)}`,
+          facts: { ...thrownBy(error) },
+        });
   }
 }

@@ -1,11 +1,8 @@
-import type { AnyStep, ResolvedStep } from "../contracts/step.ts";
+import type { AnyStep } from "../contracts/step.ts";
 import { setImmediate } from "node:timers/promises";
 import type { RowConversation } from "../contracts/conversation.ts";
-import type { DeadLetterSession } from "../contracts/dead-letter.ts";
-import type { EventHandler } from "../contracts/events.ts";
-import type { JournalSession } from "../contracts/journal.ts";
-import type { Sink, SinkSession } from "../contracts/sink.ts";
-import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
+import type { SinkSession } from "../contracts/sink.ts";
+import type { SourceRow } from "../contracts/source.ts";
 import type { Lineage } from "../contracts/state.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { SinkError } from "../errors/sink.ts";
@@ -18,46 +15,13 @@ import { Batcher } from "./batcher.ts";
 import { type MappedRow, ChangeDetector } from "./change-detector.ts";
 import { type ColumnLimits, columnLimits } from "./column-limits.ts";
 import { type RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
-import { FirstFailures, type FirstFailuresOptions } from "./first-failures.ts";
+import { FirstFailures } from "./first-failures.ts";
+import type { EngineOptions } from "./engine-options.ts";
 import { runStep } from "./run-step.ts";
 import { abandonAfterMs, Shutdown, within } from "./shutdown.ts";
-import type { SparePlaces } from "./spare-places.ts";
 import { SourceOrder } from "./source-order.ts";
 import type { AnyState } from "./state.ts";
-
-export interface EngineOptions {
-  readonly runId: string;
-  readonly source: AnySource;
-  readonly steps: readonly ResolvedStep[];
-  readonly sink: Sink<never>;
-  readonly conversation: (step: ResolvedStep, pk: string, signal: AbortSignal) => RowConversation;
-  /** Undefined where it is off. */
-  readonly journal: JournalSession | undefined;
-  /** True to write rows again that did not change. */
-  readonly fresh: boolean;
-  readonly onRowError: "fail" | "skip" | "dead_letter";
-  /** Undefined unless `onRowError` is `dead_letter`. */
-  readonly deadLetter: DeadLetterSession | undefined;
-  readonly concurrency: number;
-  readonly sparePlaces: SparePlaces;
-  readonly batchSize: number;
-  readonly flushIntervalMs: number;
-  readonly gracePeriodMs: number;
-  readonly limit: number;
-  readonly replace: boolean;
-  readonly parameters: Parameters;
-  /** Aborting it stops the run; a reason that is an LLMEtlError is what the run reports. */
-  readonly signal: AbortSignal;
-  /** Aborting it stops the run without a grace period. */
-  readonly stopNowSignal: AbortSignal | undefined;
-  readonly emit: EventHandler;
-  /** Called with the session of the sink once it is closed. */
-  readonly onClosed?: ((session: SinkSession) => void) | undefined;
-  /** Facts by which a run stops of which the first rows all fail; undefined where it goes on. */
-  readonly firstFailures: Pick<FirstFailuresOptions, "wasAsked" | "lastFailure"> | undefined;
-  /** Called with the first row, before it is accepted, and with the limits of the target: what it throws ends the run. */
-  readonly beforeFirstRow?: ((row: SourceRow, limits: NonNullable<SinkSession["limits"]>) => Promise<void>) | undefined;
-}
+import { TimedSink } from "./timed-sink.ts";
 
 /**
  * Takes every row from the source to the sink. Resolves to the error that ended the run, or to null when all rows have ended.
@@ -73,6 +37,7 @@ class Engine {
   readonly #seen = new KeySet();
   readonly #written: ChangeDetector;
   readonly #shutdown: Shutdown;
+  readonly #timed: TimedSink;
   readonly #rows: RowsInFlight;
   readonly #batcher: Batcher<FinishedRow>;
   readonly #order: SourceOrder<FinishedRow> | undefined;
@@ -96,6 +61,7 @@ class Engine {
     const session = (): SinkSession | undefined => this.#session;
     const { write } = new BatchWriter({ sinkName: sink.name, session, rows, written, shutdown, emit });
     this.#shutdown = shutdown;
+    this.#timed = new TimedSink(options, shutdown.working);
     this.#written = written;
     this.#rows = rows;
     this.#batcher = new Batcher({ size: batchSize, intervalMs: flushIntervalMs, write });
@@ -125,9 +91,8 @@ class Engine {
   }
 
   async #open(): Promise<SinkSession> {
-    const { sink, steps, fresh, limit, replace } = this.#options;
-    const run = { limit: limit === Infinity ? undefined : limit, replace };
-    const session = await sink.open({ signal: this.#shutdown.working, ...run });
+    const { sink, steps, fresh } = this.#options;
+    const session = await this.#timed.open();
     try {
       const limits = session.limits ?? {};
       this.#limits = columnLimits(
@@ -135,9 +100,9 @@ class Engine {
         limits,
         steps.map(({ step }) => step),
       );
-      await this.#written.begin(session, fresh);
+      await this.#timed.within("open", async () => await this.#written.begin(session, fresh));
     } catch (error) {
-      await session.close("stopped");
+      await this.#timed.close(session, "stopped");
       throw error;
     }
     return session;
@@ -152,25 +117,28 @@ class Engine {
   }
 
   async #close(): Promise<void> {
+    const outcome = this.#shutdown.error === null ? "completed" : "stopped";
     try {
       const rows = { readCount: this.#readCount };
-      const closing = this.#session?.close(this.#shutdown.error === null ? "completed" : "stopped", rows);
+      const closing = this.#session && this.#timed.close(this.#session, outcome, rows);
       await (this.#shutdown.isAbandoned ? within(abandonAfterMs, closing) : closing);
       if (this.#session !== undefined) this.#options.onClosed?.(this.#session);
     } catch (error) {
-      this.#shutdown.stopFor(error, (problem) => new SinkError(this.#options.sink.name, problem, { cause: error }));
+      this.#shutdown.stopFor(error, (problem, more) => new SinkError(this.#options.sink.name, problem, more));
     }
   }
 
   /** Pulls rows one at a time, each as soon as one of `concurrency` places is free. */
   async #read(): Promise<void> {
-    const { source, concurrency, sparePlaces, limit, parameters } = this.#options;
+    const { source, concurrency, sparePlaces, limit, parameters, caughtUp } = this.#options;
     sparePlaces.onMore = () => this.#onRowEnd?.();
     try {
       const rows = source.read({ signal: this.#shutdown.reading, parameters })[Symbol.asyncIterator]();
       for (let sequence = 0; sequence < limit; sequence += 1) {
         while (this.#inFlight >= concurrency + sparePlaces.count) await this.#rowEnd();
         await this.#order?.admit(sequence);
+        const catchingUp = caughtUp?.();
+        if (catchingUp !== undefined) await this.#shutdown.orStopped(catchingUp);
         if (this.#shutdown.error !== null) break;
         const next = await this.#shutdown.orStopped(rows.next());
         if (next === undefined || next.done === true) break;
@@ -184,7 +152,7 @@ class Engine {
       this.#shutdown.endReading();
       await within(this.#options.gracePeriodMs + abandonAfterMs, rows.return?.());
     } catch (error) {
-      this.#shutdown.stopFor(error, (problem) => new SourceError(source.name, problem, { cause: error }));
+      this.#shutdown.stopFor(error, (problem, more) => new SourceError(source.name, problem, more));
     }
   }
 

@@ -1,8 +1,8 @@
-import { messageOf } from "../errors/error-text.ts";
 import type { DeadLetterSession } from "../contracts/dead-letter.ts";
 import type { EventHandler, RowOutcome } from "../contracts/events.ts";
 import type { SourceRow } from "../contracts/source.ts";
-import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
+import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
+import { asLLMEtlError } from "../errors/thrown.ts";
 import type { FirstFailures } from "./first-failures.ts";
 import type { Shutdown } from "./shutdown.ts";
 import type { ChangeDetector } from "./change-detector.ts";
@@ -69,7 +69,7 @@ export class RowsInFlight {
    */
   async fail(cause: unknown, row: RowInFlight): Promise<void> {
     const { onRowError, shutdown } = this.#options;
-    const error = cause instanceof LLMEtlError ? cause : new RunError("INTERNAL_ERROR", messageOf(cause), { cause });
+    const error = asLLMEtlError(cause);
     if (shutdown.working.aborted || error.scope === "run") {
       shutdown.stop(error);
       return this.end(row, "pending");
@@ -112,7 +112,10 @@ export class RowsInFlight {
       await deadLetter?.add({ ...row, error, partialState });
       await this.#saveFailed(error, row);
     } catch (failure) {
-      shutdown.stopFor(failure, (problem) => new RunError("DEAD_LETTER_FAILED", problem, { cause: failure }));
+      shutdown.stopFor(
+        failure,
+        (problem, more) => new RunError("DEAD_LETTER_FAILED", `the dead letters: ${problem}`, more),
+      );
       return this.end(row, "pending");
     }
     this.end(row, onRowError === "skip" ? "skipped" : "failed", error);

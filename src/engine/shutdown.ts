@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
-import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
-import { messageOf, withoutSecrets } from "../errors/error-text.ts";
+import { type ErrorOptions, LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
+import { problemOf } from "../errors/thrown.ts";
 
 /** The time that an aborted part has to end, in milliseconds, before the run ends without it. */
 export const abandonAfterMs = 5000;
@@ -52,9 +52,10 @@ export class Shutdown {
   }
 
   /** Stops for an error that ends the run: as it is, or as `wrap` words it. */
-  stopFor(error: unknown, wrap: (problem: string) => LLMEtlError): void {
+  stopFor(error: unknown, wrap: (problem: string, options: ErrorOptions) => LLMEtlError): void {
     const isOurs = error instanceof LLMEtlError && error.scope === "run";
-    this.stop(isOurs ? error : wrap(withoutSecrets(messageOf(error))));
+    const { problem, options } = problemOf(error);
+    this.stop(isOurs ? error : wrap(problem, options));
   }
 
   /** Stops when the signal aborts; with `now`, without a grace period, also while one is under way. */

@@ -1,4 +1,5 @@
 import type { ColumnMap } from "../contracts/sink.ts";
+import { ignoreRejection } from "../errors/promised.ts";
 
 /** The place of a column's value in the state: `["processed", "summary", "text"]`. */
 export type StatePath = readonly string[];
@@ -31,7 +32,9 @@ function trace(read: (state: never) => unknown): StatePath | undefined {
     return proxy;
   };
   try {
-    return pathOf.get(read(standIn([]) as never)); // it stands for any state
+    const value = read(standIn([]) as never); // it stands for any state
+    ignoreRejection(value);
+    return pathOf.get(value);
   } catch {
     return undefined; // what it needs is not in a stand-in
   }

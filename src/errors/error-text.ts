@@ -1,7 +1,7 @@
 /** Takes out of a message of other code everything that looks like a credential. */
 export function withoutSecrets(message: string): string {
-  return message
-    .replaceAll(/(\/\/[^\s:/@]*):[^\s@]*@/g, "$1:***@")
+  return message // without a bound, many addresses in one text would each be read to its end
+    .replaceAll(/(\/\/[^\s:/@]*):[^\s@]{0,2000}@/g, "$1:***@")
     .replaceAll(
       /\b(password|pwd|accountkey|sharedaccesskey|api[-_ ]?key|secret|token)\s*=\s*("[^"]*"|[^;\s]+)/gi,
       "$1=***",

@@ -55,6 +55,7 @@ export const errorCodes = [
   "TARGET_MISMATCH",
   "TIMEOUT",
   "TOO_MANY_ROW_ERRORS",
+  "UNHANDLED_ERROR",
   "VALUE_DOES_NOT_FIT",
 ] as const;
 

@@ -70,9 +70,12 @@ export const isFunctionMap: OptionCheck = checkThat(
     Object.values(value).every((item) => typeof item === "function"),
 );
 
-/** Milliseconds that a timer can wait: from `minimum` to 2,147,483,647 (24 days). */
+/** The longest time that a timer can wait, in milliseconds: 24 days. Node waits 1 ms for a longer one. */
+export const longestTimerMs: number = 2 ** 31 - 1;
+
+/** Milliseconds that a timer can wait: from `minimum` to {@link longestTimerMs}. */
 export function isDuration(minimum: number): OptionCheck {
-  const longest = 2 ** 31 - 1; // Node waits 1 ms for a longer one
+  const longest = longestTimerMs;
   return checkThat(
     `whole milliseconds from ${minimum} to ${longest}`,
     (value) => Number.isSafeInteger(value) && Number(value) >= minimum && Number(value) <= longest,

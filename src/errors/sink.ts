@@ -1,5 +1,5 @@
 import { type ErrorOptions, RowError, RunError } from "./llm-etl-error.ts";
-import { nameOf, textOf } from "./error-text.ts";
+import { describeThrown, thrownBy, thrownDetail } from "./thrown.ts";
 
 /** The sink can't be opened or written. The data is not to blame: that is a {@link SinkDataError}. */
 export class SinkError extends RunError {
@@ -25,10 +25,10 @@ export class SinkDataError extends RowError {
 /** A function of the sink's `columnMap` threw. */
 export class ColumnMapError extends RowError {
   constructor(column: string, cause: unknown) {
-    super("COLUMN_MAP_FAILED", `columnMap.${column} threw ${nameOf(cause)}`, {
+    super("COLUMN_MAP_FAILED", `columnMap.${column} threw ${describeThrown(cause)}`, {
       cause,
-      detail: `columnMap.${column} threw ${textOf(cause)}`,
-      facts: { where: column, thrown: nameOf(cause) },
+      detail: `columnMap.${column} threw ${thrownDetail(cause)}`,
+      facts: { where: column, ...thrownBy(cause) },
     });
   }
 }

@@ -1,5 +1,5 @@
 import { type ErrorOptions, type InvalidAnswer, RowError } from "./llm-etl-error.ts";
-import { nameOf, textOf } from "./error-text.ts";
+import { describeThrown, thrownBy, thrownDetail } from "./thrown.ts";
 
 /** The input `text` of an LLM step is empty or NULL. No call was made. */
 export class EmptyInputError extends RowError {
@@ -49,11 +49,10 @@ export class ValidationError extends RowError {
 /** A step threw something that is not an error of llm-etl: mostly a bug in a function of the user's. */
 export class StepFailedError extends RowError {
   constructor(step: string, cause: unknown) {
-    const detail = `step "${step}" threw ${textOf(cause)}`;
-    super("STEP_FAILED", `step "${step}" threw ${nameOf(cause)}`, {
+    super("STEP_FAILED", `step "${step}" threw ${describeThrown(cause)}`, {
       cause,
-      detail,
-      facts: { step, thrown: nameOf(cause) },
+      detail: `step "${step}" threw ${thrownDetail(cause)}`,
+      facts: { step, ...thrownBy(cause) },
     });
   }
 }

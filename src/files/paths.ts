@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Makes a path absolute: one that is relative to the working directory, or a file: URL. */
@@ -8,3 +8,9 @@ export function absolutePath(path: string | URL): string {
 
 /** The folder of journals without a path of their own, below the working directory. */
 export const journalFolder = ".llm-etl";
+
+/** A path as one would type it here: relative to the working directory, unless that is longer. */
+export function fromHere(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.length < path.length ? short : path;
+}

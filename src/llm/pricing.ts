@@ -18,5 +18,10 @@ export function costOf(usage: TokenUsage, prices: Prices | undefined): number | 
   const { inputTokens, outputTokens } = usage;
   const cachedTokens = Math.min(usage.cachedTokens, inputTokens); // an answer that 0.1 stored may have an absurd count
   const input = (inputTokens - cachedTokens) * prices.inputPerMillion + cachedTokens * prices.cachedInputPerMillion;
-  return (input + outputTokens * prices.outputPerMillion) / 1_000_000;
+  return roundAmount((input + outputTokens * prices.outputPerMillion) / 1_000_000);
+}
+
+/** An amount without the digits that come from adding binary fractions: 12 decimals are finer than any price of a token. */
+export function roundAmount(amount: number): number {
+  return Number(amount.toFixed(12));
 }

@@ -140,3 +140,8 @@ function describeType(code: string, status: number | undefined): ProviderErrorKi
   const kind = kinds.get(code) ?? "other";
   return status === 503 && kind !== "rate-limit" ? "overload" : kind;
 }
+
+/** True if the service has judged the row: not where code with a fault threw. */
+export function isOfRow(error: unknown): boolean {
+  return error instanceof ProviderError && error.class === "row" && error.code !== "PROVIDER_FAILED";
+}

@@ -1,5 +1,7 @@
-import type { EventHandler, RunEvent } from "../contracts/events.ts";
+import type { RunEvent } from "../contracts/events.ts";
+import type { RunOptions } from "./options.ts";
 import { RunError } from "../errors/llm-etl-error.ts";
+import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
 import { StepTally } from "./step-tally.ts";
 import { Tally } from "./tally.ts";
 
@@ -11,8 +13,11 @@ export interface RunMonitorOptions {
   /** After so many failed or skipped rows (below 1: such a share of the rows) the run stops; Infinity for never. */
   readonly maxRowErrors: number;
   /** The user's own handler. */
-  readonly onEvent: EventHandler | undefined;
+  readonly onEvent: RunOptions["onEvent"];
 }
+
+/** So many events may be on their way to the user's handler before the run waits for it. */
+const mostUnsettled = 1000;
 
 /** Few rows say nothing about a share. */
 const rowsBeforeShare = 200;
@@ -26,6 +31,9 @@ export class RunMonitor {
   /** Keys of rows in flight that a call was made for. */
   readonly #asked = new Set<string>();
   #hasEnded = false;
+  /** Promises of the user's handler that have not resolved yet. */
+  #unsettledCount = 0;
+  #caughtUp: PromiseWithResolvers<void> | undefined;
 
   constructor(options: RunMonitorOptions) {
     this.#options = options;
@@ -59,6 +67,20 @@ export class RunMonitor {
     this.#handOver(event);
   };
 
+  /** Undefined while the user's handler keeps up; else a promise of it: a reader that is slow must not fill the memory. */
+  readonly caughtUp = (): Promise<void> | undefined => {
+    if (this.#unsettledCount < mostUnsettled) return undefined;
+    this.#caughtUp ??= Promise.withResolvers();
+    return this.#caughtUp.promise;
+  };
+
+  #settled(): void {
+    this.#unsettledCount -= 1;
+    if (this.#unsettledCount >= mostUnsettled) return;
+    this.#caughtUp?.resolve();
+    this.#caughtUp = undefined;
+  }
+
   #stopAtTooManyErrors(): void {
     const { badCount, readCount } = this.tally;
     const { maxRowErrors } = this.#options;
@@ -74,11 +96,16 @@ export class RunMonitor {
   /** Stops the run if the user's handler throws, at once or later. */
   #handOver(event: RunEvent): void {
     const stop = (cause: unknown): void => {
-      this.halt(new RunError("EVENT_HANDLER_FAILED", "the onEvent handler threw, so the run was stopped", { cause }));
+      const problem = `onEvent threw ${describeThrown(cause)}, so the run was stopped`;
+      const facts = { where: "onEvent", ...thrownBy(cause) };
+      const detail = `onEvent threw ${thrownDetail(cause)}, so the run was stopped`;
+      this.halt(new RunError("EVENT_HANDLER_FAILED", problem, { cause, detail, facts }));
     };
     try {
       const result: unknown = this.#options.onEvent?.(event);
-      if (result instanceof Promise) result.catch(stop);
+      if (!(result instanceof Promise)) return;
+      this.#unsettledCount += 1;
+      void result.catch(stop).finally(() => this.#settled());
     } catch (cause) {
       stop(cause);
     }

@@ -3,7 +3,7 @@ import type { Journal } from "../contracts/journal.ts";
 import type { AdmissionOptions } from "../llm/limits/options.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import type { Parameters, Source } from "../contracts/source.ts";
-import type { EventHandler } from "../contracts/events.ts";
+import type { EventHandler, RunEvent } from "../contracts/events.ts";
 import {
   hasFunctions,
   isBoolean,
@@ -41,6 +41,10 @@ export interface PipelineOptions<Row extends object> {
   readonly batchSize?: number | undefined;
   /** The longest time that a finished row waits for its batch to fill, in milliseconds. @default 2,000 */
   readonly flushIntervalMs?: number | undefined;
+  /** The longest time that opening the sink, the journal or the dead letters may take, and their preflight, in milliseconds. @default 60,000 */
+  readonly openTimeoutMs?: number | undefined;
+  /** The longest time that closing each of them may take, in milliseconds. @default 30,000 */
+  readonly closeTimeoutMs?: number | undefined;
   /** The part of each call that the payload log keeps: `metadata` leaves out messages and answers. @default "full" */
   readonly payloadLog?: "full" | "metadata" | "off" | undefined;
   /** One JSON object a line for each attempt, mode 0600. @default "logs/llm_payloads.jsonl" */
@@ -94,8 +98,11 @@ export interface RunOptions {
   readonly gracePeriodMs?: number | undefined;
   /** Aborting it stops the run with no grace period, or ends the one that is under way; what is complete is still written. */
   readonly stopNowSignal?: AbortSignal | undefined;
-  /** Called for everything that happens. What it throws stops the run (but for `run-end`, which is the last). */
-  readonly onEvent?: EventHandler | undefined;
+  /**
+   * Called for everything that happens. What it throws stops the run (but for `run-end`, which is the last). It may return a
+   * promise: where 1,000 of them have not resolved, no further row is read until one has.
+   */
+  readonly onEvent?: EventHandler | ((event: RunEvent) => Promise<void>) | undefined;
   /** @default the pipeline's */
   readonly maxCalls?: number | undefined;
   /** @default the pipeline's */
@@ -154,6 +161,8 @@ export const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-
   concurrency: optional(isCount(1)),
   batchSize: optional(isCount(1)),
   flushIntervalMs: optional(isDuration(1)),
+  openTimeoutMs: optional(isDuration(1)),
+  closeTimeoutMs: optional(isDuration(1)),
   payloadLog: optional(isOneOf("full", "metadata", "off")),
   payloadLogPath: optional(isPath),
   payloadLogMaxBytes: optional(isCount(1)),

@@ -1,7 +1,6 @@
 import type { JournalSession, RunFacts, RunRecord, StepFigures } from "../contracts/journal.ts";
-import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import type { RunFigures, RunReport } from "../contracts/report.ts";
-import { messageOf } from "../errors/error-text.ts";
+import { asLLMEtlError } from "../errors/thrown.ts";
 
 /** How often the figures of a run that goes on are saved, in milliseconds. */
 const progressEveryMs = 1000;
@@ -51,8 +50,8 @@ export class RunRecorder {
   /** Saves that the run was aborted before its first row. */
   async abort(error: unknown): Promise<void> {
     clearInterval(this.#timer);
-    const code = error instanceof LLMEtlError ? error.code : "INTERNAL_ERROR";
-    const cause = { code, message: messageOf(error) };
+    const { code, message } = asLLMEtlError(error);
+    const cause = { code, message };
     await this.#save({ status: "refused", endedAt: new Date(), error: cause, exitCode: 2 });
   }
 

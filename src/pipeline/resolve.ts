@@ -17,6 +17,8 @@ export interface Settings {
   readonly batchSize: number;
   readonly flushIntervalMs: number;
   readonly gracePeriodMs: number;
+  readonly openTimeoutMs: number;
+  readonly closeTimeoutMs: number;
   /** The most rows to read; Infinity for all. */
   readonly limit: number;
   readonly parameters: Parameters;
@@ -88,6 +90,8 @@ function settingsOf(pipeline: PipelineDefinition["options"], run: RunOptions): S
     batchSize: run.batchSize ?? pipeline.batchSize ?? 500,
     flushIntervalMs: pipeline.flushIntervalMs ?? 2000,
     gracePeriodMs: run.gracePeriodMs ?? 30_000,
+    openTimeoutMs: pipeline.openTimeoutMs ?? 60_000,
+    closeTimeoutMs: pipeline.closeTimeoutMs ?? 30_000,
     limit: run.limit ?? Infinity,
     parameters: run.parameters ?? {},
     maxRowErrors: maxRowErrors === undefined || maxRowErrors === "never" ? Infinity : maxRowErrors,

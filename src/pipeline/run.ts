@@ -6,7 +6,8 @@ import type { JournalSession, RunFacts } from "../contracts/journal.ts";
 import type { RunKind, RunReport } from "../contracts/report.ts";
 import type { RowsAside } from "../contracts/sink.ts";
 import type { AnySource } from "../contracts/source.ts";
-import { type EngineOptions, runEngine } from "../engine/engine.ts";
+import { runEngine } from "../engine/engine.ts";
+import type { EngineOptions } from "../engine/engine-options.ts";
 import { SparePlaces } from "../engine/spare-places.ts";
 import { gathered } from "../engine/gathered.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
@@ -26,8 +27,10 @@ import { OutdatedFailures } from "./outdated-failures.ts";
 import { plainOptions, RunRecorder } from "./recorder.ts";
 import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
 import { countRows } from "./row-count.ts";
+import { within } from "../engine/shutdown.ts";
+import { withinLimit } from "../engine/time-limit.ts";
 import { requireSeparateFiles } from "./separate-files.ts";
-import { type OpenFiles, openFiles } from "./stores.ts";
+import { type OpenFiles, openFiles, openJournal } from "./stores.ts";
 
 /** Takes every row of the source through the steps to the sink: see `RunnablePipeline.run`. */
 export async function runPipeline(definition: PipelineDefinition, runOptions: RunOptions = {}): Promise<RunReport> {
@@ -90,7 +93,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
     version: ownVersion(),
     options: plainOptions(settings),
   };
-  const journal = await stores.journal?.open(facts, signal);
+  const journal = stores.journal === null ? undefined : await openJournal(stores.journal, facts, settings, signal);
   const recorder = new RunRecorder({
     runs: journal?.runs,
     run: facts,
@@ -101,7 +104,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   let files: OpenFiles | undefined;
   try {
     await recorder.begin();
-    files = await openFiles(stores, facts, signal);
+    files = await openFiles(stores, facts, settings, signal);
     const run = { runId, startedAt, durationMs, pipeline, context, currency, monitor, journal, signal, recorder };
     return await takeRows(run, files);
   } catch (error) {
@@ -109,7 +112,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
     throw error;
   } finally {
     await files?.close();
-    await journal?.close();
+    await within(settings.closeTimeoutMs, journal?.close()); // all that is in it was awaited
   }
 }
 
@@ -117,7 +120,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
 async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promise<RunReport> {
   const { runId, durationMs, pipeline, context, monitor, journal, signal, recorder } = run;
   const { steps, sink, settings } = pipeline;
-  const { emit, tally } = monitor;
+  const { emit, caughtUp, tally } = monitor;
   const source = (await context.source?.(journal)) ?? pipeline.source;
   const sparePlaces = new SparePlaces(settings.concurrency);
   const earlier = journal && earlierRunsOf(journal, pipeline.name, sink.identity);
@@ -144,6 +147,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
         outdated.observe(event);
         emit(event);
       },
+      caughtUp,
       signal,
       stopNowSignal: context.stopNowSignal,
       conversation,
@@ -157,15 +161,33 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
     await stopCounting?.();
   }
   if (error instanceof MapError) throw error; // nothing was read
+  await keepMessage(error, context.deadLetter ?? deadLetter);
   const haveReachedTarget = sink.keepsRows || (error === null && rowsAside === undefined);
   const failure =
     (await errorOf(context.finish)) ?? (await errorOf(async () => await outdated.remove(haveReachedTarget)));
   const ended = { runId, durationMs: durationMs(), rowsAside };
   let report = tally.report({ ...ended, error: error ?? failure });
-  const unkept = await errorOf(async () => await recorder.end(report));
+  const limit = { code: "JOURNAL_FAILED", what: "the journal: saving the run", option: "closeTimeoutMs" } as const;
+  const unkept = await errorOf(async () => {
+    await withinLimit({ ...limit, limitMs: settings.closeTimeoutMs }, async () => await recorder.end(report));
+  });
   if (unkept !== null) report = tally.report({ ...ended, error: report.error ?? unkept });
   emit({ type: "run-end", report });
   return report;
+}
+
+/**
+ * Keeps what code of the user's threw when it stopped the run: its message may quote a row, so it is told nowhere else. It is a
+ * line without a row.
+ */
+async function keepMessage(error: LLMEtlError | null, deadLetter: DeadLetterSession | undefined): Promise<void> {
+  if (error === null || error.scope !== "run" || error.facts["thrown"] === undefined) return;
+  const noRow = { position: 0, pk: null, step: null, raw: null, partialState: {}, retryCount: 0 };
+  try {
+    await deadLetter?.add({ ...noRow, error });
+  } catch {
+    // Why the run stopped says more than that this can't be kept.
+  }
 }
 
 /** Gives each step and row its conversation with the step's provider. */

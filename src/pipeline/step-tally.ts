@@ -1,5 +1,6 @@
 import type { RunEvent } from "../contracts/events.ts";
 import type { StepFigures } from "../contracts/journal.ts";
+import { roundAmount } from "../llm/pricing.ts";
 import { Latencies } from "./latencies.ts";
 
 /** A prompt that is built anew for each row has as many hashes as rows. */
@@ -24,7 +25,7 @@ export class StepTally {
     if (counts === undefined) return;
     if (event.type === "re-ask") counts.reAsks += 1;
     if (event.type === "call-start" && this.#failedLast.delete(event.pk)) counts.retries += 1;
-    if (event.type === "call-end") this.#addCall(counts, event);
+    if (event.type === "call-end" && event.wasSent !== false) this.#addCall(counts, event);
     if (event.type === "answer-reuse") {
       counts.reusedAnswers += 1;
       addName(counts.promptHashes, event.promptHash);
@@ -78,7 +79,7 @@ function figuresOf(step: string, counts: Counts, currency: string | null): StepF
   return {
     step,
     ...numbers,
-    cost: currency === null ? null : { amount: cost, currency },
+    cost: currency === null ? null : { amount: roundAmount(cost), currency },
     latency: latencies.figures,
     promptHashes: [...promptHashes],
     models: [...models],

@@ -1,8 +1,9 @@
-import type { DeadLetterSession } from "../contracts/dead-letter.ts";
-import type { RunFacts } from "../contracts/journal.ts";
-import { abandonAfterMs, within } from "../engine/shutdown.ts";
+import type { DeadLetter, DeadLetterSession } from "../contracts/dead-letter.ts";
+import type { Journal, JournalSession, RunFacts } from "../contracts/journal.ts";
 import { PayloadLog } from "../llm/call/payload-log.ts";
-import type { Stores } from "./resolve.ts";
+import { within } from "../engine/shutdown.ts";
+import { withinLimit } from "../engine/time-limit.ts";
+import type { Settings, Stores } from "./resolve.ts";
 
 /** The stores that a run appends to; undefined where one is off. */
 export interface OpenFiles {
@@ -16,18 +17,52 @@ export interface OpenFiles {
  *
  * @throws {PayloadLogError | DeadLetterError} if one can't be opened for writing: the other is closed
  */
-export async function openFiles(stores: Stores, run: RunFacts, signal: AbortSignal): Promise<OpenFiles> {
+export async function openFiles(
+  stores: Stores,
+  run: RunFacts,
+  limits: Pick<Settings, "openTimeoutMs" | "closeTimeoutMs">,
+  signal: AbortSignal,
+): Promise<OpenFiles> {
   const { payloadLog: log, deadLetter: letters } = stores;
   const payloadLog = log === null ? undefined : await PayloadLog.open({ ...log, runId: run.runId });
   try {
-    const deadLetter = await letters?.open(run, signal);
+    const deadLetter = letters === null ? undefined : await openLetters(letters, run, limits, signal);
     const close = async (): Promise<void> => {
       // Every line in them was awaited, but for those of rows that were given up.
-      await within(abandonAfterMs, Promise.allSettled([payloadLog?.close(), deadLetter?.close()]));
+      const closing = Promise.allSettled([payloadLog?.close(), deadLetter?.close()]);
+      await within(limits.closeTimeoutMs, closing);
     };
     return { payloadLog, deadLetter, close };
   } catch (error) {
     await payloadLog?.close();
     throw error;
   }
+}
+
+async function openLetters(
+  letters: DeadLetter,
+  run: RunFacts,
+  { openTimeoutMs: limitMs }: Pick<Settings, "openTimeoutMs">,
+  signal: AbortSignal,
+): Promise<DeadLetterSession> {
+  const limit = {
+    code: "DEAD_LETTER_FAILED",
+    what: `${letters.name}: open`,
+    option: "openTimeoutMs",
+    limitMs,
+  } as const;
+  const open = async (inTime: AbortSignal): Promise<DeadLetterSession> => await letters.open(run, inTime);
+  return await withinLimit({ ...limit, signal }, open, async (late) => await late.close());
+}
+
+/** Opens the journal. @throws {RunError} JOURNAL_FAILED if that takes too long */
+export async function openJournal(
+  journal: Journal,
+  run: RunFacts,
+  { openTimeoutMs: limitMs }: Pick<Settings, "openTimeoutMs">,
+  signal: AbortSignal,
+): Promise<JournalSession> {
+  const limit = { code: "JOURNAL_FAILED", what: `${journal.name}: open`, option: "openTimeoutMs", limitMs } as const;
+  const open = async (inTime: AbortSignal): Promise<JournalSession> => await journal.open(run, inTime);
+  return await withinLimit({ ...limit, signal }, open, async (late) => await late.close());
 }

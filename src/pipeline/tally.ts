@@ -1,6 +1,7 @@
 import type { RunCost, RunFigures, RunReport } from "../contracts/report.ts";
 import type { RowsAside } from "../contracts/sink.ts";
 import type { RowOutcome, RunEvent } from "../contracts/events.ts";
+import { roundAmount } from "../llm/pricing.ts";
 import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 
 /** Counts a run's events. */
@@ -41,7 +42,7 @@ export class Tally {
     if (event.type === "row-start") this.#readCount += 1;
     if (event.type === "row-end") this.#addRow(event.outcome, event.errorCode);
     if (event.type === "re-ask") this.#usage.reAsks += 1;
-    if (event.type === "call-end") {
+    if (event.type === "call-end" && event.wasSent !== false) {
       this.#usage.calls += 1;
       if (event.isEstimated) this.#estimatedCalls += 1;
       this.#usage.inputTokens += event.inputTokens;
@@ -98,7 +99,7 @@ export class Tally {
   }
 
   #inCurrency(amount: number): RunCost | null {
-    return this.#currency === null ? null : { amount, currency: this.#currency };
+    return this.#currency === null ? null : { amount: roundAmount(amount), currency: this.#currency };
   }
 
   #addRow(outcome: RowOutcome, errorCode: string | null): void {
@@ -110,7 +111,8 @@ export class Tally {
 function exitCode(error: LLMEtlError | null, readCount: number, badCount: number): RunReport["exitCode"] {
   if (error === null) return badCount === 0 ? 0 : 1;
   if (error.scope === "row") return 1;
-  return readCount === 0 && error.code !== "ABORTED" ? 2 : 3;
+  const isStopped = error.code === "ABORTED" || error.code === "UNHANDLED_ERROR";
+  return readCount === 0 && !isStopped ? 2 : 3;
 }
 
 function countsError(readCount: number, ended: number, cause: LLMEtlError | null): RunError {

@@ -1,3 +1,4 @@
+import { withoutTrailingBlanks } from "../table/trailing-blanks.ts";
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import { messageOf, nameOf } from "../errors/error-text.ts";
 import { createTable } from "../table/ddl.ts";
@@ -40,7 +41,7 @@ function keysOf(target: SQLiteTarget): TableKeys<SQLInputValue> {
 function keyText(cell: SQLInputValue, collation: string): string {
   const text = ArrayBuffer.isView(cell) ? bytesOf(cell).toString("hex") : String(cell ?? "");
   if (collation.toUpperCase() === "NOCASE") return text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
-  return collation.toUpperCase() === "RTRIM" ? text.replace(/ +$/, "") : text;
+  return collation.toUpperCase() === "RTRIM" ? withoutTrailingBlanks(text) : text;
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView): Buffer {

@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { EmptyInputError, InputMapError, InputTooLongError } from "../errors/step.ts";
 import { OptionError, SchemaError } from "../errors/option.ts";
-import { messageOf, nameOf, textOf } from "../errors/error-text.ts";
+import { messageOf } from "../errors/error-text.ts";
+import { ignoreRejection } from "../errors/promised.ts";
+import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
 import { oneLine } from "../errors/wording.ts";
 import { describeType } from "../errors/describe-type.ts";
 import type { FieldLimit, Step, StepContext } from "../contracts/step.ts";
@@ -200,16 +202,17 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     try {
       value = map?.(state);
     } catch (error) {
-      throw new InputMapError(this.name, name, `threw ${nameOf(error)}`, {
+      throw new InputMapError(this.name, name, `threw ${describeThrown(error)}`, {
         cause: error,
-        detail: `${this.name}: inputMap.${name} threw ${textOf(error)}`,
-        facts: { thrown: nameOf(error) },
+        detail: `${this.name}: inputMap.${name} threw ${thrownDetail(error)}`,
+        facts: { ...thrownBy(error) },
       });
     }
     if (value === null || value === undefined) return "";
     if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
     if (typeof value === "object" || typeof value === "function" || typeof value === "symbol") {
-      const got = value instanceof Date ? "an invalid date" : describeType(value);
+      const isPromised = ignoreRejection(value);
+      const got = isPromised ? "a promise" : value instanceof Date ? "an invalid date" : describeType(value);
       const facts = { expected: "text, a number, a date or NULL", got };
       throw new InputMapError(this.name, name, "returned a wrong value", { facts });
     }

@@ -18,7 +18,7 @@ async function look(payloadLogPath: string | null, deadLetterPath: string | null
   const log = { level: "full" as const, redact: (text: string) => text, maxBytes: 1 };
   const payloadLog = payloadLogPath === null ? null : { ...log, path: payloadLogPath };
   const deadLetter = deadLetterPath === null ? null : new DeadLetterFile({ path: deadLetterPath });
-  await checkFiles(findings, { journal: null, payloadLog, deadLetter }, signal);
+  await checkFiles(findings, { journal: null, payloadLog, deadLetter }, { limitMs: 60_000, signal });
   return findings.list;
 }
 

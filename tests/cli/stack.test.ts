@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { placeOf, stacksOf } from "../../src/cli/stack.ts";
+import { stacksOf } from "../../src/cli/stack.ts";
+import { placeOf } from "../../src/errors/thrown.ts";
 import { StepFailedError } from "../../src/index.ts";
 
 const secret = "Jane Roe\n    at Jane Roe (file:///secret.ts:1:1)";

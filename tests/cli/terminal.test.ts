@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { describeError, docsOf, fromHere, isWatched, type Output } from "../../src/cli/terminal.ts";
+import { fromHere } from "../../src/files/paths.ts";
+import { describeError, docsOf, isWatched, type Output } from "../../src/cli/terminal.ts";
 import { errorCodes, OptionError, RunError } from "../../src/index.ts";
 import { testTerminal } from "../support/terminal.ts";
 
@@ -14,13 +15,23 @@ test("an error is described with its code, its place and the page about it; its 
   assert.ok(page?.endsWith("docs/errors.md#invalid_option"), page);
   const withStack = describeError(error, true);
   assert.ok(withStack.startsWith(`${text}\n    at `), withStack);
-  assert.equal(describeError("text", true), "llm-etl: text");
 });
 
-test("a foreign code is shown, without a page about it; an error without a code has neither", () => {
+test("a foreign code is shown, without a page about it; of an error of other code the class and the line are shown, not its words", () => {
   const error = Object.assign(new RunError("OWN_CODE", "own words"), { stack: "" });
   assert.equal(describeError(error, false), "llm-etl: own words [OWN_CODE]");
-  assert.equal(describeError(Object.assign(new TypeError("no"), { stack: "" }), false), "llm-etl: no");
+  for (const thrown of [
+    new TypeError("Jane Roe"),
+    Object.assign(new Error("Jane Roe"), { code: "ENOENT" }),
+    "Jane Roe",
+  ]) {
+    const text = describeError(thrown, true);
+    assert.ok(!text.includes("Jane Roe"), text);
+    assert.match(
+      text,
+      /^llm-etl: (TypeError|Error \[ENOENT\]|a string)( at tests.*terminal\.test\.ts:\d+)? was thrown/,
+    );
+  }
 });
 
 test("every code of ours leads to its heading", () => {

@@ -3,12 +3,14 @@ import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { stripVTControlCharacters } from "node:util";
 import { Command } from "commander";
+import { Delivery } from "../../src/cli/delivery.ts";
 import type { Output } from "../../src/cli/terminal.ts";
 import { addWatchOptions, type Watch, watch, type WatchOptions } from "../../src/cli/watch.ts";
+import { UnhandledErrors } from "../../src/cli/unhandled.ts";
 import { OptionError, type RunEvent } from "../../src/index.ts";
 import { reportOf, rowEnd, rowFailure, rowStarts, runStart } from "../support/run-events.ts";
 import { Screen } from "../support/screen.ts";
-import { testTerminal, type TestTerminalOptions } from "../support/terminal.ts";
+import { type TestTerminal, testTerminal, type TestTerminalOptions } from "../support/terminal.ts";
 
 const report = reportOf({ readCount: 2, successCount: 1, failureCount: 1 });
 const events: readonly RunEvent[] = [
@@ -21,13 +23,18 @@ const events: readonly RunEvent[] = [
 const intro = "visits, run 0a1b2c3d: csv → kind → tone → /data/out.csv\n";
 const screen: Omit<Output, "write"> = { isTTY: true, columns: 80, rows: 24 };
 
+const contextOf = (terminal: TestTerminal) => ({
+  terminal: { ...terminal, stdout: new Delivery(terminal.stdout) },
+  unhandled: new UnhandledErrors(terminal),
+});
+
 /** Watches a run of these events; `during` is called after the rows, before the end. */
 async function watched(options: WatchOptions, given: TestTerminalOptions = {}, during?: (watch: Watch) => void) {
   const terminal = testTerminal(given);
-  const seen = await watch(terminal, options, async (to) => {
+  const seen = await watch(contextOf(terminal), options, async (to) => {
     for (const event of events) {
       if (event.type === "run-end") during?.(to);
-      to.onEvent(event);
+      await to.onEvent(event);
     }
     return await Promise.resolve(report);
   });
@@ -142,7 +149,7 @@ test("a run that does not start throws its error, its timers and listeners are g
     const signals = new EventEmitter();
     const terminal = testTerminal({ ...given, signals });
     const run = async (): Promise<never> => await Promise.reject(thrown);
-    await assert.rejects(watch(terminal, options, run), thrown);
+    await assert.rejects(watch(contextOf(terminal), options, run), thrown);
     t.mock.timers.tick(60_000);
     assert.deepEqual([signals.listenerCount("SIGINT"), terminal.written.stderr], [0, ""]);
     return terminal.written.stdout;

@@ -64,7 +64,8 @@ test("the kind of what a function of the user's threw is a fact, and its words a
     new StepFailedError("own", new TypeError(secret)),
     new ColumnMapError("c", new TypeError(secret)),
   ]) {
-    assert.equal(error.facts["thrown"], "a TypeError");
+    assert.equal(error.facts["thrown"], "TypeError");
+    assert.match(String(error.facts["place"]), /^tests.*llm-etl-error\.test\.ts:\d+$/);
     assert.ok(!error.message.includes(secret));
     assert.ok(error.detail.includes(secret));
   }
@@ -77,8 +78,6 @@ test("anything can be thrown and still be named", () => {
     [null, "an object"],
     [Symbol(secret), "a symbol"],
     [Object.create(null), "an object"],
-    [new RangeError(secret), "a RangeError"],
-    [new AggregateError([], secret), "an AggregateError"],
   ];
   for (const [value, name] of thrown) {
     assert.equal(nameOf(value), name);

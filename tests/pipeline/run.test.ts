@@ -276,3 +276,54 @@ test("options that contradict each other are refused", () => {
     { code: "INVALID_OPTION", message: /"journalPath": is not used with journal: "off"/ },
   );
 });
+
+test("a handler that does not keep up holds the reading up, at a thousand events; a stop ends the wait, and so does the handler", async () => {
+  const waiting = Promise.withResolvers<void>();
+  const stop = new AbortController();
+  let started = 0;
+  const onEvent = async ({ type }: RunEvent): Promise<void> => {
+    if (type === "row-start") started += 1;
+    await waiting.promise;
+  };
+  const { pipeline } = pipelineWith({ rowCount: 5000, journal: false });
+  const running = pipeline.run({ onEvent, signal: stop.signal, concurrency: 4 });
+  const counts = [0, -1];
+  while (counts.at(-1) !== counts.at(-2) || counts.at(-1) === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    counts.push(started);
+  }
+  assert.ok(started < 1100, `${started}`);
+  stop.abort();
+  const report = await running;
+  assert.deepEqual([report.status, report.readCount], ["aborted", started]);
+
+  const other = pipelineWith({ rowCount: 5000, journal: false });
+  const finishing = other.pipeline.run({ onEvent, concurrency: 4 });
+  waiting.resolve();
+  assert.equal((await finishing).readCount, 5000);
+});
+
+test("amounts have no digits that come from adding them", async () => {
+  const prices = { inputPerMillion: 0.07, cachedInputPerMillion: 0.035, outputPerMillion: 0.29, currency: "USD" };
+  const costs: number[] = [];
+  const rows = Array.from({ length: 50 }, (_, index) => ({ id: `${index}` }));
+  const report = await new Pipeline<Row>({
+    name: "costs",
+    source: new MemorySource<Row>({ rows, primaryKeyColumn: "id" }),
+    llmProvider: new MockProvider({ prices }),
+    payloadLog: "off",
+    journal: "off",
+  })
+    .step(new SummarizerStep({ name: "sum", inputMap: { text: (s) => s.raw.id }, outputKey: "sum" }))
+    .to(new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk } }))
+    .run({
+      onEvent: (event) => {
+        if (event.type === "call-end") costs.push(event.cost ?? 0);
+        if (event.type === "batch-end") assert.ok(Number.isInteger(event.durationMs), `${event.durationMs}`);
+        if (event.type === "call-end") assert.ok(Number.isInteger(event.latencyMs), `${event.latencyMs}`);
+      },
+    });
+  const amounts = [...costs, report.cost?.amount ?? Number.NaN];
+  assert.equal(amounts.length, 51);
+  for (const amount of amounts) assert.ok(`${amount}`.length <= 14 && amount > 0, `${amount}`);
+});

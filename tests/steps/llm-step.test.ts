@@ -136,10 +136,11 @@ test("a text that is too long fails the row, or its beginning is sent, and never
 describe("an input function that is wrong fails the row, and its words are in the detail only", () => {
   const expected = "text, a number, a date or NULL";
   const cases: readonly (readonly [string, () => unknown, ErrorFacts])[] = [
-    ["it throws", () => fail(new TypeError(secret)), { thrown: "a TypeError" }],
+    ["it throws", () => fail(new TypeError(secret)), { thrown: "TypeError" }],
     ["it throws what is no error", () => fail(Object.create(null)), { thrown: "an object" }],
     ["it returns an object", () => ({ secret }), { expected, got: "an object" }],
-    ["it returns a promise", async () => secret, { expected, got: "an object" }],
+    ["it returns a promise", async () => secret, { expected, got: "a promise" }],
+    ["it returns a promise that rejects", async () => fail(new Error(secret)), { expected, got: "a promise" }],
     ["it returns a function", () => () => secret, { expected, got: "a function" }],
     ["it returns a symbol", () => Symbol(secret), { expected, got: "a symbol" }],
     ["it returns an invalid date", () => new Date(Number.NaN), { expected, got: "an invalid date" }],

@@ -3,7 +3,7 @@ import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
 
 /**
  * Compares the sentences of a family of errors with the snapshot of the test: `CODE message`, and the detail if it says more.
- * Each attempt throws its error or returns it. The path of `folder` becomes "FOLDER".
+ * Each attempt throws its error or returns it. The path of `folder` becomes "FOLDER", a line of a test "LINE".
  */
 export async function assertSentences(
   t: TestContext,
@@ -17,6 +17,6 @@ export async function assertSentences(
     const { code, message, detail } = result;
     sentences.push(`${code} ${message}`, ...(detail === message ? [] : [`  detail: ${detail}`]));
   }
-  const text = sentences.join("\n");
+  const text = sentences.join("\n").replaceAll(/[^\s"]+\.test\.ts:\d+/g, "LINE");
   t.assert.snapshot(folder === undefined ? text : text.replaceAll(folder, "FOLDER"), { serializers: [String] });
 }

@@ -1,7 +1,9 @@
 import { EventEmitter } from "node:events";
 import { runCommandLine } from "../../src/cli/program.ts";
 import type { MakeCommand } from "../../src/cli/command.ts";
+import { Delivery } from "../../src/cli/delivery.ts";
 import type { Output, Terminal } from "../../src/cli/terminal.ts";
+import { UnhandledErrors } from "../../src/cli/unhandled.ts";
 
 /** What one command line left behind. */
 export interface Outcome {
@@ -30,7 +32,12 @@ export function testTerminal(options: TestTerminalOptions = {}): TestTerminal {
   const written = { stdout: "", stderr: "" };
   return {
     written,
-    stdout: { write: (text) => (written.stdout += text) },
+    stdout: {
+      write: (text, done) => {
+        written.stdout += text;
+        done?.();
+      },
+    },
     stderr: {
       ...screen,
       write: (text) => {
@@ -58,6 +65,9 @@ export async function commandLine(
 
 /** Runs one command without the program around it, which would print the command's error instead of throwing it. */
 export async function runCommand(make: MakeCommand, words: readonly string[]): Promise<void> {
-  const command = make("command", { terminal: testTerminal(), setExitCode: () => {}, isDebug: () => false });
+  const outer = testTerminal();
+  const terminal = { ...outer, stdout: new Delivery(outer.stdout) };
+  const unhandled = new UnhandledErrors(outer);
+  const command = make("command", { terminal, setExitCode: () => {}, isDebug: () => false, unhandled });
   await command.exitOverride().parseAsync(words, { from: "user" });
 }

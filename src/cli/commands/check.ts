@@ -15,7 +15,7 @@ interface CheckCommandOptions {
 }
 
 /** Makes `llm-etl check [pipeline.ts]`: it checks everything that a run needs before its first call. */
-export function checkCommand(name: string, { terminal, setExitCode }: CommandContext): Command {
+export function checkCommand(name: string, { terminal, setExitCode, unhandled }: CommandContext): Command {
   return new Command(name)
     .argument("[pipeline.ts]", "the module, TypeScript or JavaScript; by default pipeline.ts in this folder")
     .option("--param <name=value>", "give the source's statement a value, as text (repeat for more)", addParameter)
@@ -28,8 +28,10 @@ export function checkCommand(name: string, { terminal, setExitCode }: CommandCon
     .addHelpText("after", "\nExample:\n  llm-etl check pipeline.ts --param department=Cardiology --show-prompt")
     .action(async (path: string | undefined, options: CheckCommandOptions) => {
       const { param: parameters = {}, ping = false, showPrompt: prompts = false, json = false } = options;
-      const pipeline = await importPipeline(moduleOr(path));
-      const report = await pipeline.check({ parameters, ping, prompts });
+      const report = await unhandled.orFirst(async () => {
+        const pipeline = await importPipeline(moduleOr(path));
+        return await pipeline.check({ parameters, ping, prompts });
+      });
       terminal.stdout.write(json ? `${JSON.stringify(report)}\n` : describe(report, terminal.stdout));
       setExitCode(report.wouldRun ? 0 : 2);
     });

@@ -18,7 +18,8 @@ interface PreviewCommandOptions {
 }
 
 /** Makes `llm-etl preview [pipeline.ts]`: it shows a few rows as a run would write them, and writes none. */
-export function previewCommand(name: string, { terminal, setExitCode, isDebug }: CommandContext): Command {
+export function previewCommand(name: string, context: CommandContext): Command {
+  const { terminal, setExitCode, isDebug } = context;
   return new Command(name)
     .argument("[pipeline.ts]", "the module; by default pipeline.ts in this folder")
     .option("--rows <count>", "the number of rows (default 5)", wholeNumber)
@@ -32,8 +33,8 @@ export function previewCommand(name: string, { terminal, setExitCode, isDebug }:
     .addHelpText("after", "\nExample:\n  llm-etl preview pipeline.ts --rows 20 --sample --seed 7")
     .action(async (path: string | undefined, options: PreviewCommandOptions) => {
       const { rows, sample, seed, param: parameters, maxCost, json = false } = options;
-      const pipeline = await importPipeline(moduleOr(path));
-      const watched = await watch(terminal, { quiet: true }, async (seen) => {
+      const pipeline = await context.unhandled.orFirst(async () => await importPipeline(moduleOr(path)));
+      const watched = await watch(context, { quiet: true }, async (seen) => {
         return await pipeline.preview({ rows, sample, seed, parameters, maxCost, ...seen });
       });
       const { report } = watched;

@@ -5,7 +5,7 @@ import { type CommandContext, envFileOption } from "../command.ts";
 import { importPipeline, importProvider } from "../import-module.ts";
 import { toLine } from "../progress/events.ts";
 import { endingOf, summaryOf } from "../summary.ts";
-import { fromHere } from "../terminal.ts";
+import { fromHere } from "../../files/paths.ts";
 import { addWatchOptions, orAborted, watch, type WatchOptions } from "../watch.ts";
 
 interface ReplayCommandOptions extends WatchOptions {
@@ -16,7 +16,8 @@ interface ReplayCommandOptions extends WatchOptions {
 }
 
 /** `llm-etl replay [file]`: takes the rows of a dead letter file through their pipeline once more. */
-export function replayCommand(name: string, { terminal, setExitCode, isDebug }: CommandContext): Command {
+export function replayCommand(name: string, context: CommandContext): Command {
+  const { terminal, setExitCode, isDebug } = context;
   const command = new Command(name)
     .argument("[file]", "the dead letter file; by default the pipeline's")
     .requiredOption("--pipeline <pipeline.ts>", "the module that exports the pipeline as its default")
@@ -28,11 +29,11 @@ export function replayCommand(name: string, { terminal, setExitCode, isDebug }: 
     .addHelpText("after", "\nExample:\n  llm-etl replay --pipeline pipeline.ts --code REFUSAL")
     .action(async (path: string | undefined, options: ReplayCommandOptions) => {
       const { code: codes, concurrency, quiet = false, json = false } = options;
-      const { pipeline, llmProvider } = await orAborted(terminal, options, async () => ({
+      const { pipeline, llmProvider } = await orAborted(context, options, async () => ({
         pipeline: await importPipeline(options.pipeline),
         llmProvider: options.provider === undefined ? undefined : await importProvider(options.provider),
       }));
-      const watched = await watch(terminal, options, async (seen) => {
+      const watched = await watch(context, options, async (seen) => {
         return await pipeline.replay({ path, codes, llmProvider, concurrency, countRows: !quiet, ...seen });
       });
       const { report } = watched;

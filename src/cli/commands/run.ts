@@ -24,7 +24,8 @@ interface RunCommandOptions extends WatchOptions {
 }
 
 /** Makes `llm-etl run [pipeline.ts]`: it runs the pipeline that a module exports as its default. */
-export function runCommand(name: string, { terminal, setExitCode, isDebug }: CommandContext): Command {
+export function runCommand(name: string, context: CommandContext): Command {
+  const { terminal, setExitCode, isDebug } = context;
   const command = new Command(name)
     .argument("[pipeline.ts]")
     .option("--limit <rows>", "read at most this many rows", wholeNumber)
@@ -46,12 +47,12 @@ export function runCommand(name: string, { terminal, setExitCode, isDebug }: Com
   return addWatchOptions(command)
     .addHelpText("after", "\nExample:\n  llm-etl run pipeline.ts --limit 100 --max-cost 5")
     .action(async (path: string | undefined, options: RunCommandOptions) => {
-      const pipeline = await orAborted(terminal, options, async () => await importPipeline(moduleOr(path)));
+      const pipeline = await orAborted(context, options, async () => await importPipeline(moduleOr(path)));
       const { param: parameters = {}, count, quiet = false, json = false, ...given } = options;
       const { limit, concurrency, batchSize, maxCost, fresh, replace, cache, onRowError, maxRowErrors } = given;
       const bounds = { limit, maxCost, onRowError, maxRowErrors };
       const settings = { ...bounds, concurrency, batchSize, fresh, replace, cache, parameters };
-      const watched = await watch(terminal, options, async (seen) => {
+      const watched = await watch(context, options, async (seen) => {
         return await pipeline.run({ ...settings, countRows: count && !quiet, ...seen });
       });
       const { report } = watched;

@@ -1,8 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { OptionError } from "../../errors/option.ts";
 import type { AzureOpenAISimulatorOptions } from "../../testing/simulator/options.ts";
-import type { CommandContext } from "../command.ts";
-import type { Terminal } from "../terminal.ts";
+import type { CommandContext, CommandTerminal } from "../command.ts";
 
 interface SimulateCommandOptions {
   readonly port: number;
@@ -120,14 +119,16 @@ const ownOptions = new Map([
   ["answersFrom", "--answers-from"],
 ]);
 
-/** Resolves on SIGINT or SIGTERM, and removes its listeners. */
-async function firstSignal(terminal: Terminal): Promise<void> {
+/** Resolves on SIGINT or SIGTERM, or when the npx that started the process has ended, and removes its listeners. */
+async function firstSignal(terminal: CommandTerminal): Promise<void> {
   await new Promise<void>((resolve) => {
     const onSignal = (): void => {
+      unwatch?.();
       terminal.removeListener("SIGINT", onSignal);
       terminal.removeListener("SIGTERM", onSignal);
       resolve();
     };
+    const unwatch = terminal.runner?.onEnd(onSignal);
     terminal.on("SIGINT", onSignal);
     terminal.on("SIGTERM", onSignal);
   });

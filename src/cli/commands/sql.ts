@@ -11,7 +11,7 @@ interface CreateTableOptions {
 }
 
 /** `llm-etl sql …`: SQL that goes with a pipeline. It is printed and never run. */
-export function sqlCommand(name: string, { terminal }: CommandContext): Command {
+export function sqlCommand(name: string, { terminal, unhandled }: CommandContext): Command {
   const createTable = new Command("create-table")
     .description("print the CREATE TABLE that fits the columns of a pipeline")
     .argument("<pipeline.ts>", "the module: TypeScript or JavaScript")
@@ -21,7 +21,7 @@ export function sqlCommand(name: string, { terminal }: CommandContext): Command 
     .addHelpText("after", "\nExample:\n  llm-etl sql create-table pipeline.ts --table visits")
     .action(async (path: string, options: CreateTableOptions) => {
       const wanted = options.dialect === undefined ? undefined : await dialectNamed(options.dialect);
-      const { describeTarget } = await importPipeline(path);
+      const { describeTarget } = await unhandled.orFirst(async () => await importPipeline(path));
       const target = describeTarget();
       const table = options.table ?? target.targetTable;
       const dialect = wanted ?? target.dialect;

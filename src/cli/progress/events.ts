@@ -2,13 +2,17 @@ import type { RunEvent } from "../../contracts/events.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import type { ReplayReport } from "../../contracts/report.ts";
 import { inOneLine } from "../format.ts";
-import type { Terminal } from "../terminal.ts";
+import type { Delivery } from "../delivery.ts";
+import type { Output } from "../terminal.ts";
 import type { Progress } from "./base.ts";
 
 /** Makes the progress for programs: each event is a line of JSON on stdout, with the time. See docs/events.md. */
-export function eventsProgress({ stdout, stderr }: Pick<Terminal, "stdout" | "stderr">): Progress {
+export function eventsProgress(stdout: Delivery, stderr: Output): Progress {
   return {
-    observe: (event) => void stdout.write(toLine(event)),
+    observe: (event) => {
+      stdout.write(toLine(event));
+      return stdout.room();
+    },
     say: (line) => void stderr.write(`${inOneLine(line)}\n`),
     end: () => {},
   };

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { nameOf } from "../../errors/error-text.ts";
+import { describeThrown } from "../../errors/thrown.ts";
 import { ProviderError } from "../provider-error.ts";
 import { answerInError, type ErrorReading } from "../chat-completions/answer-in-error.ts";
 import type { LLMResponse } from "../../contracts/provider.ts";
@@ -64,7 +65,7 @@ export function aiSdkError(model: string, thrown: unknown): ProviderError {
     return new ProviderError("run", "BAD_REQUEST", problem, facts);
   }
   if (isRetryable === true) return networkError(model, thrown);
-  return new ProviderError("row", "PROVIDER_FAILED", `${model} threw ${nameOf(thrown)}`, facts);
+  return new ProviderError("row", "PROVIDER_FAILED", `${model} threw ${describeThrown(thrown)}`, facts);
 }
 
 /** The answer that an error of the service is about: see `answerInError`. */

@@ -1,6 +1,7 @@
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { PayloadLogError } from "../../errors/journal.ts";
-import { nameOf } from "../../errors/error-text.ts";
+import { ignoreRejection } from "../../errors/promised.ts";
+import { describeThrown } from "../../errors/thrown.ts";
 import { LinesFile } from "../../files/lines-file.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { LLMRequest, LLMResponse } from "../../contracts/provider.ts";
@@ -101,10 +102,12 @@ export class PayloadLog {
 
   #redact(text: string): string {
     try {
-      return this.#options.redact(text);
+      const redacted = this.#options.redact(text);
+      if (ignoreRejection(redacted)) throw new TypeError("redact returned a promise");
+      return redacted;
     } catch (error) {
       // What it threw may quote the text.
-      const problem = new Error(`redact threw ${nameOf(error)}`, { cause: error });
+      const problem = new Error(`redact threw ${describeThrown(error)}`, { cause: error });
       throw new PayloadLogError(this.#options.path, problem);
     }
   }

@@ -1,5 +1,5 @@
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
-import { nameOf, textOf } from "../../errors/error-text.ts";
+import { describeThrown, thrownDetail } from "../../errors/thrown.ts";
 import { ProviderError, type ProviderErrorFacts } from "../provider-error.ts";
 import { charactersOf, countOf, readUsage } from "../token-usage.ts";
 import type { LLMProvider, LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
@@ -7,9 +7,9 @@ import type { LLMProvider, LLMRequest, LLMResponse, TokenUsage } from "../../con
 /** An error of a provider that keeps the contract, or one made of what it threw instead. */
 export function asProviderError(provider: LLMProvider, thrown: unknown): LLMEtlError {
   if (thrown instanceof LLMEtlError) return thrown;
-  return new ProviderError("row", "PROVIDER_FAILED", `${provider.name} threw ${nameOf(thrown)}`, {
+  return new ProviderError("row", "PROVIDER_FAILED", `${provider.name} threw ${describeThrown(thrown)}`, {
     cause: thrown,
-    detail: `${provider.name} threw ${textOf(thrown)}`,
+    detail: `${provider.name} threw ${thrownDetail(thrown)}`,
   });
 }
 

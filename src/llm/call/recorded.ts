@@ -1,3 +1,4 @@
+import { NotSentError } from "../not-sent.ts";
 import type { EventHandler } from "../../contracts/events.ts";
 import type { LLMResponse, TokenUsage } from "../../contracts/provider.ts";
 import type { Time } from "../../contracts/time.ts";
@@ -25,6 +26,7 @@ export interface RecordedOptions {
 export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
   return (next) => async (call) => {
     const { step, pk, provider, request, promptHash, row } = call;
+    if (call.signal.aborted) throw aborted(call.signal.reason); // it never goes
     const retryCount = row.callCount;
     row.callCount += 1;
     if (call.issueCount > 0) emit({ type: "re-ask", step, pk, issueCount: call.issueCount });
@@ -37,9 +39,14 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
     try {
       response = await next(call);
     } catch (thrown) {
+      if (thrown instanceof NotSentError && call.signal.aborted) {
+        row.callCount -= 1;
+        emit({ type: "call-end", step, pk, ...notSent, promptHash, retryCount });
+        throw aborted(thrown.cause);
+      }
       error = call.signal.aborted ? aborted(thrown) : asProviderError(provider, thrown);
     }
-    const latencyMs = time.now() - startedMs;
+    const latencyMs = Math.round(time.now() - startedMs);
     const usage = response?.usage ?? usageOf(error);
     const cost = costOf(usage, provider.prices);
     row.ended.push({ model: response?.model, promptHash, usage });
@@ -82,6 +89,20 @@ export function reported(report: Report): RowLayer {
     }
   };
 }
+
+/** The end of a call that never went. */
+const notSent = {
+  model: null,
+  latencyMs: 0,
+  inputTokens: 0,
+  cachedTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+  isEstimated: false,
+  cost: null,
+  errorCode: "ABORTED",
+  wasSent: false,
+} as const;
 
 const noUsage: TokenUsage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 };
 

@@ -23,6 +23,8 @@ export class BearerToken {
   readonly #now: () => number;
   #token: { readonly text: string; readonly askedAt: number } | undefined;
   #asking: Promise<string> | undefined;
+  /** Tokens that the service did not accept although they were new. */
+  readonly #discarded = new Set<string>();
 
   constructor(provider: TokenProvider, now: () => number = Date.now) {
     this.#provider = provider;
@@ -32,13 +34,19 @@ export class BearerToken {
   /** The token to send, or a promise of one. @throws {ProviderError} AUTHENTICATION_FAILED if there is none */
   get(): string | Promise<string> {
     if (this.#token !== undefined && this.#now() - this.#token.askedAt < tokenAgeMs) return this.#token.text;
-    return this.#ask(false);
+    return this.#ask(this.#discarded.size > 0 && this.#token === undefined);
   }
 
   /** A token newer than `rejected`, which the service did not accept. @throws {ProviderError} AUTHENTICATION_FAILED */
   async renew(rejected: string): Promise<string> {
     if (this.#token !== undefined && this.#token.text !== rejected) return this.#token.text;
     return await this.#ask(true);
+  }
+
+  /** A renewed token was not accepted either: it is not given again. */
+  discard(token: string): void {
+    this.#discarded.add(token);
+    if (this.#token?.text === token) this.#token = undefined;
   }
 
   async #ask(forceRefresh: boolean): Promise<string> {
@@ -61,7 +69,11 @@ export class BearerToken {
       text = await this.#provider({ forceRefresh });
     } catch (error) {
       if (error instanceof LLMEtlError) throw error;
+      // No row is at hand for it to quote, and a failed login says what to do.
       throw this.#failure(forceRefresh, `threw ${nameOf(error)}: ${withoutSecrets(messageOf(error))}`);
+    }
+    if (typeof text === "string" && this.#discarded.has(text)) {
+      throw this.#failure(forceRefresh, "returned a token once more that the service has rejected");
     }
     if (typeof text === "string" && /^[\x21-\x7E]+$/.test(text)) return text;
     throw this.#failure(

@@ -1,3 +1,4 @@
+import { NotSentError } from "../not-sent.ts";
 import type { Dispatcher } from "undici";
 import type { LLMRequest, LLMResponse } from "../../contracts/provider.ts";
 import { ProviderError } from "../provider-error.ts";
@@ -122,9 +123,13 @@ export class ChatCompletions {
     const send = async (token: string): Promise<HTTPAnswer> =>
       await this.#post({ ...this.#headers, authorization: `Bearer ${token}` }, body, signal);
     const current = bearer.get();
-    const token = typeof current === "string" ? current : await this.#within(current, signal);
+    const token = typeof current === "string" ? current : await this.#firstToken(current, signal);
     const answer = await send(token);
-    return answer.status === 401 ? await send(await this.#within(bearer.renew(token), signal)) : answer;
+    if (answer.status !== 401) return answer;
+    const renewed = await this.#within(bearer.renew(token), signal);
+    const second = await send(renewed);
+    if (second.status === 401) bearer.discard(renewed);
+    return second;
   }
 
   async #post(headers: Readonly<Record<string, string>>, body: string, signal: AbortSignal): Promise<HTTPAnswer> {
@@ -141,6 +146,15 @@ export class ChatCompletions {
       signal,
       abortListeners: this.#abortListeners,
     });
+  }
+
+  /** Before the first token is there, nothing was sent. */
+  async #firstToken(token: Promise<string>, signal: AbortSignal): Promise<string> {
+    try {
+      return await this.#within(token, signal);
+    } catch (error) {
+      throw signal.aborted ? new NotSentError(signal.reason) : error;
+    }
   }
 
   /** Calls share one request for a token. A call that is aborted or times out ends without disturbing the others. */

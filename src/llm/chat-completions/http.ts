@@ -1,3 +1,4 @@
+import { NotSentError } from "../not-sent.ts";
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
 import { OptionError } from "../../errors/option.ts";
 import { messageOf } from "../../errors/error-text.ts";
@@ -87,7 +88,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   start(): void {
     const { dispatcher, origin, path, headers, body, timeoutMs, signal, abortListeners } = this.#call;
     if (signal.aborted) {
-      this.#reject(signal.reason);
+      this.#reject(new NotSentError(signal.reason));
       return;
     }
     abortListeners.add(signal, this.#onAbort);
@@ -140,7 +141,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   readonly #onAbort = (): void => {
-    this.#fail(this.#call.signal.reason);
+    const { reason } = this.#call.signal;
+    this.#fail(this.#controller === undefined ? new NotSentError(reason) : reason);
   };
 
   readonly #onTimeout = (): void => {

@@ -3,7 +3,7 @@ import type { LLMResponse } from "../../contracts/provider.ts";
 import type { Time } from "../../contracts/time.ts";
 import { LLMEtlError, RunError } from "../../errors/llm-etl-error.ts";
 import { messageOf } from "../../errors/error-text.ts";
-import { ProviderError } from "../provider-error.ts";
+import { isOfRow, ProviderError } from "../provider-error.ts";
 import { Alarm } from "./alarm.ts";
 import type { FirstContact } from "./first-contact.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
@@ -255,7 +255,12 @@ export class Admission {
     const isKnown = this.#reportedUntilMs > nowMs && nowMs + durationMs < this.#reportedUntilMs + worthReportingMs;
     if (isKnown) return;
     this.#reportedUntilMs = nowMs + durationMs;
-    this.#options.emit({ type: "gate-close", provider: this.#options.provider, reason, durationMs });
+    this.#options.emit({
+      type: "gate-close",
+      provider: this.#options.provider,
+      reason,
+      durationMs: Math.ceil(durationMs),
+    });
   }
 
   #stalled(cause: unknown, durationMs: number): RunError {
@@ -279,7 +284,7 @@ function endsRun(error: unknown): error is LLMEtlError {
 
 function outcomeOf(end: CallEnd): CallOutcome {
   if ("answer" in end) return { type: "answer", rateLimit: end.answer.rateLimit };
-  if (!isTransient(end.error)) return { type: "other" };
+  if (!isTransient(end.error)) return { type: "other", isOfRow: isOfRow(end.error) };
   const { kind, retryAfterMs } = end.error;
   return { type: "failure", kind, retryAfterMs: bounded(retryAfterMs), isRefuted: end.isRefuted };
 }

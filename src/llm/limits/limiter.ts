@@ -18,8 +18,11 @@ export type CallOutcome =
       /** True where the call failed before, and others that started after that were answered: it tells little of the service. */
       readonly isRefuted?: boolean | undefined;
     }
-  /** The failure is the row's or the run's own: it says nothing of how the service is. */
-  | { readonly type: "other" };
+  /**
+   * The failure is the row's or the run's own: it says nothing of how well the service is. Where it is the row's, the service has seen
+   * to it, and is there.
+   */
+  | { readonly type: "other"; readonly isOfRow?: boolean | undefined };
 
 /** A limiter's answer to the end of a call. */
 export type LimitEvent =

@@ -1,4 +1,12 @@
-import { checkOptions, isCount, isNumber, type OptionCheck, optional } from "../../errors/options.ts";
+import {
+  checkOptions,
+  isCount,
+  isDuration,
+  isNumber,
+  longestTimerMs,
+  type OptionCheck,
+  optional,
+} from "../../errors/options.ts";
 
 /** How calls are spaced, held back and tried again. The defaults suit a service that is shared and metered. */
 export interface AdmissionOptions {
@@ -35,7 +43,7 @@ export function checkAdmission(options: AdmissionOptions): void {
     retryDelayMs: optional(isRange),
     outageFailures: optional(isCount(1)),
     probeDelayMs: optional(isRange),
-    stallTimeoutMs: optional(isCount(1)),
+    stallTimeoutMs: optional(isDuration(1)),
   });
 }
 
@@ -44,7 +52,11 @@ const isRange: OptionCheck = {
   fits: (value) => {
     if (!Array.isArray(value) || value.length !== 2) return false;
     const [shortest, longest]: unknown[] = value;
-    return isNumber(0).fits(shortest) && isNumber(0).fits(longest) && Number(shortest) <= Number(longest);
+    return (
+      isNumber(0, longestTimerMs).fits(shortest) &&
+      isNumber(0, longestTimerMs).fits(longest) &&
+      Number(shortest) <= Number(longest)
+    );
   },
   required: true,
 };

@@ -67,6 +67,7 @@ export function outage({ outageFailures, probeDelayMs: [shortest, longest], stal
     ended: (outcome, _, nowMs) => {
       inFlight -= 1;
       if (outcome.type === "answer") return recovered();
+      if (outcome.type === "other" && outcome.isOfRow === true) stallingSinceMs = undefined;
       return outcome.type === "failure" ? failed(outcome, nowMs) : noEvents;
     },
     stall: () => {

@@ -1,5 +1,14 @@
 import { OptionError } from "../../errors/option.ts";
-import { checkOptions, isBoolean, isCount, isName, isObject, isOneOf, optional } from "../../errors/options.ts";
+import {
+  checkOptions,
+  isBoolean,
+  isCount,
+  isDuration,
+  isName,
+  isObject,
+  isOneOf,
+  optional,
+} from "../../errors/options.ts";
 import { aiSdkError, answerInAiSdkError } from "../ai-sdk/error.ts";
 import { readAiSdkResult } from "../ai-sdk/result.ts";
 import {
@@ -63,7 +72,7 @@ export function fromAiSdk(model: AiSdkModel, options: FromAiSdkOptions = {}): LL
     reasoning: optional(isBoolean),
     maxReasoningTokens: optional(isCount(0)),
     providerOptions: optional(isObject),
-    timeoutMs: optional(isCount(1)),
+    timeoutMs: optional(isDuration(1)),
   });
   const { name = `ai-sdk:${model.provider}`, prices, dialect = "strict", reasoning: reasons = false } = options;
   if (prices !== undefined) checkPrices(owner, prices);

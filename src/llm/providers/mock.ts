@@ -1,7 +1,16 @@
 import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { OptionError } from "../../errors/option.ts";
-import { checkOptions, isCount, isName, isNumber, isObject, type OptionCheck, optional } from "../../errors/options.ts";
+import {
+  checkOptions,
+  isCount,
+  isName,
+  isNumber,
+  isObject,
+  longestTimerMs,
+  type OptionCheck,
+  optional,
+} from "../../errors/options.ts";
 import { checkPrices } from "../pricing.ts";
 import type { Prices } from "../../contracts/prices.ts";
 import { ProviderError } from "../provider-error.ts";
@@ -154,7 +163,7 @@ const isLatency: OptionCheck = {
   expected: "milliseconds from 0 up, or [from, to]",
   fits: (value) => {
     const [from, to] = Array.isArray(value) && value.length === 2 ? value : [value, value];
-    return isNumber(0).fits(from) && isNumber(0).fits(to) && Number(from) <= Number(to);
+    return isNumber(0, longestTimerMs).fits(from) && isNumber(0, longestTimerMs).fits(to) && Number(from) <= Number(to);
   },
   required: true,
 };

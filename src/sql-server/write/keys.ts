@@ -1,3 +1,4 @@
+import { withoutTrailingBlanks } from "../../table/trailing-blanks.ts";
 import type { TableKeys, Target } from "../../table/dialect.ts";
 import type { SQLServerColumn } from "./column-type.ts";
 import type { StagedValue } from "./fit.ts";
@@ -20,7 +21,7 @@ export function keysOf({ keys }: Target<SQLServerColumn, StagedValue>): TableKey
 export function keyText(cells: readonly (StagedValue | Uint8Array | null)[]): string {
   const texts = cells.map((cell) => {
     if (cell instanceof Uint8Array) return Buffer.from(cell).toString("hex");
-    return typeof cell === "string" ? cell.replace(/ +$/, "") : cell;
+    return typeof cell === "string" ? withoutTrailingBlanks(cell) : cell;
   });
   return JSON.stringify(texts);
 }
@@ -31,7 +32,7 @@ export function keyText(cells: readonly (StagedValue | Uint8Array | null)[]): st
  */
 export function foldText(text: string, collation: string): string {
   const words = collation.toUpperCase().split("_");
-  let folded = text.replace(/ +$/, "");
+  let folded = withoutTrailingBlanks(text);
   if (words.includes("BIN") || words.includes("BIN2")) return folded;
   folded = folded.normalize("NFKD");
   if (words.includes("AI")) folded = folded.replaceAll(/\p{M}/gu, "");

@@ -68,7 +68,11 @@ test("a ping has a group of its own", async () => {
 test("in a narrow terminal messages are broken at blanks, and marks have colours where these are wanted", async () => {
   const terminal = testTerminal();
   let stdout = "";
-  const output = { write: (text: string) => (stdout += text), columns: 50, hasColors: () => true };
+  const write = (text: string, done?: () => void): void => {
+    stdout += text;
+    done?.();
+  };
+  const output = { write, columns: 50, hasColors: () => true };
   await runCommandLine(["check", fixture("good")], { ...terminal, stdout: output });
   assert.ok(stdout.includes("\u001B[32m✓\u001B[39m source fixture"));
   const plain = stripVTControlCharacters(stdout);

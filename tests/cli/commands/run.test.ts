@@ -275,7 +275,7 @@ test("in a terminal there is an area while it runs, and nothing of it when it ha
 
 test("--debug shows where the cause was thrown, and the words of a row's cause not even then", async () => {
   const { stderr } = await commandLine(["--debug", "run", fixture("step-throws")]);
-  assert.match(stderr, /"age".* RangeError \[STEP_FAILED\]\n/);
+  assert.match(stderr, /"age".* RangeError at tests.*step-throws\.ts:6 \[STEP_FAILED\]\n/);
   assert.match(stderr, /\ncaused by RangeError\n {4}at ageOf \(file:.*step-throws\.ts:6:9\)\n/);
   assert.ok(!stderr.includes("no age"), stderr);
 });

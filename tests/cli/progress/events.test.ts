@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Delivery } from "../../../src/cli/delivery.ts";
 import { eventsProgress, toLine } from "../../../src/cli/progress/events.ts";
 import { RunError } from "../../../src/index.ts";
 import { reportOf, rowFailure, runStart } from "../../support/run-events.ts";
@@ -7,12 +8,17 @@ import { reportOf, rowFailure, runStart } from "../../support/run-events.ts";
 test("each event is one line of JSON with the time, on stdout; a line that stays is on stderr", (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: new Date("2026-01-02T03:04:05.678Z") });
   const written = { stdout: "", stderr: "" };
-  const progress = eventsProgress({
-    stdout: { write: (text) => (written.stdout += text) },
-    stderr: { write: (text) => (written.stderr += text) },
-  });
+  const progress = eventsProgress(
+    new Delivery({
+      write: (text, done) => {
+        written.stdout += text;
+        done?.();
+      },
+    }),
+    { write: (text) => (written.stderr += text) },
+  );
   const failure = rowFailure(1, "REFUSAL", { errorMessage: "in\ntwo lines" });
-  progress.observe(failure);
+  assert.equal(progress.observe(failure), undefined);
   progress.say("one\ntwo");
   progress.observe({ type: "batch-start", rowCount: 2 });
   progress.end();

@@ -7,8 +7,10 @@ import { compose } from "../../../src/llm/call/compose.ts";
 import { type Report, recorded, reported, usageOf } from "../../../src/llm/call/recorded.ts";
 import { reportTo } from "../../../src/llm/call/report.ts";
 import type { Attempt, RowAsk, RowCall } from "../../../src/llm/call/row-call.ts";
+import { NotSentError } from "../../../src/llm/not-sent.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import { MockProvider } from "../../../src/llm/providers/mock.ts";
+import { Tally } from "../../../src/pipeline/tally.ts";
 import { answer, rowCall } from "../../support/row-call.ts";
 import { VirtualTime } from "../../support/virtual-time.ts";
 
@@ -135,11 +137,13 @@ test("a re-ask is counted once, however many attempts it takes", async () => {
 
 test("what a provider throws is an error of its contract, and after an abort nobody's failure", async () => {
   const stop = new AbortController();
+  let isStopping = false;
   const { ask, attempts } = way(async () => {
+    if (isStopping) stop.abort();
     throw new TypeError("secret");
   });
   await assert.rejects(ask(rowCall({ signal: stop.signal })), { code: "PROVIDER_FAILED", scope: "row" });
-  stop.abort();
+  isStopping = true;
   await assert.rejects(ask(rowCall({ signal: stop.signal })), { code: "ABORTED" });
   assert.deepEqual(
     attempts.map(({ error }) => error?.code),
@@ -177,4 +181,38 @@ test("a count of a failed attempt that is absurd counts as none: a cap on the co
   assert.deepEqual(usageOf(failed({})), usage);
   const { inputTokens, outputTokens } = usageOf(failed({ inputTokens: Number.NaN, outputTokens: -5 }));
   assert.deepEqual([inputTokens, outputTokens], [0, 0]);
+});
+
+test("on abort, a call that never went is not counted: one that has not begun is silent, one that has ends uncounted", async () => {
+  const stop = new AbortController();
+  const { ask, log, attempts } = way(async () => {
+    stop.abort();
+    throw new NotSentError(stop.signal.reason);
+  });
+  const tally = new Tally(null);
+  const events: RunEvent[] = [];
+  const emit = (event: RunEvent): void => {
+    events.push(event);
+    tally.add(event);
+  };
+  const report: Report = async () => assert.fail("it is no attempt");
+  const counted = compose([recorded({ report, emit, time: new VirtualTime() })], async () => {
+    stop.abort();
+    throw new NotSentError(stop.signal.reason);
+  });
+  const call = rowCall({ signal: stop.signal });
+  await assert.rejects(counted(call), { code: "ABORTED" });
+  const [, end] = events;
+  assert.deepEqual(
+    [
+      events.length,
+      end?.type,
+      end?.type === "call-end" && end.wasSent,
+      tally.figures(0).usage.calls,
+      call.row.callCount,
+    ],
+    [2, "call-end", false, 0, 0],
+  );
+  await assert.rejects(ask(rowCall({ signal: stop.signal })), { code: "ABORTED" });
+  assert.deepEqual([log, attempts], [[], []]);
 });

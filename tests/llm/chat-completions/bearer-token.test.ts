@@ -69,3 +69,17 @@ test("an error of llm-etl's own passes as it is", async () => {
   const own = new SettingError("a", "b", "C");
   await assert.rejects(async () => await new BearerToken(async () => await Promise.reject(own)).get(), own);
 });
+
+test("a renewed token that the service has rejected is not given again, though its provider gives it once more", async () => {
+  const { asked, bearer } = numbered();
+  const first = await bearer.get();
+  const renewed = await bearer.renew(first);
+  bearer.discard(renewed);
+  assert.equal(await bearer.get(), "token-3");
+  assert.deepEqual(asked, [false, true, true]);
+
+  const same = new BearerToken(async () => await Promise.resolve("always"));
+  assert.equal(await same.renew(await same.get()), "always", "it may be accepted the second time");
+  same.discard("always");
+  await assert.rejects(async () => await same.get(), { class: "run", code: "AUTHENTICATION_FAILED" });
+});

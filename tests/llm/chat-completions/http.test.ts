@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { createServer as createSocketServer, type AddressInfo } from "node:net";
 import { after, describe, test } from "node:test";
+import { NotSentError } from "../../../src/llm/not-sent.ts";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { text } from "node:stream/consumers";
 import { inspect } from "node:util";
@@ -59,17 +60,23 @@ describe("post", () => {
     assert.deepEqual([error.class, error.code, error.facts.where], ["transient", "TIMEOUT", "timeoutMs"]);
   });
 
-  test("ends with the signal's reason: in flight, before it is connected, and before it begins", async () => {
+  test("ends with the signal's reason, and says if nothing was sent: in flight, before it is connected, and before it begins", async () => {
     // A listener whose backlog is never accepted would still connect; an address that answers nothing does not.
     const silent: Agent = new Agent({ connect: () => {} });
-    for (const call of [{ path: "/stall" }, { dispatcher: silent }]) {
+    for (const [call, wasSent] of [
+      [{ path: "/stall" }, true],
+      [{ dispatcher: silent }, false],
+    ] as const) {
       const controller = new AbortController();
       const ended = send({ ...call, signal: controller.signal });
-      await setTimeout(10);
+      await setTimeout(50);
       controller.abort("stopped");
-      assert.equal(await ended.catch((reason: unknown) => reason), "stopped");
+      const error: unknown = await ended.catch((reason: unknown) => reason);
+      assert.equal(error instanceof NotSentError, !wasSent);
+      assert.equal(error instanceof NotSentError ? error.cause : error, "stopped");
     }
-    assert.equal(await send({ signal: AbortSignal.abort("stopped") }).catch((reason: unknown) => reason), "stopped");
+    const early: unknown = await send({ signal: AbortSignal.abort("stopped") }).catch((reason: unknown) => reason);
+    assert.ok(early instanceof NotSentError && early.cause === "stopped");
     await silent.destroy();
   });
 

@@ -83,3 +83,13 @@ test("failures of calls that failed while others were answered make no outage, h
     "one that began meanwhile is theirs, too",
   );
 });
+
+test("an error of a row shows that the service is there: the stall timeout begins anew", () => {
+  const limiter = make(4);
+  limiter.ended(failure, call, 0);
+  limiter.ended({ type: "other", isOfRow: true }, call, 50_000);
+  assert.deepEqual(limiter.ended(failure, call, 100_000), []);
+  assert.deepEqual(limiter.stall?.(), undefined, "a call is in flight");
+  limiter.ended({ type: "other" }, call, 110_000);
+  assert.equal(limiter.stall?.()?.atMs, 160_000, "an error of the run, or of code, shows nothing");
+});

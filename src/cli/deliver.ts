@@ -1,0 +1,25 @@
+import type { Delivery } from "./delivery.ts";
+import type { StopSignals } from "./signals.ts";
+
+/** The least time for what a run has said at its end, in milliseconds. */
+const leastMs = 1000;
+
+/** Waits until a run's events are delivered; once a signal has come, until its grace period ends, or until the next one. */
+export async function deliver(
+  stdout: Pick<Delivery, "delivered" | "giveUp">,
+  { signal, stopNowSignal, graceLeftMs }: Pick<StopSignals, "signal" | "stopNowSignal" | "graceLeftMs">,
+): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = (): void => {
+    clearTimeout(timer);
+    const leftMs = stopNowSignal.aborted ? 0 : graceLeftMs();
+    timer = setTimeout(() => stdout.giveUp(), Math.max(leastMs, leftMs));
+  };
+  if (signal.aborted) limit();
+  signal.addEventListener("abort", limit);
+  stopNowSignal.addEventListener("abort", limit);
+  await stdout.delivered();
+  clearTimeout(timer);
+  signal.removeEventListener("abort", limit);
+  stopNowSignal.removeEventListener("abort", limit);
+}

@@ -1,0 +1,49 @@
+import type { RowConversation } from "../contracts/conversation.ts";
+import type { DeadLetterSession } from "../contracts/dead-letter.ts";
+import type { EventHandler } from "../contracts/events.ts";
+import type { JournalSession } from "../contracts/journal.ts";
+import type { Sink, SinkSession } from "../contracts/sink.ts";
+import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
+import type { ResolvedStep } from "../contracts/step.ts";
+import type { FirstFailuresOptions } from "./first-failures.ts";
+import type { SparePlaces } from "./spare-places.ts";
+
+/** The parts of a run, put together, and its settings. */
+export interface EngineOptions {
+  readonly runId: string;
+  readonly source: AnySource;
+  readonly steps: readonly ResolvedStep[];
+  readonly sink: Sink<never>;
+  readonly conversation: (step: ResolvedStep, pk: string, signal: AbortSignal) => RowConversation;
+  /** Undefined where it is off. */
+  readonly journal: JournalSession | undefined;
+  /** True to write rows again that did not change. */
+  readonly fresh: boolean;
+  readonly onRowError: "fail" | "skip" | "dead_letter";
+  /** Undefined unless `onRowError` is `dead_letter`. */
+  readonly deadLetter: DeadLetterSession | undefined;
+  readonly concurrency: number;
+  readonly sparePlaces: SparePlaces;
+  readonly batchSize: number;
+  readonly flushIntervalMs: number;
+  readonly gracePeriodMs: number;
+  /** The time limits of the sink's `open` and `close`. */
+  readonly openTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly limit: number;
+  readonly replace: boolean;
+  readonly parameters: Parameters;
+  /** Aborting it stops the run; a reason that is an LLMEtlError is what the run reports. */
+  readonly signal: AbortSignal;
+  /** Aborting it stops the run without a grace period. */
+  readonly stopNowSignal: AbortSignal | undefined;
+  readonly emit: EventHandler;
+  /** Called with the session of the sink once it is closed. */
+  readonly onClosed?: ((session: SinkSession) => void) | undefined;
+  /** Facts by which a run stops of which the first rows all fail; undefined where it goes on. */
+  readonly firstFailures: Pick<FirstFailuresOptions, "wasAsked" | "lastFailure"> | undefined;
+  /** Called with the first row, before it is accepted, and with the limits of the target: what it throws ends the run. */
+  readonly beforeFirstRow?: ((row: SourceRow, limits: NonNullable<SinkSession["limits"]>) => Promise<void>) | undefined;
+  /** Undefined while those who see events keep up; else a promise of it. */
+  readonly caughtUp?: (() => Promise<void> | undefined) | undefined;
+}
