@@ -34,11 +34,7 @@ export function runCommand(name: string, context: CommandContext): Command {
     .option("--param <name=value>", "a value for the source's statement (repeatable)", addParameter)
     .option("--max-cost <amount>", "stop, resumable, when the run has cost this much", amount)
     .addOption(new Option("--on-row-error <what>", "at a bad row").choices(["fail", "skip", "dead_letter"]))
-    .option(
-      "--max-row-errors <rows>",
-      "stop after this many bad rows, or this share (0.05); never: go on",
-      countOrShare,
-    )
+    .option("--max-row-errors <rows>", "stop after so many bad rows, 0.05 of them, or never", countOrShare)
     .option("--fresh", "write every row again, unchanged ones as well")
     .option("--replace", "let a part of the rows, or none, replace a file")
     .option("--no-cache", "ask again, even if the journal has the answer")
