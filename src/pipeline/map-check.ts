@@ -275,9 +275,11 @@ function unknownPath({ where, read: { path, others = [] }, later, isData, isWrit
       ? `it is the output of step "${laterStep}", which has not run by then`
       : closestName !== undefined
         ? `closest: "${closestName}"`
-        : column === undefined
-          ? undefined
-          : `the name of column ${column} is like it`;
+        : column !== undefined
+          ? `the name of column ${column} is like it`
+          : isOfRow || others.length === 0
+            ? undefined
+            : `there is ${listNames(others)}`;
   return new MapError(where, `reads ${shown}, which ${owner}`, {
     detail: `${where} reads ${path.join(".")}, which ${owner}; there are ${listNames(others)}`,
     facts: { path: shown, closest: closestName, column, hint },
