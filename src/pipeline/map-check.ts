@@ -270,6 +270,7 @@ function unknownPath({ where, read: { path, others = [] }, later, isData, isWrit
   const closestName = isOfRow && near !== undefined && isData(near) && !isTypingMistake(near, name) ? undefined : near;
   const laterStep = root === "processed" && path.length === 2 ? later.get(key) : undefined;
   const column = near !== undefined && closestName === undefined ? others.indexOf(near) + 1 : undefined;
+  const names = `there ${others.length === 1 ? "is" : "are"} ${listNames(others)}`;
   const hint =
     laterStep !== undefined
       ? `it is the output of step "${laterStep}", which has not run by then`
@@ -279,9 +280,9 @@ function unknownPath({ where, read: { path, others = [] }, later, isData, isWrit
           ? `the name of column ${column} is like it`
           : isOfRow || others.length === 0
             ? undefined
-            : `there is ${listNames(others)}`;
+            : names;
   return new MapError(where, `reads ${shown}, which ${owner}`, {
-    detail: `${where} reads ${path.join(".")}, which ${owner}; there are ${listNames(others)}`,
+    detail: [`${where} reads ${path.join(".")}, which ${owner}`, ...(hint === names ? [] : [names])].join("; "),
     facts: { path: shown, closest: closestName, column, hint },
   });
 }
