@@ -8,7 +8,7 @@ import type { Progress } from "./progress/base.ts";
 import { eventsProgress, toLine } from "./progress/events.ts";
 import { linesProgress } from "./progress/lines.ts";
 import type { CommandContext, CommandTerminal } from "./command.ts";
-import { deliver } from "./deliver.ts";
+import { awaitDelivery } from "./await-delivery.ts";
 import { CallsInFlight } from "./calls-in-flight.ts";
 import { stopSignals } from "./signals.ts";
 import { isWatched } from "./terminal.ts";
@@ -78,7 +78,7 @@ export async function watch<Report extends RunReport>(
     });
     progress.end();
     unhandled.endRun(report.error);
-    await deliver(terminal.stdout, stops);
+    await awaitDelivery(terminal.stdout, stops);
     return { report, failures: failures.byCode, deadLetterPath };
   } catch (error) {
     progress.end();

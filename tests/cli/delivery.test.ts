@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deliver } from "../../src/cli/deliver.ts";
+import { awaitDelivery } from "../../src/cli/await-delivery.ts";
 import { Delivery } from "../../src/cli/delivery.ts";
 
 /** A stream whose reader takes a chunk when it is told to. */
@@ -104,7 +104,7 @@ test("events are waited for without limit; after a signal for the rest of its gr
   const waiting = () => {
     const { stdout } = slowStream();
     stdout.write("line\n");
-    return { stdout, delivering: deliver(stdout, stops) };
+    return { stdout, delivering: awaitDelivery(stdout, stops) };
   };
   const first = waiting();
   t.mock.timers.tick(3_600_000);

@@ -5,7 +5,7 @@ import type { StopSignals } from "./signals.ts";
 const leastMs = 1000;
 
 /** Waits until a run's events are delivered; once a signal has come, until its grace period ends, or until the next one. */
-export async function deliver(
+export async function awaitDelivery(
   stdout: Pick<Delivery, "delivered" | "giveUp">,
   { signal, stopNowSignal, graceLeftMs }: Pick<StopSignals, "signal" | "stopNowSignal" | "graceLeftMs">,
 ): Promise<void> {
