@@ -2,6 +2,7 @@ import type { Connection, ConnectionPool, config as DriverConfig } from "mssql";
 import type { Requirements } from "../../contracts/requirements.ts";
 import { type ErrorOptions, LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { OptionError, SettingError } from "../../errors/option.ts";
+import { guardedPool } from "./closed-connection.ts";
 import { connectionProblem, type ConnectionPlace } from "./connection-errors.ts";
 import { checkConnectionOptions, type ConnectionSeams, type SQLServerConnectionOptions } from "./connection-options.ts";
 import { connectionSettings, type ConnectionSettings } from "./connection-settings.ts";
@@ -145,7 +146,7 @@ export class SQLServerConnection {
     this.#detach = async () => {
       pool.off("error", reportedLater);
     };
-    return pool;
+    return guardedPool(pool);
   }
 
   async #openOwn(

@@ -12,7 +12,7 @@ import type { ConnectionPlace } from "../connect/connection-errors.ts";
 import { inTransaction, type Run } from "../connect/transaction.ts";
 import type { SQLServerColumn } from "./column-type.ts";
 import type { StagedValue } from "./fit.ts";
-import { keyText } from "./keys.ts";
+import { comparable, keyText } from "./keys.ts";
 import { createStaging, stagingRows } from "./staging.ts";
 import { existsText, insertedRows, resultColumns, type SQLServerTarget, upsert, upsertText } from "./upsert.ts";
 
@@ -118,7 +118,9 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
         throw this.#errors.leftOut(problem, values, { where: table.name });
       }
       const written = keys.map((_, part) => storedPart(row[`k${part}`]));
-      const claimed = keys.map(({ isText, place }, part) => (isText ? written[part] : cells[place]) ?? null);
+      const claimed = keys.map((key, part) => {
+        return (key.isText ? written[part] : comparable(cells[key.place] ?? null, key)) ?? null;
+      });
       return { claimed: keyText(claimed), written: keyText(written) };
     });
   }

@@ -74,6 +74,21 @@ test("a key in another spelling is that of a row that was checked and not writte
   assert.deepEqual(rows(), [{ id: "key", value: "unchanged" }]);
 });
 
+test("a merge key that the server rounds, or compares without what differs, is that of a row that did not change", async (t) => {
+  for (const [type, kept, other] of [
+    ["DATETIME", "2025-03-01T12:00:05.123", "2025-03-01T12:00:05.124"],
+    ["DATETIMEOFFSET(3)", "2025-03-01T12:00:05Z", "2025-03-01T13:00:05+01:00"],
+    ["BINARY(3)", Buffer.from([1, 2]), Buffer.from([1, 2, 0])],
+    ["VARBINARY(3)", Buffer.from([1, 2]), Buffer.from([1, 2, 0])],
+  ] as const) {
+    const typed = `CREATE TABLE dbo.t (id ${type} NOT NULL PRIMARY KEY, value NVARCHAR(20) NULL)`;
+    const { session } = await openTarget(t, { sql: typed }, columns);
+    assert.deepEqual(session.check?.({ id: kept, value: "unchanged" }), []);
+    assert.equal(session.check?.({ id: other, value: "changed" }).length, 1, type);
+    assert.equal(session.keyOf?.({ id: kept }), session.keyOf?.({ id: other }), type);
+  }
+});
+
 test("a key that the target spells in another way is written, once", async (t) => {
   const { server, session, rows } = await openTarget(t, { sql }, columns);
   server.table("dbo.t").insert([{ id: "key", value: "old" }]);
