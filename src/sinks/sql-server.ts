@@ -93,7 +93,7 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
   }
 
   readonly open = async ({ signal }: SinkContext): Promise<SinkSession> => {
-    const { pool, driver } = await this.#server.open({ signal, fail });
+    const { pool, driver } = await this.#server.open({ signal, fail, waitMs: this.#timeoutMs });
     const { place, close } = this.#server;
     const connection = { ...place, pool, driver, signal, patienceMs: this.#timeoutMs, retryDelaysMs, close };
     return await tableSession(sqlServerDialect, connection, { ...this.#named, sink: sqlServerDialect.name });

@@ -1,10 +1,9 @@
 import type { ErrorFacts } from "../errors/facts.ts";
-import { type ErrorOptions, LLMEtlError } from "../errors/llm-etl-error.ts";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SinkDataError, SinkError } from "../errors/sink.ts";
 import type { ColumnLimit, ColumnValues, RowGroup, SinkSession, Violation } from "../contracts/sink.ts";
 import {
   CommitInDoubtError,
-  type ErrorMeaning,
   type Fitted,
   type StagedRow,
   type StoredKey,
@@ -17,10 +16,10 @@ import {
   type Target,
   type TargetColumn,
 } from "./dialect.ts";
-import { retryPassing } from "./retry.ts";
 import { RunKeys } from "./run-keys.ts";
 import { showValue } from "./show-value.ts";
 import { findTarget } from "./target.ts";
+import { type Attempts, tryAgain } from "./try-again.ts";
 
 /**
  * Opens a table for writing: the preflight, and the session that follows. The connection is the session's from now on, also where it fails.
@@ -130,16 +129,19 @@ class TableSession<
       this.#requireOwn(rows, keys);
       stored = keys;
     };
-    await tryAgain(async () => {
-      try {
-        await this.#writer.write(rows, { isInDoubt, guard });
-      } catch (error) {
-        if (error instanceof CommitInDoubtError) isInDoubt = true;
-        if (isInDoubt && this.#target.strategy === "insert" && this.#target.proof.length === 0)
-          throw this.#doubt(error);
-        throw error;
-      }
-    }, this.#attempts);
+    await tryAgain(
+      async (leftMs) => {
+        try {
+          await this.#writer.write(rows, { isInDoubt, guard, leftMs });
+        } catch (error) {
+          if (error instanceof CommitInDoubtError) isInDoubt = true;
+          if (isInDoubt && this.#target.strategy === "insert" && this.#target.proof.length === 0)
+            throw this.#doubt(error);
+          throw error;
+        }
+      },
+      { ...this.#attempts, isWriting: true },
+    );
     this.#runKeys?.addWritten(rows, stored);
   };
 
@@ -250,39 +252,4 @@ function isWritten(
 
 function isWhole<Value>(key: readonly (Value | null | undefined)[]): key is readonly Value[] {
   return key.every((cell) => cell !== null && cell !== undefined);
-}
-
-interface Attempts<Connection extends TableConnection, Column extends TableColumn<Value>, Value> {
-  readonly dialect: TableDialect<Connection, Column, Value>;
-  readonly connection: Connection;
-  readonly sink: string;
-  readonly target: Target<Column, Value> | undefined;
-}
-
-/** Tries again while the failure is a passing one, and says of the last what went wrong. */
-async function tryAgain<Connection extends TableConnection, Column extends TableColumn<Value>, Value, Result>(
-  attempt: () => Promise<Result>,
-  { dialect, connection, sink, target }: Attempts<Connection, Column, Value>,
-): Promise<Result> {
-  const { signal, patienceMs, retryDelaysMs } = connection;
-  const meaningOf = (error: unknown): ErrorMeaning => dialect.meaningOf(error, connection, target);
-  try {
-    return await retryPassing(attempt, {
-      signal,
-      patienceMs,
-      delaysMs: retryDelaysMs,
-      passing: (error) => {
-        if (error instanceof LLMEtlError) return undefined;
-        const meaning = meaningOf(error);
-        return meaning.kind === "passing" ? meaning : undefined;
-      },
-    });
-  } catch (cause) {
-    if (cause instanceof LLMEtlError) throw cause;
-    signal.throwIfAborted();
-    const { kind, problem, detail, facts } = meaningOf(cause);
-    throw kind === "data"
-      ? new SinkDataError(sink, problem, { cause, detail, facts })
-      : new SinkError(sink, problem, { cause, detail, facts });
-  }
 }

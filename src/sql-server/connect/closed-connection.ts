@@ -1,4 +1,5 @@
 import type { ConnectionPool } from "mssql";
+import { noteWait } from "../error-meaning.ts";
 
 /**
  * Keeps a connection that has closed from reading on. The driver fails the request of such a connection, and forgets it; but what had come
@@ -25,22 +26,24 @@ export function endWithConnection(connection: object): void {
 
 const guarded = new WeakSet<object>();
 
-/** The same pool, whose connections are guarded as they are taken from it. A pool of the user's may have made them long ago. */
+/**
+ * The same pool, whose connections are guarded as they are taken from it: a pool of the user's may have made them long ago. An error for want of
+ * a connection has the time that was waited for it.
+ */
 export function guardedPool(pool: ConnectionPool): ConnectionPool {
   const acquire: unknown = Reflect.get(pool, "acquire"); // the driver's types don't have it
   if (typeof acquire !== "function") return pool;
-  return Object.assign(Object.create(pool) as ConnectionPool, {
-    // what has the pool as its prototype is one
-    acquire: (requester: unknown, callback?: (...outcome: unknown[]) => void): unknown =>
-      Reflect.apply(acquire, pool, [
-        requester,
-        callback === undefined
-          ? undefined
-          : (...outcome: unknown[]): void => {
-              const [, connection] = outcome;
-              if (typeof connection === "object" && connection !== null) endWithConnection(connection);
-              callback(...outcome);
-            },
-      ]),
+  const joined: ConnectionPool = Object.create(pool); // what has a pool as its prototype is one
+  return Object.assign(joined, {
+    acquire: (requester: unknown, callback: unknown): unknown => {
+      if (typeof callback !== "function") return Reflect.apply(acquire, pool, [requester]);
+      const startedAt = performance.now();
+      const onAcquired = (error: unknown, connection: unknown, ...others: unknown[]): void => {
+        if (typeof connection === "object" && connection !== null) endWithConnection(connection);
+        noteWait(error, performance.now() - startedAt);
+        Reflect.apply(callback, undefined, [error, connection, ...others]);
+      };
+      return Reflect.apply(acquire, pool, [requester, onAcquired]);
+    },
   });
 }

@@ -5,7 +5,7 @@ import type { ColumnValues, SinkSession } from "../../../src/contracts/sink.ts";
 import { LLMEtlError } from "../../../src/errors/llm-etl-error.ts";
 import { groupsOf } from "../../../src/testing/row-groups.ts";
 import { failsWith } from "../../support/error-facts.ts";
-import { constructSink, openTarget, type TargetFacts } from "../../support/sql-server-target.ts";
+import { constructSink, openTarget, startTargetServer, type TargetFacts } from "../../support/sql-server-target.ts";
 
 // The promises of every sink of tables are tested in tests/sinks/sql-server.test.ts.
 
@@ -230,6 +230,49 @@ test("a denied login while reconnecting is overcome", async (t) => {
   server.faults.refuseLogin(40_613, 2);
   await session.write(groupsOf([row]));
   assert.deepEqual(rows(), [row]);
+});
+
+test("a restart or failover is waited out, however often the login is denied meanwhile", async (t) => {
+  for (const number of [4060, 18_456, 921, 983, 6005, 18_401]) {
+    const { server, session, rows } = await openTarget(t, { sql }, columns);
+    server.kill();
+    server.faults.refuseLogin(number, 4);
+    await session.write(groupsOf([row]));
+    assert.deepEqual(rows(), [row], `${number}`);
+  }
+});
+
+test("a login that stays denied ends the run with its number, what to do, and the time that it was tried", async (t) => {
+  for (const [number, triedForMs] of [
+    [18_456, undefined],
+    [18_470, 0],
+  ] as const) {
+    const { server, session } = await openTarget(t, { sql }, columns, { sinkTimeoutMs: 60 });
+    server.kill();
+    server.faults.refuseLogin(number, 1000);
+    const failure = await failureOf(session.write(groupsOf([row])));
+    failsWith("SINK_FAILED", { errorNumbers: [number] })(failure);
+    assert.match(failure.facts.hint ?? "", /login|User ID/);
+    assert.doesNotMatch(failure.message, /300 seconds/);
+    if (triedForMs === undefined) assert.ok(Number(failure.facts["triedForMs"]) < 60_000);
+  }
+});
+
+test("a raised error before the first row is no row's", async (t) => {
+  const server = await startTargetServer({ sql }, t);
+  for (const on of [/llm-etl:target/, /CREATE TABLE/, /MERGE/]) {
+    server.faults.add({ on, error: { number: 33_557_097, message: "secret" } });
+    const sink = constructSink({
+      connectionString: server.connectionString,
+      targetTable: "dbo.t",
+      mergeKeys: ["id"],
+      columnMap: { id: () => 1, value: () => 1 },
+    });
+    const failure = await failureOf(sink.open({ signal: new AbortController().signal }));
+    failsWith("SINK_FAILED", { errorNumbers: [33_557_097] })(failure);
+    assert.doesNotMatch(failure.message, /trigger|secret/);
+    server.faults.clear();
+  }
 });
 
 test("an insert in doubt stays in doubt while the connection is down, and is not added twice", async (t) => {
