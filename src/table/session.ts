@@ -16,7 +16,7 @@ import {
   type Target,
   type TargetColumn,
 } from "./dialect.ts";
-import { RunKeys } from "./run-keys.ts";
+import { RunKeys, storedText } from "./run-keys.ts";
 import { showValue } from "./show-value.ts";
 import { findTarget } from "./target.ts";
 import { type Attempts, tryAgain } from "./try-again.ts";
@@ -57,6 +57,8 @@ class TableSession<
   readonly #keys: TableKeys<Value>;
   readonly #runKeys: RunKeys<Value> | undefined;
   readonly #writer: TableWriter<Column, Value>;
+  /** Of rows that were written, for the journal: which keys are one, only the target knows. */
+  readonly #storedKeys = new WeakMap<ColumnValues, string>();
   #isClosed = false;
 
   constructor(
@@ -71,7 +73,9 @@ class TableSession<
     this.#keys = dialect.keys(target);
     if (target.keys.length > 0) {
       this.#runKeys = new RunKeys(this.#keys);
-      this.keyOf = (values) => this.#keys.text(target.keys.map((column) => this.#cellOf(values, column) ?? null));
+      this.keyOf = (values) =>
+        this.#storedKeys.get(values) ??
+        this.#keys.text(target.keys.map((column) => this.#cellOf(values, column) ?? null));
     }
     this.#writer = dialect.writer(connection, target, {
       leftOut: (problem, values, facts = {}) => this.#rowError(problem, values, facts),
@@ -102,7 +106,7 @@ class TableSession<
     );
   }
 
-  readonly check = (values: ColumnValues): readonly Violation[] => {
+  readonly check = (values: ColumnValues, unchangedKey?: string): readonly Violation[] => {
     const violations: Violation[] = [];
     const key: Value[] = [];
     for (const column of this.#target.columns) {
@@ -113,7 +117,9 @@ class TableSession<
         violations.push({ column: column.mapped, message: problem, detail: withValue(problem, value) });
       } else if (column.isKey && fitted.value !== null) key.push(fitted.value);
     }
-    if (violations.length > 0 || this.#runKeys === undefined || this.#runKeys.claim(values, key)) return violations;
+    if (violations.length > 0 || this.#runKeys === undefined) return violations;
+    const isFree = this.#runKeys.claim(values, key);
+    if (isFree && (unchangedKey === undefined || this.#runKeys.keep(unchangedKey))) return violations;
     const detail = `${sameKeyProblem}: ${this.#keyValues(values)}`;
     return [{ column: this.#keyNames, message: sameKeyProblem, detail }];
   };
@@ -128,8 +134,9 @@ class TableSession<
     const guard = (keys: readonly StoredKey[]): void => {
       this.#requireOwn(rows, keys);
       stored = keys;
+      this.#runKeys?.expect(keys);
     };
-    await tryAgain(
+    const writing = tryAgain(
       async (leftMs) => {
         try {
           await this.#writer.write(rows, { isInDoubt, guard, leftMs });
@@ -142,7 +149,16 @@ class TableSession<
       },
       { ...this.#attempts, isWriting: true },
     );
-    this.#runKeys?.addWritten(rows, stored);
+    try {
+      await writing;
+      this.#runKeys?.addWritten(rows, stored);
+    } finally {
+      this.#runKeys?.expect([]);
+    }
+    for (const [index, key] of stored.entries()) {
+      const values = rows[index]?.values;
+      if (values !== undefined) this.#storedKeys.set(values, storedText(key));
+    }
   };
 
   readonly isEmpty = async (): Promise<boolean> => {

@@ -5,6 +5,7 @@ import type { ColumnValues, SinkSession } from "../../../src/contracts/sink.ts";
 import { LLMEtlError } from "../../../src/errors/llm-etl-error.ts";
 import { groupsOf } from "../../../src/testing/row-groups.ts";
 import { failsWith } from "../../support/error-facts.ts";
+import { resultSet } from "../../support/tds/catalog.ts";
 import { constructSink, openTarget, startTargetServer, type TargetFacts } from "../../support/sql-server-target.ts";
 
 // The promises of every sink of tables are tested in tests/sinks/sql-server.test.ts.
@@ -95,6 +96,44 @@ test("a key that the target spells in another way is written, once", async (t) =
   await writeChecked(session, [{ id: "KEY", value: "new" }]);
   assert.deepEqual(rows(), [{ id: "key", value: "new" }]);
   await assert.rejects(writeChecked(session, [{ id: "Key", value: "third" }]), sameKey);
+});
+
+test("the journal's key is the target's own spelling: ß and ss are one key or two as the server says, not as letters fold", async (t) => {
+  const [sharp, plain] = [
+    { id: "Straße", value: "x" },
+    { id: "Strasse", value: "x" },
+  ];
+  const places = [sharp, plain].map(({ id }, index) => [index, id]);
+  const apart = await openTarget(t, { sql }, columns);
+  apart.server.on(/MERGE INTO/, () => {
+    return [resultSet({ llm_etl_row: { name: "int" }, k0: { name: "nvarchar", length: 4000 } }, places)];
+  });
+  await writeChecked(apart.session, [sharp, plain]);
+  assert.notEqual(apart.session.keyOf?.(sharp), apart.session.keyOf?.(plain));
+  const one = await openTarget(t, { sql }, columns);
+  await writeChecked(one.session, [sharp]);
+  const later = await openTarget(t, { sql: `${sql}; INSERT INTO dbo.t (id) VALUES (N'Straße')` }, columns);
+  await writeChecked(later.session, [plain]);
+  assert.equal(one.session.keyOf?.(sharp), later.session.keyOf?.(plain));
+});
+
+test("a row that did not change keeps its place, whichever spelling of its key the target has", async (t) => {
+  const { server, session, rows } = await openTarget(t, { sql }, columns);
+  server.table("dbo.t").insert([{ id: "ss", value: "of ß" }]);
+  const [unchanged, other] = [
+    { id: "ß", value: "of ß" },
+    { id: "ss", value: "of ss" },
+  ];
+  const earlier = await openTarget(t, { sql: `${sql}; INSERT INTO dbo.t (id) VALUES (N'ss')` }, columns);
+  await writeChecked(earlier.session, [unchanged]);
+  const key = earlier.session.keyOf?.(unchanged);
+  assert.ok(key !== undefined);
+  assert.deepEqual(session.check?.(unchanged, key), []);
+  await assert.rejects(writeChecked(session, [other]), sameKey);
+  assert.deepEqual(rows(), [{ id: "ss", value: "of ß" }]);
+  const written = await openTarget(t, { sql: `${sql}; INSERT INTO dbo.t (id) VALUES (N'ss')` }, columns);
+  await writeChecked(written.session, [other]);
+  assert.equal(written.session.check?.(unchanged, key).length, 1, "another row has been written there since");
 });
 
 test("columns that are not mapped keep what they hold, get their default in a new row, and identities count in order", async (t) => {
