@@ -216,9 +216,9 @@ export interface StagedRow<Value> {
  */
 export interface StoredKey {
   /** The row's own key, with each text as the target has it. */
-  readonly claimed: KeyPart;
+  readonly claimed: string;
   /** All as the target has it. */
-  readonly written: KeyPart;
+  readonly written: string;
 }
 
 export interface WriteContext {

@@ -51,7 +51,7 @@ export class RunKeys<Value> {
 
   /** Rows with these keys are about to be committed, or are no longer. */
   expect(stored: readonly StoredKey[]): void {
-    this.#pending = new Set(stored.map(({ claimed }) => String(claimed)));
+    this.#pending = new Set(stored.map(({ claimed }) => claimed));
   }
 
   addWritten(rows: readonly { readonly values: ColumnValues }[], stored: readonly StoredKey[]): void {
@@ -78,7 +78,7 @@ const mark = "stored ";
 
 /** A row's key for the journal: its place in the target, as the target spells it. */
 export function storedText({ claimed }: StoredKey): string {
-  return `${mark}${String(claimed)}`;
+  return `${mark}${claimed}`;
 }
 
 function placeOf(key: string): string | undefined {
