@@ -22,7 +22,8 @@ interface SQLServerSinkSettings<State, Column extends string> extends SQLServerC
   /** The value of each column. A column that is not here keeps what it holds, and gets its default in a new row. */
   readonly columnMap: ColumnMap<State, Column>;
   /**
-   * How long the server may be unavailable (failing over, restarting, busy) before the run stops, in milliseconds. It can be resumed.
+   * How long the server may be unavailable (failing over, restarting, busy, locked by others) before the run stops, in milliseconds. It can be
+   * resumed.
    * @default 300,000
    */
   readonly sinkTimeoutMs?: number | undefined;
