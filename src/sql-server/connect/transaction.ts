@@ -14,7 +14,7 @@ export async function inTransaction<Result>(
   pool: ConnectionPool,
   signal: AbortSignal,
   work: (run: Run) => Promise<readonly [result: Result, commit: boolean]>,
-  waitMs = longestWaitMs,
+  waitMs: number = longestWaitMs,
 ): Promise<Result> {
   signal.throwIfAborted();
   const transaction = pool.transaction();

@@ -36,7 +36,7 @@ export function lockWaitMs(patienceMs: number): number {
 
 const row = quoteIdentifier(rowColumn);
 
-export function upsert(target: SQLServerTarget, patienceMs = Infinity): Upsert {
+export function upsert(target: SQLServerTarget, patienceMs: number = Infinity): Upsert {
   return {
     settings: settings(lockWaitMs(patienceMs)),
     checks: [...lossyChecks(target), ...(target.keys.length === 0 ? [] : [duplicateCheck(target)])],
