@@ -217,6 +217,22 @@ test("a connection whose settings have logged in before waits out a denial", asy
   }
 });
 
+test("a connection of the pool is waited for as long as is said, at most as long as the pool does and at least five seconds", async (t) => {
+  const { port } = await loginServer(t, []);
+  for (const [waitMs, expected] of [
+    [20_000, 20_000],
+    [100, 5000],
+    [300_000, 30_000],
+    [undefined, 30_000],
+  ] as const) {
+    const connection = connectionTo(port);
+    const { pool } = await connection.open({ signal, fail, waitMs });
+    const config: unknown = Reflect.get(pool, "config");
+    assert.partialDeepStrictEqual(config, { pool: { acquireTimeoutMillis: expected, createTimeoutMillis: expected } });
+    await connection.close();
+  }
+});
+
 test("after a failure the next call tries anew", async (t) => {
   const { port } = await loginServer(t, [[18_456, "Login failed."]], []);
   const connection = connectionTo(port);

@@ -314,6 +314,41 @@ test("a raised error before the first row is no row's", async (t) => {
   }
 });
 
+test("a connection that ends right after an answer is overcome, whichever statement it was", async (t) => {
+  for (const strategy of ["merge", "update_insert", "insert"] as const) {
+    const { server, session, rows } = await openTarget(t, { sql }, columns, { strategy });
+    const statements = [
+      /BEGIN TRANSACTION/,
+      /CREATE TABLE/,
+      /insert bulk/i,
+      /BULK ROWS/,
+      /MERGE|UPDATE t|INSERT INTO/,
+      /COMMIT/,
+    ];
+    for (const [index, on] of statements.entries()) {
+      server.faults.clear();
+      const armed = server.faults.add({ on, drop: "answered" });
+      await session.write(groupsOf([{ id: `${strategy} ${index}`, value: "x" }]));
+      assert.equal(armed.hits, 1, String(on));
+    }
+    assert.equal(rows().length, statements.length, strategy);
+  }
+});
+
+test("the locks of others are waited for no longer than sinkTimeoutMs, but for a second", async (t) => {
+  const { server, session } = await openTarget(t, { sql }, columns, { sinkTimeoutMs: 300 });
+  await session.write(groupsOf([row]));
+  const pool = await new mssql.ConnectionPool(server.config).connect();
+  t.after(() => pool.close());
+  const other = pool.transaction();
+  await other.begin();
+  await other.request().query("UPDATE dbo.t SET value = N'mine'");
+  const failure = await failureOf(session.write(groupsOf([row])));
+  failsWith("SINK_FAILED", { errorNumbers: [1222] })(failure);
+  assert.ok(Number(failure.facts["triedForMs"]) < 30_000);
+  await other.rollback();
+});
+
 test("an insert in doubt stays in doubt while the connection is down, and is not added twice", async (t) => {
   const { server, session, rows } = await openTarget(t, { sql }, columns, { strategy: "insert" });
   server.faults.add({ on: /COMMIT/, drop: "after" });
