@@ -41,7 +41,7 @@ async function runAgainst(t: TestContext, refuses: readonly RegExp[]): Promise<S
   const schemas = (pattern: RegExp): string[] =>
     server.statements.flatMap(({ text }) => pattern.exec(text)?.[1] ?? []).toSorted();
   const made = schemas(/^CREATE SCHEMA (\[llm_etl_test_\w+\])$/);
-  assert.equal(made.length, 4, "each file has a schema of its own");
+  assert.equal(made.length, 5, "each file has a schema of its own");
   assert.deepEqual(schemas(/^DROP SCHEMA (\[llm_etl_test_\w+\])$/), made);
   return run;
 }

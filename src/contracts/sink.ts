@@ -100,7 +100,8 @@ export interface SinkSession {
   /** By column of the column map, what it can hold. They reach back to what a model is asked for. */
   readonly limits?: Readonly<Record<string, ColumnLimit>>;
   /**
-   * The text that tells the row from all others in the target: of two rows with equal keys the later one replaces the other.
+   * The text that tells the row from all others in the target: of two rows with equal keys the later one replaces the other. Asked once the
+   * row is written, when a sink may know better than before.
    * @default its primary key, also where this gives undefined
    */
   readonly keyOf?: (values: ColumnValues) => string | undefined;
@@ -108,8 +109,11 @@ export interface SinkSession {
   readonly isEmpty?: () => Promise<boolean>;
   /** True if the target has a row with the key in these values (without keys, any): asked of some unchanged rows. */
   readonly holds?: (values: ColumnValues) => Promise<boolean>;
-  /** The last guard before the write, for one row: what the target could not hold. */
-  readonly check?: (values: ColumnValues) => readonly Violation[];
+  /**
+   * The last guard before the write, for one row: what the target could not hold. A row that did not change is not written: it comes with
+   * the key that `keyOf` gave it once it was.
+   */
+  readonly check?: (values: ColumnValues, unchangedKey?: string) => readonly Violation[];
   /**
    * Writes a batch, one group for each row of the source: all or nothing, and idempotent by key. One batch at a time. Throws
    * `SinkDataError` where the data is to blame: the engine then halves the batch until the bad groups stand alone.

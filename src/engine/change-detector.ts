@@ -73,7 +73,7 @@ export class ChangeDetector {
     if (before !== undefined) {
       const group = this.#mapAsBefore(state, lineage, before);
       if (group !== undefined && hashOf(group) === before.valuesHash) {
-        this.#check(group);
+        this.#check(group, before.targetKey);
         await this.#confirm(group);
         return { group, isUnchanged: true, record: undefined };
       }
@@ -84,8 +84,19 @@ export class ChangeDetector {
     if (this.#rows === undefined) return { group, isUnchanged: false, record: undefined };
     const { completedAt } = facts;
     const { pk, startedAt } = state;
-    const targetKey = this.#keyOf(group);
-    const record = { pk, targetKey, valuesHash: hashOf(group), runId: this.#runId, startedAt, completedAt, lineage };
+    const keyOf = (): string => this.#keyOf(group);
+    const record: WrittenRow = {
+      pk,
+      // Read as the row is saved: once it is written, the sink may know better than now.
+      get targetKey() {
+        return keyOf();
+      },
+      valuesHash: hashOf(group),
+      runId: this.#runId,
+      startedAt,
+      completedAt,
+      lineage,
+    };
     return { group, isUnchanged: false, record };
   }
 
@@ -109,9 +120,10 @@ export class ChangeDetector {
     }
   }
 
-  #check({ rows }: RowGroup): void {
+  /** @param unchangedKey of a row that is not written, because it did not change */
+  #check({ rows }: RowGroup, unchangedKey?: string): void {
     if (this.#session === undefined) return;
-    for (const values of rows) assertFits(this.#sink.name, this.#session, values);
+    for (const values of rows) assertFits(this.#sink.name, this.#session, values, unchangedKey);
   }
 
   /** The group's place in the target: the key of its one row. A group of several will have a key of its own, that of its parent. */

@@ -28,8 +28,8 @@ function valueOf<State>(column: string, read: (state: State) => unknown, state: 
  * @throws {ValueError} naming each column whose value the sink says that the target can't hold
  * @throws {SinkError} if the sink's check itself throws
  */
-export function assertFits(sink: string, session: SinkSession, values: ColumnValues): void {
-  const violations = check(sink, session, values);
+export function assertFits(sink: string, session: SinkSession, values: ColumnValues, unchangedKey?: string): void {
+  const violations = check(sink, session, values, unchangedKey);
   if (violations.length === 0) return;
   throw new ValueError(
     violations.map(({ column, message }) => `${column}: ${message}`).join("; "),
@@ -38,9 +38,14 @@ export function assertFits(sink: string, session: SinkSession, values: ColumnVal
   );
 }
 
-function check(sink: string, session: SinkSession, values: ColumnValues): readonly Violation[] {
+function check(
+  sink: string,
+  session: SinkSession,
+  values: ColumnValues,
+  unchangedKey: string | undefined,
+): readonly Violation[] {
   try {
-    return session.check?.(values) ?? [];
+    return session.check?.(values, unchangedKey) ?? [];
   } catch (error) {
     throw error instanceof LLMEtlError
       ? error

@@ -22,7 +22,8 @@ interface SQLServerSinkSettings<State, Column extends string> extends SQLServerC
   /** The value of each column. A column that is not here keeps what it holds, and gets its default in a new row. */
   readonly columnMap: ColumnMap<State, Column>;
   /**
-   * How long the server may be unavailable (failing over, restarting, busy) before the run stops, in milliseconds. It can be resumed.
+   * How long the server may be unavailable (failing over, restarting, busy, locked by others) before the run stops, in milliseconds. It can be
+   * resumed.
    * @default 300,000
    */
   readonly sinkTimeoutMs?: number | undefined;
@@ -93,7 +94,7 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
   }
 
   readonly open = async ({ signal }: SinkContext): Promise<SinkSession> => {
-    const { pool, driver } = await this.#server.open({ signal, fail });
+    const { pool, driver } = await this.#server.open({ signal, fail, waitMs: this.#timeoutMs });
     const { place, close } = this.#server;
     const connection = { ...place, pool, driver, signal, patienceMs: this.#timeoutMs, retryDelaysMs, close };
     return await tableSession(sqlServerDialect, connection, { ...this.#named, sink: sqlServerDialect.name });

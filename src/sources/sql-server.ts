@@ -92,7 +92,8 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
     this.#sourceTimeoutMs = sourceTimeoutMs;
     this.#seams = seams;
     // A connection for each reading: the first to end must not close that of another.
-    this.#connect = () => new SQLServerConnection(owner, { connectionString, pool, tokenCredential }, seams);
+    const logins = { haveWorked: false };
+    this.#connect = () => new SQLServerConnection(owner, { connectionString, pool, tokenCredential }, seams, logins);
     this.requirements = this.#connect().requirements;
   }
 

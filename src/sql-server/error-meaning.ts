@@ -17,14 +17,12 @@ export interface KnownError {
 }
 
 const passing = {};
-/** It is a wrong setting more often than a passing trouble, and a login may be locked out for it. */
-const passingLogin: PassingError = { mostRetries: 2 };
 const isBusy = "the service is busy or failing over: run again in a few minutes";
 const toAnswer = "check Server and the firewalls on the way, or raise Connect Timeout";
 const outOfRange = "a number is out of its column's range";
 const notConverted = "a value can't be converted to its column's type";
 const dateOutOfRange = "a date is out of its column's range";
-const ofTrigger = "a trigger rejected it";
+export const ofTrigger = "a trigger rejected it";
 
 /** Of two that an error has, the first of this list says what to do. Passing ones are those that Microsoft's drivers retry. */
 const known: readonly (readonly [numbersOrCodes: readonly (number | string)[], meaning: KnownError])[] = [
@@ -32,7 +30,7 @@ const known: readonly (readonly [numbersOrCodes: readonly (number | string)[], m
   [
     [18_456],
     {
-      passing: passingLogin,
+      passing,
       toConnect: "check User ID and Password; for Microsoft Entra ID, that the database has a user for the identity",
     },
   ],
@@ -41,17 +39,36 @@ const known: readonly (readonly [numbersOrCodes: readonly (number | string)[], m
     [18_470, 18_486, 18_487, 18_488],
     { toConnect: "the login is disabled, locked, or must change its password: have it set right" },
   ],
-  [[4060], { passing: passingLogin, toConnect: "check Database, and that the login has a user in it" }],
+  [[4060, 4064], { passing, toConnect: "check Database, and that the login has a user in it" }],
+  [
+    // A database that starts, recovers or moves to another replica
+    [904, 921, 922, 927, 945, 952, 954, 981, 983, 988],
+    { passing, toConnect: "the database is starting or failing over: run again in a few minutes" },
+  ],
+  [
+    [976, 978],
+    { passing, isContentFree: true, toConnect: "name the primary replica, or wait until it has failed over" },
+  ],
+  [
+    // A server that shuts down, starts or is upgraded
+    [6005, 17_142, 17_188, 17_197, 17_813, 18_401, 18_451, 18_461],
+    { passing, toConnect: "the server is shutting down, starting or paused: run again in a few minutes" },
+  ],
   [[916], { isContentFree: true, toConnect: "check Database, and that the login has a user in it" }],
   [[40_532, 40_538], { toConnect: "check Server, and that Database is one of it" }],
   [
     [40_615, 40_914, 47_073],
     { toConnect: "let this machine through the server's firewall (Networking, in the Azure portal)" },
   ],
-  [[40_613, 40_197, 49_918, 49_919, 49_920], { passing, toConnect: isBusy }],
+  [[40_613, 40_197, 40_642, 40_671, 49_918, 49_919, 49_920], { passing, toConnect: isBusy }],
   [[40_501], { passing: { leastWaitMs: 10_000 }, toConnect: isBusy }],
   [[4221, 40_143, 40_540, 42_108, 42_109, 10_928, 10_929, 10_936], { passing }], // failover, waking up, limits on resources
   [[20, 64, 121, 233, 997, 10_053, 10_054, 10_060], { passing }], // of Windows: the connection
+  [[596], { passing }], // the session was killed, as a failover does it
+  [
+    ["ELOGIN"],
+    { passing, toConnect: "the server denied the login: check User ID, Password and Database" }, // its number is not known
+  ],
   [
     ["EFEDAUTH"],
     { toConnect: "Microsoft Entra ID gave no token: check the identity, or give the option tokenCredential" },
@@ -96,7 +113,7 @@ const known: readonly (readonly [numbersOrCodes: readonly (number | string)[], m
   [[213], { ofTable: "the table was changed during the run" }],
   [[229], { isContentFree: true, ofTable: "the login lacks a permission on it; a trigger may need one, too" }],
   [[230], { isContentFree: true, ofTable: "the login lacks a permission on one of its columns" }],
-  [[262, 297, 300, 976, 4121, 15_562], { isContentFree: true }],
+  [[262, 297, 300, 4121, 15_562], { isContentFree: true }],
   [[1934], { ofTable: "it wants other SET options than those that indexed views need" }],
   [[3906], { ofTable: "the database is read-only" }],
 
@@ -146,9 +163,14 @@ const byName: ReadonlyMap<number | string, KnownError> = new Map(
 export function knownError(name: number | string): KnownError {
   const found = byName.get(name);
   if (found !== undefined || typeof name === "string") return found ?? {};
-  if (name >= 50_000) return { ofRow: ofTrigger }; // of RAISERROR and THROW
+  if (name >= 50_000) return { ofRow: "the database raised an error of its own" }; // of RAISERROR and THROW, and of servers that are kin
   const isOfXML = (name >= 9400 && name < 9500) || (name >= 6900 && name < 7000);
   return isOfXML ? { ofRow: "its XML can't be read" } : {};
+}
+
+/** The driver says so of each login that the server answered with an error. */
+export function isOfLogin({ codes }: Pick<DriverFacts, "codes">): boolean {
+  return codes.includes("ELOGIN") || codes.includes("EFEDAUTH");
 }
 
 /** The first step of the list that one of these numbers or codes asks for. */
@@ -158,6 +180,19 @@ export function stepToConnect({ numbers, codes }: DriverFacts): string | undefin
     ([names, { toConnect }]) => toConnect !== undefined && names.some((name) => facts.has(name)),
   );
   return found?.[1].toConnect;
+}
+
+/**
+ * True for an error that a trigger or a procedure raised, by RAISERROR or THROW. Numbers from 50,000 on are free for all to use, and kin of SQL
+ * Server use them for errors of their own: it is the name of the procedure that tells.
+ */
+export function isRaised(error: unknown, number: number): boolean {
+  if (number < 50_000) return false;
+  for (const each of errorsIn(error)) {
+    const name = "number" in each && each.number === number && "procName" in each ? each.procName : undefined;
+    if (typeof name === "string" && name !== "" && !/^sp_(?:executesql|execute)$/i.test(name)) return true;
+  }
+  return false;
 }
 
 /** The numbers and codes of an error of the driver's and of those that it was made from. The outermost comes first. */
@@ -175,6 +210,9 @@ const certificateCode = /^(CERT_|DEPTH_ZERO_|ERR_TLS_|ERR_SSL_|EPROTO$|HOSTNAME_
 /** The driver's message, which has no code, where the connection ends in the middle of an answer. */
 const cutOff = /^unexpected end of (?:message stream|data)$/;
 
+/** Likewise where no connection of the pool came free, or was made, within the pool's time. */
+const noneFree = /^Failed to acquire a connection from the pool\b/;
+
 export function driverFacts(error: unknown): DriverFacts {
   const numbers: number[] = [];
   const codes: string[] = [];
@@ -182,6 +220,7 @@ export function driverFacts(error: unknown): DriverFacts {
     if ("number" in each && typeof each.number === "number") numbers.push(each.number);
     if ("code" in each && typeof each.code === "string") codes.push(each.code);
     if (each instanceof Error && cutOff.test(each.message)) codes.push("ECONNRESET");
+    if (each instanceof Error && noneFree.test(each.message)) codes.push("ETIMEOUT");
   }
   return { numbers, codes, untrusted: codes.some((code) => certificateCode.test(code)) };
 }
@@ -201,13 +240,42 @@ export function* errorsIn(error: unknown, seen: Set<unknown> = new Set<unknown>(
 export const retryDelaysMs = { shortest: 100, longest: 30_000 } as const;
 
 /**
- * The waits that an error asks for if it passes, else undefined. The server's numbers count before the driver's codes.
+ * The waits that an error asks for if it passes, else undefined. The server's numbers count before the driver's codes. A login that is denied
+ * passes: it has worked before. For the first one see {@link passingAtFirst}.
  */
 export function passingError(error: unknown): PassingError | undefined {
   const { numbers, codes, untrusted } = driverFacts(error);
   const names = numbers.length > 0 ? numbers : untrusted ? [] : codes;
   const found = names.flatMap((name) => knownError(name).passing ?? []);
   if (found.length === 0) return undefined;
-  const mostRetries = found.find((each) => each.mostRetries !== undefined)?.mostRetries;
-  return { leastWaitMs: Math.max(...found.map(({ leastWaitMs = 0 }) => leastWaitMs)), mostRetries };
+  return { leastWaitMs: Math.max(...found.map(({ leastWaitMs = 0 }) => leastWaitMs)), waitedMs: waitedFor(error) };
 }
+
+/**
+ * Takes down on an error how long it had been waited for the server's answer to a connection. An error of the server's own, by number, is
+ * such an answer.
+ */
+export function noteWait(error: unknown, waitedMs: number): void {
+  if (error instanceof Error && driverFacts(error).numbers.length === 0) Object.assign(error, { waitedMs });
+}
+
+function waitedFor(error: unknown): number {
+  for (const each of errorsIn(error)) if ("waitedMs" in each && typeof each.waitedMs === "number") return each.waitedMs;
+  return 0;
+}
+
+/**
+ * The same before the first login of a run. A wrong password, database, host or port is then more likely than a passing trouble: it is reported
+ * at once, or after two more attempts, for a login may be locked out.
+ */
+export function passingAtFirst(error: unknown): PassingError | undefined {
+  const { numbers, codes } = driverFacts(error);
+  const mayPass = numbers.length > 0 ? !numbers.includes(18_456) : codes.some((code) => atFirst.has(code));
+  const found = mayPass ? passingError(error) : undefined;
+  return found !== undefined && numbers.some((number) => wrongDatabase.has(number))
+    ? { ...found, mostRetries: 2 }
+    : found;
+}
+
+const atFirst: ReadonlySet<string> = new Set(["EAI_AGAIN", "ECONNRESET", "EPIPE"]);
+const wrongDatabase: ReadonlySet<number> = new Set([4060, 4064]);

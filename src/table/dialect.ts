@@ -30,12 +30,21 @@ export interface TableDialect<
     error: unknown,
     connection: Connection,
     target: Target<Column, Value> | undefined,
+    attempts: FailedAttempts,
   ) => ErrorMeaning;
   readonly writer: (
     connection: Connection,
     target: Target<Column, Value>,
     errors: WriterErrors,
   ) => TableWriter<Column, Value>;
+}
+
+/** The attempts that an error ended. */
+export interface FailedAttempts {
+  /** How long it was tried, from the first failure to the last, in milliseconds. 0 before it is given up. */
+  readonly triedForMs: number;
+  /** Rows were being written: an error of anything else is no row's. */
+  readonly isWriting: boolean;
 }
 
 /** An open connection, which the session closes. */
@@ -207,9 +216,9 @@ export interface StagedRow<Value> {
  */
 export interface StoredKey {
   /** The row's own key, with each text as the target has it. */
-  readonly claimed: KeyPart;
+  readonly claimed: string;
   /** All as the target has it. */
-  readonly written: KeyPart;
+  readonly written: string;
 }
 
 export interface WriteContext {
@@ -220,6 +229,8 @@ export interface WriteContext {
    * that of another row of the run.
    */
   readonly guard: (keys: readonly StoredKey[]) => void;
+  /** How long it may wait for the database, in milliseconds: for a connection, for locks of others. */
+  readonly leftMs: number;
 }
 
 /** The errors that a writer makes itself. */
@@ -260,6 +271,8 @@ export interface ErrorMeaning {
   readonly leastWaitMs?: number | undefined;
   /** Of a passing error, how often it is tried again at most. */
   readonly mostRetries?: number | undefined;
+  /** Of a passing error, how long the attempt itself had waited for the database, in milliseconds. @default 0 */
+  readonly waitedMs?: number | undefined;
 }
 
 /** The commit failed in a way that leaves open whether it was carried out. Its cause says what happened. */

@@ -1,10 +1,9 @@
 import type { ErrorFacts } from "../errors/facts.ts";
-import { type ErrorOptions, LLMEtlError } from "../errors/llm-etl-error.ts";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SinkDataError, SinkError } from "../errors/sink.ts";
 import type { ColumnLimit, ColumnValues, RowGroup, SinkSession, Violation } from "../contracts/sink.ts";
 import {
   CommitInDoubtError,
-  type ErrorMeaning,
   type Fitted,
   type StagedRow,
   type StoredKey,
@@ -17,10 +16,10 @@ import {
   type Target,
   type TargetColumn,
 } from "./dialect.ts";
-import { retryPassing } from "./retry.ts";
-import { RunKeys } from "./run-keys.ts";
+import { RunKeys, storedText } from "./run-keys.ts";
 import { showValue } from "./show-value.ts";
 import { findTarget } from "./target.ts";
+import { type Attempts, tryAgain } from "./try-again.ts";
 
 /**
  * Opens a table for writing: the preflight, and the session that follows. The connection is the session's from now on, also where it fails.
@@ -58,6 +57,8 @@ class TableSession<
   readonly #keys: TableKeys<Value>;
   readonly #runKeys: RunKeys<Value> | undefined;
   readonly #writer: TableWriter<Column, Value>;
+  /** Of rows that were written, for the journal: which keys are one, only the target knows. */
+  readonly #storedKeys = new WeakMap<ColumnValues, string>();
   #isClosed = false;
 
   constructor(
@@ -72,7 +73,9 @@ class TableSession<
     this.#keys = dialect.keys(target);
     if (target.keys.length > 0) {
       this.#runKeys = new RunKeys(this.#keys);
-      this.keyOf = (values) => this.#keys.text(target.keys.map((column) => this.#cellOf(values, column) ?? null));
+      this.keyOf = (values) =>
+        this.#storedKeys.get(values) ??
+        this.#keys.text(target.keys.map((column) => this.#cellOf(values, column) ?? null));
     }
     this.#writer = dialect.writer(connection, target, {
       leftOut: (problem, values, facts = {}) => this.#rowError(problem, values, facts),
@@ -103,7 +106,7 @@ class TableSession<
     );
   }
 
-  readonly check = (values: ColumnValues): readonly Violation[] => {
+  readonly check = (values: ColumnValues, unchangedKey?: string): readonly Violation[] => {
     const violations: Violation[] = [];
     const key: Value[] = [];
     for (const column of this.#target.columns) {
@@ -114,7 +117,9 @@ class TableSession<
         violations.push({ column: column.mapped, message: problem, detail: withValue(problem, value) });
       } else if (column.isKey && fitted.value !== null) key.push(fitted.value);
     }
-    if (violations.length > 0 || this.#runKeys === undefined || this.#runKeys.claim(values, key)) return violations;
+    if (violations.length > 0 || this.#runKeys === undefined) return violations;
+    const isFree = this.#runKeys.claim(values, key);
+    if (isFree && (unchangedKey === undefined || this.#runKeys.keep(unchangedKey))) return violations;
     const detail = `${sameKeyProblem}: ${this.#keyValues(values)}`;
     return [{ column: this.#keyNames, message: sameKeyProblem, detail }];
   };
@@ -129,18 +134,31 @@ class TableSession<
     const guard = (keys: readonly StoredKey[]): void => {
       this.#requireOwn(rows, keys);
       stored = keys;
+      this.#runKeys?.expect(keys);
     };
-    await tryAgain(async () => {
-      try {
-        await this.#writer.write(rows, { isInDoubt, guard });
-      } catch (error) {
-        if (error instanceof CommitInDoubtError) isInDoubt = true;
-        if (isInDoubt && this.#target.strategy === "insert" && this.#target.proof.length === 0)
-          throw this.#doubt(error);
-        throw error;
-      }
-    }, this.#attempts);
-    this.#runKeys?.addWritten(rows, stored);
+    const writing = tryAgain(
+      async (leftMs) => {
+        try {
+          await this.#writer.write(rows, { isInDoubt, guard, leftMs });
+        } catch (error) {
+          if (error instanceof CommitInDoubtError) isInDoubt = true;
+          if (isInDoubt && this.#target.strategy === "insert" && this.#target.proof.length === 0)
+            throw this.#doubt(error);
+          throw error;
+        }
+      },
+      { ...this.#attempts, isWriting: true },
+    );
+    try {
+      await writing;
+      this.#runKeys?.addWritten(rows, stored);
+    } finally {
+      this.#runKeys?.expect([]);
+    }
+    for (const [index, key] of stored.entries()) {
+      const values = rows[index]?.values;
+      if (values !== undefined) this.#storedKeys.set(values, storedText(key));
+    }
   };
 
   readonly isEmpty = async (): Promise<boolean> => {
@@ -250,39 +268,4 @@ function isWritten(
 
 function isWhole<Value>(key: readonly (Value | null | undefined)[]): key is readonly Value[] {
   return key.every((cell) => cell !== null && cell !== undefined);
-}
-
-interface Attempts<Connection extends TableConnection, Column extends TableColumn<Value>, Value> {
-  readonly dialect: TableDialect<Connection, Column, Value>;
-  readonly connection: Connection;
-  readonly sink: string;
-  readonly target: Target<Column, Value> | undefined;
-}
-
-/** Tries again while the failure is a passing one, and says of the last what went wrong. */
-async function tryAgain<Connection extends TableConnection, Column extends TableColumn<Value>, Value, Result>(
-  attempt: () => Promise<Result>,
-  { dialect, connection, sink, target }: Attempts<Connection, Column, Value>,
-): Promise<Result> {
-  const { signal, patienceMs, retryDelaysMs } = connection;
-  const meaningOf = (error: unknown): ErrorMeaning => dialect.meaningOf(error, connection, target);
-  try {
-    return await retryPassing(attempt, {
-      signal,
-      patienceMs,
-      delaysMs: retryDelaysMs,
-      passing: (error) => {
-        if (error instanceof LLMEtlError) return undefined;
-        const meaning = meaningOf(error);
-        return meaning.kind === "passing" ? meaning : undefined;
-      },
-    });
-  } catch (cause) {
-    if (cause instanceof LLMEtlError) throw cause;
-    signal.throwIfAborted();
-    const { kind, problem, detail, facts } = meaningOf(cause);
-    throw kind === "data"
-      ? new SinkDataError(sink, problem, { cause, detail, facts })
-      : new SinkError(sink, problem, { cause, detail, facts });
-  }
 }

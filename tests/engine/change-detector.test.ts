@@ -181,6 +181,24 @@ test("two primary keys that share a place in the target take it from each other"
   assert.equal(await write(await open("run-5"), old), true);
 });
 
+test("the key is asked for once the row is written, and given to the check of a row that did not change", async () => {
+  const checked: unknown[] = [];
+  let place = "before";
+  const open = rowsOf(value, {
+    keyOf: () => place,
+    check: (_values, unchangedKey) => {
+      checked.push(unchangedKey);
+      return [];
+    },
+  });
+  const rows = await open("run-1");
+  const { record } = await rows.map(stateOf("a"), {});
+  place = "after";
+  await rows.saveWritten([record]);
+  assert.equal(await write(await open("run-2"), stateOf("a")), true);
+  assert.deepEqual(checked, [undefined, "after"]);
+});
+
 test("a row that failed since is written again, though its values did not change", async () => {
   const open = rowsOf(value);
   await write(await open("run-1"), stateOf("a"));

@@ -64,7 +64,8 @@ test("the sentences about a batch that is not written", async (t) => {
     (number: number, message?: string, inPreflight = false) =>
     (): SinkError | SinkDataError => {
       const place = { server: "h,1433", patienceMs: 300_000 };
-      const meaning = meaningOf(serverError(number, message), place, inPreflight ? undefined : target);
+      const attempts = { triedForMs: 300_000, isWriting: !inPreflight };
+      const meaning = meaningOf(serverError(number, message), place, inPreflight ? undefined : target, attempts);
       const { kind, problem, detail, facts } = meaning;
       return new (kind === "data" ? SinkDataError : SinkError)("sql-server", problem, { detail, facts });
     };

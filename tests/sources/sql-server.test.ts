@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import mssql from "mssql";
@@ -509,6 +510,55 @@ test("a connection that breaks among the rows of one SELECT ends the source: no 
     ids,
     Array.from(ids, (_, index) => index + 1),
   );
+});
+
+test("a connection that closes over rows that were not read yet ends the source, and not the process", async (t) => {
+  const server = await startSQLServer({ sql: "CREATE TABLE dbo.t (id INT NOT NULL PRIMARY KEY)" }, t);
+  server.table("dbo.t").insert(Array.from({ length: 300 }, (_, id) => ({ id })));
+  server.faults.add({ on: /^SELECT id FROM dbo\.t$/, drop: "answered" });
+  let count = 0;
+  const reading = async () => {
+    for await (const row of sourceOf(server, "SELECT id FROM dbo.t").read(context())) {
+      count += "error" in row ? 0 : 1;
+      if (count === 1) while (server.connections() > 0) await setImmediate();
+    }
+  };
+  await assert.rejects(reading(), (error) => {
+    failsWith("SOURCE_FAILED", { where: "the sql", errorNumbers: [] })(error);
+    assert.ok(error instanceof SourceError);
+    return /paging/.test(error.facts.hint ?? "");
+  });
+  assert.ok(count >= 1 && count < 300);
+});
+
+test("a login that is denied between two pages is waited out, and one that stays so keeps its number and remedy", async (t) => {
+  const server = await startSQLServer({ sql: numbers }, t);
+  server.table("dbo.t").insert(count(4));
+  const reading = sourceOf(server, page, { paging: { keyColumn: "id", pageSize: 2 } }).read(context());
+  const ids = [];
+  for await (const row of reading) {
+    if (!("error" in row)) ids.push(row.raw["id"]);
+    if (ids.length !== 2) continue;
+    server.kill();
+    for (const number of [18_456, 4060, 6005]) server.faults.refuseLogin(number, 1);
+  }
+  assert.deepEqual(ids, [1, 2, 3, 4]);
+  for (const number of [18_456, 18_470]) {
+    const options = { paging: { keyColumn: "id", pageSize: 2 }, sourceTimeoutMs: 50 };
+    const readingOn = async (): Promise<void> => {
+      for await (const row of sourceOf(server, page, options).read(context())) {
+        if (!("error" in row) && row.raw["id"] === 2) {
+          server.kill();
+          server.faults.refuseLogin(number, 1000);
+        }
+      }
+    };
+    const [outcome] = await Promise.allSettled([readingOn()]);
+    assert.ok(outcome.status === "rejected" && outcome.reason instanceof SourceError);
+    failsWith("SOURCE_FAILED", { errorNumbers: [number] })(outcome.reason);
+    assert.match(outcome.reason.facts.hint ?? "", /login|User ID/);
+    server.faults.clear();
+  }
 });
 
 const numbers = "CREATE TABLE dbo.t (id INT NOT NULL PRIMARY KEY, note NVARCHAR(40) NULL)";

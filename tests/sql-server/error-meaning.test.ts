@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { driverFacts, passingError } from "../../src/sql-server/error-meaning.ts";
+import { driverFacts, noteWait, passingAtFirst, passingError } from "../../src/sql-server/error-meaning.ts";
 
 const byNumber = (number: number): Error => Object.assign(new Error(`error ${number}`), { code: "EREQUEST", number });
 const byCode = (code: string): Error => Object.assign(new Error(code), { code });
@@ -17,7 +17,7 @@ test("errors that pass are known by the server's number before the driver's code
   for (const code of ["ESOCKET", "ECONNRESET", "ETIMEOUT", "ECONNCLOSED", "ENOTOPEN", "EAI_AGAIN", "EINVALIDSTATE"]) {
     assert.equal(isPassing(byCode(code)), true, code);
   }
-  for (const error of [byCode("ELOGIN"), byCode("EARGS"), new Error("x"), undefined, null, "ESOCKET"]) {
+  for (const error of [byCode("EARGS"), new Error("x"), undefined, null, "ESOCKET"]) {
     assert.equal(isPassing(error), false);
   }
   assert.equal(isPassing(Object.assign(byNumber(547), { cause: byCode("ESOCKET") })), false);
@@ -54,10 +54,41 @@ test("numbers and codes are found in the errors that an error was made from, how
   });
 });
 
-test("a busy server asks for ten seconds, and a login is tried twice more at most", () => {
-  assert.deepEqual(passingError(byNumber(40_501)), { leastWaitMs: 10_000, mostRetries: undefined });
-  for (const number of [4060, 18_456])
-    assert.deepEqual(passingError(byNumber(number)), { leastWaitMs: 0, mostRetries: 2 });
+test("a busy server asks for ten seconds, and what was waited for a connection is known", () => {
+  assert.deepEqual(passingError(byNumber(40_501)), { leastWaitMs: 10_000, waitedMs: 0 });
   const both = Object.assign(byNumber(1205), { precedingErrors: [byNumber(40_501), byNumber(4060)] });
-  assert.deepEqual(passingError(both), { leastWaitMs: 10_000, mostRetries: 2 });
+  assert.deepEqual(passingError(both), { leastWaitMs: 10_000, waitedMs: 0 });
+  const [silent, answered] = [byCode("ETIMEOUT"), byNumber(4060)];
+  for (const error of [silent, answered]) noteWait(error, 500);
+  assert.equal(passingError(new Error("outer", { cause: silent }))?.waitedMs, 500);
+  assert.equal(passingError(answered)?.waitedMs, 0);
+});
+
+test("a restart or a failover is waited out: also by a login that is denied, once one has worked", () => {
+  for (const number of [4060, 4064, 18_456, 18_401, 18_451, 6005, 921, 922, 983, 976, 596, 17_142]) {
+    const error = byNumber(number);
+    assert.deepEqual(passingError(error), { leastWaitMs: 0, waitedMs: 0 }, String(number));
+    const login = Object.assign(byCode("ELOGIN"), { originalError: Object.assign(byCode("ELOGIN"), { number }) });
+    assert.notEqual(passingError(login), undefined, String(number));
+  }
+  for (const number of [18_452, 18_470, 18_486, 18_487, 18_488, 916, 40_615]) {
+    assert.equal(passingError(byNumber(number)), undefined, String(number));
+  }
+  assert.notEqual(passingError(byCode("ELOGIN")), undefined, "of a pool of the user's the number is not known");
+});
+
+test("before the first login a denial is reported at once, and a database that is not there after two more attempts", () => {
+  for (const error of [byNumber(18_456), byCode("ELOGIN"), byCode("ECONNREFUSED"), byCode("ENOTFOUND")]) {
+    assert.equal(passingAtFirst(error), undefined);
+  }
+  for (const number of [4060, 4064]) assert.equal(passingAtFirst(byNumber(number))?.mostRetries, 2);
+  for (const number of [921, 983, 6005, 18_401, 40_613]) {
+    const found = passingAtFirst(byNumber(number));
+    assert.ok(found !== undefined && found.mostRetries === undefined, String(number));
+  }
+});
+
+test("a pool in which no connection came free in its time is busy, though the driver gives that no code", () => {
+  const message = "Failed to acquire a connection from the pool: operation timed out for an unknown reason";
+  assert.equal(isPassing(new Error(message)), true);
 });

@@ -88,3 +88,22 @@ test("an abort ends the wait with its own reason, but does not stop an attempt t
   const lasting = new Error("it does not pass");
   await assert.rejects(retryPassing(failing(lasting), options), lasting);
 });
+
+test("what the attempt itself waited is counted, each knows what is left, and it is said how long it was tried", async () => {
+  const options = clock(5000);
+  const left: number[] = [];
+  let triedForMs = 0;
+  const attempt = async (leftMs: number): Promise<never> => {
+    left.push(leftMs);
+    throw new Passing({ waitedMs: left.length === 1 ? 4000 : 0 });
+  };
+  const onGiveUp = (elapsedMs: number): void => void (triedForMs = elapsedMs);
+  await assert.rejects(retryPassing(attempt, { ...options, onGiveUp }), Passing);
+  assert.deepEqual(options.slept, [100, 200, 400, 300]);
+  assert.deepEqual(left, [5000, 900, 700, 300, 0]);
+  assert.equal(triedForMs, 5000);
+  await assert.rejects(retryPassing(failing(new Passing({ waitedMs: 5000 })), clock(5000)), Passing);
+  const bounded = failing(...Array.from({ length: 9 }, () => new Passing({ mostRetries: 1 })));
+  await assert.rejects(retryPassing(bounded, { ...clock(300_000), onGiveUp }), Passing);
+  assert.equal(triedForMs, 100);
+});

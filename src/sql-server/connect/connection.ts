@@ -2,13 +2,14 @@ import type { Connection, ConnectionPool, config as DriverConfig } from "mssql";
 import type { Requirements } from "../../contracts/requirements.ts";
 import { type ErrorOptions, LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { OptionError, SettingError } from "../../errors/option.ts";
+import { guardedPool } from "./closed-connection.ts";
 import { connectionProblem, type ConnectionPlace } from "./connection-errors.ts";
 import { checkConnectionOptions, type ConnectionSeams, type SQLServerConnectionOptions } from "./connection-options.ts";
 import { connectionSettings, type ConnectionSettings } from "./connection-settings.ts";
 import { type Driver, loadDriver, poolConfig, secretsOf } from "./driver.ts";
 import { defaultPort } from "./server-address.ts";
-import { driverFacts, passingError, retryDelaysMs } from "../error-meaning.ts";
-import { type PassingError, retryPassing } from "../../table/retry.ts";
+import { passingAtFirst, passingError, retryDelaysMs } from "../error-meaning.ts";
+import { retryPassing } from "../../table/retry.ts";
 
 /** Makes the error of the caller where connecting or a statement fails: a `SourceError` or a `SinkError`. */
 export type Fail = (problem: string, options?: ErrorOptions) => Error;
@@ -20,11 +21,18 @@ export interface OpenConnection {
 
 export interface ConnectContext {
   readonly signal: AbortSignal;
+  /** The longest wait for a connection of the pool later on, in milliseconds. @default that of the pool */
+  readonly waitMs?: number | undefined;
   readonly fail: Fail;
 }
 
 interface DriverSeams extends ConnectionSeams {
   readonly loadDriver?: ((owner: string) => Promise<Driver>) | undefined;
+}
+
+/** The logins with one set of settings. What has worked is not wrong: a denial then is a failover, or a database that starts. */
+export interface Logins {
+  haveWorked: boolean;
 }
 
 const variable = "SQL_SERVER_CONN";
@@ -37,17 +45,27 @@ export class SQLServerConnection {
   readonly #owner: string;
   readonly #options: SQLServerConnectionOptions;
   readonly #seams: DriverSeams;
+  readonly #logins: Logins;
   #settings: ConnectionSettings | undefined;
   #opening: Promise<OpenConnection> | undefined;
   #detach: (() => Promise<void>) | undefined;
 
-  /** @throws {OptionError} for a connection string that can't be read or honoured, and options that exclude each other */
-  constructor(owner: string, options: SQLServerConnectionOptions, seams: DriverSeams = {}) {
+  /**
+   * @param logins those of the connections that share the settings
+   * @throws {OptionError} for a connection string that can't be read or honoured, and options that exclude each other
+   */
+  constructor(
+    owner: string,
+    options: SQLServerConnectionOptions,
+    seams: DriverSeams = {},
+    logins: Logins = { haveWorked: false },
+  ) {
     checkConnectionOptions(owner, options);
     const { connectionString, pool, tokenCredential } = options;
     this.#owner = owner;
     this.#options = { connectionString, pool, tokenCredential };
     this.#seams = seams;
+    this.#logins = logins;
     if (connectionString !== undefined) this.#resolve();
   }
 
@@ -116,14 +134,14 @@ export class SQLServerConnection {
     return this.#settings;
   }
 
-  async #connect({ signal, fail }: ConnectContext): Promise<OpenConnection> {
+  async #connect({ signal, fail, waitMs }: ConnectContext): Promise<OpenConnection> {
     const { pool: given } = this.#options;
     const settings = given === undefined ? this.#resolve() : undefined;
     const { loadDriver: load = loadDriver } = this.#seams;
     const driver = await load(this.#owner);
     try {
       if (settings === undefined) return { driver, pool: await this.#join(given as ConnectionPool) }; // checked to be one
-      return { driver, pool: await this.#openOwn(driver, settings, signal) };
+      return { driver, pool: await this.#openOwn(driver, settings, signal, waitMs) };
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof LLMEtlError) throw error;
@@ -145,17 +163,18 @@ export class SQLServerConnection {
     this.#detach = async () => {
       pool.off("error", reportedLater);
     };
-    return pool;
+    return guardedPool(pool);
   }
 
   async #openOwn(
     driver: Driver,
     { config, retryForMs }: ConnectionSettings,
     signal: AbortSignal,
+    waitMs = Infinity,
   ): Promise<ConnectionPool> {
     let connecting: Connection | undefined;
     const pool = new driver.ConnectionPool(
-      poolConfig(config, (connection) => {
+      poolConfig(withinTime(config, waitMs), (connection) => {
         connecting = connection;
       }),
     );
@@ -168,29 +187,41 @@ export class SQLServerConnection {
           signal.throwIfAborted();
           await pool.connect();
         },
-        { signal, patienceMs: retryForMs, delaysMs: retryDelaysMs, passing: passingAtFirst, sleep: this.#seams.sleep },
+        {
+          signal,
+          patienceMs: retryForMs,
+          delaysMs: retryDelaysMs,
+          passing: this.#logins.haveWorked ? passingError : passingAtFirst,
+          sleep: this.#seams.sleep,
+        },
       );
+      this.#logins.haveWorked = true;
     } finally {
       signal.removeEventListener("abort", stop);
     }
     this.#detach = async () => {
       await pool.close();
     };
-    return pool;
+    return guardedPool(pool);
   }
 }
 
 /** Without a listener an idle connection that breaks would end the process. The next request reports it. */
 function reportedLater(): void {}
 
-/** Before the first login a wrong password, host or port is more likely than a passing trouble, and is better reported at once. */
-function passingAtFirst(error: unknown): PassingError | undefined {
-  const { numbers, codes } = driverFacts(error);
-  const mayPass = numbers.length > 0 ? !numbers.includes(18_456) : codes.some((code) => atFirst.has(code));
-  return mayPass ? passingError(error) : undefined;
+/** Taking a connection from the pool may mean to log in: that is given five seconds, whatever the wait. */
+function withinTime(config: DriverConfig, waitMs: number): DriverConfig {
+  const most = Math.max(waitMs, 5_000);
+  const { acquireTimeoutMillis = most, createTimeoutMillis = most } = config.pool ?? {};
+  return {
+    ...config,
+    pool: {
+      ...config.pool,
+      acquireTimeoutMillis: Math.min(acquireTimeoutMillis, most),
+      createTimeoutMillis: Math.min(createTimeoutMillis, most),
+    },
+  };
 }
-
-const atFirst: ReadonlySet<string> = new Set(["EAI_AGAIN", "ECONNRESET", "EPIPE"]);
 
 function configOf(pool: object): DriverConfig {
   // The driver's types don't have it, its pools do.

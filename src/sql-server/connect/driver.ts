@@ -1,6 +1,7 @@
 import type mssql from "mssql";
 import type { Connection, config as DriverConfig } from "mssql";
 import { RunError } from "../../errors/llm-etl-error.ts";
+import { endWithConnection } from "./closed-connection.ts";
 
 /** The driver, as `import mssql from "mssql"` gives it. */
 export type Driver = typeof mssql;
@@ -37,6 +38,7 @@ export function poolConfig(config: DriverConfig, onConnecting: (connection: Conn
     beforeConnect: (connection) => {
       hideSecrets(member(member(member(connection, "config"), "authentication"), "options"));
       keepLoginNumber(connection);
+      endWithConnection(connection);
       onConnecting(connection);
     },
   };

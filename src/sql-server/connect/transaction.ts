@@ -5,7 +5,8 @@ import { CommitInDoubtError } from "../../table/dialect.ts";
 export type Run = <Result>(use: (request: Request) => Promise<Result>) => Promise<Result>;
 
 /**
- * Does `work` in one transaction on one connection of the pool: committed where it returns true as its second part, else rolled back.
+ * Does `work` in one transaction on one connection of the pool: committed where it returns true as its second part, else rolled back. It
+ * waits `waitMs` milliseconds for the connection and the beginning, and two seconds where that is less.
  *
  * @throws {CommitInDoubtError}; what `work` threw, with the failure of the rollback if that failed, too; the signal's reason
  */
@@ -13,10 +14,11 @@ export async function inTransaction<Result>(
   pool: ConnectionPool,
   signal: AbortSignal,
   work: (run: Run) => Promise<readonly [result: Result, commit: boolean]>,
+  waitMs: number = longestWaitMs,
 ): Promise<Result> {
   signal.throwIfAborted();
   const transaction = pool.transaction();
-  await begin(transaction, signal);
+  await begin(transaction, signal, Math.min(Math.max(waitMs, shortestWaitMs), longestWaitMs));
   let outcome: readonly [Result, boolean];
   try {
     outcome = await work((use) => cancellable(transaction.request(), signal, use));
@@ -40,19 +42,41 @@ export async function inTransaction<Result>(
 
 type Transaction = ReturnType<ConnectionPool["transaction"]>;
 
-/** The driver takes no signal while it waits for a connection: what comes of it after an abort is given back. */
-async function begin(transaction: Transaction, signal: AbortSignal): Promise<void> {
+const shortestWaitMs = 2_000;
+const longestWaitMs = 2 ** 31 - 1; // of a timer
+
+/** The driver takes no signal and no time while it waits for a connection: what comes of it too late is given back. */
+async function begin(transaction: Transaction, signal: AbortSignal, waitMs: number): Promise<void> {
   const begun = transaction.begin();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
+  const ended = Promise.withResolvers<never>();
+  let isLeft = false;
+  const leave = (reason: unknown): void => {
+    isLeft = true;
+    ended.reject(reason);
+  };
+  const onAbort = (): void => leave(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
+  const timer = setTimeout(() => leave(new NoConnectionError(waitMs)), waitMs);
   try {
-    await Promise.race([begun, aborted.promise]);
+    await Promise.race([begun, ended.promise]);
   } catch (error) {
-    if (signal.aborted) void Promise.allSettled([begun.then(() => transaction.rollback())]);
+    if (isLeft) void Promise.allSettled([begun.then(() => transaction.rollback())]);
     throw error;
   } finally {
+    clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** No connection came, or none that answered, in the time for it. */
+class NoConnectionError extends Error {
+  readonly code = "ETIMEOUT";
+  readonly waitedMs: number;
+
+  constructor(waitMs: number) {
+    super(`no connection to the server within ${waitMs} milliseconds`);
+    this.name = "NoConnectionError";
+    this.waitedMs = waitMs;
   }
 }
 

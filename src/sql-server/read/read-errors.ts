@@ -1,13 +1,13 @@
 import { messageOf } from "../../errors/error-text.ts";
 import type { ConnectionPlace } from "../connect/connection-errors.ts";
-import { driverFacts, knownError } from "../error-meaning.ts";
+import { driverFacts, isOfLogin, knownError, stepToConnect } from "../error-meaning.ts";
 
 /** Why a statement failed: for a message, and in full for a `detail`. */
 export interface StatementProblem {
   /** Without what may be the value of a cell. */
   readonly problem: string;
   readonly detail: string;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
 }
 
 /** An error of the server's, of those that are in one of the driver's. */
@@ -52,7 +52,13 @@ function connectionTrouble(error: unknown, place: ConnectionPlace): StatementPro
     const problem = "no answer within the time for a statement";
     return { problem, detail: `${problem} (${messageOf(error)})`, hint };
   }
-  const code = driverFacts(error).codes.at(-1);
+  const facts = driverFacts(error);
+  if (isOfLogin(facts)) {
+    const [number] = facts.numbers;
+    const problem = `SQL Server at ${place.server} denied a login midway (${number === undefined ? "ELOGIN" : `error ${number}`})`;
+    return { problem, detail: `${problem}: ${messageOf(error)}`, hint: stepToConnect(facts) };
+  }
+  const code = facts.codes.at(-1);
   const what = code === undefined ? messageOf(error) : code;
   return {
     problem: `the connection to SQL Server at ${place.server} broke (${what})`,

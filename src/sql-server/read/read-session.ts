@@ -88,8 +88,9 @@ export class ReadSession {
   }
 
   async #open(): Promise<OpenConnection> {
-    const { connection, signal, fail } = this.#options;
-    const open = await connection.open({ signal, fail });
+    const { connection, signal, fail, maxWaitMs } = this.#options;
+    const waitMs = maxWaitMs === 0 ? undefined : maxWaitMs; // one attempt, which has the time of the pool
+    const open = await connection.open({ signal, fail, waitMs });
     if (utcOf(open.pool) === false) {
       const hint = "leave it out, so that a date is read as it is and not as this machine's local time";
       throw fail("the pool has the option useUTC: false", { facts: { where: "pool", option: "useUTC", hint } });

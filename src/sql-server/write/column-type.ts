@@ -2,7 +2,15 @@ import type { ISqlType } from "mssql";
 import type { ColumnLimit } from "../../contracts/sink.ts";
 import type { TableColumn } from "../../table/dialect.ts";
 import { decimalText } from "../decimal-text.ts";
-import { fitDate, fitDateTime, fitDateTime2, fitDateTimeOffset, fitSmallDateTime, fitTime } from "./date-fit.ts";
+import {
+  fitDate,
+  fitDateTime,
+  fitDateTime2,
+  fitDateTimeOffset,
+  fitSmallDateTime,
+  fitTime,
+  momentOf,
+} from "./date-fit.ts";
 import type { Driver } from "../connect/driver.ts";
 import { type Fit, type StagedValue, violation } from "./fit.ts";
 import { fitBit, fitDecimal, fitFloat, fitMoney, fitWhole } from "./number-fit.ts";
@@ -31,6 +39,8 @@ export interface ColumnType {
   readonly driverType: (driver: Driver) => ISqlType;
   /** Of a staged column or a parameter, in the column's own type: comparing keys then needs no conversion of the target's. */
   readonly typed: (expression: string) => string;
+  /** Of a cell, what is equal for cells that the server holds equal; of a text the cell, for its collation knows more. @default the cell */
+  readonly comparable?: ((cell: StagedValue) => StagedValue) | undefined;
   /** The collation of a text, by which the server compares it. */
   readonly collation: string | undefined;
   readonly isText: boolean;
@@ -143,6 +153,21 @@ function binary({ type, length }: DeclaredType): ColumnType {
     driverType: (driver) => driver.VarBinary(length === undefined ? driver.MAX : 8000),
     // A shorter key is filled with zeros, as the column does. Longer ones do not get here: the CAST would cut them.
     typed: (expression) => (type === "binary" ? `CAST(${expression} AS ${declaration})` : expression),
+    comparable: (cell) => (cell instanceof Buffer ? withoutTrailingZeros(cell) : cell),
+  };
+}
+
+/** The server compares bytes as if zeros filled the shorter ones: 0x0102 is 0x010200. */
+function withoutTrailingZeros(bytes: Buffer): Buffer {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return bytes.subarray(0, end);
+}
+
+function dateTimeOffset({ scale }: DeclaredType): ColumnType {
+  return {
+    ...converted(`DATETIMEOFFSET(${scale})`, fitDateTimeOffset(scale)),
+    comparable: (cell) => (typeof cell === "string" ? momentOf(cell) : cell),
   };
 }
 
@@ -171,7 +196,7 @@ const makers: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ["date", () => converted("DATE", fitDate)],
   ["time", ({ scale }) => converted(`TIME(${scale})`, fitTime(scale))],
   ["datetime2", ({ scale }) => converted(`DATETIME2(${scale})`, fitDateTime2(scale))],
-  ["datetimeoffset", ({ scale }) => converted(`DATETIMEOFFSET(${scale})`, fitDateTimeOffset(scale))],
+  ["datetimeoffset", dateTimeOffset],
   ["datetime", () => converted("DATETIME", fitDateTime)],
   ["smalldatetime", () => converted("SMALLDATETIME", fitSmallDateTime)],
   ["char", text],

@@ -41,11 +41,19 @@ export function fitDateTime2(digits: number): Fit {
   return fitMoment(`DATETIME2(${digits})`, 0, lastDay, stepOf(digits), digits);
 }
 
-/** A DATETIME, which the server rounds to .000, .003 and .007 seconds. */
+/**
+ * A DATETIME: milliseconds that end in 0, 3 or 7, as the server rounds them. They are rounded here, so that two keys which are one to the
+ * server are one text.
+ */
 export const fitDateTime: Fit = (value) => {
-  const fitted = fitMoment("DATETIME", firstDateTimeDay, lastDay, stepOf(3), 3)(value);
-  // The server would round it into the year 10000.
-  return fitted.ok && fitted.value === "9999-12-31T23:59:59.999" ? fits("9999-12-31T23:59:59.997") : fitted;
+  const moment = inUTC(value);
+  if (moment === undefined) return unreadable("DATETIME", "a date and time", value);
+  const milliseconds = roundTicks(moment.ticks, stepOf(3)) / stepOf(3);
+  const thirds = (milliseconds * 3n + 5n) / 10n; // three hundredths of a second
+  const { day, ticks } = moved(moment.day, ((thirds * 10n + 1n) / 3n) * stepOf(3));
+  // The last moment would be rounded into the year 10000.
+  if (day === lastDay + 1 && ticks === 0n) return fits("9999-12-31T23:59:59.997");
+  return onDay("DATETIME", firstDateTimeDay, lastDay, day, () => `${dateText(day)}T${timeText(ticks, 3)}`);
 };
 
 /** A SMALLDATETIME: whole minutes. */
@@ -65,6 +73,12 @@ export function fitDateTimeOffset(digits: number): Fit {
       return `${dateText(local.day)}T${timeText(local.ticks, digits)}${offsetText(offset)}`;
     });
   };
+}
+
+/** The moment of a DATETIMEOFFSET without its offset: the server holds equal what is one moment. */
+export function momentOf(text: string): string {
+  const { day, ticks } = inUTC(text) ?? { day: 0, ticks: 0n };
+  return `${day} ${ticks}`;
 }
 
 function fitMoment(type: string, first: number, last: number, step: bigint, digits: number): Fit {

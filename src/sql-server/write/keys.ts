@@ -3,18 +3,30 @@ import type { TableKeys, Target } from "../../table/dialect.ts";
 import type { SQLServerColumn } from "./column-type.ts";
 import type { StagedValue } from "./fit.ts";
 
-/** Equal keys are a matter of the target's collation, which only the server knows: parts are compared in their own spelling. */
+/**
+ * Equal keys of texts are a matter of the target's collation, which only the server knows: their parts are compared in their own spelling.
+ * Of other types it is known here.
+ */
 export function keysOf({ keys }: Target<SQLServerColumn, StagedValue>): TableKeys<StagedValue> {
   return {
     text: (key) =>
       keyText(
         key.map((cell, index) => {
           const collation = keys[index]?.collation;
-          return typeof cell === "string" && collation !== undefined ? foldText(cell, collation) : cell;
+          if (typeof cell === "string" && collation !== undefined) return foldText(cell, collation);
+          return comparable(cell, keys[index]);
         }),
       ),
-    parts: (key) => [keyText(key)],
+    parts: (key) => [keyText(key.map((cell, index) => comparable(cell, keys[index])))],
   };
+}
+
+/** The cell, or what is equal for all cells of the column that the server holds equal. */
+export function comparable(
+  cell: StagedValue | null,
+  column: Pick<SQLServerColumn, "comparable"> | undefined,
+): StagedValue | null {
+  return cell === null || column?.comparable === undefined ? cell : column.comparable(cell);
 }
 
 /** The cells of a key as one text, without trailing blanks: SQL Server compares without them. */

@@ -26,14 +26,19 @@ export const resultColumns = {
   count: "llm_etl_count",
 } as const;
 
-/** How long a statement waits for another connection's locks before it fails with 1222, in milliseconds. */
-const lockTimeoutMs = 30_000;
+/**
+ * How long a statement waits for another connection's locks before it fails with 1222, in milliseconds: no longer than the sink may wait for
+ * its server, but for a second.
+ */
+export function lockWaitMs(patienceMs: number): number {
+  return Math.min(30_000, Math.max(1_000, Math.ceil(patienceMs)));
+}
 
 const row = quoteIdentifier(rowColumn);
 
-export function upsert(target: SQLServerTarget): Upsert {
+export function upsert(target: SQLServerTarget, patienceMs: number = Infinity): Upsert {
   return {
-    settings: settings(),
+    settings: settings(lockWaitMs(patienceMs)),
     checks: [...lossyChecks(target), ...(target.keys.length === 0 ? [] : [duplicateCheck(target)])],
     write: writes(target),
     outcome:
@@ -66,7 +71,7 @@ export function existsText({ table }: SQLServerTarget, keys: Columns, filled: Co
 }
 
 /** In sp_executesql they are undone as it ends: the session of a user's pool is left as it was. */
-function settings(): string[] {
+function settings(lockTimeoutMs: number): string[] {
   const on = [
     "ANSI_NULLS",
     "ANSI_PADDING",

@@ -12,7 +12,7 @@ import type { ConnectionPlace } from "../connect/connection-errors.ts";
 import { inTransaction, type Run } from "../connect/transaction.ts";
 import type { SQLServerColumn } from "./column-type.ts";
 import type { StagedValue } from "./fit.ts";
-import { keyText } from "./keys.ts";
+import { comparable, keyText } from "./keys.ts";
 import { createStaging, stagingRows } from "./staging.ts";
 import { existsText, insertedRows, resultColumns, type SQLServerTarget, upsert, upsertText } from "./upsert.ts";
 
@@ -22,14 +22,14 @@ type Rows = readonly StagedRow<StagedValue>[];
 
 /** Writes batches, each in one transaction and six round trips: begin, make the staging table, load it (two), write, commit. */
 export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue> {
-  readonly #connection: Pick<TargetConnection, "pool" | "driver" | "signal">;
+  readonly #connection: Pick<TargetConnection, "pool" | "driver" | "signal" | "patienceMs">;
   readonly #target: SQLServerTarget;
   readonly #errors: WriterErrors;
   readonly #staging: string;
   readonly #writing: string;
 
   constructor(
-    connection: Pick<TargetConnection, "pool" | "driver" | "signal">,
+    connection: Pick<TargetConnection, "pool" | "driver" | "signal" | "patienceMs">,
     target: SQLServerTarget,
     errors: WriterErrors,
   ) {
@@ -37,21 +37,26 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
     this.#target = target;
     this.#errors = errors;
     this.#staging = createStaging(target.columns);
-    this.#writing = upsertText(upsert(target));
+    this.#writing = upsertText(upsert(target, connection.patienceMs));
   }
 
   readonly prove = async (): Promise<void> => {
-    const { pool, signal } = this.#connection;
-    await inTransaction(pool, signal, async (run) => {
-      await this.#stage(run, []);
-      await run((request) => request.query(this.#writing));
-      return [undefined, false];
-    });
+    const { pool, signal, patienceMs } = this.#connection;
+    await inTransaction(
+      pool,
+      signal,
+      async (run) => {
+        await this.#stage(run, []);
+        await run((request) => request.query(this.#writing));
+        return [undefined, false];
+      },
+      patienceMs,
+    );
   };
 
-  readonly write = async (rows: Rows, { isInDoubt, guard }: WriteContext): Promise<void> => {
+  readonly write = async (rows: Rows, { isInDoubt, guard, leftMs }: WriteContext): Promise<void> => {
     const { pool, signal } = this.#connection;
-    await inTransaction(pool, signal, async (run) => {
+    const work = async (run: Run): Promise<readonly [undefined, boolean]> => {
       await this.#stage(run, rows);
       if (isInDoubt && this.#target.strategy === "insert") {
         // All rows are there or none, since they were added in one transaction.
@@ -60,7 +65,8 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
       }
       guard(await this.#writeStaged(run, rows));
       return [undefined, true];
-    });
+    };
+    await inTransaction(pool, signal, work, leftMs);
   };
 
   readonly find = async (key: readonly StagedValue[], filled: SQLServerTarget["columns"]): Promise<boolean> => {
@@ -118,7 +124,9 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
         throw this.#errors.leftOut(problem, values, { where: table.name });
       }
       const written = keys.map((_, part) => storedPart(row[`k${part}`]));
-      const claimed = keys.map(({ isText, place }, part) => (isText ? written[part] : cells[place]) ?? null);
+      const claimed = keys.map((key, part) => {
+        return (key.isText ? written[part] : comparable(cells[key.place] ?? null, key)) ?? null;
+      });
       return { claimed: keyText(claimed), written: keyText(written) };
     });
   }

@@ -22,8 +22,9 @@ interface Login {
   readonly application: string;
   readonly database: string;
 }
-/** What the server says to one login: nothing (accepted), its errors, or `hang` and `drop`. */
-type Answer = readonly (readonly [number: number, message: string])[] | "hang" | "drop";
+type LoginErrors = readonly (readonly [number: number, message: string])[];
+/** What the server says to one login: nothing (accepted), its errors, or `hang` and `drop`; or errors, after which the connection ends. */
+type Answer = LoginErrors | "hang" | "drop" | { readonly last: LoginErrors; readonly isWhole: boolean };
 
 /** As much of SQL Server as a login needs, without encryption. Answers the logins in turn, the last answer stays. */
 async function loginServer(t: TestContext, ...answers: Answer[]): Promise<{ port: number; logins: Login[] }> {
@@ -47,7 +48,10 @@ async function loginServer(t: TestContext, ...answers: Answer[]): Promise<{ port
         logins.push(readLogin(data));
         if (answer === "drop") socket.destroy();
         else if (answer === "hang") continue;
-        else if (answer.length === 0) socket.write(packet(Buffer.concat([loginAck, done(0)])));
+        else if ("last" in answer) {
+          const errors = answer.last.map(errorToken);
+          socket.end(answer.isWhole ? packet(Buffer.concat([...errors, done(2)])) : packet(Buffer.concat(errors), 0));
+        } else if (answer.length === 0) socket.write(packet(Buffer.concat([loginAck, done(0)])));
         else socket.write(packet(Buffer.concat([...answer.map(errorToken), done(2)])));
       }
     });
@@ -60,8 +64,9 @@ async function loginServer(t: TestContext, ...answers: Answer[]): Promise<{ port
   return { port: (server.address() as AddressInfo).port, logins };
 }
 
-function packet(data: Buffer): Buffer {
-  const header = Buffer.from([4, 1, 0, 0, 0, 0, 1, 0]);
+/** @param status 1 for the last of a message */
+function packet(data: Buffer, status = 1): Buffer {
+  const header = Buffer.from([4, status, 0, 0, 0, 0, 1, 0]);
   header.writeUInt16BE(data.length + 8, 2);
   return Buffer.concat([header, data]);
 }
@@ -179,6 +184,55 @@ test("a login that fails in passing is tried again, and one that stays so is giv
   assert.equal(down.logins.length, 1);
 });
 
+test("a login that the server ends midway keeps its number and what to do", async (t) => {
+  for (const isWhole of [true, false]) {
+    for (const [number, hint] of [
+      [18_456, /User ID/],
+      [18_470, /disabled/],
+      [4060, /Database/],
+      [40_615, /firewall/],
+    ] as const) {
+      const { port, logins } = await loginServer(t, { last: [[number, "No."]], isWhole });
+      const error: unknown = await connectionTo(port, "ConnectRetryCount=0")
+        .open({ signal, fail })
+        .catch((thrown: unknown) => thrown);
+      failsWith("SOURCE_FAILED", { errorNumbers: [number] })(error);
+      assert.ok(error instanceof SourceError);
+      assert.match(error.facts.hint ?? "", hint);
+      assert.equal(logins.length, 1);
+    }
+  }
+});
+
+test("a connection whose settings have logged in before waits out a denial", async (t) => {
+  const { port, logins } = await loginServer(t, [], [[18_456, "Login failed."]], [[4060, "Cannot open."]], []);
+  const connectionString = `Server=127.0.0.1,${port};UID=u;PWD=p;Encrypt=no`;
+  const shared = { haveWorked: false };
+  const seams = { ...none, sleep: async () => {} };
+  for (const count of [1, 4]) {
+    const connection = new SQLServerConnection(owner, { connectionString }, seams, shared);
+    await connection.open({ signal, fail });
+    assert.equal(logins.length, count);
+    await connection.close();
+  }
+});
+
+test("a connection of the pool is waited for as long as is said, at most as long as the pool does and at least five seconds", async (t) => {
+  const { port } = await loginServer(t, []);
+  for (const [waitMs, expected] of [
+    [20_000, 20_000],
+    [100, 5000],
+    [300_000, 30_000],
+    [undefined, 30_000],
+  ] as const) {
+    const connection = connectionTo(port);
+    const { pool } = await connection.open({ signal, fail, waitMs });
+    const config: unknown = Reflect.get(pool, "config");
+    assert.partialDeepStrictEqual(config, { pool: { acquireTimeoutMillis: expected, createTimeoutMillis: expected } });
+    await connection.close();
+  }
+});
+
 test("after a failure the next call tries anew", async (t) => {
   const { port } = await loginServer(t, [[18_456, "Login failed."]], []);
   const connection = connectionTo(port);
@@ -234,7 +288,7 @@ test("a pool of the user's is connected if it is not, and neither closed nor lef
   });
   const connection = new SQLServerConnection(owner, { pool }, none);
   assert.equal(connection.identity, `127.0.0.1,${port}/clinic`);
-  assert.equal((await connection.open({ signal, fail })).pool, pool);
+  assert.equal(Object.getPrototypeOf((await connection.open({ signal, fail })).pool), pool);
   assert.equal(pool.connected, true);
   assert.equal(pool.listenerCount("error"), 1);
   await connection.close();

@@ -118,3 +118,27 @@ test("nothing is begun once the signal is aborted", async (t) => {
   await assert.rejects(inTransaction(pool, AbortSignal.abort(), adding(1)), { name: "AbortError" });
   assert.equal(server.roundTrips(), 0);
 });
+
+test("a connection that does not come is waited for as long as said, and given back when it comes late", async (t) => {
+  const { server, pool } = await connect(t);
+  const free = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
+  const holding = inTransaction(pool, noAbort, async (run) => {
+    held.resolve();
+    await free.promise;
+    return await adding(1)(run);
+  });
+  await held.promise;
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const waiting = inTransaction(pool, noAbort, adding(2), 5000);
+  t.mock.timers.tick(5000);
+  t.mock.timers.reset();
+  await assert.rejects(waiting, (error) => {
+    assert.equal(passingError(error)?.waitedMs, 5000);
+    return true;
+  });
+  free.resolve();
+  await holding;
+  await inTransaction(pool, noAbort, adding(3));
+  assert.deepEqual(server.table("dbo.t").rows(), [{ id: 1 }, { id: 3 }]);
+});

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import mssql from "mssql";
-import type { OpenConnection } from "../../../src/sql-server/connect/connection.ts";
+import { type OpenConnection, SQLServerConnection } from "../../../src/sql-server/connect/connection.ts";
 import { describeQuery, streamRows } from "../../../src/sql-server/read/row-stream.ts";
 import { type SQLServer, startSQLServer } from "../../support/sql-server.ts";
+import { sourceFail as fail } from "../../support/sql-server-errors.ts";
 
 const table = "CREATE TABLE dbo.t (id INT NOT NULL PRIMARY KEY, note NVARCHAR(400) NULL)";
 
@@ -49,7 +51,7 @@ test("rows come as arrays in order, parameters go by name, and the connection is
 test("nothing is sent before the first row is asked for", async (t) => {
   const { server, open } = await opened(t);
   const rows = streamRows(open, { text: "SELECT id FROM dbo.t", parameters: [] }, options());
-  await new Promise((resolve) => setImmediate(resolve));
+  await setImmediate();
   assert.equal(server.roundTrips(), 0);
   await rows.return();
   assert.equal(server.roundTrips(), 0);
@@ -125,5 +127,37 @@ test("an abort ends the wait for a description, and frees the connection", async
   const described = describeQuery(open, "SELECT id FROM dbo.t", "", controller.signal);
   setTimeout(() => controller.abort(new Error("enough")), 50);
   await assert.rejects(described, /enough/);
+  await canBeUsed(open);
+});
+
+const closings = ["of ours", "of the user's"] as const;
+for (const whose of closings) {
+  test(`a connection that closes while its answer waits to be read ends the rows with an error, in a pool ${whose}`, async (t) => {
+    const server = await startSQLServer({ sql: table }, t);
+    server.table("dbo.t").insert(Array.from({ length: 300 }, (_, id) => ({ id, note: "x" })));
+    const { connectionString, config } = server;
+    const pool = new mssql.ConnectionPool(config);
+    t.after(() => pool.close());
+    const connection = new SQLServerConnection(
+      "SQLServerSource",
+      whose === "of ours" ? { connectionString } : { pool },
+    );
+    t.after(connection.close);
+    const open = await connection.open({ signal: options().signal, fail });
+    server.faults.add({ on: /FROM dbo/, drop: "answered" });
+    const rows = streamRows(open, { text: "SELECT id, note FROM dbo.t", parameters: [] }, options());
+    assert.equal((await rows.next()).value?.[0], 0);
+    while (server.connections() > 0) await setImmediate();
+    await assert.rejects(Array.fromAsync(rows), { name: "RequestError" });
+    await canBeUsed(open);
+  });
+}
+
+test("an answer and the end of its connection may come at once, whatever was asked", async (t) => {
+  const { server, open } = await opened(t);
+  for (let turn = 0; turn < 20; turn += 1) {
+    server.faults.add({ on: /FROM dbo/, drop: "answered" });
+    await Promise.allSettled([open.pool.request().query("SELECT id FROM dbo.t")]);
+  }
   await canBeUsed(open);
 });

@@ -30,7 +30,7 @@ test("a Date is written in UTC, with the digits of the column", () => {
   assert.equal(staged(fitTime(3), noon), "12:34:56.789");
   assert.equal(staged(fitDateTime2(7), noon), "2025-03-01T12:34:56.7890000");
   assert.equal(staged(fitDateTime2(0), noon), "2025-03-01T12:34:57");
-  assert.equal(staged(fitDateTime, noon), "2025-03-01T12:34:56.789");
+  assert.equal(staged(fitDateTime, noon), "2025-03-01T12:34:56.790");
   assert.equal(staged(fitSmallDateTime, noon), "2025-03-01T12:35:00");
   assert.equal(staged(fitDateTimeOffset(7), noon), "2025-03-01T12:34:56.7890000+00:00");
 });
@@ -71,7 +71,19 @@ test("dates beyond the type are refused, with its range", () => {
 
 test("the last moments of a DATETIME stay in the year 9999", () => {
   assert.equal(staged(fitDateTime, "9999-12-31T23:59:59.999"), "9999-12-31T23:59:59.997");
-  assert.equal(staged(fitDateTime, "9999-12-31T23:59:59.998"), "9999-12-31T23:59:59.998");
+  assert.equal(staged(fitDateTime, "9999-12-31T23:59:59.998"), "9999-12-31T23:59:59.997");
+});
+
+test("a DATETIME ends in 0, 3 or 7 milliseconds, as the server rounds it", () => {
+  // Of Microsoft's page on the type: what is written, and what is stored.
+  for (const [written, stored] of ["00", "10", "23", "33", "43", "57", "67", "77", "87"].map((pair) => [
+    `01.00${pair[0]}`,
+    `01.00${pair[1]}`,
+  ]))
+    assert.equal(staged(fitDateTime, `2025-03-01T12:34:${written}`), `2025-03-01T12:34:${stored}`);
+  assert.equal(staged(fitDateTime, "1998-01-01T23:59:59.999"), "1998-01-02T00:00:00.000");
+  assert.equal(staged(fitDateTime, "1998-01-01T23:59:59.994"), "1998-01-01T23:59:59.993");
+  assert.equal(staged(fitDateTime, "1998-01-01T23:59:59.9951"), "1998-01-01T23:59:59.997");
 });
 
 test("what is no date is refused without its content", () => {

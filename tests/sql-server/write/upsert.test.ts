@@ -97,3 +97,12 @@ test("a row is asked for by its keys as parameters, or any row", () => {
   );
   assert.equal(existsText(target, []), "SELECT TOP (1) 1 AS [found] FROM [dbo].[t] AS t;");
 });
+
+test("a statement waits for the locks of others for 30 seconds, and no longer than the sink may", () => {
+  const lockTimeout = (patienceMs?: number): string | undefined =>
+    upsert(targetOf("merge"), patienceMs).settings.find((setting) => setting.startsWith("SET LOCK_TIMEOUT"));
+  assert.equal(lockTimeout(), "SET LOCK_TIMEOUT 30000;");
+  assert.equal(lockTimeout(300_000), "SET LOCK_TIMEOUT 30000;");
+  assert.equal(lockTimeout(5000.5), "SET LOCK_TIMEOUT 5001;");
+  assert.equal(lockTimeout(0), "SET LOCK_TIMEOUT 1000;");
+});

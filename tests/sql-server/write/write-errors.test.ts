@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { meaningOf } from "../../../src/sql-server/write/write-errors.ts";
-import { CommitInDoubtError, type ErrorMeaning } from "../../../src/table/dialect.ts";
+import { CommitInDoubtError, type ErrorMeaning, type FailedAttempts } from "../../../src/table/dialect.ts";
 import { targetColumn, targetOf } from "../../support/target.ts";
 
 const connection = { server: "host,1433", patienceMs: 300_000 };
@@ -10,7 +10,8 @@ const uniqueKeys = [{ index: "UQ_visits", isPrimary: false, unusable: undefined,
 const target = { table: { ...found.table, uniqueKeys } };
 
 const serverError = (number: number, message = "a secret"): Error => Object.assign(new Error(message), { number });
-const meaning = (error: unknown): ErrorMeaning => meaningOf(error, connection, target);
+const writing: FailedAttempts = { triedForMs: 0, isWriting: true };
+const meaning = (error: unknown): ErrorMeaning => meaningOf(error, connection, target, writing);
 
 test("a commit in doubt is passing, whatever broke it, but for what the server says by number", () => {
   assert.equal(meaning(new CommitInDoubtError(new Error("gone"))).kind, "passing");
@@ -96,9 +97,59 @@ test("in the preflight every error is the catalog's, passing or fatal", () => {
     [515, "fatal"],
     [1205, "passing"],
   ] as const) {
-    const found = meaningOf(serverError(number), connection, undefined);
+    const found = meaningOf(serverError(number), connection, undefined, { triedForMs: 0, isWriting: false });
     assert.equal(found.kind, kind);
     assert.match(found.problem, /catalog/);
     assert.ok(!found.problem.includes("secret"));
   }
+});
+
+test("an error of a number from 50,000 on is a trigger's where the server names a procedure, and a row's only while rows are written", () => {
+  const raised = (procName: string): Error => Object.assign(serverError(50_001), { procName });
+  assert.match(meaning(raised("tr_visits")).problem, /trigger/);
+  for (const error of [serverError(33_557_097), raised(""), raised("sp_executesql")]) {
+    const { kind, problem } = meaning(error);
+    assert.equal(kind, "data");
+    assert.doesNotMatch(problem, /trigger/);
+  }
+  for (const error of [serverError(33_557_097), raised("tr_visits"), serverError(515), serverError(245)]) {
+    const before = meaningOf(error, connection, target, { triedForMs: 0, isWriting: false });
+    assert.equal(before.kind, "fatal");
+    assert.doesNotMatch(before.problem, /trigger|a row/);
+  }
+});
+
+test("the message says how long it was tried, not how long it might have been", () => {
+  const tried = (triedForMs: number): ErrorMeaning =>
+    meaningOf(serverError(1205), connection, target, { triedForMs, isWriting: true });
+  assert.match(tried(100).problem, / 0\.1 seconds/);
+  assert.match(tried(300_040).problem, / 300 seconds/);
+  assert.equal(tried(100).facts?.["triedForMs"], 100);
+});
+
+test("a login that is denied midway keeps its number and its remedy, whether it may pass or not", () => {
+  const denied = (number?: number): Error => {
+    const login = Object.assign(new Error("Login failed for user 'u'."), { code: "ELOGIN" }, number && { number });
+    return Object.assign(new Error(login.message), { code: "ELOGIN", originalError: login });
+  };
+  for (const [number, kind] of [
+    [18_456, "passing"],
+    [4060, "passing"],
+    [18_470, "fatal"],
+    [18_488, "fatal"],
+    [undefined, "passing"],
+  ] as const) {
+    for (const found of [target, undefined]) {
+      const { facts, ...of } = meaningOf(denied(number), connection, found, writing);
+      assert.equal(of.kind, kind, `${number}`);
+      assert.deepEqual(facts?.["errorNumbers"], number === undefined ? [] : [number]);
+      assert.match(facts?.hint ?? "", /login|User ID|Database/, `${number}`);
+    }
+  }
+});
+
+test("a wait for the locks of others was patience, too", () => {
+  assert.equal(meaning(serverError(1222)).waitedMs, 30_000);
+  const hurried = meaningOf(serverError(1222), { ...connection, patienceMs: 5000 }, target, writing);
+  assert.equal(hurried.waitedMs, 5000);
 });

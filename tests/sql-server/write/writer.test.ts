@@ -5,7 +5,8 @@ import type { ColumnValues, SinkSession } from "../../../src/contracts/sink.ts";
 import { LLMEtlError } from "../../../src/errors/llm-etl-error.ts";
 import { groupsOf } from "../../../src/testing/row-groups.ts";
 import { failsWith } from "../../support/error-facts.ts";
-import { constructSink, openTarget, type TargetFacts } from "../../support/sql-server-target.ts";
+import { resultSet } from "../../support/tds/catalog.ts";
+import { constructSink, openTarget, startTargetServer, type TargetFacts } from "../../support/sql-server-target.ts";
 
 // The promises of every sink of tables are tested in tests/sinks/sql-server.test.ts.
 
@@ -74,12 +75,65 @@ test("a key in another spelling is that of a row that was checked and not writte
   assert.deepEqual(rows(), [{ id: "key", value: "unchanged" }]);
 });
 
+test("a merge key that the server rounds, or compares without what differs, is that of a row that did not change", async (t) => {
+  for (const [type, kept, other] of [
+    ["DATETIME", "2025-03-01T12:00:05.123", "2025-03-01T12:00:05.124"],
+    ["DATETIMEOFFSET(3)", "2025-03-01T12:00:05Z", "2025-03-01T13:00:05+01:00"],
+    ["BINARY(3)", Buffer.from([1, 2]), Buffer.from([1, 2, 0])],
+    ["VARBINARY(3)", Buffer.from([1, 2]), Buffer.from([1, 2, 0])],
+  ] as const) {
+    const typed = `CREATE TABLE dbo.t (id ${type} NOT NULL PRIMARY KEY, value NVARCHAR(20) NULL)`;
+    const { session } = await openTarget(t, { sql: typed }, columns);
+    assert.deepEqual(session.check?.({ id: kept, value: "unchanged" }), []);
+    assert.equal(session.check?.({ id: other, value: "changed" }).length, 1, type);
+    assert.equal(session.keyOf?.({ id: kept }), session.keyOf?.({ id: other }), type);
+  }
+});
+
 test("a key that the target spells in another way is written, once", async (t) => {
   const { server, session, rows } = await openTarget(t, { sql }, columns);
   server.table("dbo.t").insert([{ id: "key", value: "old" }]);
   await writeChecked(session, [{ id: "KEY", value: "new" }]);
   assert.deepEqual(rows(), [{ id: "key", value: "new" }]);
   await assert.rejects(writeChecked(session, [{ id: "Key", value: "third" }]), sameKey);
+});
+
+test("the journal's key is the target's own spelling: ß and ss are one key or two as the server says, not as letters fold", async (t) => {
+  const [sharp, plain] = [
+    { id: "Straße", value: "x" },
+    { id: "Strasse", value: "x" },
+  ];
+  const places = [sharp, plain].map(({ id }, index) => [index, id]);
+  const apart = await openTarget(t, { sql }, columns);
+  apart.server.on(/MERGE INTO/, () => {
+    return [resultSet({ llm_etl_row: { name: "int" }, k0: { name: "nvarchar", length: 4000 } }, places)];
+  });
+  await writeChecked(apart.session, [sharp, plain]);
+  assert.notEqual(apart.session.keyOf?.(sharp), apart.session.keyOf?.(plain));
+  const one = await openTarget(t, { sql }, columns);
+  await writeChecked(one.session, [sharp]);
+  const later = await openTarget(t, { sql: `${sql}; INSERT INTO dbo.t (id) VALUES (N'Straße')` }, columns);
+  await writeChecked(later.session, [plain]);
+  assert.equal(one.session.keyOf?.(sharp), later.session.keyOf?.(plain));
+});
+
+test("a row that did not change keeps its place, whichever spelling of its key the target has", async (t) => {
+  const { server, session, rows } = await openTarget(t, { sql }, columns);
+  server.table("dbo.t").insert([{ id: "ss", value: "of ß" }]);
+  const [unchanged, other] = [
+    { id: "ß", value: "of ß" },
+    { id: "ss", value: "of ss" },
+  ];
+  const earlier = await openTarget(t, { sql: `${sql}; INSERT INTO dbo.t (id) VALUES (N'ss')` }, columns);
+  await writeChecked(earlier.session, [unchanged]);
+  const key = earlier.session.keyOf?.(unchanged);
+  assert.ok(key !== undefined);
+  assert.deepEqual(session.check?.(unchanged, key), []);
+  await assert.rejects(writeChecked(session, [other]), sameKey);
+  assert.deepEqual(rows(), [{ id: "ss", value: "of ß" }]);
+  const written = await openTarget(t, { sql: `${sql}; INSERT INTO dbo.t (id) VALUES (N'ss')` }, columns);
+  await writeChecked(written.session, [other]);
+  assert.equal(written.session.check?.(unchanged, key).length, 1, "another row has been written there since");
 });
 
 test("columns that are not mapped keep what they hold, get their default in a new row, and identities count in order", async (t) => {
@@ -215,6 +269,84 @@ test("a denied login while reconnecting is overcome", async (t) => {
   server.faults.refuseLogin(40_613, 2);
   await session.write(groupsOf([row]));
   assert.deepEqual(rows(), [row]);
+});
+
+test("a restart or failover is waited out, however often the login is denied meanwhile", async (t) => {
+  for (const number of [4060, 18_456, 921, 983, 6005, 18_401]) {
+    const { server, session, rows } = await openTarget(t, { sql }, columns);
+    server.kill();
+    server.faults.refuseLogin(number, 4);
+    await session.write(groupsOf([row]));
+    assert.deepEqual(rows(), [row], `${number}`);
+  }
+});
+
+test("a login that stays denied ends the run with its number, what to do, and the time that it was tried", async (t) => {
+  for (const [number, triedForMs] of [
+    [18_456, undefined],
+    [18_470, 0],
+  ] as const) {
+    const { server, session } = await openTarget(t, { sql }, columns, { sinkTimeoutMs: 60 });
+    server.kill();
+    server.faults.refuseLogin(number, 1000);
+    const failure = await failureOf(session.write(groupsOf([row])));
+    failsWith("SINK_FAILED", { errorNumbers: [number] })(failure);
+    assert.match(failure.facts.hint ?? "", /login|User ID/);
+    assert.doesNotMatch(failure.message, /300 seconds/);
+    if (triedForMs === undefined) assert.ok(Number(failure.facts["triedForMs"]) < 60_000);
+  }
+});
+
+test("a raised error before the first row is no row's", async (t) => {
+  const server = await startTargetServer({ sql }, t);
+  for (const on of [/llm-etl:target/, /CREATE TABLE/, /MERGE/]) {
+    server.faults.add({ on, error: { number: 33_557_097, message: "secret" } });
+    const sink = constructSink({
+      connectionString: server.connectionString,
+      targetTable: "dbo.t",
+      mergeKeys: ["id"],
+      columnMap: { id: () => 1, value: () => 1 },
+    });
+    const failure = await failureOf(sink.open({ signal: new AbortController().signal }));
+    failsWith("SINK_FAILED", { errorNumbers: [33_557_097] })(failure);
+    assert.doesNotMatch(failure.message, /trigger|secret/);
+    server.faults.clear();
+  }
+});
+
+test("a connection that ends right after an answer is overcome, whichever statement it was", async (t) => {
+  for (const strategy of ["merge", "update_insert", "insert"] as const) {
+    const { server, session, rows } = await openTarget(t, { sql }, columns, { strategy });
+    const statements = [
+      /BEGIN TRANSACTION/,
+      /CREATE TABLE/,
+      /insert bulk/i,
+      /BULK ROWS/,
+      /MERGE|UPDATE t|INSERT INTO/,
+      /COMMIT/,
+    ];
+    for (const [index, on] of statements.entries()) {
+      server.faults.clear();
+      const armed = server.faults.add({ on, drop: "answered" });
+      await session.write(groupsOf([{ id: `${strategy} ${index}`, value: "x" }]));
+      assert.equal(armed.hits, 1, String(on));
+    }
+    assert.equal(rows().length, statements.length, strategy);
+  }
+});
+
+test("the locks of others are waited for no longer than sinkTimeoutMs, but for a second", async (t) => {
+  const { server, session } = await openTarget(t, { sql }, columns, { sinkTimeoutMs: 300 });
+  await session.write(groupsOf([row]));
+  const pool = await new mssql.ConnectionPool(server.config).connect();
+  t.after(() => pool.close());
+  const other = pool.transaction();
+  await other.begin();
+  await other.request().query("UPDATE dbo.t SET value = N'mine'");
+  const failure = await failureOf(session.write(groupsOf([row])));
+  failsWith("SINK_FAILED", { errorNumbers: [1222] })(failure);
+  assert.ok(Number(failure.facts["triedForMs"]) < 30_000);
+  await other.rollback();
 });
 
 test("an insert in doubt stays in doubt while the connection is down, and is not added twice", async (t) => {

@@ -16,8 +16,8 @@ export interface Fault {
   readonly times?: number;
   /** The statement fails with this error instead of being run. From class 20 on the connection is closed, too. */
   readonly error?: number | { readonly number: number; readonly class?: number; readonly message?: string };
-  /** The connection breaks, before the statement is run, or after it but before its answer is sent. */
-  readonly drop?: "before" | "after";
+  /** The connection breaks, before the statement is run, or after it but before its answer is sent; or it ends once the answer is sent. */
+  readonly drop?: "before" | "after" | "answered";
   readonly delayMs?: number;
 }
 

@@ -76,7 +76,7 @@ export class StatementRunner {
       await run();
       if (fault?.drop === "after") return "drop";
       if (signal.aborted) this.#cancelled(writer);
-      return "keep";
+      return fault?.drop === "answered" ? "close" : "keep";
     } catch (error) {
       if (signal.aborted) {
         this.#cancelled(writer);
