@@ -16,7 +16,7 @@ interface Reading {
 }
 
 interface Decoder {
-  readonly measure: (bytes: Buffer) => Reading;
+  readonly measure: (bytes: Buffer, isLast: boolean) => Reading;
   readonly toUTF8: (bytes: Buffer) => Buffer;
   /** The text of bytes that were kept back, when all have come. */
   readonly end?: () => string;
@@ -50,7 +50,7 @@ export async function* decode(
       bytes = bytes.subarray(offset);
       begun = true;
     }
-    const { end, wrong } = measure(bytes);
+    const { end, wrong } = measure(bytes, false);
     if (end > 0) yield toUTF8(bytes.subarray(0, end));
     offset += end;
     if (wrong) throw notText(owner, encoding, offset);
@@ -60,7 +60,7 @@ export async function* decode(
     offset = lengthOfMark(carried, encoding, owner);
     carried = carried.subarray(offset);
   }
-  const { end } = measure(carried);
+  const { end } = measure(carried, true);
   if (end > 0) yield toUTF8(carried.subarray(0, end));
   if (end < carried.length) throw notText(owner, encoding, offset + end);
   const rest = last?.() ?? "";
@@ -120,14 +120,31 @@ function markedSurrogates(text: string): string {
   return text.isWellFormed() ? text : text.replaceAll(/\p{Surrogate}/gu, unmapped);
 }
 
-/** It keeps back the bytes of a character that goes on. */
 function byIconv(encoding: string): Decoder {
   const decoder = iconv().getDecoder(encoding, { stripBOM: false });
   return {
-    measure: measureAny,
+    measure: measureWhole,
     toUTF8: (bytes) => Buffer.from(marked(decoder.write(bytes))),
     end: () => marked(decoder.end() ?? ""),
   };
+}
+
+const mostKeptBytes = 1024 * 1024;
+
+/**
+ * Ends behind a byte that ends a character for sure: one below 0x30, or two in a row below 0x80. iconv-lite would keep back the
+ * beginning of a character itself, but of a chunk with as many characters as bytes it then drops the last one without a word.
+ */
+function measureWhole(bytes: Buffer, isLast: boolean): Reading {
+  let end = bytes.length;
+  if (isLast) return { end, wrong: false };
+  while (end > 0 && !endsCharacter(bytes, end - 1)) end -= 1;
+  return { end: end === 0 && bytes.length > mostKeptBytes ? bytes.length : end, wrong: false };
+}
+
+function endsCharacter(bytes: Buffer, at: number): boolean {
+  const byte = bytes[at] ?? 0;
+  return byte < 0x30 || (byte < 0x80 && at > 0 && (bytes[at - 1] ?? 0) < 0x80);
 }
 
 function utf16be(): Decoder {

@@ -1,5 +1,4 @@
 import { createRequire } from "node:module";
-import type * as iconvLite from "iconv-lite";
 import { closest } from "../errors/closest.ts";
 import { OptionError } from "../errors/option.ts";
 
@@ -60,12 +59,22 @@ const noEncodings = new Set([
   "ucs4",
 ]);
 
-type Iconv = Pick<typeof iconvLite, "encodingExists" | "getDecoder">;
+/** The part of iconv-lite that is used. */
+interface Iconv {
+  readonly encodingExists: (encoding: string) => boolean;
+  readonly getDecoder: (encoding: string, options: { readonly stripBOM: boolean }) => IconvDecoder;
+}
+
+interface IconvDecoder {
+  readonly write: (bytes: Buffer) => string;
+  readonly end: () => string | undefined;
+}
+
 let loaded: Iconv | undefined;
 
 /** Loads iconv-lite, once an encoding is asked for that needs it. */
 export function iconv(): Iconv {
-  loaded ??= createRequire(import.meta.url)("iconv-lite") as Iconv; // its own types
+  loaded ??= createRequire(import.meta.url)("iconv-lite") as Iconv; // a module of CommonJS, loaded late
   return loaded;
 }
 

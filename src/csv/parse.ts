@@ -39,7 +39,7 @@ export interface ParseOptions extends CSVFormat {
 }
 
 /**
- * Splits UTF-8 text into rows (RFC 4180): for each chunk, the rows that ended in it. Chunks may be cut anywhere between characters.
+ * Splits UTF-8 text into rows (RFC 4180): chunk by chunk, the rows that ended. Chunks may be cut anywhere between characters.
  * Blank lines are no rows, blanks around quotes are nothing, and a misplaced quote is text.
  *
  * A quote that opens a cell over several lines and is not closed as it should be (never; with text behind it; so that the row ends
@@ -55,14 +55,14 @@ export async function* parseRows(
   const parser = new RowParser(options);
   for await (const chunk of withFault(chunks)) {
     if ("fault" in chunk) {
-      yield parser.flush();
+      parser.add(Buffer.from(" ")); // a row that ended with CR has ended where no LF follows
+      yield* parser.take("fault");
       throw chunk.fault;
     }
-    yield parser.add(chunk);
-    parser.throwIfFaulty();
+    parser.add(chunk);
+    yield* parser.take("more");
   }
-  yield parser.end();
-  parser.throwIfFaulty();
+  yield* parser.take("end");
 }
 
 /** True if nothing but delimiters and blanks stands in the row: a quoted empty cell is a value. */
@@ -78,6 +78,9 @@ async function* withFault(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer 
     yield { fault };
   }
 }
+
+/** So many, where a quote had kept back a great many, so that they are not all in memory. */
+const mostRowsAtOnce = 1000;
 
 const byteOrderMark = Buffer.from("\uFEFF");
 
@@ -115,32 +118,40 @@ class RowParser {
   }
 
   /** Takes a copy: the reader uses the chunk's memory again. */
-  add(chunk: Buffer): readonly CSVRow[] {
+  add(chunk: Buffer): void {
     this.#parts.push(Buffer.from(chunk));
     this.#partsLength += chunk.length;
-    const length = this.#bytes.length + this.#partsLength;
-    if (this.#partsLength >= this.#bytes.length || length > this.#options.maxRowBytes) this.#take(false);
-    return this.#rows.splice(0);
   }
 
-  /** The rows that have ended. With a byte that is no LF behind it, a row that ended with CR has. */
-  flush(): readonly CSVRow[] {
-    this.#parts.push(Buffer.from(" "));
-    this.#take(false);
-    return this.#rows.splice(0);
-  }
-
-  end(): readonly CSVRow[] {
-    this.#take(true);
-    return this.#rows.splice(0);
-  }
-
-  /** @throws {SourceError} for what ends the rows */
-  throwIfFaulty(): void {
+  /**
+   * The rows that have ended,.
+   *
+   * @throws {SourceError} what ends the rows, after those before it
+   */
+  *take(follows: "more" | "fault" | "end"): Generator<readonly CSVRow[], void, undefined> {
     const { maxRowBytes } = this.#options;
+    const isPatient = this.#partsLength < this.#bytes.length && this.#bytes.length + this.#partsLength <= maxRowBytes;
+    if (isPatient && follows === "more") return;
+    this.#join();
+    if (!this.#isBegun) this.#begin();
+    while (this.#at < this.#bytes.length && this.#step(follows === "end")) {
+      if (this.#rows.length >= mostRowsAtOnce) yield this.#rows.splice(0);
+    }
+    this.#againUntil = Math.max(0, this.#againUntil - this.#at);
+    this.#bytes = this.#bytes.subarray(this.#at);
+    this.#at = 0;
+    yield this.#rows.splice(0);
     if (this.#fault !== undefined) throw this.#fault;
     if (this.#bytes.length <= maxRowBytes) return;
     throw this.#rejection("is too large", { expected: `at most ${maxRowBytes} bytes`, hint: tooLarge });
+  }
+
+  #join(): void {
+    const [only] = this.#parts;
+    const isOnly = this.#bytes.length === 0 && this.#parts.length === 1 && only !== undefined;
+    this.#bytes = isOnly ? only : Buffer.concat([this.#bytes, ...this.#parts]);
+    this.#parts = [];
+    this.#partsLength = 0;
   }
 
   #rejection(problem: string, facts: ErrorFacts): SourceError {
@@ -148,22 +159,6 @@ class RowParser {
     return new SourceError(this.#options.owner, `the row that begins on line ${line} ${problem}`, {
       facts: { line, ...facts },
     });
-  }
-
-  #take(isLast: boolean): void {
-    this.#bytes =
-      this.#parts.length === 1 && this.#bytes.length === 0 ? (this.#parts[0] ?? this.#bytes) : this.#joined();
-    this.#parts = [];
-    this.#partsLength = 0;
-    this.#at = 0;
-    if (!this.#isBegun) this.#begin();
-    while (this.#at < this.#bytes.length && this.#step(isLast));
-    this.#againUntil = Math.max(0, this.#againUntil - this.#at);
-    this.#bytes = this.#bytes.subarray(this.#at);
-  }
-
-  #joined(): Buffer {
-    return Buffer.concat([this.#bytes, ...this.#parts]);
   }
 
   /** Passes over byte order marks: files that were joined have several. */

@@ -173,7 +173,7 @@ function toSourceRow({ reading, nullValues, columns }: Place, row: CSVRow, posit
   const { rowNumberColumn, path, encoding } = reading;
   const { cells } = row;
   const error = rowErrorOf(row, { position, path, encoding, columnCount: columns.length });
-  if (error !== undefined) return { position, error, raw: cells };
+  if (error !== undefined) return { position, error, raw: cells.map(inUnicode) };
   const raw: Record<string, string | null> = {};
   let index = 0;
   for (const column of columns) {
@@ -198,7 +198,7 @@ function rowErrorOf(row: CSVRow, { position, path, encoding, columnCount }: RowP
   const reject = (fault: string, facts: Readonly<Record<string, unknown>>): RowError => {
     const problem = `row ${position} (${lines} of ${path}) ${fault}`;
     return new RowError("CSV_ROW_INVALID", problem, {
-      detail: `${problem}, ${JSON.stringify(cells)}`,
+      detail: `${problem}, ${JSON.stringify(cells.map(inUnicode))}`,
       facts: { where: position, line, lastLine, path, ...facts },
     });
   };
@@ -223,4 +223,9 @@ function rowErrorOf(row: CSVRow, { position, path, encoding, columnCount }: RowP
       ? "a delimiter that is text needs quotes around its cell; if the first column has no name, skipLines: 1 and header: [names of all columns] give it one"
       : "a delimiter or line break that is text needs quotes around its cell",
   });
+}
+
+/** The cell as text that any program takes. */
+function inUnicode(cell: string): string {
+  return cell.replaceAll(unmapped, "\uFFFD");
 }

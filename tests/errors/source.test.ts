@@ -71,6 +71,7 @@ test("the sentences about CSV files", async (t) => {
     decoding(Buffer.from([0x61, 0, 0x3d, 0xd8]), "utf-16le"),
     ...headers.map((cells) => heading(cells)),
     heading(["id", "number"], "number"),
+    parsing('a\n"b'),
     parsing("b".repeat(60)),
     () => readAll(new CSVSource({ filePath: "/no such folder/rows.csv", primaryKeyColumn: "id" })),
     () => readAll(new CSVSource({ filePath: "/", primaryKeyColumn: "id" })),
