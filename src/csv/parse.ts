@@ -233,6 +233,7 @@ class RowParser {
   /** The cell that took other rows into it: its row ends short, or is whole only with text behind a quote. */
   #mistakeIn({ cells, multiline, misplaced }: WholeRecord): OpenedCell | undefined {
     if (multiline === undefined || this.#columnCount === undefined || this.#at < this.#againUntil) return undefined;
+    if (this.#columnCount === 1) return undefined; // there any line is a whole row
     const suspect = cells.length < this.#columnCount ? multiline : misplaced;
     if (suspect === undefined || cells.length > this.#columnCount) return undefined;
     return this.#isWholeWithout(suspect) ? suspect : undefined;

@@ -105,31 +105,56 @@ test("an opening quote that takes rows into its cell is the error of its row, an
   ]);
 });
 
+function pipelineOver(content: string, options: TextOptions = {}) {
+  return new Pipeline({
+    name: "tickets",
+    source: new CSVSource<Record<string, string | null>>({
+      filePath: fileOf(content),
+      primaryKeyColumn: "id",
+      ...options,
+    }),
+    llmProvider: new MockProvider(),
+    payloadLog: "off",
+    journal: "off",
+  })
+    .step(
+      new ClassifierStep({
+        name: "kind",
+        taxonomy: ["a", "b"].map((name) => ({ name, definition: name })),
+        inputMap: { text: (s) => s.raw["text"] ?? "" },
+        outputKey: "kind",
+      }),
+    )
+    .to(new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk } }));
+}
+
 test("rows that hold nothing are no rows of the run: they are counted apart, and the exit code is that of the others", async () => {
-  const sink = new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk } });
-  const run = async (content: string, limit?: number) =>
-    await new Pipeline({
-      name: "tickets",
-      source: new CSVSource({ filePath: fileOf(content), primaryKeyColumn: "id" }),
-      llmProvider: new MockProvider(),
-      payloadLog: "off",
-      journal: "off",
-    })
-      .step(
-        new ClassifierStep({
-          name: "kind",
-          taxonomy: ["a", "b"].map((name) => ({ name, definition: name })),
-          inputMap: { text: (s) => s.raw["text"] },
-          outputKey: "kind",
-        }),
-      )
-      .to(sink)
-      .run(limit === undefined ? {} : { limit });
   const content = "id,text\n,\n1,hello\n,\n,\n2,world\n,\n,\n,\n,\n";
-  const report = await run(content);
-  assert.deepEqual([report.readCount, report.successCount, report.exitCode, report.emptyRowCount], [2, 2, 0, 8 - 1]);
-  assert.deepEqual((await run(content, 1)).emptyRowCount, 1);
-  assert.equal((await run("id,text\n1,hello\n")).emptyRowCount, undefined);
+  const events: number[] = [];
+  const report = await pipelineOver(content).run({
+    onEvent: (event) => {
+      if (event.type === "empty-rows") events.push(event.rowCount);
+    },
+  });
+  assert.deepEqual([report.readCount, report.successCount, report.exitCode, report.emptyRowCount], [2, 2, 0, 7]);
+  assert.deepEqual(events, [1, 2, 4]);
+  assert.equal((await pipelineOver(content).run({ limit: 1 })).emptyRowCount, 1);
+  assert.equal((await pipelineOver("id,text\n1,hello\n").run()).emptyRowCount, undefined);
+});
+
+test("check tells what was found on the way to the first row, and no content", async () => {
+  const { findings, wouldRun } = await pipelineOver("sep=;\n;id;secret;secret;text\n;;;;\n;;;;\n0;1;a;b;hello\n", {
+    uniqueNames: true,
+  }).check();
+  assert.equal(wouldRun, true);
+  const found = findings
+    .filter(({ area, status }) => area === "source" && status === "ok")
+    .map(({ message }) => message);
+  assert.deepEqual(
+    found.map((message) => message.match(/sep=|column \d|\d empty rows|row \d/)?.[0]),
+    ["sep=", "column 1", "column 4", "2 empty rows", "row 1"],
+  );
+  assert.ok(!JSON.stringify(findings).includes("secret"));
 });
 
 test("a row of quoted empty cells is a row, for somebody wrote it", async () => {
