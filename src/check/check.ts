@@ -107,7 +107,17 @@ async function checkSource(
 ): Promise<AnyState | undefined> {
   const { source } = maps;
   const subject = `source ${source.name}`;
-  const row = await findings.tryCheck("source", subject, async () => await firstRow(source, context));
+  let emptyCount = 0;
+  const found: string[] = [];
+  const looking: ReadContext = {
+    ...context,
+    onEmptyRows: (count) => (emptyCount += count),
+    onFound: (finding) => found.push(finding),
+  };
+  const row = await findings.tryCheck("source", subject, async () => await firstRow(source, looking));
+  for (const finding of found) findings.add("source", subject, "ok", finding);
+  if (emptyCount > 0)
+    findings.add("source", subject, "ok", `${emptyCount} empty rows before the first are passed over`);
   if (row === undefined) return undefined;
   if (row === null) {
     findings.add("source", subject, "warning", "it gives no row, so a run has nothing to do");

@@ -51,6 +51,8 @@ function line(name: string, text: string): string {
 
 function rowsOf(report: RunReport): string {
   const { readCount, successCount, unchangedCount, failureCount, skippedCount, pendingCount } = report;
+  const { emptyRowCount = 0 } = report;
+  const empty = emptyRowCount === 0 ? "" : `; ${formatThings(emptyRowCount, "empty row")} passed over`;
   const counts: readonly (readonly [count: number, name: string])[] = [
     [unchangedCount, "unchanged"],
     [failureCount, "failed"],
@@ -58,9 +60,8 @@ function rowsOf(report: RunReport): string {
     [pendingCount, "pending"],
   ];
   const others = counts.filter(([count]) => count > 0).map(([count, name]) => `${formatCount(count)} ${name}`);
-  return [`${formatCount(readCount)} read`, `${formatCount(successCount - unchangedCount)} written`, ...others].join(
-    ", ",
-  );
+  const read = [`${formatCount(readCount)} read`, `${formatCount(successCount - unchangedCount)} written`, ...others];
+  return `${read.join(", ")}${empty}`;
 }
 
 function failuresOf(report: RunReport, failures: ReadonlyMap<string, Failure>): readonly string[] {

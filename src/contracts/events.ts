@@ -29,6 +29,8 @@ export type RunEvent =
     }
   /** The number of rows to read, at most `limit`: emitted if `countRows` asks for it and the source can tell. */
   | { readonly type: "source-count"; readonly rowCount: number }
+  /** Rows that hold nothing, and that the source passed over: they are counted apart, and have no outcome. */
+  | { readonly type: "empty-rows"; readonly rowCount: number }
   | { readonly type: "row-start"; readonly position: number }
   | {
       readonly type: "row-end";

@@ -36,6 +36,8 @@ export interface RunFigures {
   readonly unchangedCount: number;
   /** Rows that were read and not finished when the run stopped; the next run does them. */
   readonly pendingCount: number;
+  /** Rows of the source that hold nothing. They are passed over: no other count has them. @default none */
+  readonly emptyRowCount?: number | undefined;
   /** Failed and skipped rows by error code. */
   readonly failuresByCode: Readonly<Record<string, number>>;
   readonly usage: RunUsage;

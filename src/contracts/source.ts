@@ -10,6 +10,10 @@ export interface ReadContext {
   readonly signal: AbortSignal;
   /** Given at run time; they win over the source's own. A source that takes none rejects any. */
   readonly parameters: Parameters;
+  /** Takes the number of rows that hold nothing and were passed over: they are counted apart, and are no rows of the run. */
+  readonly onEmptyRows?: ((count: number) => void) | undefined;
+  /** Takes what the source found out about its data, in a sentence without content: `check` reports it. */
+  readonly onFound?: ((finding: string) => void) | undefined;
 }
 
 export interface CountContext extends ReadContext {

@@ -130,10 +130,11 @@ class Engine {
 
   /** Pulls rows one at a time, each as soon as one of `concurrency` places is free. */
   async #read(): Promise<void> {
-    const { source, concurrency, sparePlaces, limit, parameters, caughtUp } = this.#options;
+    const { source, concurrency, sparePlaces, limit, parameters, caughtUp, emit } = this.#options;
     sparePlaces.onMore = () => this.#onRowEnd?.();
     try {
-      const rows = source.read({ signal: this.#shutdown.reading, parameters })[Symbol.asyncIterator]();
+      const onEmptyRows = (rowCount: number): void => emit({ type: "empty-rows", rowCount });
+      const rows = source.read({ signal: this.#shutdown.reading, parameters, onEmptyRows })[Symbol.asyncIterator]();
       for (let sequence = 0; sequence < limit; sequence += 1) {
         while (this.#inFlight >= concurrency + sparePlaces.count) await this.#rowEnd();
         await this.#order?.admit(sequence);

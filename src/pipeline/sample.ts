@@ -7,10 +7,11 @@ import type { AnySource, SourceRow } from "../contracts/source.ts";
  * gives the same rows. The whole source is read; `size` rows are in memory.
  */
 export function sampleOf(source: AnySource, size: number, seed: number): AnySource {
-  const { name, primaryKeyColumn, schema, requirements, files, databaseFiles } = source;
+  const { name, primaryKeyColumn, namesAreData, schema, requirements, files, databaseFiles } = source;
   return {
     name,
     primaryKeyColumn,
+    namesAreData,
     schema,
     requirements,
     files,

@@ -7,6 +7,7 @@ import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 /** Counts a run's events. */
 export class Tally {
   #readCount = 0;
+  #emptyRowCount = 0;
   readonly #outcomes: Record<RowOutcome, number> = { written: 0, unchanged: 0, failed: 0, skipped: 0, pending: 0 };
   readonly #failuresByCode: Record<string, number> = {};
   readonly #currency: string | null;
@@ -40,6 +41,7 @@ export class Tally {
 
   add(event: RunEvent): void {
     if (event.type === "row-start") this.#readCount += 1;
+    if (event.type === "empty-rows") this.#emptyRowCount += event.rowCount;
     if (event.type === "row-end") this.#addRow(event.outcome, event.errorCode);
     if (event.type === "re-ask") this.#usage.reAsks += 1;
     if (event.type === "call-end" && event.wasSent !== false) {
@@ -68,6 +70,7 @@ export class Tally {
       skippedCount: skipped,
       unchangedCount: unchanged,
       pendingCount: pending,
+      ...(this.#emptyRowCount === 0 ? {} : { emptyRowCount: this.#emptyRowCount }),
       failuresByCode: { ...this.#failuresByCode },
       usage: {
         ...this.#usage,

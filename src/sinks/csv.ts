@@ -122,7 +122,7 @@ async function openSession({ path, columns, format, bom }: Writing, context: Sin
   let writtenCount = 0;
   let rowsAside: RowsAside | undefined;
   try {
-    await file.append((bom ? "\uFEFF" : "") + stringify([columns], format));
+    await file.append((bom ? "\uFEFF" : "") + stringify([columns], { ...format, quoted_match: readOtherwise }));
   } catch (error) {
     await file.close();
     throw error;
@@ -131,7 +131,7 @@ async function openSession({ path, columns, format, bom }: Writing, context: Sin
     check: (values) => findViolations(columns, values),
     write: async (batch) => {
       const lines = batch.flatMap(({ rows }) => rows.map((values) => toCells(owner, columns, values)));
-      await file.append(stringify(lines, format));
+      await file.append(textOf(lines, format));
       writtenCount += lines.length;
     },
     close: async (outcome, { readCount } = { readCount: writtenCount }) => {
@@ -144,6 +144,20 @@ async function openSession({ path, columns, format, bom }: Writing, context: Sin
     },
     rowsAside: () => rowsAside,
   };
+}
+
+/** Names that a reader of CSV files takes for others without quotes: blanks around them, and the line that names the delimiter. */
+const readOtherwise = /^(?:\s|sep=)|\s$/i;
+
+/** A row of blank texts alone stands in quotes: without them readers pass over it. */
+function textOf(rows: readonly (readonly Cell[])[], format: StringifyOptions): string {
+  if (!rows.some(isBlank)) return stringify([...rows], format);
+  const inQuotes = { ...format, quoted: true, quoted_empty: true };
+  return rows.map((row) => stringify([row], isBlank(row) ? inQuotes : format)).join("");
+}
+
+function isBlank(row: readonly Cell[]): boolean {
+  return row.every((cell) => cell === null || (typeof cell === "string" && cell.trim() === ""));
 }
 
 /** The preflight of `open`. */

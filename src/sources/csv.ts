@@ -1,23 +1,24 @@
-import { open, type FileHandle } from "node:fs/promises";
-import { csvEncodings, decode, type CSVEncoding } from "../csv/decode.ts";
-import { readHeader } from "../csv/header.ts";
+import { unmapped } from "../csv/decode.ts";
+import { type CSVEncoding, requireEncoding } from "../csv/encodings.ts";
 import { type CSVFilePath, filePathChecks, filePathOf } from "../csv/file-path.ts";
-import { isDelimiter } from "../csv/options.ts";
-import { parseRows, type CSVRow } from "../csv/parse.ts";
+import { type CSVFormatOptions, formatChecks, isDelimiter, requireTogether } from "../csv/options.ts";
+import { type CSVRow, isBlankRow } from "../csv/parse.ts";
+import { type CSVReading, readParts } from "../csv/read-rows.ts";
 import { RowError } from "../errors/llm-etl-error.ts";
+import { listItems } from "../errors/name-list.ts";
 import { SourceError } from "../errors/source.ts";
-import { codeOf, messageOf } from "../errors/error-text.ts";
-import { checkOptions, isName, isObject, isOneOf, isTextList, optional } from "../errors/options.ts";
+import { checkOptions, isName, isObject, isTextList, optional } from "../errors/options.ts";
 import type { CountContext, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
-interface CSVFile<Row extends object> {
+interface CSVFile<Row extends object> extends CSVFormatOptions {
   /** The column that identifies a row: a value of its own for each row, never blank. */
   readonly primaryKeyColumn: NoInfer<keyof Row & string>;
-  /** The separator of cells: one character. @default "," */
+  /** The separator of cells: one character. A first line `sep=;` in the file says it, too, and wins. @default "," */
   readonly delimiter?: string;
   /**
-   * The encoding of the file. UTF-8 and UTF-16 are checked. A byte order mark is removed, and rejected if it is that of
-   * another encoding. @default "utf-8"
+   * The encoding of the file: `"utf-8"`, `"utf-16le"`, `"utf-16be"`, `"windows-1252"`, or any that iconv-lite knows. In UTF-8 and UTF-16LE
+   * a wrong byte ends the source; in others it is the error of its row. Byte order marks are removed, and rejected if they
+   * are those of another encoding. @default "utf-8"
    */
   readonly encoding?: CSVEncoding;
   /** The name of a column to add, with the row's number as text from "1" up: a key for a file that has none. */
@@ -55,26 +56,26 @@ type GivenOptions<Row> = CSVFilePath &
     readonly nullValues?: readonly string[];
   };
 
-const maxRowBytes = 16 * 1024 * 1024;
-const chunkBytes = 64 * 1024;
-
 /**
- * Reads the rows of a CSV file (RFC 4180; LF, CRLF or CR), a chunk at a time. The first line that is not blank names the
- * columns; blank lines are skipped.
+ * Reads the rows of a CSV file (RFC 4180; LF, CRLF or CR), a chunk at a time. The first row names the columns, unless `header`
+ * says otherwise. Blank lines are skipped. A row of nothing but delimiters and blanks is passed over, and counted apart
+ * (`report.emptyRowCount`). Blanks around names and before and after quotes are nothing; a column without a name is `column` and its number.
  *
  * A row with too few or too many cells is a row error with its line number, and reading goes on. A misplaced quote
  * (within a cell that does not begin with one, or before the end of one that does) is text, as in a spreadsheet; it
- * is a row error only if it leaves the row with too few or too many cells.
+ * is a row error only if it leaves the row with too few or too many cells. A quote that opens a cell and is never closed is a row error,
+ * and so is one that takes the lines behind it into its cell and is not closed as it should be; reading goes on with the next line.
  *
- * A missing or empty file, a header that can't be used, bytes that are not text in the `encoding`, a quote that is
- * never closed and a row of more than 16 MiB end the source with a {@link SourceError}, after the rows before it.
+ * A missing or empty file, a header that can't be used, bytes that are not text in UTF-8 or UTF-16LE and a row of more than
+ * 16 MiB end the source with a {@link SourceError}, after the rows before it.
  *
  * @example new CSVSource({ filePath: "data/complaints.csv", primaryKeyColumn: "Complaint ID" })
  * @throws {OptionError} at construction, for an unknown option or a wrong value
  */
 export class CSVSource<Row extends object = Record<string, string>> implements Source<Row> {
   readonly name = "csv";
-  readonly namesAreData = true;
+  /** False if the names of the columns are those of the option `header`. */
+  readonly namesAreData: boolean;
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
   readonly files: readonly string[];
@@ -90,136 +91,89 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
       primaryKeyColumn: isName,
       schema: optional(isObject),
       delimiter: optional(isDelimiter),
-      encoding: optional(isOneOf(...csvEncodings)),
+      encoding: optional(isName),
+      ...formatChecks,
       nullValues: optional(isTextList),
       rowNumberColumn: optional(isName),
     });
-    const { primaryKeyColumn, schema, delimiter = ",", encoding = "utf-8", nullValues = [] } = given;
-    const reading: Reading = {
+    const { primaryKeyColumn, schema, delimiter = ",", encoding = "utf-8", header = true, rowNumberColumn } = given;
+    requireTogether("CSVSource", { ...given, delimiter, rowNumberColumn });
+    const reading: CSVReading = {
       path: filePathOf("CSVSource", given),
+      encoding: requireEncoding("CSVSource", encoding),
       primaryKeyColumn,
+      rowNumberColumn,
       delimiter,
-      encoding,
-      nullValues: new Set(nullValues),
-      rowNumberColumn: given.rowNumberColumn,
+      header,
+      skipLines: given.skipLines ?? 0,
+      quote: given.quote === undefined ? '"' : given.quote,
+      escape: given.escape,
+      comment: given.comment,
+      uniqueNames: given.uniqueNames ?? false,
     };
+    const nullValues = new Set(given.nullValues);
+    this.namesAreData = header === true;
     this.primaryKeyColumn = primaryKeyColumn;
     this.schema = schema;
     this.files = [reading.path];
-    this.read = (context) => readRows(reading, context);
+    this.read = (context) => readRows(reading, nullValues, context);
     this.count = async (context) => await countRows(reading, context);
   }
 }
 
-interface Reading {
-  readonly path: string;
-  readonly primaryKeyColumn: string;
-  readonly delimiter: string;
-  readonly encoding: CSVEncoding;
-  readonly nullValues: ReadonlySet<string>;
-  readonly rowNumberColumn: string | undefined;
-}
-
 async function* readRows(
-  reading: Reading,
-  { signal, parameters }: ReadContext,
+  reading: CSVReading,
+  nullValues: ReadonlySet<string>,
+  { signal, parameters, onEmptyRows, onFound }: ReadContext,
 ): AsyncGenerator<SourceRow, void, undefined> {
-  const owner = `CSVSource ${reading.path}`;
   const names = Object.keys(parameters);
   if (names.length > 0)
-    throw new SourceError(owner, "a CSV file takes no parameters", {
+    throw new SourceError(`CSVSource ${reading.path}`, "a CSV file takes no parameters", {
       facts: { got: names.join(", "), hint: "leave them out" },
     });
   signal.throwIfAborted();
-  const file = await openFile(owner, reading.path);
-  try {
-    const text = decode(chunksOf(file, owner, signal), reading.encoding, owner);
-    let columns: readonly string[] | undefined;
-    let position = 0;
-    for await (const rows of parseRows(text, { owner, delimiter: reading.delimiter, maxRowBytes })) {
-      for (const row of rows) {
-        signal.throwIfAborted();
-        if (columns === undefined) {
-          columns = readHeader(owner, row, reading);
-        } else {
-          position += 1;
-          yield toSourceRow(reading, columns, row, position);
-        }
+  let position = 0;
+  let emptyCount = 0;
+  const passOver = (): void => {
+    if (emptyCount > 0) onEmptyRows?.(emptyCount);
+    emptyCount = 0;
+  };
+  for await (const { columns, rows } of readParts(reading, { signal, onFound })) {
+    const place: Place = { reading, nullValues, columns };
+    for (const row of rows) {
+      signal.throwIfAborted();
+      if (isBlankRow(row)) {
+        emptyCount += 1;
+        continue;
       }
+      passOver();
+      position += 1;
+      yield toSourceRow(place, row, position);
     }
-    if (columns === undefined)
-      throw new SourceError(owner, "the file is empty", {
-        facts: { expected: "a header line that names the columns" },
-      });
-  } finally {
-    await file.close();
+    passOver();
   }
 }
 
-async function countRows(reading: Reading, { signal, limit }: CountContext): Promise<number> {
-  const owner = `CSVSource ${reading.path}`;
-  const file = await openFile(owner, reading.path);
-  try {
-    const text = decode(chunksOf(file, owner, signal), reading.encoding, owner);
-    let lineCount = 0;
-    for await (const rows of parseRows(text, { owner, delimiter: reading.delimiter, maxRowBytes })) {
-      lineCount += rows.length;
-      if (lineCount > limit) break;
-    }
-    return Math.max(0, lineCount - 1); // without the header
-  } finally {
-    await file.close();
+async function countRows(reading: CSVReading, { signal, limit }: CountContext): Promise<number> {
+  let count = 0;
+  for await (const { rows } of readParts(reading, { signal })) {
+    for (const row of rows) if (!isBlankRow(row)) count += 1;
+    if (count >= limit) break;
   }
+  return count;
 }
 
-async function openFile(owner: string, path: string): Promise<FileHandle> {
-  const file = await open(path, "r").catch((cause: unknown) => {
-    const code = codeOf(cause);
-    const isMissing = code === "ENOENT";
-    const problem = isMissing ? "there is no such file" : `the file can't be opened (${messageOf(cause)})`;
-    const hint = isMissing
-      ? 'check the option "filePath"; a text is relative to the working directory'
-      : 'check the option "filePath", and the permissions of the file';
-    throw new SourceError(owner, problem, { cause, facts: { where: path, code, hint } });
-  });
-  const isFolder = (await file.stat()).isDirectory();
-  if (!isFolder) return file;
-  await file.close();
-  const hint = 'give the option "filePath" the path of a file';
-  throw new SourceError(owner, "this is a folder", { facts: { where: path, code: "EISDIR", hint } });
+interface Place {
+  readonly reading: CSVReading;
+  readonly nullValues: ReadonlySet<string>;
+  readonly columns: readonly string[];
 }
 
-/** The file in chunks; each is overwritten by the next. */
-async function* chunksOf(
-  file: FileHandle,
-  owner: string,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer, void, undefined> {
-  const buffer = Buffer.allocUnsafe(chunkBytes);
-  for (;;) {
-    signal.throwIfAborted();
-    const { bytesRead } = await file.read(buffer, 0, chunkBytes, null).catch((cause: unknown) => {
-      throw new SourceError(owner, `the file can't be read any further (${messageOf(cause)})`, { cause });
-    });
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
-  }
-}
-
-function toSourceRow(reading: Reading, columns: readonly string[], row: CSVRow, position: number): SourceRow {
-  const { nullValues, rowNumberColumn, path } = reading;
+function toSourceRow({ reading, nullValues, columns }: Place, row: CSVRow, position: number): SourceRow {
+  const { rowNumberColumn, path, encoding } = reading;
   const { cells } = row;
-  if (cells.length !== columns.length) {
-    const { line, lastLine } = row;
-    const lines = line === lastLine ? `line ${line}` : `lines ${line} to ${lastLine}`;
-    const problem = `row ${position} (${lines} of ${path}) has another number of cells than the header`;
-    const hint = "a delimiter or line break that is text needs quotes around its cell";
-    const error = new RowError("CSV_ROW_INVALID", problem, {
-      detail: `${problem}, ${JSON.stringify(cells)}`,
-      facts: { where: position, line, lastLine, path, expected: columns.length, got: cells.length, hint },
-    });
-    return { position, error, raw: cells };
-  }
+  const error = rowErrorOf(row, { position, path, encoding, columnCount: columns.length });
+  if (error !== undefined) return { position, error, raw: cells.map(inUnicode) };
   const raw: Record<string, string | null> = {};
   let index = 0;
   for (const column of columns) {
@@ -229,4 +183,49 @@ function toSourceRow(reading: Reading, columns: readonly string[], row: CSVRow, 
   }
   if (rowNumberColumn !== undefined) raw[rowNumberColumn] = String(position);
   return { position, raw };
+}
+
+interface RowPlace {
+  readonly position: number;
+  readonly path: string;
+  readonly encoding: string;
+  readonly columnCount: number;
+}
+
+function rowErrorOf(row: CSVRow, { position, path, encoding, columnCount }: RowPlace): RowError | undefined {
+  const { cells, line, lastLine, isUnclosed = false } = row;
+  const lines = line === lastLine ? `line ${line}` : `lines ${line} to ${lastLine}`;
+  const reject = (fault: string, facts: Readonly<Record<string, unknown>>): RowError => {
+    const problem = `row ${position} (${lines} of ${path}) ${fault}`;
+    return new RowError("CSV_ROW_INVALID", problem, {
+      detail: `${problem}, ${JSON.stringify(cells.map(inUnicode))}`,
+      facts: { where: position, line, lastLine, path, ...facts },
+    });
+  };
+  if (isUnclosed) {
+    const hint = "close the quote, or double it if it is text; quote: null where quotes are text in the whole file";
+    return reject(`has a quote on line ${lastLine} that is not closed as it should be`, { hint });
+  }
+  if (encoding !== "utf-8" && encoding !== "utf-16le") {
+    const columns = cells.flatMap((cell, index) => (cell.includes(unmapped) ? [index + 1] : []));
+    const hint = "set the option encoding to that of the file, or repair the row";
+    if (columns.length > 0) {
+      const fault = `has bytes that are no characters in ${encoding}, in column ${listItems(columns)}`;
+      return reject(fault, { expected: encoding, columns, hint });
+    }
+  }
+  if (cells.length === columnCount) return undefined;
+  const isIndex = position === 1 && cells.length === columnCount + 1;
+  return reject("has another number of cells than the header", {
+    expected: columnCount,
+    got: cells.length,
+    hint: isIndex
+      ? "a delimiter that is text needs quotes around its cell; if the first column has no name, skipLines: 1 and header: [names of all columns] give it one"
+      : "a delimiter or line break that is text needs quotes around its cell",
+  });
+}
+
+/** The cell as text that any program takes. */
+function inUnicode(cell: string): string {
+  return cell.replaceAll(unmapped, "\uFFFD");
 }

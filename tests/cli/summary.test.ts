@@ -28,6 +28,11 @@ test("a run without failures, cost and reuse has four lines", (t) => {
   t.assert.snapshot(lines, inLines);
 });
 
+test("empty rows that were passed over stand behind the counts, where there are any", () => {
+  const [, counts] = summaryOf(watched({ readCount: 3, successCount: 3, emptyRowCount: 1024 })).map(numbersIn);
+  assert.deepEqual(counts, ["3", "3", "1,024"]);
+});
+
 test("a summary has counts, failures by code with the first row, calls, tokens, cost and reused answers", (t) => {
   const lines = summaryOf(
     watched(

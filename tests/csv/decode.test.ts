@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { decode, type CSVEncoding } from "../../src/csv/decode.ts";
+import { decode, unmapped } from "../../src/csv/decode.ts";
 import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { SourceError } from "../../src/errors/source.ts";
 
@@ -10,7 +10,7 @@ const seeded = { seed: 7, numRuns: 200 };
 /** Decodes bytes that come in chunks of this size, in a buffer that is used again: the text, and the error that ended it. */
 async function decodeAll(
   bytes: Uint8Array,
-  encoding: CSVEncoding,
+  encoding: string,
   chunkSize = 2,
 ): Promise<{ text: string; error: unknown }> {
   async function* chunks(): AsyncGenerator<Buffer> {
@@ -99,13 +99,13 @@ test("windows-1252 is read as such and not as ISO 8859-1", async () => {
     "windows-1252",
     1,
   );
-  assert.equal(text, "a€“”œé…™ÿ\u0081");
+  assert.equal(text, `a€“”œé…™ÿ${unmapped}`);
 });
 
 test("a byte order mark that contradicts the encoding is rejected with both", async () => {
   const utf16 = Buffer.from("\uFEFFid,text", "utf16le");
   const swapped = Buffer.from(utf16).swap16();
-  const cases: readonly (readonly [Buffer, CSVEncoding, string])[] = [
+  const cases: readonly (readonly [Buffer, string, string])[] = [
     [utf16, "utf-8", "utf-16le"],
     [swapped, "utf-8", "utf-16be"],
     [swapped, "utf-16le", "utf-16be"],

@@ -4,12 +4,18 @@ import { readHeader, type HeaderExpectation } from "../../src/csv/header.ts";
 import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { SourceError } from "../../src/errors/source.ts";
 
-function read(cells: readonly string[], expected: Partial<HeaderExpectation> = {}): readonly string[] {
-  const row = { line: 3, lastLine: 3, cells };
+function read(
+  cells: readonly string[],
+  expected: Partial<HeaderExpectation> = {},
+  quoted: readonly number[] = [],
+): readonly string[] {
+  const row = { line: 3, lastLine: 3, cells, quoted };
   return readHeader("CSVSource /data/rows.csv", row, {
     primaryKeyColumn: "id",
     rowNumberColumn: undefined,
     delimiter: ",",
+    uniqueNames: false,
+    onFound: () => {},
     ...expected,
   });
 }
@@ -22,12 +28,29 @@ function assertRejected(call: () => unknown, facts: ErrorFacts): void {
   });
 }
 
-test("a header with the primary key column is taken as it is", () => {
-  assert.deepEqual(read(["id", " Text ", "constructor"]), ["id", " Text ", "constructor"]);
+test("names are without the blanks around them, but where they stand in quotes or are the key's", () => {
+  assert.deepEqual(read(["id\u00a0", " Text ", "constructor"]), ["id", "Text", "constructor"]);
+  assert.deepEqual(read(["id", " Text "], {}, [1]), ["id", " Text "]);
+  assert.deepEqual(read([" id", "text"], { primaryKeyColumn: " id" }), [" id", "text"]);
 });
 
-test("columns without a name are rejected by position", () => {
-  assertRejected(() => read(["id", "", "text", " "]), { where: [2, 4] });
+test("a column without a name is called by its number, beside a column that is called so already", () => {
+  const found: string[] = [];
+  const onFound = (finding: string): void => void found.push(finding);
+  assert.deepEqual(read(["", "id", "text", " "], { onFound }), ["column1", "id", "text", "column4"]);
+  assert.deepEqual(found.length, 1);
+  assert.deepEqual(read(["", "id", "column1", "column1_2"]), ["column1_3", "id", "column1", "column1_2"]);
+});
+
+test("with uniqueNames, names that occur again get a number that no other has", () => {
+  const names = ["id", "a", "a_2", "a", "a", "", ""];
+  const unique = read(names, { uniqueNames: true });
+  assert.deepEqual(unique, ["id", "a", "a_2", "a_3", "a_4", "column6", "column7"]);
+});
+
+test("a header with as many columns as one likes is read in a time that grows with them", () => {
+  const names = ["id", ...Array.from({ length: 200_000 }, () => "a")];
+  assert.equal(new Set(read(names, { uniqueNames: true })).size, names.length);
 });
 
 test("columns of the same name are rejected by their numbers: of a file without a header the names are its first row", () => {
@@ -39,7 +62,7 @@ test("a column named __proto__ is rejected", () => {
 });
 
 test("a missing primary key column is rejected with the nearest column, if one is near", () => {
-  assertRejected(() => read(["ID ", "text"]), { where: "id", nearest: "ID " });
+  assertRejected(() => read(["ID ", "text"]), { where: "id", nearest: "ID" });
   assertRejected(() => read(["text", "ids"]), { where: "id", column: 2 });
   assert.throws(
     () => read(["what", "text"]),

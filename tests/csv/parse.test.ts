@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { type CSVRow, parseRows } from "../../src/csv/parse.ts";
+import { type CSVRow, parseRows, type ParseOptions } from "../../src/csv/parse.ts";
 import { SourceError } from "../../src/errors/source.ts";
 
 interface Parsed {
@@ -9,20 +9,25 @@ interface Parsed {
   readonly error: unknown;
 }
 
-interface Options {
-  readonly delimiter?: string;
+interface Options extends Partial<ParseOptions> {
   readonly chunkSize?: number;
-  readonly maxRowBytes?: number;
   /** Thrown by the chunks after the text. */
   readonly fault?: Error;
 }
 
 async function parse(text: string, options: Options = {}): Promise<Parsed> {
-  const { delimiter = ",", chunkSize = 3, maxRowBytes = 1000, fault } = options;
+  const { chunkSize = 3, fault, ...format } = options;
   const rows: CSVRow[] = [];
   const chunks = chunksOf(text, chunkSize, fault);
   try {
-    for await (const some of parseRows(chunks, { owner: "CSVSource /data/rows.csv", delimiter, maxRowBytes })) {
+    for await (const some of parseRows(chunks, {
+      owner: "CSVSource /data/rows.csv",
+      delimiter: ",",
+      quote: '"',
+      skipLines: 0,
+      maxRowBytes: 1000,
+      ...format,
+    })) {
       rows.push(...some);
     }
   } catch (error) {
@@ -91,17 +96,22 @@ test("any table is read back equal and with its lines, however it is quoted, wha
       const expected: CSVRow[] = [];
       for (const [index, { cells, ending, blankLines }] of table.entries()) {
         const line = linesOf(text);
+        const quoted: number[] = [];
         text += cells
-          .map((cell) => {
+          .map((cell, at) => {
             const needed =
-              cell.quoted || cells.length === 1 || /["\r\n]/.test(cell.text) || cell.text.includes(delimiter);
+              cell.quoted || cells.length === 1 || /^\uFEFF|["\r\n]/.test(cell.text) || cell.text.includes(delimiter);
+            if (needed) quoted.push(at);
             return needed ? `"${cell.text.replaceAll('"', '""')}"` : cell.text;
           })
           .join(delimiter);
-        expected.push({ line, lastLine: linesOf(text), cells: cells.map((cell) => cell.text) });
+        expected.push({ line, lastLine: linesOf(text), cells: cells.map((cell) => cell.text), quoted });
         if (index < table.length - 1 || endsWithLineEnding) text += ending + blankLines.join("");
       }
-      assert.deepEqual(await parse(text, { delimiter, chunkSize }), { rows: expected, error: undefined });
+      assert.deepEqual(await parse(text, { delimiter, chunkSize, columnCount: 1 }), {
+        rows: expected,
+        error: undefined,
+      });
     }),
     { seed: 11, numRuns: 500 },
   );
@@ -168,7 +178,7 @@ test("a misplaced quote is text, and no row after it is lost", async () => {
       ["q", "5"],
       ['x"y', "6\n7"],
       ["8", "9"],
-      ['"10" ', ""],
+      ["10", ""],
       ['"1\r\n1" " "12"1"', '""x'],
       ["", '"'],
       ["13", "14"],
@@ -190,9 +200,30 @@ test("a misplaced quote is text, and no row after it is lost", async () => {
   await assertOutline(text, outline);
 });
 
-test("a quote that is never closed ends the rows, and the line where its row begins is named", async () => {
+/** The rows' lines and cells; an unclosed quote is marked. */
+async function outlineOf(text: string, options: Options = {}): Promise<unknown[]> {
+  const { rows, error } = await parse(text, options);
+  assert.equal(error, undefined);
+  return rows.map(({ line, lastLine, cells, isUnclosed }) =>
+    isUnclosed === true ? `unclosed ${line}-${lastLine}: ${cells.join("|")}` : cells.join("|"),
+  );
+}
+
+test("a quote that is never closed is one row's, and the rows behind its line are read", async () => {
   for (const chunkSize of chunkSizes) {
-    const { rows, error } = await parse('a,b\n1,"x\r\ny"\r\n\r\n\n2,"x\ny","z\n3,4\n', { chunkSize });
+    assert.deepEqual(await outlineOf('a,b\n1,"x\r\ny"\r\n\r\n\n2,"x\ny","z\n3,4\n5,6', { chunkSize }), [
+      "a|b",
+      "1|x\r\ny",
+      'unclosed 6-7: 2,"x\ny","z',
+      "3|4",
+      "5|6",
+    ]);
+  }
+});
+
+test("a file that ends within a quote of its last line was cut off: that ends the rows, and names the line", async () => {
+  for (const chunkSize of chunkSizes) {
+    const { rows, error } = await parse('a,b\n1,"x\r\ny"\r\n\r\n\n2,"x\ny","z and 3,4', { chunkSize });
     assert.deepEqual(
       rows.map((row) => row.line),
       [1, 2],
@@ -203,8 +234,33 @@ test("a quote that is never closed ends the rows, and the line where its row beg
   }
 });
 
+test("a quote that takes lines into its cell is a mistake where text follows it or its row ends short, if its line is whole without it", async () => {
+  const texts: readonly (readonly [string, readonly string[]])[] = [
+    ['a,b\n1,"x\n2,y\n3,"z"\n4,w', ["a|b", 'unclosed 2-2: 1,"x', "2|y", "3|z", "4|w"]],
+    ['a,b\n1,"x\n2,7" y\n3,z', ["a|b", 'unclosed 2-2: 1,"x', '2|7" y', "3|z"]],
+    ['a,b,c\n1,"x,y\n2,z"\n3,4,5', ["a|b|c", 'unclosed 2-2: 1,"x,y', '2|z"', "3|4|5"]],
+    ['a,b,c\n1,"x\ny"\n3,4,5', ["a|b|c", "1|x\ny", "3|4|5"]],
+    ['a,b,c\n1,"x,y\n2,z",w\n3,4,5', ["a|b|c", "1|x,y\n2,z|w", "3|4|5"]],
+  ];
+  for (const [text, expected] of texts) {
+    for (const chunkSize of [1, 2, 3, 7, 100]) assert.deepEqual(await outlineOf(text, { chunkSize }), expected, text);
+  }
+});
+
+test("no table that keeps to RFC 4180 is taken for a mistake, whatever stands in its cells", async () => {
+  const cell = fc.string({ unit: fc.constantFrom('"', ",", "\n", "a"), maxLength: 6 });
+  const tables = fc.array(fc.tuple(cell, cell, cell), { minLength: 2, maxLength: 5 });
+  await fc.assert(
+    fc.asyncProperty(tables, fc.integer({ min: 1, max: 9 }), async (table, chunkSize) => {
+      const lines = table.map((cells) => cells.map((text) => `"${text.replaceAll('"', '""')}"`).join(","));
+      assert.deepEqual(await cellsOf(lines.join("\n"), { chunkSize }), table);
+    }),
+    { seed: 3, numRuns: 500 },
+  );
+});
+
 test("a row larger than a row may be ends the rows, and the line where it begins is named", async () => {
-  for (const text of [`3,"${"x\n".repeat(200)}`, "x".repeat(200), ",".repeat(200), `"x"y${'"'.repeat(200)}`]) {
+  for (const text of [`3,"${"x,x\n".repeat(100)}`, "x".repeat(200), ",".repeat(200), `"x"y${'"'.repeat(200)}`]) {
     const { rows, error } = await parse(`a,b\n1,"2\r\n"\n\n${text}`, { maxRowBytes: 100 });
     assert.deepEqual(
       rows.map((row) => row.line),
@@ -213,6 +269,83 @@ test("a row larger than a row may be ends the rows, and the line where it begins
     assert.ok(error instanceof SourceError);
     assert.partialDeepStrictEqual(error.facts, { line: 5, expected: "at most 100 bytes" });
   }
+});
+
+test("a quote that would make a row too large is a mistake if its line is whole without it", async () => {
+  const outline = await outlineOf(`a,b\n1,"x\n${"2,y\n".repeat(200)}`, { maxRowBytes: 100 });
+  assert.deepEqual([outline[1], outline[2], outline.length], ['unclosed 2-2: 1,"x', "2|y", 202]);
+});
+
+test("lines of the preamble, comments and a line that names the delimiter are no rows, and are counted as lines", async () => {
+  for (const chunkSize of chunkSizes) {
+    const texts: readonly (readonly [string, Options])[] = [
+      ['#"x\r\n\na,b\n#\n1,"#2\n#3"\n#', { comment: "#" }],
+      ['"a title\r\rof two lines\na,b\n\n1,"#2\n#3"', { skipLines: 3 }],
+      ['sep=;\r\n"x\na;b\n\n1;"#2\n#3"', { skipLines: 2 }],
+      ['\uFEFF\uFEFFSEP=;\r\n\n\na;b\n1;"#2\n#3"\n', {}],
+      ['\n\nsep=§\na§b\n1§"#2\n#3"\n', {}],
+    ];
+    for (const [text, options] of texts) {
+      const { rows, error } = await parse(text, { chunkSize, ...options });
+      assert.equal(error, undefined);
+      assert.deepEqual(
+        rows.map(({ cells }) => cells),
+        [
+          ["a", "b"],
+          ["1", "#2\n#3"],
+        ],
+        JSON.stringify(text),
+      );
+      const line = text.slice(0, text.search(/1[,;§]/)).split(/\r\n|\r|\n/).length;
+      assert.deepEqual([rows[1]?.line, rows[1]?.lastLine], [line, line + 1], JSON.stringify(text));
+    }
+  }
+});
+
+test("what begins like a line that names the delimiter is a row", async () => {
+  for (const text of ["sep,a", "se", "sep=;;,a", "sep=,a", "separator,a", 'sep=",a']) {
+    assert.deepEqual((await cellsOf(`${text}\n1,2`, { chunkSize: 1 })).at(1), ["1", "2"], text);
+  }
+});
+
+test("quotes are those of the option, or text", async () => {
+  assert.deepEqual(await cellsOf('a;b\n1;7\'5"\n2;"9\'1""', { quote: null, delimiter: ";" }), [
+    ["a", "b"],
+    ["1", "7'5\""],
+    ["2", '"9\'1""'],
+  ]);
+  assert.deepEqual(await cellsOf("a,b\n'1,''x''','\n\"'", { quote: "'" }), [
+    ["a", "b"],
+    ["1,'x'", '\n"'],
+  ]);
+});
+
+test("an escape makes text of the quote behind it and of itself, within quotes only", async () => {
+  const text = String.raw`a,b
+"x \"y\", z","\\"
+"\n \",","q""r"
+\,\"
+`;
+  for (const chunkSize of chunkSizes) {
+    assert.deepEqual(await cellsOf(text, { escape: "\\", chunkSize }), [
+      ["a", "b"],
+      ['x "y", z', "\\"],
+      [String.raw`\n ",`, 'q"r'],
+      ["\\", '\\"'],
+    ]);
+  }
+});
+
+test("blanks around quotes are nothing, and blanks elsewhere are text", async () => {
+  assert.deepEqual(await cellsOf('a, "b"\n1 ,  "x, y" \n 2,\t"z"\t\n'), [
+    ["a", "b"],
+    ["1 ", "x, y"],
+    [" 2", "z"],
+  ]);
+  assert.deepEqual(await cellsOf('a\t"b"\n1\t "x\ty"', { delimiter: "\t" }), [
+    ["a", "b"],
+    ["1", "x\ty"],
+  ]);
 });
 
 test("many rows, and many blank lines, that are larger together than one row may be are read", async () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { z } from "zod";
-import { type CSVEncoding, decode } from "../../src/csv/decode.ts";
+import { decode } from "../../src/csv/decode.ts";
 import { readHeader } from "../../src/csv/header.ts";
 import { parseRows } from "../../src/csv/parse.ts";
 import type { Parameters, Source } from "../../src/contracts/source.ts";
@@ -39,18 +39,24 @@ async function drain(values: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of values);
 }
 
-const decoding = (bytes: Uint8Array | string, encoding: CSVEncoding) => () =>
+const decoding = (bytes: Uint8Array | string, encoding: string) => () =>
   drain(decode(oneChunk(bytes), encoding, owner));
-const parsing = (text: string) => () => drain(parseRows(oneChunk(text), { owner, delimiter: ",", maxRowBytes: 50 }));
+const parsing = (text: string) => () =>
+  drain(parseRows(oneChunk(text), { owner, delimiter: ",", quote: '"', skipLines: 0, maxRowBytes: 50 }));
 const heading =
   (cells: readonly string[], rowNumberColumn?: string, primaryKeyColumn = "id") =>
   () =>
-    readHeader(owner, { line: 1, lastLine: 1, cells }, { primaryKeyColumn, rowNumberColumn, delimiter: "," });
+    readHeader(
+      owner,
+      { line: 1, lastLine: 1, cells, quoted: [], isUnclosed: cells.length === 0 },
+      { primaryKeyColumn, rowNumberColumn, delimiter: ",", uniqueNames: false, onFound: () => {} },
+    );
 
 test("the sentences about CSV files", async (t) => {
   const headers: readonly (readonly string[])[] = [
     ["i\0d\0"],
-    ["id", " "],
+    [],
+    ["id", "\uFFFE"],
     ["id", "a", "a"],
     ["id", "__proto__"],
     ["id;text"],
@@ -75,10 +81,17 @@ test("the sentences about CSV files", async (t) => {
 
 test("the sentences about what is in a CSV file", async (t) => {
   const sentences: string[] = [];
-  for (const content of ["", "id,text\n1\n", 'id,text\n1,"a\nb",c\n']) {
+  for (const content of [
+    "",
+    "id,text\n1\n",
+    'id,text\n1,"a\nb",c\n',
+    'id,text\n1,"a\n2,b\n',
+    "id,text\n1,\u00ff\uFFFE\n",
+  ]) {
     const path = join(mkdtempSync(join(folder, "csv ")), "rows.csv");
     writeFileSync(path, content);
-    const error: unknown = await readAll(new CSVSource({ filePath: path, primaryKeyColumn: "id" })).catch(
+    const encoding = content.includes("\uFFFE") ? "gbk" : "utf-8"; // of which UTF-8 is no text
+    const error: unknown = await readAll(new CSVSource({ filePath: path, primaryKeyColumn: "id", encoding })).catch(
       (thrown: unknown) => thrown,
     );
     if (!(error instanceof LLMEtlError)) throw new Error("no error", { cause: error });

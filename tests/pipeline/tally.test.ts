@@ -42,6 +42,14 @@ test("rows are counted by how they ended; unchanged ones are part of the success
   assert.deepEqual(report.failuresByCode, { EMPTY_INPUT: 2 });
 });
 
+test("rows that hold nothing are counted apart, and the counts of the others add up without them", () => {
+  const tally = tallyOf(["written", "failed"]);
+  assert.equal(tally.report(end).emptyRowCount, undefined);
+  for (const rowCount of [1, 4]) tally.add({ type: "empty-rows", rowCount });
+  const { readCount, emptyRowCount, error, exitCode } = tally.report(end);
+  assert.deepEqual([readCount, emptyRowCount, error, exitCode], [2, 5, null, 1]);
+});
+
 test("calls whose tokens are estimated are counted, where there are any", () => {
   const tally = new Tally(null);
   assert.equal(tally.report(end).usage.estimatedCalls, undefined);

@@ -149,6 +149,17 @@ test("columns stand in the order of the column map, and a value that is not ther
   assert.equal(readFileSync(path, "utf8"), "b,a\n2,1\n,3\n");
 });
 
+test("what readers would pass over or take for another name stands in quotes", async () => {
+  assert.equal(
+    await write([
+      { " a": null, "b ": " " },
+      { " a": 1, "b ": null },
+    ]),
+    '" a","b "\n""," "\n1,\n',
+  );
+  assert.equal(await write([{ "sep=;": "x" }]), '"sep=;"\nx\n');
+});
+
 test("delimiter, line ending and byte order mark are as asked for", async () => {
   const text = await write([{ id: "1;", text: "a,b" }], { delimiter: ";", lineEnding: "\r\n", bom: true });
   assert.equal(text, '\uFEFFid;text\r\n"1;";a,b\r\n');

@@ -155,7 +155,7 @@ test("a misplaced quote is text, and no row after it is lost", async () => {
   const raws = rawsOf(await readContent('id,a"b\n1,"x"y\n2,"a\nb" \n3,c\n"4",d\n'));
   assert.deepEqual(raws, [
     { id: "1", 'a"b': '"x"y' },
-    { id: "2", 'a"b': '"a\nb" ' },
+    { id: "2", 'a"b': "a\nb" },
     { id: "3", 'a"b': "c" },
     { id: "4", 'a"b': "d" },
   ]);
@@ -171,8 +171,20 @@ test("a row that a misplaced quote leaves with too many cells is a row error wit
   assert.deepEqual(last, { position: 2, raw: { id: "2", text: "d" } });
 });
 
-test("a quote that is never closed ends the source after the rows before it", async () => {
-  const { rows, error, path } = await readContent('id,text\n1,a\n2,"b\n3,c\n');
+test("a quote that is never closed is the error of its row, and the rows behind its line are read", async () => {
+  const { rows, error } = await readContent('id,text\n1,a\n2,"secret\n3,c\n');
+  assert.equal(error, undefined);
+  const [first, unclosed, last] = rows;
+  assert.deepEqual(first, { position: 1, raw: { id: "1", text: "a" } });
+  assert.ok(unclosed !== undefined && "error" in unclosed);
+  assert.equal(unclosed.error.code, "CSV_ROW_INVALID");
+  assert.partialDeepStrictEqual(unclosed.error.facts, { where: 2, line: 3, lastLine: 3 });
+  assert.ok(!unclosed.error.message.includes("secret") && unclosed.error.detail.includes("secret"));
+  assert.deepEqual(last, { position: 3, raw: { id: "3", text: "c" } });
+});
+
+test("a file that was cut off within a quote ends the source after the rows before it", async () => {
+  const { rows, error, path } = await readContent('id,text\n1,a\n2,"b and 3,c');
   assert.deepEqual(rows, [{ position: 1, raw: { id: "1", text: "a" } }]);
   assertSourceError(error, path, { line: 3 });
 });

@@ -125,6 +125,7 @@ function counts({ figures }: RunInJournal): Line[] {
     ["Failed", formatCount(failureCount)],
     ["Skipped", formatCount(skippedCount)],
     ["Pending", formatCount(pendingCount)],
+    ...passedOver(figures.emptyRowCount),
     ...byCode.map(([code, count], index): Line => [index === 0 ? "By code" : "", `${formatCount(count)} × ${code}`]),
   ];
 }
@@ -139,6 +140,10 @@ function model({ figures: { usage, cost, savedCost } }: RunInJournal): Line[] {
     ["Cost", formatCost(cost)],
     ["Reused answers", usage.reusedAnswers === 0 ? "0" : `${formatCount(usage.reusedAnswers)}, saved ${saved}`],
   ];
+}
+
+function passedOver(emptyRowCount = 0): Line[] {
+  return emptyRowCount === 0 ? [] : [["Empty", `${formatCount(emptyRowCount)} rows that hold nothing, passed over`]];
 }
 
 function estimated(calls = 0): Line[] {

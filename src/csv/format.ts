@@ -1,0 +1,17 @@
+/** The ways in which CSV files differ. */
+export interface CSVFormat {
+  readonly delimiter: string;
+  /** Null where quotes are text. */
+  readonly quote: string | null;
+  /** The character that makes text of the quote behind it, beside a doubled quote. */
+  readonly escape?: string | undefined;
+  /** The text with which lines begin that are no rows. */
+  readonly comment?: string | undefined;
+  /** The number of lines to pass over at the beginning. */
+  readonly skipLines: number;
+}
+
+/** The name of a column that has none, by its number from 1. */
+export function columnName(column: number): string {
+  return `column${column}`;
+}

@@ -1,0 +1,115 @@
+import { open, type FileHandle } from "node:fs/promises";
+import type { ReadContext } from "../contracts/source.ts";
+import { codeOf, messageOf } from "../errors/error-text.ts";
+import { SourceError } from "../errors/source.ts";
+import { decode } from "./decode.ts";
+import { columnName, type CSVFormat } from "./format.ts";
+import { readHeader } from "./header.ts";
+import { type CSVRow, isBlankRow, parseRows } from "./parse.ts";
+
+/** All that says how a CSV file is read. */
+export interface CSVReading extends CSVFormat {
+  readonly path: string;
+  readonly encoding: string;
+  readonly header: boolean | readonly string[];
+  readonly uniqueNames: boolean;
+  readonly primaryKeyColumn: string;
+  readonly rowNumberColumn: string | undefined;
+}
+
+/** Rows behind the header, those that hold nothing too, and the names of their columns. */
+export interface CSVPart {
+  readonly columns: readonly string[];
+  readonly rows: readonly CSVRow[];
+}
+
+const maxRowBytes = 16 * 1024 * 1024;
+const chunkBytes = 64 * 1024;
+
+/**
+ * Reads a CSV file, a chunk at a time. It is opened at the first pull.
+ *
+ * @throws {SourceError} if the file can't be read, or has no usable header
+ */
+export async function* readParts(
+  reading: CSVReading,
+  { signal, onFound = () => {} }: Pick<ReadContext, "signal" | "onFound">,
+): AsyncGenerator<CSVPart, void, undefined> {
+  const { path, encoding, header } = reading;
+  const owner = `CSVSource ${path}`;
+  const file = await openFile(owner, path);
+  try {
+    let { delimiter } = reading;
+    const text = decode(chunksOf(file, owner, signal), encoding, owner);
+    const parsed = parseRows(text, {
+      ...reading,
+      owner,
+      maxRowBytes,
+      columnCount: typeof header === "object" ? header.length : undefined,
+      onDelimiter: (found) => {
+        onFound(
+          `a line sep= says that the delimiter is ${JSON.stringify(found)}${found === delimiter ? "" : ", and that is used"}`,
+        );
+        delimiter = found;
+      },
+    });
+    let columns = typeof header === "object" ? header : undefined;
+    for await (const rows of parsed) {
+      let first = 0;
+      if (columns === undefined) {
+        while (first < rows.length && isBlankRow(rows[first] ?? noRow)) first += 1;
+        const row = rows[first];
+        if (row === undefined) continue;
+        columns = header === false ? numbered(row) : readHeader(owner, row, { ...reading, delimiter, onFound });
+        if (header !== false) first += 1;
+      }
+      yield { columns, rows: first === 0 ? rows : rows.slice(first) };
+    }
+    if (columns === undefined && header === true) {
+      const facts = { expected: "a header line that names the columns" };
+      throw new SourceError(owner, "the file is empty", { facts });
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+const noRow: Pick<CSVRow, "cells" | "quoted"> = { cells: [], quoted: [] };
+
+function numbered({ cells }: CSVRow): readonly string[] {
+  return cells.map((_, index) => columnName(index + 1));
+}
+
+async function openFile(owner: string, path: string): Promise<FileHandle> {
+  const file = await open(path, "r").catch((cause: unknown) => {
+    const code = codeOf(cause);
+    const isMissing = code === "ENOENT";
+    const problem = isMissing ? "there is no such file" : `the file can't be opened (${messageOf(cause)})`;
+    const hint = isMissing
+      ? 'check the option "filePath"; a text is relative to the working directory'
+      : 'check the option "filePath", and the permissions of the file';
+    throw new SourceError(owner, problem, { cause, facts: { where: path, code, hint } });
+  });
+  const isFolder = (await file.stat()).isDirectory();
+  if (!isFolder) return file;
+  await file.close();
+  const hint = 'give the option "filePath" the path of a file';
+  throw new SourceError(owner, "this is a folder", { facts: { where: path, code: "EISDIR", hint } });
+}
+
+/** The file in chunks; each is overwritten by the next. */
+async function* chunksOf(
+  file: FileHandle,
+  owner: string,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
+  const buffer = Buffer.allocUnsafe(chunkBytes);
+  for (;;) {
+    signal.throwIfAborted();
+    const { bytesRead } = await file.read(buffer, 0, chunkBytes, null).catch((cause: unknown) => {
+      throw new SourceError(owner, `the file can't be read any further (${messageOf(cause)})`, { cause });
+    });
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
