@@ -311,7 +311,7 @@ test("every error code in the list is used, and every one that is used is in the
 test("the documents keep to their lengths", () => {
   assert.ok(linesOf("README.md") <= 150, "README.md");
   assert.ok(linesOf("src/engine/engine.ts") <= 250, "the engine");
-  for (const path of globSync("docs/decisions/*.md", { cwd: root })) assert.ok(linesOf(path) <= 40, path);
+  for (const path of globSync("docs/decisions/0*.md", { cwd: root })) assert.ok(linesOf(path) <= 40, path);
 });
 
 test("each decision has its number, a status and a date, and stands in the index", () => {
