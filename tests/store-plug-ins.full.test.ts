@@ -280,7 +280,7 @@ test("dead letters of the user's own take failed rows and give them back for a r
     deadLetter.rows.map(({ pk, step }) => [pk, step]),
     [["r3", "kind"]],
   );
-  const replayed = await pipelineOf([], options, sink).replay();
+  const replayed = await pipelineOf(rowsOf(5), options, sink).replay();
   assert.deepEqual([replayed.readCount, replayed.successCount, replayed.remainingCount], [1, 1, 0]);
   assert.equal(replayed.keptPath, null);
   const { findings } = await failing.check();

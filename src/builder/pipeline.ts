@@ -31,6 +31,8 @@ export interface RunnablePipeline<State = unknown> {
   readonly journal: Journal | null;
   /** The journal's absolute path, or the identity of one that is no file; null where it is off. */
   readonly journalPath: string | null;
+  /** True if `replay` can work: the sink keeps rows, and the journal is on. */
+  readonly canReplay: boolean;
   /**
    * Takes every row from the source to the sink. Resolves to the report, also when rows failed or the run was stopped:
    * `status`, `error` and `exitCode` say so.
@@ -39,8 +41,9 @@ export interface RunnablePipeline<State = unknown> {
    */
   readonly run: (options?: RunOptions) => Promise<RunReport>;
   /**
-   * Takes the rows of a dead letter file to the sink, by what its last line on each row holds. Rows that are written leave
-   * the file, as do those that a run has written since; the others stay, with their new cause. The file as it was is
+   * Takes the rows of a dead letter file to the sink: as the source has them now, or, where it can't find rows by key, as the
+   * file's last line on each has them. Rows that are written leave the file, as do those that a run has written since; the others
+   * stay, with their new cause, and so do rows that the source no longer gives, which are not asked about. The file as it was is
    * kept beside it.
    *
    * @throws {LLMEtlError} if the replay aborts before the first row: as a run, or for a sink that keeps no rows, a
@@ -129,6 +132,7 @@ export class Pipeline<Row extends object, Processed extends object = object> {
       name: options.name,
       journal: stores.journal,
       journalPath: stores.journal?.identity ?? null,
+      canReplay: sink.keepsRows && stores.journal !== null,
       run: async (runOptions) => await runPipeline(definition, runOptions),
       replay: async (replayOptions) => await replayPipeline(definition, replayOptions),
       preview: async (previewOptions) => await previewPipeline(definition, previewOptions),

@@ -8,13 +8,19 @@ import { describeError } from "./terminal.ts";
 /** Codes beyond this number are shown without their first row. */
 const mostCodesShown = 8;
 
-/** Summarizes a run in lines. They name rows by number, key and step, and hold no content. */
-export function summaryOf({ report, failures, deadLetterPath }: Watched): readonly string[] {
+/**
+ * Summarizes a run in lines. They name rows by number, key and step, and hold no content.
+ *
+ * @param canReplay true if the pipeline's dead letters can be replayed
+ */
+export function summaryOf(
+  { report, failures, deadLetterPath }: Watched,
+  canReplay: boolean = false,
+): readonly string[] {
   const { runId, status, durationMs, failureCount } = report;
-  const saved =
-    deadLetterPath !== null && failureCount > 0
-      ? [line("kept in", `${fromHere(deadLetterPath)}, which llm-etl replay runs again`)]
-      : [];
+  const isSaved = deadLetterPath !== null && failureCount > 0;
+  const again = `fix the cause and run again${canReplay ? ", or only these rows with llm-etl replay" : ""}`;
+  const saved = isSaved ? [line("kept in", `${fromHere(deadLetterPath)}, ${again}`)] : [];
   return [
     `${status} in ${formatDuration(durationMs)}, run ${shortId(runId)}`,
     line("rows", rowsOf(report)),

@@ -69,8 +69,14 @@ export interface RunReport extends RunFigures {
   readonly rowsAside?: RowsAside | undefined;
 }
 
-/** A replay: its report as a run, and the state of the dead letter file after it. */
+/** A replay: its report as a run, and the state of the dead letter file after it. `readCount` = `asInSourceCount` + `asFailedCount`. */
 export interface ReplayReport extends RunReport {
+  /** Rows that were replayed as the source has them now. */
+  readonly asInSourceCount: number;
+  /** Rows that were replayed as they were when they failed: the source can't find them by key. */
+  readonly asFailedCount: number;
+  /** Rows that the source no longer gives: deleted, or left out by its statement today. They were not replayed, and stay in the file. */
+  readonly notInSourceCount: number;
   /** Rows that a run had written since they failed: they left the file without being replayed. */
   readonly writtenSinceCount: number;
   /** Rows that are in the file now. */

@@ -47,6 +47,15 @@ export interface Source<Row extends object> {
    * the source can't tell. Where it throws, the run goes on without a count.
    */
   readonly count?: (context: CountContext) => Promise<number | undefined>;
+  /**
+   * Finds rows by primary key, as they are now: of each key one row, as `read` would give it, in any order. Other rows, and keys
+   * that `read` would give no row for, are left out. Keys are texts: a number or bigint in decimal digits, a boolean as `true` or
+   * `false`, a date as ISO 8601 in UTC, bytes as hexadecimal digits. There may be many: a database is asked in batches of keys, a
+   * file is read once. Resolves to undefined where rows can't be found by key; a replay then takes them as they failed.
+   *
+   * @default rows can't be found by key
+   */
+  readonly find?: (pks: readonly string[], context: ReadContext) => Promise<AsyncIterable<SourceRow> | undefined>;
 }
 
 /** A source whose row type does not matter. */

@@ -8,6 +8,7 @@ import { toExactText } from "../files/exact-text.ts";
 import type { KeySet } from "../files/key-set.ts";
 import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
 import { declaredPath } from "./declared-path.ts";
+import { keyText } from "./primary-key.ts";
 import { type AnyState, GlobalState } from "./state.ts";
 
 /**
@@ -85,14 +86,6 @@ function primaryKeyOf(row: unknown, column: string, position: number): string {
     `row ${position}: the primary key "${column}" ${problem}; a row without a key can't be found again in the target`,
     { facts: { where: column, position } },
   );
-}
-
-function keyText(value: unknown): string | undefined {
-  if (typeof value === "string") return value.trim() === "" ? undefined : value;
-  if (typeof value === "bigint" || typeof value === "boolean" || Number.isFinite(value)) return String(value);
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
-  if (value instanceof Uint8Array && value.byteLength > 0) return Buffer.from(value).toString("hex");
-  return undefined;
 }
 
 function rejectDuplicate(seen: KeySet, pk: string, column: string, position: number): void {

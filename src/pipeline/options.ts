@@ -140,7 +140,7 @@ export interface PreviewOptions extends Pick<
 }
 
 /** The options of a replay; the rest is as in a run. */
-export interface ReplayOptions extends Omit<RunOptions, "limit" | "parameters" | "fresh" | "replace" | "onRowError"> {
+export interface ReplayOptions extends Omit<RunOptions, "limit" | "fresh" | "replace" | "onRowError"> {
   /** A dead letter file. @default the pipeline's dead letters */
   readonly path?: string | URL | undefined;
   /** Only rows that failed with one of these error codes. @default all */
@@ -211,14 +211,7 @@ export const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } =
   cache: optional(isBoolean),
 };
 
-const {
-  limit: _limit,
-  parameters: _parameters,
-  fresh: _fresh,
-  replace: _replace,
-  onRowError: _onRowError,
-  ...sharedChecks
-} = runChecks;
+const { limit: _limit, fresh: _fresh, replace: _replace, onRowError: _onRowError, ...sharedChecks } = runChecks;
 
 /** The check of each option of a replay. */
 export const replayChecks: { readonly [Name in keyof ReplayOptions]-?: OptionCheck } = {

@@ -10,7 +10,7 @@ import { startRun } from "./run.ts";
 import { ReplayedRows } from "./replayed-rows.ts";
 import { deadLetterOf } from "./run-files.ts";
 
-/** Takes the rows of a dead letter file through the steps to the sink: see `RunnablePipeline.replay`. */
+/** Takes the rows of the dead letters, as the source has them now, through the steps to the sink: see `RunnablePipeline.replay`. */
 export async function replayPipeline(
   { options, steps, sink }: PipelineDefinition,
   replayOptions: ReplayOptions = {},
@@ -24,6 +24,12 @@ export async function replayPipeline(
   }
   if (options.journal === "off")
     throw new OptionError("Pipeline", "journal", "a replay needs it", { expected: "a journal", got: "off" });
+  if (options.source.find === undefined && Object.keys(runOptions.parameters ?? {}).length > 0) {
+    const problem = "the source can't find rows by key, so that its statement is not asked";
+    throw new OptionError("replay", "parameters", problem, {
+      hint: "leave them out: rows are replayed as they failed",
+    });
+  }
   const deadLetter = path === undefined ? deadLetterOf(options) : new DeadLetterFile({ path });
   const replay = await deadLetter.replay(options.name);
   const rows = new ReplayedRows({ name: deadLetter.name, replay, codes });

@@ -1,8 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import type { DeadLetterReplay, DeadRow } from "../contracts/dead-letter.ts";
 import type { RunEvent } from "../contracts/events.ts";
-import type { ReplayReport } from "../contracts/report.ts";
-import type { AnySource, SourceRow } from "../contracts/source.ts";
+import type { ReplayReport, RunReport } from "../contracts/report.ts";
+import type { AnySource, ReadContext, SourceRow } from "../contracts/source.ts";
+import { keyAsGiven } from "../engine/primary-key.ts";
 import { closest } from "../errors/closest.ts";
 import { errorCodes } from "../errors/llm-etl-error.ts";
 import { OptionError } from "../errors/option.ts";
@@ -13,16 +14,19 @@ const pageSize = 1000;
 /** When rows were last written, by primary key, as far as they were. */
 type WrittenAt = (pks: readonly string[]) => Promise<ReadonlyMap<string, Date>>;
 
-/** Dead letters that are taken through their pipeline once more. Rows that get through leave. */
+/**
+ * Dead letters that are taken through their pipeline once more: each row as its source has it now, or as it failed where the source
+ * can't find it by key. Rows that get through leave.
+ */
 export class ReplayedRows {
   readonly #name: string;
   readonly #replay: DeadLetterReplay;
   readonly #codes: readonly string[] | undefined;
-  /** By number, the rows that are on their way. */
-  readonly #onTheirWay = new Map<number, DeadRow>();
+  /** By position, the rows that are on their way. More than one are the same row of the source, under a key before its schema and after. */
+  readonly #onTheirWay = new Map<number, readonly DeadRow[]>();
   /** By key, the rows that are to leave, and since when there is no need for their failure. */
   readonly #leaving = new Map<string, number>();
-  #writtenSinceCount = 0;
+  readonly #counts = { writtenSinceCount: 0, asInSourceCount: 0, asFailedCount: 0, notInSourceCount: 0 };
 
   constructor({
     name,
@@ -44,21 +48,22 @@ export class ReplayedRows {
    * @throws {RunError} if the dead letters can't be read
    * @throws {OptionError} if rows with an error code are wanted that neither llm-etl nor the dead letters know
    */
-  async begin(like: AnySource, writtenAt: WrittenAt): Promise<AnySource> {
+  async begin(source: AnySource, writtenAt: WrittenAt): Promise<AnySource> {
     const chosen = await this.#chosenRows();
     const wanted: DeadRow[] = [];
     for (let start = 0; start < chosen.length; start += pageSize) {
       await setImmediate(); // a journal that never waits would keep signals from being served
       const page = chosen.slice(start, start + pageSize);
       const written = await writtenAt(page.map(({ pk }) => pk));
-      wanted.push(...page.filter((row) => this.#isWanted(row, written.get(row.pk))));
+      const rows = page.filter((row) => this.#isWanted(row, written.get(row.pk)));
+      wanted.push(...rows.filter(({ problem }) => problem === null || source.find !== undefined));
     }
     return {
       name: this.#name,
-      primaryKeyColumn: like.primaryKeyColumn,
-      schema: like.schema,
-      namesAreData: like.namesAreData,
-      read: ({ signal }) => this.#read(wanted, signal),
+      primaryKeyColumn: source.primaryKeyColumn,
+      schema: source.schema,
+      namesAreData: source.namesAreData,
+      read: (context) => this.#read(source, wanted, context),
       count: () => Promise.resolve(wanted.length),
     };
   }
@@ -66,13 +71,15 @@ export class ReplayedRows {
   /** Sees what becomes of the rows. */
   observe(event: RunEvent): void {
     if (event.type !== "row-end") return;
-    const row = this.#onTheirWay.get(event.position);
+    const rows = this.#onTheirWay.get(event.position) ?? [];
     this.#onTheirWay.delete(event.position);
-    if (row === undefined || event.outcome === "pending") return;
+    if (event.outcome === "pending") return;
     const { pk, errorCode } = event;
-    // A row whose key the schema has changed has failed under its new one, so the failure under the old one is outdated.
-    const isUnderNewKey = pk !== null && pk !== row.pk && errorCode !== "PRIMARY_KEY_DUPLICATE";
-    if (errorCode === null || isUnderNewKey) this.#leaving.set(row.pk, Date.now());
+    for (const row of rows) {
+      // A row whose key the schema has changed has failed under its new one, so the failure under the old one is outdated.
+      const isUnderNewKey = pk !== null && pk !== row.pk && errorCode !== "PRIMARY_KEY_DUPLICATE";
+      if (errorCode === null || isUnderNewKey) this.#leaving.set(row.pk, Date.now());
+    }
   }
 
   /** Removes the rows that are to leave. */
@@ -80,8 +87,8 @@ export class ReplayedRows {
     await this.#replay.finish(this.#leaving);
   }
 
-  get figures(): Pick<ReplayReport, "writtenSinceCount" | "remainingCount" | "notReplayable" | "keptPath"> {
-    return { writtenSinceCount: this.#writtenSinceCount, ...this.#replay.rest() };
+  get figures(): Omit<ReplayReport, keyof RunReport> {
+    return { ...this.#counts, ...this.#replay.rest() };
   }
 
   async #chosenRows(): Promise<readonly DeadRow[]> {
@@ -101,17 +108,59 @@ export class ReplayedRows {
   #isWanted(row: DeadRow, writtenAt: Date | undefined): boolean {
     const writtenMs = writtenAt?.getTime();
     // A row's failure is forgotten by the journal when it is written, so of two equal times that was the later.
-    if (writtenMs === undefined || writtenMs < row.failedAtMs) return row.problem === null;
+    if (writtenMs === undefined || writtenMs < row.failedAtMs) return true;
     this.#leaving.set(row.pk, writtenMs);
-    this.#writtenSinceCount += 1;
+    this.#counts.writtenSinceCount += 1;
     return false;
   }
 
-  async *#read(rows: readonly DeadRow[], signal: AbortSignal): AsyncGenerator<SourceRow> {
+  async *#read(source: AnySource, rows: readonly DeadRow[], context: ReadContext): AsyncGenerator<SourceRow> {
+    const { byKey, withoutKey } = await this.#keysInSource(source, rows);
+    const found = byKey.size === 0 ? undefined : await source.find?.([...byKey.keys()], context);
+    if (found === undefined) {
+      yield* this.#asFailed(rows, context);
+      return;
+    }
+    for await (const row of found) {
+      const key = "error" in row ? undefined : keyAsGiven(row.raw, source.primaryKeyColumn);
+      const same = key === undefined ? undefined : byKey.get(key);
+      const position = same?.at(-1)?.number;
+      if (key === undefined || same === undefined || position === undefined) continue;
+      byKey.delete(key);
+      this.#onTheirWay.set(position, same);
+      this.#counts.asInSourceCount += 1;
+      yield { ...row, position };
+    }
+    if (context.signal.aborted) return; // a reading that was cut short tells of no row that it is gone
+    for (const same of byKey.values()) this.#counts.notInSourceCount += same.length;
+    yield* this.#asFailed(withoutKey, context);
+  }
+
+  /** The rows by their key in the source, before its schema, which may make another of it; and those whose key there is not known. */
+  async #keysInSource(
+    { find, primaryKeyColumn, schema }: AnySource,
+    rows: readonly DeadRow[],
+  ): Promise<{ readonly byKey: Map<string, DeadRow[]>; readonly withoutKey: readonly DeadRow[] }> {
+    const byKey = new Map<string, DeadRow[]>();
+    const withoutKey: DeadRow[] = [];
+    if (find === undefined) return { byKey, withoutKey: rows };
+    for (const row of rows) {
+      const isChanged = schema !== undefined && row.problem === null;
+      const key = isChanged ? keyAsGiven(await this.#replay.raw(row), primaryKeyColumn) : row.pk;
+      const same = key === undefined ? withoutKey : (byKey.get(key) ?? []);
+      same.push(row);
+      if (key !== undefined) byKey.set(key, same);
+    }
+    return { byKey, withoutKey };
+  }
+
+  async *#asFailed(rows: readonly DeadRow[], { signal }: ReadContext): AsyncGenerator<SourceRow> {
     for (const row of rows) {
       if (signal.aborted) return;
+      if (row.problem !== null) continue;
       const raw = await this.#replay.raw(row);
-      this.#onTheirWay.set(row.number, row);
+      this.#onTheirWay.set(row.number, [row]);
+      this.#counts.asFailedCount += 1;
       yield { position: row.number, raw };
     }
   }

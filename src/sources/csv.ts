@@ -8,6 +8,7 @@ import { RowError } from "../errors/llm-etl-error.ts";
 import { listItems } from "../errors/name-list.ts";
 import { SourceError } from "../errors/source.ts";
 import { checkOptions, isName, isObject, isTextList, optional } from "../errors/options.ts";
+import { scanForKeys } from "../engine/primary-key.ts";
 import type { CountContext, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface CSVFile<Row extends object> extends CSVFormatOptions {
@@ -81,6 +82,8 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
   readonly files: readonly string[];
   /** Opens the file at the first pull, each time anew. It takes no parameters. */
   readonly read: (context: ReadContext) => AsyncGenerator<SourceRow, void, undefined>;
+  /** Reads the file once, up to the last row that is looked for. */
+  readonly find: (pks: readonly string[], context: ReadContext) => Promise<AsyncGenerator<SourceRow, void, undefined>>;
   /** Reads the whole file once more. */
   readonly count: (context: CountContext) => Promise<number>;
 
@@ -117,6 +120,7 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
     this.schema = schema;
     this.files = [reading.path];
     this.read = (context) => readRows(reading, nullValues, context);
+    this.find = async (pks, context) => await Promise.resolve(scanForKeys(this, pks, context));
     this.count = async (context) => await countRows(reading, context);
   }
 }

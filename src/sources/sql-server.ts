@@ -11,6 +11,7 @@ import {
 import { SQLServerConnection } from "../sql-server/connect/connection.ts";
 import { bindParameters } from "../sql-server/parameters.ts";
 import { type PageSettings, pagingParameters, ReadSession } from "../sql-server/read/read-session.ts";
+import { findRows } from "../sql-server/read/find-rows.ts";
 import { countingQuery, requireQuery } from "../sql-server/read/statement.ts";
 import type { Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
@@ -123,6 +124,24 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
     } finally {
       await connection.close();
     }
+  };
+
+  /**
+   * Has the server look for the keys among the query's rows, a batch of keys at a time. Resolves to undefined for a query that it does not
+   * run as a part of another one (FOR XML, say), and for keys that it does not compare (XML, TEXT).
+   */
+  readonly find = async (
+    pks: readonly string[],
+    { signal, parameters: given }: ReadContext,
+  ): Promise<AsyncGenerator<SourceRow, void, undefined> | undefined> => {
+    signal.throwIfAborted();
+    const text = await this.#query.read();
+    const parameters = this.#bind(text, { ...this.#parameters, ...given });
+    const { where } = this.#query;
+    const { sleep } = this.#seams;
+    const session = { signal, fail, where, text, parameters, maxWaitMs: this.#sourceTimeoutMs, sleep };
+    const { primaryKeyColumn } = this;
+    return await findRows({ ...session, connect: this.#connect, primaryKeyColumn, paging: this.#paging }, pks);
   };
 
   async *#rows({ signal, parameters: given }: ReadContext): AsyncGenerator<SourceRow> {

@@ -7,12 +7,14 @@ import { SourceError } from "../errors/source.ts";
 import { messageOf } from "../errors/error-text.ts";
 import { listNames } from "../errors/name-list.ts";
 import { checkOptions, isDuration, isName, isObject, isPath, optional } from "../errors/options.ts";
+import { keyAsGiven } from "../engine/primary-key.ts";
 import { absolutePath } from "../files/paths.ts";
 import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
 import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
 import { databaseFilesOf, lockWait, openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
 import { bindParameters } from "../sqlite/parameters.ts";
-import { scanStatement } from "../sqlite/statement.ts";
+import { type FindingQuery, findingQuery } from "../sqlite/finding.ts";
+import { scanStatement, statementText } from "../sqlite/statement.ts";
 import { toRow } from "../sqlite/values.ts";
 import type { CountContext, Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
@@ -86,7 +88,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     await requireDatabaseFile(this.#databasePath, fail);
     const database = openDatabase(this.#databasePath, true, fail);
     try {
-      const counting = database.prepare(`SELECT 1 FROM (\n${withoutEnd(sql)}\n)`);
+      const counting = database.prepare(`SELECT 1 FROM (\n${statementText(sql)}\n)`);
       counting.setAllowBareNamedParameters(false);
       let count = 0;
       let pausedAtMs = performance.now();
@@ -104,11 +106,34 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     }
   };
 
-  async *#rows({ signal, parameters }: ReadContext): AsyncGenerator<SourceRow> {
+  /** Asks for the rows of the query that have one of the keys, a batch of keys at a time. */
+  readonly find = async (
+    pks: readonly string[],
+    context: ReadContext,
+  ): Promise<AsyncGenerator<SourceRow, void, undefined>> => await Promise.resolve(this.#found(pks, context));
+
+  async *#found(pks: readonly string[], context: ReadContext): AsyncGenerator<SourceRow, void, undefined> {
+    const wanted = new Set(pks);
+    const all = [...wanted];
+    let position = 0;
+    for (let start = 0; start < all.length; start += keysAtATime) {
+      const page = all.slice(start, start + keysAtATime);
+      const wrap: Wrap = (sql, columns) => findingQuery(sql, columns, this.primaryKeyColumn, page);
+      for await (const row of this.#rows(context, wrap)) {
+        const key = "error" in row ? undefined : keyAsGiven(row.raw, this.primaryKeyColumn);
+        if (key === undefined || !wanted.delete(key)) continue;
+        position += 1;
+        yield { ...row, position };
+      }
+    }
+  }
+
+  async *#rows({ signal, parameters }: ReadContext, wrap?: Wrap): AsyncGenerator<SourceRow> {
     signal.throwIfAborted();
     const sql = await this.#query.read();
     await requireDatabaseFile(this.#databasePath, fail);
-    const { database, columns, rows, first } = await this.#start(sql, { ...this.#parameters, ...parameters }, signal);
+    const values = { ...this.#parameters, ...parameters };
+    const { database, columns, rows, first } = await this.#start(sql, values, signal, wrap);
     try {
       let next = first;
       for (let position = 1; next.done !== true; position += 1) {
@@ -122,13 +147,17 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
   }
 
   /** Reads up to the first row. A locked database is tried again only here. */
-  async #start(sql: string, parameters: Parameters, signal: AbortSignal): Promise<Reading> {
+  async #start(sql: string, parameters: Parameters, signal: AbortSignal, wrap?: Wrap): Promise<Reading> {
     const bindings = this.#bind(sql, parameters);
     const attempt = (): Reading => {
       const database = openDatabase(this.#databasePath, true, fail);
       try {
         const { statement, columns } = this.#prepare(database, sql);
-        const rows = statement.iterate(bindings);
+        const finding = wrap?.(sql, columns);
+        const rows =
+          finding === undefined
+            ? statement.iterate(bindings)
+            : this.#prepare(database, finding.sql).statement.iterate({ ...bindings, ...finding.bindings });
         return { database, columns, rows, first: this.#step(rows, 1) };
       } catch (error) {
         database.close();
@@ -214,10 +243,11 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
 /** The longest time that counting blocks other work. */
 const longestHoldMs = 5;
 
-/** Removes the semicolon behind a statement. */
-function withoutEnd(sql: string): string {
-  return sql.replace(/;\s*$/, "");
-}
+/** So many keys are looked for at a time. SQLite takes at most 32,766 values, and a key may be as many as three. */
+const keysAtATime = 1_000;
+
+/** Makes a query for some of a query's rows, given its result columns. */
+type Wrap = (sql: string, columns: readonly string[]) => FindingQuery;
 
 type Rows = Iterator<Readonly<Record<string, SQLOutputValue>>, unknown>;
 

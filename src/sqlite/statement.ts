@@ -24,13 +24,20 @@ const token = new RegExp(
 
 /** Counts statements and finds parameters, with quotes and comments understood. */
 export function scanStatement(sql: string): StatementScan {
+  const { end: _, ...found } = scan(sql);
+  return found;
+}
+
+function scan(sql: string): StatementScan & { readonly end: number } {
   const parameters = new Set<string>();
   let count = 0;
   let hasPositional = false;
   let isInside = false;
-  for (const { groups = {} } of sql.matchAll(token)) {
+  let end: number | undefined;
+  for (const { groups = {}, index } of sql.matchAll(token)) {
     if (groups["blank"] !== undefined) continue;
     if (groups["end"] !== undefined) {
+      if (isInside) end ??= index;
       isInside = false;
       continue;
     }
@@ -39,5 +46,10 @@ export function scanStatement(sql: string): StatementScan {
     if (groups["parameter"] !== undefined) parameters.add(groups["parameter"]);
     if (groups["positional"] !== undefined) hasPositional = true;
   }
-  return { count, parameters: [...parameters], hasPositional };
+  return { count, parameters: [...parameters], hasPositional, end: end ?? sql.length };
+}
+
+/** A statement as it can stand in another: without semicolons around it, and without the comments behind the last one. */
+export function statementText(sql: string): string {
+  return sql.slice(0, scan(sql).end).replace(/^[\s;]+/, "");
 }

@@ -1,6 +1,7 @@
 import { checkOptions, isName, isObject, optional } from "../errors/options.ts";
 import { SourceError } from "../errors/source.ts";
-import type { RowSchema, Source } from "../contracts/source.ts";
+import { scanForKeys } from "../engine/primary-key.ts";
+import type { ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 export interface MemorySourceOptions<Row extends object> {
   /** The rows, or a function that returns something to iterate over: it is called anew for each read. */
@@ -21,6 +22,7 @@ export class MemorySource<Row extends object> implements Source<Row> {
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
   readonly read: Source<Row>["read"];
+  readonly find: (pks: readonly string[], context: ReadContext) => Promise<AsyncIterable<SourceRow>>;
   readonly count: () => Promise<number | undefined>;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -38,6 +40,7 @@ export class MemorySource<Row extends object> implements Source<Row> {
     this.primaryKeyColumn = primaryKeyColumn;
     this.schema = schema;
     this.count = async () => await Promise.resolve(typeof rows === "function" ? undefined : rows.length);
+    this.find = async (pks, context) => await Promise.resolve(scanForKeys(this, pks, context));
     this.read = async function* read({ signal, parameters }) {
       const [name] = Object.keys(parameters);
       if (name !== undefined) {

@@ -1,6 +1,7 @@
 import { deepStrictEqual, equal, ok, rejects } from "node:assert/strict";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
-import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
+import { keyAsGiven } from "../engine/primary-key.ts";
+import type { AnySource, Parameters, ReadContext, SourceRow } from "../contracts/source.ts";
 import type { ContractCheck } from "./base.ts";
 
 /** A source without its schema, which no check needs: with it, `new CSVSource({ … })` would be inferred as one of `object`. */
@@ -18,6 +19,9 @@ export interface SourceContractOptions {
 }
 
 type Rows = SourceContractOptions["rows"];
+
+/** A key that is none of any source under test. */
+const noSuchKey = "no such key: 7b0d";
 
 /** One promise of a source, and the check of it. */
 interface SourcePromise {
@@ -41,6 +45,7 @@ export function sourceContract({ create, rows, openCount, release }: SourceContr
     ...promisesOfReading(rows),
     ...promisesOfAborting(rows),
     ...promisesOfCountAndParameters(rows),
+    ...promisesOfFinding(rows),
     ...(openCount === undefined ? [] : promisesOfClosing(openCount)),
   ];
   return promises.map(({ name, check }) => {
@@ -120,6 +125,36 @@ function promisesOfCountAndParameters(rows: Rows): readonly SourcePromise[] {
   ];
 }
 
+function promisesOfFinding(rows: Rows): readonly SourcePromise[] {
+  return [
+    promise("rows that are found by key, if the source can, are those that a read gives", async (source) => {
+      const keyed = rows.map((raw) => ({ pk: keyAsGiven(raw, source.primaryKeyColumn) ?? "", raw }));
+      const asked = keyed.toReversed().filter((_, index) => index !== 1);
+      const pks = [...asked.map(({ pk }) => pk), noSuchKey];
+      const found = await find(source, pks);
+      if (found === undefined) return;
+      const rowOf = new Map(found.map((row) => [keyAsGiven(rawOf(row), source.primaryKeyColumn), rawOf(row)]));
+      const expected = new Map(asked.map(({ pk, raw }) => [pk, raw]));
+      equal(found.length, expected.size, `expected ${expected.size} rows, got ${found.length}`);
+      for (const [pk, raw] of expected) deepStrictEqual(rowOf.get(pk), raw);
+      equal((await find(source, [noSuchKey]))?.length, 0, "expected no row for a key that no row has");
+      equal((await find(source, []))?.length, 0, "expected no row for no key");
+    }),
+    promise("a parameter that the source does not know is rejected when rows are found by key, too", async (source) => {
+      const pks = keysOf(source, rows);
+      const finding = find(source, pks, { parameters: { no_such_parameter_of_any_source: 1 } });
+      const ending = await finding.catch((error: unknown) => error);
+      const isRejected = ending === undefined || ending instanceof LLMEtlError;
+      ok(isRejected, "expected an llm-etl error for an unknown parameter");
+    }),
+    promise("an aborted signal finds no row", async (source) => {
+      const pks = keysOf(source, rows);
+      const found = await find(source, pks, { signal: AbortSignal.abort() }).catch(() => []);
+      equal(found?.length ?? 0, 0, "expected no row");
+    }),
+  ];
+}
+
 function promisesOfClosing(
   openCount: Exclude<SourceContractOptions["openCount"], undefined>,
 ): readonly SourcePromise[] {
@@ -146,6 +181,19 @@ function promisesOfClosing(
       await countUntilEnd(aborted);
       equal(await openCount(), before, "expected nothing open after the signal had aborted");
     }),
+    promise("finding rows opens nothing that stays open, whether it ends or is stopped", async (source) => {
+      const before = await openCount();
+      const pks = keysOf(source, (await readAll(source)).map(rawOf));
+      const context = { signal: new AbortController().signal, parameters: {} };
+      const found = await source.find?.(pks, context);
+      equal(await openCount(), before, "expected nothing open before the first row is pulled");
+      const iterator = found?.[Symbol.asyncIterator]();
+      await iterator?.next();
+      await iterator?.return?.();
+      equal(await openCount(), before, "expected nothing open after the consumer had stopped");
+      await find(source, pks);
+      equal(await openCount(), before, "expected nothing open after the last row");
+    }),
     promise("counting leaves nothing open", async (source) => {
       const before = await openCount();
       await countRows(source);
@@ -156,6 +204,23 @@ function promisesOfClosing(
 
 async function countRows(source: CheckedSource): Promise<number | undefined> {
   return await source.count?.({ signal: new AbortController().signal, parameters: {}, limit: Infinity });
+}
+
+function keysOf({ primaryKeyColumn }: CheckedSource, rows: Rows): string[] {
+  return rows.map((raw) => keyAsGiven(raw, primaryKeyColumn) ?? "");
+}
+
+/** The rows with these keys; undefined where the source can't tell. */
+async function find(
+  source: CheckedSource,
+  pks: readonly string[],
+  given: Partial<ReadContext> = {},
+): Promise<SourceRow[] | undefined> {
+  const found = await source.find?.(pks, { signal: new AbortController().signal, parameters: {}, ...given });
+  if (found === undefined) return undefined;
+  const rows: SourceRow[] = [];
+  for await (const row of found) rows.push(row);
+  return rows;
 }
 
 function read(

@@ -78,6 +78,13 @@ test("a summary has counts, failures by code with the first row, calls, tokens, 
   t.assert.snapshot(lines, inLines);
 });
 
+test("failed rows that are kept: the cause is to be fixed and the run repeated; a replay is named only where there can be one", () => {
+  const failed = watched({ failureCount: 1, failuresByCode: { REFUSAL: 1 } }, {}, join(process.cwd(), "failed.jsonl"));
+  const hintOf = (lines: readonly string[]): string => lines.find((text) => text.includes("kept in")) ?? "";
+  assert.match(hintOf(summaryOf(failed)), /failed\.jsonl, fix the cause and run again$/);
+  assert.match(hintOf(summaryOf(failed, true)), /failed\.jsonl, fix the cause and run again, or .*llm-etl replay$/);
+});
+
 test("skipped rows are counted as skipped, and are saved nowhere", () => {
   const lines = summaryOf(
     watched({ readCount: 3, successCount: 2, skippedCount: 1, failuresByCode: { EMPTY_INPUT: 1 } }, {}, "/x.jsonl"),

@@ -32,6 +32,7 @@ import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
 import { readLines } from "../support/run-rows.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { withoutFind } from "../support/without-find.ts";
 
 interface Row {
   readonly id: string;
@@ -82,7 +83,7 @@ function newSite(): Site {
     pipeline: (rows, options = {}, target = sink) =>
       new Pipeline<Row>({
         name: "notes",
-        source: new MemorySource<Row>({ rows, primaryKeyColumn: "id" }),
+        source: withoutFind(new MemorySource<Row>({ rows, primaryKeyColumn: "id" })),
         llmProvider: willing,
         concurrency: 1,
         onRowError: "dead_letter",

@@ -13,6 +13,7 @@ import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
 import { readLines } from "../support/run-rows.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { withoutFind } from "../support/without-find.ts";
 
 interface Row {
   readonly id: string;
@@ -49,7 +50,7 @@ function newSite(): Site {
     pipeline: (name, ids, { sink, options = {} } = {}) =>
       new Pipeline<Row>({
         name,
-        source: new MemorySource<Row>({ rows: ids.map((id) => ({ id })), primaryKeyColumn: "id" }),
+        source: withoutFind(new MemorySource<Row>({ rows: ids.map((id) => ({ id })), primaryKeyColumn: "id" })),
         llmProvider: new MockProvider(),
         onRowError: "dead_letter",
         deadLetterPath: path,

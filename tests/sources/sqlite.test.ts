@@ -305,3 +305,62 @@ test("the row's type comes from the schema, and holds the primary key", () => {
   // @ts-expect-error one of them is needed
   assert.throws(() => new SQLiteSource<Visit>({ databasePath: "x", primaryKeyColumn: "id" }));
 });
+
+async function keysFound(
+  source: Pick<Source<Visit>, "find" | "primaryKeyColumn">,
+  pks: readonly string[],
+): Promise<unknown[]> {
+  const found = await source.find?.(pks, { signal: noAbort(), parameters: {} });
+  const rows: SourceRow[] = [];
+  for await (const row of found ?? []) rows.push(row);
+  return rows.map((row) => ("error" in row ? row.error : row.raw[source.primaryKeyColumn]));
+}
+
+test("rows of any query are found by key: with its order, its limit, comments and a semicolon behind it", async (t) => {
+  for (const sql of [
+    "SELECT * FROM visits WHERE department = 'ER'",
+    "SELECT * FROM visits WHERE department = 'ER' ORDER BY id DESC LIMIT 5; -- the ER; no other",
+    "; /* all */ WITH er AS (SELECT * FROM visits WHERE department = 'ER') SELECT * FROM er -- comment",
+    "VALUES (1, 'x'), (3, 'y')",
+    "SELECT id, upper(department) || '\"' FROM visits WHERE id IN (1, 3)",
+  ]) {
+    const options = { databasePath: temporaryDatabase(t, visits), sql };
+    const primaryKeyColumn = sql.startsWith("VALUES") ? "column1" : "id";
+    const source: SQLiteSource<Visit> = Reflect.construct(SQLiteSource, [{ ...options, primaryKeyColumn }]);
+    assert.deepEqual((await keysFound(source, ["1", "2", "3", "x"])).toSorted(), [1, 3], sql);
+  }
+  const limited = visitsSource(t, "SELECT * FROM visits ORDER BY id LIMIT 2");
+  assert.deepEqual(await keysFound(limited, ["1", "3"]), [1], "a row beyond the query's limit is not given");
+});
+
+test("a key is found whatever type the column has, and one that is only equal to SQLite is not", async (t) => {
+  const values = [
+    "-9223372036854775808",
+    "9007199254740993",
+    "5.0",
+    "1.5",
+    "1e300",
+    "9223372036854775000.0",
+    "x'00ff'",
+    "'é''\"'",
+  ];
+  const table = values.map((value, index) => `SELECT ${value} AS id, ${index} AS n`).join(" UNION ALL ");
+  const all = visitsSource(t, table);
+  const ids = await idsOf(all);
+  const pks = ids.map((id) => (Buffer.isBuffer(id) ? id.toString("hex") : String(id)));
+  assert.equal((await keysFound(all, pks)).length, values.length);
+  const texts = visitsSource(t, "SELECT '007' AS id UNION ALL SELECT '7' UNION ALL SELECT 'abc' COLLATE NOCASE");
+  assert.deepEqual(await keysFound(texts, ["7", "ABC"]), ["7"]);
+  const declared =
+    "CREATE TABLE k (id VARCHAR(9) COLLATE NOCASE, n NUMERIC); INSERT INTO k VALUES ('a', 1), ('A', 2), ('8', 3)";
+  const path = temporaryDatabase(t, declared);
+  const source = new SQLiteSource<Visit>({ databasePath: path, sql: "SELECT * FROM k", primaryKeyColumn: "id" });
+  assert.deepEqual((await keysFound(source, ["A", "8", "8.0"])).toSorted(), ["8", "A"]);
+});
+
+test("more keys than a statement takes go in batches, and a key that is asked for twice is found once", async (t) => {
+  const numbers =
+    "WITH RECURSIVE n (id) AS (VALUES (1) UNION ALL SELECT id + 1 FROM n WHERE id < 12000) SELECT id FROM n";
+  const pks = Array.from({ length: 12_000 }, (_, index) => String(index + 1));
+  assert.equal((await keysFound(visitsSource(t, numbers), [...pks, ...pks])).length, 12_000);
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { scanForKeys } from "../../src/engine/primary-key.ts";
 import { RowError } from "../../src/errors/llm-etl-error.ts";
 import { SourceError } from "../../src/errors/source.ts";
 import type { AnySource, ReadContext, SourceRow } from "../../src/contracts/source.ts";
@@ -57,8 +58,12 @@ const promises = {
   abort: "reading ends soon after the signal aborts",
   count: "the count, if the source has one, is that of its rows",
   parameter: "a parameter that the source does not know is rejected, not ignored",
+  found: "rows that are found by key, if the source can, are those that a read gives",
+  foundParameter: "a parameter that the source does not know is rejected when rows are found by key, too",
+  foundAborted: "an aborted signal finds no row",
   lazy: "a read opens nothing before its first row is pulled",
   closed: "a read leaves nothing open, whether it ends, is stopped or is aborted",
+  foundClosed: "finding rows opens nothing that stays open, whether it ends or is stopped",
   counted: "counting leaves nothing open",
 };
 
@@ -145,6 +150,35 @@ test("a source that miscounts its rows, or leaves open what it counts, fails the
   assert.deepEqual(unknown, []);
   const leftOpen = await brokenPromises(() => ({ ...goodSource, count: () => Promise.resolve((open += 1) && 4) }));
   assert.deepEqual(leftOpen, [promises.counted]);
+});
+
+test("a source that finds other rows than it reads, or finds them carelessly, fails the checks of finding", async () => {
+  type Find = NonNullable<AnySource["find"]>;
+  const source: AnySource = { ...goodSource };
+  const finding =
+    (find: Find): (() => AnySource) =>
+    () => ({ ...source, find });
+  const scan: Find = async (pks, context) => await Promise.resolve(scanForKeys(source, pks, context));
+  assert.deepEqual(await brokenPromises(finding(scan)), []);
+  assert.deepEqual(await brokenPromises(finding(async () => await Promise.resolve(undefined))), []);
+  const all = finding(async (_pks, context) => await Promise.resolve(readRows(context)));
+  assert.deepEqual(await brokenPromises(all), [promises.found]);
+  const stale = finding(async (pks, context) => {
+    const found = await scan(pks, context);
+    return (async function* () {
+      for await (const row of found ?? []) yield "error" in row ? row : { ...row, raw: { ...row.raw, old: true } };
+    })();
+  });
+  assert.deepEqual(await brokenPromises(stale), [promises.found]);
+  const careless = finding((pks, context) => scan(pks, { ...context, parameters: {} }));
+  assert.deepEqual(await brokenPromises(careless), [promises.foundParameter]);
+  const deaf = finding((pks, context) => scan(pks, { ...context, signal: new AbortController().signal }));
+  assert.deepEqual(await brokenPromises(deaf), [promises.foundAborted]);
+  const leaving = finding(async (pks, context) => {
+    open += 1;
+    return await scan(pks, context);
+  });
+  assert.deepEqual(await brokenPromises(leaving), [promises.foundClosed]);
 });
 
 test("a source that opens what it reads before it is asked for a row fails the check of laziness", async () => {

@@ -53,7 +53,7 @@ export function runCommand(name: string, context: CommandContext): Command {
       });
       const { report } = watched;
       const say = (line: string): unknown => terminal.stderr.write(`${line}\n`);
-      if (!quiet && !json) for (const line of summaryOf(watched)) say(line);
+      if (!quiet && !json) for (const line of summaryOf(watched, pipeline.canReplay)) say(line);
       for (const line of endingOf(watched, isDebug())) say(line);
       if (report.exitCode === 3 && pipeline.journalPath !== null) say(adviceToResume(options, report.error));
       if (!json) terminal.stdout.write(`Processed: ${report.successCount}, Failed: ${report.failureCount}\n`);

@@ -161,7 +161,7 @@ function resume(run: RunInJournal, later: PastRun | undefined): string {
   if (isComplete) return "nothing to resume: every row that it read is done";
   if (later !== undefined) return `a later run went on: llm-etl show ${shortId(later.runId)}`;
   if (status === "completed") {
-    return "run again: failed rows are tried again, the others are not paid for again; or replay the dead letter file";
+    return "run again: failed rows are tried again, the others are not paid for again";
   }
   if (exitCode === 2) return "it read nothing: fix what the error names, then run the same command again";
   return "it can be resumed: run the same command again";

@@ -127,3 +127,31 @@ function inServerOrder(value: unknown): string {
   const reversed = [third, second, first].map((group) => group.match(/../g)?.toReversed().join("") ?? "");
   return [fifth, fourth, ...reversed].join("");
 }
+
+/** The parameters of the page after a key. */
+export function pageBindings(
+  { declaration, sentAs, toValue }: PagingKey,
+  after: unknown,
+  pageSize: number,
+): readonly StatementParameter[] {
+  return [
+    { name: "after", declaration, sentAs, value: toValue(after) },
+    { name: "page_size", declaration: "int", sentAs: "int", value: pageSize },
+  ];
+}
+
+/** The parameters of paging, where the type of the key is a guess. */
+export function guess(declaration: string): readonly StatementParameter[] {
+  return [
+    { name: "after", declaration, sentAs: declaration, value: null },
+    { name: "page_size", declaration: "int", sentAs: "int", value: null },
+  ];
+}
+
+/** The parameters of a page that has every row. */
+export function allRows({ declaration, sentAs }: PagingKey): readonly StatementParameter[] {
+  return [
+    { name: "after", declaration, sentAs, value: null },
+    { name: "page_size", declaration: "bigint", sentAs: "bigint", value: 2n ** 63n - 1n },
+  ];
+}

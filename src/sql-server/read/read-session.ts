@@ -2,7 +2,7 @@ import { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { messageOf } from "../../errors/error-text.ts";
 import type { Fail, OpenConnection, SQLServerConnection } from "../connect/connection.ts";
 import { exactQuery, type Query } from "./exact-query.ts";
-import { type PagingKey, pagingKey, pagingTypes } from "./paging-key.ts";
+import { allRows, guess, pageBindings, type PagingKey, pagingKey, pagingTypes } from "./paging-key.ts";
 import { declare, type StatementParameter } from "../parameters.ts";
 import { describeProblem, isRequestTimeout, runProblem, type StatementProblem } from "./read-errors.ts";
 import { type ResultColumn, shapeOf } from "./result-shape.ts";
@@ -85,6 +85,18 @@ export class ReadSession {
       yield* page;
       count += page.length;
     }
+  }
+
+  /**
+   * The columns of the result, and the parameters of the statement: of one that is paged also those of paging, such that its first page
+   * has every row.
+   */
+  async describe(paging?: PageSettings): Promise<Described> {
+    const { parameters } = this.#options;
+    const open = await this.#open();
+    if (paging === undefined) return { columns: await this.#describe(open, parameters), parameters };
+    const { columns, key } = await this.#describePaged(open, paging.keyColumn);
+    return { columns, parameters: [...parameters, ...allRows(key)] };
   }
 
   async #open(): Promise<OpenConnection> {
@@ -255,30 +267,17 @@ export class ReadSession {
   }
 }
 
+interface Described {
+  readonly columns: readonly ResultColumn[];
+  readonly parameters: readonly StatementParameter[];
+}
+
 interface PageStart {
   readonly keyColumn: string;
   readonly key: PagingKey;
   readonly after: unknown;
   /** How many rows were given before this page. */
   readonly count: number;
-}
-
-function pageBindings(
-  { declaration, sentAs, toValue }: PagingKey,
-  after: unknown,
-  pageSize: number,
-): readonly StatementParameter[] {
-  return [
-    { name: "after", declaration, sentAs, value: toValue(after) },
-    { name: "page_size", declaration: "int", sentAs: "int", value: pageSize },
-  ];
-}
-
-function guess(declaration: string): readonly StatementParameter[] {
-  return [
-    { name: "after", declaration, sentAs: declaration, value: null },
-    { name: "page_size", declaration: "int", sentAs: "int", value: null },
-  ];
 }
 
 function utcOf(pool: object): unknown {

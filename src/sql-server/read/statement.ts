@@ -12,6 +12,14 @@ export interface StatementScan {
   readonly separatorLine: number | undefined;
 }
 
+/** The first statement's outline: the parts of it that are not inside of others. */
+export interface StatementOutline {
+  /** The words outside of parentheses, quotes and comments, in upper case, each with its place, in order. */
+  readonly outerWords: readonly { readonly word: string; readonly at: number }[];
+  /** The place of its end: of its semicolon, or of the text's end. */
+  readonly end: number;
+}
+
 // A quote or a comment that is never closed runs to the end of the text, and is left for the server to report.
 const token = new RegExp(
   [
@@ -29,8 +37,22 @@ const token = new RegExp(
 
 /** Counts statements and finds variables, with quotes, brackets and nested comments understood. */
 export function scanStatement(sql: string): StatementScan {
+  const { count, variables, words, separatorLine } = scanText(sql);
+  return { count, variables, words, separatorLine };
+}
+
+/** The outline of the first statement in a text. */
+export function outlineStatement(sql: string): StatementOutline {
+  const { outerWords, end } = scanText(sql);
+  return { outerWords, end };
+}
+
+function scanText(sql: string): StatementScan & StatementOutline {
   const variables = new Set<string>();
   const words = new Set<string>();
+  const outerWords: { word: string; at: number }[] = [];
+  let depth = 0;
+  let end: number | undefined;
   let count = 0;
   let isInside = false;
   let separatorLine: number | undefined;
@@ -46,6 +68,7 @@ export function scanStatement(sql: string): StatementScan {
       continue;
     }
     if (groups["end"] !== undefined) {
+      if (isInside) end ??= start;
       isInside = false;
       continue;
     }
@@ -55,10 +78,17 @@ export function scanStatement(sql: string): StatementScan {
     }
     if (!isInside) count += 1;
     isInside = true;
-    if (groups["word"] !== undefined) words.add(text.toUpperCase());
+    if (text === "(") depth += 1;
+    if (text === ")") depth -= 1;
+    if (groups["word"] !== undefined) {
+      const word = text.toUpperCase();
+      words.add(word);
+      if (depth === 0 && end === undefined) outerWords.push({ word, at: start });
+    }
     if (groups["variable"] !== undefined && !text.startsWith("@@")) variables.add(text.slice(1));
   }
-  return { count, variables: [...variables], words: [...words], separatorLine };
+  const found = { variables: [...variables], words: [...words], outerWords };
+  return { count, ...found, end: end ?? sql.length, separatorLine };
 }
 
 function takeToken(sql: string): [text: string, groups: Readonly<Record<string, string | undefined>>] {
@@ -152,9 +182,11 @@ export function requireQuery(sql: string, where: string, fail: Fail): StatementS
 /** A query for the number of another one's rows, `row_count`; undefined where that is not put into another as it is. */
 export function countingQuery(sql: string): string | undefined {
   const { words } = scanStatement(sql);
+  const { outerWords, end } = outlineStatement(sql);
   const has = (...wanted: readonly string[]): boolean => wanted.some((word) => words.includes(word));
   if (words[0] !== "SELECT" || has("OPTION", "FOR")) return undefined;
   // Inside of another query an order is allowed only where it decides which rows there are.
   const order = has("ORDER") && !has("TOP", "OFFSET") ? "\nOFFSET 0 ROWS" : "";
-  return `SELECT COUNT_BIG(*) AS row_count FROM (\n${sql.replace(/;\s*$/, "")}${order}\n) AS counted`;
+  const [first] = outerWords;
+  return `SELECT COUNT_BIG(*) AS row_count FROM (\n${sql.slice(first?.at, end)}${order}\n) AS counted`;
 }
