@@ -12,7 +12,8 @@ export function keepResult(suite: string, circumstances: Circumstances, result: 
   const kept: KeptResult = { suite, circumstances, ...result };
   mkdirSync(folder, { recursive: true });
   writeFileSync(fileOf(suite), jsonOf(kept));
-  writeFileSync(page, markdown(suites.flatMap(({ name }) => readResult(name))));
+  const names = [...suites.map(({ name }) => name), "attack"]; // which has a command of its own
+  writeFileSync(page, markdown(names.flatMap((name) => readResult(name))));
 }
 
 function readResult(suite: string): KeptResult[] {

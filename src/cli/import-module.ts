@@ -4,9 +4,9 @@ import type { ErrorFacts } from "../errors/facts.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { absolutePath } from "../files/paths.ts";
 import type { RunnablePipeline } from "../builder/pipeline.ts";
-import { messageOf } from "../errors/error-text.ts";
+import { codeOf, messageOf, withoutSecrets } from "../errors/error-text.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
-import { placeOf } from "../errors/thrown.ts";
+import { describeThrown, placeOf, stackOf, thrownDetail } from "../errors/thrown.ts";
 
 /**
  * Imports a module and returns its default export, a pipeline.
@@ -59,9 +59,24 @@ async function importDefault(path: string): Promise<unknown> {
   } catch (error) {
     if (error instanceof LLMEtlError) throw error;
     const place = error instanceof Error ? placeOf(error) : undefined;
-    const problem = `${path} can't be imported: ${messageOf(error)}${place === undefined ? "" : ` (${place})`}`;
-    throw new RunError("PIPELINE_MODULE_INVALID", problem, { cause: error, facts: { where: path, place } });
+    const shown = isOfLoader(error)
+      ? `${withoutSecrets(messageOf(error))}${place === undefined ? "" : ` (${place})`}`
+      : `it threw ${describeThrown(error)}; its message is left out, for it may hold content`;
+    throw new RunError("PIPELINE_MODULE_INVALID", `${path} can't be imported: ${shown}`, {
+      cause: error,
+      detail: `${path} can't be imported: it threw ${thrownDetail(error)}`,
+      facts: { where: path, place },
+    });
   }
+}
+
+const codesOfLoader =
+  /^ERR_(?:MODULE_NOT_FOUND|PACKAGE_|IMPORT_|REQUIRE_|UNKNOWN_FILE_EXTENSION|UNSUPPORTED_(?:DIR|ESM|NODE_MODULES|TYPESCRIPT)|INVALID_(?:PACKAGE|MODULE|TYPESCRIPT))/;
+
+/** True if Node could not find or read a module; false for what code threw while it was imported, which may quote a row. */
+function isOfLoader(error: unknown): boolean {
+  if (error instanceof SyntaxError && stackOf(error).location !== undefined) return true;
+  return codesOfLoader.test(codeOf(error) ?? "");
 }
 
 function hasFunctions<Expected extends object>(value: unknown, ...names: (keyof Expected)[]): value is Expected {

@@ -32,25 +32,26 @@ export interface Removal {
   readonly keep: boolean;
 }
 
+export interface Removed {
+  readonly staying: readonly LinePlace[];
+  readonly keptPath: string | null;
+  /** False where every line counts: the file is then as it was. */
+  readonly isRewritten: boolean;
+}
+
 /**
  * Writes a file anew without outdated lines: those of rows that are leaving, and all but the last of each row. Its lock is held.
  *
  * @throws {DeadLetterError} if that can't be done: everything is then as it was
  */
-export async function removeRows({
-  path,
-  file,
-  contents,
-  leaving,
-  keep,
-}: Removal): Promise<{ readonly staying: readonly LinePlace[]; readonly keptPath: string | null }> {
+export async function removeRows({ path, file, contents, leaving, keep }: Removal): Promise<Removed> {
   const { lines, end, outdatedCount } = contents;
   const staying = lines.filter((line) => line.pk === null || line.failedAtMs > (leaving.get(line.pk) ?? -Infinity));
-  if (staying.length === lines.length && outdatedCount === 0) return { staying, keptPath: null };
+  if (staying.length === lines.length && outdatedCount === 0) return { staying, keptPath: null, isRewritten: false };
   try {
     const keptPath = await rewriteFile({ path, file, ranges: staying, restStart: end, keep });
     await syncFolder(dirname(path));
-    return { staying, keptPath };
+    return { staying, keptPath, isRewritten: true };
   } catch (error) {
     if (error instanceof LLMEtlError) throw error;
     throw new DeadLetterError(path, error);

@@ -21,6 +21,7 @@ export class FileReplay implements DeadLetterReplay {
   /** The file as it was when the replay began, also where another takes its place. */
   #file: FileHandle | undefined;
   #keptPath: string | null = null;
+  #isRewritten = false;
 
   private constructor(path: string, pipeline: string) {
     this.#path = path;
@@ -66,16 +67,16 @@ export class FileReplay implements DeadLetterReplay {
         const contents = isSame ? this.#contents : new DeadLetterContents(this.#pipeline);
         await contents.readOn(file);
         this.#lines = contents.lines;
-        if (leaving.size === 0) return;
-        const { staying, keptPath } = await removeRows({
+        const { staying, keptPath, isRewritten } = await removeRows({
           path: this.#path,
           file,
           contents,
           leaving: since,
-          keep: true,
+          keep: leaving.size > 0, // else each row is still there, with its last failure alone
         });
         this.#lines = staying;
         this.#keptPath = keptPath;
+        this.#isRewritten = isRewritten;
       });
     });
   };
@@ -83,7 +84,7 @@ export class FileReplay implements DeadLetterReplay {
   readonly rest = (): DeadLetterRest => ({
     remainingCount: this.#lines.length,
     notReplayable: this.#lines.flatMap(({ number, problem }, index) => {
-      const line = this.#keptPath === null ? number : index + 1; // in the file as it is now
+      const line = this.#isRewritten ? index + 1 : number; // in the file as it is now
       return problem === null ? [] : [{ line, reason: problem }];
     }),
     keptPath: this.#keptPath,

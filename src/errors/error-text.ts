@@ -30,5 +30,14 @@ export function codeOf(error: unknown): string | undefined {
 /** The kind of anything thrown, without its message: a message of the user's own code may hold content. */
 export function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error === "object" ? "an object" : `a ${typeof error}`;
-  return `${/^[aeiou]/i.test(error.name) ? "an" : "a"} ${error.name}`;
+  const name = classOf(error);
+  return `${/^[aeiou]/i.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** The class of an error: a name that may have been made from data is not told. */
+export function classOf(error: Error): string {
+  const names: readonly unknown[] = [error.name, error.constructor?.name];
+  const [own, made] = names.map((one) => (typeof one === "string" && /^[A-Za-z_$][\w$.]{0,60}$/.test(one) ? one : ""));
+  if (own !== undefined && /(?:Error|Exception|Warning)\d*$/.test(own)) return own;
+  return made === undefined || made === "" ? "Error" : made;
 }

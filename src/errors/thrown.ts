@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { fromHere } from "../files/paths.ts";
 import { type ErrorOptions, LLMEtlError, RunError } from "./llm-etl-error.ts";
-import { codeOf, nameOf, textOf, withoutSecrets } from "./error-text.ts";
+import { classOf, codeOf, nameOf, textOf, withoutSecrets } from "./error-text.ts";
 
 /** The thing that code of the user's threw, as far as it holds no content: its message may quote a row, and is left out. */
 export interface Thrown {
@@ -15,7 +15,10 @@ export interface Thrown {
 export function thrownBy(error: unknown): Thrown {
   try {
     const place = error instanceof Error ? placeOf(error) : undefined;
-    return { thrown: classOf(error), place: place === undefined ? undefined : fromHere(place) };
+    return {
+      thrown: error instanceof Error ? classOf(error) : nameOf(error),
+      place: place === undefined ? undefined : fromHere(place),
+    };
   } catch {
     return { thrown: "an object", place: undefined }; // a Proxy or a getter that throws
   }
@@ -93,12 +96,4 @@ export function stackOf(error: Error): StackParts {
 export function pathIn(place: string): string {
   const [, file = place, line = ""] = /^(.*):(\d+)$/.exec(place) ?? [];
   return `${file.startsWith("file:") ? fileURLToPath(file) : file}:${line}`;
-}
-
-/** The class of an error: a name that was made from data is not told. */
-function classOf(error: unknown): string {
-  if (!(error instanceof Error)) return nameOf(error);
-  const names: readonly unknown[] = [error.name, error.constructor?.name];
-  const name = names.find((one) => typeof one === "string" && /^[A-Za-z_$][\w$.]{0,60}$/.test(one));
-  return typeof name === "string" ? name : "Error";
 }

@@ -125,7 +125,9 @@ test("--debug shows the stack, before the command and behind it; without it ther
   assert.match(sql.stderr, /\n {4}at /);
 });
 
-const saysVariables = `throw new Error(["ONE", "TWO"].map((name) => name + "=" + process.env["LLM_ETL_" + name]).join());`;
+/** A module whose error is of a class that is named by the variables: its message would not be shown. */
+const saysVariables = `const { LLM_ETL_ONE: one, LLM_ETL_TWO: two } = process.env;
+throw Object.assign(new Error("no"), { name: "One_" + one + "_two_" + two + "_Error" });`;
 
 test("--env-file is read before the module; a variable that is there keeps its value, and the first file wins", async (t) => {
   t.after(() => ["LLM_ETL_ONE", "LLM_ETL_TWO"].forEach((name) => delete process.env[name]));
@@ -137,10 +139,10 @@ test("--env-file is read before the module; a variable that is there keeps its v
   });
   const options = ["--env-file", "settings.env", "--env-file", "more.env"];
   const first = await commandLine(["run", "first.mjs", ...options]);
-  assert.match(first.stderr, /: ONE=file,TWO=file \(/);
+  assert.match(first.stderr, /threw One_file_two_file_Error at first/);
   process.env["LLM_ETL_TWO"] = "shell";
   const second = await commandLine(["replay", "x.jsonl", "--pipeline", "second.mjs", ...options]);
-  assert.match(second.stderr, /: ONE=file,TWO=shell \(/);
+  assert.match(second.stderr, /threw One_file_two_shell_Error at second/);
 });
 
 test("a file of variables that is not there is named, and nothing is run", async () => {

@@ -1,14 +1,23 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { SimulatorFaultName, SimulatorRequest } from "../../src/testing/simulator/faults.ts";
 import { type AzureOpenAISimulator, startAzureOpenAISimulator } from "../../src/testing/simulator/server.ts";
+import {
+  type Ended,
+  isJSON,
+  linesOf,
+  queryAll,
+  randomNumbers,
+  type Running,
+  settingsOf,
+  startRun,
+  until,
+  wait,
+} from "./disturbed-run.ts";
+import { makeSource, makeTarget, noteOf } from "./disturbed-site.ts";
 
 /** `csv-ordered` is the CSV sink with `preserveOrder`. */
 export type CrashSink = "sqlite" | "csv" | "csv-ordered";
@@ -81,21 +90,6 @@ export function brokenPromises(figures: CrashFigures): readonly string[] {
 }
 
 const pipeline = fileURLToPath(new URL("../fixtures/crash/pipeline.ts", import.meta.url));
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-const limitMs = 120_000;
-
-interface Ended {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-}
-
 /** How long the parts of an undisturbed run take: that is where the moments are drawn from. */
 interface Pace {
   readonly startUpMs: number;
@@ -136,7 +130,7 @@ class CrashTest {
     const undisturbed = this.#newSite();
     const pace = await this.#undisturbed(undisturbed);
     const expected = contentOf(undisturbed, this.#options);
-    if (withFaults) this.#simulator.update({ fault });
+    if (withFaults) this.#simulator.update({ fault: passingFault });
     if (expected.size !== rows) this.#problems.push(`the undisturbed run left ${expected.size} rows`);
     let rounds = 0;
     for (; this.#kills < kills; rounds += 1) await this.#round(pace, undisturbed, expected);
@@ -155,7 +149,7 @@ class CrashTest {
     const startedMs = performance.now();
     const running = this.#start(site);
     const stop = new AbortController();
-    const firstCall = this.#until(() => this.#requests() > 0, stop.signal);
+    const firstCall = until(() => this.#requests() > 0, stop.signal);
     const marks = { firstMs: 0, lastMs: 0, calls: 0 };
     const watching = firstCall.then(async () => {
       marks.firstMs = performance.now();
@@ -229,7 +223,7 @@ class CrashTest {
     // Most of the calls are to be made in the killed processes; some go on to the end.
     const perKill = kind > 0.92 ? missing : Math.ceil(((2 * calls) / this.#options.kills) * this.#draw());
     const wanted = this.#answered() + Math.min(missing, perKill);
-    await this.#until(() => this.#answered() >= wanted, gone);
+    await until(() => this.#answered() >= wanted, gone);
     await wait(this.#draw() * (perKill >= missing ? finishMs : 6), gone);
   }
 
@@ -281,30 +275,13 @@ class CrashTest {
   }
 
   #start(site: Site): Running {
-    const child = spawn(process.execPath, [main, "run", pipeline], {
-      cwd: site,
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: limitMs,
-      env: {
-        PATH: process.env["PATH"],
-        CRASH_FOLDER: site,
-        CRASH_SINK: this.#options.sink,
-        CRASH_CONCURRENCY: String(this.#concurrency),
-        AZURE_OPENAI_ENDPOINT: this.#simulator.url,
-        AZURE_OPENAI_API_KEY: "key",
-        AZURE_OPENAI_DEPLOYMENT: "gpt-test",
-      },
-    });
-    const output = Promise.all([text(child.stdout), text(child.stderr)]);
-    const ended = once(child, "exit").then(async ([code, signal]) => {
-      const [stdout, stderr] = await output;
-      return { code, signal, stdout, stderr };
-    });
-    return { child, ended };
-  }
-
-  async #until(holds: () => boolean, gone: AbortSignal): Promise<void> {
-    while (!holds() && !gone.aborted) await setTimeout(1);
+    const env = {
+      CRASH_FOLDER: site,
+      CRASH_SINK: this.#options.sink,
+      CRASH_CONCURRENCY: String(this.#concurrency),
+      ...settingsOf(this.#simulator),
+    };
+    return startRun(["run", pipeline], site, env);
   }
 
   #requests(): number {
@@ -318,12 +295,8 @@ class CrashTest {
   }
 }
 
-async function wait(milliseconds: number, gone: AbortSignal): Promise<void> {
-  await setTimeout(milliseconds, undefined, { signal: gone }).catch(() => undefined);
-}
-
 /** Which requests fail, and how: never so often that a row is given up. */
-function fault({ messages, timesSeen }: SimulatorRequest): SimulatorFaultName | undefined {
+export function passingFault({ messages, timesSeen }: SimulatorRequest): SimulatorFaultName | undefined {
   const text = messages.map(({ content }) => content).join("\n");
   const draw = randomNumbers([...text].reduce((sum, one) => (Math.imul(sum, 31) + one.charCodeAt(0)) | 0, 7))();
   if (messages.length === 2 && draw < 0.05) return "invalidJSON";
@@ -331,36 +304,15 @@ function fault({ messages, timesSeen }: SimulatorRequest): SimulatorFaultName | 
   return draw < 0.08 ? "serverError" : draw < 0.1 ? "connectionReset" : draw < 0.12 ? "rateLimit" : undefined;
 }
 
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const topics = ["a lost card", "a transfer that was received twice", "the closing of an account"];
-
 /** A source of so many rows, of which each tenth has the text of the one before it, and an empty target. */
 function makeSite(site: Site, rows: number): void {
   mkdirSync(site);
-  const source = new DatabaseSync(join(site, "source.db"));
-  source.exec("CREATE TABLE notes (number INTEGER PRIMARY KEY, id TEXT, note TEXT); BEGIN");
-  const insert = source.prepare("INSERT INTO notes VALUES (?, ?, ?)");
-  for (let number = 1; number <= rows; number += 1) {
-    const told = number % 10 === 0 ? number - 1 : number;
-    const note = `Customer ${told * 7919} asks about ${topics[told % topics.length]}. Nothing of it is urgent.`;
-    insert.run(number, `n${number}`, note);
-  }
-  source.exec("COMMIT");
-  source.close();
-  const target = new DatabaseSync(join(site, "target.db"));
-  target.exec(`CREATE TABLE enriched (id TEXT PRIMARY KEY, category, confidence, summary, reasoning, model, prompts,
-    tokens, started_at, completed_at, run_id)`);
-  target.close();
+  const notes = Array.from({ length: rows }, (_, index) => index + 1).map((number) => ({
+    id: `n${number}`,
+    note: noteOf(number % 10 === 0 ? number - 1 : number),
+  }));
+  makeSource(join(site, "source.db"), notes);
+  makeTarget(join(site, "target.db"));
 }
 
 /**
@@ -383,28 +335,4 @@ function contentOf(site: Site, { sink, withFaults = false }: CrashOptions): Cont
   const content = new Map<string, string[]>();
   for (const [id, row] of rows) content.set(id, [...(content.get(id) ?? []), row]);
   return content;
-}
-
-function linesOf(path: string): readonly string[] {
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, "utf8").split("\n");
-  return lines.filter((line) => line !== "");
-}
-
-function isJSON(line: string): boolean {
-  try {
-    JSON.parse(line);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function queryAll(path: string, sql: string): Record<string, unknown>[] {
-  const database = new DatabaseSync(path);
-  try {
-    return database.prepare(sql).all();
-  } finally {
-    database.close();
-  }
 }

@@ -37,7 +37,7 @@ export function readCompletion(answer: HTTPAnswer, reading: CompletionReading): 
   const finishReason = refusal === undefined ? finishReasonOf(reason) : "refusal";
   if (error !== undefined && (text === "" || finishReason === undefined)) return answerOrThrow(error, answer, reading);
   if (finishReason === undefined) {
-    const problem = `${status}, but the answer broke off (finish_reason "${reason.slice(0, 40)}")`;
+    const problem = `${status}, but the answer broke off${/^[a-z]+(?:_[a-z]+){0,5}$/.test(reason) ? ` (finish_reason "${reason}")` : ""}`;
     throw new ProviderError("transient", "INVALID_RESPONSE", problem, { status, requestId });
   }
   const rateLimit = rateLimitOf(headers);

@@ -1,6 +1,7 @@
 import type { Requirements } from "../../contracts/requirements.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
-import { messageOf, nameOf } from "../../errors/error-text.ts";
+import { messageOf, withoutSecrets } from "../../errors/error-text.ts";
+import { describeThrown, kindOf, thrownDetail } from "../../errors/thrown.ts";
 import { ProviderError } from "../provider-error.ts";
 
 /**
@@ -69,8 +70,10 @@ export class BearerToken {
       text = await this.#provider({ forceRefresh });
     } catch (error) {
       if (error instanceof LLMEtlError) throw error;
-      // No row is at hand for it to quote, and a failed login says what to do.
-      throw this.#failure(forceRefresh, `threw ${nameOf(error)}: ${withoutSecrets(messageOf(error))}`);
+      const detail = `threw ${thrownDetail(error)}`;
+      // A failed login says what to do. Other code may quote what it was given: a secret, the body of a reply.
+      const words = loginErrors.has(kindOf(error)) ? `: ${withoutTokens(messageOf(error))}` : "";
+      throw this.#failure(forceRefresh, `threw ${describeThrown(error)}${words}`, detail);
     }
     if (typeof text === "string" && this.#discarded.has(text)) {
       throw this.#failure(forceRefresh, "returned a token once more that the service has rejected");
@@ -83,15 +86,26 @@ export class BearerToken {
   }
 
   /** A first token that fails points to a setting. Once a token was fetched, the next failure may pass by itself. */
-  #failure(forceRefresh: boolean, problem: string): ProviderError {
+  #failure(forceRefresh: boolean, problem: string, detail?: string): ProviderError {
     const errorClass = this.#token === undefined || forceRefresh ? "run" : "transient";
     return new ProviderError(errorClass, "AUTHENTICATION_FAILED", `tokenProvider ${problem}`, {
       where: "tokenProvider",
+      ...(detail !== undefined && { detail: `tokenProvider ${detail}` }),
     });
   }
 }
 
+/** The errors of `@azure/identity`. */
+const loginErrors: ReadonlySet<string> = new Set([
+  "AggregateAuthenticationError",
+  "AuthenticationError",
+  "AuthenticationRequiredError",
+  "CredentialUnavailableError",
+]);
+
 /** A message of other code, cut at 500 characters, without anything that looks like a token or a key. */
-function withoutSecrets(text: string): string {
-  return text.replaceAll(/[\w+/=.~-]{32,}/g, "…").slice(0, 500);
+function withoutTokens(text: string): string {
+  return withoutSecrets(text)
+    .replaceAll(/[\w+/=.~-]{32,}/g, "…")
+    .slice(0, 500);
 }

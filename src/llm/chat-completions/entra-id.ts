@@ -1,3 +1,4 @@
+import { ProviderError } from "../provider-error.ts";
 import { RunError } from "../../errors/llm-etl-error.ts";
 import { checkOptions, hasFunctions, isName, optional } from "../../errors/options.ts";
 import type { TokenProvider } from "./bearer-token.ts";
@@ -39,7 +40,10 @@ export function entraTokenProvider(options: EntraTokenProviderOptions = {}): Tok
       credential ??= await defaultCredential();
       current = await credential.getToken(scope);
     }
-    if (current === null) throw new Error(`the credential has no token for ${scope}`);
+    if (current === null) {
+      const problem = `entraTokenProvider: the credential has no token for ${scope}`;
+      throw new ProviderError("run", "AUTHENTICATION_FAILED", problem, { where: "credential" });
+    }
     return current.token;
   };
   return Object.assign(tokenOf, { requirements });

@@ -1,4 +1,4 @@
-/** The body of a reply that is no answer, as far as it is understood. No field but `code`, `type` and `where` is free of content. */
+/** The body of a reply that is no answer, as far as it is understood. No field but `where`, and `code` where it is a code's name, is free of content. */
 export interface ErrorBody {
   /** The service's code and type of the error, or an empty text each. */
   readonly code: string;
@@ -93,9 +93,21 @@ function placesOf(param: unknown): string[] {
   return (Array.isArray(param) ? param : [param]).map(textIn);
 }
 
-/** True for a name of the API, and never for words of a row. */
+/**
+ * True for a name of the API, written as APIs write names: `max_tokens`, `messages[1].content`, `responseFormat`. A word of a row
+ * that a service takes for a name is seldom written so.
+ */
 function isName(text: string): boolean {
-  return /^[\w.[\]-]{1,64}$/.test(text);
+  const parts = text.replaceAll("]", "").split(/[.[]/);
+  return (
+    text.length <= 64 &&
+    parts.every((part) => /^(?:\d+|[a-z][a-z0-9]*(?:_[a-z0-9]+)*|[a-z]+(?:[A-Z][a-z]+)+)$/.test(part))
+  );
+}
+
+/** The same for a code: also `DeploymentNotFound`. */
+export function isCodeName(text: string): boolean {
+  return isName(text) || (text.length <= 64 && /^[A-Z]+[a-z]+(?:[A-Z]+[a-z]+)+$/.test(text));
 }
 
 function firstText(fields: Fields, names: readonly string[]): string {

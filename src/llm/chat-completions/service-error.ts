@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { namesBilling } from "../billing-words.ts";
-import { type ErrorBody, readErrorBody } from "./error-body.ts";
+import { type ErrorBody, isCodeName, readErrorBody } from "./error-body.ts";
 import { ProviderError, type ProviderErrorFacts } from "../provider-error.ts";
 
 /** An HTTP reply that is no answer. */
@@ -92,7 +92,7 @@ function rejection({ status, settings }: ServiceFailure, body: ErrorBody, facts:
     const hint = `check ${settings.deployment} and ${settings.endpoint}`;
     return new ProviderError("row", "DEPLOYMENT_NOT_FOUND", problem, withWords(problem, body, { ...facts, hint }));
   }
-  const reasons = [body.code, ...body.where].filter((word) => /^[\w.[\]-]{1,64}$/.test(word));
+  const reasons = [...(isCodeName(body.code) ? [body.code] : []), ...body.where];
   const where = reasons.length > 0 ? reasons : undefined;
   const problem = `${status}: the service rejected the request${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
   const hint = hintOfReasoning(body) ?? facts.hint;
@@ -202,10 +202,19 @@ const tooLongCodes = new Set(["context_length_exceeded", "string_above_max_lengt
 const tooLong =
   /(?:maximum|max) (?:context|prompt|input|model) length|context (?:size|window|length)|(?:prompt|input|request|text|string) (?:is )?too (?:long|large)|longer than the maximum|reduce the length|too many (?:input )?tokens|input token count|too large for model/i;
 
+/** The filters of Azure OpenAI, by its documentation. A name that is not among them may be a text of the row. */
+const filterNames: ReadonlySet<string> = new Set(
+  (
+    "hate self_harm sexual violence profanity jailbreak indirect_attack custom_blocklists custom_topics " +
+    "protected_material_text protected_material_code ungrounded_material task_adherence"
+  ).split(" "),
+);
+
 /** The names of the filters that acted, and never the text that they acted on. */
 function filteredCategories(results: Readonly<Record<string, unknown>>): string[] {
   const Filter = z.object({ filtered: z.literal(true) });
-  return Object.entries(results).flatMap(([name, result]) => (Filter.safeParse(result).success ? [name] : []));
+  const acted = Object.entries(results).filter(([, result]) => Filter.safeParse(result).success);
+  return acted.flatMap(([name]) => (filterNames.has(name) ? [name] : []));
 }
 
 function headerText(value: string | readonly string[] | undefined): string | undefined {

@@ -85,7 +85,7 @@ test("a module that is not there, has no default export, no sink or a wrong opti
     ["no-sink", "PIPELINE_MODULE_INVALID", ".to(…)"],
     ["wrong-option", "INVALID_OPTION", '"concurrency"'],
     ["broken", "PIPELINE_MODULE_INVALID", "broken.ts:1)"],
-    ["throws", "PIPELINE_MODULE_INVALID", "throws.ts:4)"],
+    ["throws", "PIPELINE_MODULE_INVALID", "throws.ts:4;"],
   ];
   for (const [name, code, named] of cases) {
     const { exitCode, stdout, stderr } = await commandLine(["run", fixture(name)]);

@@ -480,13 +480,15 @@ describe("Entra ID", () => {
 
   test("a token provider that fails ends the run with its reason, and without its secrets", async () => {
     const secret = `eyJ${"a".repeat(40)}.${"b".repeat(40)}.c`;
-    const error = await failureOf({
-      apiKey: undefined,
-      tokenProvider: async () => await Promise.reject(new RangeError(`run az login first; had ${secret}`)),
-    });
+    const failing = async (name: string): Promise<ProviderError> => {
+      const thrown = Object.assign(new RangeError(`run az login first; had ${secret}`), { name });
+      return await failureOf({ apiKey: undefined, tokenProvider: async () => await Promise.reject(thrown) });
+    };
+    const error = await failing("CredentialUnavailableError"); // of @azure/identity
     assert.deepEqual([error.class, error.code], ["run", "AUTHENTICATION_FAILED"]);
-    assert.ok(error.message.endsWith("RangeError: run az login first; had …"), error.message);
+    assert.ok(error.message.endsWith(": run az login first; had …"), error.message);
     assert.ok(!inspect(error).includes("eyJ"));
+    assert.doesNotMatch((await failing("RangeError")).message, /az login/); // of other code, which may quote a secret
     assert.equal(server.seen.length, 0);
   });
 
