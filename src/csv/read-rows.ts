@@ -60,7 +60,7 @@ export async function* readParts(
         while (first < rows.length && isBlankRow(rows[first] ?? noRow)) first += 1;
         const row = rows[first];
         if (row === undefined) continue;
-        columns = header === false ? numbered(row) : readHeader(owner, row, { ...reading, delimiter, onFound });
+        columns = header === false ? numbered(rows) : readHeader(owner, row, { ...reading, delimiter, onFound });
         if (header !== false) first += 1;
       }
       yield { columns, rows: first === 0 ? rows : rows.slice(first) };
@@ -76,8 +76,10 @@ export async function* readParts(
 
 const noRow: Pick<CSVRow, "cells" | "quoted"> = { cells: [], quoted: [] };
 
-function numbered({ cells }: CSVRow): readonly string[] {
-  return cells.map((_, index) => columnName(index + 1));
+/** Columns by their number, as many as the first row has that is whole. */
+function numbered(rows: readonly CSVRow[]): readonly string[] {
+  const first = rows.find((row) => row.isUnclosed !== true && !isBlankRow(row)) ?? rows[0];
+  return (first?.cells ?? []).map((_, index) => columnName(index + 1));
 }
 
 async function openFile(owner: string, path: string): Promise<FileHandle> {

@@ -247,6 +247,10 @@ test("a quote that takes lines into its cell is a mistake where text follows it 
   }
 });
 
+test("where each line is a whole row, as in a file of one column, text behind a quote is no mistake", async () => {
+  assert.deepEqual(await outlineOf('a\n"x\n7" y\nz'), ["a", '"x\n7" y', "z"]);
+});
+
 test("no table that keeps to RFC 4180 is taken for a mistake, whatever stands in its cells", async () => {
   const cell = fc.string({ unit: fc.constantFrom('"', ",", "\n", "a"), maxLength: 6 });
   const tables = fc.array(fc.tuple(cell, cell, cell), { minLength: 2, maxLength: 5 });

@@ -186,6 +186,11 @@ test("without a header the first row is a row, of the count too, and an empty fi
   }
 });
 
+test("without a header the columns are those of the first row that is whole", async () => {
+  const read = await readContent('1,"a\n2,b\n3,"c"\n', { header: false, primaryKeyColumn: "column1" });
+  assert.deepEqual(outlineOf(read), [[1, 1], { column1: "2", column2: "b" }, { column1: "3", column2: "c" }]);
+});
+
 test("a header of one name fewer than its rows is told with the remedy for files of R", async () => {
   const { rows } = await readContent('"id","text"\n"1","7","hello"\n');
   const [row] = rows;
@@ -233,6 +238,9 @@ test("options that are wrong, or don't fit together, are rejected at constructio
     ["uniqueNames", { uniqueNames: "yes" }],
     ["encoding", { encoding: "utf9" }],
     ["encoding", { encoding: "base64" }],
+    ["encoding", { encoding: "constructor" }],
+    ["encoding", { encoding: "__proto__" }],
+    ["encoding", { encoding: "_sbcs" }],
     ["encoding", { encoding: "UTF-16" }],
   ];
   for (const [where, options] of wrong) {
