@@ -13,7 +13,7 @@ import { type QueryText, queryText, type QueryTextOptions } from "../table/query
 import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
 import { databaseFilesOf, lockWait, openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
 import { bindParameters } from "../sqlite/parameters.ts";
-import { type FindingQuery, findingQuery } from "../sqlite/finding.ts";
+import { type FindingQuery, findingQuery, namesOf } from "../sqlite/finding.ts";
 import { scanStatement, statementText } from "../sqlite/statement.ts";
 import { toRow } from "../sqlite/values.ts";
 import type { CountContext, Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
@@ -106,11 +106,32 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     }
   };
 
-  /** Asks for the rows of the query that have one of the keys, a batch of keys at a time. */
+  /**
+   * Asks for the rows of the query that have one of the keys, a batch of keys at a time. Resolves to undefined for a query that can't be a
+   * part of another one: a PRAGMA, or one with columns whose names differ in case only.
+   */
   readonly find = async (
     pks: readonly string[],
     context: ReadContext,
-  ): Promise<AsyncGenerator<SourceRow, void, undefined>> => await Promise.resolve(this.#found(pks, context));
+  ): Promise<AsyncGenerator<SourceRow, void, undefined> | undefined> => {
+    context.signal.throwIfAborted();
+    const sql = await this.#query.read();
+    this.#bind(sql, { ...this.#parameters, ...context.parameters });
+    await requireDatabaseFile(this.#databasePath, fail);
+    const isPart = await this.#whenUnlocked(() => this.#canBePart(sql), context.signal);
+    return isPart ? this.#found(pks, context) : undefined;
+  };
+
+  #canBePart(sql: string): boolean {
+    const database = openDatabase(this.#databasePath, true, fail);
+    try {
+      const { columns } = this.#prepare(database, sql);
+      const names = namesOf(database, findingQuery(sql, columns, this.primaryKeyColumn, []).sql);
+      return columns.length === names?.length && columns.every((name, index) => name === names[index]);
+    } finally {
+      database.close();
+    }
+  }
 
   async *#found(pks: readonly string[], context: ReadContext): AsyncGenerator<SourceRow, void, undefined> {
     const wanted = new Set(pks);
@@ -164,6 +185,10 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
         throw error;
       }
     };
+    return await this.#whenUnlocked(attempt, signal);
+  }
+
+  async #whenUnlocked<Result>(attempt: () => Result, signal: AbortSignal): Promise<Result> {
     try {
       return await untilUnlocked(attempt, signal, this.#busyTimeoutMs);
     } catch (cause) {

@@ -1,4 +1,5 @@
-import type { SQLInputValue } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+import { isKind } from "./errors.ts";
 import { quoteIdentifier } from "./identifiers.ts";
 import { statementText } from "./statement.ts";
 
@@ -42,4 +43,17 @@ function valuesWithKey(pk: string): SQLInputValue[] {
   if (Number.isFinite(number) && String(number) === pk && !Number.isSafeInteger(number)) values.push(number);
   if (/^(?:[0-9a-f]{2})+$/.test(pk)) values.push(Buffer.from(pk, "hex"));
   return values;
+}
+
+/** The names of a query's columns; undefined where it is none that SQLite takes. */
+export function namesOf(database: DatabaseSync, sql: string): readonly string[] | undefined {
+  try {
+    return database
+      .prepare(sql)
+      .columns()
+      .map(({ name }) => name);
+  } catch (error) {
+    if (isKind(error, "busy")) throw error;
+    return undefined;
+  }
 }

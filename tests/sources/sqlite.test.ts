@@ -364,3 +364,14 @@ test("more keys than a statement takes go in batches, and a key that is asked fo
   const pks = Array.from({ length: 12_000 }, (_, index) => String(index + 1));
   assert.equal((await keysFound(visitsSource(t, numbers), [...pks, ...pks])).length, 12_000);
 });
+
+test("a query that can't be a part of another one is not found by key", async (t) => {
+  for (const sql of ["PRAGMA database_list", "SELECT 1 AS name, 2 AS NAME"]) {
+    const databasePath = temporaryDatabase(t, visits);
+    const source = new SQLiteSource<{ name: string }>({ databasePath, sql, primaryKeyColumn: "name" });
+    const found = await source.find(["1", "main"], { signal: noAbort(), parameters: {} });
+    const rows: unknown[] = [];
+    for await (const row of found ?? []) rows.push("error" in row ? row.error : row.raw);
+    assert.equal(found, undefined, `${sql}: ${JSON.stringify(rows)}`);
+  }
+});

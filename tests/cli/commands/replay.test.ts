@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { sameSignalMs } from "../../../src/cli/signals.ts";
 import { readLines } from "../../support/run-rows.ts";
@@ -39,6 +39,11 @@ const pipelineModule = `
     .step(new ClassifierStep({ name: "kind", taxonomy: [{ name: "Only", definition: "all" }], inputMap: { text: (s) => s.raw.note }, outputKey: "kind" }))
     .to(new MemorySink({ columnMap: { id: (s) => s.pk }, mergeKeys: ["id"] }));
 `;
+
+/** The pipeline with a sink of its own: the journal would miss the rows in one that is made anew. */
+function intoAnotherTable(module: string): string {
+  return module.replace('mergeKeys: ["id"]', 'mergeKeys: ["id"], identity: "another"');
+}
 
 function providerModule(options: string): string {
   return `import { MockProvider } from ${source("llm/providers/mock.ts")}; export default new MockProvider(${options});`;
@@ -141,6 +146,51 @@ test("SIGINT stops the replay, and a second one at once: what was not done stays
   );
   assert.equal(readFileSync(failed, "utf8"), before);
   assert.equal(signals.listenerCount("SIGINT"), 0);
+});
+
+test("rows that the source no longer gives are counted apart, and the others said to be as they are there", async () => {
+  const { failed, pipeline, willing } = await newSite();
+  const shorter = join(dirname(pipeline), "shorter.mjs"); // a module is imported once a process
+  writeFileSync(shorter, intoAnotherTable(pipelineModule).replace("[1, 2, 3, 4, 5, 6]", "[2, 3, 4, 5]"));
+  const words = ["replay", failed, "--pipeline", shorter, "--provider", willing];
+  const { exitCode, stdout, stderr } = await commandLine(words);
+  assert.equal(stdout, "Replayed: 3, Succeeded: 3, Failed: 0, Written since: 0, Not in source: 1, Remaining: 1\n");
+  assert.match(stderr, /^As the source has them now: 3$/m);
+  assert.match(stderr, /^Not in the source any more: 1 /m);
+  assert.doesNotMatch(stderr, /^As they were when they failed/m);
+  assert.equal(exitCode, 0);
+  assert.deepEqual(
+    readLines(failed).map(({ pk }) => pk),
+    ["r1"],
+  );
+});
+
+test("--param is for the source's statement; a source that takes none says so, and nothing is done", async () => {
+  const { failed, pipeline, willing } = await newSite();
+  const words = ["replay", failed, "--pipeline", pipeline, "--provider", willing, "--param", "day=today"];
+  const { exitCode, stdout, stderr } = await commandLine(words);
+  assert.equal(exitCode, 2);
+  assert.match(stdout, /^Replayed: 0, .* Remaining: 4\n$/);
+  assert.match(stderr, /it takes no parameters/);
+});
+
+test("the summary of a run names a replay where there can be one, and not for a sink that writes its file anew", async () => {
+  const { pipeline } = await newSite();
+  const into = async (name: string, change: (text: string) => string): Promise<string> => {
+    const module = join(dirname(pipeline), name);
+    writeFileSync(module, change(pipelineModule));
+    return (await commandLine(["run", module])).stderr;
+  };
+  assert.match(await into("table.mjs", intoAnotherTable), /fix the cause and run again, or .*llm-etl replay$/m);
+  const csv = `import { CSVSink } from ${source("sinks/csv.ts")};`;
+  const toCSV = (text: string): string =>
+    `${csv}${text}`.replace(
+      /new MemorySink\(.*\)\)/,
+      'new CSVSink({ filePath: here("out.csv"), columnMap: { id: (s) => s.pk } }))',
+    );
+  const stderr = await into("csv.mjs", toCSV);
+  assert.match(stderr, /fix the cause and run again$/m);
+  assert.doesNotMatch(stderr, /llm-etl replay/);
 });
 
 test("without a file the pipeline's own dead letters are replayed", async () => {
