@@ -230,7 +230,7 @@ test("--json: the events, then what became of the file; the words of the summary
   const [end, last] = events.slice(-2);
   assert.deepEqual([end?.type, last?.type], ["run-end", "replay-end"]);
   const { notReplayable, remainingCount, ...rest }: Record<string, unknown> = { ...last?.report };
-  assert.deepEqual(notReplayable, [{ line: 5, reason: "is not JSON in UTF-8: a crash cut it off, or it was edited" }]);
+  assert.deepEqual(notReplayable, [{ line: 1, reason: "is not JSON in UTF-8: a crash cut it off, or it was edited" }]);
   assert.equal(remainingCount, 5);
   for (const [name, value] of Object.entries({ ...end?.report })) assert.deepEqual(rest[name], value, name);
 });
