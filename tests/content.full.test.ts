@@ -164,6 +164,14 @@ describe("of what a service says, no command shows the content that is in it", (
       await searched([...commandsOf(site), ["check", site.module, "--ping", "--debug"]]);
       assert.ok(server.seen.length > 0);
     });
+
+    test(`${name}, by the AI SDK`, async () => {
+      const server: ChatServer = await startChatServer();
+      server.reply = reply;
+      const site = siteOf("asking", { url: server.origin, isBySDK: true });
+      await searched(commandsOf(site).filter(([command], index) => index === 3 || index === 4 || command === "show"));
+      assert.ok(server.seen.length > 0);
+    });
   }
 });
 
