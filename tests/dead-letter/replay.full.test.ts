@@ -56,7 +56,7 @@ test("a replay that is killed at any moment loses nothing: the file is the old o
     const replay = async (KILL?: string): Promise<{ signal: unknown; stdout: string }> => {
       const child = spawn(process.execPath, [join(own, "replay.ts")], {
         cwd: own,
-        env: { ...process.env, ...(KILL !== undefined && { KILL }) },
+        env: { ...process.env, NODE_V8_COVERAGE: "", ...(KILL !== undefined && { KILL }) },
         stdio: ["ignore", "pipe", "inherit"],
       });
       const output = text(child.stdout);

@@ -28,7 +28,8 @@ export function startRun(words: readonly string[], cwd: string, env: Readonly<Re
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
     timeout: limitMs,
-    env: { PATH: process.env["PATH"], ...env },
+    // Node hands NODE_V8_COVERAGE on by itself; the coverage file of a process that is killed would be cut off.
+    env: { PATH: process.env["PATH"], NODE_V8_COVERAGE: "", ...env },
   });
   const output = Promise.all([text(child.stdout), text(child.stderr)]);
   const ended = once(child, "exit").then(async ([code, signal]) => {
