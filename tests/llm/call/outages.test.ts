@@ -114,6 +114,24 @@ for (const [name, error] of Object.entries(outages)) {
   });
 }
 
+test("at a quota whose rejections are 503s, a row that always gets one fails alone, and no other does", async () => {
+  let level = 5;
+  let filledAtMs = 0;
+  const bench = new Bench((nowMs, pk) => {
+    level = Math.min(5, level + (nowMs - filledAtMs) / 100);
+    filledAtMs = nowMs;
+    if (pk === "bad" || level < 1) return unavailable();
+    level -= 1;
+    return undefined;
+  });
+  bench.ask("bad", ...Array.from({ length: 300 }, (_, index) => `row ${index}`));
+  await bench.endOf("bad");
+  for (let second = 0; bench.ends.size < 301 && second < 300; second += 1) await bench.time.pass(1000);
+  assert.equal(bench.ends.get("bad"), "SERVICE_UNAVAILABLE");
+  assert.deepEqual(new Set([...bench.ends].flatMap(([pk, end]) => (pk === "bad" ? [] : [end]))), new Set(["answered"]));
+  assert.equal(bench.ends.size, 301);
+});
+
 test("an outage at the first row loses no row, whatever its kind", async () => {
   const kinds = [outages["a 503"], outages["a reset connection"], timeout, serverError];
   for (const error of kinds) {
