@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
-/** The facts of a process that tell who started whom. */
+/** The facts of a process that tell which one started it. */
 export interface ProcessFacts {
   readonly parentId: number;
   /** The words that it was started with, or its title. */

@@ -83,10 +83,8 @@ class AdaptivePace {
   #opening: Accepted | undefined;
   #latestFall: { readonly accepted: Accepted; readonly wasShort: boolean } | undefined;
   #isWindow = false;
-  /** True while the service may be down instead of used up; and the pace before it was. */
+  /** True while the service may be down instead of used up: then what was accepted says nothing of the quota. */
   #isOutage = false;
-  #paceBefore = Infinity;
-  #quotaBefore: QuotaBelief = unmeasured(Infinity);
 
   constructor(random: () => number) {
     this.#gate = new Gate(this.#calls, random);
@@ -232,7 +230,6 @@ class AdaptivePace {
     const isShort = !asksForWindow && !isStuck;
     this.#isWindow = asksForWindow && accepted.count - opening.count >= 40;
     this.#latestFall = { accepted, wasShort: isShort };
-    if (!isStuck) [this.#paceBefore, this.#quotaBefore] = [this.#pace, this.#quota];
     this.#trials.forget();
     this.#cliff.restart(this.#calls.sentCount);
     if (isShort) this.#gate.pause(nowMs);
@@ -272,7 +269,6 @@ class AdaptivePace {
     this.#nextAtMs = 0;
     this.#rounds.restart(nowMs);
     if (closedMs < windowWaitMs || this.#opening === undefined) return;
-    if (this.#isOutage) [this.#pace, this.#quota] = [this.#paceBefore, this.#quotaBefore];
     // From one opening to the next, what was accepted is the quota: also of a window that was used up at once.
     const accepted = this.#calls.acceptedAt(nowMs);
     const count = accepted.count - this.#opening.count;
