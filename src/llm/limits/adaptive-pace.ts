@@ -1,7 +1,8 @@
 import type { RateLimit } from "../../contracts/provider.ts";
 import { Cliff } from "./cliff.ts";
-import { Gate, longestWaitMs, shortestWaitMs } from "./gate.ts";
+import { Gate, longestWaitMs } from "./gate.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
+import { ownWaitMs, windowWaitMs } from "./own-wait.ts";
 import { grownPace, unknownGrowth } from "./pace-growth.ts";
 import { PaceTrials } from "./pace-trials.ts";
 import { believed, type QuotaBelief, unmeasured } from "./quota-belief.ts";
@@ -14,12 +15,12 @@ import { ToldQuota } from "./told-quota.ts";
 /** Of a quota that was found, the share that is used: calls may arrive closer together than they left. */
 const usedShare = 0.98;
 
-/** A wait that is longer, in milliseconds, is that of a window which is used up; a shorter one may be rounded. */
-const windowWaitMs = 2000;
-
 /** A share of rejections that counts as none, and one that is not worth a slower pace. */
 const noChance = 0.005;
 const smallChance = 0.02;
+
+/** A quota that was measured by so many calls is known well enough to tell when there is room again. */
+const wellKnownBy = 30;
 
 /** A quota that the service tells is known as well as one that was measured by so many calls. */
 const toldCount = 100;
@@ -34,8 +35,8 @@ export interface AdaptivePaceOptions {
 
 /**
  * Finds the quota of a service from its 429s, or from 503s where it rejects with these what is too much, and keeps calls below it. It knows neither the quota nor its kind (requests or
- * tokens, a bucket or a window), and rejections that have nothing to do with the pace cost none. A rejected call waits for itself as
- * long as the service asks, {@link shortestWaitMs} at least; all wait only where most calls are rejected.
+ * tokens, a bucket or a window), and rejections that have nothing to do with the pace cost none. A rejected call waits for itself
+ * ({@link ownWaitMs}); all wait only where most calls are rejected.
  */
 export function adaptivePace({ random }: AdaptivePaceOptions): Limiter {
   const pace = new AdaptivePace(random);
@@ -49,9 +50,8 @@ export function adaptivePace({ random }: AdaptivePaceOptions): Limiter {
       }
       const events = pace.rejected(call, outcome, nowMs);
       if (outcome.kind === "overload" && !pace.isLimiting(nowMs)) return events; // it may be the row's
-      const afterMs = outcome.retryAfterMs ?? 200 + 300 * random();
-      const again: LimitEvent = { type: "again", afterMs: Math.min(longestWaitMs, Math.max(shortestWaitMs, afterMs)) };
-      return [...events, again];
+      const afterMs = ownWaitMs({ askedMs: outcome.retryAfterMs, isNearKnownQuota: pace.isNearKnownQuota, random });
+      return [...events, { type: "again", afterMs }];
     },
   };
 }
@@ -102,6 +102,10 @@ class AdaptivePace {
   /** True while calls wait for the quota. */
   isLimiting(nowMs: number): boolean {
     return this.#pace !== Infinity || this.#gate.isProbing || this.#gate.isClosed(nowMs);
+  }
+
+  get isNearKnownQuota(): boolean {
+    return this.#quota.knownBy >= wellKnownBy && this.#pace < 1.05 * this.#quota.rate;
   }
 
   started(size: CallSize, nowMs: number): void {

