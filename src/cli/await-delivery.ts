@@ -4,16 +4,15 @@ import type { StopSignals } from "./signals.ts";
 /** The least time for what a run has said at its end, in milliseconds. */
 const leastMs = 1000;
 
-/** Waits until a run's events are delivered; once a signal has come, until its grace period ends, or until the next one. */
+/** Waits until a run's events are delivered; once a signal has come, until the time of a stopped run is over, or until the next one. */
 export async function awaitDelivery(
   stdout: Pick<Delivery, "delivered" | "giveUp">,
-  { signal, stopNowSignal, graceLeftMs }: Pick<StopSignals, "signal" | "stopNowSignal" | "graceLeftMs">,
+  { signal, stopNowSignal, leftMs }: Pick<StopSignals, "signal" | "stopNowSignal" | "leftMs">,
 ): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const limit = (): void => {
     clearTimeout(timer);
-    const leftMs = stopNowSignal.aborted ? 0 : graceLeftMs();
-    timer = setTimeout(() => stdout.giveUp(), Math.max(leastMs, leftMs));
+    timer = setTimeout(() => stdout.giveUp(), Math.max(leastMs, stopNowSignal.aborted ? 0 : leftMs()));
   };
   if (signal.aborted) limit();
   signal.addEventListener("abort", limit);

@@ -17,8 +17,8 @@ if (major > 22 || (major === 22 && minor >= 19)) {
   });
   const exitCode = await runCommandLine(process.argv.slice(2), Object.assign(process, { processes: systemProcesses }));
   process.exitCode = isUnwritable ? 3 : exitCode;
-  // A step or a call that ignores its abort must not keep the process alive; 5 s are enough to print the report.
-  setTimeout(() => process.exit(), 5000).unref();
+  // A step or a call that ignores its abort must not keep the process alive. What was said is out, or has a second to be.
+  setTimeout(() => process.exit(), 1000).unref();
 } else {
   process.stderr.write(
     `llm-etl needs Node.js 22.19 or newer, and this is ${process.versions.node}: install a newer one.\n`,

@@ -1,3 +1,4 @@
+import { defaultGracePeriodMs, endingMs } from "../engine/ending.ts";
 import { RunError } from "../errors/llm-etl-error.ts";
 import type { CommandTerminal } from "./command.ts";
 import type { StopSignal } from "./terminal.ts";
@@ -8,16 +9,15 @@ import type { StopSignal } from "./terminal.ts";
  */
 export const sameSignalMs = 100;
 
-/** The time that rows in flight have once a run is stopped, and its events to be read: that of `gracePeriodMs`, in milliseconds. */
-const graceMs = 30_000;
+const graceSeconds = defaultGracePeriodMs / 1000;
 
 export interface StopSignals {
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   /** Aborted by the second. A third one ends the process, as without a listener. */
   readonly stopNowSignal: AbortSignal;
-  /** The rest of the time that a stopped run has, in milliseconds; all of it while it goes on. */
-  readonly graceLeftMs: () => number;
+  /** The rest of the time that a stopped run and its events have, in milliseconds; all of it while the run goes on. */
+  readonly leftMs: () => number;
   /** Stops as the first signal does, for another reason. */
   readonly stop: (error: RunError) => void;
   /** Stops at once, as the second signal does. */
@@ -53,7 +53,7 @@ export function stopSignals(
       timer = setTimeout(release, sameSignalMs).unref();
     } else {
       const advice = name === "SIGINT" ? "press Ctrl-C again" : "send it again";
-      say(`${name}: stopping. Rows in flight have up to 30 s; ${advice} to stop at once.`);
+      say(`${name}: stopping. Rows in flight have up to ${graceSeconds} s; ${advice} to stop at once.`);
       stop.abort(new RunError("ABORTED", `${name} stopped the run`, { facts: { signal: name } }));
     }
   };
@@ -62,7 +62,9 @@ export function stopSignals(
   const { runner } = terminal;
   const unwatch = runner?.onEnd(() => {
     if (stop.signal.aborted) return; // a Ctrl-C has reached both
-    say(`${runner.name} has ended: stopping. Rows in flight have up to 30 s; SIGTERM to ${process.pid} stops at once.`);
+    say(
+      `${runner.name} has ended: stopping. Rows in flight have up to ${graceSeconds} s; SIGTERM to ${process.pid} stops at once.`,
+    );
     stop.abort(
       new RunError("ABORTED", `${runner.name} had started the run, and has ended`, { facts: { runner: runner.name } }),
     );
@@ -78,7 +80,7 @@ export function stopSignals(
   return {
     signal: stop.signal,
     stopNowSignal: stopNow.signal,
-    graceLeftMs: () => graceMs - (stoppedMs === undefined ? 0 : performance.now() - stoppedMs),
+    leftMs: () => defaultGracePeriodMs + endingMs - (stoppedMs === undefined ? 0 : performance.now() - stoppedMs),
     stop: (error) => stop.abort(error),
     stopNow: () => stopNow.abort(),
     release,

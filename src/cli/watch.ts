@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import type { RunEvent } from "../contracts/events.ts";
 import type { RunReport } from "../contracts/report.ts";
+import { defaultGracePeriodMs } from "../engine/ending.ts";
 import { asLLMEtlError } from "../errors/thrown.ts";
 import { inOneLine, shortId } from "./format.ts";
 import { type Failure, FirstFailures } from "./first-failures.ts";
@@ -56,7 +57,7 @@ export async function watch<Report extends RunReport>(
   const { signal, stopNowSignal, stop, stopNow, release } = stops;
   const calls = new CallsInFlight();
   const onUnhandled: OnUnhandled = (error, now) => {
-    progress.say(`${error.message}. Stopping; calls in flight have up to 30 s.`);
+    progress.say(`${error.message}. Stopping; calls in flight have up to ${defaultGracePeriodMs / 1000} s.`);
     stop(error);
     // The row whose code failed may never end: there is nothing to wait for but the answers that are paid for.
     if (now) stopNow();

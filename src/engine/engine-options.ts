@@ -5,6 +5,7 @@ import type { JournalSession } from "../contracts/journal.ts";
 import type { Sink, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
 import type { ResolvedStep } from "../contracts/step.ts";
+import type { Ending } from "./ending.ts";
 import type { FirstFailuresOptions } from "./first-failures.ts";
 import type { SparePlaces } from "./spare-places.ts";
 
@@ -27,6 +28,8 @@ export interface EngineOptions {
   readonly batchSize: number;
   readonly flushIntervalMs: number;
   readonly gracePeriodMs: number;
+  /** When it has to have ended once a signal has stopped it. */
+  readonly ending: Ending;
   /** The time limits of the sink's `open` and `close`. */
   readonly openTimeoutMs: number;
   readonly closeTimeoutMs: number;

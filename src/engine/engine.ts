@@ -18,7 +18,8 @@ import { type RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
 import { FirstFailures } from "./first-failures.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { runStep } from "./run-step.ts";
-import { abandonAfterMs, Shutdown, within } from "./shutdown.ts";
+import { within } from "./ending.ts";
+import { abandonAfterMs, Shutdown } from "./shutdown.ts";
 import { SourceOrder } from "./source-order.ts";
 import type { AnyState } from "./state.ts";
 import { TimedSink } from "./timed-sink.ts";
@@ -49,8 +50,8 @@ class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    const { batchSize, flushIntervalMs, concurrency, sink, gracePeriodMs, steps, emit } = options;
-    const shutdown = new Shutdown(gracePeriodMs);
+    const { batchSize, flushIntervalMs, concurrency, sink, steps, emit } = options;
+    const shutdown = new Shutdown(options.gracePeriodMs);
     const written = new ChangeDetector(options);
     const outputKeys = steps.map(({ step }) => step.outputKey);
     const flush = async (): Promise<void> => await this.#batcher.drain();
@@ -77,7 +78,7 @@ class Engine {
       this.#session = await this.#open();
       this.#shutdown.begin();
       await this.#shutdown.orAbandoned(this.#readAndFinish());
-      if (this.#shutdown.isAbandoned) await within(abandonAfterMs, this.#batcher.drain()); // what is complete
+      if (this.#shutdown.isAbandoned) await this.#withinEnd(this.#batcher.drain()); // what is complete
     } catch (error) {
       if (this.#shutdown.error === null || this.#session !== undefined) throw error;
       // Otherwise the abort ended the opening.
@@ -121,7 +122,7 @@ class Engine {
     try {
       const rows = { readCount: this.#readCount };
       const closing = this.#session && this.#timed.close(this.#session, outcome, rows);
-      await (this.#shutdown.isAbandoned ? within(abandonAfterMs, closing) : closing);
+      await (this.#shutdown.isAbandoned ? this.#withinEnd(closing) : closing);
       if (this.#session !== undefined) this.#options.onClosed?.(this.#session);
     } catch (error) {
       this.#shutdown.stopFor(error, (problem, more) => new SinkError(this.#options.sink.name, problem, more));
@@ -151,7 +152,7 @@ class Engine {
         if (sequence % 64 === 63) await setImmediate();
       }
       this.#shutdown.endReading();
-      await within(this.#options.gracePeriodMs + abandonAfterMs, rows.return?.());
+      await within(this.#options.gracePeriodMs + abandonAfterMs, rows.return?.(), this.#options.ending);
     } catch (error) {
       this.#shutdown.stopFor(error, (problem, more) => new SourceError(source.name, problem, more));
     }
@@ -217,6 +218,11 @@ class Engine {
       if (isAnswersFault && error.confirmation === undefined && !signal.aborted) await llm.forget();
       throw error;
     }
+  }
+
+  /** Waits for work of a run that has given up. */
+  async #withinEnd(work: Promise<unknown> | undefined): Promise<void> {
+    await within(abandonAfterMs, work, this.#options.ending);
   }
 
   async #rowEnd(): Promise<void> {

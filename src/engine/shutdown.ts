@@ -3,7 +3,7 @@ import { type ErrorOptions, LLMEtlError, RunError } from "../errors/llm-etl-erro
 import { problemOf } from "../errors/thrown.ts";
 
 /** The time that an aborted part has to end, in milliseconds, before the run ends without it. */
-export const abandonAfterMs = 5000;
+export const abandonAfterMs = 4000;
 
 /**
  * Stops a run in stages: reading ends at once; rows in flight have a grace period; then they are aborted; a part that
@@ -118,13 +118,4 @@ export class Shutdown {
       this.#onAbandon?.();
     }, abandonAfterMs);
   }
-}
-
-/** Waits for work to end, for `milliseconds` at most. */
-export async function within(milliseconds: number, work: Promise<unknown> | undefined): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, Math.min(milliseconds, 2 ** 31 - 1)); // Node takes a longer one for 1 ms
-  });
-  await Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }

@@ -1,4 +1,5 @@
 import { RunError } from "../errors/llm-etl-error.ts";
+import { Ending } from "./ending.ts";
 import { abandonAfterMs } from "./shutdown.ts";
 
 export interface TimeLimit {
@@ -9,6 +10,8 @@ export interface TimeLimit {
   readonly option: "openTimeoutMs" | "closeTimeoutMs";
   /** In milliseconds. */
   readonly limitMs: number;
+  /** Shortens the limit once a signal has stopped the run. @default nothing does */
+  readonly ending?: Ending | undefined;
   /** Work that does not heed its abort is left behind `afterAbortMs` later. */
   readonly signal?: AbortSignal | undefined;
   /** In milliseconds. @default 5,000 */
@@ -22,7 +25,7 @@ export interface TimeLimit {
  * @throws {RunError} when the time is over; and the reason of `signal`, where it was aborted before
  */
 export async function withinLimit<Result>(
-  { code, what, option, limitMs, signal, afterAbortMs = abandonAfterMs }: TimeLimit,
+  { code, what, option, limitMs, ending = new Ending(), signal, afterAbortMs = abandonAfterMs }: TimeLimit,
   work: (signal: AbortSignal) => Promise<Result>,
   discard: (late: Result) => Promise<void> | undefined = () => undefined,
 ): Promise<Result> {
@@ -32,10 +35,10 @@ export async function withinLimit<Result>(
     over.abort(reason);
     left.reject(reason);
   };
-  const timer = setTimeout(() => {
+  const forget = ending.after(limitMs, () => {
     const facts = { where: option, expected: `at most ${limitMs} ms`, hint: `raise ${option} if it needs longer` };
     leave(new RunError(code, `${what} does not end`, { facts }));
-  }, limitMs);
+  });
   let abortTimer: NodeJS.Timeout | undefined;
   const onAbort = (): void => {
     abortTimer = setTimeout(() => leave(signal?.reason), afterAbortMs);
@@ -52,7 +55,7 @@ export async function withinLimit<Result>(
       .catch(() => {});
     return await Promise.race([working, left.promise]);
   } finally {
-    clearTimeout(timer);
+    forget();
     clearTimeout(abortTimer);
     signal?.removeEventListener("abort", onAbort);
   }

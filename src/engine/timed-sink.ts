@@ -2,6 +2,7 @@ import type { Sink, SinkSession } from "../contracts/sink.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { SinkError } from "../errors/sink.ts";
 import { problemOf } from "../errors/thrown.ts";
+import type { Ending } from "./ending.ts";
 import { withinLimit } from "./time-limit.ts";
 
 export interface TimedSinkOptions {
@@ -13,9 +14,10 @@ export interface TimedSinkOptions {
   /** In milliseconds. */
   readonly openTimeoutMs: number;
   readonly closeTimeoutMs: number;
+  readonly ending: Ending;
 }
 
-/** Opens and closes a sink, each within its time; within a few seconds once the run has given up. */
+/** Opens and closes a sink, each within its time, and within what is left of a run that was stopped. */
 export class TimedSink {
   readonly #options: TimedSinkOptions;
   readonly #signal: AbortSignal;
@@ -51,7 +53,8 @@ export class TimedSink {
     discard?: (late: Result) => Promise<void>,
   ): Promise<Result> {
     const option = `${what}TimeoutMs` as const;
-    const limit = { code: "SINK_FAILED", option, limitMs: this.#options[option], signal: this.#signal } as const;
+    const { [option]: limitMs, ending } = this.#options;
+    const limit = { code: "SINK_FAILED", option, limitMs, ending, signal: this.#signal } as const;
     return await withinLimit({ ...limit, what: `${this.#options.sink.name}: ${what}` }, work, discard);
   }
 }

@@ -1,17 +1,23 @@
 import { dirname } from "node:path";
 import type { Journal, JournalReader, JournalSession, RunFacts } from "../contracts/journal.ts";
-import { checkOptions, isPath } from "../errors/options.ts";
+import { checkOptions, isDuration, isPath, optional } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
 import { realPath } from "../files/real-path.ts";
 import { requireFolder, requireWritable } from "../files/writable.ts";
 import { asJournalError } from "../sqlite/journal/failure.ts";
 import { requireOneName } from "../sqlite/journal/open.ts";
+import { lockWait } from "../sqlite/open.ts";
 import { openReader } from "../sqlite/journal/reader.ts";
 import { openSession } from "../sqlite/journal/session.ts";
 
 export interface SQLiteJournalOptions {
   /** The file, on a local disk. Pipelines may share one, but not at the same time. */
   readonly path: string | URL;
+  /**
+   * The longest time that a lock of another program on the database is waited for, in milliseconds, before the run stops: no answer is
+   * lost, and calls go on meanwhile. @default 60,000
+   */
+  readonly busyTimeoutMs?: number | undefined;
 }
 
 /**
@@ -25,10 +31,12 @@ export class SQLiteJournal implements Journal {
   /** The absolute path without links: pipelines that reach the file by different ones share its lock. */
   readonly identity: string;
   readonly files: readonly string[];
+  readonly #busyTimeoutMs: number;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: SQLiteJournalOptions) {
-    checkOptions("SQLiteJournal", options, { path: isPath });
+    checkOptions("SQLiteJournal", options, { path: isPath, busyTimeoutMs: optional(isDuration(0)) });
+    this.#busyTimeoutMs = options.busyTimeoutMs ?? lockWait.patienceMs;
     this.identity = realPath(absolutePath(options.path));
     this.files = ["", "-wal", "-shm", "-journal", ".lock", ".new", ".new-wal", ".new-shm"].map(
       (ending) => `${this.identity}${ending}`,
@@ -47,7 +55,7 @@ export class SQLiteJournal implements Journal {
   };
 
   readonly open = async (_run: RunFacts, signal: AbortSignal): Promise<JournalSession> => {
-    return await openSession(this.identity, signal);
+    return await openSession(this.identity, this.#busyTimeoutMs, signal);
   };
 
   readonly reader = async (): Promise<JournalReader | undefined> => await openReader(this.identity);

@@ -5,6 +5,7 @@ import type { Sink } from "../contracts/sink.ts";
 import type { AnySource, Parameters } from "../contracts/source.ts";
 import type { ResolvedStep } from "../contracts/step.ts";
 import type { PayloadLogOptions } from "../llm/call/payload-log.ts";
+import { defaultGracePeriodMs } from "../engine/ending.ts";
 import { type ResolvedAdmissionOptions, resolveAdmission } from "../llm/limits/options.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import type { PipelineOptions, RunOptions } from "./options.ts";
@@ -89,7 +90,7 @@ function settingsOf(pipeline: PipelineDefinition["options"], run: RunOptions): S
     concurrency: run.concurrency ?? pipeline.concurrency ?? 32,
     batchSize: run.batchSize ?? pipeline.batchSize ?? 500,
     flushIntervalMs: pipeline.flushIntervalMs ?? 2000,
-    gracePeriodMs: run.gracePeriodMs ?? 30_000,
+    gracePeriodMs: run.gracePeriodMs ?? defaultGracePeriodMs,
     openTimeoutMs: pipeline.openTimeoutMs ?? 60_000,
     closeTimeoutMs: pipeline.closeTimeoutMs ?? 30_000,
     limit: run.limit ?? Infinity,

@@ -1,6 +1,6 @@
 import type { AnySource, Parameters } from "../contracts/source.ts";
 import type { EventHandler } from "../contracts/events.ts";
-import { within } from "../engine/shutdown.ts";
+import { within } from "../engine/ending.ts";
 
 /** A count that ignores its abort must not delay the run's end by more than this. */
 const endWithinMs = 1000;

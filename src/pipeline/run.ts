@@ -8,6 +8,7 @@ import type { RowsAside } from "../contracts/sink.ts";
 import type { AnySource } from "../contracts/source.ts";
 import { runEngine } from "../engine/engine.ts";
 import type { EngineOptions } from "../engine/engine-options.ts";
+import { Ending, within } from "../engine/ending.ts";
 import { SparePlaces } from "../engine/spare-places.ts";
 import { gathered } from "../engine/gathered.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
@@ -27,7 +28,6 @@ import { OutdatedFailures } from "./outdated-failures.ts";
 import { plainOptions, RunRecorder } from "./recorder.ts";
 import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
 import { countRows } from "./row-count.ts";
-import { within } from "../engine/shutdown.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import { requireSeparateFiles } from "./separate-files.ts";
 import { type OpenFiles, openFiles, openJournal } from "./stores.ts";
@@ -62,6 +62,7 @@ interface Run {
   /** Aborted when the run is to stop. */
   readonly signal: AbortSignal;
   readonly recorder: RunRecorder;
+  readonly ending: Ending;
 }
 
 /**
@@ -101,24 +102,40 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
     steps: () => monitor.stepTally.figures,
     onFailure: monitor.halt,
   });
+  const ending = new Ending();
+  ending.listen(context.signal, settings.gracePeriodMs);
+  ending.listen(context.stopNowSignal, 0);
   let files: OpenFiles | undefined;
   try {
     await recorder.begin();
-    files = await openFiles(stores, facts, settings, signal);
-    const run = { runId, startedAt, durationMs, pipeline, context, currency, monitor, journal, signal, recorder };
+    files = await openFiles(stores, facts, settings, signal, ending);
+    const run = {
+      runId,
+      startedAt,
+      durationMs,
+      pipeline,
+      context,
+      currency,
+      monitor,
+      journal,
+      signal,
+      recorder,
+      ending,
+    };
     return await takeRows(run, files);
   } catch (error) {
     await recorder.abort(error).catch(() => {}); // why the run did not start says more than that this can't be kept
     throw error;
   } finally {
     await files?.close();
-    await within(settings.closeTimeoutMs, journal?.close()); // all that is in it was awaited
+    await within(settings.closeTimeoutMs, journal?.close(), ending); // all that is in it was awaited
+    ending.end();
   }
 }
 
 /** Takes the rows through the engine, and reports. */
 async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promise<RunReport> {
-  const { runId, durationMs, pipeline, context, monitor, journal, signal, recorder } = run;
+  const { runId, durationMs, pipeline, context, monitor, journal, signal, recorder, ending } = run;
   const { steps, sink, settings } = pipeline;
   const { emit, caughtUp, tally } = monitor;
   const source = (await context.source?.(journal)) ?? pipeline.source;
@@ -136,6 +153,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   try {
     error = await runEngine({
       ...settings,
+      ending,
       sparePlaces,
       runId,
       source,
@@ -163,13 +181,15 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   if (error instanceof MapError) throw error; // nothing was read
   await keepMessage(error, context.deadLetter ?? deadLetter);
   const haveReachedTarget = sink.keepsRows || (error === null && rowsAside === undefined);
-  const failure =
-    (await errorOf(context.finish)) ?? (await errorOf(async () => await outdated.remove(haveReachedTarget)));
+  const failure = await errorOf(async () => {
+    await context.finish?.();
+    await within(Infinity, outdated.remove(haveReachedTarget), ending);
+  });
   const ended = { runId, durationMs: durationMs(), rowsAside };
   let report = tally.report({ ...ended, error: error ?? failure });
   const limit = { code: "JOURNAL_FAILED", what: "the journal: saving the run", option: "closeTimeoutMs" } as const;
   const unkept = await errorOf(async () => {
-    await withinLimit({ ...limit, limitMs: settings.closeTimeoutMs }, async () => await recorder.end(report));
+    await withinLimit({ ...limit, limitMs: settings.closeTimeoutMs, ending }, async () => await recorder.end(report));
   });
   if (unkept !== null) report = tally.report({ ...ended, error: report.error ?? unkept });
   emit({ type: "run-end", report });
@@ -246,9 +266,9 @@ function startOf(run: Run, source: AnySource): RunEvent {
 }
 
 /** The error of ours that it ends with, or null. */
-async function errorOf(work: (() => Promise<void>) | undefined): Promise<LLMEtlError | null> {
+async function errorOf(work: () => Promise<void>): Promise<LLMEtlError | null> {
   try {
-    await work?.();
+    await work();
     return null;
   } catch (error) {
     if (error instanceof LLMEtlError) return error;

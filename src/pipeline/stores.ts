@@ -1,7 +1,7 @@
 import type { DeadLetter, DeadLetterSession } from "../contracts/dead-letter.ts";
 import type { Journal, JournalSession, RunFacts } from "../contracts/journal.ts";
 import { PayloadLog } from "../llm/call/payload-log.ts";
-import { within } from "../engine/shutdown.ts";
+import { type Ending, within } from "../engine/ending.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import type { Settings, Stores } from "./resolve.ts";
 
@@ -22,6 +22,7 @@ export async function openFiles(
   run: RunFacts,
   limits: Pick<Settings, "openTimeoutMs" | "closeTimeoutMs">,
   signal: AbortSignal,
+  ending: Ending,
 ): Promise<OpenFiles> {
   const { payloadLog: log, deadLetter: letters } = stores;
   const payloadLog = log === null ? undefined : await PayloadLog.open({ ...log, runId: run.runId });
@@ -30,7 +31,7 @@ export async function openFiles(
     const close = async (): Promise<void> => {
       // Every line in them was awaited, but for those of rows that were given up.
       const closing = Promise.allSettled([payloadLog?.close(), deadLetter?.close()]);
-      await within(limits.closeTimeoutMs, closing);
+      await within(limits.closeTimeoutMs, closing, ending);
     };
     return { payloadLog, deadLetter, close };
   } catch (error) {

@@ -99,8 +99,8 @@ test("a reader that has gone holds nothing up, and nothing is lost to nobody", a
 test("events are waited for without limit; after a signal for the rest of its grace period, after a second one a second", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const [stop, stopNow] = [new AbortController(), new AbortController()];
-  let graceLeftMs = 30_000;
-  const stops = { signal: stop.signal, stopNowSignal: stopNow.signal, graceLeftMs: () => graceLeftMs };
+  let leftMs = 30_000;
+  const stops = { signal: stop.signal, stopNowSignal: stopNow.signal, leftMs: () => leftMs };
   const waiting = () => {
     const { stdout } = slowStream();
     stdout.write("line\n");
@@ -116,7 +116,7 @@ test("events are waited for without limit; after a signal for the rest of its gr
   await first.delivering;
   assert.equal(first.stdout.lostCount, 1);
 
-  graceLeftMs = 10_000; // the run itself has used the rest
+  leftMs = 10_000; // the run itself has used the rest
   const second = waiting();
   t.mock.timers.tick(9_999);
   assert.equal(second.stdout.lostCount, 0);
@@ -125,7 +125,7 @@ test("events are waited for without limit; after a signal for the rest of its gr
   await second.delivering;
   assert.equal(second.stdout.lostCount, 1);
 
-  graceLeftMs = -5000; // a run that was given up took longer: its last lines have a moment
+  leftMs = -5000; // a run that was given up took longer: its last lines have a moment
   const third = waiting();
   t.mock.timers.tick(1000);
   await third.delivering;

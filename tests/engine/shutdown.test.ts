@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { setImmediate } from "node:timers/promises";
 import { RowError, RunError } from "../../src/errors/llm-etl-error.ts";
-import { abandonAfterMs, Shutdown, within } from "../../src/engine/shutdown.ts";
+import { abandonAfterMs, Shutdown } from "../../src/engine/shutdown.ts";
 
 const rowError = new RowError("EMPTY_INPUT", "empty");
 const runError = new RunError("SINK_FAILED", "gone");
@@ -73,18 +72,4 @@ test("a wait for the source ends with the source, or as soon as the run stops", 
   assert.equal(await waiting, undefined);
   assert.equal(await stopping.orStopped(new Promise(() => {})), undefined);
   stopping.end();
-});
-
-test("`within` waits for the work, and no longer than the limit", async () => {
-  await within(60_000, Promise.resolve());
-  await assert.rejects(within(60_000, Promise.reject(runError)), runError);
-  await still(async () => {
-    let done = false;
-    const waiting = within(100, new Promise(() => {})).then(() => (done = true));
-    mock.timers.tick(99);
-    await setImmediate();
-    assert.equal(done, false);
-    mock.timers.tick(1);
-    await waiting;
-  });
 });

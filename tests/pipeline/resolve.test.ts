@@ -32,7 +32,7 @@ test("the defaults are those that the options' documentation says", () => {
   const { settings, stores } = resolvePipeline(definition());
   const { redact, admission, ...values } = settings;
   assert.deepEqual(values, {
-    ...{ onRowError: "fail", concurrency: 32, batchSize: 500, flushIntervalMs: 2000, gracePeriodMs: 30_000 },
+    ...{ onRowError: "fail", concurrency: 32, batchSize: 500, flushIntervalMs: 2000, gracePeriodMs: 20_000 },
     ...{ openTimeoutMs: 60_000, closeTimeoutMs: 30_000 },
     ...{ limit: Infinity, parameters: {}, maxRowErrors: Infinity, stopsAtFirstFailures: true },
     ...{ maxCalls: Infinity, maxCost: Infinity, fresh: false, replace: false, cache: true, countRows: false },

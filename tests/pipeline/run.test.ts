@@ -15,6 +15,7 @@ import {
   SummarizerStep,
   TransformStep,
 } from "../../src/index.ts";
+import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { readRuns } from "../support/journal-file.ts";
@@ -30,7 +31,7 @@ interface Row {
 const folder = temporaryFolder();
 let count = 0;
 
-function pipelineWith({ rowCount = 3, journal = true, refuse = "" } = {}) {
+function pipelineWith({ rowCount = 3, journal = true, refuse = "", busyTimeoutMs = 60_000 } = {}) {
   const journalPath = join(folder, `${(count += 1)}.db`);
   const rows = Array.from({ length: rowCount }, (_, index) => ({ id: `${index}` }));
   const sink = new MemorySink({
@@ -45,7 +46,7 @@ function pipelineWith({ rowCount = 3, journal = true, refuse = "" } = {}) {
     payloadLog: "off",
     onRowError: "skip",
     batchSize: 1,
-    ...(journal ? { journalPath } : { journal: "off" as const }),
+    journal: journal ? new SQLiteJournal({ path: journalPath, busyTimeoutMs }) : "off",
   })
     .step(new TransformStep({ name: "same", transform: (s) => s.pk, outputKey: "same" }))
     .to(sink);
@@ -122,7 +123,7 @@ test("a refused run is in the history with its reason", async () => {
 });
 
 test("a journal that fails in the middle stops the run, and what it wrote is written once more by the next", async () => {
-  const { pipeline, sink, journalPath } = pipelineWith({ rowCount: 10 });
+  const { pipeline, sink, journalPath } = pipelineWith({ rowCount: 10, busyTimeoutMs: 200 });
   let holder: DatabaseSync | undefined;
   const onEvent = ({ type }: RunEvent): void => {
     if (type !== "batch-end" || holder !== undefined) return;

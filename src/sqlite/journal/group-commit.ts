@@ -3,8 +3,7 @@ import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 
-/** How long another program's write is waited for, in milliseconds, and how often it is looked at. */
-const busyPatienceMs = 60_000;
+/** How often another program's lock is looked at, in milliseconds. */
 const busyRetryMs = 50;
 
 /** How long what was committed may be in the operating system's hands alone, in milliseconds. */
@@ -19,6 +18,8 @@ export interface GroupCommitOptions {
   readonly asError: (cause: unknown) => LLMEtlError;
   /** True if another program writes to the database at the moment. */
   readonly isBusy: (error: unknown) => boolean;
+  /** How long another program's lock is waited for, in milliseconds. */
+  readonly busyTimeoutMs: number;
   /** Called before each commit. Where it throws, nothing is committed. */
   readonly beforeCommit: () => void;
 }
@@ -115,7 +116,7 @@ export class GroupCommit {
     if (!this.#options.isBusy(error)) return false;
     const now = performance.now();
     this.#busySinceMs ??= now;
-    if (now - this.#busySinceMs >= busyPatienceMs) return false;
+    if (now - this.#busySinceMs >= this.#options.busyTimeoutMs) return false;
     this.#waiting = [...group, ...this.#waiting];
     setTimeout(this.#commit, busyRetryMs);
     return true;

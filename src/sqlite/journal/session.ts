@@ -18,14 +18,14 @@ import { Rows } from "./rows.ts";
  * @throws {JournalError} if it is damaged, of a newer version or no journal, or its folder does not let it be written
  * @throws {JournalInUseError} if a run holds it: with the process and its start
  */
-export async function openSession(path: string, signal: AbortSignal): Promise<JournalSession> {
+export async function openSession(path: string, busyTimeoutMs: number, signal: AbortSignal): Promise<JournalSession> {
   const lock = await lockJournal(path, signal);
   let database: DatabaseSync | undefined;
   let log: FileHandle | undefined;
   try {
     database = await openJournal(path);
     log = await open(`${path}-wal`, "r+");
-    return sessionOf({ path, database, lock, log });
+    return sessionOf({ path, busyTimeoutMs, database, lock, log });
   } catch (error) {
     database?.close();
     await log?.close();
@@ -36,13 +36,14 @@ export async function openSession(path: string, signal: AbortSignal): Promise<Jo
 
 interface Opened {
   readonly path: string;
+  readonly busyTimeoutMs: number;
   readonly database: DatabaseSync;
   readonly lock: FileLock;
   /** The write-ahead log. */
   readonly log: FileHandle;
 }
 
-function sessionOf({ path, database, lock, log }: Opened): JournalSession {
+function sessionOf({ path, busyTimeoutMs, database, lock, log }: Opened): JournalSession {
   const answers = new Answers(database);
   const rows = new Rows(database);
   const saveRun = database.prepare(
@@ -60,6 +61,7 @@ function sessionOf({ path, database, lock, log }: Opened): JournalSession {
     log,
     asError,
     isBusy: (error) => isKind(error, "busy"),
+    busyTimeoutMs,
     beforeCommit: () => files.forEach((file) => requireInPlace(path, file)),
     onCommit: () => answers.index(),
   });

@@ -28,7 +28,7 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
     const [, processed = ""] = /^Processed: (\d+), Failed: 0\n$/.exec(stdout) ?? assert.fail(stdout);
     assert.ok(Number(processed) >= 9 && Number(processed) < 40, processed);
     assert.equal(notesIn(FOLDER).length, Number(processed));
-    assert.match(stderr, new RegExp(`${name}: stopping\\. Rows in flight have up to 30 s`));
+    assert.match(stderr, new RegExp(`${name}: stopping\\. Rows in flight have up to 20 s`));
     assert.match(
       stderr,
       new RegExp(
