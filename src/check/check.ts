@@ -90,9 +90,19 @@ export async function checkPipeline(
 }
 
 async function checkProviders(findings: Findings, providers: readonly LLMProvider[], maxCost: number): Promise<void> {
-  for (const { name, fingerprint } of providers) {
-    const found = await findings.tryCheck("providers", `provider ${name}`, () => fingerprint());
-    if (found !== undefined) findings.add("providers", `provider ${name}`, "ok", "its settings are complete");
+  for (const { name, fingerprint, former } of providers) {
+    const subject = `provider ${name}`;
+    const found = await findings.tryCheck("providers", subject, () => ({ now: fingerprint(), former: former?.() }));
+    if (found === undefined) continue;
+    findings.add("providers", subject, "ok", "its settings are complete");
+    if (found.former === undefined) continue;
+    const { difference } = found.former;
+    findings.add(
+      "providers",
+      subject,
+      "ok",
+      `${difference}: version 0.1 asked otherwise, and its stored answers are found`,
+    );
   }
   const currency = await findings.tryCheck("providers", "prices", () => currencyOf(providers, maxCost));
   if (currency === undefined) return;

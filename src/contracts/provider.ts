@@ -65,6 +65,13 @@ export interface CallSubject {
   readonly pk: string;
 }
 
+/** A provider as an earlier version was. */
+export interface FormerProvider {
+  readonly fingerprint: string;
+  /** The difference between its requests and those of today, as a clause: `check` shows it. */
+  readonly difference: string;
+}
+
 /** A part of a request that a provider may leave out of what it sends. */
 export type RequestPart = "temperature" | "schemaName";
 
@@ -80,6 +87,8 @@ export interface LLMProvider {
   readonly requirements?: Requirements | undefined;
   /** Every resolved setting that can change an answer, as text; no secret. */
   readonly fingerprint: () => string;
+  /** The provider as version 0.1 was, where it asked otherwise: answers stored by it are found. @default it asked alike */
+  readonly former?: (() => FormerProvider | undefined) | undefined;
   /** The parts of a request that it never sends: no answer depends on them, so an answer's key in the journal has none. @default none */
   readonly omits?: readonly RequestPart[] | undefined;
   /** Tokens that it adds to `maxOutputTokens` for reasoning, times `lengthFactor`. @default 0 */

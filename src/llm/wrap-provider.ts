@@ -12,6 +12,7 @@ export interface WrapOptions {
 /** The provider with a layer around each of its attempts. What the layer throws fails the row, as what a provider throws. */
 export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint }: WrapOptions = {}): LLMProvider {
   const { name, quota, timeoutMs, prices, requirements, maxReasoningTokens } = provider;
+  const wrapped = (inner: string): string => (fingerprint === undefined ? inner : JSON.stringify([inner, fingerprint]));
   const ask = layer(async ({ request, signal, step, pk }) => await provider.complete(request, signal, { step, pk }));
   return {
     name,
@@ -23,8 +24,11 @@ export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint 
     get omits() {
       return provider.omits; // settings may be read at their first use
     },
-    fingerprint: () =>
-      fingerprint === undefined ? provider.fingerprint() : JSON.stringify([provider.fingerprint(), fingerprint]),
+    fingerprint: () => wrapped(provider.fingerprint()),
+    former: () => {
+      const former = provider.former?.();
+      return former && { ...former, fingerprint: wrapped(former.fingerprint) };
+    },
     complete: async (request, signal, { step, pk } = { step: "", pk: "" }) =>
       await ask({ step, pk, provider, request, signal }),
   };

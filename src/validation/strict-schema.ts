@@ -73,7 +73,8 @@ export function limitsIn(description = ""): Readonly<Record<string, unknown>> {
   }
 }
 
-const limitsMark = "Limits: ";
+/** Begins the limits in a description: they are JSON. */
+export const limitsMark = "Limits: ";
 /** Figures of "Structured outputs" (see above) and, for enums, of OpenAI's page of the same name. */
 const maxProperties = 100;
 const maxLevels = 5;

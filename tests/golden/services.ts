@@ -53,7 +53,7 @@ function compatible(
   coverage: Coverage,
   options: Partial<OpenAICompatibleProviderOptions> = {},
 ): ServiceKind {
-  const settings = { baseURL: "http://localhost:11434/v1/", model: "golden:7b", ...options };
+  const settings = { baseURL: "http://localhost:11434/v1/", model: "golden:7b", describeSchema: false, ...options };
   const create = (dispatcher: Dispatcher) => new OpenAICompatibleProvider({ ...settings, dispatcher });
   return kind(`openai-compatible ${name}`, coverage, (answers) => overHTTP(create, (_, index) => answers[index]));
 }
@@ -112,6 +112,9 @@ export const services: readonly ServiceKind[] = [
   compatible("json_object", "all", { dialect: "json_object", apiKey: "golden-key" }),
   compatible("none", "all and re-asks", { dialect: "none" }),
   compatible("reasoning effort", "some", { reasoningEffort: "minimal" }),
+  compatible("described strict", "all", { describeSchema: undefined }),
+  compatible("described json_object", "some", { describeSchema: undefined, dialect: "json_object" }),
+  compatible("described none", "some", { describeSchema: undefined, dialect: "none" }),
   compatible("of OpenAI strict", "some", openAI),
   compatible("of OpenAI reasoning", "some", { ...openAI, reasoning: true }),
   aiSdk("strict", "all"),

@@ -12,7 +12,7 @@ export type AnswerKeys = readonly [key: string, ...older: string[]];
  */
 export class Fingerprints {
   // What is one and the same for all rows is asked for and hashed once.
-  readonly #providers = new WeakMap<LLMProvider, string>();
+  readonly #providers = new WeakMap<LLMProvider, { readonly now: string; readonly former: string }>();
   readonly #beginnings = new WeakMap<JSONSchema, { readonly content: string; readonly digest: string }>();
 
   /**
@@ -23,17 +23,25 @@ export class Fingerprints {
     const { omits = [] } = provider;
     const { schema, temperature = null } = request;
     const schemaName = omits.includes("schemaName") ? null : schema.name;
-    const key = this.#digest(provider, request, [schemaName, omits.includes("temperature") ? null : temperature]);
-    if (omits.length === 0 && olderMessages === undefined) return [key];
+    const { now, former } = this.#askedOf(provider);
+    const key = this.#digest(now, request, [schemaName, omits.includes("temperature") ? null : temperature]);
+    if (omits.length === 0 && olderMessages === undefined && former === now) return [key];
     const whole = { ...request, messages: olderMessages ?? request.messages };
-    const older = this.#digest(provider, whole, [schema.name, temperature]);
+    const older = this.#digest(former, whole, [schema.name, temperature]);
     return older === key ? [key] : [key, older];
   }
 
-  #digest(provider: LLMProvider, request: LLMRequest, settings: readonly (string | number | null)[]): string {
-    const { messages, schema, maxOutputTokens, lengthFactor } = request;
-    const asked = this.#providers.get(provider) ?? provider.fingerprint();
+  #askedOf(provider: LLMProvider): { readonly now: string; readonly former: string } {
+    const known = this.#providers.get(provider);
+    if (known !== undefined) return known;
+    const now = provider.fingerprint();
+    const asked = { now, former: provider.former?.()?.fingerprint ?? now };
     this.#providers.set(provider, asked);
+    return asked;
+  }
+
+  #digest(asked: string, request: LLMRequest, settings: readonly (string | number | null)[]): string {
+    const { messages, schema, maxOutputTokens, lengthFactor } = request;
     const [first, ...others] = messages;
     const beginning = this.#beginningOf(schema.json, first?.content ?? "");
     const rest = others.map(({ role, content }) => [role, content]);

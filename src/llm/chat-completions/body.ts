@@ -1,5 +1,6 @@
 import type { ChatMessage, LLMRequest, RequestPart } from "../../contracts/provider.ts";
 import type { JSONSchema } from "../../json/json-schema.ts";
+import { fieldLines, replySkeleton } from "../../validation/field-lines.ts";
 
 /**
  * The ways to give a service the schema of the answer. `strict`: as a JSON Schema that the service enforces. `json_object`: in
@@ -26,6 +27,8 @@ export interface ChatFormat {
   /** Undefined if the path names the model. */
   readonly model: string | undefined;
   readonly dialect: SchemaDialect;
+  /** True if the service does not show the model the schema that it enforces: then the system message describes it. */
+  readonly describesSchema: boolean;
   readonly tokenLimit: TokenLimitName;
   readonly takesCacheKey: boolean;
   readonly reasoning: Reasoning | undefined;
@@ -48,8 +51,6 @@ const maxCacheKeyCharacters = 64;
 interface StaticParts {
   readonly name: string;
   readonly responseFormat: string;
-  /** The text about the schema in the system message. */
-  readonly instruction: string;
   system: { readonly content: string; readonly json: string } | undefined;
 }
 
@@ -72,7 +73,7 @@ export class ChatBody {
     const { model, takesCacheKey, reasoning } = this.#format;
     const { maxOutputTokens, lengthFactor, temperature, cacheKey } = request;
     const parts = this.#partsOf(request.schema);
-    const fields = [`"messages":[${this.#messages(request.messages, parts)}]`];
+    const fields = [`"messages":[${this.#messages(request, parts)}]`];
     if (parts.responseFormat !== "") fields.push(`"response_format":${parts.responseFormat}`);
     const add = (name: string, json: string): void => {
       if (this.#extra.length === 0 || !this.#isReplaced(name)) fields.push(`"${name}":${json}`);
@@ -103,25 +104,24 @@ export class ChatBody {
     const parts = {
       name,
       responseFormat: dialect === "none" ? "" : JSON.stringify(format),
-      instruction: dialect === "strict" ? "" : schemaInstruction(json),
       system: undefined,
     };
     this.#parts.set(json, parts);
     return parts;
   }
 
-  #messages(messages: LLMRequest["messages"], parts: StaticParts): string {
+  #messages({ messages, schema }: LLMRequest, parts: StaticParts): string {
     const [first, ...others] = messages;
-    if (first?.role !== "system") {
-      const all = messages.map(jsonOf);
-      return (parts.instruction === "" ? all : [jsonOf({ role: "system", content: parts.instruction }), ...all]).join(
-        ",",
-      );
+    const isSystem = first?.role === "system";
+    const content = isSystem ? first.content : "";
+    if (parts.system?.content !== content) {
+      const whole = [content, schemaText(schema.json, content, this.#format)]
+        .filter((part) => part !== "")
+        .join("\n\n");
+      parts.system = { content, json: whole === "" && !isSystem ? "" : jsonOf({ role: "system", content: whole }) };
     }
-    if (parts.system?.content !== first.content) {
-      parts.system = { content: first.content, json: jsonOf(withInstruction(first, parts.instruction)) };
-    }
-    return [parts.system.json, ...others.map(jsonOf)].join(",");
+    const rest = (isSystem ? others : messages).map(jsonOf);
+    return (parts.system.json === "" ? rest : [parts.system.json, ...rest]).join(",");
   }
 }
 
@@ -132,18 +132,21 @@ export function tokenLimitOf(maxOutputTokens: number, lengthFactor = 1, reasonin
 
 /** The messages with the schema in the system message, for a service that takes no schema otherwise. */
 export function messagesWithSchema({ messages, schema }: LLMRequest): readonly ChatMessage[] {
-  const instruction = schemaInstruction(schema.json);
+  const text = schemaText(schema.json, "", { dialect: "none", describesSchema: false });
   const [first, ...others] = messages;
-  if (first?.role !== "system") return [{ role: "system", content: instruction }, ...messages];
-  return [withInstruction(first, instruction), ...others];
+  if (first?.role !== "system") return [{ role: "system", content: text }, ...messages];
+  return [{ ...first, content: `${first.content}\n\n${text}` }, ...others];
 }
 
-function withInstruction(message: ChatMessage, instruction: string): ChatMessage {
-  return instruction === "" ? message : { ...message, content: `${message.content}\n\n${instruction}` };
-}
-
-function schemaInstruction(schema: JSONSchema): string {
-  return `The JSON Schema of the reply:\n${JSON.stringify(schema)}`;
+/** The text about the schema behind a system message; empty where the service shows the model the schema. */
+function schemaText(
+  schema: JSONSchema,
+  systemMessage: string,
+  { dialect, describesSchema }: Pick<ChatFormat, "dialect" | "describesSchema">,
+): string {
+  if (dialect === "strict") return describesSchema ? fieldLines(schema, systemMessage) : "";
+  const whole = `The JSON Schema of the reply:\n${JSON.stringify(schema)}`;
+  return describesSchema ? `${whole}\n\nA reply has this form:\n${replySkeleton(schema)}` : whole;
 }
 
 function jsonOf({ role, content }: ChatMessage): string {

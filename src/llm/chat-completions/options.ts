@@ -20,6 +20,11 @@ export interface ChatOptions {
   /** The way to give the service the schema of the answer. @default "strict" */
   readonly dialect?: SchemaDialect | undefined;
   /**
+   * True to tell the model in the system message which fields its reply has: for a service that enforces the schema and does not
+   * show it to the model, as llama.cpp's server does. @default false for OpenAI and Azure, which show it; else true
+   */
+  readonly describeSchema?: boolean | undefined;
+  /**
    * True for a model that reasons before it answers: it is sent no temperature, and `max_completion_tokens`.
    * @default true if `reasoningEffort` is set
    */
@@ -60,6 +65,7 @@ export interface ChatOptions {
 
 export const chatOptionChecks: { readonly [Name in keyof ChatOptions]-?: OptionCheck } = {
   dialect: optional(isOneOf(...schemaDialects)),
+  describeSchema: optional(isBoolean),
   reasoning: optional(isBoolean),
   reasoningEffort: optional(isOneOf(...reasoningEfforts)),
   maxReasoningTokens: optional(isCount(0)),

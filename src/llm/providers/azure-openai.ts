@@ -4,6 +4,7 @@ import { checkOptions, isFunction, isName, optional } from "../../errors/options
 import type { TokenProvider } from "../chat-completions/bearer-token.ts";
 import { type ChatFormat, omissionsOf, type SchemaDialect } from "../chat-completions/body.ts";
 import { ChatCompletions, type Credential } from "../chat-completions/client.ts";
+import { fingerprintsOf, type ServiceFingerprints } from "../chat-completions/fingerprints.ts";
 import {
   chatOptionChecks,
   type ChatOptions,
@@ -15,7 +16,14 @@ import {
 } from "../chat-completions/options.ts";
 import type { Prices } from "../../contracts/prices.ts";
 import { type ServiceURL, serviceURL } from "../chat-completions/url.ts";
-import type { LLMProvider, LLMRequest, LLMResponse, Quota, RequestPart } from "../../contracts/provider.ts";
+import type {
+  FormerProvider,
+  LLMProvider,
+  LLMRequest,
+  LLMResponse,
+  Quota,
+  RequestPart,
+} from "../../contracts/provider.ts";
 
 export type { TokenProvider } from "../chat-completions/bearer-token.ts";
 export {
@@ -46,9 +54,8 @@ interface Settings {
   readonly apiVersion: string | undefined;
 }
 
-interface Resolved {
+interface Resolved extends ServiceFingerprints {
   readonly chat: ChatCompletions;
-  readonly fingerprint: string;
   readonly omits: readonly RequestPart[];
 }
 
@@ -103,6 +110,8 @@ export class AzureOpenAIProvider implements LLMProvider {
    */
   readonly fingerprint = (): string => this.#resolve().fingerprint;
 
+  readonly former = (): FormerProvider | undefined => this.#resolve().former;
+
   get omits(): readonly RequestPart[] {
     return this.#resolve().omits;
   }
@@ -124,15 +133,10 @@ export class AzureOpenAIProvider implements LLMProvider {
     const service = { owner, origin, path, credential, format, model: deployment, settings: settingNames(credential) };
     this.#resolved = {
       chat: new ChatCompletions(service, this.#options),
-      fingerprint: JSON.stringify({
-        provider: this.name,
-        endpoint: `${origin}${url.path}`,
-        deployment,
-        apiVersion: apiVersion ?? "v1",
-        dialect: format.dialect,
-        reasoning: format.reasoning ?? null,
-        ...(format.extraBody === undefined ? {} : { extraBody: format.extraBody }),
-      }),
+      ...fingerprintsOf(
+        { provider: this.name, endpoint: `${origin}${url.path}`, deployment, apiVersion: apiVersion ?? "v1" },
+        format,
+      ),
       omits: omissionsOf(format),
     };
     return this.#resolved;
@@ -203,15 +207,17 @@ function pathOf({ url, deployment, apiVersion }: Settings): string {
 function formatOf({ deployment, apiVersion }: Settings, options: AzureOpenAIProviderOptions): ChatFormat {
   const reasoning = reasoningOf(options);
   const extraBody = extraBodyOf(options);
+  const describesSchema = options.describeSchema ?? false;
   if (apiVersion === undefined) {
     const { dialect = "strict" } = options;
     const tokenLimit = "max_completion_tokens";
-    return { model: deployment, dialect, tokenLimit, takesCacheKey: true, reasoning, extraBody };
+    return { model: deployment, dialect, describesSchema, tokenLimit, takesCacheKey: true, reasoning, extraBody };
   }
   const isNew = apiVersion >= firstVersionWithCompletionTokens || reasoning !== undefined;
   return {
     model: undefined,
     dialect: dialectOf(apiVersion, options.dialect),
+    describesSchema,
     tokenLimit: isNew ? "max_completion_tokens" : "max_tokens",
     takesCacheKey: false,
     reasoning,

@@ -3,6 +3,7 @@ import { OptionError, SettingError } from "../../errors/option.ts";
 import { checkOptions, isBoolean, isName, optional } from "../../errors/options.ts";
 import { type ChatFormat, omissionsOf } from "../chat-completions/body.ts";
 import { ChatCompletions, type Credential } from "../chat-completions/client.ts";
+import { fingerprintsOf, type ServiceFingerprints } from "../chat-completions/fingerprints.ts";
 import {
   chatOptionChecks,
   type ChatOptions,
@@ -14,7 +15,14 @@ import {
 } from "../chat-completions/options.ts";
 import type { Prices } from "../../contracts/prices.ts";
 import { serviceURL } from "../chat-completions/url.ts";
-import type { LLMProvider, LLMRequest, LLMResponse, Quota, RequestPart } from "../../contracts/provider.ts";
+import type {
+  FormerProvider,
+  LLMProvider,
+  LLMRequest,
+  LLMResponse,
+  Quota,
+  RequestPart,
+} from "../../contracts/provider.ts";
 
 export interface OpenAICompatibleProviderOptions extends ChatOptions {
   /** The address up to `/chat/completions`, for example `https://api.openai.com/v1` or `http://localhost:11434/v1`. */
@@ -30,9 +38,8 @@ export interface OpenAICompatibleProviderOptions extends ChatOptions {
   readonly allowHTTP?: boolean | undefined;
 }
 
-interface Resolved {
+interface Resolved extends ServiceFingerprints {
   readonly chat: ChatCompletions;
-  readonly fingerprint: string;
   readonly omits: readonly RequestPart[];
 }
 
@@ -80,6 +87,8 @@ export class OpenAICompatibleProvider implements LLMProvider {
   /** @throws {SettingError} if the key of OpenAI is missing */
   readonly fingerprint = (): string => this.#resolve().fingerprint;
 
+  readonly former = (): FormerProvider | undefined => this.#resolve().former;
+
   get omits(): readonly RequestPart[] {
     return this.#resolve().omits;
   }
@@ -93,13 +102,14 @@ export class OpenAICompatibleProvider implements LLMProvider {
 
   #resolve(): Resolved {
     if (this.#resolved !== undefined) return this.#resolved;
-    const { model, dialect = "strict" } = this.#options;
     const { origin, path: base } = urlOf(this.#options);
+    const { model, dialect = "strict", describeSchema = !showsSchema(origin) } = this.#options;
     const isOpenAI = origin === openAI;
     const reasoning = reasoningOf(this.#options);
     const format: ChatFormat = {
       model,
       dialect,
+      describesSchema: describeSchema,
       // OpenAI's newer models and reasoning models reject max_tokens; Ollama and others ignore any limit with another name.
       tokenLimit: isOpenAI || reasoning !== undefined ? "max_completion_tokens" : "max_tokens",
       takesCacheKey: isOpenAI,
@@ -111,18 +121,18 @@ export class OpenAICompatibleProvider implements LLMProvider {
     const service = { owner, origin, path, credential, format, model, settings: settingNames(isOpenAI) };
     this.#resolved = {
       chat: new ChatCompletions(service, this.#options),
-      fingerprint: JSON.stringify({
-        provider: this.name,
-        baseURL: `${origin}${base}`,
-        model,
-        dialect,
-        reasoning: format.reasoning ?? null,
-        ...(format.extraBody === undefined ? {} : { extraBody: format.extraBody }),
-      }),
+      ...fingerprintsOf({ provider: this.name, baseURL: `${origin}${base}`, model }, format),
       omits: omissionsOf(format),
     };
     return this.#resolved;
   }
+}
+
+/** The hosts that put a schema into the model's context themselves (OpenAI and Azure, "Structured outputs"). */
+const hostsThatShowSchemas = /(?:^|\.)(?:openai\.com|(?:openai|services\.ai|cognitiveservices)\.azure\.com)$/;
+
+function showsSchema(origin: string): boolean {
+  return hostsThatShowSchemas.test(new URL(origin).hostname);
 }
 
 function urlOf({ baseURL, allowHTTP = false }: OpenAICompatibleProviderOptions): { origin: string; path: string } {

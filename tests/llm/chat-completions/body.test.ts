@@ -7,6 +7,7 @@ import { chatRequest } from "../../support/chat-server.ts";
 const format: ChatFormat = {
   model: "org/model:7b",
   dialect: "strict",
+  describesSchema: false,
   tokenLimit: "max_tokens",
   takesCacheKey: false,
   reasoning: undefined,
@@ -62,4 +63,23 @@ test("another system message or another name for one schema is rendered anew", (
 test("reasoning adds its tokens, as many times as the answer's length was raised", () => {
   assert.equal(tokenLimitOf(100), 100);
   assert.equal(tokenLimitOf(200, 2, { effort: "low", maxTokens: 50 }), 300);
+});
+
+test("where the service does not show the schema, the system message describes the reply, the same bytes for each row", () => {
+  const described = { ...format, describesSchema: true };
+  const systemOf = (form: ChatFormat): string => JSON.parse(new ChatBody(form).render(chatRequest)).messages[0].content;
+  const strict = systemOf(described);
+  assert.ok(strict.startsWith("Classify.\n\n"));
+  for (const name of Object.keys(chatRequest.schema.json.properties ?? {})) assert.ok(strict.includes(`- ${name}: `));
+  for (const dialect of ["json_object", "none"] as const) {
+    const content = systemOf({ ...described, dialect });
+    const [skeleton = ""] = content.split("\n").slice(-1);
+    assert.ok(content.startsWith(`Classify.\n\n${instruction}`));
+    assert.deepEqual(Object.keys(JSON.parse(skeleton)), Object.keys(chatRequest.schema.json.properties ?? {}));
+  }
+  const [, user] = chatRequest.messages;
+  assert.ok(user !== undefined);
+  const body = new ChatBody(described);
+  assert.deepEqual(JSON.parse(body.render({ ...chatRequest, messages: [user] })).messages[1], user);
+  assert.equal(body.render(chatRequest), body.render(chatRequest));
 });

@@ -8,7 +8,14 @@ import { failsWith } from "../../support/error-facts.ts";
 const server = await startChatServer();
 const service = {
   ...{ owner: "Test", origin: server.origin, path: "/chat", credential: undefined, model: "m" },
-  format: { model: "m", dialect: "strict", tokenLimit: "max_tokens", takesCacheKey: false, reasoning: undefined },
+  format: {
+    model: "m",
+    dialect: "strict",
+    describesSchema: false,
+    tokenLimit: "max_tokens",
+    takesCacheKey: false,
+    reasoning: undefined,
+  },
   settings: { credential: "the key", endpoint: "the address", deployment: "the model" },
 } as const;
 

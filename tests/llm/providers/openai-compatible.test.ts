@@ -49,7 +49,7 @@ test("a check looks for the key of OpenAI where no option gives it, and for no o
 describe("a request", () => {
   test("goes to the path of the address, with the schema, without key and cache key", async () => {
     process.env["OPENAI_API_KEY"] = "key-of-openai"; // is sent to no other host
-    await provider({ baseURL: `${baseURL}/` }).complete(chatRequest, never());
+    await provider({ baseURL: `${baseURL}/`, describeSchema: false }).complete(chatRequest, never());
     const [seen] = server.seen;
     assert.deepEqual([seen?.url, seen?.headers.authorization], ["/v1/chat/completions", undefined]);
     const { name, json: schema } = chatRequest.schema;
@@ -154,4 +154,44 @@ describe("OpenAICompatibleProvider keeps the contract of a provider", () => {
       await check();
     });
   }
+});
+
+test("the schema is described unless the host shows it to the model; the answers of 0.1 are found then, too", () => {
+  const described = (url: string, options: Partial<OpenAICompatibleProviderOptions> = {}): boolean => {
+    const one = new OpenAICompatibleProvider({ baseURL: url, model: "m", apiKey: "key", ...options });
+    const plain = new OpenAICompatibleProvider({
+      baseURL: url,
+      model: "m",
+      apiKey: "key",
+      ...options,
+      describeSchema: false,
+    });
+    const former = one.former();
+    assert.equal(former?.fingerprint ?? one.fingerprint(), plain.fingerprint());
+    assert.equal(former === undefined, one.fingerprint() === plain.fingerprint());
+    return former !== undefined;
+  };
+  const showing = [
+    "https://api.openai.com/v1",
+    "https://eu.api.openai.com/v1",
+    "https://one.openai.azure.com/openai/v1",
+    "https://one.services.ai.azure.com/openai/v1",
+    "https://one.cognitiveservices.azure.com/openai/v1",
+  ];
+  for (const url of showing) {
+    assert.equal(described(url), false, url);
+    assert.equal(described(url, { describeSchema: true }), true, url);
+  }
+  const others = [
+    "http://localhost:11434/v1",
+    "https://openai.com.example/v1",
+    "https://notopenai.com/v1",
+    "https://api.mistral.ai/v1",
+    "https://gateway.example/openai.azure.com/v1",
+  ];
+  for (const url of others) {
+    assert.equal(described(url), true, url);
+    assert.equal(described(url, { describeSchema: false }), false, url);
+  }
+  assert.throws(() => provider({ describeSchema: "yes" as never }), { code: "INVALID_OPTION" });
 });
