@@ -11,6 +11,11 @@ export interface Prompt extends Omit<LLMRequest, "cacheKey"> {
   readonly limitedSchema?: JSONSchema | undefined;
   /** The messages as version 0.1 had them, where they differ: its answers are found by them. They are not sent. */
   readonly olderMessages?: readonly ChatMessage[] | undefined;
+  /**
+   * True for an answer that was cut off and is no beginning of a right one: a longer one would be wrong, too. It is not asked for
+   * again; `ask` returns it, with the finish reason `length`. @default each answer that was cut off is asked for once more
+   */
+  readonly isHopeless?: ((cutAnswer: string) => boolean) | undefined;
   /** The first 16 hexadecimal digits of the SHA-256 of all that is equal for every row. */
   readonly promptHash: string;
 }
@@ -18,7 +23,8 @@ export interface Prompt extends Omit<LLMRequest, "cacheKey"> {
 /** One step asking about one row. */
 export interface Conversation {
   /**
-   * The answer to one prompt. An answer that was cut off for its length is asked for once more, with twice the tokens.
+   * The answer to one prompt. An answer that was cut off for its length is asked for once more, with twice the tokens; re-asks
+   * about that answer have as many.
    * `issueCount` says how many issues the answer had that this prompt is a re-ask about; 0 for a first one.
    *
    * @throws {ProviderError} if no answer came, or none that can be read (declined, filtered, cut off twice)

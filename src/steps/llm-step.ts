@@ -24,7 +24,8 @@ import type { Prompt } from "../contracts/conversation.ts";
 import { AnswerSampler } from "../llm/mock/sample-answer.ts";
 import type { JSONSchema } from "../json/json-schema.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
-import { describeIssues } from "../validation/issues.ts";
+import { cutAnswerFlaw, schemaEcho } from "../validation/answer-flaws.ts";
+import { describeIssues, unspoken } from "../validation/issues.ts";
 import { rowFields } from "../table/row-fields.ts";
 import { LimitedSchemas, violationsOf } from "../validation/limited-schema.ts";
 import { notJSONLine } from "../validation/re-ask-wording.ts";
@@ -137,6 +138,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
       step: this.name,
       prompt: { ...this.render(state), limitedSchema: this.#limited.get(limits) },
       read: (answer) => this.read(answer, limits),
+      flawOf: (cutAnswer) => cutAnswerFlaw(cutAnswer, this.#strict.json),
       conversation: llm,
       maxRetries,
     });
@@ -175,7 +177,9 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
       const issues = limits.length === 0 ? [] : violationsOf(result.data, limits);
       return issues.length === 0 ? { valid: true, output: result.data } : { valid: false, issues };
     }
-    return { valid: false, issues: describeIssues(result.error.issues, value, this.#strict.full) };
+    const issues = describeIssues(result.error.issues, value, this.#strict.full);
+    const echo = schemaEcho(answer, this.#strict.json);
+    return { valid: false, issues: echo === undefined ? issues : [echo, ...issues.map(unspoken)] };
   };
 
   #userMessage(state: State): string {

@@ -17,8 +17,14 @@ export interface Issue {
   readonly detail: string;
   /** The line that the model is sent in a re-ask, without the path; null where no answer would help. @default the detail */
   readonly reAsk?: string | null | undefined;
-  /** The line of version 0.1, where it differs: answers to a re-ask with it are found by it. */
-  readonly olderReAsk?: string | undefined;
+  /** The line of version 0.1, where it differs: answers to a re-ask with it are found by it; null where it had none. */
+  readonly olderReAsk?: string | null | undefined;
+}
+
+/** The issue as one that the model is not told, for another one says more. Answers that 0.1 had to a re-ask with it are found. */
+export function unspoken(issue: Issue): Issue {
+  const { detail, reAsk = detail, olderReAsk = reAsk } = issue;
+  return { ...issue, reAsk: null, olderReAsk };
 }
 
 /** Words the issues that Zod found. `schema` is the full one, with limits as keywords. */

@@ -15,6 +15,8 @@ export interface AskUntilValidOptions<Output> {
   readonly step: string;
   readonly prompt: Prompt;
   readonly read: (answer: string) => Reading<Output>;
+  /** The issue of an answer that was cut off, where a longer one would have it, too. @default there is none */
+  readonly flawOf?: ((cutAnswer: string) => Issue | undefined) | undefined;
   readonly conversation: Conversation;
   /** The most re-asks: 3 means one call and up to three more. */
   readonly maxRetries: number;
@@ -32,29 +34,38 @@ export async function askUntilValid<Output>(options: AskUntilValidOptions<Output
   try {
     return await askOn(options, attempts);
   } catch (error) {
-    // Answers that were paid for are kept, also when the last attempt brought none.
-    if (error instanceof LLMEtlError && error.scope === "row" && attempts.length > 0) error.withAttempts(attempts);
+    // Answers that were paid for are kept, also when the last attempt brought none. A ValidationError has them.
+    if (error instanceof LLMEtlError && error.scope === "row" && !(error instanceof ValidationError)) {
+      error.withAttempts([...attempts, ...error.attempts]);
+    }
     throw error;
   }
 }
 
 async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: InvalidAnswer[]): Promise<Output> {
-  const { step, prompt, conversation, maxRetries } = options;
+  const { step, conversation, maxRetries, flawOf } = options;
+  const prompt: Prompt =
+    flawOf === undefined ? options.prompt : { ...options.prompt, isHopeless: (cut) => flawOf(cut) !== undefined };
   let request = prompt;
   let issueCount = 0;
   let before: string | undefined;
   for (;;) {
-    const { text } = await conversation.ask(request, issueCount);
-    const reading = readOrKeep(options, text, attempts);
+    const { text, finishReason } = await conversation.ask(request, issueCount);
+    const flaw = finishReason === "length" ? flawOf?.(text) : undefined;
+    const reading =
+      flaw === undefined ? readOrKeep(options, text, attempts) : { valid: false as const, issues: [flaw] };
     if (reading.valid) return reading.output;
     attempts.push({ answer: text, issues: reading.issues.map((issue) => sentenceOf(issue, "detail")) });
     const isHopeless = text === before || reading.issues.every(({ reAsk }) => reAsk === null);
     if (attempts.length > maxRetries || isHopeless) throw invalid(step, reading.issues, attempts);
-    request = reAskOf(prompt, text, reading.issues);
+    request = reAskOf(prompt, flaw === undefined ? text : text.slice(0, shownOfFlawed), reading.issues);
     issueCount = reading.issues.length;
     before = text;
   }
 }
+
+/** Of an answer that went wrong as a whole, so many characters are shown: more would invite the same again. */
+const shownOfFlawed = 200;
 
 /** Only the last answer is shown, not the whole history: a request must not grow with every re-ask. */
 function reAskOf(prompt: Prompt, answer: string, issues: readonly Issue[]): Prompt {

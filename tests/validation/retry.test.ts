@@ -345,3 +345,43 @@ test("an answer whose reading throws is kept, with those before it", async () =>
     ],
   );
 });
+
+test("a cut answer with a flaw is re-asked about with that as the reason, and only its beginning is shown", async () => {
+  const { provider, requests } = scripted([
+    { text: `{"reasoning": "${"round and round ".repeat(40)}`, finishReason: "length" },
+    { text: "It is about a bill", finishReason: "length" },
+    good,
+  ]);
+  const { outputs, payloads } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step },
+  });
+  assert.equal(outputs.length, 1);
+  assert.deepEqual(
+    requests.map(({ maxOutputTokens }) => maxOutputTokens),
+    [512, 512, 512],
+  );
+  const [first = "", second = ""] = requests.slice(1).map(({ messages }) => messages.at(-1)?.content);
+  assert.match(first, /repeated itself/);
+  assert.match(second, /did not begin a JSON object/);
+  assert.equal(requests[1]?.messages.at(-2)?.content.length, 200);
+  assert.equal(payloads.length, 3);
+});
+
+test("cut answers stand in the dead letter: with a flaw and too short", async () => {
+  const loop = `{"reasoning": "${"round and round ".repeat(40)}`;
+  const short = '{"reasoning": "it is';
+  const { provider } = scripted([
+    { text: loop, finishReason: "length" },
+    { text: short, finishReason: "length" },
+    { text: `${short} a bill`, finishReason: "length" },
+  ]);
+  const { deadLetters } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step },
+  });
+  assert.equal(deadLetters[0]?.["error_code"], "OUTPUT_TRUNCATED");
+  const attempts = Attempts.parse(deadLetters[0]?.["attempts"]);
+  assert.deepEqual(
+    attempts.map(({ answer }) => answer),
+    [loop, short, `${short} a bill`],
+  );
+});

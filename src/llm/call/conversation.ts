@@ -3,6 +3,7 @@ import type { LLMProvider, LLMResponse } from "../../contracts/provider.ts";
 import type { Lineage } from "../../contracts/state.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { lineageOf } from "./lineage.ts";
+import { longer } from "./longer-once.ts";
 import { errorForFinish } from "./provider-call.ts";
 import type { RowAsk, RowCalls } from "./row-call.ts";
 
@@ -23,7 +24,7 @@ export interface ConversationOptions {
 /** One step asking about one row: makes a call of each prompt, and holds what its calls leave. */
 export class CallConversation implements RowConversation {
   readonly #options: ConversationOptions;
-  readonly #row: RowCalls = { callCount: 0, ended: [], fingerprints: [], replaced: new Map() };
+  readonly #row: RowCalls = { callCount: 0, ended: [], fingerprints: [], replaced: new Map(), cutAnswers: [] };
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -38,10 +39,15 @@ export class CallConversation implements RowConversation {
   }
 
   async ask(prompt: Prompt, issueCount: number): Promise<LLMResponse> {
-    const { promptHash, limitedSchema, olderMessages, ...rest } = prompt;
+    const { promptHash, limitedSchema, olderMessages, isHopeless, ...rest } = prompt;
     const { pipeline, step, pk, provider, signal, ask, stop } = this.#options;
-    const request = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
     const row = this.#row;
+    const usual = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
+    const isLonger = issueCount > 0 && row.cutAnswers.length > 0;
+    const request = isLonger ? longer(usual) : usual;
+    const older = olderMessages === undefined ? [] : [{ ...usual, messages: olderMessages }];
+    // Version 0.1 asked a re-ask with the usual tokens first.
+    const olderRequests = isLonger ? [request, usual, ...older.flatMap((one) => [longer(one), one])] : older;
     const call = {
       step,
       pk,
@@ -50,7 +56,8 @@ export class CallConversation implements RowConversation {
       request,
       promptHash,
       limitedSchema,
-      olderMessages,
+      olderRequests,
+      isHopeless,
       issueCount,
       answered: undefined,
       reports: [],
@@ -63,9 +70,12 @@ export class CallConversation implements RowConversation {
       if (error instanceof LLMEtlError && error.scope === "run" && !signal.aborted) stop?.(error);
       throw error;
     }
-    if (answer.finishReason === "stop") return answer;
+    const { finishReason, text } = answer;
+    if (finishReason === "stop" || (finishReason === "length" && isHopeless?.(text) === true)) return answer;
     const { maxReasoningTokens = 0 } = provider;
-    throw errorForFinish(answer, { step, maxOutputTokens: request.maxOutputTokens, maxReasoningTokens });
+    const error = errorForFinish(answer, { step, maxOutputTokens: usual.maxOutputTokens, maxReasoningTokens });
+    const cut = finishReason === "length" ? [...row.cutAnswers, text] : row.cutAnswers;
+    throw error.withAttempts(cut.map((one) => ({ answer: one, issues: ["it was cut off"] })));
   }
 
   async forget(): Promise<void> {

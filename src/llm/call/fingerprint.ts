@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { JSONSchema } from "../../json/json-schema.ts";
 import type { LLMProvider, LLMRequest } from "../../contracts/provider.ts";
+import type { OlderRequest } from "./row-call.ts";
 
 /** The key of a request's answer, and behind it the keys under which earlier versions stored the same answer. */
 export type AnswerKeys = readonly [key: string, ...older: string[]];
@@ -16,19 +17,19 @@ export class Fingerprints {
   readonly #beginnings = new WeakMap<JSONSchema, { readonly content: string; readonly digest: string }>();
 
   /**
-   * Version 0.1 had in its keys all of a request, sent or not, and worded some re-asks otherwise: `olderMessages` are the messages as
-   * it had them, where they differ.
+   * Version 0.1 had in its keys all of a request, sent or not, and made some re-asks otherwise: `olderRequests` are what it may have had
+   * instead, where that differs.
    */
-  keysOf(provider: LLMProvider, request: LLMRequest, olderMessages?: LLMRequest["messages"]): AnswerKeys {
+  keysOf(provider: LLMProvider, request: LLMRequest, olderRequests: readonly OlderRequest[] = []): AnswerKeys {
     const { omits = [] } = provider;
     const { schema, temperature = null } = request;
     const schemaName = omits.includes("schemaName") ? null : schema.name;
     const { now, former } = this.#askedOf(provider);
     const key = this.#digest(now, request, [schemaName, omits.includes("temperature") ? null : temperature]);
-    if (omits.length === 0 && olderMessages === undefined && former === now) return [key];
-    const whole = { ...request, messages: olderMessages ?? request.messages };
-    const older = this.#digest(former, whole, [schema.name, temperature]);
-    return older === key ? [key] : [key, older];
+    if (omits.length === 0 && olderRequests.length === 0 && former === now) return [key];
+    const variants = olderRequests.length === 0 ? [request] : olderRequests;
+    const older = variants.map((one) => this.#digest(former, { ...request, ...one }, [schema.name, temperature]));
+    return [key, ...new Set(older.filter((one) => one !== key))];
   }
 
   #askedOf(provider: LLMProvider): { readonly now: string; readonly former: string } {

@@ -76,7 +76,7 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
   };
 
   return (next) => async (call) => {
-    const keys = fingerprints.keysOf(call.provider, call.request, call.olderMessages);
+    const keys = fingerprints.keysOf(call.provider, call.request, call.olderRequests);
     const [key] = keys;
     call.row.fingerprints.push(...keys);
     const asked = inFlight.get(key);

@@ -1,9 +1,20 @@
+import type { LLMRequest } from "../../contracts/provider.ts";
 import type { RowLayer } from "./row-call.ts";
 
-/** Asks once more, with twice the tokens and without the text, where an answer was cut off for its length. */
+/**
+ * Asks once more, with twice the tokens and without the text, where an answer was cut off for its length. Not where a longer one would
+ * be wrong, too, nor where it had twice the tokens already.
+ */
 export const longerOnce: RowLayer = (next) => async (call) => {
   const answer = await next(call);
-  if (answer.finishReason !== "length") return answer;
-  const maxOutputTokens = 2 * call.request.maxOutputTokens;
-  return await next({ ...call, issueCount: 0, request: { ...call.request, maxOutputTokens, lengthFactor: 2 } });
+  const { request, isHopeless, row } = call;
+  if (answer.finishReason !== "length" || request.lengthFactor !== undefined) return answer;
+  if (isHopeless?.(answer.text) === true) return answer;
+  row.cutAnswers.push(answer.text);
+  return await next({ ...call, issueCount: 0, request: longer(request), olderRequests: undefined });
 };
+
+/** The request with twice the tokens. */
+export function longer<Request extends Pick<LLMRequest, "maxOutputTokens">>(request: Request): Request {
+  return { ...request, maxOutputTokens: 2 * request.maxOutputTokens, lengthFactor: 2 };
+}

@@ -1,6 +1,6 @@
 import type { Ask, Call, Layer } from "../../contracts/call.ts";
 import type { StoredAnswer } from "../../contracts/journal.ts";
-import type { ChatMessage, LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
+import type { LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import type { JSONSchema } from "../../json/json-schema.ts";
 
@@ -9,8 +9,9 @@ export interface RowCall extends Call {
   readonly promptHash: string;
   /** Sent instead of the request's own schema, which is the one in the fingerprint. */
   readonly limitedSchema: JSONSchema | undefined;
-  /** The messages as version 0.1 had them, where they differ: its answers are found by them. */
-  readonly olderMessages?: readonly ChatMessage[] | undefined;
+  /** The request as version 0.1 had it, where that differs: its answers are found by it. The likeliest is the first. */
+  readonly olderRequests?: readonly OlderRequest[] | undefined;
+  readonly isHopeless?: ((cutAnswer: string) => boolean) | undefined;
   /** Issues of the answer that this is a re-ask about: 0 for a first one, and once the re-ask was counted. */
   issueCount: number;
   /** The attempt that brought the answer, until it is reported. */
@@ -24,8 +25,13 @@ export interface RowCall extends Call {
   readonly row: RowCalls;
 }
 
+/** What version 0.1 may have had otherwise in a request. */
+export type OlderRequest = Pick<LLMRequest, "messages" | "maxOutputTokens" | "lengthFactor">;
+
 /** The calls of one step about one row. */
 export interface RowCalls {
+  /** Answers that were cut off, and asked for again with twice the tokens. */
+  readonly cutAnswers: string[];
   /** Attempts that began, and answers that were had without one. */
   callCount: number;
   /** The same, once they have ended, with what they were and cost. */

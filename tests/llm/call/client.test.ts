@@ -120,6 +120,50 @@ test("an answer that is cut off twice fails the row", async () => {
   assert.match(error.message, /100 tokens and again at 200; raise maxOutputTokens/);
 });
 
+test("both answers that were cut off stand by the error, for the dead letter", async () => {
+  const { conversation } = talk([answer("length", "the first"), answer("length", "the second")]);
+  const error = await failureOf(conversation.ask(prompt, 0));
+  assert.deepEqual(
+    error.attempts.map((attempt) => attempt.answer),
+    ["the first", "the second"],
+  );
+});
+
+test("re-asks about an answer that needed twice the tokens have as many, and are doubled no further", async () => {
+  const { conversation, requests } = talk([
+    ...[answer("length", '{"a'), answer("stop", "wrong"), answer("stop", "wrong, too")],
+    ...[answer("length", '{"b'), answer("stop", "{}")],
+  ]);
+  await conversation.ask(prompt, 0);
+  await conversation.ask(prompt, 1);
+  const error = await failureOf(conversation.ask(prompt, 1));
+  assert.equal(error.code, "OUTPUT_TRUNCATED");
+  await conversation.ask(prompt, 0); // another question of the same step
+  assert.deepEqual(
+    requests.map(({ maxOutputTokens, lengthFactor }) => [maxOutputTokens, lengthFactor]),
+    [
+      [100, undefined],
+      [200, 2],
+      [200, 2],
+      [200, 2],
+      [100, undefined],
+    ],
+  );
+});
+
+test("a cut answer that a longer one would not cure is not asked for again: the step is given it", async () => {
+  const { conversation, requests } = talk([
+    answer("length", "blah"),
+    answer("length", '{"a'),
+    answer("length", "blah"),
+  ]);
+  const isHopeless = (cut: string): boolean => cut === "blah";
+  const given = await conversation.ask({ ...prompt, isHopeless }, 0);
+  assert.deepEqual([given.text, given.finishReason, requests.length], ["blah", "length", 1]);
+  const doubled = await conversation.ask({ ...prompt, isHopeless }, 0);
+  assert.deepEqual([doubled.text, doubled.finishReason, requests.length], ["blah", "length", 3]);
+});
+
 test("a refusal and a filtered answer fail the row, and what came with them is not in the message", async () => {
   const refused = await failureOf(talk([answer("refusal", "secret")]).conversation.ask(prompt, 0));
   assert.deepEqual([refused.code, refused.class], ["REFUSAL", "row"]);

@@ -166,8 +166,12 @@ test("a provider's key, prices, quota, time limit and latency are none of its an
 
 const reasoning = new AzureOpenAIProvider({ ...azure, reasoning: true });
 const jsonObject = new OpenAICompatibleProvider({ ...compatible, dialect: "json_object" });
-const keysOf = (asked: LLMProvider, changes: Partial<LLMRequest> = {}, older?: LLMRequest["messages"]) =>
-  new Fingerprints().keysOf(asked, request(changes), older);
+const keysOf = (asked: LLMProvider, changes: Partial<LLMRequest> = {}, older?: readonly Partial<LLMRequest>[]) =>
+  new Fingerprints().keysOf(
+    asked,
+    request(changes),
+    older?.map((one) => request({ ...changes, ...one })),
+  );
 
 test("nothing that is not sent is in a key; the key of version 0.1, which had it, comes behind it", () => {
   const [key, older] = keysOf(reasoning);
@@ -189,9 +193,28 @@ test("where all of a request is sent, and nothing was worded otherwise, there is
 
 test("a re-ask that version 0.1 worded otherwise is found by its words, too", () => {
   const olderMessages: LLMRequest["messages"] = [system, { ...user, content: "the words of 0.1" }];
-  const [key, older, ...others] = keysOf(provider, {}, olderMessages);
+  const [key, older, ...others] = keysOf(provider, {}, [{ messages: olderMessages }]);
   assert.deepEqual([key, older, others], [keysOf(provider)[0], keysOf(provider, { messages: olderMessages })[0], []]);
-  assert.equal(keysOf(reasoning, {}, olderMessages)[1], keysOf(reasoning, { messages: olderMessages })[1]);
+  assert.equal(
+    keysOf(reasoning, {}, [{ messages: olderMessages }])[1],
+    keysOf(reasoning, { messages: olderMessages })[1],
+  );
+});
+
+test("where version 0.1 may have made a request in several ways, each has its key, once", () => {
+  const doubled = { maxOutputTokens: 1024, lengthFactor: 2 };
+  const keys = keysOf(provider, doubled, [{}, { maxOutputTokens: 512, lengthFactor: undefined }, {}]);
+  assert.deepEqual(keys, [keysOf(provider, doubled)[0], keysOf(provider, { maxOutputTokens: 512 })[0]]);
+});
+
+test("a provider that asked otherwise in version 0.1 is found by what it was, also behind a layer", () => {
+  const settings = { ...compatible, baseURL: "http://localhost:11434/v1" };
+  const before = new OpenAICompatibleProvider({ ...settings, describeSchema: false });
+  const now = new OpenAICompatibleProvider(settings);
+  assert.equal(keysOf(now)[1], keysOf(before)[0]);
+  assert.equal(keysOf(now).length, 2);
+  const wrap = (one: LLMProvider) => wrapProvider(one, (next) => next, { fingerprint: "upper case" });
+  assert.equal(keysOf(wrap(now))[1], keysOf(wrap(before))[0]);
 });
 
 test("a layer around a provider leaves its keys as they are", () => {

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { z } from "zod";
+import { cutAnswerFlaw, schemaEcho } from "../../src/validation/answer-flaws.ts";
+import { classifierOutput, LLMOutputBase } from "../../src/validation/base-schemas.ts";
+import { toStrictSchema } from "../../src/validation/strict-schema.ts";
+
+const schema = toStrictSchema(classifierOutput(["Card", "Transfer"])).json;
+const beginning = '{"reasoning": "The customer says that the card was stolen yesterday in a shop, ';
+
+const isFlawed = (answer: string): boolean => cutAnswerFlaw(answer, schema) !== undefined;
+
+test("an answer that was too short has no flaw", () => {
+  const enough = [
+    beginning,
+    "{",
+    " \n{ ",
+    `\uFEFF${beginning}`,
+    `\`\`\`json\n${beginning}`,
+    `<think>It is a card.</think>\n${beginning}`,
+    "<think>It may be a card, or a transfer, for",
+    `Here is the JSON object that you asked for:\n${beginning}`,
+    "", // all of it was reasoning that is not shown
+    `{"reasoning": "${"a word ".repeat(20)}`, // 140 characters
+    JSON.stringify({ reasoning: "ok", category: "Card" }).slice(0, -1),
+  ];
+  for (const answer of enough) assert.equal(isFlawed(answer), false, answer);
+});
+
+test("what can't become a JSON object is flawed", () => {
+  for (const answer of [
+    "The text is about a card.",
+    "I",
+    "[1, 2, 3",
+    "{reasoning: it is",
+    "<think>so</think> It is a card",
+  ])
+    assert.equal(isFlawed(answer), true, answer);
+});
+
+test("what repeats its own tail three times or more, and over 200 characters, is flawed", () => {
+  for (const [unit, times] of [
+    ["x", 200],
+    ["\n", 200],
+    ["0, ", 67],
+    ["because the card was stolen ", 8],
+    ["u".repeat(99) + "v", 3],
+  ] as const) {
+    assert.equal(isFlawed(`${beginning}${unit.repeat(times)}`), true, unit);
+    assert.equal(isFlawed(`${beginning}${unit.repeat(times)}${unit.slice(0, unit.length >> 1)}`), true, unit);
+    assert.equal(isFlawed(`${beginning}${unit.repeat(times)} and then something else.`), false, unit);
+  }
+  assert.equal(isFlawed(`${beginning}${"x".repeat(190)}`), false);
+  assert.equal(isFlawed(`${beginning}${`${"u".repeat(100)}v`.repeat(3)}`), false);
+});
+
+test("whatever the unit is, a long enough repetition of it is found, and a text that never repeats is none", () => {
+  fc.assert(
+    fc.property(fc.string({ minLength: 1, maxLength: 100 }), fc.string({ maxLength: 50 }), (unit, before) => {
+      assert.equal(isFlawed(`${beginning}${before}${unit.repeat(Math.max(3, Math.ceil(200 / unit.length)))}`), true);
+    }),
+    { numRuns: 200, seed: 7 },
+  );
+  const counted = Array.from({ length: 200 }, (_, index) => index).join(" ");
+  assert.equal(isFlawed(`${beginning}${counted}`), false);
+});
+
+test("the schema given back is found, whole or cut, as it was sent or laid out; fields of that name are no echo", () => {
+  const json = JSON.stringify(schema);
+  const echoes = [
+    json,
+    json.slice(0, 80),
+    JSON.stringify(schema, null, 2),
+    `\`\`\`json\n${json}\n\`\`\``,
+    JSON.stringify({ $schema: "https://json-schema.org/draft/2020-12/schema", ...schema }),
+    JSON.stringify({ name: "visit", strict: true, schema }),
+    JSON.stringify({ title: "Visit", type: "object", properties: {} }),
+    JSON.stringify({ properties: schema.properties }),
+  ];
+  for (const echo of echoes) assert.ok(schemaEcho(echo, schema)?.reAsk?.includes('{"reasoning": "…"'), echo);
+  assert.equal(schemaEcho('{"reasoning": "of type: object"}', schema), undefined);
+  assert.equal(schemaEcho("no object", schema), undefined);
+  const typed = toStrictSchema(LLMOutputBase.extend({ type: z.string() })).json;
+  assert.equal(schemaEcho('{"type":"object"}', typed), undefined);
+});
