@@ -28,7 +28,10 @@ export class Fingerprints {
     const key = this.#digest(now, request, [schemaName, omits.includes("temperature") ? null : temperature]);
     if (omits.length === 0 && olderRequests.length === 0 && former === now) return [key];
     const variants = olderRequests.length === 0 ? [request] : olderRequests;
-    const older = variants.map((one) => this.#digest(former, { ...request, ...one }, [schema.name, temperature]));
+    const older = variants.map(({ messages, maxOutputTokens, lengthFactor }) => {
+      const whole = { ...request, messages, maxOutputTokens, lengthFactor };
+      return this.#digest(former, whole, [schema.name, temperature]);
+    });
     return [key, ...new Set(older.filter((one) => one !== key))];
   }
 
