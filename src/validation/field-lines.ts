@@ -21,7 +21,10 @@ interface Part {
 /** One line for each field of the reply: its name, its type with its limits in words, and its meaning. `shown` is the text before them. */
 export function fieldLines(schema: JSONSchema, shown: string): string {
   const lines = linesOf({ node: schema, root: schema, shown, above: [], indent: "" });
-  return ["The reply has these fields, in this order:", ...lines].join("\n");
+  const hasReasoning = Object.hasOwn(schema.properties ?? {}, "reasoning");
+  // A small model that is told no end to it goes round in circles.
+  const shortness = hasReasoning ? ["Keep reasoning short: one sentence is enough."] : [];
+  return ["The reply has these fields, in this order:", ...lines, ...shortness].join("\n");
 }
 
 /** The form of a reply, with a stand-in for each value: `{"reasoning": "…", "category": "<a name>", "confidence": 0.0}`. */

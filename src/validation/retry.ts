@@ -58,14 +58,15 @@ async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: In
     attempts.push({ answer: text, issues: reading.issues.map((issue) => sentenceOf(issue, "detail")) });
     const isHopeless = text === before || reading.issues.every(({ reAsk }) => reAsk === null);
     if (attempts.length > maxRetries || isHopeless) throw invalid(step, reading.issues, attempts);
-    request = reAskOf(prompt, flaw === undefined ? text : text.slice(0, shownOfFlawed), reading.issues);
+    request = flaw === undefined ? reAskOf(prompt, text, reading.issues) : freshReAskOf(prompt, text, flaw);
     issueCount = reading.issues.length;
     before = text;
   }
 }
 
-/** Of an answer that went wrong as a whole, so many characters are shown: more would invite the same again. */
-const shownOfFlawed = 200;
+/** An answer that went wrong as a whole is asked for with this temperature at least, and so many of its characters are shown: else it would come again. */
+const flawedTemperature = 0.7;
+const shownOfFlawed = 20;
 
 /** Only the last answer is shown, not the whole history: a request must not grow with every re-ask. */
 function reAskOf(prompt: Prompt, answer: string, issues: readonly Issue[]): Prompt {
@@ -83,6 +84,12 @@ function reAskOf(prompt: Prompt, answer: string, issues: readonly Issue[]): Prom
   const [feedback, older] = [reAskMessage(lines), reAskMessage(olderLines)];
   const messages = messagesWith(feedback);
   return { ...prompt, messages, ...(feedback === older ? {} : { olderMessages: messagesWith(older) }) };
+}
+
+function freshReAskOf(prompt: Prompt, answer: string, flaw: Issue): Prompt {
+  const reAsk = reAskOf(prompt, answer.slice(0, shownOfFlawed), [flaw]);
+  if (prompt.temperature === undefined) return reAsk;
+  return { ...reAsk, temperature: Math.max(flawedTemperature, prompt.temperature) };
 }
 
 /** Reads an answer. It is kept also if reading it throws: a rule of the user's own may have a bug. */

@@ -52,6 +52,7 @@ const statusesByWords: readonly (readonly [RegExp, number])[] = [
   [/content.?filter|content_policy|invalid_prompt|context.?length|string_above_max|json_validate_failed/i, 400],
   [/invalid_api_key|authentication/i, 401],
   [/invalid_request/i, 400],
+  [/unexpected endpoint|unknown (?:endpoint|route)|no route|not found/i, 404],
 ];
 
 /** The words of OpenAI, Azure OpenAI and Groq for a limit of output tokens that was reached before the answer was whole. */

@@ -8,7 +8,7 @@ import { requestIdOf, serviceError, type ServiceFailure } from "./service-error.
 import { answerInError, statusOfError } from "./answer-in-error.ts";
 
 /** The call that a reply answers, as far as reading takes it. */
-export interface CompletionReading {
+export interface CompletionReading extends Pick<ServiceFailure, "origin" | "path" | "settings"> {
   /** The model's name, for an answer that does not name its model. */
   readonly model: string;
   readonly schema: LLMRequest["schema"]["json"];
@@ -16,7 +16,6 @@ export interface CompletionReading {
   readonly requestCharacters: number;
   /** The limit of output tokens that was sent. */
   readonly tokenLimit: number;
-  readonly settings: ServiceFailure["settings"];
   /** True if the service holds its model to the schema: then the answer is JSON, and stays as it came. */
   readonly isStrict: boolean;
   /** Called if such a service did not: other text stood around the JSON of an answer. */
@@ -97,7 +96,8 @@ function answerOrThrow(error: unknown, answer: HTTPAnswer, reading: CompletionRe
   const failure = { ...answer, status: statusOfError(error), body: JSON.stringify({ error }) };
   const found = answerInError(failure, reading);
   if (found !== undefined) return found;
-  throw serviceError({ ...failure, settings: reading.settings });
+  const { origin, path, settings } = reading;
+  throw serviceError({ ...failure, origin, path, settings });
 }
 
 /** How an answer ended, by the words of many services. Any other word is "stop". */

@@ -68,13 +68,13 @@ export class ChatBody {
     this.#extra = Object.entries(format.extraBody ?? {}).filter(([, value]) => value !== undefined);
   }
 
-  /** `tokenLimit` is the name of the limit of output tokens. */
-  render(request: LLMRequest, tokenLimit: TokenLimitName = this.#format.tokenLimit): string {
+  /** `tokenLimit` is the name of the limit of output tokens; without `hasFormat` the field `response_format` is left out. */
+  render(request: LLMRequest, tokenLimit: TokenLimitName = this.#format.tokenLimit, hasFormat = true): string {
     const { model, takesCacheKey, reasoning } = this.#format;
     const { maxOutputTokens, lengthFactor, temperature, cacheKey } = request;
     const parts = this.#partsOf(request.schema);
     const fields = [`"messages":[${this.#messages(request, parts)}]`];
-    if (parts.responseFormat !== "") fields.push(`"response_format":${parts.responseFormat}`);
+    if (hasFormat && parts.responseFormat !== "") fields.push(`"response_format":${parts.responseFormat}`);
     const add = (name: string, json: string): void => {
       if (this.#extra.length === 0 || !this.#isReplaced(name)) fields.push(`"${name}":${json}`);
     };

@@ -7,10 +7,11 @@ import { readCompletion } from "./answer.ts";
 import { answerInError, rejectsTokenLimit } from "./answer-in-error.ts";
 import { BearerToken, type TokenProvider } from "./bearer-token.ts";
 import { ChatBody, type ChatFormat, type TokenLimitName, tokenLimitOf } from "./body.ts";
+import { FormatRejection } from "./format-rejection.ts";
 import { createDispatcher, post } from "./http.ts";
 import { type ChatOptions, timeoutOf } from "./options.ts";
 import { type HTTPAnswer, isSuccess } from "./response-body.ts";
-import { serviceError, type ServiceFailure } from "./service-error.ts";
+import { formatError, serviceError, type ServiceFailure } from "./service-error.ts";
 
 /** A key in a header of the service's choice, a provider of tokens, or undefined for a service that wants neither. */
 export type Credential =
@@ -42,6 +43,7 @@ export class ChatCompletions {
   readonly #timeoutMs: number;
   readonly #maxResponseBytes: number | undefined;
   readonly #abortListeners = new AbortListeners();
+  readonly #formatRejection = new FormatRejection();
   /** The one that the service takes, as far as it has said. */
   #tokenLimit: TokenLimitName;
   #isSchemaIgnored = false;
@@ -65,17 +67,27 @@ export class ChatCompletions {
   /** @throws {ProviderError} by the table of `docs/azure-openai.md` */
   async complete(request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> {
     signal.throwIfAborted();
-    const { settings, model, format, origin } = this.#service;
+    const { settings, model, format, origin, path } = this.#service;
     const { answer, requestCharacters } = await this.#send(request, signal);
     const tokenLimit = tokenLimitOf(request.maxOutputTokens, request.lengthFactor, format.reasoning);
     const schema = request.schema.json;
     const isStrict = format.dialect === "strict";
     const onSchemaIgnored = this.#onSchemaIgnored;
-    const reading = { model, schema, requestCharacters, tokenLimit, settings, isStrict, onSchemaIgnored };
-    if (isSuccess(answer.status)) return readCompletion(answer, reading);
+    const place = { origin, path, settings };
+    const reading = { model, schema, requestCharacters, tokenLimit, ...place, isStrict, onSchemaIgnored };
+    if (isSuccess(answer.status)) {
+      const completion = readCompletion(answer, reading);
+      this.#formatRejection.answered();
+      return completion;
+    }
     const found = answerInError(answer, reading);
     if (found !== undefined) return found;
-    throw serviceError({ ...answer, body: this.#withoutKey(answer.body), origin, settings });
+    const failure = { ...answer, body: this.#withoutKey(answer.body), ...place };
+    if (format.dialect !== "none" && this.#formatRejection.isProbeDue(answer)) {
+      const probe = await this.#postBody(this.#body.render(request, this.#tokenLimit, false), signal);
+      if (isSuccess(probe.status)) throw formatError(failure, format.dialect, readCompletion(probe, reading).usage);
+    }
+    throw serviceError(failure);
   }
 
   /** Sends a request, and once more where the service takes the limit of output tokens under its other name only. */

@@ -110,6 +110,15 @@ export function isCodeName(text: string): boolean {
   return isName(text) || (text.length <= 64 && /^[A-Z]+[a-z]+(?:[A-Z]+[a-z]+)+$/.test(text));
 }
 
+/** True for a body that is one JSON object. */
+export function parsesAsObject(body: string): boolean {
+  try {
+    return isObject(JSON.parse(body));
+  } catch {
+    return false;
+  }
+}
+
 function firstText(fields: Fields, names: readonly string[]): string {
   return names.map((name) => textIn(fields[name])).find((text) => text !== "") ?? "";
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { namesBilling } from "../billing-words.ts";
 import { type ErrorBody, isCodeName, readErrorBody } from "./error-body.ts";
+import type { TokenUsage } from "../../contracts/provider.ts";
 import { ProviderError, type ProviderErrorFacts } from "../provider-error.ts";
 
 /** An HTTP reply that is no answer. */
@@ -10,6 +11,8 @@ export interface ServiceFailure {
   readonly body: string;
   /** The address that replied, without its path. @default it is not named */
   readonly origin?: string | undefined;
+  /** The path that was asked. @default it is not named */
+  readonly path?: string | undefined;
   /** The names of the options to check, for errors that a setting causes. */
   readonly settings: { readonly credential: string; readonly endpoint: string; readonly deployment: string };
 }
@@ -42,9 +45,10 @@ export function serviceError(failure: ServiceFailure): ProviderError {
   if (status === 429) return rateLimitError(body, facts);
   if (status >= 500 || statusesOfTransient.has(status)) {
     const errorCode = status === 408 ? "TIMEOUT" : "SERVICE_UNAVAILABLE";
-    const problem = `${status}: the service could not answer for now`;
+    const where = isCodeName(body.code) ? [body.code] : undefined;
+    const problem = `${status}: the service could not answer for now${where === undefined ? "" : ` (${body.code})`}`;
     const hint = body.words === "" ? undefined : endpoint; // an empty body is usual here
-    return new ProviderError("transient", errorCode, problem, withWords(problem, body, { ...seen, hint }));
+    return new ProviderError("transient", errorCode, problem, withWords(problem, body, { ...seen, where, hint }));
   }
   if (status >= 300 && status < 400) {
     const problem = `${status}: the service redirects, and a redirect is not followed because it would take the key along`;
@@ -80,16 +84,17 @@ function tooLongError(status: number, facts: ProviderErrorFacts): ProviderError 
 }
 
 /** Any other 4xx: of the row, until other rows show that it concerns all. */
-function rejection({ status, settings }: ServiceFailure, body: ErrorBody, facts: ProviderErrorFacts): ProviderError {
+function rejection(failure: ServiceFailure, body: ErrorBody, facts: ProviderErrorFacts): ProviderError {
+  const { status, settings } = failure;
   if (status === 403) {
     const problem =
       "403: access is denied (network rules, a suspended resource, a missing role, or a firewall that blocks this text)";
     const hint = `check ${settings.endpoint} and the caller's role`;
     return new ProviderError("row", "FORBIDDEN", problem, withWords(problem, body, { ...facts, hint }));
   }
-  if (status === 404) {
-    const problem = "404: there is no such deployment or model at this endpoint (a new one takes minutes to appear)";
-    const hint = `check ${settings.deployment} and ${settings.endpoint}`;
+  if (status === 404 || status === 405) {
+    const problem = `${status}: there is no such deployment or model at this endpoint (a new one takes minutes to appear)`;
+    const hint = remedyOfPath(failure) ?? `check ${settings.deployment} and ${settings.endpoint}`;
     return new ProviderError("row", "DEPLOYMENT_NOT_FOUND", problem, withWords(problem, body, { ...facts, hint }));
   }
   const reasons = [...(isCodeName(body.code) ? [body.code] : []), ...body.where];
@@ -97,6 +102,25 @@ function rejection({ status, settings }: ServiceFailure, body: ErrorBody, facts:
   const problem = `${status}: the service rejected the request${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
   const hint = hintOfReasoning(body) ?? facts.hint;
   return new ProviderError("row", "BAD_REQUEST", problem, withWords(problem, body, { ...facts, where, hint }));
+}
+
+/** Services have the API under /v1 or the like. A path without it is the likeliest reason why there is nothing. */
+function remedyOfPath({ path, settings }: ServiceFailure): string | undefined {
+  if (path === undefined || /\/(?:v\d|openai)/.test(path)) return undefined;
+  const base = path.replace(/\/chat\/completions$/, "");
+  return `POST ${path} was asked, and most services have it under ${base}/v1: end ${settings.endpoint} with /v1`;
+}
+
+/**
+ * The error of a service that answers without `response_format` what it fails with it: no call of this dialect will be answered.
+ * `usage` is that of the answer without it, which was paid for.
+ */
+export function formatError(failure: ServiceFailure, dialect: string, usage: TokenUsage): ProviderError {
+  const { status, headers } = failure;
+  const problem = `${status}: the service fails with a response_format, and answers the same prompt without one`;
+  const expected = dialect === "json_object" ? 'dialect: "none"' : 'dialect: "json_object" or "none"';
+  const facts = { status, requestId: requestIdOf(headers), expected, got: `dialect: "${dialect}"`, usage };
+  return new ProviderError("run", "BAD_REQUEST", problem, withWords(problem, readErrorBody(failure.body), facts));
 }
 
 /** The service's words stand in the detail alone, as they may quote the row. */
