@@ -21,6 +21,8 @@ export interface LLMRequest {
    * provider that adds tokens of its own, for reasoning, multiplies these by it. @default 1
    */
   readonly lengthFactor?: number | undefined;
+  /** How many times its usual time limit the attempt may take: 2 for the last one of a call that timed out again and again. @default 1 */
+  readonly timeoutFactor?: number | undefined;
   /** Equal for requests that share a prefix, so that the service can route them to a warm cache. */
   readonly cacheKey: string;
 }

@@ -11,7 +11,7 @@ const fewestUnits = 3;
 const echoCharacters = 2000;
 
 /**
- * What is wrong with an answer that was cut off, where a longer one would be wrong, too: it is no beginning of a JSON object, it goes
+ * The flaw of an answer that was cut off, where a longer one would have it, too: it is no beginning of a JSON object, it goes
  * round in circles, or it is the schema. Undefined where it was too short, as far as anybody can tell.
  */
 export function cutAnswerFlaw(answer: string, schema: JSONSchema): Issue | undefined {

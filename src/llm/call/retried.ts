@@ -25,7 +25,7 @@ export interface RetriedOptions extends Pick<ResolvedAdmissionOptions, "maxTrans
 /**
  * Makes another attempt as often as the admission says so, with full jitter and a wait that doubles. A failure counts, up to
  * the most retries, where it may be the row's: {@link RowEvidence}. Otherwise the service may be down, and a call that is in
- * flight alone waits for it like any other.
+ * flight alone waits for it like any other. A call that timed out three times while others were answered may take twice as long, once.
  */
 export function retried(options: RetriedOptions): RowLayer {
   const { admission, time, sparePlaces, maxTransportRetries, retryDelayMs } = options;
@@ -52,6 +52,10 @@ export function retried(options: RetriedOptions): RowLayer {
           call.onAgain?.();
           if (evidence.unexplainedCount >= attemptsToCompare) release ??= sparePlaces?.stuck();
           if (evidence.count > maxTransportRetries || (isCounted && maxTransportRetries === 0)) throw error;
+          if (isTimeout(error) && evidence.count >= timeoutsBeforeLast) {
+            if (call.timeoutFactor !== undefined) throw error;
+            call.timeoutFactor = lastTimeoutFactor;
+          }
         }
         const longestMs = Math.min(longest, shortest * 2 ** Math.min(30, countedCount - 1));
         const delayMs = Math.max(afterMs, isCounted ? time.random() * longestMs : 0);
@@ -68,6 +72,14 @@ const attemptsToCompare = 3;
 
 /** A call that failed so often while the service was up is not one of an outage that began meanwhile. */
 const refutationsToBeSure = 2;
+
+/** A call that got no answer in time so often, while others were answered, has one last attempt, which may take so many times as long. */
+const timeoutsBeforeLast = 3;
+const lastTimeoutFactor = 2;
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof ProviderError && error.kind === "timeout";
+}
 
 function isRateLimit(error: unknown): boolean {
   return error instanceof ProviderError && error.kind === "rate-limit";

@@ -14,6 +14,8 @@ export interface RowCall extends Call {
   readonly isHopeless?: ((cutAnswer: string) => boolean) | undefined;
   /** Issues of the answer that this is a re-ask about: 0 for a first one, and once the re-ask was counted. */
   issueCount: number;
+  /** Set for the last attempt of a call that timed out again and again: see {@link LLMRequest.timeoutFactor}. */
+  timeoutFactor?: number | undefined;
   /** The attempt that brought the answer, until it is reported. */
   answered: Attempt | undefined;
   /** The lines on attempts that failed, on their way into the payload log. */
@@ -25,7 +27,7 @@ export interface RowCall extends Call {
   readonly row: RowCalls;
 }
 
-/** What version 0.1 may have had otherwise in a request. */
+/** The parts of a request that version 0.1 may have had otherwise. */
 export type OlderRequest = Pick<LLMRequest, "messages" | "maxOutputTokens" | "lengthFactor">;
 
 /** The calls of one step about one row. */

@@ -33,6 +33,12 @@ export interface ChatService {
   readonly settings: ServiceFailure["settings"];
 }
 
+/** The bounds of one attempt in time. */
+interface Bounds {
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+}
+
 /** Sends requests to one service over its chat completions API: one attempt per call, two if a token must be renewed. */
 export class ChatCompletions {
   readonly #service: ChatService;
@@ -40,7 +46,7 @@ export class ChatCompletions {
   readonly #token: BearerToken | undefined;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #dispatcher: Dispatcher;
-  readonly #timeoutMs: number;
+  readonly #timing: Pick<ChatOptions, "timeoutMs" | "reasoning" | "reasoningEffort">;
   readonly #maxResponseBytes: number | undefined;
   readonly #abortListeners = new AbortListeners();
   readonly #formatRejection = new FormatRejection();
@@ -51,10 +57,11 @@ export class ChatCompletions {
   /** @throws {OptionError} if HTTPS_PROXY or HTTP_PROXY is not an address */
   constructor(service: ChatService, options: ChatOptions) {
     const { credential, format, owner } = service;
+    const { timeoutMs, reasoning, reasoningEffort } = options;
     this.#service = service;
     this.#body = new ChatBody(format);
     this.#tokenLimit = format.tokenLimit;
-    this.#timeoutMs = timeoutOf(options);
+    this.#timing = { timeoutMs, reasoning, reasoningEffort };
     this.#maxResponseBytes = options.maxResponseBytes;
     this.#dispatcher = options.dispatcher ?? createDispatcher(owner);
     const key = credential !== undefined && "header" in credential ? { [credential.header]: credential.value } : {};
@@ -68,8 +75,9 @@ export class ChatCompletions {
   async complete(request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> {
     signal.throwIfAborted();
     const { settings, model, format, origin, path } = this.#service;
-    const { answer, requestCharacters } = await this.#send(request, signal);
     const tokenLimit = tokenLimitOf(request.maxOutputTokens, request.lengthFactor, format.reasoning);
+    const bounds = { signal, timeoutMs: timeoutOf(this.#timing, tokenLimit) * (request.timeoutFactor ?? 1) };
+    const { answer, requestCharacters } = await this.#send(request, bounds);
     const schema = request.schema.json;
     const isStrict = format.dialect === "strict";
     const onSchemaIgnored = this.#onSchemaIgnored;
@@ -84,7 +92,7 @@ export class ChatCompletions {
     if (found !== undefined) return found;
     const failure = { ...answer, body: this.#withoutKey(answer.body), ...place };
     if (format.dialect !== "none" && this.#formatRejection.isProbeDue(answer)) {
-      const probe = await this.#postBody(this.#body.render(request, this.#tokenLimit, false), signal);
+      const probe = await this.#postBody(this.#body.render(request, this.#tokenLimit, false), bounds);
       if (isSuccess(probe.status)) throw formatError(failure, format.dialect, readCompletion(probe, reading).usage);
     }
     throw serviceError(failure);
@@ -93,24 +101,24 @@ export class ChatCompletions {
   /** Sends a request, and once more where the service takes the limit of output tokens under its other name only. */
   async #send(
     request: LLMRequest,
-    signal: AbortSignal,
+    bounds: Bounds,
   ): Promise<{ readonly answer: HTTPAnswer; readonly requestCharacters: number }> {
     const name = this.#tokenLimit;
     const body = this.#body.render(request, name);
-    const answer = await this.#postBody(body, signal);
+    const answer = await this.#postBody(body, bounds);
     if (!rejectsTokenLimit(answer, name)) return { answer, requestCharacters: body.length };
     const other = name === "max_tokens" ? "max_completion_tokens" : "max_tokens";
     const renamed = this.#body.render(request, other);
-    const second = await this.#postBody(renamed, signal);
+    const second = await this.#postBody(renamed, bounds);
     if (rejectsTokenLimit(second, other)) return { answer, requestCharacters: body.length };
     this.#tokenLimit = other;
     return { answer: second, requestCharacters: renamed.length };
   }
 
-  async #postBody(body: string, signal: AbortSignal): Promise<HTTPAnswer> {
+  async #postBody(body: string, bounds: Bounds): Promise<HTTPAnswer> {
     return this.#token === undefined
-      ? await this.#post(this.#headers, body, signal)
-      : await this.#postWithToken(this.#token, body, signal);
+      ? await this.#post(this.#headers, body, bounds)
+      : await this.#postWithToken(this.#token, body, bounds);
   }
 
   /** Warns once: every such answer is asked for again. */
@@ -131,20 +139,20 @@ export class ChatCompletions {
   }
 
   /** A 401 may mean that the token was revoked or that this machine's clock is wrong, so the token is renewed once. */
-  async #postWithToken(bearer: BearerToken, body: string, signal: AbortSignal): Promise<HTTPAnswer> {
+  async #postWithToken(bearer: BearerToken, body: string, bounds: Bounds): Promise<HTTPAnswer> {
     const send = async (token: string): Promise<HTTPAnswer> =>
-      await this.#post({ ...this.#headers, authorization: `Bearer ${token}` }, body, signal);
+      await this.#post({ ...this.#headers, authorization: `Bearer ${token}` }, body, bounds);
     const current = bearer.get();
-    const token = typeof current === "string" ? current : await this.#firstToken(current, signal);
+    const token = typeof current === "string" ? current : await this.#firstToken(current, bounds);
     const answer = await send(token);
     if (answer.status !== 401) return answer;
-    const renewed = await this.#within(bearer.renew(token), signal);
+    const renewed = await this.#within(bearer.renew(token), bounds);
     const second = await send(renewed);
     if (second.status === 401) bearer.discard(renewed);
     return second;
   }
 
-  async #post(headers: Readonly<Record<string, string>>, body: string, signal: AbortSignal): Promise<HTTPAnswer> {
+  async #post(headers: Readonly<Record<string, string>>, body: string, bounds: Bounds): Promise<HTTPAnswer> {
     const { origin, path, settings } = this.#service;
     return await post({
       dispatcher: this.#dispatcher,
@@ -153,31 +161,30 @@ export class ChatCompletions {
       path,
       headers,
       body,
-      timeoutMs: this.#timeoutMs,
+      ...bounds,
       maxResponseBytes: this.#maxResponseBytes,
-      signal,
       abortListeners: this.#abortListeners,
     });
   }
 
   /** Before the first token is there, nothing was sent. */
-  async #firstToken(token: Promise<string>, signal: AbortSignal): Promise<string> {
+  async #firstToken(token: Promise<string>, bounds: Bounds): Promise<string> {
     try {
-      return await this.#within(token, signal);
+      return await this.#within(token, bounds);
     } catch (error) {
-      throw signal.aborted ? new NotSentError(signal.reason) : error;
+      throw bounds.signal.aborted ? new NotSentError(bounds.signal.reason) : error;
     }
   }
 
   /** Calls share one request for a token. A call that is aborted or times out ends without disturbing the others. */
-  async #within(token: Promise<string>, signal: AbortSignal): Promise<string> {
+  async #within(token: Promise<string>, { signal, timeoutMs }: Bounds): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const onAbort = (): void => reject(signal.reason);
     signal.addEventListener("abort", onAbort);
     const timer = setTimeout(() => {
-      const problem = `tokenProvider returned no token within ${this.#timeoutMs} ms`;
+      const problem = `tokenProvider returned no token within ${timeoutMs} ms`;
       reject(new ProviderError("transient", "TIMEOUT", problem, { where: "tokenProvider" }));
-    }, this.#timeoutMs);
+    }, timeoutMs);
     token.then(resolve, reject);
     try {
       signal.throwIfAborted();

@@ -1,7 +1,7 @@
 import type { FormerProvider } from "../../contracts/provider.ts";
 import type { ChatFormat } from "./body.ts";
 
-/** What a provider of a chat completions API says of itself for the keys of answers. */
+/** The text of a provider of a chat completions API for the keys of answers. */
 export interface ServiceFingerprints {
   readonly fingerprint: string;
   /** As version 0.1 had it; undefined where it asked alike. */

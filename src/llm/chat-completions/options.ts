@@ -33,7 +33,10 @@ export interface ChatOptions {
   readonly reasoningEffort?: ReasoningEffort | undefined;
   /** Tokens added to a step's `maxOutputTokens` for the reasoning, which counts as output. @default 2048 */
   readonly maxReasoningTokens?: number | undefined;
-  /** The time limit of one attempt, its body included, in milliseconds. @default 60000; 180000 for a reasoning model */
+  /**
+   * The time limit of one attempt, its body included, in milliseconds. A call that times out three times while others are answered may
+   * take twice as long, once. @default 60000, 180000 for a reasoning model; and 100 for each token that it asks for, if that is more
+   */
   readonly timeoutMs?: number | undefined;
   /** The prices of your tokens, for the cost in the report; none are built in. @default none, and no cost */
   readonly prices?: Prices | undefined;
@@ -101,9 +104,16 @@ export function optionalEnvironmentOf({ dispatcher }: ChatOptions): readonly str
   return dispatcher === undefined ? proxyVariables : [];
 }
 
-/** In milliseconds: a model that reasons takes longer. */
-export function timeoutOf(options: ChatOptions): number {
-  return options.timeoutMs ?? (reasoningOf(options) === undefined ? 60_000 : 180_000);
+/** A server of one's own may take so long for a token, in milliseconds. */
+const slowTokenMs = 100;
+
+/** The time limit of an attempt that asks for so many tokens, in milliseconds: a model that reasons takes longer. */
+export function timeoutOf(
+  options: Pick<ChatOptions, "timeoutMs" | "reasoning" | "reasoningEffort">,
+  tokenLimit = 0,
+): number {
+  const leastMs = reasoningOf(options) === undefined ? 60_000 : 180_000;
+  return options.timeoutMs ?? Math.max(leastMs, slowTokenMs * tokenLimit);
 }
 
 /** Undefined for a model that does not reason. */

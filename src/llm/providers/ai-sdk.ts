@@ -19,6 +19,7 @@ import {
   schemaDialects,
   tokenLimitOf,
 } from "../chat-completions/body.ts";
+import { timeoutOf } from "../chat-completions/options.ts";
 import { checkPrices } from "../pricing.ts";
 import { charactersOf } from "../token-usage.ts";
 import type { Prices } from "../../contracts/prices.ts";
@@ -50,7 +51,7 @@ export interface FromAiSdkOptions {
   readonly maxReasoningTokens?: number | undefined;
   /** Options that are passed to the model unchanged, for example `{ openai: { reasoningEffort: "low" } }`. */
   readonly providerOptions?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
-  /** The time limit of one attempt, in milliseconds. @default 60000; 180000 if `reasoning` is true */
+  /** The time limit of one attempt, in milliseconds. @default 60000, 180000 if `reasoning` is true; and 100 for each token that it asks for, if that is more */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -76,7 +77,7 @@ export function fromAiSdk(model: AiSdkModel, options: FromAiSdkOptions = {}): LL
   });
   const { name = `ai-sdk:${model.provider}`, prices, dialect = "strict", reasoning: reasons = false } = options;
   if (prices !== undefined) checkPrices(owner, prices);
-  const { maxReasoningTokens = 2048, timeoutMs = reasons ? 180_000 : 60_000, providerOptions } = options;
+  const { maxReasoningTokens = 2048, providerOptions } = options;
   const reasoning = reasons ? { effort: undefined, maxTokens: maxReasoningTokens } : undefined;
   const { provider, modelId, specificationVersion } = model;
   const onSchemaDropped = warningOnce("NO_JSON_SCHEMA", `${provider} did not send the schema to ${modelId}`);
@@ -88,13 +89,15 @@ export function fromAiSdk(model: AiSdkModel, options: FromAiSdkOptions = {}): LL
     ...(prices === undefined ? {} : { prices }),
     quota: { rpm: options.rpm, tpm: options.tpm },
     maxReasoningTokens: reasoning?.maxTokens ?? 0,
-    timeoutMs,
+    timeoutMs: timeoutOf(options),
     fingerprint: () => JSON.stringify({ name, ...settings }),
     omits: omissionsOf({ dialect, reasoning }),
     complete: async (request, signal) => {
       signal.throwIfAborted();
       const call = callOf(request, { dialect, reasoning, providerOptions });
       const requestCharacters = charactersOf(request.messages);
+      const tokenLimit = tokenLimitOf(request.maxOutputTokens, request.lengthFactor, reasoning);
+      const timeoutMs = timeoutOf(options, tokenLimit) * (request.timeoutFactor ?? 1);
       const result = await generate({ model, call, timeoutMs, signal, requestCharacters });
       if ("answer" in result) return result.answer;
       return readAiSdkResult(result.given, {

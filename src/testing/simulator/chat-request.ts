@@ -178,7 +178,8 @@ const anyObject: JSONSchema = { type: "object", properties: { answer: { type: "s
 function writtenSchema(messages: readonly ChatMessage[], schemas: SchemaBook): JSONSchema | undefined {
   const system = messages.find(({ role }) => role === "system")?.content ?? "";
   const start = system.lastIndexOf(schemaMark);
-  return start === -1 ? undefined : schemas.parsed(system.slice(start + schemaMark.length));
+  const [line = ""] = system.slice(start + schemaMark.length).split("\n", 1); // the form of a reply may follow
+  return start === -1 ? undefined : schemas.parsed(line);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -248,14 +248,14 @@ test("a transient failure that stays, while other rows are answered, fails the r
       asked.push(pk);
       if (pk !== "bad") return answer("stop");
       await client.conversation({ step: "s", pk: "good", provider, signal }).ask(prompt, 0);
-      throw new ProviderError("transient", "TIMEOUT", "no answer");
+      throw new ProviderError("transient", "SERVICE_UNAVAILABLE", "500", { status: 500 });
     },
   };
   const client = clientWith();
   const { signal } = new AbortController();
   await client.conversation({ step: "s", pk: "first", provider, signal }).ask(prompt, 0);
   const error = await failureOf(client.conversation({ step: "s", pk: "bad", provider, signal }).ask(prompt, 0));
-  assert.deepEqual([error.code, error.scope], ["TIMEOUT", "row"]);
+  assert.deepEqual([error.code, error.scope], ["SERVICE_UNAVAILABLE", "row"]);
   assert.equal(asked.filter((pk) => pk === "bad").length, 6);
 });
 

@@ -31,14 +31,16 @@ async function callWith(
     ...{ admission, time: { random }, maxTransportRetries: 5, retryDelayMs: [500, 30_000] },
     ...options,
   });
-  const ask = layer(async () => {
+  const timeoutFactors: unknown[] = [];
+  const ask = layer(async ({ timeoutFactor }) => {
+    timeoutFactors.push(timeoutFactor);
     const thrown = errors[calls];
     calls += 1;
     if (thrown !== undefined) throw thrown;
     return answer;
   });
   const result = await ask(rowCall()).catch((thrown: unknown) => thrown);
-  return { result, calls, delays };
+  return { result, calls, delays, timeoutFactors };
 }
 
 interface Options extends Partial<Pick<RetriedOptions, "retryDelayMs" | "maxTransportRetries">> {
@@ -74,7 +76,7 @@ test("a retry that is not counted uses none up, and waits only as long as the ad
 test("where calls in flight are answered, an error of the service or no reply in time counts, and what a gateway says does not", async () => {
   const cases: readonly (readonly [string, number | undefined, number])[] = [
     ["SERVICE_UNAVAILABLE", 500, 6],
-    ["TIMEOUT", undefined, 6],
+    ["TIMEOUT", undefined, 4],
     ["SERVICE_UNAVAILABLE", 502, 10],
     ["SERVICE_UNAVAILABLE", 503, 10],
     ["SERVICE_UNAVAILABLE", 504, 10],
@@ -88,11 +90,8 @@ test("where calls in flight are answered, an error of the service or no reply in
     );
     assert.equal((await callWith(thrown, { others: "in flight" })).calls, expected, `${code} ${status}`);
     assert.equal((await callWith(thrown, { others: "none" })).calls, 10, `${code} ${status}, alone`);
-    assert.equal(
-      (await callWith(thrown, { others: "started" })).calls,
-      6,
-      `${code} ${status}, others start and are answered`,
-    );
+    const { calls } = await callWith(thrown, { others: "started" });
+    assert.equal(calls, code === "TIMEOUT" ? 4 : 6, `${code} ${status}, others start and are answered`);
   }
 });
 
@@ -147,4 +146,18 @@ test("while the service counts as down, only a row that failed twice while it wa
   );
   assert.equal((await callWith(uncounted, { others: "none" })).calls, 10, "no other call is answered");
   assert.ok((await callWith(uncounted)).calls < 10, "others are, one after the other");
+});
+
+test("a call that times out three times while others are answered has one last attempt, with twice the time", async () => {
+  const timeout = new ProviderError("transient", "TIMEOUT", "no answer in time");
+  const timedOut = (): Again => new Again({ type: "again", isCounted: true, afterMs: 0, error: timeout });
+  const failed = await callWith([timedOut(), timedOut(), timedOut(), timedOut()]);
+  assert.deepEqual([failed.result, failed.calls], [timeout, 4]);
+  assert.deepEqual(failed.timeoutFactors, [undefined, undefined, undefined, 2]);
+  const answered = await callWith([timedOut(), again(true), timedOut()]);
+  assert.deepEqual([answered.result, answered.timeoutFactors], [answer, [undefined, undefined, undefined, 2]]);
+  const outage = await callWith(Array.from({ length: 20 }, timedOut), { others: "none" });
+  assert.deepEqual([outage.result, new Set(outage.timeoutFactors)], [answer, new Set([undefined])]);
+  const few = await callWith([timedOut(), timedOut(), timedOut()], { maxTransportRetries: 2 });
+  assert.deepEqual([few.result, few.calls], [timeout, 3]);
 });
