@@ -3,6 +3,7 @@ import type { Failure } from "./first-failures.ts";
 import type { Watched } from "./watch.ts";
 import { formatCost, formatCount, formatDuration, formatSaved, formatThings, inOneLine, shortId } from "./format.ts";
 import { fromHere } from "../files/paths.ts";
+import { timeoutsOf, unansweredOf } from "./progress/lines.ts";
 import { describeError } from "./terminal.ts";
 
 /** Codes beyond this number are shown without their first row. */
@@ -35,6 +36,7 @@ export function summaryOf(
 export function callLinesOf(report: RunReport): readonly string[] {
   return [
     line("calls", callsOf(report)),
+    ...timeoutsOf(report.usage).map((text) => line("", text)),
     line("tokens", tokensOf(report)),
     ...(report.cost === null ? [] : [line("cost", formatCost(report.cost))]),
     ...reusedOf(report),
@@ -102,8 +104,9 @@ function placeOf({ position, pk, step }: Omit<Failure, "message">): string {
   return `row ${formatCount(position)}${pk === null ? "" : ` (${pk})`}${step === null ? "" : ` at step ${step}`}`;
 }
 
-function callsOf({ usage: { calls, reAsks } }: RunReport): string {
-  return reAsks === 0 ? formatCount(calls) : `${formatCount(calls)}, ${formatCount(reAsks)} of them re-asks`;
+function callsOf({ usage }: RunReport): string {
+  const reAsks = usage.reAsks === 0 ? [] : [`${formatCount(usage.reAsks)} of them re-asks`];
+  return [formatCount(usage.calls), ...reAsks, ...unansweredOf(usage)].join(", ");
 }
 
 function tokensOf({ usage: { inputTokens, cachedTokens, outputTokens, estimatedCalls = 0 } }: RunReport): string {

@@ -11,6 +11,10 @@ export interface RunUsage {
   readonly outputTokens: number;
   /** Calls whose tokens the service did not count: the sums hold estimates for them. @default none */
   readonly estimatedCalls?: number | undefined;
+  /** Calls that brought no answer: each was tried again, or failed its row. @default none */
+  readonly unansweredCalls?: number | undefined;
+  /** Those of them that had no answer in time. @default none */
+  readonly timedOutCalls?: number | undefined;
   /** Answers without a call of their own: the journal had them, or another row was asking for the same. */
   readonly reusedAnswers: number;
   /** The tokens that reused answers had cost when they were paid for. */

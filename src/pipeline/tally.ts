@@ -14,6 +14,8 @@ export class Tally {
   #cost = 0;
   #savedCost = 0;
   #estimatedCalls = 0;
+  #unansweredCalls = 0;
+  #timedOutCalls = 0;
   readonly #usage = {
     calls: 0,
     reAsks: 0,
@@ -47,6 +49,8 @@ export class Tally {
     if (event.type === "call-end" && event.wasSent !== false) {
       this.#usage.calls += 1;
       if (event.isEstimated) this.#estimatedCalls += 1;
+      if (event.errorCode !== null) this.#unansweredCalls += 1;
+      if (event.errorCode === "TIMEOUT") this.#timedOutCalls += 1;
       this.#usage.inputTokens += event.inputTokens;
       this.#usage.cachedTokens += event.cachedTokens;
       this.#usage.outputTokens += event.outputTokens;
@@ -74,7 +78,9 @@ export class Tally {
       failuresByCode: { ...this.#failuresByCode },
       usage: {
         ...this.#usage,
-        ...(this.#estimatedCalls === 0 ? {} : { estimatedCalls: this.#estimatedCalls }),
+        ...(this.#estimatedCalls > 0 && { estimatedCalls: this.#estimatedCalls }),
+        ...(this.#unansweredCalls > 0 && { unansweredCalls: this.#unansweredCalls }),
+        ...(this.#timedOutCalls > 0 && { timedOutCalls: this.#timedOutCalls }),
       },
       cost: this.#inCurrency(this.#cost),
       savedCost: this.#inCurrency(this.#savedCost),

@@ -96,6 +96,8 @@ test("tokens and calls are summed over every attempt", () => {
     reusedAnswers: 1,
     savedInputTokens: 50,
     savedOutputTokens: 5,
+    unansweredCalls: 1,
+    timedOutCalls: 1,
   });
 });
 

@@ -8,6 +8,7 @@ import {
   formatTime,
   inOneLine,
 } from "../format.ts";
+import type { RunUsage } from "../../contracts/report.ts";
 import type { Output } from "../terminal.ts";
 import type { Progress } from "./base.ts";
 import { RunProgress, type Snapshot } from "./run-progress.ts";
@@ -34,7 +35,12 @@ export function describe(snapshot: Snapshot): string {
   return [
     rowsOf(snapshot).join(", "),
     `${formatCount(usage.calls)} calls, ${callsInFlight} of ${callLimit} in flight, ${formatThings(usage.reAsks, "re-ask")}`,
-    [`${formatCount(usage.inputTokens)} + ${formatCount(usage.outputTokens)} tokens`, ...costOf(snapshot)].join(", "),
+    [
+      `${formatCount(usage.inputTokens)} + ${formatCount(usage.outputTokens)} tokens`,
+      ...unansweredOf(usage),
+      ...costOf(snapshot),
+    ].join(", "),
+    ...timeoutsOf(usage),
     ...(badCount === 0 ? [] : [`${formatCount(badCount)} failed (${formatCodes(failuresByCode)})`]),
     ...(waitsFor === undefined ? [] : [`waits: ${waitsFor}`]),
   ].join("; ");
@@ -46,9 +52,29 @@ export function rowsOf({ doneCount, totalCount, rowsPerSecond, remainingMs }: Sn
     totalCount === undefined
       ? `${formatCount(doneCount)} rows`
       : `${formatCount(doneCount)} of ${formatCount(totalCount)} rows (${percentOf(doneCount, totalCount)} %)`,
-    `${formatRate(rowsPerSecond)} rows/s`,
+    rateOf(rowsPerSecond),
     ...(remainingMs === undefined ? [] : [`${formatDuration(Math.ceil(remainingMs / 1000) * 1000)} left`]),
   ];
+}
+
+/** Slower than so many rows a second, rows are counted by the minute. */
+const slowRowsPerSecond = 0.5;
+
+function rateOf(rowsPerSecond: number): string {
+  if (rowsPerSecond === 0 || rowsPerSecond >= slowRowsPerSecond) return `${formatRate(rowsPerSecond)} rows/s`;
+  return `${formatRate(60 * rowsPerSecond)} rows/min`;
+}
+
+/** The calls that brought no answer; empty where all did. */
+export function unansweredOf({ unansweredCalls = 0 }: RunUsage): readonly string[] {
+  return unansweredCalls === 0 ? [] : [`${formatThings(unansweredCalls, "call")} without an answer`];
+}
+
+/** The calls that had no answer in time, with the remedy; empty where there are none. */
+export function timeoutsOf({ timedOutCalls = 0 }: RunUsage): readonly string[] {
+  return timedOutCalls === 0
+    ? []
+    : [`${formatThings(timedOutCalls, "call")} timed out: lower concurrency or raise timeoutMs`];
 }
 
 /** The cost so far and that of the whole run; empty without prices. */

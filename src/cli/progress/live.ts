@@ -4,7 +4,7 @@ import stringWidth from "string-width";
 import { formatCodes, formatCount, formatThings, inOneLine } from "../format.ts";
 import type { Output } from "../terminal.ts";
 import type { Progress } from "./base.ts";
-import { costOf, rowsOf } from "./lines.ts";
+import { costOf, rowsOf, timeoutsOf, unansweredOf } from "./lines.ts";
 import { RunProgress, type Snapshot } from "./run-progress.ts";
 
 const everyMs = 100;
@@ -45,6 +45,7 @@ export function render(snapshot: Snapshot, { columns = 80, hasColors }: Omit<Out
   const tokens = [
     `tokens ${formatCount(usage.inputTokens)} in`,
     `${formatCount(usage.outputTokens)} out`,
+    ...unansweredOf(usage),
     ...costOf(snapshot),
   ];
   const codes = formatCodes(failuresByCode);
@@ -54,6 +55,7 @@ export function render(snapshot: Snapshot, { columns = 80, hasColors }: Omit<Out
     fit(calls, width),
     fit(tokens, width),
     ...(codes === "" ? [] : [style("red", fit([`failed ${codes}`], width))]),
+    ...timeoutsOf(usage).map((text) => style("yellow", fit([text], width))),
     ...(waitsFor === undefined ? [] : [style("yellow", fit([`waits ${waitsFor}`], width))]),
   ].join("\n");
 }

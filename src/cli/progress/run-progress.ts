@@ -10,9 +10,9 @@ export interface Snapshot {
   readonly doneCount: number;
   /** All rows of the run; undefined if the source has not counted them. */
   readonly totalCount: number | undefined;
-  /** The rate of the last half minute. */
+  /** The rate of the last half minute, or of the last 20 rows if these took longer. */
   readonly rowsPerSecond: number;
-  /** The time left at that rate, in milliseconds; undefined without a total, or while no row ends. */
+  /** The time left at that rate, in milliseconds; undefined without a total, and before it is a rate of 20 rows. */
   readonly remainingMs: number | undefined;
   /** The cost of the whole run if the remaining rows cost as much as the last ones; undefined when `remainingMs` is. */
   readonly projectedCost: RunCost | undefined;
@@ -37,8 +37,9 @@ interface Sample {
   readonly cost: number;
 }
 
-/** Rates are measured over this time: rows of a batch end together, so a short time says little. */
+/** Rates are measured over this time and so many rows at least: rows of a batch end together, so few of them say little. */
 const windowMs = 30_000;
+const windowRows = 20;
 const sampleEveryMs = 500;
 
 /** A wait for a batch or a row is shown after this time. */
@@ -96,6 +97,7 @@ export class RunProgress {
     const paidCount = figures.readCount - Math.min(this.#concurrency, figures.readCount - doneCount) / 2;
     const oldest = this.#sample({ atMs: nowMs, doneCount, paidCount, cost });
     const rowsSince = doneCount - oldest.doneCount;
+    const isRate = rowsSince >= windowRows;
     const rowsPerSecond = nowMs > oldest.atMs ? (rowsSince / (nowMs - oldest.atMs)) * 1000 : 0;
     const costPerRow = (cost - oldest.cost) / Math.max(1, paidCount - oldest.paidCount);
     const totalCount = this.#totalCount;
@@ -107,7 +109,7 @@ export class RunProgress {
       doneCount,
       totalCount,
       rowsPerSecond,
-      remainingMs: rowsSince > 0 ? restOf(doneCount, 1000 / rowsPerSecond) : undefined,
+      remainingMs: isRate ? restOf(doneCount, 1000 / rowsPerSecond) : undefined,
       projectedCost: rowsSince > 0 ? addTo(figures.cost, restOf(paidCount, costPerRow)) : undefined,
       callsInFlight: this.#callsInFlight,
       callLimit: this.#callLimit(),
@@ -121,7 +123,7 @@ export class RunProgress {
     if (last === undefined || sample.atMs - last.atMs >= sampleEveryMs) this.#samples.push(sample);
     for (
       let [, next] = this.#samples;
-      next !== undefined && sample.atMs - next.atMs > windowMs;
+      next !== undefined && sample.atMs - next.atMs > windowMs && sample.doneCount - next.doneCount >= windowRows;
       [, next] = this.#samples
     )
       this.#samples.shift();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describe, linesProgress } from "../../../src/cli/progress/lines.ts";
+import { describe, linesProgress, timeoutsOf, unansweredOf } from "../../../src/cli/progress/lines.ts";
 import { RunProgress } from "../../../src/cli/progress/run-progress.ts";
 import type { RunEvent } from "../../../src/index.ts";
 import { callEnd, callStart, rowEnd, rowFailure, rowStarts, runStart } from "../../support/run-events.ts";
@@ -86,5 +86,29 @@ test("one line is written every ten seconds, with the time, and none after the e
   assert.ok(
     written.every((line) => /^[^\p{Cc}]+\n$/u.test(line)),
     "each is one line, with no control character",
+  );
+});
+
+test("calls without an answer stand beside the tokens, and those that timed out have their remedy", () => {
+  const progress = new RunProgress(() => 0);
+  for (const event of [
+    runStart(),
+    callEnd(),
+    callEnd({ errorCode: "TIMEOUT" }),
+    callEnd({ errorCode: "NETWORK_ERROR" }),
+  ])
+    progress.add(event);
+  const { figures } = progress.snapshot();
+  assert.deepEqual(unansweredOf(figures.usage), ["2 calls without an answer"]);
+  assert.match(timeoutsOf(figures.usage).join(), /1 call .*concurrency.*timeoutMs/);
+  const line = describe(progress.snapshot());
+  for (const part of [...unansweredOf(figures.usage), ...timeoutsOf(figures.usage)])
+    assert.ok(line.includes(part), line);
+  assert.deepEqual(
+    [
+      unansweredOf({ ...figures.usage, unansweredCalls: undefined }),
+      timeoutsOf({ ...figures.usage, timedOutCalls: undefined }),
+    ],
+    [[], []],
   );
 });

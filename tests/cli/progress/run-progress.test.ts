@@ -65,7 +65,7 @@ test("before the first row has ended nothing is projected", () => {
 test("more rows than were counted leave nothing to do, not less than nothing", () => {
   const { add, addRows, pass, snapshot } = begun({ currency: "USD" });
   add({ type: "source-count", rowCount: 3 });
-  addRows(1, 5);
+  addRows(1, 25);
   add(callEnd({ cost: 2 }));
   pass(1000);
   assert.deepEqual([snapshot().remainingMs, snapshot().projectedCost?.amount], [0, 2]);
@@ -81,7 +81,21 @@ test("the rate is that of the last half minute: a slow beginning is forgotten", 
   assert.equal(snapshot().rowsPerSecond, 10);
   pass(31_000);
   snapshot();
-  assert.equal(snapshot().rowsPerSecond, 0);
+  assert.ok(snapshot().rowsPerSecond < 1);
+});
+
+test("a slow server's rate is that of 20 rows, and there is no time left before them: it does not swing from row to row", () => {
+  const { add, addRows, pass, snapshot } = begun();
+  add({ type: "source-count", rowCount: 1000 });
+  const left: (number | undefined)[] = [];
+  for (let row = 1; row <= 60; row += 1) {
+    pass(row % 2 === 0 ? 1000 : 19_000); // two slots, whose answers come close together
+    addRows(row, row);
+    left.push(snapshot().remainingMs);
+  }
+  assert.ok(left.slice(0, 19).every((milliseconds) => milliseconds === undefined));
+  const late = left.slice(19).map((milliseconds = Number.NaN, index) => milliseconds / (1000 - 20 - index));
+  assert.ok(Math.min(...late) > 9000 && Math.max(...late) < 11_500, `${Math.min(...late)} to ${Math.max(...late)}`);
 });
 
 test("the cost of the whole run is what was spent, and the same again for each row that is not paid for", () => {
