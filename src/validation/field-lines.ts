@@ -5,7 +5,7 @@
 import { asSchema, type JSONSchema, resolveReference } from "../json/json-schema.ts";
 import { typesOf } from "../json/schema-fields.ts";
 import { formatWords, limitWords } from "./limit-words.ts";
-import { limitsIn, limitsMark } from "./strict-schema.ts";
+import { limitsIn, ownWordsOf } from "./described-limits.ts";
 
 /** A field, or an alternative, that is described where it stands. */
 interface Part {
@@ -113,10 +113,8 @@ function choiceWords({ node: { enum: choices = [] }, shown }: Part): string {
 }
 
 /** The user's own words about it, on one line. */
-function meaningOf({ description = "" }: JSONSchema): string {
-  const hasLimits = Object.keys(limitsIn(description)).length > 0;
-  const own = hasLimits ? description.slice(0, description.lastIndexOf(limitsMark)) : description;
-  return own.replaceAll(/\s+/g, " ").trim();
+function meaningOf({ description }: JSONSchema): string {
+  return ownWordsOf(description).replaceAll(/\s+/g, " ");
 }
 
 function resolved(node: JSONSchema, root: JSONSchema): JSONSchema {

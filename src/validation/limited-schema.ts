@@ -2,7 +2,7 @@ import type { FieldLimit } from "../contracts/step.ts";
 import { type JSONSchema, asSchema, resolveReference } from "../json/json-schema.ts";
 import { typesOf } from "../json/schema-fields.ts";
 import type { Issue } from "./issues.ts";
-import { withLimits } from "./strict-schema.ts";
+import { withLimits } from "./described-limits.ts";
 
 /** Adds the limits of the target's columns to a step's schema: once for each set of limits. */
 export class LimitedSchemas {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { SchemaError } from "../errors/option.ts";
 import type { OptionCheck } from "../errors/options.ts";
 import { type JSONSchema, asSchema, resolveReference } from "../json/json-schema.ts";
+import { describedWith } from "./described-limits.ts";
 
 /** A Zod object schema in the form that a service enforces, and the way back to Zod. */
 export interface StrictSchema {
@@ -46,35 +47,6 @@ export function toStrictSchema(schema: z.ZodObject): StrictSchema {
   return { json, full, undoNulls: (answer) => undoNulls(answer, full, full) };
 }
 
-/** Adds limits to those in a field's description. Of two limits of one kind the tighter one stays. */
-export function withLimits(schema: JSONSchema, limits: Readonly<Record<string, number>>): JSONSchema {
-  const { description = "" } = schema;
-  const before = limitsIn(description);
-  const own =
-    Object.keys(before).length === 0 ? description : description.slice(0, description.lastIndexOf(limitsMark));
-  const all = { ...before };
-  for (const [keyword, limit] of Object.entries(limits)) {
-    const known = before[keyword];
-    const tighter = keyword === "minimum" ? Math.max : Math.min;
-    all[keyword] = typeof known === "number" ? tighter(known, limit) : limit;
-  }
-  return { ...schema, description: `${own.trim()} ${limitsMark}${JSON.stringify(all)}`.trim() };
-}
-
-/** The limits that {@link toStrictSchema} moved into a description. */
-export function limitsIn(description = ""): Readonly<Record<string, unknown>> {
-  const start = description.lastIndexOf(limitsMark);
-  if (start === -1) return {};
-  try {
-    const limits: unknown = JSON.parse(description.slice(start + limitsMark.length));
-    return typeof limits === "object" && limits !== null ? { ...limits } : {};
-  } catch {
-    return {}; // a sentence of the user's own with that word in it
-  }
-}
-
-/** Begins the limits in a description: they are JSON. */
-export const limitsMark = "Limits: ";
 /** Figures of "Structured outputs" (see above) and, for enums, of OpenAI's page of the same name. */
 const maxProperties = 100;
 const maxLevels = 5;
@@ -165,7 +137,7 @@ function toStrict(node: JSONSchema, path: readonly string[], level: number, size
   if (node.type === "object") closeObject(strict, node, path, level, size);
   if (strict.enum !== undefined) countEnum(strict.enum, path, size);
   if (Object.keys(limits).length > 0) {
-    strict.description = `${node.description ?? ""} ${limitsMark}${JSON.stringify(limits)}`.trim();
+    strict.description = describedWith(node.description ?? "", limits);
   }
   return strict;
 }

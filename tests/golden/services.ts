@@ -113,6 +113,7 @@ export const services: readonly ServiceKind[] = [
   compatible("none", "all and re-asks", { dialect: "none" }),
   compatible("reasoning effort", "some", { reasoningEffort: "minimal" }),
   compatible("described strict", "all", { describeSchema: undefined }),
+  compatible("described grammar", "all", { describeSchema: undefined, dialect: "grammar" }),
   compatible("described json_object", "some", { describeSchema: undefined, dialect: "json_object" }),
   compatible("described none", "some", { describeSchema: undefined, dialect: "none" }),
   compatible("of OpenAI strict", "some", openAI),

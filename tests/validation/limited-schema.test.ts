@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { z } from "zod";
 import type { FieldLimit } from "../../src/contracts/step.ts";
 import { LimitedSchemas, violationsOf } from "../../src/validation/limited-schema.ts";
-import { limitsIn, toStrictSchema } from "../../src/validation/strict-schema.ts";
+import { limitsIn } from "../../src/validation/described-limits.ts";
+import { toStrictSchema } from "../../src/validation/strict-schema.ts";
 
 const schema = z.object({
   text: z.string().max(300).describe("The summary"),

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { z } from "zod";
 import { SchemaError } from "../../src/errors/option.ts";
 import { AnswerSampler } from "../../src/llm/mock/sample-answer.ts";
-import { isObjectSchema, limitsIn, toStrictSchema } from "../../src/validation/strict-schema.ts";
+import { limitsIn } from "../../src/validation/described-limits.ts";
+import { isObjectSchema, toStrictSchema } from "../../src/validation/strict-schema.ts";
 import { failsWith } from "../support/error-facts.ts";
 import { randomSchema } from "../support/random-schema.ts";
 

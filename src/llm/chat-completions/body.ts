@@ -1,12 +1,14 @@
 import type { ChatMessage, LLMRequest, RequestPart } from "../../contracts/provider.ts";
 import type { JSONSchema } from "../../json/json-schema.ts";
 import { fieldLines, replySkeleton } from "../../validation/field-lines.ts";
+import { toGrammarSchema } from "../../validation/grammar-schema.ts";
 
 /**
- * The ways to give a service the schema of the answer. `strict`: as a JSON Schema that the service enforces. `json_object`: in
- * the system message, and the service enforces JSON. `none`: in the system message only.
+ * The ways to give a service the schema of the answer. `strict`: as a JSON Schema that the service enforces, in the subset that all
+ * such services take. `grammar`: the same with formats, patterns, lengths and bounds, for a server that makes a grammar of it.
+ * `json_object`: in the system message, and the service enforces JSON. `none`: in the system message only.
  */
-export const schemaDialects = ["strict", "json_object", "none"] as const;
+export const schemaDialects = ["strict", "grammar", "json_object", "none"] as const;
 export type SchemaDialect = (typeof schemaDialects)[number];
 
 export const reasoningEfforts = ["none", "minimal", "low", "medium", "high", "xhigh"] as const;
@@ -40,7 +42,7 @@ export interface ChatFormat {
 export function omissionsOf({ dialect, reasoning }: Pick<ChatFormat, "dialect" | "reasoning">): readonly RequestPart[] {
   const parts: RequestPart[] = [];
   if (reasoning !== undefined) parts.push("temperature");
-  if (dialect !== "strict") parts.push("schemaName");
+  if (!sendsSchema(dialect)) parts.push("schemaName");
   return parts;
 }
 
@@ -99,8 +101,8 @@ export class ChatBody {
     const known = this.#parts.get(json);
     if (known?.name === name) return known;
     const { dialect } = this.#format;
-    const strict = { type: "json_schema", json_schema: { name, strict: true, schema: json } };
-    const format = dialect === "strict" ? strict : { type: "json_object" };
+    const strict = { type: "json_schema", json_schema: { name, strict: true, schema: schemaAs(dialect, json) } };
+    const format = sendsSchema(dialect) ? strict : { type: "json_object" };
     const parts = {
       name,
       responseFormat: dialect === "none" ? "" : JSON.stringify(format),
@@ -125,6 +127,16 @@ export class ChatBody {
   }
 }
 
+/** True if the schema is sent as one, and not as a part of the system message. */
+export function sendsSchema(dialect: SchemaDialect): boolean {
+  return dialect === "strict" || dialect === "grammar";
+}
+
+/** The schema in the form of the dialect. */
+export function schemaAs(dialect: SchemaDialect, schema: JSONSchema): JSONSchema {
+  return dialect === "grammar" ? toGrammarSchema(schema) : schema;
+}
+
 /** The limit of output tokens: those of the answer and those of the reasoning before it. */
 export function tokenLimitOf(maxOutputTokens: number, lengthFactor = 1, reasoning?: Reasoning): number {
   return maxOutputTokens + (reasoning?.maxTokens ?? 0) * lengthFactor;
@@ -144,7 +156,7 @@ function schemaText(
   systemMessage: string,
   { dialect, describesSchema }: Pick<ChatFormat, "dialect" | "describesSchema">,
 ): string {
-  if (dialect === "strict") return describesSchema ? fieldLines(schema, systemMessage) : "";
+  if (sendsSchema(dialect)) return describesSchema ? fieldLines(schema, systemMessage) : "";
   const whole = `The JSON Schema of the reply:\n${JSON.stringify(schema)}`;
   return describesSchema ? `${whole}\n\nA reply has this form:\n${replySkeleton(schema)}` : whole;
 }

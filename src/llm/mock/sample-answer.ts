@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type JSONSchema, asSchema, resolveReference } from "../../json/json-schema.ts";
-import { limitsIn } from "../../validation/strict-schema.ts";
+import { limitsIn } from "../../validation/described-limits.ts";
 import type { ChatMessage } from "../../contracts/provider.ts";
 
 /**

@@ -14,6 +14,8 @@ import { readAiSdkResult } from "../ai-sdk/result.ts";
 import {
   messagesWithSchema,
   omissionsOf,
+  schemaAs,
+  sendsSchema,
   type Reasoning,
   type SchemaDialect,
   schemaDialects,
@@ -162,8 +164,8 @@ function callOf(
   }: { dialect: SchemaDialect; reasoning: Reasoning | undefined; providerOptions: object | undefined },
 ): Call {
   const { schema, temperature, maxOutputTokens, lengthFactor } = request;
-  const messages = dialect === "strict" ? request.messages : messagesWithSchema(request);
-  const schemaOf = dialect === "strict" ? { schema: schema.json, name: schema.name } : {};
+  const messages = sendsSchema(dialect) ? request.messages : messagesWithSchema(request);
+  const schemaOf = sendsSchema(dialect) ? { schema: schemaAs(dialect, schema.json), name: schema.name } : {};
   return {
     prompt: messages.map(promptOf),
     maxOutputTokens: tokenLimitOf(maxOutputTokens, lengthFactor, reasoning),

@@ -2,7 +2,7 @@ import type { Requirements } from "../../contracts/requirements.ts";
 import { OptionError, SettingError } from "../../errors/option.ts";
 import { checkOptions, isFunction, isName, optional } from "../../errors/options.ts";
 import type { TokenProvider } from "../chat-completions/bearer-token.ts";
-import { type ChatFormat, omissionsOf, type SchemaDialect } from "../chat-completions/body.ts";
+import { type ChatFormat, omissionsOf, type SchemaDialect, sendsSchema } from "../chat-completions/body.ts";
 import { ChatCompletions, type Credential } from "../chat-completions/client.ts";
 import { fingerprintsOf, type ServiceFingerprints } from "../chat-completions/fingerprints.ts";
 import {
@@ -227,7 +227,7 @@ function formatOf({ deployment, apiVersion }: Settings, options: AzureOpenAIProv
 
 function dialectOf(apiVersion: string, dialect: SchemaDialect | undefined): SchemaDialect {
   if (apiVersion >= firstVersionWithSchema) return dialect ?? "strict";
-  if (dialect !== undefined && dialect !== "strict") return dialect;
+  if (dialect !== undefined && !sendsSchema(dialect)) return dialect;
   const problem = `the Azure OpenAI API version ${apiVersion} has no JSON Schema (${firstVersionWithSchema} is the first that has)`;
   const consequence = "the schema goes into the system message, and the service does not enforce it";
   process.emitWarning(`${problem}: ${consequence}; better leave the version out`, {

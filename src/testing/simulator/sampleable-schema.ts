@@ -1,5 +1,5 @@
 import type { JSONSchema } from "../../json/json-schema.ts";
-import { limitsIn } from "../../validation/strict-schema.ts";
+import { limitsIn } from "../../validation/described-limits.ts";
 
 /** A schema that is nested deeper is taken for an attempt to exhaust the stack. */
 const maxDepth = 100;

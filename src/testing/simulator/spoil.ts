@@ -1,5 +1,5 @@
 import type { JSONSchema } from "../../json/json-schema.ts";
-import { limitsIn } from "../../validation/strict-schema.ts";
+import { limitsIn } from "../../validation/described-limits.ts";
 import type { Draws } from "./request-hash.ts";
 
 /** A value in an answer, with its schema. */
