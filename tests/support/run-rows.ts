@@ -21,6 +21,8 @@ export type Line = z.output<typeof Line>;
 export interface NotesRun {
   readonly report: RunReport;
   readonly outputs: readonly unknown[];
+  /** The outputs by primary key. */
+  readonly outputOf: ReadonlyMap<unknown, unknown>;
   readonly payloads: readonly Line[];
   readonly deadLetters: readonly Line[];
 }
@@ -35,7 +37,8 @@ export async function runNotes<Out>(given: {
 }): Promise<NotesRun> {
   const deadLetterPath = join(given.folder, "failed.jsonl");
   const payloadLogPath = join(given.folder, "payloads.jsonl");
-  const sink = new MemorySink({ columnMap: { out: (state: { processed: { out: Out } }) => state.processed.out } });
+  type Finished = GlobalState<Note> & { readonly processed: { readonly out: Out } };
+  const sink = new MemorySink({ columnMap: { pk: (s: Finished) => s.pk, out: (s: Finished) => s.processed.out } });
   const report = await new Pipeline<Note>({
     name: "notes",
     source: new MemorySource<Note>({ rows: given.notes, primaryKeyColumn: "id" }),
@@ -48,7 +51,8 @@ export async function runNotes<Out>(given: {
     .to(sink)
     .run();
   const outputs = sink.rows.map(({ out }) => out);
-  return { report, outputs, payloads: readLines(payloadLogPath), deadLetters: readLines(deadLetterPath) };
+  const outputOf = new Map(sink.rows.map(({ pk, out }) => [pk, out]));
+  return { report, outputs, outputOf, payloads: readLines(payloadLogPath), deadLetters: readLines(deadLetterPath) };
 }
 
 /** The JSON objects of a file, one a line. */

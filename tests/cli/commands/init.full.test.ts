@@ -209,17 +209,19 @@ const enrichedRows: Readonly<Record<string, (project: string, server: Server) =>
 
 for (const { source, provider, needsSettings } of combinations) {
   const rowsOf = enrichedRows[source];
-  if (rowsOf === undefined || !["mock", "azure-openai"].includes(provider)) continue;
+  if (rowsOf === undefined || !["mock", "azure-openai", "local"].includes(provider)) continue;
   test(`a project from ${source} with ${provider} runs, and each row goes well`, async (t: TestContext) => {
     const folder = installedFolder();
     const sql = readFileSync(join(root, "templates/sources/sql-server/sql/create_tables.sql"), "utf8");
     const server = await startTargetServer({ sql, password: "in a file: #1" }, t);
-    const simulator = await simulatorFor(t);
+    const simulator = await simulatorFor(t, provider === "local" ? { apiKeys: [] } : {});
     const project = await projectIn(folder, ["--source", source, "--provider", provider], {
       SQL_SERVER_CONN: server.connectionString,
       AZURE_OPENAI_ENDPOINT: simulator.url,
       AZURE_OPENAI_API_KEY: "any",
       AZURE_OPENAI_DEPLOYMENT: "gpt-4o",
+      LOCAL_MODEL_URL: `${simulator.url}/v1`,
+      LOCAL_MODEL: "small:7b",
     });
     const words = ["run", ...(needsSettings ? ["--env-file", ".env"] : [])];
     const { exitCode, stdout, stderr } = await node(project, join(root, "dist/cli/main.js"), ...words);
@@ -234,7 +236,7 @@ for (const { source, provider, needsSettings } of combinations) {
       "clinical_summary",
       "processed_at",
     ]);
-    assert.equal(simulator.statistics().requests > 0, provider === "azure-openai");
+    assert.equal(simulator.statistics().requests > 0, provider !== "mock");
     if (source !== "sqlite") return;
     const shown = await node(project, "show-rows.ts");
     assert.equal(shown.stdout.split("\n").filter((line) => line.includes('"visit_category"')).length, 24, shown.stderr);
