@@ -3,7 +3,7 @@ import { brokenRule } from "../errors/broken-rule.ts";
 import { valueAt, wordingOfRule } from "../errors/wording.ts";
 import type { JSONSchema } from "../json/json-schema.ts";
 import { declaredPath } from "../json/schema-fields.ts";
-import { ruleLine } from "./re-ask-wording.ts";
+import { formerRuleLine, ruleLine } from "./re-ask-wording.ts";
 
 /** One problem with an answer. */
 export interface Issue {
@@ -37,12 +37,14 @@ export function describeIssues(
     const value = valueAt(answer, issue.path);
     const rule = brokenRule(issue, value, schemaAt(schema, issue.path));
     const path = issue.path.map(String).join(".");
+    const former = formerRuleLine(rule, value);
     const shownPath = declaredPath(schema, issue.path).join(".");
     return {
       path,
       ...(shownPath !== path && { shownPath }),
       ...wordingOfRule(rule, value),
       reAsk: ruleLine(rule, value),
+      ...(former !== undefined && { olderReAsk: former }),
     };
   });
 }

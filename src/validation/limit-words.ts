@@ -13,9 +13,14 @@ const formats: Readonly<Record<string, string>> = {
   ipv6: "an IP address like 2001:db8::1",
 };
 
+/** A text of a format, in words with one as it should be; undefined for a format that is known by its name only. */
+export function formatExample(format: string): string | undefined {
+  return Object.hasOwn(formats, format) ? formats[format] : undefined;
+}
+
 /** A text of a format, in words. */
 export function formatWords(format: string): string {
-  return formats[format] ?? `text of the format ${format}`;
+  return formatExample(format) ?? `text of the format ${format}`;
 }
 
 /** Limits, by their keywords in JSON Schema, in words; the format aside. Keywords that say nothing to a model are left out. */

@@ -5,6 +5,7 @@
  */
 import type { Bound, BrokenRule } from "../errors/broken-rule.ts";
 import { toJSONValue } from "../json/json.ts";
+import { formatExample } from "./limit-words.ts";
 
 /** One problem with an answer. `path` is dotted, and empty for the answer as a whole. */
 export interface ReAskLine {
@@ -32,6 +33,12 @@ export function notJSONLine(error: unknown): string {
   const problem = "the reply is not valid JSON";
   // The parser quotes some of the answer: its line breaks must not look like lines of the re-ask.
   return error instanceof SyntaxError ? `${problem}: ${oneLine(error.message)}` : problem;
+}
+
+/** The line of version 0.1 about such a value, where it was another one. */
+export function formerRuleLine(rule: BrokenRule, value: unknown): string | undefined {
+  if (rule.kind !== "format" || formatExample(rule.format) === undefined) return undefined;
+  return `must have the format ${rule.format}, got ${quote(value)}`;
 }
 
 /** The line about a value that breaks a rule of the schema, without its path. */
@@ -64,7 +71,10 @@ function demandOf(rule: Exclude<BrokenRule, { kind: "known-fields" }>): string {
   if (rule.kind === "end") return `must end with ${JSON.stringify(rule.text)}`;
   if (rule.kind === "part") return `must include ${JSON.stringify(rule.text)}`;
   if (rule.kind === "pattern") return `must match ${rule.pattern}`;
-  if (rule.kind === "format") return `must have the format ${rule.format}`;
+  if (rule.kind === "format") {
+    const example = formatExample(rule.format);
+    return example === undefined ? `must have the format ${rule.format}` : `must be ${example}`;
+  }
   if (rule.kind === "alternatives") return "must fit one of the alternatives";
   if (rule.kind === "size") return `must have ${boundText(rule.bound)} ${rule.unit}`;
   if (rule.kind === "range") return `must be between ${rule.minimum} and ${rule.maximum}`;
