@@ -20,6 +20,12 @@ export interface Prompt extends Omit<LLMRequest, "cacheKey"> {
   readonly promptHash: string;
 }
 
+/** An answer in a conversation. */
+export interface ConversationAnswer extends LLMResponse {
+  /** True for one that version 0.1 had stored. @default false */
+  readonly isFormer?: boolean | undefined;
+}
+
 /** One step asking about one row. */
 export interface Conversation {
   /**
@@ -29,7 +35,7 @@ export interface Conversation {
    *
    * @throws {ProviderError} if no answer came, or none that can be read (declined, filtered, cut off twice)
    */
-  readonly ask: (prompt: Prompt, issueCount: number) => Promise<LLMResponse>;
+  readonly ask: (prompt: Prompt, issueCount: number) => Promise<ConversationAnswer>;
   /** Answers had so far after the first, also those that failed, and those that the journal had. */
   readonly retryCount: number;
   /** The calls so far, and their cost in tokens; null before the first answer. */

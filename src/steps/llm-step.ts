@@ -25,6 +25,7 @@ import { AnswerSampler } from "../llm/mock/sample-answer.ts";
 import type { JSONSchema } from "../json/json-schema.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import { cutAnswerFlaw, schemaEcho } from "../validation/answer-flaws.ts";
+import { soleField } from "../validation/kept-fields.ts";
 import { describeIssues, unspoken } from "../validation/issues.ts";
 import { rowFields } from "../table/row-fields.ts";
 import { LimitedSchemas, violationsOf } from "../validation/limited-schema.ts";
@@ -107,6 +108,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
   readonly #system: string;
   readonly #promptHash: string;
   readonly #limited: LimitedSchemas;
+  readonly #hasRuleOverFields: boolean;
 
   /**
    * @throws {OptionError} for an option that is unknown or has a wrong value
@@ -126,6 +128,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     rejectAsynchronous(options.schema, this.#strict);
     this.#system = systemMessage(options);
     this.#limited = new LimitedSchemas(this.#strict.json);
+    this.#hasRuleOverFields = (options.schema._zod.def.checks ?? []).length > 0;
     this.#promptHash = createHash("sha256")
       .update(JSON.stringify([this.#system, this.#strict.json]))
       .digest("hex")
@@ -138,6 +141,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
       step: this.name,
       prompt: { ...this.render(state), limitedSchema: this.#limited.get(limits) },
       read: (answer) => this.read(answer, limits),
+      soleFieldOf: this.#hasRuleOverFields ? undefined : (issues) => soleField(issues, this.#strict.json),
       flawOf: (cutAnswer) => cutAnswerFlaw(cutAnswer, this.#strict.json),
       conversation: llm,
       maxRetries,

@@ -13,13 +13,15 @@ export interface ReAskLine {
   readonly line: string;
 }
 
-/** The message that follows an invalid answer; at most ten problems are named. */
-export function reAskMessage(problems: readonly ReAskLine[]): string {
+/** The message that follows an invalid answer; at most ten problems are named. `soleField` is the one that the next answer may change. */
+export function reAskMessage(problems: readonly ReAskLine[], soleField?: string): string {
   const lines = problems.slice(0, maxLines).map(({ path, line }) => `- ${path === "" ? line : `${path}: ${line}`}`);
   return [
     "The previous reply did not pass validation:",
     ...lines,
-    "Reply again with the complete corrected JSON object. Fields not listed above can stay as they were.",
+    soleField === undefined
+      ? "Reply again with the complete corrected JSON object. Fields not listed above can stay as they were."
+      : `Reply again with the complete corrected JSON object. Only ${soleField} is to change: the other fields stay as they were.`,
   ].join("\n");
 }
 

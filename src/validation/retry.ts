@@ -4,6 +4,8 @@ import { textOf } from "../errors/error-text.ts";
 import type { Conversation, Prompt } from "../contracts/conversation.ts";
 import type { ChatMessage } from "../contracts/provider.ts";
 import type { Issue } from "./issues.ts";
+import { withField } from "./kept-fields.ts";
+import { repeatedReAsk } from "./repeated-re-ask.ts";
 import { echoOf, type ReAskLine, reAskMessage } from "./re-ask-wording.ts";
 
 /** The outcome of reading an answer: an output, or the issues. */
@@ -15,6 +17,8 @@ export interface AskUntilValidOptions<Output> {
   readonly step: string;
   readonly prompt: Prompt;
   readonly read: (answer: string) => Reading<Output>;
+  /** The one field that the issues are about, where the others stay as they were. @default each answer stands alone */
+  readonly soleFieldOf?: ((issues: readonly Issue[]) => string | undefined) | undefined;
   /** The issue of an answer that was cut off, where a longer one would have it, too. @default there is none */
   readonly flawOf?: ((cutAnswer: string) => Issue | undefined) | undefined;
   readonly conversation: Conversation;
@@ -43,25 +47,60 @@ export async function askUntilValid<Output>(options: AskUntilValidOptions<Output
 }
 
 async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: InvalidAnswer[]): Promise<Output> {
-  const { step, conversation, maxRetries, flawOf } = options;
+  const { step, conversation, maxRetries, flawOf, soleFieldOf } = options;
   const prompt: Prompt =
     flawOf === undefined ? options.prompt : { ...options.prompt, isHopeless: (cut) => flawOf(cut) !== undefined };
-  let request = prompt;
-  let issueCount = 0;
-  let before: string | undefined;
+  let reAsk: ReAsk | undefined;
   for (;;) {
-    const { text, finishReason } = await conversation.ask(request, issueCount);
+    const answer = await conversation.ask(reAsk?.prompt ?? prompt, reAsk?.issueCount ?? 0);
+    const { text, finishReason, isFormer = false } = answer;
     const flaw = finishReason === "length" ? flawOf?.(text) : undefined;
+    const given = isFormer ? undefined : reAsk; // answers of version 0.1 are read as it read them
+    const whole = given?.field === undefined ? text : withField(given.whole, text, given.field);
     const reading =
-      flaw === undefined ? readOrKeep(options, text, attempts) : { valid: false as const, issues: [flaw] };
+      flaw === undefined ? readReply(options, { whole, given }, attempts) : { valid: false as const, issues: [flaw] };
     if (reading.valid) return reading.output;
-    attempts.push({ answer: text, issues: reading.issues.map((issue) => sentenceOf(issue, "detail")) });
-    const isHopeless = text === before || reading.issues.every(({ reAsk }) => reAsk === null);
-    if (attempts.length > maxRetries || isHopeless) throw invalid(step, reading.issues, attempts);
-    request = flaw === undefined ? reAskOf(prompt, text, reading.issues) : freshReAskOf(prompt, text, flaw);
-    issueCount = reading.issues.length;
-    before = text;
+    const { issues } = reading;
+    attempts.push({ answer: text, issues: issues.map((issue) => sentenceOf(issue, "detail")) });
+    const isHopeless = text === reAsk?.text || issues.every(({ reAsk: line }) => line === null);
+    if (attempts.length > maxRetries || isHopeless) throw invalid(step, issues, attempts);
+    const field = flaw === undefined ? soleFieldOf?.(issues) : undefined;
+    reAsk =
+      flaw === undefined
+        ? reAskOf(prompt, { text, whole, issues, field })
+        : freshReAskOf(prompt, { text, whole: text, issues, field });
   }
+}
+
+/** An invalid answer. */
+interface Invalid {
+  /** As it came. */
+  readonly text: string;
+  /** With the fields that stay as they were. */
+  readonly whole: string;
+  readonly issues: readonly Issue[];
+  /** The one field that the next answer may change; undefined where it may change all. */
+  readonly field: string | undefined;
+}
+
+/** The next question about it. */
+interface ReAsk extends Pick<Invalid, "text" | "whole" | "field"> {
+  readonly prompt: Prompt;
+  readonly issueCount: number;
+  /** The message with the reasons. */
+  readonly message: string;
+}
+
+/** Reads the reply to a re-ask, or to the first question. */
+function readReply<Output>(
+  options: AskUntilValidOptions<Output>,
+  { whole, given }: { readonly whole: string; readonly given: ReAsk | undefined },
+  attempts: InvalidAnswer[],
+): Reading<Output> {
+  const reading = readOrKeep(options, whole, attempts);
+  if (!reading.valid || given === undefined) return reading;
+  const issues = repeatedReAsk(whole, given.message);
+  return issues.length === 0 ? reading : { valid: false, issues };
 }
 
 /** An answer that went wrong as a whole is asked for with this temperature at least, and so many of its characters are shown: else it would come again. */
@@ -69,27 +108,30 @@ const flawedTemperature = 0.7;
 const shownOfFlawed = 20;
 
 /** Only the last answer is shown, not the whole history: a request must not grow with every re-ask. */
-function reAskOf(prompt: Prompt, answer: string, issues: readonly Issue[]): Prompt {
+function reAskOf(prompt: Prompt, { text, whole, issues, field }: Invalid, shown: string = whole): ReAsk {
   const lines: ReAskLine[] = [];
   const olderLines: ReAskLine[] = [];
   for (const { path, detail, reAsk = detail, olderReAsk = reAsk } of issues) {
     if (reAsk !== null) lines.push({ path, line: reAsk });
     if (olderReAsk !== null) olderLines.push({ path, line: olderReAsk });
   }
-  const messagesWith = (feedback: string): readonly ChatMessage[] => [
+  const messagesWith = (feedback: string, answer: string): readonly ChatMessage[] => [
     ...prompt.messages,
     { role: "assistant", content: echoOf(answer) },
     { role: "user", content: feedback },
   ];
-  const [feedback, older] = [reAskMessage(lines), reAskMessage(olderLines)];
-  const messages = messagesWith(feedback);
-  return { ...prompt, messages, ...(feedback === older ? {} : { olderMessages: messagesWith(older) }) };
+  const [message, older] = [reAskMessage(lines, field), reAskMessage(olderLines)];
+  const messages = messagesWith(message, shown);
+  const olderMessages = message === older && shown === text ? undefined : messagesWith(older, text);
+  const next = { ...prompt, messages, ...(olderMessages !== undefined && { olderMessages }) };
+  return { prompt: next, issueCount: issues.length, message, text, whole, field };
 }
 
-function freshReAskOf(prompt: Prompt, answer: string, flaw: Issue): Prompt {
-  const reAsk = reAskOf(prompt, answer.slice(0, shownOfFlawed), [flaw]);
-  if (prompt.temperature === undefined) return reAsk;
-  return { ...reAsk, temperature: Math.max(flawedTemperature, prompt.temperature) };
+function freshReAskOf(prompt: Prompt, invalidAnswer: Invalid): ReAsk {
+  const reAsk = reAskOf(prompt, invalidAnswer, invalidAnswer.text.slice(0, shownOfFlawed));
+  const { temperature } = prompt;
+  if (temperature === undefined) return reAsk;
+  return { ...reAsk, prompt: { ...reAsk.prompt, temperature: Math.max(flawedTemperature, temperature) } };
 }
 
 /** Reads an answer. It is kept also if reading it throws: a rule of the user's own may have a bug. */

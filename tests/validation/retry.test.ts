@@ -9,6 +9,7 @@ import type { Conversation, Prompt } from "../../src/contracts/conversation.ts";
 import { type MockAnswer, MockProvider } from "../../src/llm/providers/mock.ts";
 import type { LLMRequest } from "../../src/contracts/provider.ts";
 import { ClassifierStep } from "../../src/steps/classifier.ts";
+import { LLMStep } from "../../src/steps/llm-step.ts";
 import { askUntilValid, type Reading } from "../../src/validation/retry.ts";
 import { type Note, runNotes } from "../support/run-rows.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -388,4 +389,80 @@ test("cut answers stand in the dead letter: with a flaw and too short", async ()
     attempts.map(({ answer }) => answer),
     [loop, short, `${short} a bill`],
   );
+});
+
+test("a re-ask about one field that is not the category leaves the others as they were", async () => {
+  const { provider, requests } = scripted([
+    bad(1.5),
+    { json: { reasoning: "The previous reply did not pass validation", category: "Shipping", confidence: 0.4 } },
+  ]);
+  const { outputs, payloads } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step },
+  });
+  assert.deepEqual(outputs, [{ reasoning: "r", category: "Billing", confidence: 0.4 }]);
+  assert.match(requests[1]?.messages.at(-1)?.content ?? "", /Only confidence/);
+  assert.deepEqual(payloads[1]?.["response"], {
+    ...{ reasoning: "The previous reply did not pass validation", category: "Shipping", confidence: 0.4 },
+  });
+});
+
+test("about a category, about several fields, or with a rule over several fields, the next answer stands alone", async () => {
+  const second = { json: { reasoning: "s", category: "Billing / Refund", confidence: 0.4 } };
+  for (const first of [bad(0.5, "Biling"), bad(1.5, "Biling")]) {
+    const { provider } = scripted([first, second]);
+    const { outputs } = await runNotes({
+      ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step },
+    });
+    assert.deepEqual(outputs, [second.json]);
+  }
+  const ranged = new LLMStep({
+    ...{
+      name: "range",
+      outputKey: "out",
+      prompt: "Find the range.",
+      inputMap: { text: (s: { raw: Note }) => s.raw.text },
+    },
+    schema: z.object({ low: z.number().min(0), high: z.number() }).refine(({ low, high }) => low <= high),
+  });
+  const { provider } = scripted([{ json: { low: -1, high: 5 } }, { json: { low: 7, high: 9 } }]);
+  const { outputs } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step: ranged },
+  });
+  assert.deepEqual(outputs, [{ low: 7, high: 9 }]);
+});
+
+test("an answer that version 0.1 stored is read as 0.1 read it: its row stays as it is", async () => {
+  const answers = ['{"category":"a","confidence":2}', '{"category":"b","confidence":1}'];
+  const read = (answer: string): Reading<string> =>
+    answer.includes('"confidence":1}') ? { valid: true, output: answer } : isGood(answer);
+  const outputWith = async (isFormer: boolean): Promise<unknown> => {
+    let asked = 0;
+    const conversation: Conversation = {
+      ...{ retryCount: 0, lineage: null },
+      ask: async () => {
+        const usage = { inputTokens: 1, cachedTokens: 0, outputTokens: 1, reasoningTokens: 0 };
+        return { text: answers[asked++] ?? "", finishReason: "stop", model: "mock", usage, isFormer };
+      },
+    };
+    const soleFieldOf = (): string => "confidence";
+    return await askUntilValid({ ...{ step: "classify", prompt, read, conversation, soleFieldOf }, maxRetries: 3 });
+  };
+  assert.equal(await outputWith(true), '{"category":"b","confidence":1}');
+  assert.equal(await outputWith(false), '{"category":"a","confidence":1}');
+});
+
+test("a text that repeats a sentence of the re-ask is invalid, and no text of a first answer is", async () => {
+  const parroting = "The previous reply did not pass validation: it is a bill";
+  const repeats = { json: { reasoning: parroting, category: "Billing", confidence: 0.5 } };
+  const { provider, requests } = scripted([bad(0.5, "Biling"), repeats, good]);
+  const { outputs } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step },
+  });
+  assert.equal(requests.length, 3);
+  assert.deepEqual(outputs, [{ reasoning: "r", category: "Billing", confidence: 0.5 }]); // only the reasons were asked for
+  const first = scripted([repeats]);
+  const { outputs: taken } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider: first.provider, step },
+  });
+  assert.deepEqual(taken, [repeats.json]);
 });

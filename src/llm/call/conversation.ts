@@ -1,4 +1,4 @@
-import type { Prompt, RowConversation } from "../../contracts/conversation.ts";
+import type { ConversationAnswer, Prompt, RowConversation } from "../../contracts/conversation.ts";
 import type { LLMProvider, LLMResponse } from "../../contracts/provider.ts";
 import type { Lineage } from "../../contracts/state.ts";
 import { LLMEtlError } from "../../errors/llm-etl-error.ts";
@@ -24,7 +24,14 @@ export interface ConversationOptions {
 /** One step asking about one row: makes a call of each prompt, and holds what its calls leave. */
 export class CallConversation implements RowConversation {
   readonly #options: ConversationOptions;
-  readonly #row: RowCalls = { callCount: 0, ended: [], fingerprints: [], replaced: new Map(), cutAnswers: [] };
+  readonly #row: RowCalls = {
+    callCount: 0,
+    ended: [],
+    fingerprints: [],
+    replaced: new Map(),
+    isFormer: false,
+    cutAnswers: [],
+  };
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -38,7 +45,7 @@ export class CallConversation implements RowConversation {
     return lineageOf(this.#row.ended);
   }
 
-  async ask(prompt: Prompt, issueCount: number): Promise<LLMResponse> {
+  async ask(prompt: Prompt, issueCount: number): Promise<ConversationAnswer> {
     const { promptHash, limitedSchema, olderMessages, isHopeless, ...rest } = prompt;
     const { pipeline, step, pk, provider, signal, ask, stop } = this.#options;
     const row = this.#row;
@@ -64,6 +71,7 @@ export class CallConversation implements RowConversation {
       row,
     };
     let answer: LLMResponse;
+    row.isFormer = false;
     try {
       answer = await ask(call);
     } catch (error) {
@@ -71,7 +79,8 @@ export class CallConversation implements RowConversation {
       throw error;
     }
     const { finishReason, text } = answer;
-    if (finishReason === "stop" || (finishReason === "length" && isHopeless?.(text) === true)) return answer;
+    if (finishReason === "stop" || (finishReason === "length" && isHopeless?.(text) === true))
+      return row.isFormer ? { ...answer, isFormer: true } : answer;
     const { maxReasoningTokens = 0 } = provider;
     const error = errorForFinish(answer, { step, maxOutputTokens: usual.maxOutputTokens, maxReasoningTokens });
     const cut = finishReason === "length" ? [...row.cutAnswers, text] : row.cutAnswers;

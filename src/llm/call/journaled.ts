@@ -54,6 +54,7 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
     for (const key of keys) {
       const known = await answers.find(key);
       if (known === undefined) continue;
+      call.row.isFormer = key !== keys[0];
       if (reuseEarlier) return reuse(call, known);
       if (known.runId === runId) {
         call.row.replaced.set(key, null);

@@ -7,14 +7,16 @@ import type { RowLayer } from "./row-call.ts";
  */
 export const longerOnce: RowLayer = (next) => async (call) => {
   const answer = await next(call);
-  const { request, isHopeless, row } = call;
+  const { request, olderRequests, isHopeless, row } = call;
   if (answer.finishReason !== "length" || request.lengthFactor !== undefined) return answer;
   if (isHopeless?.(answer.text) === true) return answer;
   row.cutAnswers.push(answer.text);
-  return await next({ ...call, issueCount: 0, request: longer(request), olderRequests: undefined });
+  return await next({ ...call, issueCount: 0, request: longer(request), olderRequests: olderRequests?.map(longer) });
 };
 
 /** The request with twice the tokens. */
-export function longer<Request extends Pick<LLMRequest, "maxOutputTokens">>(request: Request): Request {
+export function longer<Request extends Pick<LLMRequest, "maxOutputTokens" | "lengthFactor">>(
+  request: Request,
+): Request {
   return { ...request, maxOutputTokens: 2 * request.maxOutputTokens, lengthFactor: 2 };
 }

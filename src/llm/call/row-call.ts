@@ -32,6 +32,8 @@ export type OlderRequest = Pick<LLMRequest, "messages" | "maxOutputTokens" | "le
 
 /** The calls of one step about one row. */
 export interface RowCalls {
+  /** True if the newest answer was found under a key of version 0.1. */
+  isFormer: boolean;
   /** Answers that were cut off, and asked for again with twice the tokens. */
   readonly cutAnswers: string[];
   /** Attempts that began, and answers that were had without one. */
