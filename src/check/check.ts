@@ -71,12 +71,8 @@ export async function checkPipeline(
   const limits =
     identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, limitMs, signal });
   await checkSeparateFiles(findings, pipeline);
-  addMapProblems(findings, checkMaps(maps, state, limits?.ofColumns ?? {}).problems, {
-    hasRow: state !== undefined,
-    rowErrorStatus,
-  });
   await checkFiles(findings, stores, { limitMs, signal });
-  const prompts = await checkSteps(findings, {
+  const { prompts, results } = await checkSteps(findings, {
     pipeline: name,
     steps,
     limits: limits?.ofSteps ?? new Map(),
@@ -84,6 +80,10 @@ export async function checkPipeline(
     ping,
     show: areShown ? settings.redact : undefined,
     signal,
+  });
+  addMapProblems(findings, checkMaps(maps, state, limits?.ofColumns ?? {}, results).problems, {
+    hasRow: state !== undefined,
+    rowErrorStatus,
   });
   const wouldRun = findings.list.every(({ status }) => status !== "problem");
   return { pipeline: name, wouldRun, findings: findings.list, prompts };
