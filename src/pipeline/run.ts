@@ -144,7 +144,11 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const conversation = conversationsOf(run, payloadLog, sparePlaces, earlier);
   const outdated = new OutdatedFailures(context.kind === "run" ? deadLetter : undefined);
   const { wasAsked } = monitor;
-  const lastFailure = earlier?.lastFailure ?? (() => Promise.resolve(undefined));
+  const hasFailedBefore = async (pk: string): Promise<boolean> => {
+    // Without a journal the dead letters know it, too.
+    if (earlier === undefined) return deadLetter?.failedBefore?.has(pk) ?? false;
+    return (await earlier.lastFailure(pk)) !== undefined;
+  };
   const isWatched = settings.stopsAtFirstFailures && context.kind === "run";
   emit(startOf(run, source));
   const stopCounting = settings.countRows ? countRows({ ...settings, source, emit }) : undefined;
@@ -172,7 +176,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       onClosed: (session) => {
         rowsAside = session.rowsAside?.();
       },
-      firstFailures: isWatched ? { wasAsked, lastFailure } : undefined,
+      firstFailures: isWatched ? { wasAsked, hasFailedBefore } : undefined,
       beforeFirstRow: async (row, limits) => await requireMaps({ ...pipeline, source }, row, limits),
     });
   } finally {

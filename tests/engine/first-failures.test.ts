@@ -122,6 +122,17 @@ test("rows that failed in their last run are not counted: they never block those
   assert.deepEqual(figures(await run({ journal, count: 50 })), [null, 50, 0, 1]);
 });
 
+test("without a journal the dead letters tell which rows failed in their last run", async () => {
+  const deadLetterPath = join(temporaryFolder(), "failed.jsonl");
+  const failures = async (count = 60): Promise<unknown> => {
+    const { error, failureCount } = await run({ deadLetterPath, onRowError: "dead_letter", count });
+    return [error?.code ?? null, failureCount];
+  };
+  assert.deepEqual(await failures(), ["TOO_MANY_ROW_ERRORS", 20]);
+  assert.deepEqual(await failures(), ["TOO_MANY_ROW_ERRORS", 40]);
+  assert.deepEqual(await failures(50), [null, 50]);
+});
+
 test("rows that the sink rejects are counted, and nothing waits for itself", async () => {
   for (const batchSize of [1, 5]) {
     const report = await run({ goodFrom: 0, batchSize, reject: () => "no" });
