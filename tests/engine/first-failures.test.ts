@@ -32,6 +32,8 @@ interface Given extends Partial<PipelineOptions<Note>> {
   readonly sink?: Sink<{ readonly pk: string }>;
   /** Which answers are valid; by default none before the row `goodFrom`. */
   readonly isGood?: (text: string) => boolean;
+  /** Holds a call up. */
+  readonly wait?: (text: string, callCount: number) => Promise<void>;
 }
 
 /** Runs so many notes, of which the first ones get no valid answer. */
@@ -42,6 +44,7 @@ function pipelineOf({
   isGood,
   reject,
   sink,
+  wait,
   ...options
 }: Given) {
   const good = isGood ?? ((text: string) => Number(/note (\d+)/.exec(text)?.[1]) >= goodFrom);
@@ -55,6 +58,7 @@ function pipelineOf({
     fingerprint: mock.fingerprint,
     complete: async (request, signal) => {
       callCount += 1;
+      await wait?.(request.messages.at(-1)?.content ?? "", callCount);
       return await mock.complete(request, signal);
     },
   };
@@ -101,6 +105,19 @@ test("a row that is done and waits in its batch is written before, and lets the 
     const report = await run({ isGood, preserveOrder });
     assert.deepEqual(figures(report), [null, 59, 1, 1], `preserveOrder: ${preserveOrder}`);
   }
+});
+
+test("a row that is done and waits for a slow one before it lets the run go on", async () => {
+  const after30 = Promise.withResolvers<void>();
+  const report = await run({
+    isGood: (text) => /note 2\b/.test(text),
+    wait: async (text, callCount) => {
+      if (callCount === 30) after30.resolve();
+      if (/note 1\b/.test(text)) await after30.promise;
+    },
+    ...{ preserveOrder: true, concurrency: 2 },
+  });
+  assert.deepEqual(figures(report), [null, 59, 1, 1]);
 });
 
 test("never goes on, and a number means what it says", async () => {
