@@ -28,10 +28,6 @@ export function replayCommand(name: string, context: CommandContext): Command {
     .option("--concurrency <rows>", "rows processed concurrently", wholeNumber)
     .addOption(envFileOption());
   return addWatchOptions(command)
-    .addHelpText(
-      "after",
-      '\nOnly rows that onRowError: "dead_letter" kept can be replayed. A run tries all failed rows again.',
-    )
     .addHelpText("after", "\nExample:\n  llm-etl replay --pipeline pipeline.ts --code REFUSAL")
     .action(async (path: string | undefined, options: ReplayCommandOptions) => {
       const { code: codes, concurrency, param: parameters, quiet = false, json = false } = options;
