@@ -61,14 +61,25 @@ function proxyOf(get: (name: string) => unknown): object {
  * value but null. One that reads more of the state passes on none: what it compares with can't be known.
  */
 export function passesOn(read: (state: never) => unknown, path: StatePath, value: unknown): boolean {
+  const found = shownFor(read, path, value);
+  return found !== undefined && Object.is(found.shown, value);
+}
+
+/** The result of the function where the state has the value at the path; undefined if it reads more of the state, or throws. */
+export function shownFor(
+  read: (state: never) => unknown,
+  path: StatePath,
+  value: unknown,
+): { readonly shown: unknown } | undefined {
   let readsOther = false;
   const state = stateWith(path, value, () => {
     readsOther = true;
   });
   try {
-    return Object.is(read(state as never), value) && !readsOther; // it stands for any state
+    const shown = read(state as never); // it stands for any state
+    return readsOther ? undefined : { shown };
   } catch {
-    return false;
+    return undefined;
   }
 }
 
