@@ -3,6 +3,7 @@ import type { AnySource, SourceRow } from "../contracts/source.ts";
 import type { AnyStep } from "../contracts/step.ts";
 import { acceptRow } from "../engine/accept-row.ts";
 import { type AnyState, GlobalState } from "../engine/state.ts";
+import { closest } from "../errors/closest.ts";
 import { describeType } from "../errors/describe-type.ts";
 import { nameOf, textOf } from "../errors/error-text.ts";
 import { MapError } from "../errors/map.ts";
@@ -12,7 +13,7 @@ import { rowFields } from "../table/row-fields.ts";
 import type { ResolvedPipeline } from "./resolve.ts";
 import { isInRow, isInSource, unknownPath } from "./unknown-path.ts";
 import { type MadeUp, resultOf, stateOf, type TriedState } from "./tried-state.ts";
-import { anything, isProbed, type Read, shapeOf, shapeOfFields } from "./watched-state.ts";
+import { anything, isProbed, type Read, shapeOf, shapeOfFields, shapeOfValue } from "./watched-state.ts";
 
 type Checked = Pick<ResolvedPipeline, "source" | "steps" | "sink">;
 type Limits = Readonly<Record<string, ColumnLimit>>;
@@ -69,7 +70,8 @@ export async function acceptAlone(row: SourceRow, source: AnySource): Promise<An
 }
 
 /**
- * Runs {@link checkMaps} for a run that is about to accept its first row.
+ * Runs {@link checkMaps} for a run that is about to accept a row. Resolves to false where the row is wrong, and nothing else says what rows have:
+ * then the next one is to be looked at.
  *
  * @throws {MapError} the first problem; with `onRowError: "fail"` also a function that throws over the first row
  */
@@ -77,12 +79,13 @@ export async function requireMaps(
   { source, ...pipeline }: Checked & Pick<ResolvedPipeline, "settings">,
   row: SourceRow,
   limits: Limits,
-): Promise<void> {
+): Promise<boolean> {
   const first = await acceptAlone(row, source).catch(() => undefined); // why not, the run says
   for (const { status, isPaidFor, error } of checkMaps({ source, ...pipeline }, first, limits).problems) {
     const isEnd = status === "row" && isPaidFor && pipeline.settings.onRowError === "fail";
     if (status === "problem" || isEnd) throw error;
   }
+  return first !== undefined || source.schema !== undefined;
 }
 
 interface CheckOptions {
@@ -155,11 +158,13 @@ class Check {
   }
 
   #outputOf({ outputKey, outputSchema, outputFields = outputSchema }: AnyStep, variant: Variant): MadeUp {
+    const isAsked = outputSchema !== undefined;
     if (outputFields !== undefined) {
-      return { value: sampleOf(outputFields, { unknown: anything, variant }), shape: shapeOf(outputFields) };
+      return { value: sampleOf(outputFields, { unknown: anything, variant }), shape: shapeOf(outputFields), isAsked };
     }
     const isKnown = variant === 0 && Object.hasOwn(this.#results, outputKey);
-    return { value: isKnown ? this.#results[outputKey] : anything(), shape: undefined };
+    const value = isKnown ? this.#results[outputKey] : anything();
+    return { value, shape: isKnown ? shapeOfValue(value) : undefined };
   }
 
   #try(
@@ -172,14 +177,16 @@ class Check {
       this.problems.push({ status, isPaidFor, isThrow, error });
     };
     let error: MapError | undefined;
+    let isMade = true;
     try {
-      const value = resultOf(read, state, (found) => void reads.push(found));
+      const { value, isPassedOn } = resultOf(read, state, (found) => void reads.push(found));
       if (value instanceof Promise) {
         value.catch(() => {});
         add("problem", false, new MapError(where, "returned a promise: do in a TransformStep what has to be awaited"));
       } else {
         const isConstant = reads.every(({ path: [root = ""] }) => ofRun.has(root));
         const found = problemOf(value, isConstant);
+        isMade = !isPassedOn;
         if (found !== undefined) error = new MapError(where, found.problem, { facts: found.facts });
       }
     } catch (cause) {
@@ -190,9 +197,11 @@ class Check {
     for (const { path } of isListed ? [] : reads) {
       if (path[0] === "raw" && path[1] !== undefined) this.rowNames.add(path[1]);
     }
-    const unknown = reads.find(({ path, others }) => {
-      const name = path.at(-1) ?? "";
-      return others !== undefined && (!isProbed(name) || isInSource(name, read));
+    const isOfResult = ({ path: [root, key = ""] }: Read): boolean => root === "processed" && key in this.#results;
+    const unknown = reads.find((one) => {
+      const name = one.path.at(-1) ?? "";
+      if (one.others === undefined || (isProbed(name) && !isInSource(name, read))) return false;
+      return !isOfResult(one) || closest(name, one.others, 1).length > 0; // other rows may have what this one lacks
     });
     if (unknown !== undefined) {
       const { schema, namesAreData } = this.#pipeline.source;
@@ -200,15 +209,19 @@ class Check {
         return schema === undefined && namesAreData === true && !this.#writtenNames.has(name);
       };
       const isWritten = (name: string): boolean => isInSource(name, read) || !isInRow(name, first);
-      return add("problem", false, unknownPath({ where, read: unknown, later, isData, isWritten }));
+      return add(
+        isOfResult(unknown) ? "warning" : "problem",
+        false,
+        unknownPath({ where, read: unknown, later, isData, isWritten }),
+      );
     }
     if (error === undefined || variant !== 0) return;
     const isMadeUp =
       first === undefined || reads.some(({ path: [root] }) => root === "processed" || root === "lineage");
     const isThrow = error.facts["thrown"] !== undefined;
-    const isOfResult = reads.some(({ path: [root, key = ""] }) => root === "processed" && key in this.#results);
     const isOfRow = !isMadeUp && this.#pipeline.source.schema === undefined && reads.some(isOfTheRow);
-    add(isThrow ? (isMadeUp ? "warning" : "row") : isOfResult || isOfRow ? "row" : "problem", isThrow, error);
+    const mayDiffer = !isMade && (isOfRow || reads.some(isOfResult));
+    add(isThrow ? (isMadeUp ? "warning" : "row") : mayDiffer ? "row" : "problem", isThrow, error);
   }
 }
 

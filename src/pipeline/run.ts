@@ -182,7 +182,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   } finally {
     await stopCounting?.();
   }
-  if (error instanceof MapError) throw error; // nothing was read
+  if (error instanceof MapError && tally.readCount === 0) throw error;
   await keepMessage(error, context.deadLetter ?? deadLetter);
   const haveReachedTarget = sink.keepsRows || (error === null && rowsAside === undefined);
   const failure = await errorOf(async () => {

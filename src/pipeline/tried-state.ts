@@ -8,6 +8,8 @@ const lineageShape = shapeOfFields(Object.fromEntries(Object.keys(lineage).map((
 export interface MadeUp {
   readonly value: unknown;
   readonly shape: Shape;
+  /** True for an output that a model is asked for. */
+  readonly isAsked?: boolean;
 }
 
 /** A state that functions are tried on. */
@@ -16,16 +18,21 @@ export interface TriedState {
   readonly shape: Shape;
 }
 
-/** The result of a function over the state, which it is given to watch its reads; over a copy where it can't do with that. */
+/**
+ * The result of a function over the state, which it is given to watch its reads; over a copy where it can't do with that. `isPassedOn`: it is an
+ * object of the state.
+ */
 export function resultOf(
   read: (state: never) => unknown,
   { value, shape }: TriedState,
   onRead: (read: Read) => void,
-): unknown {
+): { readonly value: unknown; readonly isPassedOn: boolean } {
   try {
-    return unwatched(read(watched(value, shape, onRead) as never)); // it stands for any state
+    const result = read(watched(value, shape, onRead) as never); // it stands for any state
+    const original = unwatched(result);
+    return { value: original, isPassedOn: original !== result };
   } catch {
-    return read(unwatchedCopy(value) as never); // so does this
+    return { value: read(unwatchedCopy(value) as never), isPassedOn: true }; // so does this one; what it gave is not known
   }
 }
 
@@ -47,7 +54,9 @@ export function stateOf(
     log: [],
     startedAt: first?.startedAt ?? new Date(0),
   });
-  const lineages = Object.fromEntries(keys.map((key) => [key, lineage]));
+  const lineages = Object.fromEntries(
+    [...outputs].map(([key, { isAsked = false }]) => [key, isAsked ? lineage : null]),
+  );
   const facts = { run: { id: "00000000-0000-4000-8000-000000000000" }, lineage: lineages };
   const value = completedAt === undefined ? given : new SinkState(given, { ...facts, completedAt });
   const shape = shapeOfFields({

@@ -52,6 +52,12 @@ function itemShape(list: JSONSchema | undefined, root: JSONSchema): Shape {
   return items === undefined || Array.isArray(items) ? undefined : shapeOf(asSchema(items), root);
 }
 
+/** The shape of an object, as far as its own fields tell. */
+export function shapeOfValue(value: unknown): Shape {
+  if (!isPlain(value) || Array.isArray(value)) return undefined;
+  return shapeOfFields(Object.fromEntries(Object.keys(Object(value)).map((name) => [name, undefined])));
+}
+
 const originals = new WeakMap<object, object>();
 
 /** The value itself, of one that is watched. */

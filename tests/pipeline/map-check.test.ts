@@ -352,6 +352,51 @@ test("an object that a TransformStep gives for a column of text is found by chec
   await findsNothing({ databasePath, columns: { x: (s) => s.processed.words.count } });
 });
 
+test("a wrong first row hides no mistake from a source without a schema: the first one that is right is looked at", async () => {
+  const rows = [
+    { note: "no key" },
+    { id: " ", note: "no key" },
+    { id: "3", note: "A card" },
+    { id: "4", note: "A card" },
+  ];
+  const { pipeline, callCount } = pipelineOf({ rows, columns: { x: (s) => s.raw.nte } });
+  const { status, error, skippedCount, pendingCount, readCount } = await pipeline.run();
+  assert.deepEqual([status, error?.code, skippedCount, pendingCount, readCount], ["failed", "MAP_MISMATCH", 2, 0, 2]);
+  const { findings, wouldRun } = await pipeline.check();
+  const found = findings.filter(({ code }) => code === "MAP_MISMATCH").map(({ facts }) => facts?.["path"]);
+  assert.deepEqual([found, wouldRun, callCount()], [["raw.nte"], false, 0]);
+  const right = pipelineOf({ rows });
+  assert.equal((await right.pipeline.run()).successCount, 2);
+});
+
+test("a list that a function makes is one in each row, a list of the row may be none in others", async (t) => {
+  const databasePath = temporaryDatabase(t, "CREATE TABLE t (id TEXT PRIMARY KEY, x TEXT)");
+  await findsBoth({ databasePath, columns: { x: (s) => [s.raw.note] } }, { where: "columnMap.x" });
+  const rows = [
+    { id: "1", note: ["a", "b"] },
+    { id: "2", note: "a" },
+  ];
+  const { pipeline } = pipelineOf({ databasePath, rows, columns: { x: (s) => s.raw.note } });
+  const { findings } = await pipeline.check();
+  const found = findings.filter(({ facts }) => facts?.["where"] === "columnMap.x").map(({ status }) => status);
+  assert.deepEqual(found, ["warning"]);
+});
+
+test("of a step without a model check knows what it made of the first row: a name that is nearly there, a lineage that is not", async () => {
+  for (const [read, facts] of [
+    [(s: Untyped) => s.processed.words.cuont, { path: "processed.words.cuont", closest: "count" }],
+    [(s: Untyped) => s.lineage.words.model, { thrown: "a TypeError" }],
+    [(s: Untyped) => s.processed.words.list.join(), { thrown: "a TypeError" }],
+  ] as const) {
+    const { pipeline } = pipelineOf({ columns: { x: read } });
+    const { findings, wouldRun } = await pipeline.check();
+    const [found, ...others] = findings.filter(({ code }) => code === "MAP_MISMATCH");
+    assert.deepEqual([found?.status, others.length, wouldRun], ["warning", 0, true], String(read));
+    for (const [name, value] of Object.entries(facts)) assert.equal(found?.facts?.[name], value);
+  }
+  await findsNothing({ columns: { x: (s) => s.processed.words.unknown ?? s.lineage.words?.model } });
+});
+
 test("a loop over what is not known ends, and a first row that is wrong is the run's own affair", async () => {
   const columns = {
     x: (s: Untyped) => {
