@@ -13,9 +13,12 @@ import { rowFields } from "../table/row-fields.ts";
 import type { ResolvedPipeline } from "./resolve.ts";
 import { isInRow, isInSource, unknownPath } from "./unknown-path.ts";
 import { type MadeUp, resultOf, stateOf, type TriedState } from "./tried-state.ts";
-import { anything, isProbed, type Read, shapeOf, shapeOfFields, shapeOfValue } from "./watched-state.ts";
+import { anything, isProbed, type Read, shapeOf, shapeOfValue } from "./watched-state.ts";
 
-type Checked = Pick<ResolvedPipeline, "source" | "steps" | "sink">;
+interface Checked extends Pick<ResolvedPipeline, "source" | "steps" | "sink"> {
+  /** True where the first row need not have what others have: of a replay it is any of the source's. @default false */
+  readonly isAnyRow?: boolean;
+}
 type Limits = Readonly<Record<string, ColumnLimit>>;
 
 /** A function that does not fit. `row`: the first row fails by it, and others may not. `warning`: it failed over made-up values. */
@@ -153,8 +156,8 @@ class Check {
       return { value, shape: shapeOf(fields) };
     }
     if (first === undefined) return { value: anything(), shape: undefined };
-    const names = Object.keys(first.raw).map((name) => [name, undefined] as const);
-    return { value: first.raw, shape: schema === undefined ? shapeOfFields(Object.fromEntries(names)) : undefined };
+    const isLikeAll = schema === undefined && this.#pipeline.isAnyRow !== true;
+    return { value: first.raw, shape: isLikeAll ? shapeOfValue(first.raw) : undefined };
   }
 
   #outputOf({ outputKey, outputSchema, outputFields = outputSchema }: AnyStep, variant: Variant): MadeUp {

@@ -177,7 +177,8 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
         rowsAside = session.rowsAside?.();
       },
       firstFailures: isWatched ? { wasAsked, hasFailedBefore } : undefined,
-      beforeFirstRow: async (row, limits) => await requireMaps({ ...pipeline, source }, row, limits),
+      beforeFirstRow: async (row, limits) =>
+        await requireMaps({ ...pipeline, source, isAnyRow: context.kind === "replay" }, row, limits),
     });
   } finally {
     await stopCounting?.();
