@@ -297,6 +297,11 @@ test("what a function copies, changes in a copy, or has a library look at is no 
   );
   assert.deepEqual(row.tags, ["b", "a"]);
   assert.equal((await pipeline.run()).successCount, 1);
+  const changes: Read = (s) => {
+    s.raw.tags.splice(0, 1);
+    return s.raw.nte;
+  };
+  await findsBoth({ rows: [row], columns: { x: changes } }, { where: "columnMap.x", path: "raw.nte" });
   await findsBoth({ columns: { x: (s) => s.raw.length } }, { where: "columnMap.x", path: "raw.length" });
   const frozen: Read = (s) => {
     s.raw.note = "another";
