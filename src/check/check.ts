@@ -71,12 +71,8 @@ export async function checkPipeline(
   const limits =
     identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, limitMs, signal });
   await checkSeparateFiles(findings, pipeline);
-  addMapProblems(findings, checkMaps(maps, state, limits?.ofColumns ?? {}).problems, {
-    hasRow: state !== undefined,
-    rowErrorStatus,
-  });
   await checkFiles(findings, stores, { limitMs, signal });
-  const prompts = await checkSteps(findings, {
+  const { prompts, results } = await checkSteps(findings, {
     pipeline: name,
     steps,
     limits: limits?.ofSteps ?? new Map(),
@@ -84,6 +80,10 @@ export async function checkPipeline(
     ping,
     show: areShown ? settings.redact : undefined,
     signal,
+  });
+  addMapProblems(findings, checkMaps(maps, state, limits?.ofColumns ?? {}, results).problems, {
+    hasRow: state !== undefined,
+    rowErrorStatus,
   });
   const wouldRun = findings.list.every(({ status }) => status !== "problem");
   return { pipeline: name, wouldRun, findings: findings.list, prompts };
@@ -124,20 +124,36 @@ async function checkSource(
     onEmptyRows: (count) => (emptyCount += count),
     onFound: (finding) => found.push(finding),
   };
-  const row = await findings.tryCheck("source", subject, async () => await firstRow(source, looking));
+  const rows = await findings.tryCheck("source", subject, async () => await firstRows(source, looking));
   for (const finding of found) findings.add("source", subject, "ok", finding);
   if (emptyCount > 0)
     findings.add("source", subject, "ok", `${emptyCount} empty rows before the first are passed over`);
-  if (row === undefined) return undefined;
-  if (row === null) {
+  if (rows === undefined) return undefined;
+  const [first] = rows;
+  if (first === undefined) {
     findings.add("source", subject, "warning", "it gives no row, so a run has nothing to do");
     return undefined;
   }
-  const state = await findings.tryCheck("source", "first row", async () => await acceptAlone(row, source));
+  let row = first;
+  let state = await findings.tryCheck("source", "first row", async () => await acceptAlone(row, source));
+  for (const other of rows.slice(1)) {
+    if (state !== undefined) break;
+    row = other;
+    state = await acceptAlone(row, source).catch(() => undefined); // one that is wrong was found
+  }
   if (state === undefined) return undefined;
-  findings.add("source", subject, "ok", `row ${row.position} is there: ${listItems(namedColumns(maps, state))}`);
+  const instead = row === first ? "" : ", and is the first one that is right";
+  findings.add(
+    "source",
+    subject,
+    "ok",
+    `row ${row.position} is there${instead}: ${listItems(namedColumns(maps, state))}`,
+  );
   return state;
 }
+
+/** So many rows are looked at for one that is right. */
+const mostRowsLookedAt = 20;
 
 /** The columns; where their names are content those that someone wrote down in the pipeline, and how many others there are. */
 function namedColumns(maps: Pick<ResolvedPipeline, "source" | "steps" | "sink">, state: AnyState): readonly string[] {
@@ -166,17 +182,28 @@ function addMapProblems(
   }
 }
 
-/** Null where there is none. */
-async function firstRow(source: AnySource, context: ReadContext): Promise<SourceRow | null> {
+/** The first row; where that is wrong, as far as its source or its key tell, those after it, too. */
+async function firstRows(source: AnySource, context: ReadContext): Promise<readonly SourceRow[]> {
+  const rows: SourceRow[] = [];
   try {
-    for await (const row of source.read(context)) return row;
-    return null;
+    for await (const row of source.read(context)) {
+      rows.push(row);
+      if (rows.length >= mostRowsLookedAt || (await isRight(row, source))) break;
+    }
+    return rows;
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof LLMEtlError) throw error;
     const { problem, options } = problemOf(error);
     throw new SourceError(source.name, problem, options);
   }
+}
+
+async function isRight(row: SourceRow, source: AnySource): Promise<boolean> {
+  return await acceptAlone(row, source).then(
+    () => true,
+    () => false,
+  );
 }
 
 function typeOf(value: unknown): string {

@@ -24,12 +24,19 @@ export interface StepsCheckOptions {
   readonly signal: AbortSignal;
 }
 
+interface StepsCheck {
+  readonly prompts: readonly StepPrompt[];
+  /** By output key what steps without a schema made of the first row. */
+  readonly results: Readonly<Record<string, unknown>>;
+}
+
 /**
  * Has each step say what it would ask about the first row: a step without a model runs, one with a model is given a
  * made-up answer. With `ping` its prompt is asked for real, too, and what comes is only judged.
  */
-export async function checkSteps(findings: Findings, options: StepsCheckOptions): Promise<readonly StepPrompt[]> {
+export async function checkSteps(findings: Findings, options: StepsCheckOptions): Promise<StepsCheck> {
   const prompts: StepPrompt[] = [];
+  const results: Record<string, unknown> = {};
   const { pipeline, signal } = options;
   let { state } = options;
   let lack = "there is no first row to show it for";
@@ -52,8 +59,9 @@ export async function checkSteps(findings: Findings, options: StepsCheckOptions)
     }
     if (prompt === undefined) findings.add("steps", subjectOf(step), "ok", "ran on the first row; it asks no model");
     state = result.state;
+    if (step.outputSchema === undefined) results[step.outputKey] = state.processed[step.outputKey];
   }
-  return prompts;
+  return { prompts, results };
 }
 
 /** The subject of a step's findings on the first row. */

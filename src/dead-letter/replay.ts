@@ -132,8 +132,15 @@ async function realPathOf(path: string): Promise<string> {
   } catch (cause) {
     if (cause instanceof LLMEtlError) throw cause;
     const code = codeOf(cause);
-    const missing = "does not exist: no row has failed so far, or the path is another";
-    throw unreadable(path, code === "ENOENT" ? missing : `can't be read (${messageOf(cause)})`, { code }, cause);
+    if (code !== "ENOENT") throw unreadable(path, `can't be read (${messageOf(cause)})`, { code }, cause);
+    const hint =
+      'only onRowError: "dead_letter" keeps rows; run the pipeline again to try those that only the journal knows';
+    throw unreadable(
+      path,
+      "does not exist: no failed row is kept there, or the path is another",
+      { code, hint },
+      cause,
+    );
   }
 }
 

@@ -44,9 +44,14 @@ export interface EngineOptions {
   /** Called with the session of the sink once it is closed. */
   readonly onClosed?: ((session: SinkSession) => void) | undefined;
   /** Facts by which a run stops of which the first rows all fail; undefined where it goes on. */
-  readonly firstFailures: Pick<FirstFailuresOptions, "wasAsked" | "lastFailure"> | undefined;
-  /** Called with the first row, before it is accepted, and with the limits of the target: what it throws ends the run. */
-  readonly beforeFirstRow?: ((row: SourceRow, limits: NonNullable<SinkSession["limits"]>) => Promise<void>) | undefined;
+  readonly firstFailures: Pick<FirstFailuresOptions, "wasAsked" | "hasFailedBefore"> | undefined;
+  /**
+   * Called with the first row, before it is accepted, and with the limits of the target; with the next ones, too, until it resolves to true. What it
+   * throws ends the run.
+   */
+  readonly beforeFirstRow?:
+    | ((row: SourceRow, limits: NonNullable<SinkSession["limits"]>) => Promise<boolean>)
+    | undefined;
   /** Undefined while those who see events keep up; else a promise of it. */
   readonly caughtUp?: (() => Promise<void> | undefined) | undefined;
 }

@@ -46,6 +46,7 @@ class Engine {
   #limits: ColumnLimits = new Map();
   #inFlight = 0;
   #readCount = 0;
+  #hasTriedMaps = false;
   #onRowEnd: (() => void) | undefined;
 
   constructor(options: EngineOptions) {
@@ -145,7 +146,7 @@ class Engine {
         const next = await this.#shutdown.orStopped(rows.next());
         if (next === undefined || next.done === true) break;
         if (typeof next.value !== "object" || next.value === null) throw new TypeError("it yielded what is no row");
-        if (sequence === 0) await this.#shutdown.orStopped(this.#tryMaps(next.value));
+        if (!this.#hasTriedMaps) await this.#shutdown.orStopped(this.#tryMaps(next.value));
         if (this.#shutdown.error !== null) break;
         void this.#take(next.value, sequence);
         // Without it, a source and a provider that never wait would keep timers and signals from being served.
@@ -159,9 +160,9 @@ class Engine {
   }
 
   /** Stops the run instead of throwing, so that the source is told that no more rows are wanted. */
-  async #tryMaps(first: SourceRow): Promise<void> {
+  async #tryMaps(row: SourceRow): Promise<void> {
     try {
-      await this.#options.beforeFirstRow?.(first, this.#session?.limits ?? {});
+      this.#hasTriedMaps = (await this.#options.beforeFirstRow?.(row, this.#session?.limits ?? {})) ?? true;
     } catch (error) {
       this.#shutdown.stopFor(error, (problem) => new RunError("INTERNAL_ERROR", problem, { cause: error }));
     }

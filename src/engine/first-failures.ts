@@ -7,8 +7,8 @@ const mostFailures = 20;
 export interface FirstFailuresOptions {
   /** True if a call was made for the row. */
   readonly wasAsked: (pk: string) => boolean;
-  /** The code of the row's failure in its last run; undefined where it did not fail. */
-  readonly lastFailure: (pk: string) => Promise<string | undefined>;
+  /** True if the row failed in its last run. */
+  readonly hasFailedBefore: (pk: string) => Promise<boolean>;
   /** Writes the rows that wait in a batch. */
   readonly flush: () => Promise<void>;
   /** True while a finished row waits for the rows before it. */
@@ -35,7 +35,7 @@ export class FirstFailures {
   /** True if the row's failure is to be counted: it was asked about, and did not fail before. Asked before the failure is kept. */
   async isCounted(pk: string | null): Promise<boolean> {
     if (this.#hasSucceeded || pk === null || !this.#options.wasAsked(pk)) return false;
-    return (await this.#options.lastFailure(pk)) === undefined;
+    return !(await this.#options.hasFailedBefore(pk));
   }
 
   /** Counts a failure. The rows that wait are written without being waited for here: the caller may be their batch. */

@@ -56,53 +56,39 @@ function proxyOf(get: (name: string) => unknown): object {
   });
 }
 
-/** The rest of the state, for a function that reads more than its path: whatever it holds, the value must come through. */
-const otherValues: readonly unknown[] = [null, undefined, "", "x", 0, 1, -1, false, true];
-
 /**
- * True if the function gives this value back, unchanged, wherever the state has it at the path and whatever else the state holds. So
- * `(s) => s.processed.x.d ?? "none"` passes on any value but null.
+ * True if the function gives this value back, unchanged, wherever the state has it at the path. So `(s) => s.processed.x.d ?? "none"` passes on any
+ * value but null. One that reads more of the state passes on none: what it compares with can't be known.
  */
 export function passesOn(read: (state: never) => unknown, path: StatePath, value: unknown): boolean {
+  const found = shownFor(read, path, value);
+  return found !== undefined && Object.is(found.shown, value);
+}
+
+/** The result of the function where the state has the value at the path; undefined if it reads more of the state, or throws. */
+export function shownFor(
+  read: (state: never) => unknown,
+  path: StatePath,
+  value: unknown,
+): { readonly shown: unknown } | undefined {
   let readsOther = false;
-  const isPassed = (other: Other): boolean => {
-    try {
-      const state = stateWith(path, value, (place) => {
-        readsOther = true;
-        return other(place);
-      });
-      return Object.is(read(state as never), value); // it stands for any state
-    } catch {
-      return false;
-    }
-  };
-  if (!isPassed(standIns())) return false;
-  return (
-    !readsOther || otherValues.every((other) => isPassed((place) => (isPart(place) ? partOf(place, other) : other)))
-  );
-}
-
-/** Gives what a function finds at a place of the state that is not on its way to the path. */
-type Other = (place: StatePath) => unknown;
-
-function stateWith(path: StatePath, value: unknown, other: Other, place: StatePath = []): unknown {
-  if (place.length === path.length) return value;
-  return proxyOf((name) => {
-    const next = [...place, name];
-    return name === path[place.length] ? stateWith(path, value, other, next) : other(next);
+  const state = stateWith(path, value, () => {
+    readsOther = true;
   });
+  try {
+    const shown = read(state as never); // it stands for any state
+    return readsOther ? undefined : { shown };
+  } catch {
+    return undefined;
+  }
 }
 
-function standIns(): Other {
-  let readCount = 0;
-  const standIn = (): object => {
-    return proxyOf(() => {
-      readCount += 1;
-      if (readCount > mostReads) throw new TypeError("it does not end");
-      return standIn();
-    });
-  };
-  return standIn;
+/** A state that has the value at the path. `onOther` is called where anything else is read of it. */
+function stateWith(path: StatePath, value: unknown, onOther: () => void, place: StatePath = []): unknown {
+  const isOnPath = place.every((name, index) => name === path[index]);
+  if (isOnPath && place.length === path.length) return value;
+  if (!isOnPath && !isPart(place)) return onOther();
+  return proxyOf((name) => stateWith(path, value, onOther, [...place, name]));
 }
 
 /** The row, the outputs and each of them are objects, whatever they hold. */
@@ -110,11 +96,4 @@ function isPart([root, ...rest]: StatePath): boolean {
   return rest.length === 0
     ? ["raw", "processed", "run", "lineage"].includes(root ?? "")
     : root === "processed" && rest.length === 1;
-}
-
-function partOf(place: StatePath, other: unknown): object {
-  return proxyOf((name) => {
-    const next = [...place, name];
-    return isPart(next) ? partOf(next, other) : other;
-  });
 }

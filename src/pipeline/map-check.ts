@@ -2,20 +2,23 @@ import type { ColumnLimit } from "../contracts/sink.ts";
 import type { AnySource, SourceRow } from "../contracts/source.ts";
 import type { AnyStep } from "../contracts/step.ts";
 import { acceptRow } from "../engine/accept-row.ts";
-import { type AnyState, GlobalState, SinkState } from "../engine/state.ts";
-import { closest, isTypingMistake } from "../errors/closest.ts";
+import { type AnyState, GlobalState } from "../engine/state.ts";
+import { closest } from "../errors/closest.ts";
 import { describeType } from "../errors/describe-type.ts";
 import { nameOf, textOf } from "../errors/error-text.ts";
 import { MapError } from "../errors/map.ts";
-import { listNames } from "../errors/name-list.ts";
 import { KeySet } from "../files/key-set.ts";
-import { toJSONValue } from "../json/json.ts";
 import { sampleOf } from "../json/sample.ts";
 import { rowFields } from "../table/row-fields.ts";
 import type { ResolvedPipeline } from "./resolve.ts";
-import { anything, type Read, type Shape, shapeOf, shapeOfFields, unwatched, watched } from "./watched-state.ts";
+import { isInRow, isInSource, unknownPath } from "./unknown-path.ts";
+import { type MadeUp, resultOf, stateOf, type TriedState } from "./tried-state.ts";
+import { anything, isProbed, type Read, shapeOf, shapeOfValue } from "./watched-state.ts";
 
-type Checked = Pick<ResolvedPipeline, "source" | "steps" | "sink">;
+interface Checked extends Pick<ResolvedPipeline, "source" | "steps" | "sink"> {
+  /** True where the first row need not have what others have: of a replay it is any of the source's. @default false */
+  readonly isAnyRow?: boolean;
+}
 type Limits = Readonly<Record<string, ColumnLimit>>;
 
 /** A function that does not fit. `row`: the first row fails by it, and others may not. `warning`: it failed over made-up values. */
@@ -37,12 +40,20 @@ export interface MapCheck {
  * Runs the functions of all input maps and of the column map over the first row, or over a made-up one where there is none, with outputs made
  * up by the steps' schemas. No step runs.
  *
- * A problem: a read of what neither the row nor a schema has; a value of a kind that its column never holds; a promise.
+ * A problem: a read of what neither the row nor a schema has; a value of a kind that its column never holds, or the same for each row that it does
+ * not hold; a promise.
+ *
+ * @param results by output key what the steps without a schema made of the first row, as far as they ran
  */
-export function checkMaps(pipeline: Checked, first: AnyState | undefined, limits: Limits): MapCheck {
-  const look = new Check(pipeline, limits, new Set());
+export function checkMaps(
+  pipeline: Checked,
+  first: AnyState | undefined,
+  limits: Limits,
+  results: Readonly<Record<string, unknown>> = {},
+): MapCheck {
+  const look = new Check({ pipeline, limits, results, writtenNames: new Set() });
   look.run(first, 0);
-  const check = new Check(pipeline, limits, look.rowNames);
+  const check = new Check({ pipeline, limits, results, writtenNames: look.rowNames });
   for (const variant of variants) check.run(first, variant);
   return { problems: check.problems, rowNames: check.rowNames };
 }
@@ -62,7 +73,8 @@ export async function acceptAlone(row: SourceRow, source: AnySource): Promise<An
 }
 
 /**
- * Runs {@link checkMaps} for a run that is about to accept its first row.
+ * Runs {@link checkMaps} for a run that is about to accept a row. Resolves to false where the row is wrong, and nothing else says what rows have:
+ * then the next one is to be looked at.
  *
  * @throws {MapError} the first problem; with `onRowError: "fail"` also a function that throws over the first row
  */
@@ -70,20 +82,21 @@ export async function requireMaps(
   { source, ...pipeline }: Checked & Pick<ResolvedPipeline, "settings">,
   row: SourceRow,
   limits: Limits,
-): Promise<void> {
+): Promise<boolean> {
   const first = await acceptAlone(row, source).catch(() => undefined); // why not, the run says
   for (const { status, isPaidFor, error } of checkMaps({ source, ...pipeline }, first, limits).problems) {
     const isEnd = status === "row" && isPaidFor && pipeline.settings.onRowError === "fail";
     if (status === "problem" || isEnd) throw error;
   }
+  return first !== undefined || source.schema !== undefined;
 }
 
-const lineage = { model: "x", promptHash: "x", inputTokens: 1, cachedTokens: 1, outputTokens: 1, calls: 1 };
-const lineageShape = shapeOfFields(Object.fromEntries(Object.keys(lineage).map((name) => [name, undefined])));
-
-interface MadeUp {
-  readonly value: unknown;
-  readonly shape: Shape;
+interface CheckOptions {
+  readonly pipeline: Checked;
+  readonly limits: Limits;
+  readonly results: Readonly<Record<string, unknown>>;
+  /** Names of the row's fields that are written in the pipeline. */
+  readonly writtenNames: ReadonlySet<string>;
 }
 
 class Check {
@@ -91,12 +104,13 @@ class Check {
   readonly rowNames = new Set<string>();
   readonly #pipeline: Checked;
   readonly #limits: Limits;
-  /** Names of the row's fields that are written in the pipeline. */
+  readonly #results: Readonly<Record<string, unknown>>;
   readonly #writtenNames: ReadonlySet<string>;
 
-  constructor(pipeline: Checked, limits: Limits, writtenNames: ReadonlySet<string>) {
+  constructor({ pipeline, limits, results, writtenNames }: CheckOptions) {
     this.#pipeline = pipeline;
     this.#limits = limits;
+    this.#results = results;
     this.#writtenNames = new Set([...writtenNames, pipeline.source.primaryKeyColumn]);
   }
 
@@ -118,15 +132,15 @@ class Check {
           };
         });
       }
-      outputs.set(step.outputKey, madeUpBy(step, variant));
+      outputs.set(step.outputKey, this.#outputOf(step, variant));
       isPaidFor ||= step.outputSchema !== undefined;
     }
-    const state = stateOf(first, row, outputs, new Date(0));
+    const state = stateOf(first, row, outputs, first?.startedAt ?? new Date(0));
     for (const [column, read] of Object.entries(sink.columnMap)) {
       const where = `columnMap.${column}`;
-      this.#try({ where, read, state, first, variant, isPaidFor, later: new Map() }, (value) => {
-        if (typeof value !== "object" || value === null || value instanceof Date || value instanceof GlobalState)
-          return undefined;
+      this.#try({ where, read, state, first, variant, isPaidFor, later: new Map() }, (value, isConstant) => {
+        const isObject = typeof value === "object" && value !== null && !(value instanceof Date);
+        if (value instanceof GlobalState || (!isObject && !isConstant)) return undefined;
         const problem = this.#limits[column]?.problemOf(value);
         return problem && { problem: `gives what the column can't hold: ${problem.message}`, facts: { column } };
       });
@@ -142,13 +156,23 @@ class Check {
       return { value, shape: shapeOf(fields) };
     }
     if (first === undefined) return { value: anything(), shape: undefined };
-    const names = Object.keys(first.raw).map((name) => [name, undefined] as const);
-    return { value: first.raw, shape: schema === undefined ? shapeOfFields(Object.fromEntries(names)) : undefined };
+    const isLikeAll = schema === undefined && this.#pipeline.isAnyRow !== true;
+    return { value: first.raw, shape: isLikeAll ? shapeOfValue(first.raw) : undefined };
+  }
+
+  #outputOf({ outputKey, outputSchema, outputFields = outputSchema }: AnyStep, variant: Variant): MadeUp {
+    const isAsked = outputSchema !== undefined;
+    if (outputFields !== undefined) {
+      return { value: sampleOf(outputFields, { unknown: anything, variant }), shape: shapeOf(outputFields), isAsked };
+    }
+    const isKnown = variant === 0 && Object.hasOwn(this.#results, outputKey);
+    const value = isKnown ? this.#results[outputKey] : anything();
+    return { value, shape: isKnown ? shapeOfValue(value) : undefined };
   }
 
   #try(
     { where, read, state, first, variant, isPaidFor, later }: Trial,
-    problemOf: (value: unknown) => { problem: string; facts: Record<string, string> } | undefined,
+    problemOf: (value: unknown, isConstant: boolean) => { problem: string; facts: Record<string, string> } | undefined,
   ): void {
     if (this.problems.some((problem) => problem.error.facts.where === where)) return;
     const reads: Read[] = [];
@@ -156,13 +180,16 @@ class Check {
       this.problems.push({ status, isPaidFor, isThrow, error });
     };
     let error: MapError | undefined;
+    let isMade = true;
     try {
-      const value = unwatched(read(state((found) => void reads.push(found)) as never)); // it stands for any state
+      const { value, isPassedOn } = resultOf(read, state, (found) => void reads.push(found));
       if (value instanceof Promise) {
         value.catch(() => {});
         add("problem", false, new MapError(where, "returned a promise: do in a TransformStep what has to be awaited"));
       } else {
-        const found = problemOf(value);
+        const isConstant = reads.every(({ path: [root = ""] }) => ofRun.has(root));
+        const found = problemOf(value, isConstant);
+        isMade = !isPassedOn;
         if (found !== undefined) error = new MapError(where, found.problem, { facts: found.facts });
       }
     } catch (cause) {
@@ -173,30 +200,47 @@ class Check {
     for (const { path } of isListed ? [] : reads) {
       if (path[0] === "raw" && path[1] !== undefined) this.rowNames.add(path[1]);
     }
-    const unknown = reads.find(({ others }) => others !== undefined);
+    const isOfResult = ({ path: [root, key = ""] }: Read): boolean => root === "processed" && key in this.#results;
+    const unknown = reads.find((one) => {
+      const name = one.path.at(-1) ?? "";
+      if (one.others === undefined || (isProbed(name) && !isInSource(name, read))) return false;
+      return !isOfResult(one) || closest(name, one.others, 1).length > 0; // other rows may have what this one lacks
+    });
     if (unknown !== undefined) {
       const { schema, namesAreData } = this.#pipeline.source;
       const isData = (name: string): boolean => {
         return schema === undefined && namesAreData === true && !this.#writtenNames.has(name);
       };
       const isWritten = (name: string): boolean => isInSource(name, read) || !isInRow(name, first);
-      return add("problem", false, unknownPath({ where, read: unknown, later, isData, isWritten }));
+      return add(
+        isOfResult(unknown) ? "warning" : "problem",
+        false,
+        unknownPath({ where, read: unknown, later, isData, isWritten }),
+      );
     }
     if (error === undefined || variant !== 0) return;
     const isMadeUp =
       first === undefined || reads.some(({ path: [root] }) => root === "processed" || root === "lineage");
     const isThrow = error.facts["thrown"] !== undefined;
-    const isOfSchema = isMadeUp || this.#pipeline.source.schema !== undefined;
-    add(isThrow ? (isMadeUp ? "warning" : "row") : isOfSchema ? "problem" : "row", isThrow, error);
+    const isOfRow = !isMadeUp && this.#pipeline.source.schema === undefined && reads.some(isOfTheRow);
+    const mayDiffer = !isMade && (isOfRow || reads.some(isOfResult));
+    add(isThrow ? (isMadeUp ? "warning" : "row") : mayDiffer ? "row" : "problem", isThrow, error);
   }
+}
+
+/** Parts of the state that are of one kind in each row. */
+const ofRun: ReadonlySet<string> = new Set(["completedAt", "startedAt", "run"]);
+
+function isOfTheRow({ path: [root = ""] }: Read): boolean {
+  return !ofRun.has(root);
 }
 
 interface Trial {
   /** Names the function. */
   readonly where: string;
   readonly read: (state: never) => unknown;
-  /** Makes the state that it is given. */
-  readonly state: (onRead: (read: Read) => void) => unknown;
+  /** The state that it is given. */
+  readonly state: TriedState;
   readonly first: AnyState | undefined;
   readonly variant: Variant;
   readonly isPaidFor: boolean;
@@ -207,91 +251,4 @@ interface Trial {
 function laterKeys(steps: Checked["steps"], outputs: ReadonlyMap<string, MadeUp>): ReadonlyMap<string, string> {
   const later = steps.filter(({ step }) => !outputs.has(step.outputKey));
   return new Map(later.map(({ step }) => [step.outputKey, step.name]));
-}
-
-function madeUpBy({ outputSchema, outputFields = outputSchema }: AnyStep, variant: Variant): MadeUp {
-  if (outputFields === undefined) return { value: anything(), shape: undefined };
-  return { value: sampleOf(outputFields, { unknown: anything, variant }), shape: shapeOf(outputFields) };
-}
-
-/** The state of a row, with these outputs; with `completedAt`, as the column map sees it. */
-function stateOf(first: AnyState | undefined, row: MadeUp, outputs: ReadonlyMap<string, MadeUp>, completedAt?: Date) {
-  const keys = [...outputs.keys()];
-  const made = (of: (output: MadeUp) => unknown): Record<string, unknown> => {
-    return Object.fromEntries([...outputs].map(([key, output]) => [key, of(output)]));
-  };
-  const given = new GlobalState<object, Readonly<Record<string, unknown>>>({
-    pk: first?.pk ?? "1",
-    raw: row.value as object, // of a schema that is no object's nothing is known
-    processed: made(({ value }) => value),
-    log: [],
-    startedAt: first?.startedAt ?? new Date(0),
-  });
-  const lineages = Object.fromEntries(keys.map((key) => [key, lineage]));
-  const facts = { run: { id: "00000000-0000-4000-8000-000000000000" }, lineage: lineages };
-  const state = completedAt === undefined ? given : new SinkState(given, { ...facts, completedAt });
-  const shape = shapeOfFields({
-    pk: undefined,
-    raw: row.shape,
-    log: undefined,
-    startedAt: undefined,
-    processed: shapeOfFields(made(({ shape: of }) => of) as Record<string, Shape>), // as `made` is given it
-    ...(completedAt !== undefined && {
-      completedAt: undefined,
-      run: shapeOfFields({ id: undefined }),
-      lineage: shapeOfFields(Object.fromEntries(keys.map((key) => [key, lineageShape]))),
-    }),
-  });
-  return (onRead: (read: Read) => void): unknown => watched(state, shape, onRead);
-}
-
-interface UnknownRead {
-  readonly where: string;
-  readonly read: Read;
-  /** By output key, the steps that come later. */
-  readonly later: ReadonlyMap<string, string>;
-  /** True for the name of a field of the row that is content. */
-  readonly isData: (name: string) => boolean;
-  /** True for a name that someone wrote: one that a function makes of the row is content. */
-  readonly isWritten: (name: string) => boolean;
-}
-
-function unknownPath({ where, read: { path, others = [] }, later, isData, isWritten }: UnknownRead): MapError {
-  const [root = "", key = ""] = path;
-  const name = path.at(-1) ?? "";
-  const isOfRow = root === "raw";
-  const owner = isOfRow
-    ? "the row does not have"
-    : root === "processed"
-      ? "no step before it gives"
-      : "the state does not have";
-  const shown = path.map((part) => (isWritten(part) ? part : "…")).join(".");
-  const [near] = closest(name, others, 1);
-  const closestName = isOfRow && near !== undefined && isData(near) && !isTypingMistake(near, name) ? undefined : near;
-  const laterStep = root === "processed" && path.length === 2 ? later.get(key) : undefined;
-  const column = near !== undefined && closestName === undefined ? others.indexOf(near) + 1 : undefined;
-  const names = `there ${others.length === 1 ? "is" : "are"} ${listNames(others)}`;
-  const hint =
-    laterStep !== undefined
-      ? `it is the output of step "${laterStep}", which has not run by then`
-      : closestName !== undefined
-        ? `closest: "${closestName}"`
-        : column !== undefined
-          ? `the name of column ${column} is like it`
-          : isOfRow || others.length === 0
-            ? undefined
-            : names;
-  return new MapError(where, `reads ${shown}, which ${owner}`, {
-    detail: [`${where} reads ${path.join(".")}, which ${owner}`, ...(hint === names ? [] : [names])].join("; "),
-    facts: { path: shown, closest: closestName, column, hint },
-  });
-}
-
-function isInSource(name: string, read: (state: never) => unknown): boolean {
-  return Function.prototype.toString.call(read).includes(name);
-}
-
-function isInRow(name: string, first: AnyState | undefined): boolean {
-  const row = JSON.stringify(toJSONValue(first?.raw ?? {})) ?? "";
-  return row.toLowerCase().includes(JSON.stringify(name).slice(1, -1).toLowerCase());
 }

@@ -144,7 +144,11 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const conversation = conversationsOf(run, payloadLog, sparePlaces, earlier);
   const outdated = new OutdatedFailures(context.kind === "run" ? deadLetter : undefined);
   const { wasAsked } = monitor;
-  const lastFailure = earlier?.lastFailure ?? (() => Promise.resolve(undefined));
+  const hasFailedBefore = async (pk: string): Promise<boolean> => {
+    // Without a journal the dead letters know it, too.
+    if (earlier === undefined) return deadLetter?.failedBefore?.has(pk) ?? false;
+    return (await earlier.lastFailure(pk)) !== undefined;
+  };
   const isWatched = settings.stopsAtFirstFailures && context.kind === "run";
   emit(startOf(run, source));
   const stopCounting = settings.countRows ? countRows({ ...settings, source, emit }) : undefined;
@@ -172,13 +176,14 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       onClosed: (session) => {
         rowsAside = session.rowsAside?.();
       },
-      firstFailures: isWatched ? { wasAsked, lastFailure } : undefined,
-      beforeFirstRow: async (row, limits) => await requireMaps({ ...pipeline, source }, row, limits),
+      firstFailures: isWatched ? { wasAsked, hasFailedBefore } : undefined,
+      beforeFirstRow: async (row, limits) =>
+        await requireMaps({ ...pipeline, source, isAnyRow: context.kind === "replay" }, row, limits),
     });
   } finally {
     await stopCounting?.();
   }
-  if (error instanceof MapError) throw error; // nothing was read
+  if (error instanceof MapError && tally.readCount === 0) throw error;
   await keepMessage(error, context.deadLetter ?? deadLetter);
   const haveReachedTarget = sink.keepsRows || (error === null && rowsAside === undefined);
   const failure = await errorOf(async () => {

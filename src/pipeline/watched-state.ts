@@ -52,6 +52,12 @@ function itemShape(list: JSONSchema | undefined, root: JSONSchema): Shape {
   return items === undefined || Array.isArray(items) ? undefined : shapeOf(asSchema(items), root);
 }
 
+/** The shape of an object, as far as its own fields tell. */
+export function shapeOfValue(value: unknown): Shape {
+  if (!isPlain(value) || Array.isArray(value)) return undefined;
+  return shapeOfFields(Object.fromEntries(Object.keys(Object(value)).map((name) => [name, undefined])));
+}
+
 const originals = new WeakMap<object, object>();
 
 /** The value itself, of one that is watched. */
@@ -62,7 +68,20 @@ export function unwatched(value: unknown): unknown {
 /** Names that are asked of any object: by JSON, by `await`, by what prints it. */
 const everybodys = new Set(["toJSON", "then", "inspect", "nodeType", "asymmetricMatch"]);
 
-/** A value like this one, which says what is read of it. Class instances (dates, bytes, maps) are given as they are. */
+/** Names by which libraries find out what an object is, a list, a map, a stream: lodash asks each for its `length`. */
+const probed = new Set(
+  "length size splice next pipe get forEach toArray getTime toBSON _bsontype $$typeof nodeName".split(" "),
+);
+
+/** True for a name that other code may have asked for on behalf of a function which does not write it. */
+export function isProbed(name: string): boolean {
+  return probed.has(name);
+}
+
+/**
+ * A value like this one, which says what is read of it. Class instances (dates, bytes, maps) are given as they are. What a function changes of it
+ * (a list that it sorts) is changed in a copy; of what is frozen nothing can be.
+ */
 export function watched(
   value: unknown,
   shape: Shape,
@@ -71,11 +90,8 @@ export function watched(
 ): unknown {
   if (!isPlain(value) && path.length > 0) return value;
   if (typeof value !== "object" || value === null) return value;
-  // A copy: a proxy of a frozen object would have to give the very values that are in it.
-  const copy: object = Array.isArray(value)
-    ? [...value]
-    : Object.assign(Object.create(Object.getPrototypeOf(value)), value);
-  const proxy = new Proxy(copy, {
+  // A proxy of a frozen object would have to give the very values that are in it.
+  const proxy = new Proxy(shallowCopy(value), {
     get: (target, name, receiver) => {
       if (typeof name === "symbol") return Reflect.get(target, name, receiver);
       const next = [...path, name];
@@ -92,12 +108,27 @@ export function watched(
       onRead({ path, isListing: true });
       return Reflect.ownKeys(target);
     },
-    set: () => false,
-    defineProperty: () => false,
-    deleteProperty: () => false,
+    ...(Object.isFrozen(value) && fixed),
   });
   originals.set(proxy, value);
   return proxy;
+}
+
+const fixed = { set: () => false, defineProperty: () => false, deleteProperty: () => false };
+
+function shallowCopy(value: object): object {
+  return Array.isArray(value) ? [...value] : Object.assign(Object.create(Object.getPrototypeOf(value)), value);
+}
+
+/** A copy that nobody watches, for a function that can't do with less: `structuredClone` takes no proxy. */
+export function unwatchedCopy(value: unknown, copies: Map<unknown, unknown> = new Map()): unknown {
+  const known = copies.get(value);
+  if (known !== undefined || typeof value !== "object" || value === null) return known ?? value;
+  if (!isPlain(value) && copies.size > 0) return value;
+  const copy = shallowCopy(value);
+  copies.set(value, copy);
+  for (const [name, field] of Object.entries(copy)) Reflect.set(copy, name, unwatchedCopy(field, copies));
+  return Object.isFrozen(value) ? Object.freeze(copy) : copy;
 }
 
 function isPlain(value: unknown): boolean {

@@ -50,6 +50,14 @@ const known: readonly (readonly [numbersOrCodes: readonly (number | string)[], m
     { passing, isContentFree: true, toConnect: "name the primary replica, or wait until it has failed over" },
   ],
   [
+    [979, 982],
+    {
+      passing,
+      isContentFree: true,
+      toConnect: "no replica takes reads: leave ApplicationIntent=ReadOnly out, or wait until one is online",
+    },
+  ],
+  [
     // A server that shuts down, starts or is upgraded
     [6005, 17_142, 17_188, 17_197, 17_813, 18_401, 18_451, 18_461],
     { passing, toConnect: "the server is shutting down, starting or paused: run again in a few minutes" },

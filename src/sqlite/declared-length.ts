@@ -25,7 +25,7 @@ export function isDeclaredJSON(column: string, declaredType: string, tableSQL: s
   return false;
 }
 
-const name = String.raw`("(?:[^"]|"")+"|\[[^\]]+\]|[\w$]+)`;
+const name = String.raw`("(?:[^"]|"")+"|\x60(?:[^\x60]|\x60\x60)+\x60|\[[^\]]+\]|[\w$\u0080-\uffff]+)`;
 const lengthCheck = new RegExp(
   String.raw`CHECK\s*\(\s*(?:${name}\s+IS\s+NULL\s+OR\s+)?length\s*\(\s*${name}\s*\)\s*(<=?)\s*(\d+)\s*\)`,
   "gi",
@@ -38,5 +38,6 @@ const jsonCheck = new RegExp(
 
 function unquote(text: string): string {
   if (text.startsWith('"')) return text.slice(1, -1).replaceAll('""', '"');
+  if (text.startsWith("`")) return text.slice(1, -1).replaceAll("``", "`");
   return text.startsWith("[") ? text.slice(1, -1) : text;
 }

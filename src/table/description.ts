@@ -3,7 +3,7 @@ import type { Sink } from "../contracts/sink.ts";
 import type { AnySource } from "../contracts/source.ts";
 import type { Step } from "../contracts/step.ts";
 import type { FieldType, TargetDescription, ValueType } from "../contracts/target.ts";
-import { tracePaths, type StatePath } from "../engine/traced-paths.ts";
+import { shownFor, type StatePath, tracePaths } from "../engine/traced-paths.ts";
 import { rowFields } from "./row-fields.ts";
 import { fieldType, unknownType } from "./value-type.ts";
 
@@ -26,13 +26,40 @@ export function describeTarget({ source, steps, sink }: Described): TargetDescri
     keys: sink.table?.keys ?? names.filter((name) => paths.get(name)?.join(".") === "pk").slice(0, 1),
     columns: names.map((name) => {
       const path = paths.get(name);
-      const { type, isNullable } = path === undefined ? ofNoPath : fieldOf(path, { source, steps, row });
+      const read = sink.columnMap[name];
+      const isTraced = path !== undefined && read !== undefined;
+      const { type, isNullable } = isTraced ? asShown(fieldOf(path, { source, steps, row }), read, path) : ofNoPath;
       return { name, type, isNullable, isCompletedAt: path?.join(".") === "completedAt" };
     }),
   };
 }
 
 const ofNoPath: FieldType = { type: unknownType("the column map makes it"), isNullable: true };
+
+/** Values of a kind, of which a function may make something else. */
+const probes: { readonly [Kind in ValueType["kind"]]?: readonly unknown[] } = {
+  text: ["", "x"],
+  integer: [0, 1],
+  number: [0, 0.5],
+  boolean: [false, true],
+};
+
+/** The field as the column's function shows it: `(s) => s.processed.x.score ?? "none"` makes more than a number of one. */
+function asShown(field: FieldType, read: (state: never) => unknown, path: StatePath): FieldType {
+  let { type, isNullable } = field;
+  const values = probes[type.kind] ?? [];
+  if (type.kind === "unknown") return field;
+  for (const value of field.isNullable ? [...values, null] : values) {
+    const found = shownFor(read, path, value);
+    if (found === undefined) return ofNoPath;
+    const { shown } = found;
+    if (shown === null || shown === undefined) isNullable = true;
+    else if (Object.is(shown, value)) continue;
+    else if (values.length === 0 || typeof shown !== typeof values[0]) return ofNoPath;
+    else if (type.kind === "text") type = { kind: "text", maxLength: undefined, isLimit: false };
+  }
+  return { type, isNullable };
+}
 
 interface Schemas extends Pick<Described, "source" | "steps"> {
   readonly row: JSONSchema | undefined;

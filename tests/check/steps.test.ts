@@ -54,7 +54,7 @@ async function look(steps: readonly Step<never, string, unknown>[], given: Given
       return answer;
     },
   });
-  const prompts = await checkSteps(findings, {
+  const { prompts } = await checkSteps(findings, {
     ...{ pipeline: "visits", steps: steps.map((step) => ({ step, provider })), limits: new Map(), signal },
     ...{ ping: false, show: (text) => text },
     state: note === null ? undefined : firstRow(note),

@@ -23,12 +23,12 @@ type State = SinkState<Row>;
 const folder = temporaryFolder();
 
 /** A pipeline over any source, whose model declines every note with BAD in it; and the notes that it was asked about. */
-function newSite() {
+function newSite(columns: Readonly<Record<string, (state: State) => unknown>> = {}) {
   const own = mkdtempSync(join(folder, "site "));
   const path = join(own, "failed.jsonl");
   const asked: string[] = [];
   const sink = new MemorySink({
-    columnMap: { id: (s: State) => s.pk, note: (s: State) => s.raw.note },
+    columnMap: { id: (s: State) => s.pk, note: (s: State) => s.raw.note, ...columns },
     mergeKeys: ["id"],
   });
   const llmProvider = new MockProvider({
@@ -140,6 +140,20 @@ test("failures of one row under its key before the schema and after it are one r
   assert.deepEqual(new Set(keysIn(path)), new Set([" a ", "a"]));
   const report = await pipeline(source("Note a: fine")).replay();
   assert.deepEqual([report.readCount, report.successCount, report.remainingCount], [1, 1, 0]);
+});
+
+test("a field that the replayed row lacks and others have is no mistake", async () => {
+  const site = newSite({
+    lang: (s) => ("lang" in s.raw ? s.raw.lang : null),
+    length: (s) => Object(s.raw).lang?.length,
+  });
+  const rows = [
+    { id: "a", note: "Note a: good", lang: "de" },
+    { id: "b", note: "Note b: BAD" },
+  ];
+  assert.equal((await site.pipeline(inMemory(rows)).run()).failureCount, 1);
+  const { readCount, failureCount } = await site.pipeline(inMemory(rows)).replay();
+  assert.deepEqual([readCount, failureCount], [1, 1]);
 });
 
 test("a row that could not be kept whole is replayed from the source", async () => {

@@ -109,7 +109,8 @@ const richStep = new LLMStep({
 });
 
 interface RichState {
-  readonly raw: { readonly flag: boolean };
+  readonly pk: string;
+  readonly raw: { readonly flag: unknown };
   readonly processed: {
     readonly out: {
       readonly maybe: string | null;
@@ -177,8 +178,18 @@ test("a limit holds for the values that the function passes on, and for no other
   const byRow = limitOf((s) => (s.raw.flag ? s.processed.out.maybe : "none"));
   assert.deepEqual(byRow?.schema, {}, "of a row without the flag the answer is not written");
   assert.equal(byRow.problemOf(long), undefined);
-  const whatever = limitOf((s) => (s.raw.flag ? s.processed.out.maybe : s.processed.out.maybe));
-  assert.deepEqual(whatever?.schema, { maxLength: 10 });
+  const chooses: readonly ((state: RichState) => unknown)[] = [
+    (s) => (s.processed.out.either === "a code" ? "short" : s.processed.out.maybe),
+    (s) => (s.raw.flag === "de" ? s.processed.out.named : s.processed.out.maybe),
+    (s) => (s.pk === "7" ? "none" : s.processed.out.maybe),
+    (s) => (s.processed.out.address?.city === "Bern" ? "none" : s.processed.out.maybe),
+  ];
+  for (const read of chooses) {
+    assert.deepEqual(limitOf(read)?.schema ?? {}, {}, String(read));
+    assert.equal(limitOf(read)?.problemOf(long), undefined, `${String(read)} may show another value`);
+  }
+  const whole = limitOf((s) => (s.processed.out && s.raw ? s.processed.out.maybe : "none"));
+  assert.deepEqual(whole?.schema, { maxLength: 10 }, "row and outputs are always there");
   assert.equal(limitOf((s) => s.processed.out.address?.city ?? "none")?.problemOf(undefined), undefined);
 });
 

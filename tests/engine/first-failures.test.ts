@@ -32,6 +32,8 @@ interface Given extends Partial<PipelineOptions<Note>> {
   readonly sink?: Sink<{ readonly pk: string }>;
   /** Which answers are valid; by default none before the row `goodFrom`. */
   readonly isGood?: (text: string) => boolean;
+  /** Holds a call up. */
+  readonly wait?: (text: string, callCount: number) => Promise<void>;
 }
 
 /** Runs so many notes, of which the first ones get no valid answer. */
@@ -42,6 +44,7 @@ function pipelineOf({
   isGood,
   reject,
   sink,
+  wait,
   ...options
 }: Given) {
   const good = isGood ?? ((text: string) => Number(/note (\d+)/.exec(text)?.[1]) >= goodFrom);
@@ -55,6 +58,7 @@ function pipelineOf({
     fingerprint: mock.fingerprint,
     complete: async (request, signal) => {
       callCount += 1;
+      await wait?.(request.messages.at(-1)?.content ?? "", callCount);
       return await mock.complete(request, signal);
     },
   };
@@ -103,6 +107,19 @@ test("a row that is done and waits in its batch is written before, and lets the 
   }
 });
 
+test("a row that is done and waits for a slow one before it lets the run go on", async () => {
+  const after30 = Promise.withResolvers<void>();
+  const report = await run({
+    isGood: (text) => /note 2\b/.test(text),
+    wait: async (text, callCount) => {
+      if (callCount === 30) after30.resolve();
+      if (/note 1\b/.test(text)) await after30.promise;
+    },
+    ...{ preserveOrder: true, concurrency: 2 },
+  });
+  assert.deepEqual(figures(report), [null, 59, 1, 1]);
+});
+
 test("never goes on, and a number means what it says", async () => {
   assert.deepEqual(figures(await run({ maxRowErrors: "never" })), [null, 60, 0, 1]);
   assert.deepEqual(figures(await run({ maxRowErrors: 30 })), ["TOO_MANY_ROW_ERRORS", 30, 0, 3]);
@@ -120,6 +137,17 @@ test("rows that failed in their last run are not counted: they never block those
   assert.deepEqual(figures(await run({ journal })), ["TOO_MANY_ROW_ERRORS", 20, 0, 3]);
   assert.deepEqual(figures(await run({ journal })), ["TOO_MANY_ROW_ERRORS", 40, 0, 3]);
   assert.deepEqual(figures(await run({ journal, count: 50 })), [null, 50, 0, 1]);
+});
+
+test("without a journal the dead letters tell which rows failed in their last run", async () => {
+  const deadLetterPath = join(temporaryFolder(), "failed.jsonl");
+  const failures = async (count = 60): Promise<unknown> => {
+    const { error, failureCount } = await run({ deadLetterPath, onRowError: "dead_letter", count });
+    return [error?.code ?? null, failureCount];
+  };
+  assert.deepEqual(await failures(), ["TOO_MANY_ROW_ERRORS", 20]);
+  assert.deepEqual(await failures(), ["TOO_MANY_ROW_ERRORS", 40]);
+  assert.deepEqual(await failures(50), [null, 50]);
 });
 
 test("rows that the sink rejects are counted, and nothing waits for itself", async () => {

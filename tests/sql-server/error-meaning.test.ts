@@ -65,7 +65,7 @@ test("a busy server asks for ten seconds, and what was waited for a connection i
 });
 
 test("a restart or a failover is waited out: also by a login that is denied, once one has worked", () => {
-  for (const number of [4060, 4064, 18_456, 18_401, 18_451, 6005, 921, 922, 983, 976, 596, 17_142]) {
+  for (const number of [4060, 4064, 18_456, 18_401, 18_451, 6005, 921, 922, 983, 976, 979, 982, 596, 17_142]) {
     const error = byNumber(number);
     assert.deepEqual(passingError(error), { leastWaitMs: 0, waitedMs: 0 }, String(number));
     const login = Object.assign(byCode("ELOGIN"), { originalError: Object.assign(byCode("ELOGIN"), { number }) });

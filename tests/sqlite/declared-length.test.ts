@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { declaredLength } from "../../src/sqlite/declared-length.ts";
+import { declaredLength, isDeclaredJSON } from "../../src/sqlite/declared-length.ts";
 
 test("a length is found in the column's type and in checks of its own, and the smaller one counts", () => {
   const cases: readonly (readonly [string, string, number | undefined])[] = [
@@ -24,5 +24,21 @@ test("a length is found in the column's type and in checks of its own, and the s
       expected,
       `${type} ${check}`,
     );
+  }
+});
+
+test("names in checks are found as SQLite takes them: quoted in each way, and with letters of any script", () => {
+  for (const [column, written] of [
+    ["notes", "notes"],
+    ["notes", "`notes`"],
+    ["notes", '"Notes"'],
+    ["notes", "[notes]"],
+    ["größe", "größe"],
+    ["a`b", "`a``b`"],
+  ] as const) {
+    const table = `CREATE TABLE t (${written} TEXT CHECK (json_valid(${written})) CHECK (${written} IS NULL OR length(${written}) <= 9))`;
+    assert.equal(isDeclaredJSON(column, "TEXT", table), true, written);
+    assert.equal(declaredLength(column, "TEXT", table), 9, written);
+    assert.equal(isDeclaredJSON("other", "TEXT", table), false, written);
   }
 });

@@ -131,6 +131,14 @@ test("a bigint that REAL would cut is rejected", () => {
   assert.equal(stored(2n ** 60n, "r"), 2 ** 60);
 });
 
+test("30,000 digits and a letter take a STRICT column no seconds", () => {
+  const text = `${"1".repeat(30_000)}x`;
+  const before = process.cpuUsage();
+  assert.equal(fitValue(text, storage("INTEGER", { enforcedType: "INTEGER" })).ok, false);
+  const { user } = process.cpuUsage(before);
+  assert.ok(user < 1_000_000, `${user} µs`); // a pattern that tries each way to part them takes five seconds
+});
+
 test("a text of a million digits and no number is looked at in no time that grows with its square", () => {
   const long = "1".repeat(1_000_000);
   for (const text of [`${long}x`, long, `${long}.${long}x`, " ".repeat(1_000_000), `1${" ".repeat(1_000_000)}x`]) {

@@ -50,6 +50,65 @@ test("each column has the type of what it shows, and a reason where that is not 
   );
 });
 
+test("a column whose function makes something else of some values has no type that these don't fit", () => {
+  const step = {
+    outputKey: "out",
+    outputSchema: z.toJSONSchema(
+      z.object({
+        kind: z.enum(["a", "b"]),
+        score: z.number().nullable(),
+        note: z.string().max(20),
+        due: z.iso.date().nullable(),
+        urgent: z.boolean(),
+      }),
+    ),
+  };
+  interface State {
+    readonly raw: { readonly lang: string };
+    readonly processed: {
+      readonly out: {
+        readonly kind: string;
+        readonly score: number | null;
+        readonly note: string;
+        readonly due: string | null;
+        readonly urgent: boolean;
+      };
+    };
+  }
+  const columnMap: Readonly<Record<string, (state: State) => unknown>> = {
+    score: (s) => s.processed.out.score,
+    score_or_text: (s) => s.processed.out.score ?? "none",
+    score_or_0: (s) => s.processed.out.score ?? 0,
+    note_or_null: (s) => s.processed.out.note || null,
+    note_or_more: (s) => s.processed.out.note || "there is no note on this",
+    due_or_text: (s) => s.processed.out.due ?? "never",
+    by_row: (s) => (s.raw.lang === "de" ? s.processed.out.score : s.processed.out.note),
+    by_kind: (s) => (s.processed.out.kind === "b" ? 7 : s.processed.out.note),
+    urgent: (s) => s.processed.out.urgent,
+    urgent_or: (s) => s.processed.out.urgent || "no",
+  };
+  const source = new MemorySource<{ id: string }>({ rows: [], primaryKeyColumn: "id" });
+  const { columns } = describeTarget({ source, steps: [step], sink: { name: "memory", columnMap } });
+  assert.deepEqual(
+    columns.map(({ name, type, isNullable }) => {
+      const length = type.kind === "text" ? ` ${type.maxLength}` : "";
+      return `${name} ${type.kind}${length}${isNullable ? " null" : ""}`;
+    }),
+    [
+      "score number null",
+      "score_or_text unknown null",
+      "score_or_0 number null",
+      "note_or_null text 20 null",
+      "note_or_more text undefined",
+      "due_or_text unknown null",
+      "by_row unknown null",
+      "by_kind unknown null",
+      "urgent boolean",
+      "urgent_or unknown null",
+    ],
+  );
+});
+
 test("the sink says table, strategy and keys", () => {
   const merging = new SQLiteSink({
     databasePath,
