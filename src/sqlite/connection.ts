@@ -28,7 +28,7 @@ export async function connect(
   const { retryDelaysMs } = lockWait;
   try {
     const database = await untilUnlocked(() => openDatabase(path, false, fail), signal, use.patienceMs);
-    const file = new OpenFile(path);
+    const file = new OpenFile(path, { isNeverEmpty: true });
     const close: TableConnection["close"] = async (outcome) => {
       if (!database.isOpen) return;
       database.close();

@@ -55,7 +55,7 @@ function sessionOf({ path, busyTimeoutMs, database, lock, log }: Opened): Journa
       AND EXISTS (SELECT 1 FROM json_each(step.value, '$.promptHashes') AS hash WHERE hash.value = ?) LIMIT 1`,
   );
   const asError = (cause: unknown): LLMEtlError => asJournalError(path, cause);
-  const files = [path, `${path}-wal`].map((one) => new OpenFile(one));
+  const files = [new OpenFile(path, { isNeverEmpty: true }), new OpenFile(`${path}-wal`)];
   const commits = new GroupCommit({
     database,
     log,
