@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { ClassifierStep, Pipeline, type SinkState } from "../../src/index.ts";
 import { RowError } from "../../src/errors/llm-etl-error.ts";
 import { DeadLetterFile } from "../../src/dead-letter/file.ts";
@@ -113,3 +114,32 @@ test(
     );
   },
 );
+
+test("events that go to a file of a full disk leave no half line in it, and the exit code says so", { skip }, () => {
+  const folder = disk ?? "";
+  for (const name of readdirSync(folder)) rmSync(join(folder, name));
+  const path = join(folder, "events.jsonl");
+  const module = join(temporaryFolder(), "pipeline.ts");
+  const source = fileURLToPath(new URL("../../src", import.meta.url));
+  writeFileSync(
+    module,
+    `import { Pipeline } from ${JSON.stringify(`${source}/builder/pipeline.ts`)};
+import { MockProvider } from ${JSON.stringify(`${source}/llm/providers/mock.ts`)};
+import { MemorySink } from ${JSON.stringify(`${source}/testing/memory-sink.ts`)};
+import { MemorySource } from ${JSON.stringify(`${source}/testing/memory-source.ts`)};
+const rows = Array.from({ length: 3000 }, (_, index) => ({ id: String(index) }));
+const source = new MemorySource({ rows, primaryKeyColumn: "id" });
+const options = { name: "p", source, llmProvider: new MockProvider(), journal: "off", payloadLog: "off" };
+export default new Pipeline(options).to(new MemorySink({ columnMap: { id: (s) => s.pk } }));
+`,
+  );
+  for (const redirect of [">", ">>"]) {
+    const command = `"${process.execPath}" "${source}/cli/main.ts" run --json "${module}" ${redirect} "${path}"`;
+    const { status, stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
+    assert.equal(status, 3, stderr);
+    assert.match(stderr, /ENOSPC/);
+    const text = readFileSync(path, "utf8");
+    assert.ok(text.length > 100_000 && text.endsWith("}\n"), text.slice(-100));
+    assert.doesNotMatch(text, /\0/);
+  }
+});
