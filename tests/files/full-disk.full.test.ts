@@ -115,6 +115,34 @@ test(
   },
 );
 
+test(
+  "a folder for temporary files that is full ends the run resumable, and the message says what to do",
+  { skip },
+  () => {
+    const folder = disk ?? "";
+    for (const name of readdirSync(folder)) rmSync(join(folder, name));
+    const module = fileURLToPath(new URL("../../src/files/key-set.ts", import.meta.url));
+    const errors = fileURLToPath(new URL("../../src/errors/thrown.ts", import.meta.url));
+    const script = `
+    const { KeySet } = await import(${JSON.stringify(module)});
+    const { asLLMEtlError } = await import(${JSON.stringify(errors)});
+    const keys = new KeySet();
+    try {
+      for (let row = 0; row < 60_000; row += 1) keys.add([String((row * 7919) % 60_000).padStart(150, "k")], row);
+    } catch (error) {
+      const { code, scope, facts, message } = asLLMEtlError(error);
+      console.log(JSON.stringify({ code, scope, fact: facts.code, message }));
+    }`;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+      env: { ...process.env, SQLITE_TMPDIR: folder },
+    });
+    const { message, ...found }: { message: string } = JSON.parse(stdout);
+    assert.deepEqual(found, { code: "INTERNAL_ERROR", scope: "run", fact: "TEMPORARY_FILE_FAILED" }, stderr);
+    assert.match(message, /SQLITE_TMPDIR/);
+  },
+);
+
 test("events that go to a file of a full disk leave no half line in it, and the exit code says so", { skip }, () => {
   const folder = disk ?? "";
   for (const name of readdirSync(folder)) rmSync(join(folder, name));
