@@ -120,20 +120,19 @@ export class LinesFile {
   }
 
   /** Goes on in the file that has the name now: a replay, or a run that has ended, may have replaced it, or somebody moved it away. */
-  async #follow(): Promise<boolean> {
+  async #follow(): Promise<void> {
     const ours = fstatSync(this.#file.fd, { bigint: true });
     const there = statusOf(this.#path);
-    if (there?.ino === ours.ino && there.dev === ours.dev) return false;
+    if (there?.ino === ours.ino && there.dev === ours.dev) return;
     const before = this.#file;
     await mkdir(dirname(this.#path), { recursive: true });
     ({ file: this.#file } = await openToAppend(this.#path));
     this.#end = -1;
     await before.close();
-    return true;
   }
 
+  /** Names the file anew that is followed, and so has the name now: whoever else appends to it waits for the lock. */
   async #rotate(): Promise<void> {
-    if (await this.#follow()) return; // another process that appends to the same file has rotated it, or it was moved away
     try {
       await rename(this.#path, rotatedPath(this.#path));
     } catch (error) {

@@ -115,6 +115,27 @@ test(
   },
 );
 
+test("a CSV target that the disk has no room for has whole rows only", { skip }, async () => {
+  const folder = disk ?? "";
+  for (const name of readdirSync(folder)) rmSync(join(folder, name));
+  const filePath = join(folder, "out.csv");
+  const rows = Array.from({ length: 400 }, (_, index) => ({ id: `${index} ${"n".repeat(900)}` }));
+  const { exitCode, error, successCount, rowsAside } = await new Pipeline<{ id: string }>({
+    name: "rows",
+    source: new MemorySource({ rows, primaryKeyColumn: "id" }),
+    llmProvider: new MockProvider(),
+    journal: "off",
+    payloadLog: "off",
+    batchSize: 7,
+  })
+    .to(new CSVSink({ filePath, columnMap: { id: (s: SinkState<{ id: string }>) => s.pk } }))
+    .run();
+  assert.deepEqual([exitCode, error?.code, rowsAside?.reason], [3, "SINK_FAILED", "stopped"]);
+  const text = readFileSync(`${filePath}.partial`, "utf8");
+  assert.ok(text.endsWith("n\n"));
+  assert.equal(text.split("\n").length - 2, successCount);
+});
+
 test(
   "a folder for temporary files that is full ends the run resumable, and the message says what to do",
   { skip },

@@ -15,8 +15,8 @@ interface Files {
   readonly journal: string;
 }
 
-/** Runs ten rows, one a batch, to the target by its link, and harms a file after the third. */
-async function runWhile(t: TestContext, harm: (files: Files) => void): Promise<RunReport> {
+/** Runs ten rows, one a batch, to the target by its link, and harms a file after one, the third or another. */
+async function runWhile(t: TestContext, harm: (files: Files) => void, afterBatch = 3): Promise<RunReport> {
   const target = temporaryDatabase(t, "CREATE TABLE t (id TEXT PRIMARY KEY) STRICT");
   const link = join(target, "..", "link.db");
   symlinkSync(target, link);
@@ -42,7 +42,7 @@ async function runWhile(t: TestContext, harm: (files: Files) => void): Promise<R
     )
     .run({
       onEvent: ({ type }) => {
-        if (type === "batch-end" && (batches += 1) === 3) harm({ target, link, journal });
+        if (type === "batch-end" && (batches += 1) === afterBatch) harm({ target, link, journal });
       },
     });
 }
@@ -62,6 +62,14 @@ for (const [name, problem, harm] of harms) {
     assert.ok(pendingCount > 0);
   });
 }
+
+test("a target that is deleted after its last batch is noticed when it is closed", async (t) => {
+  const { status, exitCode, error } = await runWhile(t, ({ target }) => rmSync(target), 10);
+  assert.deepEqual(
+    [status, exitCode, error?.code, error?.facts["problem"]],
+    ["failed", 3, "SINK_FAILED", "was deleted"],
+  );
+});
 
 const harmsToJournal: readonly (readonly [name: string, problem: string, harm: (files: Files) => void])[] = [
   ["deleted", "was deleted", ({ journal }) => rmSync(journal)],

@@ -223,6 +223,21 @@ test("a replay takes the pipeline's rows from the older default file too; those 
   assert.equal(kept.length, 1);
 });
 
+test("of a row that is in both files the newer failure counts", async () => {
+  const { path: older } = newSite();
+  const path = join(older, "..", "a.failed.jsonl");
+  const line = (error_code: string, timestamp: string): string =>
+    `${JSON.stringify({ pk: "1", pipeline: "a", error_code, raw_data: { id: "1" }, timestamp })}\n`;
+  writeFileSync(older, line("OLD", "2025-01-01T00:00:00Z"));
+  writeFileSync(path, line("NEW", "2026-01-01T00:00:00Z"));
+  const replay = await withOlderFile(path, older).replay("a");
+  const codes: string[] = [];
+  for await (const { errorCode } of replay.rows()) codes.push(errorCode);
+  await replay.close();
+  assert.deepEqual(codes, ["NEW"]);
+  assert.equal(readFileSync(older, "utf8"), "");
+});
+
 test("an older file that is the new one, by a link, is one file: nothing is moved", { timeout: 30_000 }, async () => {
   const { path: older, bad, pipeline } = newSite();
   const path = join(older, "..", "a.failed.jsonl");
