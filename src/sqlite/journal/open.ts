@@ -46,7 +46,8 @@ async function makeFolder(folder: string): Promise<void> {
 }
 
 /**
- * Opens the journal whose lock is held, in the newest version; makes it where there is none.
+ * Opens the journal whose lock is held, in the newest version; makes it where there is none. Throws the driver's error if another
+ * program has locked the database.
  *
  * @throws {JournalError} if it has a second name, or is damaged
  */
@@ -54,12 +55,11 @@ export async function openJournal(path: string): Promise<DatabaseSync> {
   requireOneName(path);
   if (await isThere(path)) await makeOwn(path);
   else await make(path);
-  const database = new DatabaseSync(path, { timeout: 100 });
+  const database = new DatabaseSync(path); // it waits for no lock: who waits, sleeps
   try {
     migrate(database, path);
     // WAL commits survive the process; the journal itself syncs them to the disk, off the event loop's thread.
     database.exec("PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL; PRAGMA cache_size = -8192");
-    database.exec("PRAGMA busy_timeout = 0"); // who waits, sleeps
     database.exec("PRAGMA user_version"); // the log exists from the first read on
     return database;
   } catch (error) {
