@@ -3,12 +3,14 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, test, type TestContext } from "node:test";
 import { Pipeline, type SinkState } from "../../src/index.ts";
 import { DeadLetterFile } from "../../src/dead-letter/file.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { CSVSink } from "../../src/sinks/csv.ts";
+import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
 import { failsWith } from "../support/error-facts.ts";
@@ -61,6 +63,19 @@ test("so is a journal: its log and its lock would stand beside another file", as
   const options = { name: "p", source: source(), llmProvider: new MockProvider(), payloadLog: "off", journal } as const;
   const pipeline = new Pipeline<{ id: string }>(options).to(new MemorySink({ columnMap }));
   await assert.rejects(pipeline.run(), failsWith("JOURNAL_FAILED", { problem: "mounted" }));
+});
+
+test("so is a SQLite target, whose log would be lost with the container, though the journal has its rows as written", async (t) => {
+  const databasePath = mountedFile(t, "");
+  if (databasePath === undefined) return;
+  const database = new DatabaseSync(databasePath);
+  database.exec("CREATE TABLE t (id TEXT PRIMARY KEY)");
+  database.close();
+  const sink = new SQLiteSink({ databasePath, targetTable: "t", mergeKeys: ["id"], columnMap });
+  const options = { name: "p", source: source(), llmProvider: new MockProvider(), payloadLog: "off" } as const;
+  const pipeline = new Pipeline<{ id: string }>({ ...options, journal: "off" }).to(sink);
+  assert.equal((await pipeline.check()).wouldRun, false);
+  await assert.rejects(pipeline.run(), failsWith("SINK_FAILED", { problem: "mounted" }));
 });
 
 test("dead letters that are mounted alone are appended to; no row leaves them, and they are not replayed", async (t) => {
