@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { after, test, type TestContext } from "node:test";
 import { Pipeline, type SinkState } from "../../src/index.ts";
 import { DeadLetterFile } from "../../src/dead-letter/file.ts";
+import { LinesFile } from "../../src/files/lines-file.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { CSVSink } from "../../src/sinks/csv.ts";
@@ -76,6 +77,15 @@ test("so is a SQLite target, whose log would be lost with the container, though 
   const pipeline = new Pipeline<{ id: string }>({ ...options, journal: "off" }).to(sink);
   assert.equal((await pipeline.check()).wouldRun, false);
   await assert.rejects(pipeline.run(), failsWith("SINK_FAILED", { problem: "mounted" }));
+});
+
+test("lines are appended to a file that is mounted alone, however large it is: it can't be renamed", async (t) => {
+  const path = mountedFile(t, "");
+  if (path === undefined) return;
+  const file = await LinesFile.open(path, { durable: false, maxBytes: 5 });
+  for (const line of ["first line", "second line", "third"]) await file.append(line);
+  await file.close();
+  assert.equal(readFileSync(path, "utf8"), "first line\nsecond line\nthird\n");
 });
 
 test("dead letters that are mounted alone are appended to; no row leaves them, and they are not replayed", async (t) => {
