@@ -9,7 +9,7 @@ import { listItems } from "../errors/name-list.ts";
 import { SourceError } from "../errors/source.ts";
 import { checkOptions, isName, isObject, isTextList, optional } from "../errors/options.ts";
 import { scanForKeys } from "../engine/primary-key.ts";
-import { statusOf } from "../files/same-file.ts";
+import { isReadOnce } from "../files/read-once.ts";
 import type { CountContext, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface CSVFile<Row extends object> extends CSVFormatOptions {
@@ -122,8 +122,7 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
     this.files = [reading.path];
     this.read = (context) => readRows(reading, nullValues, context);
     this.find = async (pks, context) => await Promise.resolve(scanForKeys(this, pks, context));
-    this.count = async (context) =>
-      statusOf(reading.path)?.isFile() === true ? await countRows(reading, context) : undefined;
+    this.count = async (context) => (isReadOnce(reading.path) ? undefined : await countRows(reading, context));
   }
 }
 

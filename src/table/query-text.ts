@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { OptionError } from "../errors/option.ts";
 import { absolutePath } from "../files/paths.ts";
-import { statusOf } from "../files/same-file.ts";
+import { isReadOnce } from "../files/read-once.ts";
 import { messageOf } from "../errors/error-text.ts";
 
 /** One query: as text, or in a file of its own (UTF-8), whose path is relative to the working directory or a file: URL. */
@@ -36,7 +36,7 @@ export function queryText(
   let fromPipe: Promise<Buffer> | undefined;
   const read = async (): Promise<string> => {
     try {
-      if (statusOf(path)?.isFile() === false) fromPipe ??= readFile(path);
+      if (isReadOnce(path)) fromPipe ??= readFile(path);
       return new TextDecoder("utf-8", { fatal: true }).decode(await (fromPipe ?? readFile(path)));
     } catch (cause) {
       const problem = cause instanceof TypeError ? "it is not UTF-8 text" : messageOf(cause);
