@@ -8,6 +8,7 @@ import { Delivery } from "./delivery.ts";
 import { formatThings } from "./format.ts";
 import { PackageRunner } from "./package-runner.ts";
 import { describeError, type Terminal } from "./terminal.ts";
+import { wholeTexts } from "./whole-texts.ts";
 import { UnhandledErrors } from "./unhandled.ts";
 
 /** The commands. Each is loaded when it is called. */
@@ -57,7 +58,7 @@ Example:
 
 /** Runs one command line and returns its exit code. Results go to stdout, everything else to stderr. */
 export async function runCommandLine(commandLine: readonly string[], outer: Terminal): Promise<number> {
-  const stdout = new Delivery(outer.stdout);
+  const stdout = new Delivery(wholeTexts(outer.stdout));
   const terminal: CommandTerminal = {
     stdout,
     stderr: outer.stderr,

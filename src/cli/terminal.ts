@@ -12,10 +12,13 @@ export type StopSignal = "SIGINT" | "SIGTERM";
 /** The events of a process about errors that no code handles, and about its end. */
 export type ProcessEvent = "uncaughtException" | "unhandledRejection" | "beforeExit" | "exit";
 
-/** An output stream. The optional members are a terminal's, and undefined for any other stream. */
+/** An output stream. `isTTY` to `hasColors` are a terminal's, and undefined for any other stream. */
 export interface Output {
   /** Writes a text; `done` is called when the stream has passed it on, or with the error for which it could not. */
   readonly write: (text: string, done?: (error?: Error | null) => void) => unknown;
+  /** The descriptor of a stream of the process. */
+  readonly fd?: number | undefined;
+  readonly emit?: ((event: "error", error: Error) => unknown) | undefined;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;

@@ -11,6 +11,17 @@ export interface CSVFormat {
   readonly skipLines: number;
 }
 
+/** With them old systems fill the last block of a file, or end it (Ctrl-Z). */
+const padding: ReadonlySet<string> = new Set(["\0", "\u001A"]);
+
+/** True for a text that holds nothing: blanks and padding. */
+export function isBlankText(text: string): boolean {
+  const rest = text.trim();
+  return (
+    rest === "" || (padding.has(rest.charAt(0)) && [...rest].every((one) => one.trim() === "" || padding.has(one)))
+  );
+}
+
 /** The name of a column that has none, by its number from 1. */
 export function columnName(column: number): string {
   return `column${column}`;

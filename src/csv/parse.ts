@@ -1,6 +1,6 @@
 import type { ErrorFacts } from "../errors/facts.ts";
 import { SourceError } from "../errors/source.ts";
-import type { CSVFormat } from "./format.ts";
+import { type CSVFormat, isBlankText } from "./format.ts";
 import { sepLine } from "./sep-line.ts";
 import {
   afterBreak,
@@ -65,9 +65,9 @@ export async function* parseRows(
   yield* parser.take("end");
 }
 
-/** True if nothing but delimiters and blanks stands in the row: a quoted empty cell is a value. */
+/** True if the row holds nothing: a quoted empty cell is a value. */
 export function isBlankRow({ cells, quoted }: Pick<CSVRow, "cells" | "quoted">): boolean {
-  return quoted.length === 0 && cells.every((cell) => cell === "" || cell.trim() === "");
+  return quoted.length === 0 && cells.every(isBlankText);
 }
 
 /** The chunks, and the fault that ended them. */

@@ -144,7 +144,16 @@ export class TargetFile {
 
 async function requirePlace(owner: string, { path, limitPath }: TargetPlace): Promise<void> {
   const before = await requireReplaceable(owner, path);
-  if (before !== undefined && limitPath !== undefined) await requireReplaceable(owner, limitPath);
+  if (before === undefined || limitPath === undefined) return;
+  if (limitPath === path) {
+    const facts = { where: path, hint: "remove the link, or set replace: true (--replace)" };
+    throw new SinkError(
+      owner,
+      "a link has the name of the file beside it, for rows of a run with limit, and leads to it",
+      { facts },
+    );
+  }
+  await requireReplaceable(owner, limitPath);
 }
 
 /** The `.partial` file, and the lock on it: what an earlier run left is removed, but not what another is writing. */

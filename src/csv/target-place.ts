@@ -4,6 +4,7 @@ import type { SinkRun } from "../contracts/sink.ts";
 import type { ErrorFacts } from "../errors/facts.ts";
 import { SinkError } from "../errors/sink.ts";
 import { codeOf, messageOf } from "../errors/error-text.ts";
+import { isMountPoint } from "../files/mount-point.ts";
 import { realPath } from "../files/real-path.ts";
 import { statusOf } from "../files/same-file.ts";
 
@@ -34,7 +35,7 @@ export function filesOfPlace({ path, partialPath, lockPath, limitPath }: TargetP
 
 /**
  * Makes sure that a file can be put in the place of what a path leads to, and nothing but its content would change: it is a
- * regular file with one name that may be written to, and its owner can be kept. Returns its status; undefined where there is nothing.
+ * regular file with one name that may be written to, it is not mounted alone, and its owner can be kept. Returns its status; undefined where there is nothing.
  *
  * @throws {SinkError} saying what is there
  */
@@ -59,6 +60,10 @@ export async function requireReplaceable(owner: string, path: string): Promise<B
       names: Number(status.nlink),
       hint: "copy it to a file of its own, or give another filePath",
     });
+  }
+  if (isMountPoint(path)) {
+    const problem = `${path} is mounted as a single file, which no other can be put in the place of`;
+    throw reject(problem, { code: "EBUSY", hint: "mount its folder" });
   }
   if ((status.mode & 0o222n) === 0n) throw reject(`${path} is write-protected`, { code: "EACCES", hint });
   if (!canKeepOwner(status)) {

@@ -14,10 +14,15 @@ export type LinePlace = RowPlace | (Place & OtherLine);
 const newline = 0x0a;
 const chunkBytes = 1024 ** 2;
 
-/** The places of a dead letter file's lines: of each row the last one, and all that are about no row. Their content is not kept. */
+/**
+ * The places of a dead letter file's lines: of each row the last one, and all that are about no row. A row without a key of its own is known by
+ * its content, from run to run. Content is not kept.
+ */
 export class DeadLetterContents {
   readonly #rows = new Map<string, RowPlace>();
-  readonly #others: LinePlace[] = [];
+  readonly #others = new Set<LinePlace>();
+  /** The lines of the last run on each row without a key, by content. */
+  readonly #keyless = new Map<string, { readonly runId: string; readonly places: LinePlace[] }>();
   /** Each error code once: as many texts as rows would be as many times the memory. */
   readonly #codes = new Map<string, string>();
   readonly #pipeline: string;
@@ -80,12 +85,27 @@ export class DeadLetterContents {
     if (isBlank(bytes)) return;
     const content = readLine(bytes, this.#pipeline);
     if (content.pk === null) {
-      this.#others.push({ ...place, ...content });
+      this.#addOther(place, content);
     } else {
       const { pk, failedAtMs, problem } = content;
       if (this.#rows.delete(pk)) this.#outdatedCount += 1; // deleted, so that the map is in the order of the last lines
       this.#rows.set(pk, { ...place, pk, errorCode: this.#codeLike(content.errorCode), failedAtMs, problem });
     }
+  }
+
+  #addOther(place: Place, { failure, ...content }: OtherLine): void {
+    const other = { ...place, ...content };
+    this.#others.add(other);
+    if (failure === undefined) return;
+    const { runId } = failure;
+    const last = this.#keyless.get(failure.content);
+    if (last?.runId === runId) {
+      last.places.push(other);
+      return;
+    }
+    for (const outdated of last?.places ?? []) this.#others.delete(outdated);
+    this.#outdatedCount += last?.places.length ?? 0;
+    this.#keyless.set(failure.content, { runId, places: [other] });
   }
 
   #codeLike(code: string): string {
@@ -116,8 +136,8 @@ export async function bytesOf(file: FileHandle, { start, end }: Place): Promise<
   return bytes;
 }
 
-/** The primary keys of a pipeline's rows in a file. */
-export async function keysIn(path: string, pipeline: string): Promise<ReadonlySet<string>> {
+/** The primary keys of a pipeline's rows in a file, each with the time of its last failure, in milliseconds since 1970. */
+export async function failuresIn(path: string, pipeline: string): Promise<ReadonlyMap<string, number>> {
   const contents = new DeadLetterContents(pipeline);
   const file = await open(path, "r");
   try {
@@ -125,5 +145,5 @@ export async function keysIn(path: string, pipeline: string): Promise<ReadonlySe
   } finally {
     await file.close();
   }
-  return new Set([...contents.rows].map(({ pk }) => pk));
+  return new Map([...contents.rows].map(({ pk, failedAtMs }) => [pk, failedAtMs]));
 }

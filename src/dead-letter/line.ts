@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { fromReversible } from "../json/json.ts";
 import { describeType } from "../errors/describe-type.ts";
 
@@ -19,6 +20,14 @@ export interface RowLine {
 export interface OtherLine {
   readonly pk: null;
   readonly problem: string;
+  readonly failure?: KeylessFailure | undefined;
+}
+
+/** The failure of a row without a key of its own. */
+export interface KeylessFailure {
+  readonly runId: string;
+  /** The same text for the same row with the same error: of different runs the last one counts. */
+  readonly content: string;
 }
 
 /** Reads a line of the dead letter file, as far as it is of the pipeline. Never throws. */
@@ -32,10 +41,12 @@ export function readLine(bytes: Uint8Array, pipeline: string): LineContent {
   if (!isObject(line)) return other(`is ${describeType(line)}, expected an object`);
   const { pk, pipeline: owner = pipeline, error_code: errorCode, raw_data: rawData, timestamp } = line;
   if (owner !== pipeline) return other("it is of another pipeline");
-  if (pk === null) return other("its row has no primary key");
+  if (pk === null) return other("its row has no primary key", failureIn(line));
   if (typeof pk !== "string") return other(`its "pk" is ${describeType(pk)}, expected text`);
   if (typeof errorCode !== "string") return other(`its "error_code" is ${describeType(errorCode)}, expected text`);
-  if (errorCode === "PRIMARY_KEY_DUPLICATE") return other("another row of its run has the same primary key");
+  if (errorCode === "PRIMARY_KEY_DUPLICATE") {
+    return other("another row of its run has the same primary key", failureIn(line));
+  }
   const failedAtMs = typeof timestamp === "string" ? Date.parse(timestamp) : Number.NaN;
   if (Number.isNaN(failedAtMs)) return other('its "timestamp" is no time');
   return { pk, errorCode, failedAtMs, ...rowIn(rawData) };
@@ -63,8 +74,21 @@ function isIncomplete(value: unknown): boolean {
   return names.some((name) => isIncomplete(value[name]));
 }
 
-function other(problem: string): OtherLine {
-  return { pk: null, problem };
+/** Undefined where the line does not say of which run it is, or holds its row in part. */
+function failureIn(line: Readonly<Record<string, unknown>>): KeylessFailure | undefined {
+  const { run_id: runId, pk, step_name: step, error_code: code, error_message: message, raw_data: raw = null } = line;
+  if (typeof runId !== "string") return undefined;
+  try {
+    if (isIncomplete(raw)) return undefined;
+    const content = JSON.stringify([pk, step, code, raw, raw === null ? message : null]);
+    return { runId, content: hash("sha256", content, "base64") };
+  } catch {
+    return undefined; // nested deeper than the stack holds
+  }
+}
+
+function other(problem: string, failure?: KeylessFailure): OtherLine {
+  return { pk: null, problem, ...(failure !== undefined && { failure }) };
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -5,7 +5,8 @@ import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { LinesFile } from "../files/lines-file.ts";
 import { absolutePath } from "../files/paths.ts";
 import { realPath } from "../files/real-path.ts";
-import { bytesOf, DeadLetterContents, keysIn } from "./contents.ts";
+import { fileIdentity } from "../files/same-file.ts";
+import { bytesOf, DeadLetterContents, failuresIn } from "./contents.ts";
 import { DeadLetterFile } from "./file.ts";
 import { removeRows, rewriting } from "./remove-rows.ts";
 
@@ -19,7 +20,8 @@ export function withOlderFile(path: string, olderPath: string): DeadLetter {
   return {
     ...file,
     replay: async (pipeline) => {
-      if (await exists(older)) await moveRows(realPath(older), file.identity, pipeline);
+      const isAnother = fileIdentity(older) !== fileIdentity(file.identity); // a link may lead from one to the other
+      if (isAnother && (await exists(older))) await moveRows(realPath(older), file.identity, pipeline);
       return await file.replay(pipeline);
     },
   };
@@ -36,7 +38,7 @@ async function moveRows(from: string, to: string, pipeline: string): Promise<voi
       await contents.readOn(file);
       const rows = [...contents.rows];
       if (rows.length === 0) return;
-      const known = (await exists(to)) ? await keysIn(to, pipeline) : new Set<string>();
+      const known = (await exists(to)) ? await failuresIn(to, pipeline) : new Map<string, number>();
       const moving = rows.filter(({ pk }) => !known.has(pk));
       const target = await LinesFile.open(to, { durable: true });
       try {

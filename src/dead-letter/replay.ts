@@ -5,6 +5,7 @@ import type { ErrorFacts } from "../errors/facts.ts";
 import { DeadLetterError } from "../errors/journal.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { codeOf, messageOf } from "../errors/error-text.ts";
+import { isMountPoint } from "../files/mount-point.ts";
 import { bytesOf, DeadLetterContents, type LinePlace } from "./contents.ts";
 import { readLine } from "./line.ts";
 import { removeRows, rewriting } from "./remove-rows.ts";
@@ -128,7 +129,13 @@ async function realPathOf(path: string): Promise<string> {
     if (!entry.isFile())
       throw unreadable(path, "is not a regular file, and only one can be replayed", { kind: "other" });
     await access(path, constants.R_OK);
-    return await realpath(path);
+    const real = await realpath(path);
+    if (isMountPoint(real)) {
+      throw unreadable(path, "is mounted as a single file, and can't be written anew: mount its folder", {
+        kind: "mounted",
+      });
+    }
+    return real;
   } catch (cause) {
     if (cause instanceof LLMEtlError) throw cause;
     const code = codeOf(cause);

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { FileError } from "../files/file-error.ts";
 import { fromHere } from "../files/paths.ts";
 import { type ErrorOptions, LLMEtlError, RunError } from "./llm-etl-error.ts";
 import { classOf, codeOf, nameOf, textOf, withoutSecrets } from "./error-text.ts";
@@ -47,6 +48,8 @@ export function problemOf(error: unknown): { readonly problem: string; readonly 
 /** An error as it is, if it is one of ours; else one of the run, for no one expected it. */
 export function asLLMEtlError(error: unknown): LLMEtlError {
   if (error instanceof LLMEtlError) return error;
+  if (error instanceof FileError)
+    return new RunError("INTERNAL_ERROR", error.message, { cause: error, facts: { code: error.code } });
   const { options } = problemOf(error);
   return new RunError("INTERNAL_ERROR", `${describeThrown(error)} was thrown`, options);
 }

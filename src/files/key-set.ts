@@ -1,4 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { FileError } from "./file-error.ts";
 
 /** A part of a key: a text as `toExactText` makes it, or what SQLite compares by the part's type. */
 export type KeyPart = SQLInputValue;
@@ -28,12 +29,20 @@ export class KeySet {
     this.#database.exec("BEGIN"); // never committed: what is in it matters to this run only
   }
 
-  /** Remembers the key of the row at `position`; no part of it may be NULL. The position of the row that had it before, or undefined. */
+  /**
+   * Remembers the key of the row at `position`; no part of it may be NULL. The position of the row that had it before, or undefined.
+   *
+   * @throws {FileError} TEMPORARY_FILE_FAILED if the disk has no room for it
+   */
   add(key: readonly KeyPart[], position: number): number | undefined {
     const [only = null] = key;
-    // Most keys have one part, and spreading it costs an eighth of the call.
-    const { changes } = key.length === 1 ? this.#insert.run(only, position) : this.#insert.run(...key, position);
-    if (changes === 1) return undefined;
+    try {
+      // Most keys have one part, and spreading it costs an eighth of the call.
+      const { changes } = key.length === 1 ? this.#insert.run(only, position) : this.#insert.run(...key, position);
+      if (changes === 1) return undefined;
+    } catch (error) {
+      throw temporaryFileError(error);
+    }
     return Number(this.#find.get(...key)?.["position"]);
   }
 
@@ -44,4 +53,10 @@ export class KeySet {
   close(): void {
     if (this.#database.isOpen) this.#database.close();
   }
+}
+
+function temporaryFileError(error: unknown): FileError {
+  const reason = error instanceof Error ? error.message : "unknown";
+  const remedy = "free the folder for temporary files, or name another in SQLITE_TMPDIR";
+  return new FileError("TEMPORARY_FILE_FAILED", `the keys of the run's rows can't be kept (${reason}): ${remedy}`);
 }

@@ -4,6 +4,7 @@ import { dirname, extname } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { FileError } from "./file-error.ts";
 import { LinesLock } from "./lines-lock.ts";
+import { isMountPoint } from "./mount-point.ts";
 import { makePrivate } from "./private-file.ts";
 import { realPath } from "./real-path.ts";
 import { statusOf } from "./same-file.ts";
@@ -17,7 +18,10 @@ export function linesFilesOf(path: string): readonly string[] {
 export interface LinesFileOptions {
   /** True: a line is written when the disk has it (fdatasync). False: when the operating system has it. */
   readonly durable: boolean;
-  /** A file of this size is renamed, with the time in its name, and a new one is begun. @default no limit */
+  /**
+   * A file of this size is renamed, with the time in its name, and a new one is begun; but for one that is mounted without its folder,
+   * which nothing can rename. @default no limit
+   */
   readonly maxBytes?: number;
 }
 
@@ -33,7 +37,8 @@ interface WaitingLine {
  */
 export class LinesFile {
   readonly #path: string;
-  readonly #options: LinesFileOptions;
+  readonly #isDurable: boolean;
+  readonly #maxBytes: number;
   /** Undefined for a device or a named pipe, which are not written anew. */
   readonly #lock: LinesLock | undefined;
   #file: FileHandle;
@@ -44,7 +49,8 @@ export class LinesFile {
 
   private constructor(path: string, options: LinesFileOptions, opened: Opened) {
     this.#path = path;
-    this.#options = options;
+    this.#isDurable = options.durable;
+    this.#maxBytes = isMountPoint(path) ? Infinity : (options.maxBytes ?? Infinity);
     this.#lock = opened.lock;
     this.#file = opened.file;
     this.#end = opened.size;
@@ -102,7 +108,7 @@ export class LinesFile {
   async #append(bytes: Buffer): Promise<void> {
     await this.#follow();
     let { size } = fstatSync(this.#file.fd); // a thousandth of what another thread's would cost
-    if (size > 0 && size >= (this.#options.maxBytes ?? Infinity)) {
+    if (size > 0 && size >= this.#maxBytes) {
       await this.#rotate();
       ({ size } = fstatSync(this.#file.fd));
     }
@@ -110,7 +116,7 @@ export class LinesFile {
     if (size !== this.#end) size = await endLastLine(this.#file, size);
     try {
       await writeWhole(this.#file, bytes);
-      if (this.#options.durable) await this.#file.datasync();
+      if (this.#isDurable) await this.#file.datasync();
     } catch (error) {
       await this.#file.truncate(size).catch(() => {}); // what is left of it is ended before the next line
       this.#end = -1;
@@ -120,20 +126,19 @@ export class LinesFile {
   }
 
   /** Goes on in the file that has the name now: a replay, or a run that has ended, may have replaced it, or somebody moved it away. */
-  async #follow(): Promise<boolean> {
+  async #follow(): Promise<void> {
     const ours = fstatSync(this.#file.fd, { bigint: true });
     const there = statusOf(this.#path);
-    if (there?.ino === ours.ino && there.dev === ours.dev) return false;
+    if (there?.ino === ours.ino && there.dev === ours.dev) return;
     const before = this.#file;
     await mkdir(dirname(this.#path), { recursive: true });
     ({ file: this.#file } = await openToAppend(this.#path));
     this.#end = -1;
     await before.close();
-    return true;
   }
 
+  /** Names the file anew that is followed, and so has the name now: whoever else appends to it waits for the lock. */
   async #rotate(): Promise<void> {
-    if (await this.#follow()) return; // another process that appends to the same file has rotated it, or it was moved away
     try {
       await rename(this.#path, rotatedPath(this.#path));
     } catch (error) {

@@ -13,10 +13,12 @@ export class OutdatedFailures {
   }
 
   observe(event: RunEvent): void {
-    if (event.type !== "row-end" || event.pk === null) return;
-    if (this.#session?.failedBefore?.has(event.pk) !== true) return;
-    if (event.outcome === "written" || event.outcome === "unchanged") this.#leaving.set(event.pk, Date.now());
-    if (event.outcome === "failed") this.#hasFailedAgain = true;
+    if (event.type !== "row-end" || this.#session?.failedBefore === undefined) return;
+    const { pk, outcome, errorCode } = event;
+    const hasOwnKey = pk !== null && errorCode !== "PRIMARY_KEY_DUPLICATE";
+    if (hasOwnKey && !this.#session.failedBefore.has(pk)) return;
+    if (outcome === "failed") this.#hasFailedAgain = true; // also a row that has no key, by which it would be known
+    else if (hasOwnKey && (outcome === "written" || outcome === "unchanged")) this.#leaving.set(pk, Date.now());
   }
 
   /**

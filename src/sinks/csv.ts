@@ -1,6 +1,7 @@
 import { stringify, type Options as StringifyOptions } from "csv-stringify/sync";
 import { problemOf, toCell, type Cell } from "../csv/cell-text.ts";
 import { type CSVFilePath, filePathChecks, filePathOf } from "../csv/file-path.ts";
+import { isBlankText } from "../csv/format.ts";
 import { isDelimiter } from "../csv/options.ts";
 import { TargetFile } from "../csv/target-file.ts";
 import { filesOfPlace, targetPlace } from "../csv/target-place.ts";
@@ -157,7 +158,7 @@ function textOf(rows: readonly (readonly Cell[])[], format: StringifyOptions): s
 }
 
 function isBlank(row: readonly Cell[]): boolean {
-  return row.every((cell) => cell === null || (typeof cell === "string" && cell.trim() === ""));
+  return row.every((cell) => cell === null || (typeof cell === "string" && isBlankText(cell)));
 }
 
 /** The preflight of `open`. */

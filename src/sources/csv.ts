@@ -9,6 +9,7 @@ import { listItems } from "../errors/name-list.ts";
 import { SourceError } from "../errors/source.ts";
 import { checkOptions, isName, isObject, isTextList, optional } from "../errors/options.ts";
 import { scanForKeys } from "../engine/primary-key.ts";
+import { isReadOnce } from "../files/read-once.ts";
 import type { CountContext, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface CSVFile<Row extends object> extends CSVFormatOptions {
@@ -84,8 +85,8 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
   readonly read: (context: ReadContext) => AsyncGenerator<SourceRow, void, undefined>;
   /** Reads the file once, up to the last row that is looked for. */
   readonly find: (pks: readonly string[], context: ReadContext) => Promise<AsyncGenerator<SourceRow, void, undefined>>;
-  /** Reads the whole file once more. */
-  readonly count: (context: CountContext) => Promise<number>;
+  /** Reads the whole file once more. Resolves to undefined for a pipe: what the count took from it, the run would lack. */
+  readonly count: (context: CountContext) => Promise<number | undefined>;
 
   constructor(options: CSVSourceOptions<Row>) {
     const given: GivenOptions<Row> = options;
@@ -121,7 +122,7 @@ export class CSVSource<Row extends object = Record<string, string>> implements S
     this.files = [reading.path];
     this.read = (context) => readRows(reading, nullValues, context);
     this.find = async (pks, context) => await Promise.resolve(scanForKeys(this, pks, context));
-    this.count = async (context) => await countRows(reading, context);
+    this.count = async (context) => (isReadOnce(reading.path) ? undefined : await countRows(reading, context));
   }
 }
 

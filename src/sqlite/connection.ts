@@ -1,7 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SinkError } from "../errors/sink.ts";
+import { isMountPoint } from "../files/mount-point.ts";
 import { OpenFile } from "../files/open-file.ts";
+import { realPath } from "../files/real-path.ts";
 import type { TableConnection } from "../table/dialect.ts";
 import { isKind } from "./errors.ts";
 import { lockWait, openDatabase, requireDatabaseFile, untilUnlocked } from "./open.ts";
@@ -25,10 +27,14 @@ export async function connect(
 ): Promise<SQLiteConnection> {
   signal.throwIfAborted();
   await requireDatabaseFile(path, fail);
+  if (isMountPoint(realPath(path))) {
+    const facts = { where: path, problem: "mounted", hint: "mount its folder: its write-ahead log stands beside it" };
+    throw fail(`the database ${path} is mounted as a single file`, { facts });
+  }
   const { retryDelaysMs } = lockWait;
   try {
     const database = await untilUnlocked(() => openDatabase(path, false, fail), signal, use.patienceMs);
-    const file = new OpenFile(path);
+    const file = new OpenFile(path, { isNeverEmpty: true });
     const close: TableConnection["close"] = async (outcome) => {
       if (!database.isOpen) return;
       database.close();

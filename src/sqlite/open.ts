@@ -59,7 +59,7 @@ export const lockWait = { patienceMs: 60_000, retryDelaysMs: { shortest: 20, lon
  * @throws the driver's error if the lock is still held then; the signal's reason if that is aborted
  */
 export async function untilUnlocked<Result>(
-  attempt: () => Result,
+  attempt: () => Result | Promise<Result>,
   signal: AbortSignal,
   patienceMs: number = lockWait.patienceMs,
 ): Promise<Result> {

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { messageOf } from "../errors/error-text.ts";
 import { OpenFile } from "../files/open-file.ts";
+import { realPath } from "../files/real-path.ts";
 import type { StagedRow, TableWriter, Target, TargetColumn, WriterErrors } from "../table/dialect.ts";
 import type { SQLiteColumn } from "./catalog.ts";
 import { requireInPlace, type SQLiteConnection } from "./connection.ts";
@@ -26,6 +27,7 @@ export function sqliteWriter(
   const statement = writeStatement(target);
   const isInOrder = statement.columns === target.columns;
   let prepared: StatementSync | undefined;
+  const logPath = `${realPath(path)}-wal`; // SQLite follows links
   let log: OpenFile | undefined;
 
   function writeRow({ values, cells }: StagedRow<SQLInputValue>): void {
@@ -51,7 +53,7 @@ export function sqliteWriter(
     write: async (rows) => {
       try {
         database.exec("BEGIN IMMEDIATE");
-        if (log === undefined && existsSync(`${path}-wal`)) log = new OpenFile(`${path}-wal`);
+        if (log === undefined && existsSync(logPath)) log = new OpenFile(logPath);
         for (const row of rows) writeRow(row);
         requireInPlace(file);
         if (log !== undefined) requireInPlace(log);

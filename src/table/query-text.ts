@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { OptionError } from "../errors/option.ts";
 import { absolutePath } from "../files/paths.ts";
+import { isReadOnce } from "../files/read-once.ts";
 import { messageOf } from "../errors/error-text.ts";
 
 /** One query: as text, or in a file of its own (UTF-8), whose path is relative to the working directory or a file: URL. */
@@ -14,7 +15,7 @@ export interface QueryText {
   readonly where: string;
   /** The file, where it is in one. */
   readonly files: readonly string[];
-  /** A file is read each time. @throws what `fail` makes, for a file that is not there or is not UTF-8 */
+  /** A file is read each time, a pipe once: it gives its text once. @throws what `fail` makes, for a file that is not there or is not UTF-8 */
   readonly read: () => Promise<string>;
 }
 
@@ -32,9 +33,11 @@ export function queryText(
   }
   const path = absolutePath(sqlFile);
   const where = `the sqlFile ${path}`;
+  let fromPipe: Promise<Buffer> | undefined;
   const read = async (): Promise<string> => {
     try {
-      return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+      if (isReadOnce(path)) fromPipe ??= readFile(path);
+      return new TextDecoder("utf-8", { fatal: true }).decode(await (fromPipe ?? readFile(path)));
     } catch (cause) {
       const problem = cause instanceof TypeError ? "it is not UTF-8 text" : messageOf(cause);
       throw fail(`${where} can't be read (${problem})`, { cause, facts: { where: path } });

@@ -107,6 +107,30 @@ test("a file that came while a run with limit was on its way is not replaced", a
   assert.equal(readFileSync(path, "utf8"), "somebody's");
 });
 
+test(
+  "a link from the file for rows of a run with limit to the complete file is rejected, and replaces nothing",
+  onPOSIX,
+  async () => {
+    const path = join(newFolder(), "out.csv");
+    await run(path, 20);
+    symlinkSync("out.csv", `${path}.limit-3.csv`);
+    await assert.rejects(run(path, 5, { limit: 3 }), failsWith("SINK_FAILED", { where: path }));
+    assert.equal(readFileSync(path, "utf8"), allOf(20));
+  },
+);
+
+test("a file that must not be replaced any more at the end of the run is not", onPOSIX, async () => {
+  const path = join(newFolder(), "out.csv");
+  await run(path, 20);
+  const pipeline = pipelineTo(path, 5, (id) => {
+    if (id === "1") linkSync(path, `${path} second name`);
+    return false;
+  });
+  const { error, exitCode } = await pipeline.run();
+  assert.deepEqual([exitCode, error?.code, error?.facts["names"]], [3, "SINK_FAILED", 2]);
+  assert.equal(readFileSync(path, "utf8"), allOf(20));
+});
+
 test("a run in which no row succeeds replaces nothing, with limit or not; with replace it does", async () => {
   const path = join(newFolder(), "out.csv");
   await run(path, 20);

@@ -43,6 +43,36 @@ test("the last line of a row counts, and every line that stands for no row, in t
   assert.equal(end, Buffer.byteLength(`${line("a")}${line("b")}\nno JSON\n${line(null)}${line("a", "é😀")}`));
 });
 
+test("of a row without a key of its own the lines of its last run count, as it is known by its content", async () => {
+  const path = join(folder, "keyless.jsonl");
+  const keyless = (run_id: string | undefined, fields: object): string =>
+    `${JSON.stringify({ pk: null, run_id, error_code: "CSV_ROW_INVALID", timestamp: "2025-01-01T00:00:00Z", ...fields })}\n`;
+  const duplicate = { pk: "a", error_code: "PRIMARY_KEY_DUPLICATE", raw_data: { id: "a" } };
+  const lines = [
+    keyless("1", { raw_data: ["x"], error_message: "line 2" }),
+    keyless("1", { raw_data: ["x"], error_message: "line 4" }),
+    keyless("1", { raw_data: ["y"] }),
+    keyless("1", duplicate),
+    keyless("1", { raw_data: null, error_message: "stopped here" }),
+    keyless("1", { raw_data: { x: { $unencodable: "Error" } } }),
+    keyless("1", { pipeline: "bills", raw_data: ["x"] }),
+    keyless(undefined, { raw_data: ["y"] }),
+    keyless("2", { raw_data: ["x"], error_message: "line 3" }),
+    keyless("2", duplicate),
+    keyless("2", { ...duplicate, raw_data: { id: "a", more: 1 } }),
+    keyless("2", { raw_data: null, error_message: "stopped there" }),
+    keyless("2", { raw_data: { x: { $unencodable: "Error" } } }),
+  ];
+  writeFileSync(path, lines.join(""));
+  const contents = new DeadLetterContents("visits");
+  await readOn(contents, path);
+  assert.deepEqual(
+    contents.lines.map(({ number }) => number),
+    [3, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+  );
+  assert.equal(contents.outdatedCount, 3);
+});
+
 test("reading goes on with what was appended, and leaves a last line that has no end yet", async () => {
   const path = join(folder, "appended.jsonl");
   writeFileSync(path, `${line("a")}{"pk":"b`);

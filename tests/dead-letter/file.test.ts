@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { DeadLetterError } from "../../src/errors/journal.ts";
 import { EmptyInputError, ValidationError } from "../../src/errors/step.ts";
 import type { FailedRow } from "../../src/contracts/dead-letter.ts";
 import { DeadLetterFile } from "../../src/dead-letter/file.ts";
+import { lockFile } from "../../src/files/file-lock.ts";
 import { readLines } from "../support/run-rows.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -116,6 +118,21 @@ test("the file has mode 0600 under any umask, and is appended to, after a line t
   } finally {
     process.umask(before);
   }
+});
+
+test("rows leave the file only while nobody else appends to it, or writes it anew", async () => {
+  const { path } = await keep([row]);
+  const session = await new DeadLetterFile({ path }).open({ runId: "run-2", pipeline: "visits" });
+  const lock = lockFile(`${path}.lock`);
+  assert.ok(lock);
+  const removing = session.remove?.(new Map([["enc_67890", Infinity]]));
+  for (let turn = 0; turn < 50; turn += 1) await setImmediate();
+  appendFileSync(path, '{"appended":"meanwhile"}\n');
+  assert.equal(readLines(path).length, 2);
+  await lock.release();
+  await removing;
+  await session.close();
+  assert.deepEqual(readLines(path), [{ appended: "meanwhile" }]);
 });
 
 test("a row is in the file when adding it resolves", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { lockError, lockFile } from "../../src/files/file-lock.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -35,4 +36,17 @@ test("a file system without locks, and a file that may not be opened, are told f
   assert.equal(codeOf(14), "LOCK_INACCESSIBLE"); // SQLITE_CANTOPEN
   assert.equal(codeOf(1), "as it was");
   assert.throws(() => lockFile(folder), { code: "LOCK_INACCESSIBLE" });
+});
+
+test("a file system without locks is passed over with a warning, or rejected where that is asked for", async (t) => {
+  const warnings: Error[] = [];
+  t.mock.method(process, "emitWarning", (warning: Error) => warnings.push(warning));
+  t.mock.method(DatabaseSync.prototype, "exec", () => {
+    throw Object.assign(new Error("disk I/O error"), { errcode: 3850 }); // SQLITE_IOERR_LOCK
+  });
+  const lock = lockFile(join(folder, "unlockable"));
+  assert.ok(lock);
+  assert.equal(warnings.length, 1);
+  await lock.release();
+  assert.throws(() => lockFile(join(folder, "unlockable"), "reject"), { code: "NO_LOCKS" });
 });

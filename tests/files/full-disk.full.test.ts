@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { ClassifierStep, Pipeline, type SinkState } from "../../src/index.ts";
 import { RowError } from "../../src/errors/llm-etl-error.ts";
 import { DeadLetterFile } from "../../src/dead-letter/file.ts";
@@ -113,3 +114,81 @@ test(
     );
   },
 );
+
+test("a CSV target that the disk has no room for has whole rows only", { skip }, async () => {
+  const folder = disk ?? "";
+  for (const name of readdirSync(folder)) rmSync(join(folder, name));
+  const filePath = join(folder, "out.csv");
+  const rows = Array.from({ length: 400 }, (_, index) => ({ id: `${index} ${"n".repeat(900)}` }));
+  const { exitCode, error, successCount, rowsAside } = await new Pipeline<{ id: string }>({
+    name: "rows",
+    source: new MemorySource({ rows, primaryKeyColumn: "id" }),
+    llmProvider: new MockProvider(),
+    journal: "off",
+    payloadLog: "off",
+    batchSize: 7,
+  })
+    .to(new CSVSink({ filePath, columnMap: { id: (s: SinkState<{ id: string }>) => s.pk } }))
+    .run();
+  assert.deepEqual([exitCode, error?.code, rowsAside?.reason], [3, "SINK_FAILED", "stopped"]);
+  const text = readFileSync(`${filePath}.partial`, "utf8");
+  assert.ok(text.endsWith("n\n"));
+  assert.equal(text.split("\n").length - 2, successCount);
+});
+
+test(
+  "a folder for temporary files that is full ends the run resumable, and the message says what to do",
+  { skip },
+  () => {
+    const folder = disk ?? "";
+    for (const name of readdirSync(folder)) rmSync(join(folder, name));
+    const module = fileURLToPath(new URL("../../src/files/key-set.ts", import.meta.url));
+    const errors = fileURLToPath(new URL("../../src/errors/thrown.ts", import.meta.url));
+    const script = `
+    const { KeySet } = await import(${JSON.stringify(module)});
+    const { asLLMEtlError } = await import(${JSON.stringify(errors)});
+    const keys = new KeySet();
+    try {
+      for (let row = 0; row < 60_000; row += 1) keys.add([String((row * 7919) % 60_000).padStart(150, "k")], row);
+    } catch (error) {
+      const { code, scope, facts, message } = asLLMEtlError(error);
+      console.log(JSON.stringify({ code, scope, fact: facts.code, message }));
+    }`;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+      env: { ...process.env, SQLITE_TMPDIR: folder },
+    });
+    const { message, ...found }: { message: string } = JSON.parse(stdout);
+    assert.deepEqual(found, { code: "INTERNAL_ERROR", scope: "run", fact: "TEMPORARY_FILE_FAILED" }, stderr);
+    assert.match(message, /SQLITE_TMPDIR/);
+  },
+);
+
+test("events that go to a file of a full disk leave no half line in it, and the exit code says so", { skip }, () => {
+  const folder = disk ?? "";
+  for (const name of readdirSync(folder)) rmSync(join(folder, name));
+  const path = join(folder, "events.jsonl");
+  const module = join(temporaryFolder(), "pipeline.ts");
+  const source = fileURLToPath(new URL("../../src", import.meta.url));
+  writeFileSync(
+    module,
+    `import { Pipeline } from ${JSON.stringify(`${source}/builder/pipeline.ts`)};
+import { MockProvider } from ${JSON.stringify(`${source}/llm/providers/mock.ts`)};
+import { MemorySink } from ${JSON.stringify(`${source}/testing/memory-sink.ts`)};
+import { MemorySource } from ${JSON.stringify(`${source}/testing/memory-source.ts`)};
+const rows = Array.from({ length: 3000 }, (_, index) => ({ id: String(index) }));
+const source = new MemorySource({ rows, primaryKeyColumn: "id" });
+const options = { name: "p", source, llmProvider: new MockProvider(), journal: "off", payloadLog: "off" };
+export default new Pipeline(options).to(new MemorySink({ columnMap: { id: (s) => s.pk } }));
+`,
+  );
+  for (const redirect of [">", ">>"]) {
+    const command = `"${process.execPath}" "${source}/cli/main.ts" run --json "${module}" ${redirect} "${path}"`;
+    const { status, stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
+    assert.equal(status, 3, stderr);
+    assert.match(stderr, /ENOSPC/);
+    const text = readFileSync(path, "utf8");
+    assert.ok(text.length > 100_000 && text.endsWith("}\n"), text.slice(-100));
+    assert.doesNotMatch(text, /\0/);
+  }
+});

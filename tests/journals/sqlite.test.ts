@@ -323,6 +323,23 @@ test("what another program's transaction keeps from being saved is saved after i
   await journal.close();
 });
 
+test("a journal that another program has locked is opened after it, and not where that takes too long", async () => {
+  const path = await filled();
+  const other = new DatabaseSync(path);
+  other.exec("PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE");
+  await assert.rejects(openJournal(path, { busyTimeoutMs: 20 }), failsWith("JOURNAL_FAILED", { problem: "locked" }));
+  let isOpen = false;
+  const opening = openJournal(path).then((journal) => {
+    isOpen = true;
+    return journal;
+  });
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(isOpen, false);
+  other.exec("COMMIT");
+  other.close();
+  await (await opening).close();
+});
+
 test("a lock file that is none says so: the journal itself is not damaged", async () => {
   const path = await filled();
   writeFileSync(`${path}.lock`, "no database".repeat(100));

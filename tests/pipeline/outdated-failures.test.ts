@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DeadLetterFile } from "../../src/dead-letter/file.ts";
@@ -108,6 +117,33 @@ test("a row that an earlier run has written, and this one finds unchanged, leave
   assert.deepEqual(keysIn(path), []);
 });
 
+test("a row without a key of its own is there once, however many runs it fails in", async () => {
+  const { path, pipeline } = newSite();
+  const ids = ["1", "", " ", "1", "2"];
+  for (let round = 0; round < 3; round += 1) assert.equal((await pipeline("a", ids).run()).failureCount, 3);
+  assert.deepEqual(
+    readLines(path).map(({ pk, raw_data: raw }) => [pk, raw]),
+    [
+      [null, { id: "" }],
+      [null, { id: " " }],
+      ["1", { id: "1" }],
+    ],
+  );
+});
+
+test("a row that got through leaves, though its failure was dated later by a clock that was put right since", async () => {
+  const { path, bad, pipeline } = newSite();
+  bad.add("1");
+  await pipeline("a", ["1"]).run();
+  writeFileSync(
+    path,
+    readFileSync(path, "utf8").replace(/"timestamp":"[^"]*"/, '"timestamp":"2999-01-01T00:00:00.000Z"'),
+  );
+  bad.clear();
+  await pipeline("a", ["1"]).run();
+  assert.deepEqual(keysIn(path), []);
+});
+
 test("rows of a file that was not put in its place stay in the dead letters", async () => {
   const { path, bad, pipeline } = newSite();
   const filePath = join(path, "..", "out.csv");
@@ -185,6 +221,33 @@ test("a replay takes the pipeline's rows from the older default file too; those 
   assert.match(readFileSync(older, "utf8"), /^\{"pk":"1".*"pipeline":"b".*\nno JSON\n$/);
   const kept = readdirSync(join(older, "..")).filter((name) => /^failed\..*Z\.jsonl$/.test(name));
   assert.equal(kept.length, 1);
+});
+
+test("of a row that is in both files the newer failure counts", async () => {
+  const { path: older } = newSite();
+  const path = join(older, "..", "a.failed.jsonl");
+  const line = (error_code: string, timestamp: string): string =>
+    `${JSON.stringify({ pk: "1", pipeline: "a", error_code, raw_data: { id: "1" }, timestamp })}\n`;
+  writeFileSync(older, line("OLD", "2025-01-01T00:00:00Z"));
+  writeFileSync(path, line("NEW", "2026-01-01T00:00:00Z"));
+  const replay = await withOlderFile(path, older).replay("a");
+  const codes: string[] = [];
+  for await (const { errorCode } of replay.rows()) codes.push(errorCode);
+  await replay.close();
+  assert.deepEqual(codes, ["NEW"]);
+  assert.equal(readFileSync(older, "utf8"), "");
+});
+
+test("an older file that is the new one, by a link, is one file: nothing is moved", { timeout: 30_000 }, async () => {
+  const { path: older, bad, pipeline } = newSite();
+  const path = join(older, "..", "a.failed.jsonl");
+  symlinkSync("failed.jsonl", path);
+  bad.add("1");
+  await pipeline("a", ["1"]).run();
+  bad.clear();
+  const options = { deadLetterPath: undefined, deadLetter: withOlderFile(path, older) };
+  const report = await pipeline("a", ["1"], { options }).replay();
+  assert.deepEqual([report.successCount, report.remainingCount], [1, 0]);
 });
 
 test("without any of them there is nothing to replay, and no file is made", async () => {

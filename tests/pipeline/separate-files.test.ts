@@ -130,6 +130,11 @@ test("a journal that is the target, by whatever path, and the dead letters of a 
   const { folder, linked } = newFolder();
   const journal = new SQLiteJournal({ path: join(linked, "out.csv") });
   await isRejected(folder, { to: csv(join(folder, "out.csv")), journal }, "journal", "to");
+  for (const ending of ["-wal", ".lock", ".new"]) {
+    const path = join(folder, "other.db");
+    const to = csv(join(linked, `other.db${ending}`));
+    await isRejected(folder, { to, journal: new SQLiteJournal({ path }) }, "journal", "to");
+  }
   const pipeline = pipelineOf(folder, { journal: new SQLiteJournal({ path: join(folder, "j.db") }) });
   await assert.rejects(pipeline.replay({ path: join(linked, "in.csv") }), failsWith("INVALID_OPTION"));
   assert.ok(!existsSync(join(folder, "j.db")));

@@ -157,6 +157,7 @@ test("what readers would pass over or take for another name stands in quotes", a
     ]),
     '" a","b "\n""," "\n1,\n',
   );
+  assert.equal(await write([{ a: "\0", b: "\u001A" }]), 'a,b\n"\0","\u001A"\n');
   assert.equal(await write([{ "sep=;": "x" }]), '"sep=;"\nx\n');
 });
 

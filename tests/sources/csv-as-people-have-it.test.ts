@@ -157,6 +157,14 @@ test("check tells what was found on the way to the first row, and no content", a
   assert.ok(!JSON.stringify(findings).includes("secret"));
 });
 
+test("what old systems end a file by, or fill its last block with, is no row", async () => {
+  for (const end of ["\u001A", "\u001A\n", "\0\0\0\0", "\u001A\0\0", "\0,\0\n"]) {
+    const { readCount, exitCode, emptyRowCount } = await pipelineOver(`id,text\n1,hello\n${end}`).run();
+    assert.deepEqual([readCount, exitCode, emptyRowCount], [1, 0, 1], JSON.stringify(end));
+  }
+  assert.deepEqual(rawsOf(await readContent('id,text\n"\u001A","\0"\n')), [{ id: "\u001A", text: "\0" }]);
+});
+
 test("a row of quoted empty cells is a row, for somebody wrote it", async () => {
   assert.deepEqual(rawsOf(await readContent('id,text\n"",""\n')), [{ id: "", text: "" }]);
 });

@@ -1,8 +1,56 @@
-// Full lane: files of 17 to 20 MB take three seconds of CPU.
+// Full lane: files of 17 to 20 MB take three seconds of CPU, and a named pipe needs a command.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
+import { Pipeline } from "../../src/builder/pipeline.ts";
 import { parseRows } from "../../src/csv/parse.ts";
+import { MockProvider } from "../../src/llm/providers/mock.ts";
+import { CSVSource } from "../../src/sources/csv.ts";
+import { queryText } from "../../src/table/query-text.ts";
+import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { assertSourceError, rawsOf, readContent } from "../support/csv-reading.ts";
+import { sourceFail } from "../support/sql-server-errors.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+/** A named pipe; undefined where there are none. */
+function newPipe(): string | undefined {
+  const path = join(temporaryFolder(), "pipe");
+  return spawnSync("mkfifo", [path]).status === 0 ? path : undefined;
+}
+
+test("a pipe is read once: the count of rows takes none of them from the run", { timeout: 60_000 }, async (context) => {
+  const path = newPipe();
+  if (path === undefined) return context.skip("no named pipe can be made here");
+  const ids = Array.from({ length: 20_000 }, (_, index) => `row ${index + 1}`);
+  const sink = new MemorySink({ columnMap: { id: (state: { pk: string }) => state.pk } });
+  const pipeline = new Pipeline<Record<string, string>>({
+    name: "p",
+    source: new CSVSource({ filePath: path, header: ["id", "text"], primaryKeyColumn: "id" }),
+    llmProvider: new MockProvider(),
+    journal: "off",
+    payloadLog: "off",
+  }).to(sink);
+  const writing = writeFile(path, ids.map((id) => `${id},text\n`).join(""));
+  const { readCount, exitCode } = await pipeline.run({ countRows: true });
+  await writing;
+  assert.deepEqual({ readCount, exitCode }, { readCount: ids.length, exitCode: 0 });
+});
+
+test(
+  "a query that comes through a pipe is read once, and is there for each who asks",
+  { timeout: 60_000 },
+  async (context) => {
+    const path = newPipe();
+    if (path === undefined) return context.skip("no named pipe can be made here");
+    const query = queryText("TestSource", { sqlFile: path }, sourceFail);
+    const writing = writeFile(path, "SELECT 1");
+    assert.deepEqual(await Promise.all([query.read(), query.read()]), ["SELECT 1", "SELECT 1"]);
+    assert.equal(await query.read(), "SELECT 1");
+    await writing;
+  },
+);
 
 test("a quote that is never closed does not take the rest of a huge file into memory", async () => {
   const { rows, error, path } = await readContent(`id,text\n1,a\n\n2,"${"x,y\n".repeat(5 * 1024 * 1024)}`);

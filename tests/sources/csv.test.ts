@@ -105,7 +105,7 @@ test("an empty file, one with only a byte order mark and one with only blank lin
 });
 
 test("rows are counted with blank lines left out and bad rows in, and none where there is no row", async () => {
-  const count = async (content: string): Promise<number> => {
+  const count = async (content: string): Promise<number | undefined> => {
     const source = new CSVSource<Record<string, string>>({ filePath: fileOf(content), primaryKeyColumn: "id" });
     return await source.count({ signal: new AbortController().signal, parameters: {}, limit: Infinity });
   };

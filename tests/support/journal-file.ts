@@ -53,8 +53,11 @@ export function runRecord(given: Partial<RunRecord> = {}): RunRecord {
 }
 
 /** Opens the journal in a file for a run. */
-export async function openJournal(path: string): Promise<JournalSession> {
-  return await new SQLiteJournal({ path }).open(runRecord(), new AbortController().signal);
+export async function openJournal(
+  path: string,
+  options: { readonly busyTimeoutMs?: number } = {},
+): Promise<JournalSession> {
+  return await new SQLiteJournal({ path, ...options }).open(runRecord(), new AbortController().signal);
 }
 
 /** Makes a journal with these runs, the oldest first. */

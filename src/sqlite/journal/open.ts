@@ -6,6 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { JournalError, JournalInUseError } from "../../errors/journal.ts";
 import { type FileLock, lockFile } from "../../files/file-lock.ts";
 import { journalFolder } from "../../files/paths.ts";
+import { isMountPoint } from "../../files/mount-point.ts";
 import { makePrivate } from "../../files/private-file.ts";
 import { statusOf } from "../../files/same-file.ts";
 import { asJournalError } from "./failure.ts";
@@ -44,16 +45,21 @@ async function makeFolder(folder: string): Promise<void> {
   if (basename(folder) === journalFolder && !existsSync(ignoreFile)) await writeFile(ignoreFile, "*\n");
 }
 
-/** Opens the journal whose lock is held, in the newest version; makes it where there is none. */
+/**
+ * Opens the journal whose lock is held, in the newest version; makes it where there is none. Throws the driver's error if another
+ * program has locked the database.
+ *
+ * @throws {JournalError} if it has a second name, or is damaged
+ */
 export async function openJournal(path: string): Promise<DatabaseSync> {
+  requireOneName(path);
   if (await isThere(path)) await makeOwn(path);
   else await make(path);
-  const database = new DatabaseSync(path, { timeout: 100 });
+  const database = new DatabaseSync(path); // it waits for no lock: who waits, sleeps
   try {
     migrate(database, path);
     // WAL commits survive the process; the journal itself syncs them to the disk, off the event loop's thread.
     database.exec("PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL; PRAGMA cache_size = -8192");
-    database.exec("PRAGMA busy_timeout = 0"); // who waits, sleeps
     database.exec("PRAGMA user_version"); // the log exists from the first read on
     return database;
   } catch (error) {
@@ -62,14 +68,8 @@ export async function openJournal(path: string): Promise<DatabaseSync> {
   }
 }
 
-/**
- * Makes sure that the journal has no second name, under which another run would not meet its lock, and takes it from others who
- * could read it: it holds what rows and answers hold.
- *
- * @throws {JournalError} if it has
- */
+/** Takes the journal from others who could read it: it holds what rows and answers hold. */
 async function makeOwn(path: string): Promise<void> {
-  requireOneName(path);
   for (const file of [path, `${path}-wal`, `${path}-shm`]) {
     const mode = statusOf(file)?.mode;
     if (mode !== undefined)
@@ -77,8 +77,16 @@ async function makeOwn(path: string): Promise<void> {
   }
 }
 
-/** @throws {JournalError} if the file has several hard links */
+/**
+ * Makes sure that the journal has no second name, under which another run would not meet its lock.
+ *
+ * @throws {JournalError} if the file has several hard links, or is mounted without its folder
+ */
 export function requireOneName(path: string): void {
+  if (isMountPoint(path)) {
+    const facts = { problem: "mounted", hint: "mount its folder: its log and its lock stand beside it" };
+    throw new JournalError(path, "is mounted as a single file", { facts });
+  }
   const names = Number(statusOf(path)?.nlink ?? 1n);
   if (names <= 1) return;
   const hint =

@@ -6,6 +6,7 @@ import { JournalError } from "../../errors/journal.ts";
 import { OpenFile } from "../../files/open-file.ts";
 import type { FileLock } from "../../files/file-lock.ts";
 import { isKind } from "../errors.ts";
+import { untilUnlocked } from "../open.ts";
 import { Answers } from "./answers.ts";
 import { asJournalError } from "./failure.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -23,7 +24,7 @@ export async function openSession(path: string, busyTimeoutMs: number, signal: A
   let database: DatabaseSync | undefined;
   let log: FileHandle | undefined;
   try {
-    database = await openJournal(path);
+    database = await untilUnlocked(async () => await openJournal(path), signal, busyTimeoutMs);
     log = await open(`${path}-wal`, "r+");
     return sessionOf({ path, busyTimeoutMs, database, lock, log });
   } catch (error) {
@@ -55,7 +56,7 @@ function sessionOf({ path, busyTimeoutMs, database, lock, log }: Opened): Journa
       AND EXISTS (SELECT 1 FROM json_each(step.value, '$.promptHashes') AS hash WHERE hash.value = ?) LIMIT 1`,
   );
   const asError = (cause: unknown): LLMEtlError => asJournalError(path, cause);
-  const files = [path, `${path}-wal`].map((one) => new OpenFile(one));
+  const files = [new OpenFile(path, { isNeverEmpty: true }), new OpenFile(`${path}-wal`)];
   const commits = new GroupCommit({
     database,
     log,
