@@ -8,6 +8,7 @@ import { describeType } from "../errors/describe-type.ts";
 import { nameOf, textOf } from "../errors/error-text.ts";
 import { MapError } from "../errors/map.ts";
 import { listNames } from "../errors/name-list.ts";
+import { ignoreRejection } from "../errors/promised.ts";
 import { KeySet } from "../files/key-set.ts";
 import { toJSONValue } from "../json/json.ts";
 import { sampleOf } from "../json/sample.ts";
@@ -158,8 +159,7 @@ class Check {
     let error: MapError | undefined;
     try {
       const value = unwatched(read(state((found) => void reads.push(found)) as never)); // it stands for any state
-      if (value instanceof Promise) {
-        value.catch(() => {});
+      if (ignoreRejection(value)) {
         add("problem", false, new MapError(where, "returned a promise: do in a TransformStep what has to be awaited"));
       } else {
         const found = problemOf(value);
