@@ -307,6 +307,7 @@ test("a handler that does not keep up holds the reading up, at a thousand events
 test("a handler may return whatever can be awaited: it is, and where it fails the run stops", async () => {
   let sentCount = 0;
   const query = {
+    // oxlint-disable-next-line unicorn/no-thenable -- libraries have queries that are sent when they are awaited
     then: (_: unknown, reject: (error: Error) => void): void => {
       sentCount += 1;
       reject(new Error("no table for events"));

@@ -6,7 +6,7 @@ export const windowWaitMs = 2000;
 /** Near a quota that is known, the share of a wait that may be rounded. */
 const roundedShare = 0.25;
 
-/** Where the service asks for no wait, the shortest and the longest, in milliseconds. */
+/** The shortest and the longest wait where the service asks for none, in milliseconds. */
 const unknownMs = [200, 500] as const;
 
 interface RejectedCall {
