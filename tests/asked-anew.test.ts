@@ -61,3 +61,20 @@ test("where it succeeds, its answers take the place of the earlier ones", async 
   assert.equal((await run(place, undefined, { cache: false })).usage.calls, 2);
   assert.equal((await run(place, undefined, {})).usage.calls, 0);
 });
+
+test("where it is stopped in the middle of a row, the row's earlier answer stays", async () => {
+  const place = mkdtempSync(join(folder, "place "));
+  await run(place, undefined, {});
+  const stop = new AbortController();
+  let callCount = 0;
+  const invalidThenStopped = (): ProviderError | string => {
+    callCount += 1;
+    if (callCount <= 2) return '{"wrong":1}';
+    stop.abort();
+    return new ProviderError("transient", "SERVER_ERROR", "busy");
+  };
+  const anew = await run(place, invalidThenStopped, { cache: false, gracePeriodMs: 0, signal: stop.signal });
+  assert.deepEqual([anew.status, anew.successCount], ["aborted", 0]);
+  const after = await run(place, undefined, {});
+  assert.deepEqual([after.successCount, after.usage.calls, after.usage.reusedAnswers], [2, 0, 2]);
+});

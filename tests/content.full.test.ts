@@ -1,14 +1,16 @@
 // Full lane: some hundred command lines, a few of them in processes of their own. It needs no dist.
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
+import { runCommandLine } from "../src/cli/program.ts";
 import { canary, type ContentCase, manners, places, secret, writeCase } from "./fixtures/content/pipeline.ts";
 import { type ChatServer, completion, json, type Reply, startChatServer } from "./support/chat-server.ts";
 import { startCommand } from "./support/command.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
-import { commandLine } from "./support/terminal.ts";
+import { commandLine, testTerminal } from "./support/terminal.ts";
 
 const parent = temporaryFolder();
 /** Also in other cases, and cut. */
@@ -359,6 +361,77 @@ describe("of what a database says, no command shows the content that is in it", 
       await searched([...commands, ["run", module, ...others], ["run", module, "--param", `x=${canary}`, "--debug"]]);
     });
   }
+});
+
+describe("init shows nothing of the files that it finds", () => {
+  const manifests: Readonly<Record<string, string>> = {
+    "a fine one": JSON.stringify({
+      name: canary,
+      type: canary,
+      description: canary,
+      dependencies: { [canary]: secret },
+    }),
+    "a module's": JSON.stringify({ type: "module", scripts: { start: canary }, config: { token: secret } }),
+    "text that is no JSON": `${canary} ${secret}`,
+    "JSON that ends early": `{ "token": "${secret}", "name": "${canary}`,
+    "a comma too many": `{"token":"${secret}",}`,
+    "a list": JSON.stringify([canary]),
+    "sections that are none": JSON.stringify({ dependencies: canary, scripts: [secret], type: { [canary]: secret } }),
+  };
+  for (const [name, manifest] of Object.entries(manifests)) {
+    test(name, async () => {
+      const folder = mkdtempSync(join(parent, "site "));
+      writeFileSync(join(folder, "package.json"), manifest);
+      for (const file of [".gitignore", ".env", "README.md"])
+        writeFileSync(join(folder, file), `${canary}=${secret}\n`);
+      await searched([
+        ["init", folder, "--debug"],
+        ["init", folder, "--debug"], // its files are there by now
+        ["init", join(folder, "README.md", "project"), "--debug"],
+      ]);
+    });
+  }
+});
+
+describe("simulate shows nothing of its file of answers, nor of requests", () => {
+  const named = ["--text-column", "note", "--label-column", "label"];
+  for (const [name, text] of Object.entries({
+    "no header": `${canary},${canary} two\n${canary} three,x\n`,
+    "a name that is nearly it": `nota ${canary},label\n${canary},x\n`,
+    "rows of another length": `note,label,${canary} header\n${canary}\n`,
+    "a quote that never ends": `note,label\n"${canary},z\n${canary},z\n`,
+    "nothing but a header": `note,label,${canary}\n`,
+    "bytes that are no text": `note,label,${canary} \u00ff\n${canary},x,y\n`,
+  })) {
+    test(name, async () => {
+      const csv = join(mkdtempSync(join(parent, "site ")), "labels.csv");
+      writeFileSync(csv, text, name.startsWith("bytes") ? "latin1" : "utf8");
+      const words = ["simulate", "--port", "0", "--answers-from", csv, ...named, "--debug"];
+      assert.deepEqual(await searched([words]), [2]);
+    });
+  }
+
+  test("requests", async () => {
+    const signals = new EventEmitter();
+    const listening = Promise.withResolvers<string>();
+    const onStderr = (text: string): void => {
+      const [, url] = /Listening on (http:\S+),/.exec(text) ?? [];
+      if (url !== undefined) listening.resolve(url);
+    };
+    const terminal = testTerminal({ signals, onStderr });
+    const ended = runCommandLine(["simulate", "--port", "0", "--set", 'deployments=["known"]', "--debug"], terminal);
+    const url = await listening.promise;
+    const headers = { "api-key": `${secret}-key`, authorization: `Bearer ${secret}`, "x-note": canary };
+    const messages = [{ role: "user", content: `${canary} ${secret}` }];
+    for (const path of [canary, `openai/deployments/${canary}/chat/completions?api-version=2024-10-21&key=${secret}`])
+      for (const body of [canary, JSON.stringify({ messages }), JSON.stringify({ [canary]: canary })])
+        await (await fetch(`${url}/${path}`, { method: "POST", headers, body })).text();
+    const known = `${url}/openai/deployments/known/chat/completions?api-version=2024-10-21`;
+    assert.equal((await fetch(known, { method: "POST", headers, body: JSON.stringify({ messages }) })).status, 200);
+    signals.emit("SIGINT");
+    assert.equal(await ended, 0);
+    assert.doesNotMatch(`${terminal.written.stdout}${terminal.written.stderr}`, leak);
+  });
 });
 
 test("a process writes no content either, not even Node's own lines; what is made for content has it", async () => {

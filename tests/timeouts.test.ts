@@ -7,6 +7,7 @@ import { MockProvider } from "../src/llm/providers/mock.ts";
 import { OpenAICompatibleProvider } from "../src/llm/providers/openai-compatible.ts";
 import { SQLServerSink } from "../src/sinks/sql-server.ts";
 import { MemorySink } from "../src/testing/memory-sink.ts";
+import { startAzureOpenAISimulator } from "../src/testing/simulator/server.ts";
 import { MemorySource } from "../src/testing/memory-source.ts";
 import { failsWith } from "./support/error-facts.ts";
 
@@ -56,6 +57,13 @@ for (const [name, make] of Object.entries(makers)) {
     make(2 ** 31 - 1);
   });
 }
+
+test("latencyMs of the simulator: likewise", async () => {
+  await assert.rejects(
+    startAzureOpenAISimulator({ latencyMs: 2 ** 31 }),
+    failsWith("INVALID_OPTION", { where: "latencyMs" }),
+  );
+});
 
 test("gracePeriodMs: likewise, when the run begins", async () => {
   await assert.rejects(

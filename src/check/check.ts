@@ -65,11 +65,13 @@ export async function checkPipeline(
   const maps = { source, steps, sink };
   const state = await checkSource(findings, maps, { parameters: settings.parameters, signal });
   const identity = await findings.tryCheck("sink", `sink ${sink.name}`, () => sink.identity);
-  const { openTimeoutMs: limitMs } = settings;
+  const { openTimeoutMs: limitMs, closeTimeoutMs } = settings;
   const journal = await checkJournal(findings, stores.journal, identity, { limitMs, signal });
   const hasWritten = sink.keepsRows && (journal?.writtenCount ?? 0) > 0;
   const limits =
-    identity === undefined ? undefined : await checkSink(findings, sink, { steps, hasWritten, limitMs, signal });
+    identity === undefined
+      ? undefined
+      : await checkSink(findings, sink, { steps, hasWritten, limitMs, closeTimeoutMs, signal });
   await checkSeparateFiles(findings, pipeline);
   await checkFiles(findings, stores, { limitMs, signal });
   const { prompts, results } = await checkSteps(findings, {
@@ -220,6 +222,8 @@ interface SinkCheck {
   readonly hasWritten: boolean;
   /** The longest time that the preflight may take, in milliseconds. */
   readonly limitMs: number;
+  /** The same for its end. */
+  readonly closeTimeoutMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -233,11 +237,11 @@ interface SinkLimits {
 async function checkSink(
   findings: Findings,
   sink: Sink<never>,
-  { steps, hasWritten, limitMs, signal }: SinkCheck,
+  { steps, hasWritten, limitMs, closeTimeoutMs, signal }: SinkCheck,
 ): Promise<SinkLimits | undefined> {
   const subject = `sink ${sink.name}`;
+  const limit = { code: "SINK_FAILED", option: "openTimeoutMs", limitMs, signal } as const;
   const session = await findings.tryCheck("sink", subject, async () => {
-    const limit = { code: "SINK_FAILED", option: "openTimeoutMs", limitMs, signal } as const;
     const { preflight = sink.open } = sink;
     const look = async (inTime: AbortSignal): Promise<Omit<SinkSession, "write">> =>
       await preflight({ signal: inTime });
@@ -252,7 +256,9 @@ async function checkSink(
   try {
     if (hasWritten) {
       await findings.tryCheck("sink", "rows written before", async () => {
-        if ((await session.isEmpty?.()) === true) throw targetEmptiedError(sink);
+        const looking = { ...limit, what: `${sink.name}: isEmpty` };
+        const isEmpty = await withinLimit(looking, async () => (await session.isEmpty?.()) ?? false);
+        if (isEmpty) throw targetEmptiedError(sink);
       });
     }
     const ofColumns = session.limits ?? {};
@@ -265,6 +271,14 @@ async function checkSink(
       return { ofColumns, ofSteps };
     });
   } finally {
-    await findings.tryCheck("sink", subject, async () => await session.close("stopped"));
+    const closing = {
+      ...limit,
+      option: "closeTimeoutMs",
+      limitMs: closeTimeoutMs,
+      what: `${sink.name}: close`,
+    } as const;
+    await findings.tryCheck("sink", subject, async () => {
+      await withinLimit(closing, async () => await session.close("stopped"));
+    });
   }
 }

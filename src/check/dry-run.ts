@@ -14,7 +14,7 @@ const sample: RowAsk = async ({ request: { messages, schema }, limitedSchema = s
   return await Promise.resolve({ text, finishReason: "stop", model: "mock", usage });
 };
 
-export type DryRunOptions = Omit<ConversationOptions, "ask" | "forget">;
+export type DryRunOptions = Omit<ConversationOptions, "ask" | "answers">;
 
 /** Takes a model's place, so that a step shows what it would ask: a call without any layer, whose answer is made up. */
 export class DryRun implements Conversation {

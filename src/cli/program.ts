@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { OptionError } from "../errors/option.ts";
 import { messageOf } from "../errors/error-text.ts";
 import { ownVersion } from "../files/own-version.ts";
@@ -125,7 +126,8 @@ async function runProgram(
       return unhandled.end(error.exitCode === 0 ? 0 : 2); // commander has printed the reason
     }
     terminal.stderr.write(`${describeError(error, isDebug)}\n`);
-    return unhandled.end(2);
+    // A run that a signal stopped before its first row is to be run again, as one that was stopped after it.
+    return unhandled.end(error instanceof LLMEtlError && error.code === "ABORTED" ? 3 : 2);
   }
   return unhandled.end(exitCode);
 }

@@ -16,8 +16,13 @@ export interface StopSignals {
   readonly signal: AbortSignal;
   /** Aborted by the second. A third one ends the process, as without a listener. */
   readonly stopNowSignal: AbortSignal;
-  /** The rest of the time that a stopped run and its events have, in milliseconds; all of it while the run goes on. */
-  readonly leftMs: () => number;
+  /** How long the run's events may wait for their reader: for ever, but for a signal and for the end of npx. An error is none. */
+  readonly delivery: {
+    readonly signal: AbortSignal;
+    readonly stopNowSignal: AbortSignal;
+    /** The rest of the time that a stopped run and its events have, in milliseconds. */
+    readonly leftMs: () => number;
+  };
   /** Stops as the first signal does, for another reason. */
   readonly stop: (error: RunError) => void;
   /** Stops at once, as the second signal does. */
@@ -37,23 +42,28 @@ export function stopSignals(
 ): StopSignals {
   const stop = new AbortController();
   const stopNow = new AbortController();
+  /** Aborted by what came from outside alone. */
+  const signalled = new AbortController();
+  const signalledAgain = new AbortController();
   let lastMs = -Infinity;
-  let stoppedMs: number | undefined;
-  stop.signal.addEventListener("abort", () => {
-    stoppedMs = performance.now();
+  let signalledMs: number | undefined;
+  signalled.signal.addEventListener("abort", () => {
+    signalledMs = performance.now();
   });
   let timer: NodeJS.Timeout | undefined;
   const onSignal = (name: StopSignal): void => {
     const sinceMs = performance.now() - lastMs;
-    if (sinceMs < sameSignalMs || stopNow.signal.aborted) return;
+    if (sinceMs < sameSignalMs || signalledAgain.signal.aborted) return;
     lastMs = performance.now();
     if (stop.signal.aborted) {
       say(`${name}: stopping at once.`);
+      signalledAgain.abort();
       stopNow.abort();
       timer = setTimeout(release, sameSignalMs).unref();
     } else {
       const advice = name === "SIGINT" ? "press Ctrl-C again" : "send it again";
       say(`${name}: stopping. Rows in flight have up to ${graceSeconds} s; ${advice} to stop at once.`);
+      signalled.abort();
       stop.abort(new RunError("ABORTED", `${name} stopped the run`, { facts: { signal: name } }));
     }
   };
@@ -61,6 +71,7 @@ export function stopSignals(
   const onSIGTERM = (): void => onSignal("SIGTERM");
   const { runner } = terminal;
   const unwatch = runner?.onEnd(() => {
+    signalled.abort();
     if (stop.signal.aborted) return; // a Ctrl-C has reached both
     say(
       `${runner.name} has ended: stopping. Rows in flight have up to ${graceSeconds} s; SIGTERM to ${process.pid} stops at once.`,
@@ -80,7 +91,11 @@ export function stopSignals(
   return {
     signal: stop.signal,
     stopNowSignal: stopNow.signal,
-    leftMs: () => defaultGracePeriodMs + endingMs - (stoppedMs === undefined ? 0 : performance.now() - stoppedMs),
+    delivery: {
+      signal: signalled.signal,
+      stopNowSignal: signalledAgain.signal,
+      leftMs: () => defaultGracePeriodMs + endingMs - (performance.now() - (signalledMs ?? performance.now())),
+    },
     stop: (error) => stop.abort(error),
     stopNow: () => stopNow.abort(),
     release,

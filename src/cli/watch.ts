@@ -79,7 +79,7 @@ export async function watch<Report extends RunReport>(
     });
     progress.end();
     unhandled.endRun(report.error);
-    await awaitDelivery(terminal.stdout, stops);
+    await awaitDelivery(terminal.stdout, stops.delivery);
     return { report, failures: failures.byCode, deadLetterPath };
   } catch (error) {
     progress.end();

@@ -46,4 +46,6 @@ export interface Conversation {
 export interface RowConversation extends Conversation {
   /** Lets the journal forget the answers had so far: they led to no output, and the next run is to ask anew. */
   readonly forget: () => Promise<void>;
+  /** Gives answers of earlier runs that these have replaced their place again: the conversation was cut off. */
+  readonly putBack: () => Promise<void>;
 }

@@ -16,6 +16,20 @@ export class Ending {
   readonly #limits = new Set<() => void>();
   readonly #signals: { readonly signal: AbortSignal; readonly onAbort: () => void }[] = [];
 
+  /** The ending of a run that these signals stop. */
+  static of(
+    {
+      signal,
+      stopNowSignal,
+    }: { readonly signal?: AbortSignal | undefined; readonly stopNowSignal?: AbortSignal | undefined },
+    gracePeriodMs: number,
+  ): Ending {
+    const ending = new Ending();
+    ending.listen(signal, gracePeriodMs);
+    ending.listen(stopNowSignal, 0);
+    return ending;
+  }
+
   /** Takes the abort of `signal` for a stop that leaves rows in flight so long. Of several, the earliest end counts. */
   listen(signal: AbortSignal | undefined, gracePeriodMs: number): void {
     const onAbort = (): void => {

@@ -217,6 +217,7 @@ class Engine {
       const isAnswersFault =
         error instanceof LLMEtlError && error.scope === "row" && !(error instanceof StepFailedError);
       if (isAnswersFault && error.confirmation === undefined && !signal.aborted) await llm.forget();
+      else if (!(error instanceof StepFailedError)) await llm.putBack();
       throw error;
     }
   }

@@ -3,7 +3,7 @@ import { Ending } from "./ending.ts";
 import { abandonAfterMs } from "./shutdown.ts";
 
 export interface TimeLimit {
-  readonly code: "SINK_FAILED" | "JOURNAL_FAILED" | "DEAD_LETTER_FAILED";
+  readonly code: "SINK_FAILED" | "JOURNAL_FAILED" | "DEAD_LETTER_FAILED" | "PAYLOAD_LOG_FAILED";
   /** The part and what it does, for the message: `the sink csv: open`. */
   readonly what: string;
   /** The option that has the limit. */
@@ -14,7 +14,7 @@ export interface TimeLimit {
   readonly ending?: Ending | undefined;
   /** Work that does not heed its abort is left behind `afterAbortMs` later. */
   readonly signal?: AbortSignal | undefined;
-  /** In milliseconds. @default 5,000 */
+  /** In milliseconds. @default 4,000 */
   readonly afterAbortMs?: number | undefined;
 }
 

@@ -1,11 +1,19 @@
 /** Takes out of a message of other code everything that looks like a credential. */
 export function withoutSecrets(message: string): string {
-  return message // without a bound, many addresses in one text would each be read to its end
-    .replaceAll(/(\/\/[^\s:/@]*):[^\s@]{0,2000}@/g, "$1:***@")
+  return message
+    .replaceAll(/\S+/g, withoutPassword)
     .replaceAll(
       /\b(password|pwd|accountkey|sharedaccesskey|api[-_ ]?key|secret|token)\s*=\s*("[^"]*"|[^;\s]+)/gi,
       "$1=***",
     );
+}
+
+/** A word without the password of the address in it. Each part is looked at once, whatever stands in the word. */
+function withoutPassword(word: string): string {
+  const end = word.lastIndexOf("@");
+  const start = end === -1 ? null : /\/\/[^:/@]*:/.exec(word);
+  if (start === null || start.index + start[0].length > end) return word;
+  return `${word.slice(0, start.index + start[0].length)}***${word.slice(end)}`;
 }
 
 /** The message of anything thrown. */

@@ -7,6 +7,7 @@ import { closest } from "../errors/closest.ts";
 import { describeType } from "../errors/describe-type.ts";
 import { nameOf, textOf } from "../errors/error-text.ts";
 import { MapError } from "../errors/map.ts";
+import { ignoreRejection } from "../errors/promised.ts";
 import { KeySet } from "../files/key-set.ts";
 import { sampleOf } from "../json/sample.ts";
 import { rowFields } from "../table/row-fields.ts";
@@ -183,8 +184,7 @@ class Check {
     let isMade = true;
     try {
       const { value, isPassedOn } = resultOf(read, state, (found) => void reads.push(found));
-      if (value instanceof Promise) {
-        value.catch(() => {});
+      if (ignoreRejection(value)) {
         add("problem", false, new MapError(where, "returned a promise: do in a TransformStep what has to be awaited"));
       } else {
         const isConstant = reads.every(({ path: [root = ""] }) => ofRun.has(root));

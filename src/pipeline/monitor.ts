@@ -1,6 +1,7 @@
 import type { RunEvent } from "../contracts/events.ts";
 import type { RunOptions } from "./options.ts";
 import { RunError } from "../errors/llm-etl-error.ts";
+import { isAwaitable } from "../errors/promised.ts";
 import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
 import { StepTally } from "./step-tally.ts";
 import { Tally } from "./tally.ts";
@@ -103,9 +104,11 @@ export class RunMonitor {
     };
     try {
       const result: unknown = this.#options.onEvent?.(event);
-      if (!(result instanceof Promise)) return;
+      if (!isAwaitable(result)) return;
       this.#unsettledCount += 1;
-      void result.catch(stop).finally(() => this.#settled());
+      void Promise.resolve(result)
+        .catch(stop)
+        .finally(() => this.#settled());
     } catch (cause) {
       stop(cause);
     }

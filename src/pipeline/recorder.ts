@@ -24,13 +24,15 @@ const running: RunState = { status: "running", endedAt: null, error: null, exitC
 export class RunRecorder {
   readonly #options: RunRecorderOptions;
   #timer: NodeJS.Timeout | undefined;
+  #hasEnded = false;
 
   constructor(options: RunRecorderOptions) {
     this.#options = options;
   }
 
-  async begin(): Promise<void> {
+  readonly begin = async (): Promise<void> => {
     await this.#save(running);
+    if (this.#hasEnded) return; // it took so long that nobody waits for it any more
     this.#timer = setInterval(() => {
       this.#save(running).catch((error: unknown) => {
         clearInterval(this.#timer);
@@ -38,21 +40,29 @@ export class RunRecorder {
       });
     }, progressEveryMs);
     this.#timer.unref();
-  }
+  };
 
   /** Saves the report's own figures: `show` later says the same as the run did. */
   async end({ runId: _runId, status, error, exitCode, ...figures }: RunReport): Promise<void> {
-    clearInterval(this.#timer);
+    this.#stop();
     const cause = error === null ? null : { code: error.code, message: error.message };
     await this.#save({ status, endedAt: new Date(), error: cause, exitCode, figures });
   }
 
   /** Saves that the run was aborted before its first row. */
   async abort(error: unknown): Promise<void> {
-    clearInterval(this.#timer);
+    this.#stop();
     const { code, message } = asLLMEtlError(error);
-    const cause = { code, message };
-    await this.#save({ status: "refused", endedAt: new Date(), error: cause, exitCode: 2 });
+    const ended =
+      code === "ABORTED"
+        ? ({ status: "aborted", exitCode: 3 } as const)
+        : ({ status: "refused", exitCode: 2 } as const);
+    await this.#save({ ...ended, endedAt: new Date(), error: { code, message } });
+  }
+
+  #stop(): void {
+    this.#hasEnded = true;
+    clearInterval(this.#timer);
   }
 
   async #save({ figures = this.#options.figures(), ...state }: RunState): Promise<void> {

@@ -1,11 +1,14 @@
+import type { DeadLetter, DeadLetterReplay } from "../contracts/dead-letter.ts";
 import type { WrittenRow } from "../contracts/journal.ts";
 import type { ReplayReport } from "../contracts/report.ts";
 import { DeadLetterFile } from "../dead-letter/file.ts";
+import { Ending, within } from "../engine/ending.ts";
+import { withinLimit } from "../engine/time-limit.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import { replayChecks, type ReplayOptions } from "./options.ts";
-import { resolvePipeline } from "./resolve.ts";
+import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
 import { startRun } from "./run.ts";
 import { ReplayedRows } from "./replayed-rows.ts";
 import { deadLetterOf } from "./run-files.ts";
@@ -31,15 +34,18 @@ export async function replayPipeline(
     });
   }
   const deadLetter = path === undefined ? deadLetterOf(options) : new DeadLetterFile({ path });
-  const replay = await deadLetter.replay(options.name);
-  const rows = new ReplayedRows({ name: deadLetter.name, replay, codes });
   const storeOptions = { onRowError: "dead_letter" as const, deadLetter, deadLetterPath: undefined };
   const definition = { options: { ...options, ...storeOptions }, steps, sink };
+  const pipeline = resolvePipeline(definition, runOptions, llmProvider);
+  const { signal, stopNowSignal } = runOptions;
+  const replay = await openReplay(deadLetter, pipeline, [signal, stopNowSignal]);
+  const ending = Ending.of(runOptions, pipeline.settings.gracePeriodMs);
+  const rows = new ReplayedRows({ name: deadLetter.name, replay, codes });
   try {
-    const report = await startRun(resolvePipeline(definition, runOptions, llmProvider), {
+    const report = await startRun(pipeline, {
       kind: "replay",
-      signal: runOptions.signal,
-      stopNowSignal: runOptions.stopNowSignal,
+      signal,
+      stopNowSignal,
       onEvent: (event) => {
         rows.observe(event);
         return runOptions.onEvent?.(event);
@@ -53,6 +59,27 @@ export async function replayPipeline(
     });
     return { ...report, ...rows.figures };
   } finally {
-    await replay.close();
+    await within(pipeline.settings.closeTimeoutMs, replay.close(), ending);
+    ending.end();
   }
+}
+
+/** Opens the dead letters for their rows. @throws {LLMEtlError} if that can't be done, or takes too long */
+async function openReplay(
+  deadLetter: DeadLetter,
+  { name: pipeline, settings: { openTimeoutMs: limitMs } }: ResolvedPipeline,
+  signals: readonly (AbortSignal | undefined)[],
+): Promise<DeadLetterReplay> {
+  const signal = AbortSignal.any(signals.filter((each) => each !== undefined));
+  const limit = {
+    code: "DEAD_LETTER_FAILED",
+    what: `${deadLetter.name}: replay`,
+    option: "openTimeoutMs",
+    limitMs,
+  } as const;
+  return await withinLimit(
+    { ...limit, signal },
+    async () => await deadLetter.replay(pipeline),
+    async (late) => await late.close(),
+  );
 }

@@ -102,12 +102,13 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
     steps: () => monitor.stepTally.figures,
     onFailure: monitor.halt,
   });
-  const ending = new Ending();
-  ending.listen(context.signal, settings.gracePeriodMs);
-  ending.listen(context.stopNowSignal, 0);
+  const ending = Ending.of(context, settings.gracePeriodMs);
   let files: OpenFiles | undefined;
   try {
-    await recorder.begin();
+    await withinLimit(
+      { ...savingRun, option: "openTimeoutMs", limitMs: settings.openTimeoutMs, signal },
+      recorder.begin,
+    );
     files = await openFiles(stores, facts, settings, signal, ending);
     const run = {
       runId,
@@ -124,7 +125,8 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
     };
     return await takeRows(run, files);
   } catch (error) {
-    await recorder.abort(error).catch(() => {}); // why the run did not start says more than that this can't be kept
+    // Why the run did not start says more than that this can't be kept.
+    await within(settings.closeTimeoutMs, recorder.abort(error), ending).catch(() => {});
     throw error;
   } finally {
     await files?.close();
@@ -133,12 +135,19 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   }
 }
 
+const savingRun = { code: "JOURNAL_FAILED", what: "the journal: saving the run" } as const;
+
 /** Takes the rows through the engine, and reports. */
 async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promise<RunReport> {
   const { runId, durationMs, pipeline, context, monitor, journal, signal, recorder, ending } = run;
   const { steps, sink, settings } = pipeline;
   const { emit, caughtUp, tally } = monitor;
-  const source = (await context.source?.(journal)) ?? pipeline.source;
+  const { source: rows } = context;
+  const reading = { code: "DEAD_LETTER_FAILED", what: "the dead letters: reading", option: "openTimeoutMs" } as const;
+  const source =
+    rows === undefined
+      ? pipeline.source
+      : await withinLimit({ ...reading, limitMs: Infinity, signal }, async () => await rows(journal));
   const sparePlaces = new SparePlaces(settings.concurrency);
   const earlier = journal && earlierRunsOf(journal, pipeline.name, sink.identity);
   const conversation = conversationsOf(run, payloadLog, sparePlaces, earlier);
@@ -184,18 +193,17 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
     await stopCounting?.();
   }
   if (error instanceof MapError && tally.readCount === 0) throw error;
-  await keepMessage(error, context.deadLetter ?? deadLetter);
+  await within(settings.closeTimeoutMs, keepMessage(error, context.deadLetter ?? deadLetter), ending);
   const haveReachedTarget = sink.keepsRows || (error === null && rowsAside === undefined);
-  const failure = await errorOf(async () => {
+  const finish = async (): Promise<void> => {
     await context.finish?.();
-    await within(Infinity, outdated.remove(haveReachedTarget), ending);
-  });
+    await outdated.remove(haveReachedTarget);
+  };
+  const failure = await errorOf(async () => await within(Infinity, finish(), ending));
   const ended = { runId, durationMs: durationMs(), rowsAside };
   let report = tally.report({ ...ended, error: error ?? failure });
-  const limit = { code: "JOURNAL_FAILED", what: "the journal: saving the run", option: "closeTimeoutMs" } as const;
-  const unkept = await errorOf(async () => {
-    await withinLimit({ ...limit, limitMs: settings.closeTimeoutMs, ending }, async () => await recorder.end(report));
-  });
+  const limit = { ...savingRun, option: "closeTimeoutMs", limitMs: settings.closeTimeoutMs, ending } as const;
+  const unkept = await errorOf(async () => await withinLimit(limit, async () => await recorder.end(report)));
   if (unkept !== null) report = tally.report({ ...ended, error: report.error ?? unkept });
   emit({ type: "run-end", report });
   return report;

@@ -1,6 +1,6 @@
 import type { DeadLetter, DeadLetterSession } from "../contracts/dead-letter.ts";
 import type { Journal, JournalSession, RunFacts } from "../contracts/journal.ts";
-import { PayloadLog } from "../llm/call/payload-log.ts";
+import { PayloadLog, type PayloadLogOptions } from "../llm/call/payload-log.ts";
 import { type Ending, within } from "../engine/ending.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import type { Settings, Stores } from "./resolve.ts";
@@ -25,7 +25,7 @@ export async function openFiles(
   ending: Ending,
 ): Promise<OpenFiles> {
   const { payloadLog: log, deadLetter: letters } = stores;
-  const payloadLog = log === null ? undefined : await PayloadLog.open({ ...log, runId: run.runId });
+  const payloadLog = log === null ? undefined : await openPayloadLog({ ...log, runId: run.runId }, limits, signal);
   try {
     const deadLetter = letters === null ? undefined : await openLetters(letters, run, limits, signal);
     const close = async (): Promise<void> => {
@@ -38,6 +38,25 @@ export async function openFiles(
     await payloadLog?.close();
     throw error;
   }
+}
+
+/** Another process may hold the log's lock for a while. */
+async function openPayloadLog(
+  log: PayloadLogOptions,
+  { openTimeoutMs: limitMs }: Pick<Settings, "openTimeoutMs">,
+  signal: AbortSignal,
+): Promise<PayloadLog> {
+  const limit = {
+    code: "PAYLOAD_LOG_FAILED",
+    what: "the payload log: open",
+    option: "openTimeoutMs",
+    limitMs,
+  } as const;
+  return await withinLimit(
+    { ...limit, signal },
+    async () => await PayloadLog.open(log),
+    async (late) => await late.close(),
+  );
 }
 
 async function openLetters(

@@ -125,6 +125,13 @@ test("events are waited for without limit; after a signal for the rest of its gr
   await second.delivering;
   assert.equal(second.stdout.lostCount, 1);
 
+  const { stdout } = slowStream(); // a signal that came while an error had stopped the run
+  stdout.write("line\n");
+  const again = awaitDelivery(stdout, { ...stops, signal: new AbortController().signal });
+  t.mock.timers.tick(1000);
+  await again;
+  assert.equal(stdout.lostCount, 1);
+
   leftMs = -5000; // a run that was given up took longer: its last lines have a moment
   const third = waiting();
   t.mock.timers.tick(1000);

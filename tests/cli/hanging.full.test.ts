@@ -16,6 +16,9 @@ const busyMs = 3000;
 
 /** Parts that never end, and the first one that says so before the signal; undefined where that is at the end of the run. */
 const parts: readonly (readonly [hangs: string, saidFirst: RegExp])[] = [
+  ["journal-open", /journal-open hangs/],
+  ["journal-begin", /journal-begin hangs/],
+  ["open", /open hangs/],
   ["source", /source hangs/],
   ["step", /step hangs/],
   ["provider", /provider hangs/],

@@ -11,11 +11,12 @@ import { testTerminal } from "../support/terminal.ts";
 const env = { npm_execpath: "/usr/lib/node_modules/npm/bin/npm-cli.js" };
 
 /** A machine on which these commands have started one another, the oldest last; its processes have the numbers 10, 11, 12 … */
-function machine(...commands: readonly string[]) {
+function machine(...commands: readonly (string | readonly string[])[]) {
   const all = new Map<number, ProcessFacts>();
-  commands.forEach((command, index) =>
-    all.set(10 + index, { command, parentId: index === commands.length - 1 ? 1 : 11 + index }),
-  );
+  commands.forEach((command, index) => {
+    const words = typeof command === "string" ? command.split(" ") : command;
+    all.set(10 + index, { words, parentId: index === commands.length - 1 ? 1 : 11 + index });
+  });
   let parentId = 10;
   return {
     processes: { parentId: () => parentId, factsOf: (id: number) => all.get(id) },
@@ -38,7 +39,15 @@ test("npx, npm, pnpm and yarn are found, as the parent or behind shells; anythin
     ["npm", "dash -c llm-etl", "/usr/bin/node --no-warnings /usr/lib/node_modules/npm/bin/npm-cli.js run etl"],
     ["pnpm", "/usr/bin/node /usr/lib/node_modules/pnpm/bin/pnpm.cjs exec llm-etl"],
     ["yarn", "/bin/sh -c llm-etl", "node /usr/share/yarn/bin/yarn.js run etl"],
+    ["yarn", "/bin/sh -c llm-etl", "node /srv/app/.yarn/releases/yarn-4.9.1.cjs run etl"],
+    ["bun", "bun run etl"],
+    ["corepack", "node /usr/lib/node_modules/corepack/corepack.js yarn etl"],
+    ["npm", "node /app/node_modules/.bin/cross-env A=1 llm-etl", "sh -c cross-env A=1 llm-etl", "npm run etl"],
+    ["yarn", "sh -c llm-etl", "npm run etl", "sh -c npm run etl", "node /usr/share/yarn/bin/yarn.js nightly"],
+    ["npm", "sh -c llm-etl", npx, "bash", "sshd: jane"],
     [undefined, "bash"],
+    [undefined, "-bash", "sshd: jane"],
+    [undefined, "bash -c npm", "sshd: jane"],
     [undefined, "node server.js npm"],
     [undefined, "node /srv/npm/server.js", "sh -c node server.js", "npm run start"],
     [undefined, "sh -c a", "sh -c b", "sh -c c", "sh -c d", "sh -c e", "sh -c f", npx],
@@ -47,6 +56,8 @@ test("npx, npm, pnpm and yarn are found, as the parent or behind shells; anythin
     const found = PackageRunner.find(env, machine(...commands.map(String)).processes);
     assert.equal(found?.name, name, commands.join(" < "));
   }
+  const inOddFolder = machine(["/Users/jane doe/bin/node", "/Users/jane doe/lib/npm-cli.js", "exec", "llm-etl"]);
+  assert.equal(PackageRunner.find(env, inOddFolder.processes)?.name, "npm");
   assert.equal(PackageRunner.find({}, machine(npx).processes), undefined, "the parent is npx by name only");
 });
 
@@ -55,6 +66,8 @@ for (const [what, commands, endedId] of [
   ["the shell and the runner", ["sh -c llm-etl", npx], 10],
   ["the runner, and its shell stays", ["sh -c llm-etl", npx], 11],
   ["the runner of two shells, which stay", ["bash x.sh", "sh -c x.sh", npx], 12],
+  ["a runner of a runner, which stays", ["sh -c llm-etl", npx, "sh -c npx llm-etl", "npm run etl"], 13],
+  ["the shell of a runner's runner", ["sh -c llm-etl", npx, "sh -c npx llm-etl", "npm run etl"], 12],
 ] as const) {
   test(`the end of ${what} is noticed, once; before that there is none`, (t) => {
     t.mock.timers.enable({ apis: ["setInterval"] });

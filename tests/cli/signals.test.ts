@@ -76,3 +76,28 @@ test("release stops listening, also between two signals", () => {
   release();
   assert.equal(listenerCount(), 0);
 });
+
+test("an error of the user's code stops the run, and sets no time for its events; a signal after it does, also once it stopped at once", () => {
+  for (const isQuiet of [false, true]) {
+    const { signals, stop, stopNow, delivery, states, release } = listening();
+    stop(new RunError("UNHANDLED_ERROR", "a bug"));
+    if (isQuiet) stopNow();
+    assert.deepEqual(states(), [true, isQuiet]);
+    assert.deepEqual([delivery.signal.aborted, delivery.stopNowSignal.aborted], [false, false]);
+    signals.emit("SIGTERM");
+    assert.deepEqual([...states(), delivery.stopNowSignal.aborted], [true, true, true]);
+    release();
+  }
+});
+
+test("the time for events runs from the first signal on", (t) => {
+  let nowMs = 1000;
+  t.mock.method(performance, "now", () => nowMs);
+  const { signals, delivery, release } = listening();
+  nowMs += 60_000;
+  assert.equal(delivery.leftMs(), 28_000);
+  signals.emit("SIGTERM");
+  nowMs += 10_000;
+  assert.deepEqual([delivery.signal.aborted, delivery.leftMs()], [true, 18_000]);
+  release();
+});

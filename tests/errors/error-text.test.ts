@@ -25,6 +25,7 @@ test("a message of other code loses everything that looks like a credential", ()
 
 test("a long text of addresses takes no time to speak of", () => {
   const startedAt = performance.now();
-  withoutSecrets("//a:".repeat(100_000));
+  withoutSecrets("//a:".repeat(1_000_000));
+  withoutSecrets(`${"//a:".repeat(1_000_000)}@`);
   assert.ok(performance.now() - startedAt < 10_000);
 });

@@ -94,6 +94,36 @@ test("progress that can't be kept is told once", async (context) => {
   assert.deepEqual(failures.map(String), ["Error: disk full"]);
 });
 
+test("a run that did not start is refused, and one that a signal stopped before its first row aborted", async () => {
+  const records: RunRecord[] = [];
+  const { recorder } = recorderInto(async (record) => void records.push(record));
+  await recorder.abort(new RunError("SINK_FAILED", "no table"));
+  await recorder.abort(new RunError("ABORTED", "SIGTERM stopped the run"));
+  assert.deepEqual(
+    records.map(({ status, exitCode, error }) => [status, exitCode, error?.code]),
+    [
+      ["refused", 2, "SINK_FAILED"],
+      ["aborted", 3, "ABORTED"],
+    ],
+  );
+});
+
+test("a beginning that comes when the run has ended begins nothing", async (context) => {
+  mockTime(context);
+  const saved = Promise.withResolvers<void>();
+  let count = 0;
+  const { recorder } = recorderInto(async () => {
+    count += 1;
+    if (count === 1) await saved.promise;
+  });
+  const beginning = recorder.begin();
+  await recorder.abort(new RunError("ABORTED", "SIGTERM stopped the run"));
+  saved.resolve();
+  await beginning;
+  context.mock.timers.tick(10_000);
+  assert.equal(count, 2);
+});
+
 test("without a journal nothing is kept", async () => {
   const tally = new Tally(null);
   const recorder = new RunRecorder({

@@ -304,6 +304,22 @@ test("a handler that does not keep up holds the reading up, at a thousand events
   assert.equal((await finishing).readCount, 5000);
 });
 
+test("a handler may return whatever can be awaited: it is, and where it fails the run stops", async () => {
+  let sentCount = 0;
+  const query = {
+    // oxlint-disable-next-line unicorn/no-thenable -- libraries have queries that are sent when they are awaited
+    then: (_: unknown, reject: (error: Error) => void): void => {
+      sentCount += 1;
+      reject(new Error("no table for events"));
+    },
+  };
+  const onEvent = ({ type }: RunEvent): Promise<void> | undefined =>
+    type === "row-start" ? (query as never) : undefined; // of a library
+  const { pipeline } = pipelineWith({ rowCount: 3, journal: false });
+  failsWith("EVENT_HANDLER_FAILED", { where: "onEvent" })((await pipeline.run({ onEvent })).error);
+  assert.ok(sentCount > 0);
+});
+
 test("amounts have no digits that come from adding them", async () => {
   const prices = { inputPerMillion: 0.07, cachedInputPerMillion: 0.035, outputPerMillion: 0.29, currency: "USD" };
   const costs: number[] = [];

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { DeadLetter } from "../../src/contracts/dead-letter.ts";
 import type { Journal } from "../../src/contracts/journal.ts";
 import type { Sink } from "../../src/contracts/sink.ts";
+import type { Source } from "../../src/contracts/source.ts";
 import { DeadLetterFile } from "../../src/dead-letter/file.ts";
-import { Pipeline, type PipelineOptions, TransformStep } from "../../src/index.ts";
+import { Pipeline, type PipelineOptions, RunError, TransformStep } from "../../src/index.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
@@ -15,7 +17,12 @@ import { failsWith } from "../support/error-facts.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
-const never = async (): Promise<never> => await new Promise<never>(() => {});
+/** Counts what has begun and never ends. */
+const hanging = { count: 0 };
+const never = async (): Promise<never> => {
+  hanging.count += 1;
+  return await new Promise<never>(() => {});
+};
 /** Never ends, though the work in it does. */
 const stuckAfter = async (work: () => Promise<void>): Promise<never> => {
   await work();
@@ -118,6 +125,117 @@ test("an abort ends an opening that does not heed it, within seconds", async (t)
   t.mock.timers.tick(5000);
   const report = await running;
   assert.deepEqual([report.status, report.exitCode], ["aborted", 3]);
+});
+
+/** A part of a run of which one function never ends. */
+function hangingIn<Part extends object>(part: Part, name: string, isHanging: boolean): Part {
+  return isHanging ? { ...part, [name]: never } : part;
+}
+
+/** A journal and dead letters of which one function never ends. */
+function hangingStores(place: string) {
+  const office = Object.assign(Object.create(letters), {
+    open: async (run: Parameters<DeadLetter["open"]>[0]) =>
+      hangingIn(await letters.open(run), "add", place === "dead letters: add"),
+    replay: async (pipeline: string) => {
+      if (place === "replay: open") return await never();
+      const replay = await letters.replay(pipeline);
+      const noRow = { [Symbol.asyncIterator]: () => ({ next: never }) };
+      if (place === "replay: rows") return { ...replay, rows: () => noRow };
+      if (place === "replay: close") return { ...replay, close: async () => await stuckAfter(replay.close) };
+      return hangingIn(replay, "finish", place === "replay: finish");
+    },
+  }) as DeadLetter;
+  const stuckJournal = Object.assign(Object.create(journal), {
+    open: async (...given: Parameters<Journal["open"]>) => {
+      const session = await journal.open(...given);
+      const runs: typeof session.runs = {
+        ...session.runs,
+        save: async (run) => {
+          if (place === "journal: begin" && run.endedAt === null) await never();
+          if (place === "journal: abort" && run.status === "refused") await never();
+          await session.runs.save(run);
+        },
+      };
+      return { ...session, rows: hangingIn(session.rows, "find", place === "journal: find"), runs };
+    },
+  }) as Journal;
+  return { journal: stuckJournal, deadLetter: office, onRowError: "dead_letter" } as const;
+}
+
+const { setTimeout: realSetTimeout } = globalThis;
+const limitMs = 3_600_000;
+
+for (const [kind, place] of [
+  ["run", "journal: begin"],
+  ["run", "dead letters: add"],
+  ["replay", "journal: begin"],
+  ["replay", "journal: find"],
+  ["replay", "replay: open"],
+  ["replay", "replay: rows"],
+  ["replay", "replay: finish"],
+  ["replay", "replay: close"],
+] as const) {
+  test(`a ${kind} that is stopped ends long before limits of an hour, whatever hangs (${place})`, async (t) => {
+    const line = {
+      pk: "a",
+      pipeline: "limits",
+      error_code: "STEP_FAILED",
+      raw_data: { id: "a" },
+      timestamp: new Date(),
+    };
+    writeFileSync(letters.identity, `${JSON.stringify(line)}\n`);
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    let nowMs = 0;
+    t.mock.method(performance, "now", () => nowMs);
+    hanging.count = 0;
+    const stop = new AbortController();
+    const source: Source<{ id: string }> = {
+      name: "broken",
+      primaryKeyColumn: "id",
+      read: async function* () {
+        yield { position: 1, raw: { id: "a" } };
+        throw new TypeError("the connection broke");
+      },
+    };
+    const options = { ...hangingStores(place), openTimeoutMs: limitMs, closeTimeoutMs: limitMs };
+    const pipeline = pipelineWith({}, kind === "run" ? { ...options, source } : options);
+    const state = { isOver: false };
+    const running = pipeline[kind]({ signal: stop.signal }).then(
+      () => (state.isOver = true),
+      () => (state.isOver = true), // stopped before its first row
+    );
+    while (hanging.count === 0) await setImmediate();
+    stop.abort(new RunError("ABORTED", "a signal stopped the run"));
+    while (!state.isOver && nowMs < limitMs) {
+      await new Promise((resolve) => realSetTimeout(resolve, 5)); // files take their time
+      nowMs += 2000;
+      t.mock.timers.tick(2000);
+    }
+    assert.ok(nowMs < limitMs / 2, `${nowMs} ms`);
+    await running;
+  });
+}
+
+test("a check waits no longer than a run for what a sink says of its rows, and for its end", async () => {
+  for (const [place, where, other] of [
+    ["isEmpty", "openTimeoutMs", "closeTimeoutMs"],
+    ["close", "closeTimeoutMs", "openTimeoutMs"],
+  ] as const) {
+    const path = join(folder, `${place}.db`);
+    const ownJournal = { journal: new SQLiteJournal({ path }) };
+    await pipelineWith({ keepsRows: true }, { ...ownJournal, openTimeoutMs: 60_000, closeTimeoutMs: 60_000 }).run();
+    const open: Sink<{ pk: string }>["open"] = async (context) => ({ ...(await memory.open(context)), [place]: never });
+    const { findings } = await pipelineWith(
+      { keepsRows: true, open },
+      { ...ownJournal, [where]: 50, [other]: 60_000 },
+    ).check();
+    const problems = findings.filter(({ status }) => status === "problem");
+    assert.deepEqual(
+      problems.map(({ code, facts }) => [code, facts?.where]),
+      [["SINK_FAILED", where]],
+    );
+  }
 });
 
 test("an option that is no time is rejected", () => {

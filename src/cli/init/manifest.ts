@@ -80,7 +80,10 @@ export function mergeManifest(text: string, needs: ManifestNeeds): MergedManifes
   const merged: Record<string, unknown> = { ...manifest };
   if (manifest.type !== "module") {
     merged["type"] = "module";
-    changes.push(`type is now "module"${manifest.type === undefined ? "" : `, it was "${manifest.type}"`}`);
+    const before =
+      { commonjs: ', it was "commonjs"' }[manifest.type ?? ""] ??
+      (manifest.type === undefined ? "" : ", it was another");
+    changes.push(`type is now "module"${before}`);
   }
   for (const section of ["scripts", "dependencies", "devDependencies"] as const) {
     const isThere = (name: string): boolean =>
@@ -117,7 +120,9 @@ function parseManifest(text: string): z.output<typeof Manifest> & Readonly<Recor
   try {
     parsed = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
-    const problem = `its package.json is not JSON (${messageOf(error)})`;
+    // The parser quotes the text, in which there may be a token: its place is enough.
+    const [place] = /line \d+ column \d+/.exec(messageOf(error)) ?? [];
+    const problem = `its package.json is not JSON${place === undefined ? "" : ` (${place})`}`;
     throw new OptionError("init", "folder", problem, { file: "package.json", hint: "fix it first" });
   }
   const checked = Manifest.safeParse(parsed);

@@ -15,7 +15,7 @@ import { budgeted } from "./budgeted.ts";
 import { Canary } from "./canary.ts";
 import { compose } from "./compose.ts";
 import { CallConversation } from "./conversation.ts";
-import { forgetting, journaled, type JournaledOptions } from "./journaled.ts";
+import { journaled, type JournaledOptions, rowAnswers } from "./journaled.ts";
 import { longerOnce } from "./longer-once.ts";
 import type { PayloadLog } from "./payload-log.ts";
 import { recorded, reported } from "./recorded.ts";
@@ -80,8 +80,8 @@ export class LLMClient {
     const ofProvider = getOrMake(this.#asks, options.provider, () => new Map<string, RowAsk>());
     const ask = getOrMake(ofProvider, options.step, () => compose(this.#layers(options), send));
     const { step, pk, provider, signal } = options;
-    const forget = journal && forgetting(journal);
-    return new CallConversation({ pipeline, step, pk, provider, signal, ask, stop: this.#stop, forget });
+    const answers = journal && rowAnswers(journal);
+    return new CallConversation({ pipeline, step, pk, provider, signal, ask, stop: this.#stop, answers });
   }
 
   /** From the outermost to the innermost. Why each stands where it does: tests/llm/call/layers.test.ts. */

@@ -5,6 +5,7 @@ import { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { lineageOf } from "./lineage.ts";
 import { longer } from "./longer-once.ts";
 import { errorForFinish } from "./provider-call.ts";
+import type { RowAnswers } from "./journaled.ts";
 import type { RowAsk, RowCalls } from "./row-call.ts";
 
 export interface ConversationOptions {
@@ -17,8 +18,8 @@ export interface ConversationOptions {
   readonly ask: RowAsk;
   /** Hears of an error that ends the run. */
   readonly stop?: ((reason: LLMEtlError) => void) | undefined;
-  /** Lets the journal forget the answers of a row; left out where there is none. */
-  readonly forget?: ((row: RowCalls) => Promise<void>) | undefined;
+  /** The journal's answers of a row; left out where there is none. */
+  readonly answers?: RowAnswers | undefined;
 }
 
 /** One step asking about one row: makes a call of each prompt, and holds what its calls leave. */
@@ -88,6 +89,10 @@ export class CallConversation implements RowConversation {
   }
 
   async forget(): Promise<void> {
-    await this.#options.forget?.(this.#row);
+    await this.#options.answers?.forget(this.#row);
+  }
+
+  async putBack(): Promise<void> {
+    await this.#options.answers?.putBack(this.#row);
   }
 }

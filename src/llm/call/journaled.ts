@@ -100,16 +100,26 @@ interface InFlight extends Pick<RowCalls, "replaced"> {
   readonly answer: Promise<LLMResponse>;
 }
 
-/**
- * Lets the journal forget the answers of a row that led to no output. A run that asks anew takes back its own alone: answers of
- * earlier runs that it has not used stay, or have their place again.
- */
-export function forgetting({ answers, reuseEarlier }: JournaledOptions): (row: RowCalls) => Promise<void> {
-  return async ({ fingerprints, replaced }) => {
-    if (reuseEarlier) return await forgetAll(answers, fingerprints);
-    const own = [...replaced].flatMap(([fingerprint, earlier]) => (earlier === null ? [fingerprint] : []));
-    await forgetAll(answers, own);
+/** Changes what the journal has of a row that led to no output. */
+export interface RowAnswers {
+  /** Lets it forget the row's answers: of a run that asks anew its own alone, and earlier ones have their place again. */
+  readonly forget: (row: RowCalls) => Promise<void>;
+  /** Gives answers of earlier runs that the row has replaced their place again, where it was cut off: they were good. */
+  readonly putBack: (row: Pick<RowCalls, "replaced">) => Promise<void>;
+}
+
+export function rowAnswers({ answers, reuseEarlier }: JournaledOptions): RowAnswers {
+  const putBack: RowAnswers["putBack"] = async ({ replaced }) => {
     for (const [fingerprint, earlier] of replaced) if (earlier !== null) await answers.save(fingerprint, earlier);
+  };
+  return {
+    putBack,
+    forget: async (row) => {
+      if (reuseEarlier) return await forgetAll(answers, row.fingerprints);
+      const own = [...row.replaced].flatMap(([fingerprint, earlier]) => (earlier === null ? [fingerprint] : []));
+      await forgetAll(answers, own);
+      await putBack(row);
+    },
   };
 }
 

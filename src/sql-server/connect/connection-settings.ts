@@ -1,5 +1,6 @@
 import type { config as DriverConfig } from "mssql";
 import { authenticationFor } from "./authentication.ts";
+import { longestTimerMs } from "../../errors/options.ts";
 import type { EntraTokenCredential } from "./connection-options.ts";
 import { type Invalid, parseConnectionString } from "./connection-string.ts";
 import { type ConnectionValues, connectionValues } from "./connection-values.ts";
@@ -91,7 +92,7 @@ function poolSizes(values: ConnectionValues, connectTimeout: number): NonNullabl
     throw values.invalid("minPoolSize", "", { expected: "no more than Max Pool Size (10 by default)" });
   }
   // The pool's own limit must not cut a login short that is still within Connect Timeout.
-  const longestWaitMs = connectTimeout + 15_000;
+  const longestWaitMs = Math.min(longestTimerMs, connectTimeout + 15_000);
   return { min, max, acquireTimeoutMillis: longestWaitMs, createTimeoutMillis: longestWaitMs };
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { longestTimerMs } from "../../errors/options.ts";
 import { messageOf } from "../../errors/error-text.ts";
 import type { Decision, Outcome } from "./chat-service.ts";
 import { errorReply, type Reply } from "./replies.ts";
@@ -25,7 +26,7 @@ export class Exchange {
   /** Serves the outcome of `decision` after its wait. */
   meet(decision: Decision, body: Buffer): void {
     if (decision.waitMs <= 0) return this.#serve(decision, body);
-    this.#timer = setTimeout(() => this.#serve(decision, body), decision.waitMs);
+    this.#timer = setTimeout(() => this.#serve(decision, body), Math.min(longestTimerMs, decision.waitMs));
     this.#timer.unref();
   }
 

@@ -1,4 +1,4 @@
-import { closest } from "../../errors/closest.ts";
+import { closest, isTypingMistake } from "../../errors/closest.ts";
 import { OptionError } from "../../errors/option.ts";
 import { SourceError } from "../../errors/source.ts";
 import { CSVSource } from "../../sources/csv.ts";
@@ -29,7 +29,7 @@ const rowNumberColumn = "row number (added by the simulator)";
  */
 export async function readLabels({ path, textColumn, labelColumn }: LabelledCSVOptions): Promise<Labels> {
   const labels = new Map<number, string>();
-  const source = new CSVSource({ path, primaryKeyColumn: rowNumberColumn, rowNumberColumn });
+  const source = new CSVSource({ filePath: path, primaryKeyColumn: rowNumberColumn, rowNumberColumn });
   for await (const row of source.read({ signal: new AbortController().signal, parameters: {} })) {
     if ("error" in row) throw row.error;
     const cells = new Map(Object.entries(row.raw));
@@ -46,8 +46,12 @@ function checkColumns(cells: ReadonlyMap<string, unknown>, columns: Readonly<Rec
   const names = [...cells.keys()].filter((name) => name !== rowNumberColumn);
   for (const [option, column] of Object.entries(columns)) {
     if (names.includes(column)) continue;
-    const [nearest] = closest(column, names, 1);
-    const hint = nearest === undefined ? `its columns are ${names.join(", ")}` : `did you mean "${nearest}"?`;
+    const [near] = closest(column, names, 1);
+    // In a file without a header the names are the first row: a message has no more of them than what the user wrote.
+    const nearest = near !== undefined && isTypingMistake(near, column) ? near : undefined;
+    const like =
+      near === undefined ? "does its first line name them?" : `did you mean column ${names.indexOf(near) + 1}?`;
+    const hint = nearest === undefined ? `it has ${names.length}; ${like}` : `did you mean "${nearest}"?`;
     const problem = `the file has no column "${column}"`;
     throw new OptionError("startAzureOpenAISimulator answersFrom", option, problem, { column, nearest, hint });
   }

@@ -10,6 +10,7 @@ import {
   isOneOf,
   isPath,
   isTextList,
+  longestTimerMs,
   optional,
   type OptionCheck,
 } from "../../errors/options.ts";
@@ -136,7 +137,7 @@ export function checkSimulatorChanges(changes: AzureOpenAISimulatorChanges): voi
 const isLatency: OptionCheck = {
   expected: "milliseconds from 0 up, or { median, sigma } of numbers from 0 up",
   fits: (value) => {
-    if (typeof value !== "object" || value === null) return isNumber(0).fits(value);
+    if (typeof value !== "object" || value === null) return isNumber(0, longestTimerMs).fits(value);
     const numbers = "median" in value && "sigma" in value ? [value.median, value.sigma] : [];
     return (
       numbers.length === 2 && Object.keys(value).length === 2 && numbers.every((number) => isNumber(0).fits(number))

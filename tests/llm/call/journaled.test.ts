@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JournalError } from "../../../src/errors/journal.ts";
 import type { StoredAnswer } from "../../../src/contracts/journal.ts";
-import { forgetting, journaled, type JournaledOptions, type StoredAnswers } from "../../../src/llm/call/journaled.ts";
+import { journaled, type JournaledOptions, rowAnswers, type StoredAnswers } from "../../../src/llm/call/journaled.ts";
 import type { RowCall, RowCalls } from "../../../src/llm/call/row-call.ts";
 import { Fingerprints } from "../../../src/llm/call/fingerprint.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
@@ -80,7 +80,7 @@ function fixture(
       assert.deepEqual(call.row.fingerprints, [keyOf(content)]);
       return { response: answer, reused: call.row.ended.length === 1, row: call.row };
     },
-    forgetRow: async ({ row }) => await forgetting({ answers, runId: "now", reuseEarlier: true, ...rest })(row),
+    forgetRow: async ({ row }) => await rowAnswers({ answers, runId: "now", reuseEarlier: true, ...rest }).forget(row),
     forget: async (content) => await answers.forget([keyOf(content)]),
     stored: (content) => stock.get(keyOf(content)),
     count: () => stock.size,

@@ -93,6 +93,13 @@ const accepted: readonly (readonly [text: string, expected: Expected])[] = [
     `${odbc};LoginTimeout=5`,
     { options: { connectTimeout: 5000 }, pool: { acquireTimeoutMillis: 20_000, createTimeoutMillis: 20_000 } },
   ],
+  [
+    `${odbc};LoginTimeout=2147483`, // no timer waits longer than 2 ** 31 - 1 ms
+    {
+      options: { connectTimeout: 2_147_483_000 },
+      pool: { acquireTimeoutMillis: 2 ** 31 - 1, createTimeoutMillis: 2 ** 31 - 1 },
+    },
+  ],
   [`${adoNet};Min Pool Size=2;Max Pool Size=4`, { pool: { min: 2, max: 4 } }],
   [`${odbc};Language=Deutsch`, option({ language: "Deutsch" })],
   [`${adoNet};ConnectRetryCount=3;ConnectRetryInterval=5`, { retryForMs: 15_000 }],

@@ -23,9 +23,12 @@ test("a file that is missing, has no rows, lacks a column or has a ragged row is
   await assert.rejects(readLabels({ path, ...columns }), SourceError);
   await writeFile(path, "text,category\n");
   await assert.rejects(readLabels({ path, ...columns }), failsWith("SOURCE_FAILED", { where: "path" }));
-  await writeFile(path, "text,categories\na,b\n");
-  const facts = { where: "labelColumn", column: "category", nearest: "categories" };
+  await writeFile(path, "text,Categorys\na,b\n");
+  const facts = { where: "labelColumn", column: "category", nearest: "Categorys" };
   await assert.rejects(readLabels({ path, ...columns }), failsWith("INVALID_OPTION", facts));
+  await writeFile(path, "text,categories\na,b\n"); // it may be a cell of a file without a header
+  const hint = "it has 2; did you mean column 2?";
+  await assert.rejects(readLabels({ path, ...columns }), failsWith("INVALID_OPTION", { where: "labelColumn", hint }));
   await writeFile(path, "text,category\na,b\nc\n");
   await assert.rejects(readLabels({ path, ...columns }), RowError);
 });
