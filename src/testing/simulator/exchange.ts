@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { messageOf } from "../../errors/error-text.ts";
-import type { Decision, Outcome } from "./chat-service.ts";
+import type { Decision } from "./chat-service.ts";
+import type { Outcome } from "./fault-outcomes.ts";
 import { errorReply, type Reply } from "./replies.ts";
 import type { StatisticsCounter } from "./statistics.ts";
 
@@ -22,8 +23,9 @@ export class Exchange {
     response.once("close", () => this.#close());
   }
 
-  /** Serves the outcome of `decision` after its wait. */
+  /** Serves the outcome of `decision` after its wait, or after its work in the queue, which goes on where the client has left. */
   meet(decision: Decision, body: Buffer): void {
+    if (decision.queue !== undefined) return decision.queue.add(decision.waitMs, () => this.#serve(decision, body));
     if (decision.waitMs <= 0) return this.#serve(decision, body);
     this.#timer = setTimeout(() => this.#serve(decision, body), decision.waitMs);
     this.#timer.unref();
@@ -43,6 +45,7 @@ export class Exchange {
   }
 
   #serve({ outcome, headers }: Decision, body: Buffer): void {
+    if (this.#hasLeft) return; // it was worked on for nobody
     let met: Outcome;
     try {
       met = outcome();
