@@ -122,6 +122,12 @@ for (const step of stepNames) {
       assert.deepEqual([report.exitCode, written.length, statistics.requests], [0, 6, 12]);
       assert.equal(report.usage.reAsks, 6);
       assert.deepEqual([...new Set(seen.map(({ body }) => body["max_tokens"]))], [160]);
+      const reAsks = seen.filter(({ timesSeen }) => timesSeen === 1).map(({ messages }) => messages.at(-1)?.content);
+      const form = '{"reasoning": ';
+      assert.ok(
+        fault !== "schemaEcho" || reAsks.every((said) => said?.includes(form)),
+        "it says what to return instead",
+      );
     });
   }
 }
@@ -148,6 +154,7 @@ for (const dialect of ["strict", "json_object"] as const) {
         simulator: { responseFormats },
         provider: { dialect },
         concurrency,
+        admission: { stallTimeoutMs: 10_000 }, // taken for an outage, it would be waited for
       });
       assert.deepEqual([report.exitCode, report.error?.code, report.successCount], [3, "BAD_REQUEST", 0]);
       assert.match(String(report.error?.facts["expected"]), /^dialect: /);
@@ -161,8 +168,8 @@ for (const dialect of ["strict", "json_object"] as const) {
 test("a server of one slot that works on for clients that have left: few calls time out, and no row fails", async (context) => {
   const { report, statistics } = await runAgainst(context, {
     rows: 60,
-    simulator: { slots: 1, latencyMs: 20 },
-    provider: { timeoutMs: 1000 },
+    simulator: { slots: 1, latencyMs: 40 }, // all 60 at once would wait for 2,400 ms
+    provider: { timeoutMs: 2000 },
     concurrency: 64,
   });
   assert.deepEqual([report.exitCode, report.successCount], [0, 60]);
