@@ -91,7 +91,10 @@ test("a hang, a stalled body and a wait are under way until the client goes away
 
 test("work for a client that has left keeps its place in the queue, and is served to nobody", async (context) => {
   const works: (() => void)[] = [];
-  const queue = { add: (_durationMs: number, onDone: () => void) => void works.push(onDone) };
+  const added = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const queue = {
+    add: (_durationMs: number, onDone: () => void) => added[works.push(onDone) - 1]?.resolve(),
+  };
   let served = 0;
   const outcome = (): Outcome => {
     served += 1;
@@ -100,12 +103,12 @@ test("work for a client that has left keeps its place in the queue, and is serve
   const { ask, statistics } = await serving(context, { waitMs: 20, queue, headers: [], outcome });
   const stop = new AbortController();
   const leaving = ask(stop.signal);
-  while (works.length < 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  await Promise.race([added[0]?.promise, leaving]);
   stop.abort();
   await assert.rejects(leaving);
   await allOver(statistics);
   const staying = ask();
-  while (works.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+  await Promise.race([added[1]?.promise, staying]);
   for (const onDone of works) onDone();
   assert.equal((await staying).status, 200);
   assert.equal(served, 1);
