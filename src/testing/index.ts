@@ -13,6 +13,7 @@ export type { SimulatorFaultName, SimulatorFaults, SimulatorFaultWaits, Simulato
 export type { LabelledCSVOptions } from "./simulator/labelled-csv.ts";
 export type { SimulatorLatency } from "./simulator/latency.ts";
 export type { AzureOpenAISimulatorChanges, AzureOpenAISimulatorOptions } from "./simulator/options.ts";
+export type { SimulatorResponseFormat } from "./simulator/response-format.ts";
 export type { SimulatorRetryAfter, SimulatorRetryAfterForm } from "./simulator/retry-after.ts";
 export { startAzureOpenAISimulator, type AzureOpenAISimulator } from "./simulator/server.ts";
 export type { SimulatorStatistics } from "./simulator/statistics.ts";

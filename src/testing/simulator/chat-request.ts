@@ -1,38 +1,28 @@
 import type { ChatMessage } from "../../contracts/provider.ts";
-import type { JSONSchema } from "../../json/json-schema.ts";
-import { badSchemaReply, errorReply, invalidRequest, type Reply } from "./replies.ts";
+import { invalidRequest, type Reply } from "./replies.ts";
 import { keyOf } from "./request-hash.ts";
-import type { SchemaBook } from "./schema-book.ts";
+import { type AnswerFormat, type FormatRules, readFormat } from "./response-format.ts";
 
 /** A request for a chat completion, parsed and checked. */
-export interface ChatRequest {
+export interface ChatRequest extends AnswerFormat {
   readonly deployment: string;
   readonly body: Readonly<Record<string, unknown>>;
   /** The messages, with the roles system (which includes developer), user and assistant (which includes tool). */
   readonly messages: readonly ChatMessage[];
-  /** The schema of the answer; undefined for plain text. */
-  readonly schema: JSONSchema | undefined;
-  /** The key of the schema's text in the request. A service puts that text at the beginning of the prompt. */
-  readonly schemaKey: number;
-  readonly schemaCharacters: number;
   readonly messageCharacters: number;
   readonly maxTokens: number | undefined;
 }
 
-export interface ReadingRules {
+export interface ReadingRules extends FormatRules {
   /** The deployment in the path; undefined if the body's `model` names it. */
   readonly deployment: string | undefined;
-  readonly apiVersion: string | undefined;
   readonly reasoning: boolean;
-  readonly schemas: SchemaBook;
 }
 
 export type ChatReading =
   | { readonly ok: true; readonly request: ChatRequest }
   | { readonly ok: false; readonly reply: Reply };
 
-/** The first dated API with `json_schema` (Azure OpenAI API lifecycle, Microsoft Learn). */
-const firstVersionWithSchema = "2024-08-01-preview";
 const rejectedByReasoning = ["temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs"];
 
 /** Reads a body with the checks and the error replies of a service. Unknown parameters are ignored. */
@@ -126,60 +116,6 @@ function replyToParameters(body: Readonly<Record<string, unknown>>, reasoning: b
   if (name === undefined || (name === "temperature" && body[name] === 1)) return undefined;
   const code = name === "temperature" ? "unsupported_value" : "unsupported_parameter";
   return invalidRequest(`'${name}' is not supported with this model.`, name, code);
-}
-
-interface Format {
-  readonly schema: JSONSchema | undefined;
-  readonly schemaKey: number;
-  readonly schemaCharacters: number;
-}
-
-const plainText: Format = { schema: undefined, schemaKey: 0, schemaCharacters: 0 };
-
-function readFormat(
-  given: unknown,
-  messages: readonly ChatMessage[],
-  rules: ReadingRules,
-): Format | { readonly reply: Reply } {
-  if (given === undefined || given === null) {
-    const schema = writtenSchema(messages, rules.schemas);
-    return schema === undefined ? plainText : { ...plainText, schema };
-  }
-  const type = isObject(given) ? given["type"] : undefined;
-  if (type === "text") return plainText;
-  if (type === "json_object") return { ...plainText, schema: writtenSchema(messages, rules.schemas) ?? anyObject };
-  const wrapped = isObject(given) ? given["json_schema"] : undefined;
-  if (type !== "json_schema" || !isObject(wrapped)) {
-    return {
-      reply: invalidRequest("'response_format.type' must be text, json_object or json_schema.", "response_format"),
-    };
-  }
-  if (rules.apiVersion !== undefined && rules.apiVersion < firstVersionWithSchema) {
-    const message = `json_schema is available from api-version ${firstVersionWithSchema} on.`;
-    return { reply: errorReply(400, { message, code: "BadRequest", param: "response_format" }) };
-  }
-  const { name, strict, schema } = wrapped;
-  if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
-    const message = "'response_format.json_schema.name' must be 1 to 64 letters, digits, _ or -.";
-    return { reply: invalidRequest(message, "response_format.json_schema.name") };
-  }
-  const text = JSON.stringify(schema) ?? "";
-  const entry = rules.schemas.entry(text, schema);
-  const problem = strict === true ? (entry.strictProblem ?? entry.problem) : entry.problem;
-  if (problem !== undefined) return { reply: badSchemaReply(`'${name}' ${problem}`) };
-  return { schema: entry.schema, schemaKey: entry.key, schemaCharacters: text.length };
-}
-
-const schemaMark = "The JSON Schema of the reply:\n";
-/** The schema of the answer if any JSON object will do. */
-const anyObject: JSONSchema = { type: "object", properties: { answer: { type: "string" } } };
-
-/** The schema that a client puts into the system message, for a service that takes no schema otherwise. */
-function writtenSchema(messages: readonly ChatMessage[], schemas: SchemaBook): JSONSchema | undefined {
-  const system = messages.find(({ role }) => role === "system")?.content ?? "";
-  const start = system.lastIndexOf(schemaMark);
-  const [line = ""] = system.slice(start + schemaMark.length).split("\n", 1); // the form of a reply may follow
-  return start === -1 ? undefined : schemas.parsed(line);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -3,15 +3,8 @@ import { messageOf } from "../../errors/error-text.ts";
 import { isAccepted } from "./access.ts";
 import { AnswerMaker } from "./answers.ts";
 import { keysOfBeginnings, readChatRequest, type ChatRequest } from "./chat-request.ts";
-import {
-  assertFaultName,
-  drawsOfRow,
-  faultFor,
-  faultWaitMs,
-  isWithoutAnswer,
-  type SimulatorFaultName,
-  type SimulatorFaultWaits,
-} from "./faults.ts";
+import { type Outcome, outcomeInstead, unavailable, whole } from "./fault-outcomes.ts";
+import { assertFaultName, drawsOfRow, faultFor, isAtOnce, isWithoutAnswer, type SimulatorFaultName } from "./faults.ts";
 import type { Labels } from "./labelled-csv.ts";
 import { latencyOf } from "./latency.ts";
 import type { AzureOpenAISimulatorChanges, AzureOpenAISimulatorOptions } from "./options.ts";
@@ -19,26 +12,18 @@ import { PrefixCache } from "./prefix-cache.ts";
 import { RateLimiter } from "./rate-limit.ts";
 import * as replies from "./replies.ts";
 import { drawsFor, type Draws } from "./request-hash.ts";
-import { retryAfterHeaders } from "./retry-after.ts";
+import { namesFields } from "./response-format.ts";
 import { SchemaBook } from "./schema-book.ts";
+import { slipOfBlind, spoken } from "./spoken.ts";
 import type { AnswerTokens } from "./statistics.ts";
 import { Tally } from "./tally.ts";
-
-/** The end of a request, as its client sees it. */
-export type Outcome =
-  | {
-      readonly kind: "reply";
-      readonly reply: replies.Reply;
-      readonly delivery: "whole" | "stalled" | "truncated";
-      /** Set for an answer of the model. */
-      readonly answered?: { readonly systemMessage: string; readonly tokens: AnswerTokens } | undefined;
-    }
-  | { readonly kind: "reset" }
-  | { readonly kind: "hang" };
+import { WorkQueue } from "./work-queue.ts";
 
 export interface Decision {
-  /** The time until the outcome, in milliseconds. */
+  /** The time until the outcome, in milliseconds; with a queue, that of the work, which begins when a slot is free. */
   readonly waitMs: number;
+  /** The queue of the server whose slots are limited. @default the work begins at once */
+  readonly queue?: Pick<WorkQueue, "add"> | undefined;
   readonly outcome: () => Outcome;
   /** Headers for any reply, names and values in turn. */
   readonly headers: readonly string[];
@@ -71,6 +56,7 @@ const defaultMaxTokens = 4096;
 export class ChatService {
   readonly #answers: AnswerMaker;
   readonly #schemas = new SchemaBook();
+  readonly #queue = new WorkQueue(() => this.#options.slots ?? Infinity);
   #options: AzureOpenAISimulatorOptions;
   #deployments = new Map<string, Deployment>();
   #timesSeen = new Tally(maxRemembered);
@@ -93,10 +79,12 @@ export class ChatService {
   decide(arrival: Arrival): Decision {
     const { apiKeys, tokens, outage = false, deployments, reasoning = false } = this.#options;
     if (outage === "reset") return atOnce({ kind: "reset" });
-    if (outage !== false) return atOnce(whole(replies.unavailableReply(this.#waitOf("unavailable"))));
+    if (outage !== false) return atOnce(unavailable(this.#options));
     if (!isAccepted(arrival.headers, { apiKeys, tokens })) return atOnce(whole(replies.unauthorizedReply()));
     const { deployment, apiVersion, body } = arrival;
-    const reading = readChatRequest(body, { deployment, apiVersion, reasoning, schemas: this.#schemas });
+    const { responseFormats, showsSchema } = this.#options;
+    const rules = { deployment, apiVersion, reasoning, schemas: this.#schemas, responseFormats, showsSchema };
+    const reading = readChatRequest(body, rules);
     if (!reading.ok) return atOnce(whole(reading.reply));
     const { request } = reading;
     if (deployments !== undefined && !deployments.includes(request.deployment)) {
@@ -142,66 +130,17 @@ export class ChatService {
   }
 
   #process(call: Call, headers: readonly string[]): Decision {
-    const { latencyMs = 0 } = this.#options;
-    const { fault, draws } = call;
+    const { latencyMs = 0, slots } = this.#options;
+    const { fault, draws, request } = call;
     this.#timesSeen.meet(call.key);
+    const isQuick = fault !== undefined && isAtOnce(fault);
     return {
-      waitMs: fault !== undefined && quick.has(fault) ? 0 : latencyOf(latencyMs, draws),
-      outcome: () => this.#outcome(call),
+      waitMs: isQuick ? 0 : latencyOf(latencyMs, draws),
+      queue: isQuick || slots === undefined ? undefined : this.#queue,
+      outcome: () => outcomeInstead(fault, request, draws, this.#options) ?? this.#answer(call),
       headers,
       fault,
     };
-  }
-
-  /** The headers that name the wait of a fault. */
-  #waitOf(fault: keyof SimulatorFaultWaits): readonly string[] {
-    const { faultRetryAfterMs, retryAfterForm = "both" } = this.#options;
-    return retryAfterHeaders(retryAfterForm, faultWaitMs(fault, faultRetryAfterMs));
-  }
-
-  #outcome(call: Call): Outcome {
-    const { fault, request, draws } = call;
-    const { faultRetryAfterMs, retryAfterForm } = this.#options;
-    switch (fault) {
-      case "rateLimit":
-        return whole(
-          replies.rateLimitReply("requests", faultWaitMs(fault, faultRetryAfterMs, draws), "", retryAfterForm),
-        );
-      case "serverError":
-        return whole(replies.serverErrorReply(this.#waitOf("serverError")));
-      case "unavailable":
-        return whole(replies.unavailableReply(this.#waitOf("unavailable")));
-      case "connectionReset":
-        return { kind: "reset" };
-      case "hang":
-        return { kind: "hang" };
-      case "html":
-        return whole(replies.pageReply());
-      case "contentFilterPrompt":
-        return whole(replies.promptFilteredReply());
-      case "unauthorized":
-        return whole(replies.unauthorizedReply());
-      case "deploymentNotFound":
-        return whole(replies.deploymentNotFoundReply());
-      case "quotaExhausted":
-        return whole(replies.quotaExhaustedReply(this.#waitOf("quotaExhausted")));
-      case "contextLength":
-        return whole(replies.contextLengthReply(Math.ceil(request.messageCharacters / 4)));
-      case "badSchema":
-        return whole(replies.badSchemaReply("the simulator's options reject it"));
-      case "stalledBody":
-      case "truncatedBody":
-      case "invalidJSON":
-      case "outOfRange":
-      case "wrongEnum":
-      case "refusal":
-      case "contentFilterAnswer":
-      case "length":
-      case undefined:
-        return this.#answer(call);
-      default:
-        return fault satisfies never;
-    }
   }
 
   #answer({ request, known, number, keys, timesSeen, draws, fault }: Call): Outcome {
@@ -214,12 +153,11 @@ export class ChatService {
       if (!(error instanceof RangeError)) throw error;
       return whole(replies.badSchemaReply(`no finite answer fits it (${messageOf(error)})`));
     }
-    const said = spoken(fault, content);
-    const { maxTokens = Infinity, schemaCharacters, messageCharacters, schemaKey, messages } = request;
+    const { maxTokens = Infinity, schemaCharacters, messageCharacters, schemaKey, schemaText, messages } = request;
     const reasoningTokens = reasoning ? Math.min(maxTokens, 64 * (1 + Math.floor(4 * draws.share(7)))) : 0;
     const room = 4 * (maxTokens - reasoningTokens);
-    const isCut = said.content !== null && said.content.length > room;
-    const text = isCut ? (said.content?.slice(0, room).toWellFormed() ?? null) : said.content;
+    const slip = fault ?? (this.#knowsFields(request) ? undefined : slipOfBlind(draws));
+    const said = spoken(slip, content, { schemaText, room, draws });
     let characters = schemaCharacters;
     const cachedTokens = known.prefixes.cachedTokens({
       keys,
@@ -229,16 +167,21 @@ export class ChatService {
     const tokens: AnswerTokens = {
       promptTokens: Math.ceil((schemaCharacters + messageCharacters) / 4),
       cachedTokens,
-      completionTokens: reasoningTokens + Math.ceil((text ?? said.refusal ?? "").length / 4),
+      completionTokens: reasoningTokens + Math.ceil((said.content ?? said.refusal ?? "").length / 4),
       reasoningTokens,
     };
-    const finishReason = isCut ? "length" : said.finishReason;
     const id = `chatcmpl-simulator-${number}`;
-    const reply = replies.completionReply({ id, model, finishReason, content: text, refusal: said.refusal, ...tokens });
+    const reply = replies.completionReply({ id, model, ...said, ...tokens });
     if (fault === "stalledBody") return { kind: "reply", reply, delivery: "stalled" };
     if (fault === "truncatedBody") return { kind: "reply", reply, delivery: "truncated" };
     const systemMessage = messages.find(({ role }) => role === "system")?.content ?? "";
     return { kind: "reply", reply, delivery: "whole", answered: { systemMessage, tokens } };
+  }
+
+  /** True if the model sees the fields of its answer, in the schema or in the messages. */
+  #knowsFields({ schema, messages }: ChatRequest): boolean {
+    const { showsSchema = true } = this.#options;
+    return showsSchema || schema === undefined || namesFields(messages, schema);
   }
 
   #deployment(name: string): Deployment {
@@ -263,35 +206,6 @@ interface Call extends Attempt {
   readonly request: ChatRequest;
   readonly known: Deployment;
   readonly number: number;
-}
-
-/** Faults that a service finds before its model starts. */
-const quick: ReadonlySet<SimulatorFaultName> = new Set([
-  "rateLimit",
-  "unauthorized",
-  "deploymentNotFound",
-  "quotaExhausted",
-  "contextLength",
-  "badSchema",
-  "contentFilterPrompt",
-  "connectionReset",
-]);
-
-interface Spoken {
-  readonly finishReason: "stop" | "length" | "content_filter";
-  readonly content: string | null;
-  readonly refusal: string | null;
-}
-
-function spoken(fault: SimulatorFaultName | undefined, content: string): Spoken {
-  if (fault === "refusal") return { finishReason: "stop", content: null, refusal: "I can't help with that." };
-  if (fault === "contentFilterAnswer") return { finishReason: "content_filter", content: null, refusal: null };
-  if (fault !== "length") return { finishReason: "stop", content, refusal: null };
-  return { finishReason: "length", content: content.slice(0, content.length / 2).toWellFormed(), refusal: null };
-}
-
-function whole(reply: replies.Reply): Outcome {
-  return { kind: "reply", reply, delivery: "whole" };
 }
 
 function atOnce(outcome: Outcome): Decision {

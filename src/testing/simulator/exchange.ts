@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { longestTimerMs } from "../../errors/options.ts";
 import { messageOf } from "../../errors/error-text.ts";
-import type { Decision, Outcome } from "./chat-service.ts";
+import type { Decision } from "./chat-service.ts";
+import type { Outcome } from "./fault-outcomes.ts";
 import { errorReply, type Reply } from "./replies.ts";
 import type { StatisticsCounter } from "./statistics.ts";
 
@@ -23,8 +24,9 @@ export class Exchange {
     response.once("close", () => this.#close());
   }
 
-  /** Serves the outcome of `decision` after its wait. */
+  /** Serves the outcome of `decision` after its wait, or after its work in the queue, which goes on where the client has left. */
   meet(decision: Decision, body: Buffer): void {
+    if (decision.queue !== undefined) return decision.queue.add(decision.waitMs, () => this.#serve(decision, body));
     if (decision.waitMs <= 0) return this.#serve(decision, body);
     this.#timer = setTimeout(() => this.#serve(decision, body), Math.min(longestTimerMs, decision.waitMs));
     this.#timer.unref();
@@ -44,6 +46,7 @@ export class Exchange {
   }
 
   #serve({ outcome, headers }: Decision, body: Buffer): void {
+    if (this.#hasLeft) return; // it was worked on for nobody
     let met: Outcome;
     try {
       met = outcome();

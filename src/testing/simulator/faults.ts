@@ -24,6 +24,9 @@ export const faultNames = [
   "quotaExhausted",
   "contextLength",
   "badSchema",
+  "loop",
+  "schemaEcho",
+  "prose",
 ] as const;
 
 export type SimulatorFaultName = (typeof faultNames)[number];
@@ -70,6 +73,12 @@ export interface SimulatorFaults {
   readonly contextLength?: number | undefined;
   /** 400 for `response_format`. */
   readonly badSchema?: number | undefined;
+  /** An answer that goes round in circles until it is cut off: 200 with `finish_reason` length. */
+  readonly loop?: number | undefined;
+  /** The JSON Schema of the request in place of an object that fits it: 200 with `finish_reason` stop. */
+  readonly schemaEcho?: number | undefined;
+  /** Words with no JSON among them, until they are cut off: 200 with `finish_reason` length. */
+  readonly prose?: number | undefined;
 }
 
 /** A request that passed authentication, limits and checks, for a `fault` function. */
@@ -123,11 +132,31 @@ const faultsOfAnswers: ReadonlySet<SimulatorFaultName> = new Set([
   "refusal",
   "contentFilterAnswer",
   "length",
+  "loop",
+  "schemaEcho",
+  "prose",
 ]);
 
 /** True for a fault that comes instead of a model's answer. */
 export function isWithoutAnswer(fault: SimulatorFaultName): boolean {
   return !faultsOfAnswers.has(fault);
+}
+
+/** Faults that a service finds before its model starts. */
+const faultsBeforeTheModel: ReadonlySet<SimulatorFaultName> = new Set([
+  "rateLimit",
+  "unauthorized",
+  "deploymentNotFound",
+  "quotaExhausted",
+  "contextLength",
+  "badSchema",
+  "contentFilterPrompt",
+  "connectionReset",
+]);
+
+/** True for a fault that comes at once, because no model has worked on the request. */
+export function isAtOnce(fault: SimulatorFaultName): boolean {
+  return faultsBeforeTheModel.has(fault);
 }
 
 /** A retry, a re-ask or another run meets these faults again: they belong to the row and not to the moment. */

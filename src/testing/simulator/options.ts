@@ -23,6 +23,7 @@ import {
 } from "./faults.ts";
 import type { LabelledCSVOptions } from "./labelled-csv.ts";
 import type { SimulatorLatency } from "./latency.ts";
+import { responseFormats, type SimulatorResponseFormat } from "./response-format.ts";
 import {
   retryAfterForms,
   retryAfterWords,
@@ -40,6 +41,18 @@ export interface AzureOpenAISimulatorChanges {
   readonly deployments?: readonly string[] | undefined;
   /** The time until an answer, in milliseconds: fixed, or lognormal and decided by the request. @default 0 */
   readonly latencyMs?: SimulatorLatency | undefined;
+  /**
+   * The most requests that the server works on at once: others wait in its queue, first come first served, and `latencyMs` is
+   * the time from the moment when one has a slot. A client that leaves does not end the work. @default no limit
+   */
+  readonly slots?: number | undefined;
+  /** The forms of `response_format` that the server knows: any other gets a 500, as from llama-cpp-python. @default all */
+  readonly responseFormats?: readonly SimulatorResponseFormat[] | undefined;
+  /**
+   * Puts the schema of `response_format` into the prompt. If false, the model sees the messages alone, as with llama.cpp and
+   * Ollama: unless they name every required field, its answer repeats itself or its first text has no end. @default true
+   */
+  readonly showsSchema?: boolean | undefined;
   /** Requests a minute for each deployment. @default no limit */
   readonly requestsPerMinute?: number | undefined;
   /** The length of the windows in which requests are counted, in milliseconds; Azure's are 1,000 or 10,000. @default 1,000 */
@@ -158,11 +171,20 @@ const isOutage: OptionCheck = {
   required: true,
 };
 
+const isFormatList: OptionCheck = {
+  expected: `an array of one or more of ${responseFormats.map((form) => `"${form}"`).join(", ")}`,
+  fits: (value) => Array.isArray(value) && value.length > 0 && value.every(isOneOf(...responseFormats).fits),
+  required: true,
+};
+
 const checksOfChanges = {
   apiKeys: optional(isTextList),
   tokens: optional(isTokens),
   deployments: optional(isTextList),
   latencyMs: optional(isLatency),
+  slots: optional(isCount(1)),
+  responseFormats: optional(isFormatList),
+  showsSchema: optional(isBoolean),
   requestsPerMinute: optional(isCount(1)),
   requestWindowMs: optional(isCount(1)),
   tokensPerMinute: optional(isCount(1)),

@@ -78,6 +78,16 @@ export function badSchemaReply(problem: string): Reply {
   return invalidRequest(`Invalid schema for response_format: ${problem}.`, "response_format");
 }
 
+/** The reply of a server that does not know a form of `response_format`, in the words of llama-cpp-python. */
+export function unknownFormatReply(known: readonly string[], got: unknown): Reply {
+  const words = known.map((form) => `'${form}'`);
+  const expected = [words.slice(0, -1).join(", "), ...words.slice(-1)].filter((part) => part !== "").join(" or ");
+  const message =
+    "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), " +
+    `'msg': "Input should be ${expected}", 'input': ${JSON.stringify(got) ?? "None"}}]`;
+  return errorReply(500, { message, code: null, type: "internal_server_error" });
+}
+
 export function promptFilteredReply(): Reply {
   return errorReply(400, {
     message: "The prompt was filtered by the content management policy of this resource.",

@@ -100,6 +100,18 @@ test("any other option is set by its name, its value as JSON or as text", async 
   assert.equal(await ended, 0);
 });
 
+test("a server of one's own is simulated: one slot, no sight of the schema, and forms that it knows", async () => {
+  const { url, signals, ended } = await simulating(
+    ...["--set", "slots=1", "--set", "showsSchema=false", "--set", 'responseFormats=["json_schema"]'],
+    ...["--fault", "loop=0"],
+  );
+  const blind = completionIn(await send({ url }, { body: chat("x") }));
+  assert.equal(blind.finishReason, "length");
+  assert.equal((await send({ url }, { body: chat("x", { response_format: { type: "text" } }) })).status, 500);
+  signals.emit("SIGINT");
+  assert.equal(await ended, 0);
+});
+
 test("a mistake on the command line is one sentence, exit code 2", async () => {
   const missing = ["--answers-from", join(folder, "none.csv"), "--text-column", "a", "--label-column", "b"];
   const cases: [words: readonly string[], ...named: string[]][] = [

@@ -18,6 +18,7 @@ function request(user: string, given: JSONSchema | undefined = schema): ChatRequ
     body: {},
     messages,
     schema: given,
+    schemaText: "",
     schemaKey: 0,
     schemaCharacters: 0,
     messageCharacters: 0,

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatService, type Arrival, type Decision, type Outcome } from "../../../src/testing/simulator/chat-service.ts";
+import { ChatService, type Arrival, type Decision } from "../../../src/testing/simulator/chat-service.ts";
+import type { Outcome } from "../../../src/testing/simulator/fault-outcomes.ts";
 import type { AzureOpenAISimulatorOptions } from "../../../src/testing/simulator/options.ts";
 import { faultNames } from "../../../src/testing/simulator/faults.ts";
+import { cutAnswerFlaw } from "../../../src/validation/answer-flaws.ts";
 import { chat, completionIn, errorIn, VisitAnswer } from "../../support/simulator.ts";
 
 const service = (options: AzureOpenAISimulatorOptions = {}): ChatService => new ChatService(options, undefined);
@@ -131,11 +133,54 @@ test("what the model says under a fault", () => {
   );
   assert.equal(said("length").finishReason, "length");
   assert.ok(fine.content?.startsWith(said("length").content ?? "?"));
-  for (const name of ["outOfRange", "wrongEnum", "invalidJSON"]) {
+  assert.deepEqual([said("loop").finishReason, said("prose").finishReason], ["length", "length"]);
+  assert.equal(JSON.parse(said("schemaEcho").content ?? "").properties.category.type, "string");
+  for (const name of ["outOfRange", "wrongEnum", "invalidJSON", "schemaEcho"]) {
     const { content, finishReason } = said(name);
     assert.equal(finishReason, "stop");
     assert.throws(() => VisitAnswer.parse(JSON.parse(content ?? "")), name);
   }
+});
+
+test("a model that is not shown the schema answers rightly where the messages name its fields, and not otherwise", () => {
+  const blind = service({ showsSchema: false });
+  const saying = (system: string, row: string) => {
+    const messages = [
+      { role: "system", content: system },
+      { role: "user", content: row },
+    ];
+    return completionIn(replyOf(blind.decide(arrival(chat(row, { messages })))).reply);
+  };
+  const named = saying("Give category, confidence and note.", "Acute pain.");
+  VisitAnswer.parse(JSON.parse(named.content ?? ""));
+  const ways = new Set<string>();
+  for (let row = 0; row < 40; row += 1) {
+    const { content, finishReason, usage } = saying("Give category and confidence.", `Row ${row}.`);
+    assert.deepEqual([finishReason, usage.completion_tokens], ["length", 200]);
+    assert.throws(() => JSON.parse(content ?? ""));
+    ways.add(cutAnswerFlaw(content ?? "", {}) === undefined ? "endless" : "loop");
+    assert.equal(content?.startsWith('{"category":"'), true);
+  }
+  assert.equal(ways.size, 2);
+  const prompt = (options: AzureOpenAISimulatorOptions) =>
+    completionIn(replyOf(service(options).decide(arrival(chat("x")))).reply).usage.prompt_tokens;
+  assert.ok(prompt({}) > prompt({ showsSchema: false }), "the schema is no part of the prompt");
+});
+
+test("with slots, what the model works on has a queue, and what is replied at once has none", () => {
+  const decide = (options: AzureOpenAISimulatorOptions): Decision => service(options).decide(arrival(chat("x")));
+  assert.ok(decide({ slots: 1, latencyMs: 5 }).queue !== undefined);
+  assert.ok(decide({ slots: 1, faults: { serverError: 1 } }).queue !== undefined);
+  assert.equal(decide({ latencyMs: 5 }).queue, undefined);
+  assert.equal(decide({ slots: 1, faults: { rateLimit: 1 } }).queue, undefined);
+  assert.equal(decide({ slots: 1, responseFormats: ["text"] }).queue, undefined);
+});
+
+test("a form of response_format that is not among those it knows is a 500, which uses no quota", () => {
+  const one = service({ responseFormats: ["text", "json_object"], requestsPerMinute: 60 });
+  const statuses = Array.from({ length: 3 }, () => statusOf(one.decide(arrival(chat("x")))));
+  assert.deepEqual(statuses, [500, 500, 500]);
+  assert.equal(statusOf(one.decide(arrival(chat("x", { response_format: { type: "json_object" } })))), 200);
 });
 
 test("a fault function decides before the shares, and knows how often the request was sent", () => {

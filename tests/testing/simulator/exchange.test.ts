@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import type { Decision } from "../../../src/testing/simulator/chat-service.ts";
+import type { Outcome } from "../../../src/testing/simulator/fault-outcomes.ts";
 import { Exchange } from "../../../src/testing/simulator/exchange.ts";
 import { StatisticsCounter } from "../../../src/testing/simulator/statistics.ts";
 import { send, type Received } from "../../support/simulator.ts";
@@ -86,6 +87,32 @@ test("a hang, a stalled body and a wait are under way until the client goes away
     await allOver(statistics);
     assert.deepEqual(statistics.read().byStatus, byStatus);
   }
+});
+
+test("work for a client that has left keeps its place in the queue, and is served to nobody", async (context) => {
+  const works: (() => void)[] = [];
+  const added = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const queue = {
+    add: (_durationMs: number, onDone: () => void) => added[works.push(onDone) - 1]?.resolve(),
+  };
+  let served = 0;
+  const outcome = (): Outcome => {
+    served += 1;
+    return { kind: "reply", reply, delivery: "whole" };
+  };
+  const { ask, statistics } = await serving(context, { waitMs: 20, queue, headers: [], outcome });
+  const stop = new AbortController();
+  const leaving = ask(stop.signal);
+  await Promise.race([added[0]?.promise, leaving]);
+  stop.abort();
+  await assert.rejects(leaving);
+  await allOver(statistics);
+  const staying = ask();
+  await Promise.race([added[1]?.promise, staying]);
+  for (const onDone of works) onDone();
+  assert.equal((await staying).status, 200);
+  assert.equal(served, 1);
+  assert.deepEqual(statistics.read().byStatus, { none: 1, 200: 1 });
 });
 
 test("an outcome that throws is a 500 with the error's message", async (context) => {

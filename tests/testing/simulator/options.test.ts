@@ -12,6 +12,12 @@ test("an option that is unknown or wrong is rejected, with its name and the valu
     [{ latencyMs: -1 }, { where: "latencyMs", got: "-1" }],
     [{ latencyMs: { median: 3 } }, { where: "latencyMs", got: "an object" }],
     [{ latencyMs: { median: 3, sigma: 1, mean: 2 } }, { where: "latencyMs", got: "an object" }],
+    [{ slots: 0 }, { where: "slots", got: "0" }],
+    [{ slots: Infinity }, { where: "slots", got: "Infinity" }],
+    [{ showsSchema: "no" }, { where: "showsSchema", got: '"no"' }],
+    [{ responseFormats: "text" }, { where: "responseFormats", got: '"text"' }],
+    [{ responseFormats: [] }, { where: "responseFormats", got: "an empty array" }],
+    [{ responseFormats: ["text", "json"] }, { where: "responseFormats", got: "an array of 2" }],
     [{ requestsPerMinute: 0 }, { where: "requestsPerMinute", got: "0" }],
     [{ retryAfter: "never" }, { where: "retryAfter", got: '"never"' }],
     [{ limitKind: "pail" }, { where: "limitKind", expected: '"window" or "bucket"', got: '"pail"' }],
@@ -47,6 +53,7 @@ test("options that are right pass, shares that make up all requests as well", ()
     outage: "reset",
     apiKeys: [],
   });
+  checkSimulatorOptions({ slots: 1, showsSchema: false, responseFormats: ["text", "json_object"] });
   checkSimulatorOptions({ limitKind: "bucket", retryAfter: "none", retryAfterForm: "date", rateLimitHeaders: false });
   checkSimulatorOptions({ faultRetryAfterMs: { rateLimit: 0, unavailable: "none", serverError: undefined } });
   checkSimulatorOptions({ faults: { serverError: 0.7, html: 0.1, hang: 0.1, length: 0.1, refusal: undefined } });
@@ -54,6 +61,7 @@ test("options that are right pass, shares that make up all requests as well", ()
 
 test("only some options can be changed later, and they are checked as well", () => {
   const later: object = { seed: 2 };
+  checkSimulatorChanges({ slots: 2, showsSchema: true, responseFormats: undefined });
   checkSimulatorChanges({ requestsPerMinute: undefined, faults: { html: 1 }, outage: true });
   assert.throws(() => checkSimulatorChanges(later), failsWith("INVALID_OPTION", { where: "seed" }));
   assert.throws(() => checkSimulatorChanges({ faults: { html: 2 } }), failsWith("INVALID_OPTION", { where: "html" }));

@@ -85,6 +85,14 @@ describe("over HTTP", () => {
     assert.deepEqual([connections, peakConcurrency, concurrency, requests], [4, 4, 0, 12]);
   });
 
+  test("a server of one slot answers one request after the other", async (context) => {
+    const simulator = await simulatorFor(context, { slots: 1, latencyMs: 10 });
+    const startedMs = performance.now();
+    await Promise.all(Array.from({ length: 5 }, async (_, row) => await send(simulator, { body: chat(`row ${row}`) })));
+    assert.ok(performance.now() - startedMs >= 45); // a timer may be early by less than a millisecond
+    assert.deepEqual(simulator.statistics().byStatus, { 200: 5 });
+  });
+
   test("limits, faults and an outage can be changed while it runs", async (context) => {
     const simulator = await simulatorFor(context, { requestWindowMs: 3_600_000 });
     const status = async (): Promise<number> => (await send(simulator, { body: chat("x") })).status;
