@@ -53,7 +53,7 @@ export function concurrency({ most, timeoutMs, random }: ConcurrencyOptions): Li
     const bound = speed.withinTimeLimit(nowMs) / 2;
     const isQueuing = tookMs > timeoutMs / 8 && tookMs > 2 * quickestMs;
     if (backedOffAtMs !== -Infinity) limit = Math.min(most, limit + Math.max(1, limit / 10) / limit);
-    else if (!isQueuing) limit = Math.min(most, Math.max(limit + 1, bound));
+    else if (!isQueuing) limit = Math.min(most, Math.max(limit + 1, bound * speed.certainty));
     else if (limit > bound) fall(bound);
     else limit = Math.min(most, limit + 1 / limit);
   };
@@ -120,6 +120,11 @@ class AnswerSpeed {
 
   started(nowMs: number): void {
     this.#firstMs ??= nowMs;
+  }
+
+  /** The share of the speed that can be relied on: few answers may have been quick ones. */
+  get certainty(): number {
+    return 1 - 2 / Math.sqrt(Math.max(1, this.#answeredAtMs.length));
   }
 
   withinTimeLimit(nowMs: number): number {
