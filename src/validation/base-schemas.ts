@@ -9,18 +9,40 @@ export const LLMOutputBase: z.ZodObject<{ reasoning: z.ZodString }> = z.object({
   reasoning: z.string().describe("One or two sentences that say why, from the text alone"),
 });
 
-/** The output of a `ClassifierStep`: one of `categories`, and the model's own confidence in it, from 0 to 1. */
-export function classifierOutput<Category extends string>(
-  categories: readonly Category[],
-): z.ZodObject<{
-  reasoning: z.ZodString;
+/** The place of the reasoning in an answer: before the category, which it then helps to find, behind it, or nowhere. */
+export type ReasoningPlace = "first" | "last" | false;
+
+type Choice<Category extends string> = {
   category: z.ZodEnum<{ [Name in Category]: Name }>;
   confidence: z.ZodNumber;
-}> {
-  return LLMOutputBase.extend({
+};
+
+/** The output of a `ClassifierStep`. */
+export type ClassifierSchema<Category extends string, Place extends ReasoningPlace = "first"> = z.ZodObject<
+  Place extends false ? Choice<Category> : { reasoning: z.ZodString } & Choice<Category>
+>;
+
+export interface ClassifierOutputOptions<Place extends ReasoningPlace> {
+  /** @default "first" */
+  readonly reasoning?: Place | undefined;
+  /** The most characters (UTF-16 units) of the reasoning. @default no limit */
+  readonly maxReasoningCharacters?: number | undefined;
+}
+
+/** The output of a `ClassifierStep`: one of `categories`, and the model's own confidence in it, from 0 to 1. */
+export function classifierOutput<Category extends string, Place extends ReasoningPlace = "first">(
+  categories: readonly Category[],
+  { reasoning: place, maxReasoningCharacters: most }: ClassifierOutputOptions<Place> = {},
+): ClassifierSchema<Category, Place> {
+  const choice = {
     category: z.enum(categories),
     confidence: z.number().min(0).max(1).describe("How sure you are of the category, from 0 to 1"),
-  });
+  };
+  const { shape } = LLMOutputBase;
+  const { description = "" } = shape.reasoning;
+  const reasoning = most === undefined ? shape.reasoning : z.string().max(most).describe(description);
+  const fields = place === false ? choice : place === "last" ? { ...choice, reasoning } : { reasoning, ...choice };
+  return z.object(fields) as unknown as ClassifierSchema<Category, Place>; // the place is known when it is called
 }
 
 export type SummarizerOutput = z.output<typeof SummarizerOutput>;

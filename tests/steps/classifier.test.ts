@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ErrorFacts } from "../../src/errors/facts.ts";
+import type { JSONSchema } from "../../src/json/json-schema.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { ClassifierStep } from "../../src/steps/classifier.ts";
 import { failsWith } from "../support/error-facts.ts";
@@ -104,6 +105,59 @@ describe("a taxonomy that is wrong is rejected at construction", () => {
     assert.throws(
       () => new ClassifierStep(wrong),
       failsWith("INVALID_OPTION", { where: "taxanomy", nearest: "taxonomy" }),
+    );
+  });
+});
+
+describe("reasoning", () => {
+  const options = {
+    name: "kind",
+    taxonomy: [
+      { name: "A", definition: "a" },
+      { name: "B", definition: "b" },
+    ],
+    inputMap: { text: (s: { text: string }) => s.text },
+    outputKey: "kind",
+  } as const;
+  const fieldsOf = (step: { readonly outputSchema: JSONSchema }): string[] =>
+    Object.keys(step.outputSchema.properties ?? {});
+
+  test("stands first, last or nowhere, and may have a limit", () => {
+    assert.deepEqual(fieldsOf(new ClassifierStep(options)), ["reasoning", "category", "confidence"]);
+    assert.deepEqual(fieldsOf(new ClassifierStep({ ...options, reasoning: "first" })), [
+      "reasoning",
+      "category",
+      "confidence",
+    ]);
+    assert.deepEqual(fieldsOf(new ClassifierStep({ ...options, reasoning: "last" })), [
+      "category",
+      "confidence",
+      "reasoning",
+    ]);
+    assert.deepEqual(fieldsOf(new ClassifierStep({ ...options, reasoning: false })), ["category", "confidence"]);
+    const { reasoning } = new ClassifierStep({ ...options, maxReasoningCharacters: 80 }).outputSchema.properties ?? {};
+    assert.equal(typeof reasoning === "object" && reasoning.maxLength, 80);
+  });
+
+  test("that is left out is in no output", () => {
+    const step = new ClassifierStep({ ...options, reasoning: false });
+    const reading = step.read('{"category":"A","confidence":1}');
+    assert.ok(reading.valid);
+    const { output } = reading;
+    output.category satisfies "A" | "B";
+    // @ts-expect-error -- there is none
+    assert.equal(output.reasoning, undefined);
+    assert.equal(new ClassifierStep(options).read('{"category":"A","confidence":1}').valid, false);
+  });
+
+  test("has one of three places, and no limit where there is none", () => {
+    assert.throws(
+      () => new ClassifierStep({ ...options, reasoning: true as never }),
+      failsWith("INVALID_OPTION", { where: "reasoning", got: "true" }),
+    );
+    assert.throws(
+      () => new ClassifierStep({ ...options, reasoning: false, maxReasoningCharacters: 80 }),
+      failsWith("INVALID_OPTION", { where: "maxReasoningCharacters" }),
     );
   });
 });
