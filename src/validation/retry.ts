@@ -107,8 +107,8 @@ function readReply<Output>(
 const flawedTemperature = 0.7;
 const shownOfFlawed = 20;
 
-/** Only the last answer is shown, not the whole history: a request must not grow with every re-ask. */
-function reAskOf(prompt: Prompt, { text, whole, issues, field }: Invalid, shown: string = whole): ReAsk {
+/** Only the last answer is shown, as it came, not the whole history: a request must not grow with every re-ask, nor be the one before. */
+function reAskOf(prompt: Prompt, { text, whole, issues, field }: Invalid, shown: string = text): ReAsk {
   const lines: ReAskLine[] = [];
   const olderLines: ReAskLine[] = [];
   for (const { path, detail, reAsk = detail, olderReAsk = reAsk } of issues) {

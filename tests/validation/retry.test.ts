@@ -466,3 +466,13 @@ test("a text that repeats a sentence of the re-ask is invalid, and no text of a 
   });
   assert.deepEqual(taken, [repeats.json]);
 });
+
+test("each re-ask shows the answer before it as it came: no two are the same request, though the mistake is", async () => {
+  const wrong = { reasoning: "r", category: "Billing", confidence: 7 };
+  const { provider, requests } = scripted([JSON.stringify(wrong), JSON.stringify(wrong, null, 1), good]);
+  const { outputs } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step },
+  });
+  assert.equal(outputs.length, 1);
+  assert.equal(new Set(requests.map(({ messages }) => JSON.stringify(messages))).size, 3);
+});

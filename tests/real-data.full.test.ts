@@ -1,3 +1,4 @@
+// Full lane: thousands of real texts take seconds of CPU.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
