@@ -59,7 +59,14 @@ export type {
   FailedRow,
 } from "./contracts/dead-letter.ts";
 export { DeadLetterFile, type DeadLetterFileOptions } from "./dead-letter/file.ts";
-export { classifierOutput, LLMOutputBase, SummarizerOutput } from "./validation/base-schemas.ts";
+export {
+  classifierOutput,
+  type ClassifierOutputOptions,
+  type ClassifierSchema,
+  LLMOutputBase,
+  type ReasoningPlace,
+  SummarizerOutput,
+} from "./validation/base-schemas.ts";
 export type { AdmissionOptions } from "./llm/limits/options.ts";
 export type { Ask, Call, Layer } from "./contracts/call.ts";
 export type { Conversation, Prompt } from "./contracts/conversation.ts";
