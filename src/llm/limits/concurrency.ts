@@ -124,7 +124,7 @@ class AnswerSpeed {
 
   /** The share of the speed that can be relied on: few answers may have been quick ones. */
   get certainty(): number {
-    return 1 - 2 / Math.sqrt(Math.max(1, this.#answeredAtMs.length));
+    return 1 - 1 / Math.sqrt(Math.max(1, this.#answeredAtMs.length));
   }
 
   withinTimeLimit(nowMs: number): number {
