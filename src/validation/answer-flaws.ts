@@ -7,6 +7,10 @@ const repeatedCharacters = 200;
 const longestUnit = 100;
 const fewestUnits = 3;
 
+/** An answer counts if so many numbers at least, within so many characters of its end, go up by one. */
+const fewestCounted = 4;
+const lookedAtForCounting = 400;
+
 /** The beginning of an answer that is looked at for the schema. */
 const echoCharacters = 2000;
 
@@ -55,8 +59,21 @@ const notAnObject: Issue = {
   reAsk: "the reply did not begin a JSON object; begin with { and write nothing before or after the object",
 };
 
-/** True if the end of the text is one unit, again and again. */
+/** True if the end of the text is one unit, again and again, or a unit that does nothing but count. */
 function repeatsItself(text: string): boolean {
+  return endsInRepetition(text) || (isCounting(text) && endsInRepetition(text.replaceAll(/\d+/g, "0")));
+}
+
+/** True if the last numbers of a text go up by one. */
+function isCounting(text: string): boolean {
+  const numbers = (text.slice(-lookedAtForCounting).match(/\d+/g) ?? []).slice(1, -1).map(Number); // both ends may be cut
+  return (
+    numbers.length >= fewestCounted &&
+    numbers.every((number, index) => index === 0 || number === (numbers[index - 1] ?? 0) + 1)
+  );
+}
+
+function endsInRepetition(text: string): boolean {
   for (let unit = 1; unit <= longestUnit; unit += 1) {
     const length = Math.max(repeatedCharacters, fewestUnits * unit);
     if (length > text.length) return false;

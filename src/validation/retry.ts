@@ -128,7 +128,7 @@ function reAskOf(prompt: Prompt, { text, whole, issues, field }: Invalid, shown:
 }
 
 function freshReAskOf(prompt: Prompt, invalidAnswer: Invalid): ReAsk {
-  const reAsk = reAskOf(prompt, invalidAnswer, invalidAnswer.text.slice(0, shownOfFlawed));
+  const reAsk = reAskOf(prompt, invalidAnswer, invalidAnswer.text.slice(0, shownOfFlawed).replace(/\w+$/, "")); // half a word would be gone on with
   const { temperature } = prompt;
   if (temperature === undefined) return reAsk;
   return { ...reAsk, prompt: { ...reAsk.prompt, temperature: Math.max(flawedTemperature, temperature) } };

@@ -55,15 +55,23 @@ test("what repeats its own tail three times or more, and over 200 characters, is
   assert.equal(isFlawed(`${beginning}${`${"u".repeat(100)}v`.repeat(3)}`), false);
 });
 
-test("whatever the unit is, a long enough repetition of it is found, and a text that never repeats is none", () => {
+test("what does nothing but count is flawed; numbers that are data are not", () => {
+  const numbers = Array.from({ length: 120 }, (_, index) => index + 1);
+  assert.equal(isFlawed(`${beginning}${numbers.map((number) => `${number}. `).join("")}`), true);
+  const items = numbers.slice(0, 40).map((count) => `{ "name": "lamp", "count": ${count} },\n  `);
+  assert.equal(isFlawed(`${beginning}", "items": [${items.join("")}{ "na`), true);
+  const measured = numbers.map((number) => (number * 7919) % 101);
+  assert.equal(isFlawed(`${beginning}", "values": [${measured.join(", ")}`), false);
+  assert.equal(isFlawed(`${beginning}", "years": [1990, 1991, 1992, 1993, 1994, 1995`), false);
+});
+
+test("whatever the unit is, a long enough repetition of it is found", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1, maxLength: 100 }), fc.string({ maxLength: 50 }), (unit, before) => {
       assert.equal(isFlawed(`${beginning}${before}${unit.repeat(Math.max(3, Math.ceil(200 / unit.length)))}`), true);
     }),
     { numRuns: 200, seed: 7 },
   );
-  const counted = Array.from({ length: 200 }, (_, index) => index).join(" ");
-  assert.equal(isFlawed(`${beginning}${counted}`), false);
 });
 
 test("the schema given back is found, whole or cut, as it was sent or laid out; fields of that name are no echo", () => {
