@@ -75,10 +75,10 @@ function circling(json: string, length: number, draws: Draws): string {
   return (beginning + unit.repeat(Math.ceil(length / unit.length))).slice(0, length);
 }
 
-/** Words that never repeat themselves and come to no end. They have nothing of JSON. */
+/** Words that neither repeat themselves nor count, and come to no end. They have nothing of JSON. */
 function rambling(length: number, draws: Draws): string {
   let text = "";
-  for (let point = 1 + Math.floor(draws.share(5) * 1000); text.length < length; point += 1) {
+  for (let point = 1 + Math.floor(draws.share(5) * 1000); text.length < length; point += 3) {
     text += `Point ${point}: the text may be seen in this way as well. `;
   }
   return text.slice(0, length);
