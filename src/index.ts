@@ -64,6 +64,7 @@ export {
   type ClassifierOutputOptions,
   type ClassifierSchema,
   LLMOutputBase,
+  type OnInvalidConfidence,
   type ReasoningPlace,
   SummarizerOutput,
 } from "./validation/base-schemas.ts";

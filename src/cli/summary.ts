@@ -27,6 +27,7 @@ export function summaryOf(
     line("rows", rowsOf(report)),
     ...failuresOf(report, failures),
     ...saved,
+    ...invalidValuesOf(report),
     ...asideOf(report),
     ...callLinesOf(report),
   ].map(inOneLine);
@@ -81,6 +82,13 @@ function failuresOf(report: RunReport, failures: ReadonlyMap<string, Failure>): 
     if (failure === undefined || index >= mostCodesShown) return [head];
     return [`${head}, first ${placeOf(failure)}:`, `${indent}  ${failure.message}`];
   });
+}
+
+/** Values that are NULL because what the model gave stayed invalid. */
+function invalidValuesOf({ invalidValues = {} }: RunReport): readonly string[] {
+  return Object.entries(invalidValues).map(([field, count]) =>
+    line("null", `${formatCount(count)} × ${field}, still invalid after the last re-ask`),
+  );
 }
 
 /** The file with the rows of a run that did not replace the target. */

@@ -10,6 +10,8 @@ export interface StepContext {
   readonly llm: Conversation;
   /** The limits of the target's columns for this step's output; an answer that breaks one is asked for again. */
   readonly limits?: readonly FieldLimit[] | undefined;
+  /** Call it for a field of the output that is null because the model's value stayed invalid: the report counts it. */
+  readonly onInvalidValue?: ((field: string) => void) | undefined;
 }
 
 /** One operation on every row. It returns only what it adds. */

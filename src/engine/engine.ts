@@ -210,8 +210,10 @@ class Engine {
 
   async #runStep(step: AnyStep, state: AnyState, llm: RowConversation): Promise<AnyState> {
     const signal = this.#shutdown.working;
+    const onInvalidValue = (field: string): void =>
+      this.#options.emit({ type: "invalid-value", step: step.name, pk: state.pk, field });
     try {
-      return await runStep(step, state, { signal, llm, limits: this.#limits.get(step.outputKey) });
+      return await runStep(step, state, { signal, llm, limits: this.#limits.get(step.outputKey), onInvalidValue });
     } catch (error) {
       // Of a function with a bug the answers are as good as ever: once it is fixed, they are not paid for again.
       const isAnswersFault =

@@ -10,6 +10,7 @@ export class Tally {
   #emptyRowCount = 0;
   readonly #outcomes: Record<RowOutcome, number> = { written: 0, unchanged: 0, failed: 0, skipped: 0, pending: 0 };
   readonly #failuresByCode: Record<string, number> = {};
+  readonly #invalidValues: Record<string, number> = {};
   readonly #currency: string | null;
   #cost = 0;
   #savedCost = 0;
@@ -46,6 +47,7 @@ export class Tally {
     if (event.type === "empty-rows") this.#emptyRowCount += event.rowCount;
     if (event.type === "row-end") this.#addRow(event.outcome, event.errorCode);
     if (event.type === "re-ask") this.#usage.reAsks += 1;
+    if (event.type === "invalid-value") addOne(this.#invalidValues, `${event.step}.${event.field}`);
     if (event.type === "call-end" && event.wasSent !== false) {
       this.#usage.calls += 1;
       if (event.isEstimated) this.#estimatedCalls += 1;
@@ -76,6 +78,7 @@ export class Tally {
       pendingCount: pending,
       ...(this.#emptyRowCount === 0 ? {} : { emptyRowCount: this.#emptyRowCount }),
       failuresByCode: { ...this.#failuresByCode },
+      ...(Object.keys(this.#invalidValues).length > 0 && { invalidValues: { ...this.#invalidValues } }),
       usage: {
         ...this.#usage,
         ...(this.#estimatedCalls > 0 && { estimatedCalls: this.#estimatedCalls }),
@@ -113,8 +116,12 @@ export class Tally {
 
   #addRow(outcome: RowOutcome, errorCode: string | null): void {
     this.#outcomes[outcome] += 1;
-    if (errorCode !== null) this.#failuresByCode[errorCode] = (this.#failuresByCode[errorCode] ?? 0) + 1;
+    if (errorCode !== null) addOne(this.#failuresByCode, errorCode);
   }
+}
+
+function addOne(counts: Record<string, number>, name: string): void {
+  counts[name] = (counts[name] ?? 0) + 1;
 }
 
 function exitCode(error: LLMEtlError | null, readCount: number, badCount: number): RunReport["exitCode"] {

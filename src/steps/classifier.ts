@@ -7,6 +7,7 @@ import {
   classifierOutput,
   type ClassifierOutputOptions,
   type ClassifierSchema,
+  type OnInvalidConfidence,
   type ReasoningPlace,
 } from "../validation/base-schemas.ts";
 import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
@@ -24,8 +25,9 @@ export interface ClassifierStepOptions<
   Key extends string,
   Name extends string,
   Place extends ReasoningPlace = "first",
+  OnInvalid extends OnInvalidConfidence = "fail",
 >
-  extends ModelStepOptions<State, Key, "text" | "context">, ClassifierOutputOptions<Place> {
+  extends ModelStepOptions<State, Key, "text" | "context">, ClassifierOutputOptions<Place, OnInvalid> {
   /** The categories to choose from; up to about 200 of them fit one step. */
   readonly taxonomy: readonly Category<Name>[];
   /**
@@ -33,6 +35,11 @@ export interface ClassifierStepOptions<
    * the tokens of an answer. @default "first"
    */
   readonly reasoning?: Place | undefined;
+  /**
+   * The treatment of a confidence that is still invalid after the last re-ask (1.5, or "high"): fail the row, or keep it with null. The
+   * report counts the nulls in `invalidValues`. The category is as good: small models often can't give a confidence. @default "fail"
+   */
+  readonly onInvalidConfidence?: OnInvalid | undefined;
 }
 
 /**
@@ -45,16 +52,18 @@ export class ClassifierStep<
   const Key extends string,
   const Name extends string,
   const Place extends ReasoningPlace = "first",
-> extends LLMStep<State, Key, ClassifierSchema<Name, Place>> {
+  const OnInvalid extends OnInvalidConfidence = "fail",
+> extends LLMStep<State, Key, ClassifierSchema<Name, Place, OnInvalid>> {
   /** @throws {OptionError} for an empty taxonomy, a blank name, definition or example, and a name that occurs twice */
-  constructor(options: ClassifierStepOptions<State, Key, Name, Place>) {
+  constructor(options: ClassifierStepOptions<State, Key, Name, Place, OnInvalid>) {
     checkOptions("ClassifierStep", options, {
       ...modelStepChecks,
       taxonomy: isObject,
       reasoning: optional(isReasoningPlace),
       maxReasoningCharacters: optional(isCount(1)),
+      onInvalidConfidence: optional(isOneOf("fail", "null")),
     });
-    const { taxonomy, reasoning, maxReasoningCharacters, ...rest } = options;
+    const { taxonomy, reasoning, maxReasoningCharacters, onInvalidConfidence, ...rest } = options;
     checkTaxonomy(taxonomy);
     if (reasoning === false && maxReasoningCharacters !== undefined) {
       throw new OptionError("ClassifierStep", "maxReasoningCharacters", "there is no reasoning to limit", {
@@ -62,15 +71,19 @@ export class ClassifierStep<
       });
     }
     const names = taxonomy.map(({ name }) => name);
-    const schema = classifierOutput(names, { reasoning, maxReasoningCharacters });
-    super({ ...rest, prompt: promptFor(taxonomy), schema });
+    const answer = { reasoning, maxReasoningCharacters };
+    const schema = classifierOutput(names, { ...answer, onInvalidConfidence });
+    const askedSchema = onInvalidConfidence === "null" ? classifierOutput(names, answer) : undefined;
+    super({ ...rest, prompt: promptFor(taxonomy), schema, askedSchema });
   }
 }
 
 /** The output of a {@link ClassifierStep} in `state.processed`. */
-export type ClassifierOutput<Name extends string = string, Place extends ReasoningPlace = "first"> = z.output<
-  ClassifierSchema<Name, Place>
->;
+export type ClassifierOutput<
+  Name extends string = string,
+  Place extends ReasoningPlace = "first",
+  OnInvalid extends OnInvalidConfidence = "fail",
+> = z.output<ClassifierSchema<Name, Place, OnInvalid>>;
 
 const isReasoningPlace: OptionCheck = {
   expected: '"first", "last" or false',

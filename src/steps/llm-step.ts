@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import type { z } from "zod";
 import { EmptyInputError, InputMapError, InputTooLongError } from "../errors/step.ts";
-import { OptionError, SchemaError } from "../errors/option.ts";
+import { OptionError } from "../errors/option.ts";
 import { messageOf } from "../errors/error-text.ts";
 import { ignoreRejection } from "../errors/promised.ts";
 import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
@@ -26,11 +26,13 @@ import type { JSONSchema } from "../json/json-schema.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import { cutAnswerFlaw, schemaEcho } from "../validation/answer-flaws.ts";
 import { soleField } from "../validation/kept-fields.ts";
-import { describeIssues, unspoken } from "../validation/issues.ts";
+import { describeIssues, type Issue, unspoken } from "../validation/issues.ts";
 import { rowFields } from "../table/row-fields.ts";
 import { LimitedSchemas, violationsOf } from "../validation/limited-schema.ts";
+import { withNulls } from "../validation/null-fields.ts";
 import { notJSONLine } from "../validation/re-ask-wording.ts";
 import { askUntilValid, type Reading } from "../validation/retry.ts";
+import { parseNow, rejectAsynchronous } from "../validation/synchronous-schema.ts";
 import { isObjectSchema, type StrictSchema, toStrictSchema } from "../validation/strict-schema.ts";
 
 /** The result of an input function. Blank and NULL inputs are left out of the prompt; a blank `text` fails the row. */
@@ -72,6 +74,11 @@ export interface LLMStepOptions<
   readonly prompt: string;
   /** The schema of an answer; extend `LLMOutputBase`. A refinement that fails is sent back to the model like any rule. */
   readonly schema: Schema;
+  /**
+   * The schema that the model is asked for, where it is narrower than `schema`. An answer that still breaks it after the last re-ask, and
+   * fits `schema` with null in the fields at fault, is kept so; the report counts these fields. @default `schema`
+   */
+  readonly askedSchema?: z.ZodObject | undefined;
 }
 
 /** The checks of {@link ModelStepOptions}, for the options of a step built on it. */
@@ -115,34 +122,45 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
    * @throws {SchemaError} for a schema that no model can be asked for, or that is asynchronous
    */
   constructor(options: LLMStepOptions<State, Key, Schema>) {
-    checkOptions("LLMStep", options, { ...modelStepChecks, prompt: isName, schema: isObjectSchema });
+    const checks = {
+      ...modelStepChecks,
+      prompt: isName,
+      schema: isObjectSchema,
+      askedSchema: optional(isObjectSchema),
+    };
+    checkOptions("LLMStep", options, checks);
     for (const input of ["text", ...Object.keys(options.inputMap)]) checkInput(options.name, options.inputMap, input);
     this.name = options.name;
     this.outputKey = options.outputKey;
     this.llmProvider = options.llmProvider;
     this.#options = options;
-    this.#strict = toStrictSchema(options.schema);
-    this.outputSchema = this.#strict.full;
-    this.outputFields = rowFields(options.schema);
+    const { schema, askedSchema } = options;
+    const asked = askedSchema ?? schema;
+    this.#strict = toStrictSchema(asked);
+    this.outputSchema = askedSchema === undefined ? this.#strict.full : toStrictSchema(schema).full;
+    this.outputFields = rowFields(schema);
     this.inputMap = givenFunctions(options.inputMap);
-    rejectAsynchronous(options.schema, this.#strict);
+    const madeUp = this.#strict.undoNulls(new AnswerSampler(0).answer([], this.#strict.json));
+    for (const each of new Set([asked, schema])) rejectAsynchronous(each, madeUp);
     this.#system = systemMessage(options);
     this.#limited = new LimitedSchemas(this.#strict.json);
-    this.#hasRuleOverFields = (options.schema._zod.def.checks ?? []).length > 0;
+    this.#hasRuleOverFields = (asked._zod.def.checks ?? []).length > 0;
     this.#promptHash = createHash("sha256")
       .update(JSON.stringify([this.#system, this.#strict.json]))
       .digest("hex")
       .slice(0, 16);
   }
 
-  readonly run = async (state: State, { llm, limits = [] }: StepContext): Promise<z.output<Schema>> => {
-    const { maxRetries = 3 } = this.#options;
+  readonly run = async (state: State, context: StepContext): Promise<z.output<Schema>> => {
+    const { maxRetries = 3, askedSchema } = this.#options;
+    const { llm, limits = [] } = context;
     return await askUntilValid({
       step: this.name,
       prompt: { ...this.render(state), limitedSchema: this.#limited.get(limits) },
       read: (answer) => this.read(answer, limits),
       soleFieldOf: this.#hasRuleOverFields ? undefined : (issues) => soleField(issues, this.#strict.json),
       flawOf: (cutAnswer) => cutAnswerFlaw(cutAnswer, this.#strict.json),
+      salvage: askedSchema && ((answer, issues) => this.#withNulls(answer, issues, context)),
       conversation: llm,
       maxRetries,
     });
@@ -176,7 +194,9 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     const parsed = parseJSON(answer);
     if (!parsed.valid) return parsed;
     const value = this.#strict.undoNulls(parsed.output);
-    const result = parse(this.#options.schema, value);
+    const { schema, askedSchema } = this.#options;
+    const narrower = askedSchema && parseNow(askedSchema, value);
+    const result = narrower?.success === false ? narrower : parseNow(schema, value);
     if (result.success) {
       const issues = limits.length === 0 ? [] : violationsOf(result.data, limits);
       return issues.length === 0 ? { valid: true, output: result.data } : { valid: false, issues };
@@ -185,6 +205,20 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     const echo = schemaEcho(answer, this.#strict.json);
     return { valid: false, issues: echo === undefined ? issues : [echo, ...issues.map(unspoken)] };
   };
+
+  /** The output with null in the fields at fault, where the schema allows it. */
+  #withNulls(
+    answer: string,
+    issues: readonly Issue[],
+    { limits = [], onInvalidValue }: StepContext,
+  ): z.output<Schema> | undefined {
+    const parsed = parseJSON(answer);
+    const left = parsed.valid ? withNulls(this.#strict.undoNulls(parsed.output), issues) : undefined;
+    const result = left && parseNow(this.#options.schema, left.value);
+    if (left === undefined || !result?.success || violationsOf(result.data, limits).length > 0) return undefined;
+    for (const field of left.fields) onInvalidValue?.(field);
+    return result.data;
+  }
 
   #userMessage(state: State): string {
     const { text: _, ...others } = this.#options.inputMap;
@@ -242,27 +276,6 @@ function checkInput(step: string, inputMap: Readonly<Record<string, unknown>>, i
   if (/^[A-Za-z][A-Za-z0-9_-]*$/.test(input)) return;
   const facts = { input, expected: "a letter, then letters, digits, _ or -", got: JSON.stringify(input) };
   throw new OptionError(owner, "inputMap", "an input has a name that can't be a tag", facts);
-}
-
-/** Tries the schema on a made-up answer: the first real one would show the fault only after it was paid for. */
-function rejectAsynchronous(schema: z.ZodObject, { json, undoNulls }: StrictSchema): void {
-  try {
-    parse(schema, undoNulls(new AnswerSampler(0).answer([], json)));
-  } catch (error) {
-    // A check that throws at a made-up answer may be right about those of a model.
-    if (error instanceof SchemaError) throw error;
-  }
-}
-
-/** @throws {SchemaError} for an asynchronous schema: a step can't wait for its result */
-function parse<Schema extends z.ZodObject>(schema: Schema, value: unknown): z.ZodSafeParseResult<z.output<Schema>> {
-  try {
-    return schema.safeParse(value);
-  } catch (error) {
-    if (!(error instanceof z.core.$ZodAsyncError)) throw error;
-    const remedy = "make it synchronous, and do what has to be awaited in a TransformStep behind this step";
-    throw new SchemaError("", "a refinement or transform of it is asynchronous", remedy, { type: "asynchronous" });
-  }
 }
 
 function systemMessage({ prompt, instructions = "" }: { prompt: string; instructions?: string | undefined }): string {

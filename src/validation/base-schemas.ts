@@ -12,37 +12,55 @@ export const LLMOutputBase: z.ZodObject<{ reasoning: z.ZodString }> = z.object({
 /** The place of the reasoning in an answer: before the category, which it then helps to find, behind it, or nowhere. */
 export type ReasoningPlace = "first" | "last" | false;
 
-type Choice<Category extends string> = {
+/** The treatment of a confidence that is still invalid after the last re-ask: fail the row, or keep it with null. */
+export type OnInvalidConfidence = "fail" | "null";
+
+type Choice<Category extends string, OnInvalid extends OnInvalidConfidence> = {
   category: z.ZodEnum<{ [Name in Category]: Name }>;
-  confidence: z.ZodNumber;
+  confidence: OnInvalid extends "null" ? z.ZodNullable<z.ZodNumber> : z.ZodNumber;
 };
 
 /** The output of a `ClassifierStep`. */
-export type ClassifierSchema<Category extends string, Place extends ReasoningPlace = "first"> = z.ZodObject<
-  Place extends false ? Choice<Category> : { reasoning: z.ZodString } & Choice<Category>
+export type ClassifierSchema<
+  Category extends string,
+  Place extends ReasoningPlace = "first",
+  OnInvalid extends OnInvalidConfidence = "fail",
+> = z.ZodObject<
+  Place extends false ? Choice<Category, OnInvalid> : { reasoning: z.ZodString } & Choice<Category, OnInvalid>
 >;
 
-export interface ClassifierOutputOptions<Place extends ReasoningPlace> {
+export interface ClassifierOutputOptions<
+  Place extends ReasoningPlace = "first",
+  OnInvalid extends OnInvalidConfidence = "fail",
+> {
   /** @default "first" */
   readonly reasoning?: Place | undefined;
   /** The most characters (UTF-16 units) of the reasoning. @default no limit */
   readonly maxReasoningCharacters?: number | undefined;
+  /** With `"null"` the confidence may be null. @default "fail" */
+  readonly onInvalidConfidence?: OnInvalid | undefined;
 }
 
 /** The output of a `ClassifierStep`: one of `categories`, and the model's own confidence in it, from 0 to 1. */
-export function classifierOutput<Category extends string, Place extends ReasoningPlace = "first">(
+export function classifierOutput<
+  Category extends string,
+  Place extends ReasoningPlace = "first",
+  OnInvalid extends OnInvalidConfidence = "fail",
+>(
   categories: readonly Category[],
-  { reasoning: place, maxReasoningCharacters: most }: ClassifierOutputOptions<Place> = {},
-): ClassifierSchema<Category, Place> {
+  options: ClassifierOutputOptions<Place, OnInvalid> = {},
+): ClassifierSchema<Category, Place, OnInvalid> {
+  const { reasoning: place, maxReasoningCharacters: most, onInvalidConfidence } = options;
+  const confidence = z.number().min(0).max(1).describe("How sure you are of the category, from 0 to 1");
   const choice = {
     category: z.enum(categories),
-    confidence: z.number().min(0).max(1).describe("How sure you are of the category, from 0 to 1"),
+    confidence: onInvalidConfidence === "null" ? confidence.nullable() : confidence,
   };
   const { shape } = LLMOutputBase;
   const { description = "" } = shape.reasoning;
   const reasoning = most === undefined ? shape.reasoning : z.string().max(most).describe(description);
   const fields = place === false ? choice : place === "last" ? { ...choice, reasoning } : { reasoning, ...choice };
-  return z.object(fields) as unknown as ClassifierSchema<Category, Place>; // the place is known when it is called
+  return z.object(fields) as unknown as ClassifierSchema<Category, Place, OnInvalid>; // known when it is called
 }
 
 export type SummarizerOutput = z.output<typeof SummarizerOutput>;

@@ -21,6 +21,8 @@ export interface AskUntilValidOptions<Output> {
   readonly soleFieldOf?: ((issues: readonly Issue[]) => string | undefined) | undefined;
   /** The issue of an answer that was cut off, where a longer one would have it, too. @default there is none */
   readonly flawOf?: ((cutAnswer: string) => Issue | undefined) | undefined;
+  /** The output for the last answer, if it is as good as one can be had; undefined where it is not. @default no invalid answer is */
+  readonly salvage?: ((answer: string, issues: readonly Issue[]) => Output | undefined) | undefined;
   readonly conversation: Conversation;
   /** The most re-asks: 3 means one call and up to three more. */
   readonly maxRetries: number;
@@ -47,7 +49,7 @@ export async function askUntilValid<Output>(options: AskUntilValidOptions<Output
 }
 
 async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: InvalidAnswer[]): Promise<Output> {
-  const { step, conversation, maxRetries, flawOf, soleFieldOf } = options;
+  const { step, conversation, maxRetries, flawOf, soleFieldOf, salvage } = options;
   const prompt: Prompt =
     flawOf === undefined ? options.prompt : { ...options.prompt, isHopeless: (cut) => flawOf(cut) !== undefined };
   let reAsk: ReAsk | undefined;
@@ -63,7 +65,11 @@ async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: In
     const { issues } = reading;
     attempts.push({ answer: text, issues: issues.map((issue) => sentenceOf(issue, "detail")) });
     const isHopeless = text === reAsk?.text || issues.every(({ reAsk: line }) => line === null);
-    if (attempts.length > maxRetries || isHopeless) throw invalid(step, issues, attempts);
+    if (attempts.length > maxRetries || isHopeless) {
+      const salvaged = flaw === undefined ? salvage?.(whole, issues) : undefined;
+      if (salvaged === undefined) throw invalid(step, issues, attempts);
+      return salvaged;
+    }
     const field = flaw === undefined ? soleFieldOf?.(issues) : undefined;
     reAsk =
       flaw === undefined

@@ -33,6 +33,14 @@ test("empty rows that were passed over stand behind the counts, where there are 
   assert.deepEqual(counts, ["3", "3", "1,024"]);
 });
 
+test("values that are null because they stayed invalid have a line for each field", () => {
+  const invalidValues = { "kind.confidence": 1200, "kind.note": 3 };
+  const lines = summaryOf(watched({ readCount: 3, successCount: 3, invalidValues })).slice(2);
+  assert.deepEqual(lines.map(numbersIn).slice(0, 2), [["1,200"], ["3"]]);
+  assert.match(lines[0] ?? "", /kind\.confidence/);
+  assert.match(lines[1] ?? "", /kind\.note/);
+});
+
 test("a summary has counts, failures by code with the first row, calls, tokens, cost and reused answers", (t) => {
   const lines = summaryOf(
     watched(
