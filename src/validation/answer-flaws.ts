@@ -1,11 +1,21 @@
+import { deflateRawSync } from "node:zlib";
 import type { JSONSchema } from "../json/json-schema.ts";
 import { replySkeleton } from "./field-lines.ts";
 import type { Issue } from "./issues.ts";
 
-/** An answer that ends in so many characters of one unit, which is this long at most and there three times at least, repeats itself. */
+/** An answer that ends in so many characters of one unit, which is this long at most, repeats itself. */
 const repeatedCharacters = 200;
-const longestUnit = 100;
+const longestUnit = 300;
+
+/** A unit is there so often at least; a long one, which may be an item of a list, once more. */
 const fewestUnits = 3;
+const longUnit = 100;
+const fewestLongUnits = 4;
+
+/** A text of so many characters at least says nothing new where its end compresses to under a fifth; prose compresses to about a half. */
+const shortestTedious = 600;
+const lookedAtForTedium = 1000;
+const tediousShare = 0.2;
 
 /** An answer counts if so many numbers at least, within so many characters of its end, go up by one. */
 const fewestCounted = 4;
@@ -48,20 +58,37 @@ const looping: Issue = {
   path: "",
   message: "the reply repeats itself and was cut off",
   detail: "the reply repeats itself and was cut off",
-  reAsk:
-    "the reply repeated itself without an end; keep every field short, one sentence at most where it gives reasons",
+  reAsk: "do not repeat yourself; keep every field short, one sentence at most where it gives reasons",
 };
 
 const notAnObject: Issue = {
   path: "",
   message: "the reply is no beginning of a JSON object and was cut off",
   detail: "the reply is no beginning of a JSON object and was cut off",
-  reAsk: "the reply did not begin a JSON object; begin with { and write nothing before or after the object",
+  reAsk: "begin with { and write nothing before or after the JSON object",
 };
 
-/** True if the end of the text is one unit, again and again, or a unit that does nothing but count. */
+/** True if the end of the text is one unit, again and again, a unit that does nothing but count, or one that hardly changes. */
 function repeatsItself(text: string): boolean {
-  return endsInRepetition(text) || (isCounting(text) && endsInRepetition(text.replaceAll(/\d+/g, "0")));
+  return (
+    endsInRepetition(text) || (isCounting(text) && endsInRepetition(text.replaceAll(/\d+/g, "0"))) || isTedious(text)
+  );
+}
+
+/** True if the text was cut off within a JSON string that has said nothing new for long. */
+function isTedious(text: string): boolean {
+  const end = Buffer.from(openString(text).slice(-lookedAtForTedium));
+  return end.length >= shortestTedious && deflateRawSync(end).length < tediousShare * end.length;
+}
+
+/** The JSON string in which the text was cut off, as far as it goes; empty where it was cut off between strings. */
+function openString(text: string): string {
+  let start: number | undefined;
+  for (let at = Math.max(0, text.indexOf("{")); at < text.length; at += 1) {
+    if (text[at] === "\\") at += 1;
+    else if (text[at] === '"') start = start === undefined ? at + 1 : undefined;
+  }
+  return start === undefined ? "" : text.slice(start);
 }
 
 /** True if the last numbers of a text go up by one. */
@@ -75,7 +102,7 @@ function isCounting(text: string): boolean {
 
 function endsInRepetition(text: string): boolean {
   for (let unit = 1; unit <= longestUnit; unit += 1) {
-    const length = Math.max(repeatedCharacters, fewestUnits * unit);
+    const length = Math.max(repeatedCharacters, (unit > longUnit ? fewestLongUnits : fewestUnits) * unit);
     if (length > text.length) return false;
     if (text.slice(-length, -unit) === text.slice(-length + unit)) return true;
   }

@@ -74,7 +74,7 @@ async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: In
     reAsk =
       flaw === undefined
         ? reAskOf(prompt, { text, whole, issues, field })
-        : freshReAskOf(prompt, { text, whole: text, issues, field });
+        : freshReAskOf(prompt, { text, whole: text, issues, field }, attempts.length + 1);
   }
 }
 
@@ -109,35 +109,46 @@ function readReply<Output>(
   return issues.length === 0 ? reading : { valid: false, issues };
 }
 
-/** An answer that went wrong as a whole is asked for with this temperature at least, and so many of its characters are shown: else it would come again. */
+/** An answer that went wrong as a whole is asked for with this temperature at least: else it would come again. */
 const flawedTemperature = 0.7;
-const shownOfFlawed = 20;
 
 /** Only the last answer is shown, as it came, not the whole history: a request must not grow with every re-ask, nor be the one before. */
-function reAskOf(prompt: Prompt, { text, whole, issues, field }: Invalid, shown: string = text): ReAsk {
+function reAskOf(prompt: Prompt, { text, whole, issues, field }: Invalid): ReAsk {
   const lines: ReAskLine[] = [];
   const olderLines: ReAskLine[] = [];
   for (const { path, detail, reAsk = detail, olderReAsk = reAsk } of issues) {
     if (reAsk !== null) lines.push({ path, line: reAsk });
     if (olderReAsk !== null) olderLines.push({ path, line: olderReAsk });
   }
-  const messagesWith = (feedback: string, answer: string): readonly ChatMessage[] => [
+  const messagesWith = (feedback: string): readonly ChatMessage[] => [
     ...prompt.messages,
-    { role: "assistant", content: echoOf(answer) },
+    { role: "assistant", content: echoOf(text) },
     { role: "user", content: feedback },
   ];
   const [message, older] = [reAskMessage(lines, field), reAskMessage(olderLines)];
-  const messages = messagesWith(message, shown);
-  const olderMessages = message === older && shown === text ? undefined : messagesWith(older, text);
+  const messages = messagesWith(message);
+  const olderMessages = message === older ? undefined : messagesWith(older);
   const next = { ...prompt, messages, ...(olderMessages !== undefined && { olderMessages }) };
   return { prompt: next, issueCount: issues.length, message, text, whole, field };
 }
 
-function freshReAskOf(prompt: Prompt, invalidAnswer: Invalid): ReAsk {
-  const reAsk = reAskOf(prompt, invalidAnswer, invalidAnswer.text.slice(0, shownOfFlawed).replace(/\w+$/, "")); // half a word would be gone on with
-  const { temperature } = prompt;
-  if (temperature === undefined) return reAsk;
-  return { ...reAsk, prompt: { ...reAsk.prompt, temperature: Math.max(flawedTemperature, temperature) } };
+/**
+ * Asks as if for the first time, with an advice among the instructions: a small model that is shown what went wrong goes on with it, or
+ * writes about it. `attempt` counts from 1; it makes this request another one than those before.
+ */
+function freshReAskOf(prompt: Prompt, invalidAnswer: Invalid, attempt: number): ReAsk {
+  const reAsk = reAskOf(prompt, invalidAnswer);
+  const lines = invalidAnswer.issues.map(({ detail, reAsk: line }) => line ?? detail);
+  const message = `Attempt ${attempt}: ${lines.join("; ")}.`;
+  const { temperature, messages } = prompt;
+  const [first, ...others] = messages;
+  const advised: readonly ChatMessage[] =
+    first?.role === "system"
+      ? [{ ...first, content: `${first.content}\n\n${message}` }, ...others]
+      : [{ role: "system", content: message }, ...messages];
+  const asked = temperature === undefined ? {} : { temperature: Math.max(flawedTemperature, temperature) };
+  const olderMessages = reAsk.prompt.olderMessages ?? reAsk.prompt.messages;
+  return { ...reAsk, prompt: { ...reAsk.prompt, ...asked, messages: advised, olderMessages }, message };
 }
 
 /** Reads an answer. It is kept also if reading it throws: a rule of the user's own may have a bug. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
@@ -52,7 +53,23 @@ test("what repeats its own tail three times or more, and over 200 characters, is
     assert.equal(isFlawed(`${beginning}${unit.repeat(times)} and then something else.`), false, unit);
   }
   assert.equal(isFlawed(`${beginning}${"x".repeat(190)}`), false);
-  assert.equal(isFlawed(`${beginning}${`${"u".repeat(100)}v`.repeat(3)}`), false);
+  const item = `${"u".repeat(100)}v`; // of a list it may be three times
+  assert.equal(isFlawed(`${beginning}", "items": [${`"${item}", `.repeat(3)}`), false);
+  assert.equal(isFlawed(`${beginning}", "items": [${`"${item}", `.repeat(4)}`), true);
+});
+
+test("a text that goes on for long and says nothing new is flawed; prose and lists are not", () => {
+  const group = (of: number): string =>
+    `The ${of}82121115 is the ${of % 9}th member of the ${of}82121115 group, and the 2017 is the ${(of * 7) % 31}rd member. `;
+  const tedious = Array.from({ length: 12 }, (_, index) => group(20 + (index % 3))).join("");
+  assert.equal(isFlawed(`{"reasoning": "${tedious}`), true);
+  assert.equal(isFlawed(`{"reasoning": "${tedious}", "category": "Ca`), false);
+  const items = Array.from({ length: 40 }, (_, index) => `{"name":"lamp","state":"broken","price":${index * 37}},`);
+  assert.equal(isFlawed(`{"items":[${items.join("")}{"name":"la`), false);
+  const prose = readFileSync(new URL("../../docs/journal.md", import.meta.url), "utf8").replaceAll(/["\\\n]/g, " ");
+  for (let start = 0; start + 2000 < prose.length; start += 500) {
+    assert.equal(isFlawed(`{"text": "${prose.slice(start, start + 2000)}`), false, `from ${start}`);
+  }
 });
 
 test("what does nothing but count is flawed; numbers that are data are not", () => {

@@ -347,10 +347,11 @@ test("an answer whose reading throws is kept, with those before it", async () =>
   );
 });
 
-test("a cut answer with a flaw is re-asked about with that as the reason, and only its beginning is shown", async () => {
+test("a cut answer with a flaw is re-asked about as if for the first time, with an advice for that flaw among the instructions", async () => {
   const { provider, requests } = scripted([
     { text: `{"reasoning": "${"round and round ".repeat(40)}`, finishReason: "length" },
     { text: "It is about a bill", finishReason: "length" },
+    { text: `{"reasoning": "${"on and on ".repeat(40)}`, finishReason: "length" },
     good,
   ]);
   const { outputs, payloads } = await runNotes({
@@ -359,17 +360,25 @@ test("a cut answer with a flaw is re-asked about with that as the reason, and on
   assert.equal(outputs.length, 1);
   assert.deepEqual(
     requests.map(({ maxOutputTokens }) => maxOutputTokens),
-    [512, 512, 512],
+    [512, 512, 512, 512],
   );
-  const [first = "", second = ""] = requests.slice(1).map(({ messages }) => messages.at(-1)?.content);
-  assert.match(first, /repeated itself/);
-  assert.match(second, /did not begin a JSON object/);
-  assert.equal(requests[1]?.messages.at(-2)?.content, '{"reasoning": "');
+  const [plain, ...advised] = requests.map(({ messages }) => messages);
+  const [system, user] = plain ?? [];
+  const advices = advised.map((messages) => {
+    assert.deepEqual([messages.length, messages[1]], [2, user]);
+    const { role, content = "" } = messages[0] ?? {};
+    assert.ok(role === "system" && content.startsWith(`${system?.content}\n\n`));
+    return content.slice(system?.content.length).trim();
+  });
+  assert.match(advices[0] ?? "", /do not repeat yourself/);
+  assert.match(advices[1] ?? "", /begin with \{/);
+  assert.match(advices[2] ?? "", /do not repeat yourself/);
+  assert.notEqual(advices[2], advices[0]); // else the journal would give the answer to the first
   assert.deepEqual(
     requests.map(({ temperature }) => temperature),
-    [0, 0.7, 0.7],
+    [0, 0.7, 0.7, 0.7],
   );
-  assert.equal(payloads.length, 3);
+  assert.equal(payloads.length, 4);
 });
 
 test("cut answers stand in the dead letter: with a flaw and too short", async () => {

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { messageOf } from "../../errors/error-text.ts";
 import { isAccepted } from "./access.ts";
 import { AnswerMaker } from "./answers.ts";
-import { keysOfBeginnings, readChatRequest, type ChatRequest } from "./chat-request.ts";
+import { keyOfRow, keysOfBeginnings, readChatRequest, type ChatRequest } from "./chat-request.ts";
 import { type Outcome, outcomeInstead, unavailable, whole } from "./fault-outcomes.ts";
 import { assertFaultName, drawsOfRow, faultFor, isAtOnce, isWithoutAnswer, type SimulatorFaultName } from "./faults.ts";
 import type { Labels } from "./labelled-csv.ts";
@@ -120,8 +120,7 @@ export class ChatService {
     const { seed = 1, faults = {}, fault: chooseFault, faultsBy = "messages" } = this.#options;
     const { deployment, messages, body } = request;
     const keys = keysOfBeginnings(request);
-    const first = messages.findIndex(({ role }) => role === "user");
-    const key = (faultsBy === "row" ? keys.at(first) : keys.at(-1)) ?? 0;
+    const key = faultsBy === "row" ? keyOfRow(request) : (keys.at(-1) ?? 0);
     const timesSeen = this.#timesSeen.count(key);
     const draws = drawsFor(seed, key, timesSeen);
     const chosen = chooseFault?.({ number, deployment, messages, timesSeen, body });

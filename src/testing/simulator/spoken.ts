@@ -75,11 +75,16 @@ function circling(json: string, length: number, draws: Draws): string {
   return (beginning + unit.repeat(Math.ceil(length / unit.length))).slice(0, length);
 }
 
-/** Words that neither repeat themselves nor count, and come to no end. They have nothing of JSON. */
+const syllables = ["an", "be", "co", "du", "el", "fi", "go", "hu", "in", "ja", "ke", "lo", "mi", "nu", "or", "pa"];
+
+/** Made-up words that neither repeat themselves nor count, and come to no end. They have nothing of JSON. */
 function rambling(length: number, draws: Draws): string {
-  let text = "";
-  for (let point = 1 + Math.floor(draws.share(5) * 1000); text.length < length; point += 3) {
-    text += `Point ${point}: the text may be seen in this way as well. `;
+  let text = "The";
+  let state = Math.floor(draws.share(5) * 2 ** 32);
+  while (text.length < length) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0; // Knuth's constants, as in Numerical Recipes, 2nd edition, 7.1
+    const [one, two, three] = [28, 24, 20].map((bits) => syllables[(state >>> bits) & 15]);
+    text += ` ${one}${two}${three}`;
   }
   return text.slice(0, length);
 }
