@@ -19,8 +19,10 @@ export interface TestDatabase {
  * Makes a database on the server of the test run before the tests of a file, and drops it after them, whatever became of them. The server is that
  * of `npm test`, or of LLM_ETL_TEST_POSTGRESQL (a connection string of one who may create databases), else one of the file's own. A test that
  * stops the server starts its own, by `startPostgreSQL`.
+ *
+ * @param setUp SQL that is run before the first test: hooks of one file don't wait for each other
  */
-export function testDatabase(): TestDatabase {
+export function testDatabase(setUp = ""): TestDatabase {
   const name = `llm_etl_test_${randomBytes(6).toString("hex")}`;
   let own: PostgreSQLServer | undefined;
   let server = "";
@@ -33,6 +35,7 @@ export function testDatabase(): TestDatabase {
     server = given === "" ? (own?.url() ?? "") : given;
     await once(server, `CREATE DATABASE ${name}`);
     client = await connected(urlOf(server, name));
+    await client.query(setUp);
   });
   after(async () => {
     try {

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { accessSync, chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -14,11 +14,18 @@ chmodSync(folder, 0o755);
 const data = join(folder, "data");
 const environment = { ...process.env, LC_ALL: "C", LC_MESSAGES: "C", TZ: "UTC" };
 let server: ChildProcess | undefined;
+/** Everyone may log in; these two have to bring what their names say. */
+const logins = [
+  "host all wants_password 127.0.0.1/32 scram-sha-256",
+  "hostssl all wants_tls 127.0.0.1/32 trust",
+  "host all wants_tls 127.0.0.1/32 reject",
+  "host all all 127.0.0.1/32 trust",
+].join("\n");
 
 try {
   const binaries = binariesFor(folder);
   mkdirSync(data, { mode: 0o700 });
-  if (serverUser.uid !== undefined) chownSync(data, serverUser.uid, serverUser.gid ?? serverUser.uid);
+  own(data);
   const flags = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"];
   execFileSync(join(binaries, "bin", "initdb"), ["-D", data, ...flags], {
     ...serverUser,
@@ -26,6 +33,13 @@ try {
     env: environment,
     stdio: ["ignore", "ignore", "pipe"],
   });
+  writeFileSync(join(data, "pg_hba.conf"), logins);
+  for (const name of ["certificate.pem", "key.pem"]) {
+    const copy = join(data, name);
+    copyFileSync(new URL(`../../fixtures/tls/${name}`, import.meta.url), copy);
+    chmodSync(copy, 0o600);
+    own(copy);
+  }
   const port = await freePort();
   await start(binaries, port);
   process.on("message", (wanted) => void obey(wanted, binaries, port));
@@ -36,6 +50,10 @@ try {
 }
 process.on("disconnect", () => void end());
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void end());
+
+function own(path: string): void {
+  if (serverUser.uid !== undefined) chownSync(path, serverUser.uid, serverUser.gid ?? serverUser.uid);
+}
 
 async function obey(wanted: unknown, binaries: string, port: number): Promise<void> {
   try {
@@ -57,6 +75,9 @@ async function start(binaries: string, port: number): Promise<void> {
     shared_buffers: "32MB",
     max_wal_size: "256MB",
     logging_collector: "off",
+    ssl: "on",
+    ssl_cert_file: "certificate.pem",
+    ssl_key_file: "key.pem",
   };
   const flags = Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
   const child = spawn(join(binaries, "bin", "postgres"), ["-D", data, "-p", String(port), ...flags], {
@@ -111,6 +132,5 @@ function openFolder(): string {
     ((statSync(path).mode & 0o1) !== 0 && (dirname(path) === path || isOpen(dirname(path))));
   const found = [tmpdir(), "/tmp", "/var/tmp"].find(isOpen);
   if (found === undefined) throw new Error(`no temporary folder that user ${serverUser.uid} may enter`);
-  accessSync(found);
   return found;
 }
