@@ -1,20 +1,5 @@
+import { errorsIn, type KnownError, KnownErrors, waitedFor } from "../table/known-errors.ts";
 import type { PassingError } from "../table/retry.ts";
-
-/** All that is known here of one error, by its number (the server's) or its code (the driver's or Node's). */
-export interface KnownError {
-  /** The same statement, batch or login may well succeed a little later. */
-  readonly passing?: PassingError;
-  /** The next step of the person who can't connect because of it. */
-  readonly toConnect?: string;
-  /** The server's text is made of names of objects and types: it holds no value of a cell. */
-  readonly isContentFree?: true;
-  /** The meaning for a query, in place of a text that may hold content. */
-  readonly ofQuery?: string;
-  /** The fault of a row that is written: others may well be written. */
-  readonly ofRow?: string;
-  /** The reason, or the next step, where a table can't be written because of it. */
-  readonly ofTable?: string;
-}
 
 const passing = {};
 const isBusy = "the service is busy or failing over: run again in a few minutes";
@@ -24,8 +9,8 @@ const notConverted = "a value can't be converted to its column's type";
 const dateOutOfRange = "a date is out of its column's range";
 export const ofTrigger = "a trigger rejected it";
 
-/** Of two that an error has, the first of this list says what to do. Passing ones are those that Microsoft's drivers retry. */
-const known: readonly (readonly [numbersOrCodes: readonly (number | string)[], meaning: KnownError])[] = [
+/** Passing ones are those that Microsoft's drivers retry. */
+const known = new KnownErrors<number | string>([
   // Logins and connections
   [
     [18_456],
@@ -163,13 +148,10 @@ const known: readonly (readonly [numbersOrCodes: readonly (number | string)[], m
     [11_538],
     { ofQuery: "the types of its columns are not those that were described; was a table changed meanwhile? Run again" },
   ],
-];
-const byName: ReadonlyMap<number | string, KnownError> = new Map(
-  known.flatMap(([names, meaning]) => names.map((name) => [name, meaning] as const)),
-);
+]);
 
 export function knownError(name: number | string): KnownError {
-  const found = byName.get(name);
+  const found = known.get(name);
   if (found !== undefined || typeof name === "string") return found ?? {};
   if (name >= 50_000) return { ofRow: "the database raised an error of its own" }; // of RAISERROR and THROW, and of servers that are kin
   const isOfXML = (name >= 9400 && name < 9500) || (name >= 6900 && name < 7000);
@@ -183,11 +165,7 @@ export function isOfLogin({ codes }: Pick<DriverFacts, "codes">): boolean {
 
 /** The first step of the list that one of these numbers or codes asks for. */
 export function stepToConnect({ numbers, codes }: DriverFacts): string | undefined {
-  const facts = new Set<number | string>([...numbers, ...codes]);
-  const found = known.find(
-    ([names, { toConnect }]) => toConnect !== undefined && names.some((name) => facts.has(name)),
-  );
-  return found?.[1].toConnect;
+  return known.stepToConnect([...numbers, ...codes]);
 }
 
 /**
@@ -233,17 +211,6 @@ export function driverFacts(error: unknown): DriverFacts {
   return { numbers, codes, untrusted: codes.some((code) => certificateCode.test(code)) };
 }
 
-/** The error and those that it was made from, each once. */
-export function* errorsIn(error: unknown, seen: Set<unknown> = new Set<unknown>()): Generator<object, void, undefined> {
-  if (typeof error !== "object" || error === null || seen.has(error)) return;
-  seen.add(error);
-  yield error;
-  for (const name of ["originalError", "cause", "errors", "precedingErrors"] as const) {
-    const inner: unknown = Reflect.get(error, name);
-    for (const each of Array.isArray(inner) ? inner : [inner]) yield* errorsIn(each, seen);
-  }
-}
-
 /** In milliseconds. */
 export const retryDelaysMs = { shortest: 100, longest: 30_000 } as const;
 
@@ -254,9 +221,8 @@ export const retryDelaysMs = { shortest: 100, longest: 30_000 } as const;
 export function passingError(error: unknown): PassingError | undefined {
   const { numbers, codes, untrusted } = driverFacts(error);
   const names = numbers.length > 0 ? numbers : untrusted ? [] : codes;
-  const found = names.flatMap((name) => knownError(name).passing ?? []);
-  if (found.length === 0) return undefined;
-  return { leastWaitMs: Math.max(...found.map(({ leastWaitMs = 0 }) => leastWaitMs)), waitedMs: waitedFor(error) };
+  const found = known.passing(names);
+  return found === undefined ? undefined : { ...found, waitedMs: waitedFor(error) };
 }
 
 /**
@@ -265,11 +231,6 @@ export function passingError(error: unknown): PassingError | undefined {
  */
 export function noteWait(error: unknown, waitedMs: number): void {
   if (error instanceof Error && driverFacts(error).numbers.length === 0) Object.assign(error, { waitedMs });
-}
-
-function waitedFor(error: unknown): number {
-  for (const each of errorsIn(error)) if ("waitedMs" in each && typeof each.waitedMs === "number") return each.waitedMs;
-  return 0;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { ProviderError } from "../provider-error.ts";
-import { RunError } from "../../errors/llm-etl-error.ts";
+import { loadPackage } from "../../errors/load-package.ts";
 import { checkOptions, hasFunctions, isName, optional } from "../../errors/options.ts";
 import type { TokenProvider } from "./bearer-token.ts";
 
@@ -50,14 +50,8 @@ export function entraTokenProvider(options: EntraTokenProviderOptions = {}): Tok
 }
 
 async function defaultCredential(): Promise<EntraCredential> {
-  try {
-    const { DefaultAzureCredential } = await import("@azure/identity");
-    return new DefaultAzureCredential();
-  } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) throw cause;
-    throw new RunError("SETTING_MISSING", "entraTokenProvider: @azure/identity is not installed", {
-      cause,
-      facts: { where: "@azure/identity", hint: 'npm install @azure/identity, or give the option "credential"' },
-    });
-  }
+  const hint = 'npm install @azure/identity, or give the option "credential"';
+  const load = loadPackage("entraTokenProvider", "@azure/identity", hint, () => import("@azure/identity"));
+  const { DefaultAzureCredential } = await load;
+  return new DefaultAzureCredential();
 }

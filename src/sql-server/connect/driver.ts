@@ -1,6 +1,6 @@
 import type mssql from "mssql";
 import type { Connection, config as DriverConfig } from "mssql";
-import { RunError } from "../../errors/llm-etl-error.ts";
+import { loadPackage } from "../../errors/load-package.ts";
 import { endWithConnection } from "./closed-connection.ts";
 
 /** The driver, as `import mssql from "mssql"` gives it. */
@@ -11,15 +11,7 @@ export async function loadDriver(
   owner: string,
   load: () => Promise<{ readonly default: Driver }> = () => import("mssql"),
 ): Promise<Driver> {
-  try {
-    return (await load()).default;
-  } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) throw cause;
-    throw new RunError("SETTING_MISSING", `${owner}: mssql is not installed`, {
-      cause,
-      facts: { where: "mssql", hint: "npm install mssql@12" },
-    });
-  }
+  return (await loadPackage(owner, "mssql", "npm install mssql@12", load)).default;
 }
 
 /**

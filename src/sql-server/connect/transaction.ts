@@ -1,5 +1,6 @@
 import type { ConnectionPool, Request } from "mssql";
 import { CommitInDoubtError } from "../../table/dialect.ts";
+import { inTime } from "../../table/in-time.ts";
 
 /** Runs a statement by way of a new request on the transaction's connection; an abort cancels it. */
 export type Run = <Result>(use: (request: Request) => Promise<Result>) => Promise<Result>;
@@ -45,27 +46,13 @@ type Transaction = ReturnType<ConnectionPool["transaction"]>;
 const shortestWaitMs = 2_000;
 const longestWaitMs = 2 ** 31 - 1; // of a timer
 
-/** The driver takes no signal and no time while it waits for a connection: what comes of it too late is given back. */
 async function begin(transaction: Transaction, signal: AbortSignal, waitMs: number): Promise<void> {
-  const begun = transaction.begin();
-  const ended = Promise.withResolvers<never>();
-  let isLeft = false;
-  const leave = (reason: unknown): void => {
-    isLeft = true;
-    ended.reject(reason);
-  };
-  const onAbort = (): void => leave(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  const timer = setTimeout(() => leave(new NoConnectionError(waitMs)), waitMs);
-  try {
-    await Promise.race([begun, ended.promise]);
-  } catch (error) {
-    if (isLeft) void Promise.allSettled([begun.then(() => transaction.rollback())]);
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
-  }
+  await inTime(transaction.begin(), {
+    signal,
+    waitMs,
+    timeOver: (waitedMs) => new NoConnectionError(waitedMs),
+    onLate: async () => await transaction.rollback(),
+  });
 }
 
 /** No connection came, or none that answered, in the time for it. */

@@ -1,8 +1,8 @@
 import { messageOf } from "../../errors/error-text.ts";
 import { CommitInDoubtError, type ErrorMeaning, type FailedAttempts } from "../../table/dialect.ts";
+import { errorsIn } from "../../table/known-errors.ts";
 import {
   driverFacts,
-  errorsIn,
   isOfLogin,
   isRaised,
   knownError,

@@ -1,0 +1,133 @@
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { userInfo } from "node:os";
+import type { ConnectionOptions as TLSOptions } from "node:tls";
+import type { ClientConfig } from "pg";
+import { codeOf } from "../../errors/error-text.ts";
+import { type Invalid, type Keyword, keywords } from "./connection-string.ts";
+import type { PostgreSQLTokenCredential } from "./options.ts";
+
+export interface ConnectionSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  /** The longest time for a login, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** Takes an unencrypted connection where the server offers no other. */
+  readonly mayBePlain: boolean;
+  /** No message may hold these. */
+  readonly secrets: readonly string[];
+  /** For `new Client(…)`; reads the files of certificates. Holds the password. */
+  readonly config: () => ClientConfig;
+}
+
+export const defaultPort = 5432;
+const defaultTimeoutMs = 15_000;
+const modes = ["disable", "allow", "prefer", "require", "no-verify", "verify-ca", "verify-full"] as const;
+type Mode = (typeof modes)[number];
+/** Of Microsoft Entra ID, for all of Azure's PostgreSQL. */
+const tokenScope = "https://ossrdbms-aad.database.windows.net/.default";
+
+/**
+ * The driver's settings. Each is given, for the driver has other defaults, and reads the environment by itself.
+ *
+ * @param given of the connection string
+ * @throws the error of `invalid` for a value that can't be honoured
+ */
+export function connectionSettings(
+  given: ReadonlyMap<Keyword, string>,
+  environment: Readonly<Record<string, string | undefined>>,
+  tokenCredential: PostgreSQLTokenCredential | undefined,
+  invalid: Invalid,
+): ConnectionSettings {
+  const value = (name: Keyword): string | undefined => {
+    const found = given.get(name) ?? environment[keywords[name]];
+    return found === "" ? undefined : found;
+  };
+  const wrong = (name: Keyword, expected: string): Error =>
+    invalid(`${name}${given.has(name) ? "" : ` (from ${keywords[name]})`}`, { where: name, expected });
+  const whole = (name: Keyword, most: number): number | undefined => {
+    const text = value(name);
+    if (text === undefined) return undefined;
+    if (!/^\d{1,10}$/.test(text) || Number(text) > most) throw wrong(name, `a whole number up to ${most}`);
+    return Number(text);
+  };
+  const host = (value("host") ?? "localhost").replace(/^\[(.*)\]$/, "$1");
+  const port = whole("port", 65_535) ?? defaultPort;
+  const user = value("user") ?? userInfo().username;
+  const database = value("dbname") ?? user;
+  const password = value("password");
+  if (tokenCredential !== undefined && given.has("password")) {
+    throw invalid("it has a password beside the option tokenCredential", { hint: "keep one of the two" });
+  }
+  const text = value("sslmode");
+  const mode = modes.find((each) => each === text) ?? (isHere(host) ? "disable" : "verify-full");
+  if (text !== undefined && text !== mode) throw wrong("sslmode", modes.join(", "));
+  if (mode === "disable" && tokenCredential !== undefined && !isHere(host)) {
+    throw invalid("a token goes through encrypted connections only", { where: "sslmode", hint: "write verify-full" });
+  }
+  const seconds = whole("connect_timeout", 2_000_000) ?? 0;
+  const read = (name: Keyword): Buffer | undefined => readCertificate(value(name), name, invalid);
+  const login = tokenCredential === undefined ? password : async (): Promise<string> => await tokenOf(tokenCredential);
+  return {
+    host,
+    port,
+    database,
+    user,
+    connectTimeoutMs: seconds === 0 ? defaultTimeoutMs : seconds * 1000,
+    mayBePlain: mode === "allow" || mode === "prefer",
+    secrets: password === undefined ? [] : [password],
+    config: () => ({
+      host,
+      port,
+      user,
+      database,
+      ...(login !== undefined && { password: login }),
+      application_name: value("application_name") ?? "llm-etl",
+      ...(value("options") !== undefined && { options: value("options") }),
+      ...(value("sslnegotiation") === "direct" && mode !== "disable" && { sslnegotiation: "direct" }),
+      enableChannelBinding: ["prefer", "require"].includes(value("channel_binding") ?? ""),
+      ssl: mode === "disable" ? false : tlsOptions(mode, read),
+      keepAlive: true, // a server that is gone is noticed within half a minute
+      keepAliveInitialDelayMillis: 10_000,
+    }),
+  };
+}
+
+/** As libpq means them: `require` encrypts, and trusts any server, but where a root certificate is given. */
+function tlsOptions(mode: Exclude<Mode, "disable">, read: (name: Keyword) => Buffer | undefined): TLSOptions {
+  const ca = read("sslrootcert");
+  const cert = read("sslcert");
+  const key = read("sslkey");
+  const isVerified = mode.startsWith("verify") || (mode === "require" && ca !== undefined);
+  return {
+    rejectUnauthorized: isVerified,
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    ...(mode !== "verify-full" && { checkServerIdentity: () => undefined }),
+  };
+}
+
+function readCertificate(path: string | undefined, name: Keyword, invalid: Invalid): Buffer | undefined {
+  if (path === undefined || path === "system") return undefined;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw invalid(`the file of ${name} can't be read (${codeOf(error) ?? "no reason given"})`, { where: name });
+  }
+}
+
+async function tokenOf(credential: PostgreSQLTokenCredential): Promise<string> {
+  const found = await credential.getToken(tokenScope);
+  if (found === null) throw Object.assign(new Error("the credential gave no token"), { code: "ENOTOKEN" });
+  return found.token;
+}
+
+/** The server is on this machine: its connections go through no network. */
+function isHere(host: string): boolean {
+  return (
+    host.startsWith("/") || host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."))
+  );
+}
