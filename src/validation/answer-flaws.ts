@@ -30,7 +30,10 @@ const echoCharacters = 2000;
  */
 export function cutAnswerFlaw(answer: string, schema: JSONSchema): Issue | undefined {
   if (answer.trim() === "") return undefined; // all tokens went into reasoning that is not shown
-  if (repeatsItself(answer)) return looping;
+  const { field, openString } = cutIn(answer);
+  if (repeatsItself(answer) || isTedious(openString)) {
+    return { ...looping, path: Object.hasOwn(schema.properties ?? {}, field) ? field : "" };
+  }
   const reply = answer.slice(afterThinking(answer));
   if (reply === "") return undefined; // it was still thinking
   if (!/\{\s*(?:"|\}|$)/.test(reply)) return notAnObject;
@@ -68,27 +71,36 @@ const notAnObject: Issue = {
   reAsk: "begin with { and write nothing before or after the JSON object",
 };
 
-/** True if the end of the text is one unit, again and again, a unit that does nothing but count, or one that hardly changes. */
+/** True if the end of the text is one unit, again and again, or a unit that does nothing but count. */
 function repeatsItself(text: string): boolean {
-  return (
-    endsInRepetition(text) || (isCounting(text) && endsInRepetition(text.replaceAll(/\d+/g, "0"))) || isTedious(text)
-  );
+  return endsInRepetition(text) || (isCounting(text) && endsInRepetition(text.replaceAll(/\d+/g, "0")));
 }
 
-/** True if the text was cut off within a JSON string that has said nothing new for long. */
+/** True if a text has said nothing new for long. */
 function isTedious(text: string): boolean {
-  const end = Buffer.from(openString(text).slice(-lookedAtForTedium));
+  const end = Buffer.from(text.slice(-lookedAtForTedium));
   return end.length >= shortestTedious && deflateRawSync(end).length < tediousShare * end.length;
 }
 
-/** The JSON string in which the text was cut off, as far as it goes; empty where it was cut off between strings. */
-function openString(text: string): string {
+/** The place where a JSON object was cut off: the last field that it began, and the string, as far as it goes; each empty where there is none. */
+function cutIn(text: string): { readonly field: string; readonly openString: string } {
+  let field = "";
+  let depth = 0;
   let start: number | undefined;
+  let lastString = "";
   for (let at = Math.max(0, text.indexOf("{")); at < text.length; at += 1) {
-    if (text[at] === "\\") at += 1;
-    else if (text[at] === '"') start = start === undefined ? at + 1 : undefined;
+    const character = text[at] ?? "";
+    if (character === "\\") at += 1;
+    else if (character === '"') {
+      if (start !== undefined) lastString = text.slice(start, at);
+      start = start === undefined ? at + 1 : undefined;
+    } else if (start === undefined) {
+      if (character === "{" || character === "[") depth += 1;
+      if (character === "}" || character === "]") depth -= 1;
+      if (character === ":" && depth === 1) field = lastString;
+    }
   }
-  return start === undefined ? "" : text.slice(start);
+  return { field, openString: start === undefined ? "" : text.slice(start) };
 }
 
 /** True if the last numbers of a text go up by one. */

@@ -109,8 +109,8 @@ function readReply<Output>(
   return issues.length === 0 ? reading : { valid: false, issues };
 }
 
-/** An answer that went wrong as a whole is asked for with this temperature at least: else it would come again. */
-const flawedTemperature = 0.7;
+/** An answer that went wrong as a whole is asked for with these temperatures at least, one after the other: else it would come again. */
+const flawedTemperatures = [0.7, 0.85, 1];
 
 /** Only the last answer is shown, as it came, not the whole history: a request must not grow with every re-ask, nor be the one before. */
 function reAskOf(prompt: Prompt, { text, whole, issues, field }: Invalid): ReAsk {
@@ -146,7 +146,8 @@ function freshReAskOf(prompt: Prompt, invalidAnswer: Invalid, attempt: number): 
     first?.role === "system"
       ? [{ ...first, content: `${first.content}\n\n${message}` }, ...others]
       : [{ role: "system", content: message }, ...messages];
-  const asked = temperature === undefined ? {} : { temperature: Math.max(flawedTemperature, temperature) };
+  const atLeast = flawedTemperatures[attempt - 2] ?? 1;
+  const asked = temperature === undefined ? {} : { temperature: Math.max(atLeast, temperature) };
   const olderMessages = reAsk.prompt.olderMessages ?? reAsk.prompt.messages;
   return { ...reAsk, prompt: { ...reAsk.prompt, ...asked, messages: advised, olderMessages }, message };
 }

@@ -82,6 +82,15 @@ test("what does nothing but count is flawed; numbers that are data are not", () 
   assert.equal(isFlawed(`${beginning}", "years": [1990, 1991, 1992, 1993, 1994, 1995`), false);
 });
 
+test("a circle is an issue of the field in which it was cut off", () => {
+  const pathOf = (answer: string): string | undefined => cutAnswerFlaw(answer, schema)?.path;
+  const circle = "round and round ".repeat(30);
+  assert.equal(pathOf(`{"reasoning": "${circle}`), "reasoning");
+  assert.equal(pathOf(`{"reasoning": "a \\"category\\": ", "category": ["x", {"y": "${circle}`), "category");
+  assert.equal(pathOf(`{"unknown": "${circle}`), "");
+  assert.equal(pathOf(circle), "");
+});
+
 test("whatever the unit is, a long enough repetition of it is found", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1, maxLength: 100 }), fc.string({ maxLength: 50 }), (unit, before) => {

@@ -376,7 +376,7 @@ test("a cut answer with a flaw is re-asked about as if for the first time, with 
   assert.notEqual(advices[2], advices[0]); // else the journal would give the answer to the first
   assert.deepEqual(
     requests.map(({ temperature }) => temperature),
-    [0, 0.7, 0.7, 0.7],
+    [0, 0.7, 0.85, 1],
   );
   assert.equal(payloads.length, 4);
 });
