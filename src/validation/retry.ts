@@ -50,7 +50,7 @@ export async function askUntilValid<Output>(options: AskUntilValidOptions<Output
 
 async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: InvalidAnswer[]): Promise<Output> {
   const { step, conversation, maxRetries, flawOf, soleFieldOf, salvage } = options;
-  const prompt: Prompt =
+  let prompt: Prompt =
     flawOf === undefined ? options.prompt : { ...options.prompt, isHopeless: (cut) => flawOf(cut) !== undefined };
   let reAsk: ReAsk | undefined;
   for (;;) {
@@ -75,6 +75,7 @@ async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: In
       flaw === undefined
         ? reAskOf(prompt, { text, whole, issues, field })
         : freshReAskOf(prompt, { text, whole: text, issues, field }, attempts.length + 1);
+    prompt = { ...prompt, temperature: reAsk.prompt.temperature }; // else what is asked next brings the same answer again
   }
 }
 

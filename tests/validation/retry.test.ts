@@ -381,6 +381,26 @@ test("a cut answer with a flaw is re-asked about as if for the first time, with 
   assert.equal(payloads.length, 4);
 });
 
+test("what is asked after such a re-ask keeps its temperature, else the same answer comes again", async () => {
+  const { provider, requests } = scripted([
+    { text: `{"reasoning": "${"round and round ".repeat(40)}`, finishReason: "length" },
+    "{}",
+    good,
+  ]);
+  const { outputs } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step },
+  });
+  assert.equal(outputs.length, 1);
+  assert.deepEqual(
+    requests.map(({ temperature, messages }) => [temperature, messages.length]),
+    [
+      [0, 2],
+      [0.7, 2],
+      [0.7, 4],
+    ],
+  );
+});
+
 test("cut answers stand in the dead letter: with a flaw and too short", async () => {
   const loop = `{"reasoning": "${"round and round ".repeat(40)}`;
   const short = '{"reasoning": "it is';
