@@ -1,5 +1,6 @@
-import type { JournalSession, RunFacts, RunRecord, StepFigures } from "../contracts/journal.ts";
+import type { JournalSession, RunFacts, RunRecord } from "../contracts/journal.ts";
 import type { RunFigures, RunReport } from "../contracts/report.ts";
+import type { StepFigures } from "../contracts/run-detail.ts";
 import { asLLMEtlError } from "../errors/thrown.ts";
 
 /** How often the figures of a run that goes on are saved, in milliseconds. */
