@@ -18,7 +18,7 @@ export interface SubmittedWork {
   readonly batchId: string | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** What else is to be known of it later: plain values, no content. */
+  /** Other facts that are needed later: plain values, no content. */
   readonly facts: Readonly<Record<string, string | number | boolean | null>>;
 }
 
@@ -34,7 +34,7 @@ export interface Watermark {
   readonly savedAt: Date;
 }
 
-/** What an evaluation found. */
+/** The findings of an evaluation. */
 export interface Evaluation {
   readonly id: string;
   readonly pipeline: string;

@@ -29,6 +29,8 @@ export interface WrittenRow {
   readonly startedAt: Date;
   readonly completedAt: Date;
   readonly lineage: Readonly<Record<string, Lineage | null>>;
+  /** Of the answers that it used in its last run, in their order; null where that is not known: 0.1 did not keep it. */
+  readonly fingerprints: readonly string[] | null;
 }
 
 /** A row that failed or was skipped, in one run. Holds no content. */
@@ -218,7 +220,7 @@ export interface JournalWrites {
     readonly forget: (fingerprints: readonly string[]) => Promise<void>;
     /** By primary key, the fingerprints of the answers that rows of the sink used last, written or not. Called for many at once. */
     readonly findUsed: (sink: string, pks: readonly string[]) => Promise<ReadonlyMap<string, readonly string[]>>;
-    /** Stores the answers that rows used, in place of those that they had used before. */
+    /** Stores the answers that rows used which are not written: in place of those that they had used before. */
     readonly saveUsed: (sink: string, uses: readonly RowUse[]) => Promise<void>;
   };
   /** Rows by the identity of their sink. */
@@ -227,6 +229,7 @@ export interface JournalWrites {
     readonly find: (sink: string, pks: readonly string[]) => Promise<ReadonlyMap<string, WrittenRow>>;
     /** By primary key, the codes of the errors of the rows whose last outcome was to fail. Called for many at once. */
     readonly findFailed: (sink: string, pks: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+    /** Stores rows, with the answers that they used. */
     readonly saveWritten: (sink: string, rows: readonly WrittenRow[]) => Promise<void>;
     /** Stores failures. The last write of a row that owns its key is forgotten: its next success is written. */
     readonly saveFailed: (sink: string, rows: readonly BadRow[]) => Promise<void>;

@@ -81,8 +81,8 @@ async function findRow({ rows }: JournalSession, sink: string, pk: string): Prom
   const row = (await rows.find(sink, [pk])).get(pk);
   if (row === undefined) return undefined;
   // A journal may know more of a row than is asked for.
-  const { targetKey, valuesHash, runId, startedAt, completedAt, lineage } = row;
-  return { pk: row.pk, targetKey, valuesHash, runId, startedAt, completedAt, lineage };
+  const { targetKey, valuesHash, runId, startedAt, completedAt, lineage, fingerprints } = row;
+  return { pk: row.pk, targetKey, valuesHash, runId, startedAt, completedAt, lineage, fingerprints };
 }
 
 async function hasNothing(session: JournalSession): Promise<void> {

@@ -17,6 +17,7 @@ import {
 /** The promises of every journal about what runs tell of their rows, attempts, time and values, and which answers rows used. */
 export const runDetailChecks: Readonly<Record<string, JournalCheck>> = {
   "the answers that a row used last are given back in their order, by sink and primary key": inSession(savesUsed),
+  "the answers that a row used are saved with the row, and alone": inSession(savesUsedWithRows),
   "what a row used stays known when it fails, loses its place, or is to be written anew": inSession(keepsUsed),
   "what rows used, and the answers themselves, are seen by a look": looksAtUsed,
   "the rows of a run are given back as they were saved, page by page, in the order of their ends": pagesRows,
@@ -53,6 +54,29 @@ async function savesUsed(session: JournalSession): Promise<void> {
     [...(await findUsed("odd", oddKeys)).keys()].toSorted((a, b) => oddKeys.indexOf(a) - oddKeys.indexOf(b)),
   );
   for (const { pk, fingerprints } of uses) deepEqual((await findUsed("odd", [pk])).get(pk), fingerprints);
+}
+
+async function savesUsedWithRows({ answers, rows }: JournalSession): Promise<void> {
+  const written = [
+    writtenRow("1"),
+    { ...writtenRow("2"), fingerprints: null },
+    { ...writtenRow("3"), fingerprints: [] },
+  ];
+  await rows.saveWritten("sink", written);
+  deepEqual(await usedOf({ answers }, "sink", ["1", "2", "3"]), { 1: [other, one], 3: [] });
+  await answers.saveUsed(
+    "sink",
+    ["1", "2", "4"].map((pk) => ({ pk, fingerprints: [one] })),
+  );
+  const found = await rows.find("sink", ["1", "2", "3", "4"]);
+  deepEqual([...found.keys()].toSorted(), ["1", "2", "3"], "a row that used answers is not written by that");
+  for (const pk of ["1", "2"]) deepEqual(found.get(pk), { ...found.get(pk), ...writtenRow(pk), fingerprints: [one] });
+  equal(await rows.hasWritten("another"), false);
+  await answers.saveUsed("another", [{ pk: "1", fingerprints: [one] }]);
+  equal(await rows.hasWritten("another"), false);
+  equal((await rows.findFailed("another", ["1"])).size, 0);
+  await rows.saveWritten("sink", [writtenRow("4")]);
+  deepEqual(await usedOf({ answers }, "sink", ["4"]), { 4: [other, one] });
 }
 
 async function keepsUsed(session: JournalSession): Promise<void> {

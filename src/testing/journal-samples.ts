@@ -22,6 +22,7 @@ export function writtenRow(pk: string, valuesHash: string = one): WrittenRow {
       kind: { model: "m", promptHash: "p", inputTokens: 1, cachedTokens: 2, outputTokens: 3, calls: 4 },
       upper: null,
     },
+    fingerprints: [other, one],
   };
 }
 

@@ -48,7 +48,7 @@ function toWatermark({ pipeline, name, value, basis, saved_at }: Line): Watermar
   return { ...names, value: fromExactText(value), savedAt: new Date(Number(saved_at)) };
 }
 
-/** What evaluations found. */
+/** The findings of evaluations. */
 export class Evaluations {
   readonly #database: DatabaseSync;
 

@@ -37,7 +37,7 @@ export function pageFrom<Item>(
   return pageOf(lines, limit, toItem);
 }
 
-/** What is given of these terms, as a condition. */
+/** Those of these terms that have a value, as a condition. */
 export function conditionOf(terms: readonly (readonly [term: string, value: string | undefined])[]): {
   readonly where: string;
   readonly values: readonly string[];

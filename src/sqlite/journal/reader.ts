@@ -1,13 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type {
-  BadRow,
-  JournalReader,
-  KnownRow,
-  Page,
-  PageRequest,
-  PastRun,
-  RunFilter,
-} from "../../contracts/journal.ts";
+import type { BadRow, JournalReader, Page, PageRequest, PastRun, RunFilter } from "../../contracts/journal.ts";
 import { fromExactText, toExactText } from "../../files/exact-text.ts";
 import { findAnswer } from "./answers.ts";
 import { asJournalError } from "./failure.ts";
@@ -16,10 +8,9 @@ import { foundOf } from "./found-of.ts";
 import { Leases } from "./leases.ts";
 import { conditionOf, emptyPage, type Line, pageFrom } from "./paging.ts";
 import { holderOf, isHeld, isThere, reading, toRunRecord } from "./reading.ts";
-import { toKnownRow } from "./rows.ts";
+import { rowQuery, toKnownRow, usedIn } from "./rows.ts";
 import { attemptsIn, runRowsIn, timelineIn, valuesIn } from "./run-detail.ts";
 import { keyOfSink, versionOf } from "./schema.ts";
-import { UsedAnswers } from "./used-answers.ts";
 import { Work } from "./work.ts";
 
 /**
@@ -45,10 +36,11 @@ export async function openReader(path: string): Promise<JournalReader | undefine
   return {
     answers: {
       find: async (fingerprints) => await read((database) => foundOf(fingerprints, (one) => findAnswer(database, one))),
-      findUsed: async (sink, pks) => await read((database) => usedIn(database, sink, pks)),
+      findUsed: async (sink, pks) =>
+        await read((database) => linesOf(database, sink, pks, (_, line) => usedIn(line) ?? undefined)),
     },
     rows: {
-      find: async (sink, pks) => await read((database) => rowsIn(database, sink, pks)),
+      find: async (sink, pks) => await read((database) => linesOf(database, sink, pks, toKnownRow)),
       writtenCount: async (sink) => await read((database) => countWritten(database, sink)),
     },
     runs: {
@@ -105,12 +97,6 @@ function termsOf({ pipeline, since, idPrefix }: RunFilter): ReturnType<typeof co
   ]);
 }
 
-function usedIn(database: DatabaseSync, sink: string, pks: readonly string[]): ReadonlyMap<string, readonly string[]> {
-  if (versionOf(database) < 3) return new Map();
-  const used = new UsedAnswers(database);
-  return foundOf(pks, (pk) => used.find(sink, pk));
-}
-
 function failuresIn(database: DatabaseSync, runId: string, request: PageRequest): Page<BadRow> {
   const ofRun = { table: "failures", where: "run_id = ?", values: [runId], order: "oldest" } as const;
   return pageFrom(database, ofRun, request, toBadRow);
@@ -131,12 +117,18 @@ function toBadRow(line: Line): BadRow {
   };
 }
 
-function rowsIn(database: DatabaseSync, sink: string, pks: readonly string[]): ReadonlyMap<string, KnownRow> {
-  const find = database.prepare("SELECT * FROM rows WHERE sink = ? AND pk = ?");
+/** By primary key, something of the lines that the table has of the rows. */
+function linesOf<Found>(
+  database: DatabaseSync,
+  sink: string,
+  pks: readonly string[],
+  toFound: (pk: string, line: Line) => Found | undefined,
+): ReadonlyMap<string, Found> {
+  const find = database.prepare(rowQuery(versionOf(database) >= 3));
   const key = keyOfSink(sink);
   return foundOf(pks, (pk) => {
     const line = find.get(key, toExactText(pk));
-    return line === undefined ? undefined : toKnownRow(pk, line);
+    return line === undefined ? undefined : toFound(pk, line);
   });
 }
 

@@ -24,12 +24,10 @@ type PlainField = (typeof plainFields)[number];
 /** Rows as the bytes of a block, and marks of what a filter may ask for that one of them has. */
 export function blockOf(rows: readonly RunRow[]): { readonly marks: string; readonly block: Buffer } {
   const columns: Partial<Record<PlainField, readonly Plain[]>> = {};
-  const marks = new Set<string>();
   for (const field of plainFields) {
     const values = rows.map((row) => row[field]);
     if (values.some((value) => value !== null)) columns[field] = values;
   }
-  for (const row of rows) for (const mark of marksOf(row)) marks.add(mark);
   const block: Block = {
     count: rows.length,
     positions: rows.map(({ position }, index) => position - (rows[index - 1]?.position ?? 0)),
@@ -38,7 +36,21 @@ export function blockOf(rows: readonly RunRow[]): { readonly marks: string; read
     categories: namedColumns(rows.map(({ categories }) => categories)),
     confidences: namedColumns(rows.map(({ confidences }) => confidences)),
   };
-  return { marks: JSON.stringify([...marks]), block: deflateRawSync(JSON.stringify(block), { level: 1 }) };
+  const marks = [
+    ...markedFields.flatMap((field) =>
+      [...new Set(columns[field])].flatMap((value) => (value === null ? [] : [markOf(field, value)])),
+    ),
+    ...block.categories.flatMap(([, values]) =>
+      [...new Set(values)].flatMap((name) => (name === null ? [] : [markOf("category", name)])),
+    ),
+  ];
+  return { marks: JSON.stringify(marks), block: deflateRawSync(JSON.stringify(block), { level: 1 }) };
+}
+
+const markedFields = ["outcome", "step", "errorCode"] as const;
+
+function markOf(field: string, value: Plain): string {
+  return `${field} ${value}`;
 }
 
 /** The rows of a block. */
@@ -55,8 +67,11 @@ export function rowsOf(bytes: Uint8Array): readonly RunRow[] {
 }
 
 /** The marks that a block must have to hold a row that a filter lets through. */
-export function marksFor({ outcome, step, errorCode, category }: RunRowFilter): readonly string[] {
-  return namedMarks({ outcome, step, errorCode, categories: category === undefined ? [] : [category] });
+export function marksFor(filter: RunRowFilter): readonly string[] {
+  return ([...markedFields, "category"] as const).flatMap((field) => {
+    const value = filter[field];
+    return value === undefined ? [] : [markOf(field, value)];
+  });
 }
 
 export function isMeant(row: RunRow, filter: RunRowFilter): boolean {
@@ -68,30 +83,19 @@ export function isMeant(row: RunRow, filter: RunRowFilter): boolean {
   return category === undefined || Object.values(row.categories).includes(category);
 }
 
-function marksOf({ categories, ...row }: RunRow): readonly string[] {
-  return namedMarks({ ...row, categories: Object.values(categories) });
-}
-
-function namedMarks(row: {
-  readonly outcome?: string | null | undefined;
-  readonly step?: string | null | undefined;
-  readonly errorCode?: string | null | undefined;
-  readonly categories: readonly string[];
-}): readonly string[] {
-  const marks = row.categories.map((name) => `category ${name}`);
-  for (const field of ["outcome", "step", "errorCode"] as const) {
-    const value = row[field];
-    if (value !== null && value !== undefined) marks.push(`${field} ${value}`);
-  }
-  return marks;
-}
-
 function namedColumns(records: readonly Readonly<Record<string, Plain>>[]): readonly NamedColumn[] {
-  const names = new Set(records.flatMap((record) => Object.keys(record)));
-  return [...names].map((name) => [
-    name,
-    records.map((record) => (Object.hasOwn(record, name) ? (record[name] ?? null) : null)),
-  ]);
+  const columns = new Map<string, Plain[]>();
+  for (const [index, record] of records.entries()) {
+    for (const name of Object.keys(record)) {
+      let column = columns.get(name);
+      if (column === undefined) {
+        column = records.map(() => null);
+        columns.set(name, column);
+      }
+      column[index] = record[name] ?? null;
+    }
+  }
+  return [...columns];
 }
 
 function valuesAt(columns: readonly NamedColumn[], index: number): Readonly<Record<string, Plain>> {

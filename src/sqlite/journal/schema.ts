@@ -55,12 +55,9 @@ const migrations: readonly string[] = [
      failed_at INTEGER NOT NULL
    );
    CREATE INDEX failures_by_run ON failures (run_id);`,
-  `CREATE TABLE used_answers (         -- what each row used in its last run
-     sink BLOB NOT NULL,
-     pk NOT NULL,
-     fingerprints BLOB NOT NULL,       -- of 32 bytes each
-     PRIMARY KEY (sink, pk)
-   ) WITHOUT ROWID;
+  `-- Of the answers that the row used in its last run, 32 bytes each; NULL where that is not known. A row of which nothing else is known any more
+   -- has the outcome "known".
+   ALTER TABLE rows ADD COLUMN fingerprints BLOB;
    -- Of a run, by the number that it has here.
    CREATE TABLE run_numbers (number INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE);
    CREATE TABLE run_rows (             -- in blocks, see run-rows.ts

@@ -17,7 +17,6 @@ import { lockJournal, openJournal } from "./open.ts";
 import { Leases } from "./leases.ts";
 import { Rows } from "./rows.ts";
 import { RunDetailWriter } from "./run-detail.ts";
-import { UsedAnswers } from "./used-answers.ts";
 import { Work } from "./work.ts";
 
 /**
@@ -83,9 +82,8 @@ function sessionOf({ path, busyTimeoutMs, database, lock, log }: Opened): Journa
   };
 }
 
-/** What rows on their way use, with all that it saves going through a function. */
+/** The part that rows on their way use, with all that it saves going through a function. */
 function writesOf(database: DatabaseSync, commits: GroupCommit, answers: Answers): (save: Save) => JournalWrites {
-  const used = new UsedAnswers(database);
   const rows = new Rows(database);
   const detail = new RunDetailWriter(database);
   const saveRun = database.prepare(
@@ -101,8 +99,8 @@ function writesOf(database: DatabaseSync, commits: GroupCommit, answers: Answers
       find: async (fingerprints) => commits.read(() => foundOf(fingerprints, (one) => answers.find(one))),
       save: async (fingerprint, answer) => await save(() => answers.save(fingerprint, answer)),
       forget: async (fingerprints) => await save(() => fingerprints.forEach((one) => answers.forget(one))),
-      findUsed: async (sink, pks) => commits.read(() => foundOf(pks, (pk) => used.find(sink, pk))),
-      saveUsed: async (sink, uses) => await save(() => uses.forEach((use) => used.save(sink, use))),
+      findUsed: async (sink, pks) => commits.read(() => foundOf(pks, (pk) => rows.findUsed(sink, pk))),
+      saveUsed: async (sink, uses) => await save(() => uses.forEach((use) => rows.saveUsed(sink, use))),
     },
     rows: {
       find: async (sink, pks) => commits.read(() => foundOf(pks, (pk) => rows.find(sink, pk))),
@@ -169,7 +167,7 @@ interface LeasesOptions {
 
 function leasesOf(path: string, { database, save, writes }: LeasesOptions): JournalSession["leases"] {
   const leases = new Leases(database);
-  /** What a function gives in a transaction. The lease is lost where that is undefined or false; the others of its group are saved. */
+  /** The result of work in a transaction. Where it is undefined or false the lease is lost; the others of its group are saved. */
   const held = async <Result>(lease: Lease, work: () => Result | undefined): Promise<Result> => {
     let result: Result | undefined;
     await save(() => {

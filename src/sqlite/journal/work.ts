@@ -3,7 +3,7 @@ import type { Page, PageRequest } from "../../contracts/journal.ts";
 import type { SubmittedWork } from "../../contracts/journal-work.ts";
 import { type Line, pageFrom, pageOf } from "./paging.ts";
 
-/** What was handed to a Batch API. What saves and removes is to be called in a transaction. */
+/** Work that was handed to a Batch API. What saves and removes is to be called in a transaction. */
 export class Work {
   readonly #database: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;

@@ -159,7 +159,8 @@ test("a report is an event and a line in the payload log, and fails where the li
   await assert.rejects(way(async () => answer, reportTo(emit, full)).ask(rowCall()), failure);
   const [event] = events;
   assert.ok(event?.type === "call-end");
-  const { latencyMs: _, ...facts } = event;
+  const { latencyMs: _, startedAt, ...facts } = event;
+  assert.ok(startedAt instanceof Date);
   assert.deepEqual(facts, {
     ...{
       type: "call-end",
@@ -172,6 +173,7 @@ test("a report is an event and a line in the payload log, and fails where the li
       isEstimated: false,
     },
     ...{ inputTokens: 10, cachedTokens: 4, outputTokens: 3, cost: null, errorCode: null },
+    ...{ kind: "first", issueCodes: [], waitMs: 0 },
   });
 });
 
