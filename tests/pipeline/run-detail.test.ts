@@ -14,10 +14,14 @@ import {
   SummarizerStep,
   TransformStep,
 } from "../../src/index.ts";
+import type { RowInFlight } from "../../src/engine/rows-in-flight.ts";
+import { PrimaryKeyError } from "../../src/errors/source.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
+import { RunDetail, type RunDetailOptions } from "../../src/pipeline/run-detail.ts";
 import { CSVSink } from "../../src/sinks/csv.ts";
 import { MemorySink, MemorySource } from "../../src/testing/index.ts";
+import { callEnd } from "../support/run-events.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 interface Row {
@@ -317,4 +321,91 @@ test("an unchanged row saves what it used only where that changed", async () => 
   await pipeline().run();
   assert.equal((await pipeline().run()).unchangedCount, 4);
   assert.equal(saves, 0, "written rows save it with the row");
+});
+
+test("a row that fails keeps what it used up to there, without answers that led to no output", async () => {
+  const journal = newJournal();
+  const script: Script = (note, attempt) => {
+    if (attempt === 1) return answerText("Routine", 0.5);
+    return note === 1 ? new ProviderError("row", "CONTENT_FILTER", "the filter held it back") : "no JSON";
+  };
+  const { runId } = await new Pipeline<Row>({
+    name: "failing",
+    source: new MemorySource<Row>({ rows: rowsOf(2), primaryKeyColumn: "id" }),
+    llmProvider: scripted(script),
+    onRowError: "skip",
+    payloadLog: "off",
+    journal,
+  })
+    .step(new ClassifierStep({ name: "kind", taxonomy, inputMap: { text: (s) => s.raw.note }, outputKey: "visit" }))
+    .step(new SummarizerStep({ name: "sum", inputMap: { text: (s) => s.raw.note }, outputKey: "sum" }))
+    .to(new MemorySink({ columnMap, mergeKeys: ["id"] }))
+    .run();
+  const rows = await rowsIn(journal, runId);
+  assert.deepEqual(rows.map(({ errorCode }) => errorCode).toSorted(), ["CONTENT_FILTER", "INVALID_OUTPUT"]);
+  await look(journal, async ({ runs, answers }) => {
+    const sink = (await runs.list({ limit: 1 })).items[0]?.sink ?? "";
+    const used = await answers.findUsed(sink, ["r1", "r2"]);
+    assert.deepEqual([used.get("r1")?.length, used.get("r2")?.length], [1, 1]);
+    assert.equal((await answers.find([...used.values()].flat())).size, 2, "those of the first step, which are kept");
+  });
+});
+
+/** Details of a run whose journal saves when it is let. */
+function detailOf(saveRows: (rows: readonly RunRow[]) => Promise<void> = async () => {}) {
+  const values: ValueCounts[] = [];
+  const nothing = async (): Promise<void> => {};
+  const runs: RunDetailOptions["runs"] = {
+    saveRows: async (_, rows) => await saveRows(rows),
+    saveAttempts: nothing,
+    saveTimeline: nothing,
+    saveValues: async (_, counts) => void values.push(...counts),
+  };
+  const steps = [new TransformStep({ name: "own", transform: () => 1, outputKey: "own" })];
+  return { values, detail: new RunDetail({ runs, runId: "run-1", steps, hasPrices: true }) };
+}
+
+function rowOf(position: number, pk = `r${position}`): RowInFlight {
+  return { position, raw: {}, pk, step: null, retryCount: 0, processed: { own: position }, usedAnswers: [] };
+}
+
+test("a row that failed for its key leaves the cost to the row that has the key, and its values are not counted", async () => {
+  const saved: RunRow[] = [];
+  const { detail, values } = detailOf(async (rows) => void saved.push(...rows));
+  detail.observe(callEnd({ pk: "r1", cost: 0.25 }));
+  const duplicate = new PrimaryKeyError("PRIMARY_KEY_DUPLICATE", "row 2: seen before");
+  detail.rowEnded(rowOf(2, "r1"), "failed", duplicate);
+  detail.observe(callEnd({ pk: "r1", cost: 0.5 }));
+  detail.rowEnded(rowOf(1), "written", null);
+  await detail.save(true);
+  assert.deepEqual(
+    saved.map(({ cost }) => cost),
+    [0, 0.75],
+  );
+  assert.deepEqual(values[0]?.numbers?.bins, [{ value: 1, count: 1 }]);
+});
+
+test("rows are saved a thousand at a time, and the run waits for a journal that does not keep up", async () => {
+  const slow = Promise.withResolvers<void>();
+  const sizes: number[] = [];
+  const { detail } = detailOf(async (rows) => {
+    sizes.push(rows.length);
+    await slow.promise;
+  });
+  for (let position = 1; position <= 3999; position += 1) detail.rowEnded(rowOf(position), "unchanged", null);
+  assert.deepEqual([sizes, detail.caughtUp()], [[1000, 1000, 1000], undefined]);
+  detail.rowEnded(rowOf(4000), "unchanged", null);
+  const waiting = detail.caughtUp();
+  assert.ok(waiting !== undefined);
+  slow.resolve();
+  await waiting;
+  await detail.save(true);
+  assert.equal(detail.caughtUp(), undefined);
+});
+
+test("what the journal threw at rows in between is thrown at the next save", async () => {
+  const { detail } = detailOf(async () => await Promise.reject(new Error("disk full")));
+  for (let position = 1; position <= 1000; position += 1) detail.rowEnded(rowOf(position), "unchanged", null);
+  await assert.rejects(detail.save(false), /disk full/);
+  await assert.rejects(detail.save(true), /disk full/);
 });

@@ -5,7 +5,6 @@ import type { Time } from "../../contracts/time.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { costOf } from "../pricing.ts";
 import { ProviderError } from "../provider-error.ts";
-import { realTime } from "../limits/time.ts";
 import { readUsage } from "../token-usage.ts";
 import { asProviderError } from "./provider-call.ts";
 import type { Attempt, RowCall, RowLayer } from "./row-call.ts";
@@ -85,7 +84,7 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
 }
 
 /** Reports the attempt that brought the answer, and waits for the reports of all. It is outside of the journal's layer: the answer is saved by now. */
-export function reported(report: Report, time: Pick<Time, "now"> = realTime): RowLayer {
+export function reported(report: Report, time: Pick<Time, "now">): RowLayer {
   return (next) => async (call) => {
     call.waitsSinceMs = time.now();
     try {

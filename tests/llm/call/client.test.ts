@@ -113,6 +113,24 @@ test("an answer that was cut off is asked for once more with twice the tokens, a
   assert.equal(conversation.retryCount, 1);
 });
 
+test("attempts say why they were made", async () => {
+  const down = (): never => {
+    throw new ProviderError("transient", "SERVICE_UNAVAILABLE", "500", { status: 500 });
+  };
+  const { conversation, events } = talk([answer("length", '{"a'), answer("stop", "no"), down, answer("stop", "{}")]);
+  await conversation.ask(prompt, 0);
+  await conversation.ask(prompt, 1, ["choice"]);
+  assert.deepEqual(
+    events.flatMap((event) => (event.type === "call-end" ? [[event.kind, event.issueCodes]] : [])),
+    [
+      ["first", []],
+      ["longer", []],
+      ["re-ask", ["choice"]],
+      ["retry", []],
+    ],
+  );
+});
+
 test("an answer that is cut off twice fails the row", async () => {
   const { conversation, requests } = talk([answer("length"), answer("length"), answer("stop")]);
   const error = await failureOf(conversation.ask(prompt, 0));
