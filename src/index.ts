@@ -4,7 +4,7 @@ export type { CheckArea, CheckReport, Finding, FindingStatus, PingFacts, StepPro
 export type { BatchOutcome, EventHandler, RowOutcome, RunEvent } from "./contracts/events.ts";
 export { ColumnMapError, SinkDataError, SinkError, TargetError, ValueError } from "./errors/sink.ts";
 export type { ErrorFacts, Fact } from "./errors/facts.ts";
-export { DeadLetterError, JournalError, JournalInUseError, PayloadLogError } from "./errors/journal.ts";
+export { DeadLetterError, JournalError, JournalInUseError, LeaseLostError, PayloadLogError } from "./errors/journal.ts";
 export { EmptyInputError, InputMapError, InputTooLongError, StepFailedError, ValidationError } from "./errors/step.ts";
 export {
   type ErrorCode,
@@ -36,17 +36,29 @@ export type {
   Journal,
   JournalReader,
   JournalSession,
+  JournalWrites,
   KnownRow,
   Page,
   PageRequest,
   PastRun,
   RunFacts,
   RunFilter,
+  RowUse,
   RunRecord,
-  StepFigures,
   StoredAnswer,
   WrittenRow,
 } from "./contracts/journal.ts";
+export type {
+  RunAttempt,
+  RunRow,
+  RunRowFilter,
+  StepFigures,
+  TimeSlice,
+  ValueBin,
+  ValueBins,
+  ValueCounts,
+} from "./contracts/run-detail.ts";
+export type { Evaluation, Lease, LeasedRange, Override, SubmittedWork, Watermark } from "./contracts/journal-work.ts";
 export { GlobalState, SinkState } from "./engine/state.ts";
 export { type Lineage } from "./contracts/state.ts";
 export type { ColumnDescription, SQLDialect, TargetDescription, ValueType } from "./contracts/target.ts";

@@ -181,7 +181,7 @@ test("the journal keeps each failed row with step, code, message and attempts; a
     const given = { ...options, journal, llmProvider: declining("Note 2.") };
     const { runId, skippedCount } = await pipelineOf(rows, given, sink).run();
     assert.equal(skippedCount, 3);
-    const failures = (await (await journal.reader())?.failures(runId, { limit: 10 }))?.items ?? [];
+    const failures = (await (await journal.reader())?.runs.failures(runId, { limit: 10 }))?.items ?? [];
     assert.deepEqual(
       failures.map(({ position, pk, ownsKey, step, errorCode, retryCount }) => [
         ...[position, pk, ownsKey, step, errorCode, retryCount],
@@ -209,7 +209,7 @@ test("the journal keeps a run's figures by step, which add up to the run's, and 
   const pipeline = pipelineOf(rowsOf(100), { ...options, onRowError: "skip" });
   for (let run = 0; run < 2; run += 1) {
     const report = await pipeline.run();
-    const [record] = (await (await journal.reader())?.runs({ limit: 1 }))?.items ?? [];
+    const [record] = (await (await journal.reader())?.runs.list({ limit: 1 }))?.items ?? [];
     assert.equal(record?.runId, report.runId);
     const sum = (figure: "calls" | "reAsks" | "reusedAnswers" | "inputTokens" | "cachedTokens" | "outputTokens") =>
       record?.steps.reduce((total, step) => total + step[figure], 0);

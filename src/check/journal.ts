@@ -52,8 +52,8 @@ async function readJournal(journal: Journal, sinkIdentity: string | undefined): 
   const reader = await journal.reader();
   if (reader === undefined) return null;
   try {
-    const { items } = await reader.runs({ limit: 1 });
-    const writtenCount = sinkIdentity === undefined ? 0 : await reader.writtenCount(sinkIdentity);
+    const { items } = await reader.runs.list({ limit: 1 });
+    const writtenCount = sinkIdentity === undefined ? 0 : await reader.rows.writtenCount(sinkIdentity);
     return { writtenCount, lastRun: items[0], holder: await reader.holder() };
   } finally {
     await reader.close();

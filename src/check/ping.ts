@@ -30,7 +30,7 @@ export class Ping implements Conversation {
     const report = async (attempt: Attempt): Promise<void> => {
       this.#facts = factsOf(attempt);
     };
-    const layers = [neverLonger, reported(report), recorded({ report, emit: () => {}, time: realTime })];
+    const layers = [neverLonger, reported(report, realTime), recorded({ report, emit: () => {}, time: realTime })];
     this.#signal = options.signal;
     this.#real = new CallConversation({ ...options, ask: compose(layers, send) });
     this.#madeUp = new DryRun(options);

@@ -67,7 +67,7 @@ export class History {
   async runs({ limit, ...filter }: RunRequest): Promise<readonly RunInJournal[]> {
     const runs = new Map<string, RunInJournal>();
     for (const [journal, reader] of this.#readers) {
-      const { items } = await reader.runs({ ...filter, limit });
+      const { items } = await reader.runs.list({ ...filter, limit });
       for (const run of items) if (!runs.has(run.runId)) runs.set(run.runId, { ...run, journal });
     }
     const sorted = [...runs.values()].toSorted((one, other) => other.startedAt.getTime() - one.startedAt.getTime());
@@ -76,7 +76,7 @@ export class History {
 
   async runCount(filter: RunFilter): Promise<number> {
     let count = 0;
-    for (const reader of this.#readers.values()) count += await reader.runCount(filter);
+    for (const reader of this.#readers.values()) count += await reader.runs.count(filter);
     return count;
   }
 
@@ -85,7 +85,7 @@ export class History {
     const filter = { pipeline: run.pipeline, since: run.startedAt, limit: pageSize };
     let from: string | undefined;
     do {
-      const page = await this.#readers.get(run.journal)?.runs({ ...filter, from });
+      const page = await this.#readers.get(run.journal)?.runs.list({ ...filter, from });
       const found = page?.items.find(test);
       if (found !== undefined) return found;
       from = page?.next ?? undefined;
@@ -95,7 +95,7 @@ export class History {
 
   /** The first rows of a run that failed or were skipped. */
   async failures({ journal, runId }: RunInJournal, limit: number): Promise<readonly BadRow[]> {
-    return (await this.#readers.get(journal)?.failures(runId, { limit }))?.items ?? [];
+    return (await this.#readers.get(journal)?.runs.failures(runId, { limit }))?.items ?? [];
   }
 }
 

@@ -31,11 +31,12 @@ export interface Conversation {
   /**
    * The answer to one prompt. An answer that was cut off for its length is asked for once more, with twice the tokens; re-asks
    * about that answer have as many.
-   * `issueCount` says how many issues the answer had that this prompt is a re-ask about; 0 for a first one.
+   * `issueCount` says how many issues the answer had that this prompt is a re-ask about; 0 for a first one. `issueCodes` names the rules
+   * that it broke, without content.
    *
    * @throws {ProviderError} if no answer came, or none that can be read (declined, filtered, cut off twice)
    */
-  readonly ask: (prompt: Prompt, issueCount: number) => Promise<ConversationAnswer>;
+  readonly ask: (prompt: Prompt, issueCount: number, issueCodes?: readonly string[]) => Promise<ConversationAnswer>;
   /** Answers had so far after the first, also those that failed, and those that the journal had. */
   readonly retryCount: number;
   /** The calls so far, and their cost in tokens; null before the first answer. */
@@ -48,4 +49,6 @@ export interface RowConversation extends Conversation {
   readonly forget: () => Promise<void>;
   /** Gives answers of earlier runs that these have replaced their place again: the conversation was cut off. */
   readonly putBack: () => Promise<void>;
+  /** The fingerprints of the answers in the journal that it is based on, in their order. */
+  readonly usedAnswers: readonly string[];
 }

@@ -6,6 +6,12 @@ export type RowOutcome = "written" | "unchanged" | "failed" | "skipped" | "pendi
 /** `refused`: the sink rejected the batch for its data, and the batch is halved until the bad rows are alone. `failed`: the sink failed, and the run stops. */
 export type BatchOutcome = "written" | "refused" | "failed";
 
+/**
+ * The reason for an attempt. `first`: the row's first for this question. `re-ask`: the answer before was invalid. `longer`: it was cut off.
+ * `retry`: the attempt before failed.
+ */
+export type AttemptKind = "first" | "re-ask" | "longer" | "retry";
+
 /** Something that happened in a run: all that counts, progress and metrics need. Holds no content of rows or answers. */
 export type RunEvent =
   | {
@@ -64,6 +70,17 @@ export type RunEvent =
       /** In the currency of the provider's prices; null where it has none. */
       readonly cost: number | null;
       readonly errorCode: string | null;
+      /** @default "first" */
+      readonly kind?: AttemptKind | undefined;
+      /** @default `latencyMs` before the event */
+      readonly startedAt?: Date | undefined;
+      /**
+       * The time from when the row wanted the answer, or from the end of its attempt before, to the start of this one: for a place, a
+       * limit, or the pause before a retry. In milliseconds. @default 0
+       */
+      readonly waitMs?: number | undefined;
+      /** The rules that the answer before broke, where this is a re-ask: `choice`, `range`, … @default none */
+      readonly issueCodes?: readonly string[] | undefined;
       /** False if the run was aborted before anything of the call was sent: it is not counted. @default true */
       readonly wasSent?: boolean | undefined;
     }

@@ -1,6 +1,8 @@
 import type { LLMResponse } from "./provider.ts";
-import type { RunCost, RunFigures, RunKind, RunReport } from "./report.ts";
+import type { RunFigures, RunKind, RunReport } from "./report.ts";
 import type { Requirements } from "./requirements.ts";
+import type { Evaluation, Lease, LeasedRange, Override, SubmittedWork, Watermark } from "./journal-work.ts";
+import type { RunAttempt, RunRow, RunRowFilter, StepFigures, TimeSlice, ValueCounts } from "./run-detail.ts";
 import type { Lineage } from "./state.ts";
 
 /** An answer as it came, with what it cost; also one that was cut off, for a longer one was then asked for. */
@@ -8,6 +10,12 @@ export interface StoredAnswer extends Pick<LLMResponse, "text" | "model" | "usag
   readonly finishReason: "stop" | "length";
   /** The run that paid for it. */
   readonly runId: string;
+}
+
+/** The answers that a row used in its last run, by their fingerprints and in their order. */
+export interface RowUse {
+  readonly pk: string;
+  readonly fingerprints: readonly string[];
 }
 
 /** The last write of a row, and the facts of that write, which columns may show. */
@@ -21,6 +29,8 @@ export interface WrittenRow {
   readonly startedAt: Date;
   readonly completedAt: Date;
   readonly lineage: Readonly<Record<string, Lineage | null>>;
+  /** Of the answers that it used in its last run, in their order; null where that is not known: 0.1 did not keep it. */
+  readonly fingerprints: readonly string[] | null;
 }
 
 /** A row that failed or was skipped, in one run. Holds no content. */
@@ -46,34 +56,6 @@ export type KnownRow =
   | (WrittenRow & { readonly outcome: "written" })
   | (Pick<BadRow, "errorCode" | "runId"> & { readonly outcome: "failed"; readonly pk: string });
 
-/** The calls of one step in a run, counted. */
-export interface StepFigures {
-  readonly step: string;
-  /** Attempts, failed and repeated ones too. */
-  readonly calls: number;
-  /** Answers that were not asked for. */
-  readonly reusedAnswers: number;
-  readonly reAsks: number;
-  /** Calls that repeated one that had failed. */
-  readonly retries: number;
-  /** Calls that the service answered with 429. */
-  readonly rateLimited: number;
-  readonly inputTokens: number;
-  /** The part of `inputTokens` that the service had cached. */
-  readonly cachedTokens: number;
-  readonly outputTokens: number;
-  /** The part of `outputTokens` that the model spent on reasoning. */
-  readonly reasoningTokens: number;
-  /** null where no provider of the run has prices. */
-  readonly cost: RunCost | null;
-  /** Of the calls that were answered, to within 5 %; null where none was. */
-  readonly latency: { readonly p50Ms: number; readonly p95Ms: number; readonly maxMs: number } | null;
-  /** The hash of the prompt's constant part: one, where the step was not changed while it ran. At most 20. */
-  readonly promptHashes: readonly string[];
-  /** The models that answered, as the provider named them. At most 20. */
-  readonly models: readonly string[];
-}
-
 /** A run, as it is known when it opens the journal. */
 export interface RunFacts {
   readonly runId: string;
@@ -88,6 +70,11 @@ export interface RunFacts {
   readonly version: string | null;
   /** The run's settings that are plain values, defaults included. Values for the source's statement are not in it. */
   readonly options: Readonly<Record<string, string | number | boolean>>;
+  /**
+   * `worker`: a part of the run, beside others that open the journal with the same `runId`. `run`: the whole of it.
+   * @default "run"
+   */
+  readonly role?: "run" | "worker" | undefined;
 }
 
 /** A run, as the journal stores it. */
@@ -149,15 +136,19 @@ export interface Journal {
   readonly requirements?: Requirements | undefined;
   /** The files that it keeps, as absolute paths: no other file of a run may be one of them. */
   readonly files?: readonly string[] | undefined;
+  /** True if several processes can work on one run: sessions with the role `worker` then share it. @default false */
+  readonly takesWorkers?: boolean | undefined;
   /**
    * Makes sure, for `check`, that a run could open it, and leaves everything as it was. Resolves to false where there is none
    * yet. @default nothing is looked at
    */
   readonly preflight?: ((signal: AbortSignal) => Promise<boolean>) | undefined;
   /**
-   * Opens it for a run; makes it where there is none, and brings an older one up to date.
+   * Opens it for a run; makes it where there is none, and brings an older one up to date. Workers of one run join each other; any
+   * other run of the pipeline is denied.
    *
    * @throws {JournalInUseError} if another run holds it
+   * @throws {JournalError} for a worker, if it takes none: with what to use
    */
   readonly open: (run: RunFacts, signal: AbortSignal) => Promise<JournalSession>;
   /** Opens it for a look, also while a run writes, and changes nothing. Undefined where there is none yet. */
@@ -165,13 +156,72 @@ export interface Journal {
 }
 
 /** A run's use of the journal. What a function has resolved to have saved is there after any death of the process. */
-export interface JournalSession {
+export interface JournalSession extends JournalWrites {
+  /** Requests handed to a Batch API. */
+  readonly work: {
+    /** Adds it, or replaces what is known of it. */
+    readonly save: (work: SubmittedWork) => Promise<void>;
+    /** Adds fingerprints to it. A fingerprint belongs to the work to which it was added last. */
+    readonly addFingerprints: (id: string, fingerprints: readonly string[]) => Promise<void>;
+    /** Takes fingerprints from it: they were collected, or given up. */
+    readonly removeFingerprints: (id: string, fingerprints: readonly string[]) => Promise<void>;
+    /** By fingerprint, the id of the work that it is part of. Called for many at once. */
+    readonly find: (fingerprints: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+    readonly list: JournalReader["work"]["list"];
+    readonly fingerprints: JournalReader["work"]["fingerprints"];
+  };
+  readonly watermarks: {
+    readonly find: (pipeline: string, name: string) => Promise<Watermark | undefined>;
+    /** Stores it in place of the one with its name. */
+    readonly save: (watermark: Watermark) => Promise<void>;
+    readonly forget: (pipeline: string, name: string) => Promise<void>;
+  };
+  readonly evaluations: {
+    /** Adds it, or replaces the one with its id. */
+    readonly save: (evaluation: Evaluation) => Promise<void>;
+    readonly find: (id: string) => Promise<Evaluation | undefined>;
+  };
+  readonly overrides: {
+    /** By input hash, the decisions on the step's outputs. Called for many at once. */
+    readonly find: (
+      pipeline: string,
+      step: string,
+      inputHashes: readonly string[],
+    ) => Promise<ReadonlyMap<string, Override>>;
+    /** Stores decisions, each in place of the one on the same input. */
+    readonly save: (overrides: readonly Override[]) => Promise<void>;
+    readonly forget: (pipeline: string, step: string, inputHashes: readonly string[]) => Promise<void>;
+  };
+  readonly leases: {
+    /** Claims a range for so long; undefined while another owner holds it, and where it is done. To claim one's own again gives a new number. */
+    readonly claim: (runId: string, range: string, owner: string, forMs: number) => Promise<Lease | undefined>;
+    /**
+     * Holds a range for so many milliseconds from now, and stores how far it is.
+     *
+     * @throws {LeaseLostError} if the lease was released, or the range claimed with a greater number
+     */
+    readonly renew: (lease: Lease, forMs: number) => Promise<Lease>;
+    /** Gives a range back, with how far it is: for others, or as done. @throws {LeaseLostError} as `renew` */
+    readonly release: (lease: Lease, isDone: boolean) => Promise<void>;
+    /** The same journal, in which nothing is saved once the lease is lost: such a save rejects with a LeaseLostError. */
+    readonly under: (lease: Lease) => JournalWrites;
+  };
+  /** Stores what was to be saved, and releases the journal. A second call does nothing. */
+  readonly close: () => Promise<void>;
+}
+
+/** The part of a session that rows on their way use. */
+export interface JournalWrites {
   readonly answers: {
     /** By fingerprint, the answers that are stored. Called for many at once. */
     readonly find: (fingerprints: readonly string[]) => Promise<ReadonlyMap<string, StoredAnswer>>;
     /** Stores an answer in place of any that has its fingerprint. */
     readonly save: (fingerprint: string, answer: StoredAnswer) => Promise<void>;
     readonly forget: (fingerprints: readonly string[]) => Promise<void>;
+    /** By primary key, the fingerprints of the answers that rows of the sink used last, written or not. Called for many at once. */
+    readonly findUsed: (sink: string, pks: readonly string[]) => Promise<ReadonlyMap<string, readonly string[]>>;
+    /** Stores the answers that rows used which are not written: in place of those that they had used before. */
+    readonly saveUsed: (sink: string, uses: readonly RowUse[]) => Promise<void>;
   };
   /** Rows by the identity of their sink. */
   readonly rows: {
@@ -179,11 +229,12 @@ export interface JournalSession {
     readonly find: (sink: string, pks: readonly string[]) => Promise<ReadonlyMap<string, WrittenRow>>;
     /** By primary key, the codes of the errors of the rows whose last outcome was to fail. Called for many at once. */
     readonly findFailed: (sink: string, pks: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+    /** Stores rows, with the answers that they used. */
     readonly saveWritten: (sink: string, rows: readonly WrittenRow[]) => Promise<void>;
     /** Stores failures. The last write of a row that owns its key is forgotten: its next success is written. */
     readonly saveFailed: (sink: string, rows: readonly BadRow[]) => Promise<void>;
     readonly hasWritten: (sink: string) => Promise<boolean>;
-    /** Forgets every row of the sink: the next run writes them anew. */
+    /** Forgets every row of the sink: the next run writes them anew. The answers that they used stay known. */
     readonly forgetAll: (sink: string) => Promise<void>;
   };
   readonly runs: {
@@ -191,22 +242,58 @@ export interface JournalSession {
     readonly save: (run: RunRecord) => Promise<void>;
     /** True if the record of a run of the pipeline has the step, answered by a model, with this prompt hash. */
     readonly hasAnswered: (pipeline: string, step: string, promptHash: string) => Promise<boolean>;
+    /** Adds rows that have ended. Called with up to about a thousand at once. */
+    readonly saveRows: (runId: string, rows: readonly RunRow[]) => Promise<void>;
+    /** Adds attempts. Called with up to about a thousand at once. */
+    readonly saveAttempts: (runId: string, attempts: readonly RunAttempt[]) => Promise<void>;
+    /** Stores slices in place of those that this session has saved of the same time. A look adds up the sessions of a run. */
+    readonly saveTimeline: (runId: string, slices: readonly TimeSlice[]) => Promise<void>;
+    /** Stores counts in place of those that this session has saved of the same columns. A look adds up the sessions of a run. */
+    readonly saveValues: (runId: string, values: readonly ValueCounts[]) => Promise<void>;
   };
-  /** Stores what was to be saved, and releases the journal. A second call does nothing. */
-  readonly close: () => Promise<void>;
 }
 
 /** A look into a journal. */
 export interface JournalReader {
-  /** The newest first. */
-  readonly runs: (request: RunFilter & PageRequest) => Promise<Page<PastRun>>;
-  readonly runCount: (filter: RunFilter) => Promise<number>;
-  /** The rows that failed or were skipped in a run, in that order. */
-  readonly failures: (runId: string, request: PageRequest) => Promise<Page<BadRow>>;
-  /** By primary key, the rows that are known at the sink. */
-  readonly rows: (sink: string, pks: readonly string[]) => Promise<ReadonlyMap<string, KnownRow>>;
-  /** The number of rows whose last outcome at the sink was to be written. */
-  readonly writtenCount: (sink: string) => Promise<number>;
+  readonly answers: Pick<JournalSession["answers"], "find" | "findUsed">;
+  readonly rows: {
+    /** By primary key, the rows that are known at the sink. */
+    readonly find: (sink: string, pks: readonly string[]) => Promise<ReadonlyMap<string, KnownRow>>;
+    /** The number of rows whose last outcome at the sink was to be written. */
+    readonly writtenCount: (sink: string) => Promise<number>;
+  };
+  readonly runs: {
+    /** The newest first. */
+    readonly list: (request: RunFilter & PageRequest) => Promise<Page<PastRun>>;
+    readonly count: (filter: RunFilter) => Promise<number>;
+    /** The rows that failed or were skipped in a run, in that order. */
+    readonly failures: (runId: string, request: PageRequest) => Promise<Page<BadRow>>;
+    /** The rows of a run, in the order in which they ended. */
+    readonly rows: (runId: string, request: RunRowFilter & PageRequest) => Promise<Page<RunRow>>;
+    /** The attempts for a row in a run, in the order in which they were saved. */
+    readonly attempts: (runId: string, pk: string, request: PageRequest) => Promise<Page<RunAttempt>>;
+    /** The earliest first. */
+    readonly timeline: (runId: string, request: PageRequest) => Promise<Page<TimeSlice>>;
+    /** By column. */
+    readonly values: (runId: string, request: PageRequest) => Promise<Page<ValueCounts>>;
+  };
+  readonly work: {
+    /** The newest first. */
+    readonly list: (request: PageRequest) => Promise<Page<SubmittedWork>>;
+    /** The fingerprints that are part of it. */
+    readonly fingerprints: (id: string, request: PageRequest) => Promise<Page<string>>;
+  };
+  readonly watermarks: { readonly list: (request: PageRequest) => Promise<Page<Watermark>> };
+  readonly evaluations: {
+    /** The newest first. */
+    readonly list: (request: Pick<RunFilter, "pipeline"> & PageRequest) => Promise<Page<Evaluation>>;
+    readonly find: (id: string) => Promise<Evaluation | undefined>;
+  };
+  readonly overrides: {
+    readonly list: (request: Pick<RunFilter, "pipeline"> & PageRequest) => Promise<Page<Override>>;
+  };
+  /** The ranges of a run. */
+  readonly leases: { readonly list: (runId: string, request: PageRequest) => Promise<Page<LeasedRange>> };
   /** The run that holds the journal, in words; undefined where none does. */
   readonly holder: () => Promise<string | undefined>;
   readonly close: () => Promise<void>;

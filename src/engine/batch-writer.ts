@@ -45,7 +45,7 @@ export class BatchWriter {
       return await this.#writeInHalves(error, batch);
     }
     try {
-      await written.saveWritten(batch.map(({ record }) => record));
+      await written.saveWritten(batch);
     } catch (error) {
       shutdown.stopFor(error, journalFailed); // the rows are in the target; the next run writes them there once more
     }

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { BadRow, JournalSession, WrittenRow } from "../contracts/journal.ts";
+import type { BadRow, JournalSession, RowUse, WrittenRow } from "../contracts/journal.ts";
 import type { ColumnMap, RowGroup, Sink, SinkSession } from "../contracts/sink.ts";
 import { mapColumns, assertFits } from "./column-map.ts";
 import { gathered } from "./gathered.ts";
@@ -19,6 +19,8 @@ export interface MappedRow {
   readonly isUnchanged: boolean;
   /** The record to save once the row is written; undefined where nothing is saved. */
   readonly record: WrittenRow | undefined;
+  /** The answers that it used, where the record does not say so and the journal does not know it. @default it is known */
+  readonly use?: RowUse | undefined;
 }
 
 /** Unchanged rows are looked for in the target: the first, second, fourth, eighth, and then one in so many. */
@@ -32,6 +34,7 @@ export class ChangeDetector {
   /** Undefined where there is no journal, or where the sink keeps no rows from run to run. */
   readonly #rows: JournalSession["rows"] | undefined;
   readonly #find: (pk: string) => Promise<WrittenRow | undefined>;
+  readonly #findUsed: (pk: string) => Promise<readonly string[] | undefined>;
   #session: SinkSession | undefined;
   #unchangedCount = 0;
   #looking: Promise<void> | undefined;
@@ -43,6 +46,8 @@ export class ChangeDetector {
     const rows = sink.keepsRows ? journal?.rows : undefined;
     this.#rows = rows;
     this.#find = rows === undefined ? nothing : gathered(async (pks) => await rows.find(sink.identity, pks));
+    this.#findUsed =
+      journal === undefined ? nothing : gathered(async (pks) => await journal.answers.findUsed(sink.identity, pks));
   }
 
   /**
@@ -67,7 +72,7 @@ export class ChangeDetector {
    * @throws {ValueError} if the sink says that the target can't hold a value
    * @throws {TargetError} if the target turns out not to hold a row that did not change
    */
-  async map(state: AnyState, lineage: RowLineage): Promise<MappedRow> {
+  async map(state: AnyState, lineage: RowLineage, usedAnswers: readonly string[] = []): Promise<MappedRow> {
     const { columnMap } = this.#sink;
     const before = await this.#find(state.pk);
     if (before !== undefined) {
@@ -75,13 +80,18 @@ export class ChangeDetector {
       if (group !== undefined && hashOf(group) === before.valuesHash) {
         this.#check(group, before.targetKey);
         await this.#confirm(group);
+        if (!isSame(usedAnswers, before.fingerprints))
+          await this.#saveUsed([{ pk: state.pk, fingerprints: usedAnswers }]);
         return { group, isUnchanged: true, record: undefined };
       }
     }
     const facts = { completedAt: new Date(), run: { id: this.#runId }, lineage };
     const group = mapGroup(columnMap, new SinkState(state, facts));
     this.#check(group);
-    if (this.#rows === undefined) return { group, isUnchanged: false, record: undefined };
+    if (this.#rows === undefined) {
+      const use = await this.#newUse(state.pk, usedAnswers);
+      return { group, isUnchanged: false, record: undefined, use };
+    }
     const { completedAt } = facts;
     const { pk, startedAt } = state;
     const keyOf = (): string => this.#keyOf(group);
@@ -96,17 +106,34 @@ export class ChangeDetector {
       startedAt,
       completedAt,
       lineage,
+      fingerprints: usedAnswers,
     };
     return { group, isUnchanged: false, record };
   }
 
-  async saveWritten(records: readonly (WrittenRow | undefined)[]): Promise<void> {
-    const rows = records.filter((record) => record !== undefined);
+  async saveWritten(written: readonly Pick<MappedRow, "record" | "use">[]): Promise<void> {
+    const rows = written.flatMap(({ record }) => record ?? []);
     if (rows.length > 0) await this.#rows?.saveWritten(this.#sink.identity, rows);
+    await this.#saveUsed(written.flatMap(({ use }) => use ?? []));
   }
 
-  async saveFailed(row: BadRow): Promise<void> {
-    await this.#journal?.rows.saveFailed(this.#sink.identity, [row]);
+  async saveFailed(row: BadRow, usedAnswers: readonly string[] = []): Promise<void> {
+    const { pk, ownsKey } = row;
+    const isUsing = pk !== null && ownsKey && usedAnswers.length > 0;
+    await Promise.all([
+      this.#journal?.rows.saveFailed(this.#sink.identity, [row]),
+      isUsing && this.#saveUsed([{ pk, fingerprints: usedAnswers }]),
+    ]);
+  }
+
+  async #saveUsed(uses: readonly RowUse[]): Promise<void> {
+    if (uses.length > 0) await this.#journal?.answers.saveUsed(this.#sink.identity, uses);
+  }
+
+  /** Of a row at a sink that keeps none: undefined where it used no answer, or the same ones as before. */
+  async #newUse(pk: string, fingerprints: readonly string[]): Promise<RowUse | undefined> {
+    if (fingerprints.length === 0 || this.#journal === undefined) return undefined;
+    return isSame(fingerprints, await this.#findUsed(pk)) ? undefined : { pk, fingerprints };
   }
 
   #mapAsBefore(state: AnyState, lineage: RowLineage, before: WrittenRow): RowGroup | undefined {
@@ -148,6 +175,10 @@ export class ChangeDetector {
 }
 
 async function nothing(): Promise<undefined> {}
+
+function isSame(used: readonly string[], before: readonly string[] | null | undefined): boolean {
+  return before?.length === used.length && before.every((one, index) => one === used[index]);
+}
 
 /** The error of a run whose journal knows rows of a target that is empty: it aborts before the start. */
 export function targetEmptiedError({ name, identity }: Pick<Sink<never>, "name" | "identity">): TargetError {

@@ -7,6 +7,7 @@ import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
 import type { ResolvedStep } from "../contracts/step.ts";
 import type { Ending } from "./ending.ts";
 import type { FirstFailuresOptions } from "./first-failures.ts";
+import type { RowEndHandler } from "./rows-in-flight.ts";
 import type { SparePlaces } from "./spare-places.ts";
 
 /** The parts of a run, put together, and its settings. */
@@ -41,6 +42,8 @@ export interface EngineOptions {
   /** Aborting it stops the run without a grace period. */
   readonly stopNowSignal: AbortSignal | undefined;
   readonly emit: EventHandler;
+  /** @default nobody wants to know */
+  readonly onRowEnd?: RowEndHandler | undefined;
   /** Called with the session of the sink once it is closed. */
   readonly onClosed?: ((session: SinkSession) => void) | undefined;
   /** Facts by which a run stops of which the first rows all fail; undefined where it goes on. */

@@ -200,12 +200,13 @@ class Engine {
         state = await this.#runStep(step, state, llm);
       } finally {
         row.retryCount = llm.retryCount;
+        row.usedAnswers.push(...llm.usedAnswers);
       }
       lineage[step.outputKey] = llm.lineage;
       row.processed = state.processed;
     }
     row.step = null;
-    return await this.#written.map(state, lineage);
+    return await this.#written.map(state, lineage, row.usedAnswers);
   }
 
   async #runStep(step: AnyStep, state: AnyState, llm: RowConversation): Promise<AnyState> {

@@ -16,7 +16,12 @@ export interface RowInFlight {
   step: string | null;
   retryCount: number;
   processed: Readonly<Record<string, unknown>>;
+  /** The fingerprints of the answers that it is based on so far. */
+  readonly usedAnswers: string[];
 }
+
+/** Called with each row as it ends, before the event. */
+export type RowEndHandler = (row: RowInFlight, outcome: RowOutcome, error: LLMEtlError | null) => void;
 
 export interface RowsInFlightOptions {
   readonly runId: string;
@@ -28,6 +33,8 @@ export interface RowsInFlightOptions {
   readonly emit: EventHandler;
   /** Undefined where any number of rows may fail. */
   readonly firstFailures: FirstFailures | undefined;
+  /** @default nobody wants to know */
+  readonly onRowEnd?: RowEndHandler | undefined;
 }
 
 /** The rows that were read and have not ended. Each ends once, as exactly one outcome. */
@@ -43,7 +50,7 @@ export class RowsInFlight {
   }
 
   begin({ position, raw }: SourceRow): RowInFlight {
-    const row: RowInFlight = { position, raw, pk: null, step: null, retryCount: 0, processed: {} };
+    const row: RowInFlight = { position, raw, pk: null, step: null, retryCount: 0, processed: {}, usedAnswers: [] };
     this.#rows.add(row);
     this.#options.emit({ type: "row-start", position });
     return row;
@@ -54,6 +61,7 @@ export class RowsInFlight {
     if (!this.#rows.delete(row)) return;
     const { position, pk, step } = row;
     if (outcome === "written" || outcome === "unchanged") this.#options.firstFailures?.succeeded();
+    this.#options.onRowEnd?.(row, outcome, error);
     const failure = { errorCode: error?.code ?? null, errorMessage: error?.message ?? null };
     this.#options.emit({ type: "row-end", position, pk, outcome, ...failure, step: error && step });
   }
@@ -122,10 +130,11 @@ export class RowsInFlight {
     if (isCounted) firstFailures?.add();
   }
 
-  async #saveFailed({ code, message }: LLMEtlError, { position, pk, step, retryCount }: RowInFlight): Promise<void> {
+  async #saveFailed({ code, message }: LLMEtlError, row: RowInFlight): Promise<void> {
     const { written, runId } = this.#options;
+    const { position, pk, step, retryCount, usedAnswers } = row;
     const ownsKey = code !== "PRIMARY_KEY_DUPLICATE"; // what the journal knows of the key is the other row's
     const failure = { errorCode: code, errorMessage: message, failedAt: new Date() };
-    await written.saveFailed({ position, pk, ownsKey, step, retryCount, runId, ...failure });
+    await written.saveFailed({ position, pk, ownsKey, step, retryCount, runId, ...failure }, usedAnswers);
   }
 }

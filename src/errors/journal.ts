@@ -17,6 +17,16 @@ export class JournalInUseError extends RunError {
   }
 }
 
+/** A lease on a range of the run is no longer its owner's: nothing more is saved under it. */
+export class LeaseLostError extends JournalError {
+  constructor(path: string, { range, owner, number }: { range: string; owner: string; number: number }) {
+    const hint = "stop the work on this range: another worker has it, or it was given back";
+    super(path, `rejects a save: lease ${number} of ${owner} on ${range} is lost`, {
+      facts: { problem: "lease-lost", range, owner, number, hint },
+    });
+  }
+}
+
 /** A failed row could not be kept: the run stops rather than lose it. */
 export class DeadLetterError extends RunError {
   constructor(path: string, cause: unknown) {

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import type { Journal, JournalReader, JournalSession, RunFacts } from "../contracts/journal.ts";
+import { JournalError } from "../errors/journal.ts";
 import { checkOptions, isDuration, isPath, optional } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
 import { realPath } from "../files/real-path.ts";
@@ -54,9 +55,18 @@ export class SQLiteJournal implements Journal {
     }
   };
 
-  readonly open = async (_run: RunFacts, signal: AbortSignal): Promise<JournalSession> => {
+  readonly open = async ({ role }: RunFacts, signal: AbortSignal): Promise<JournalSession> => {
+    if (role === "worker") throw noWorkers(this.identity);
     return await openSession(this.identity, this.#busyTimeoutMs, signal);
   };
 
   readonly reader = async (): Promise<JournalReader | undefined> => await openReader(this.identity);
+}
+
+/** Its lock is one process's, and its file on one machine. */
+function noWorkers(path: string): JournalError {
+  const hint = "give the pipeline a journal that takes workers, in a database that all of them reach";
+  return new JournalError(path, "is for one process, and several workers can't share it", {
+    facts: { problem: "workers", hint },
+  });
 }

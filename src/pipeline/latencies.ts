@@ -1,4 +1,4 @@
-import type { StepFigures } from "../contracts/journal.ts";
+import type { StepFigures } from "../contracts/run-detail.ts";
 
 /** Each bucket is so much wider than the one before: what is read from its middle is right to within 5 %. */
 const growth = 1.1;

@@ -31,6 +31,7 @@ export class RunMonitor {
   readonly #halt = new AbortController();
   /** Keys of rows in flight that a call was made for. */
   readonly #asked = new Set<string>();
+  readonly #observers: ((event: RunEvent) => void)[] = [];
   #hasEnded = false;
   /** Promises of the user's handler that have not resolved yet. */
   #unsettledCount = 0;
@@ -55,11 +56,17 @@ export class RunMonitor {
     this.#halt.abort(reason);
   };
 
+  /** Adds someone of ours who sees the events, before the user's handler. */
+  observe(observer: (event: RunEvent) => void): void {
+    this.#observers.push(observer);
+  }
+
   readonly emit = (event: RunEvent): void => {
     if (this.#hasEnded) return; // a provider that does not heed its abort may still answer
     this.#hasEnded = event.type === "run-end";
     this.tally.add(event);
     this.stepTally.add(event);
+    for (const observe of this.#observers) observe(event);
     if (event.type === "call-end") this.#asked.add(event.pk);
     if (event.type === "row-end") {
       if (event.pk !== null) this.#asked.delete(event.pk);

@@ -1,5 +1,6 @@
-import type { JournalSession, RunFacts, RunRecord, StepFigures } from "../contracts/journal.ts";
+import type { JournalSession, RunFacts, RunRecord } from "../contracts/journal.ts";
 import type { RunFigures, RunReport } from "../contracts/report.ts";
+import type { StepFigures } from "../contracts/run-detail.ts";
 import { asLLMEtlError } from "../errors/thrown.ts";
 
 /** How often the figures of a run that goes on are saved, in milliseconds. */
@@ -11,6 +12,8 @@ export interface RunRecorderOptions {
   readonly run: RunFacts;
   readonly figures: () => RunFigures;
   readonly steps: () => readonly StepFigures[];
+  /** Other things of the run that are saved whenever the figures are. @default none */
+  readonly detail?: { readonly save: (isLast: boolean) => Promise<void> } | undefined;
   /** Called once where the figures can't be saved. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -66,7 +69,8 @@ export class RunRecorder {
   }
 
   async #save({ figures = this.#options.figures(), ...state }: RunState): Promise<void> {
-    const { runs, run, steps } = this.#options;
+    const { runs, run, steps, detail } = this.#options;
+    if (detail !== undefined) await detail.save(state.endedAt !== null);
     await runs?.save({ ...run, ...state, figures, steps: steps() });
   }
 }

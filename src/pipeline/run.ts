@@ -10,14 +10,12 @@ import { runEngine } from "../engine/engine.ts";
 import type { EngineOptions } from "../engine/engine-options.ts";
 import { Ending, within } from "../engine/ending.ts";
 import { SparePlaces } from "../engine/spare-places.ts";
-import { gathered } from "../engine/gathered.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { MapError } from "../errors/map.ts";
 import { checkOptions } from "../errors/options.ts";
 import { ownVersion } from "../files/own-version.ts";
 import { Budget } from "../llm/call/budget.ts";
 import { LLMClient } from "../llm/call/client.ts";
-import type { StoredAnswers } from "../llm/call/journaled.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
 import { currencyOf } from "./currency.ts";
 import type { PipelineDefinition } from "./definition.ts";
@@ -27,10 +25,11 @@ import { runChecks, type RunOptions } from "./options.ts";
 import { OutdatedFailures } from "./outdated-failures.ts";
 import { plainOptions, RunRecorder } from "./recorder.ts";
 import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
+import { RunDetail, type RunDetailOptions } from "./run-detail.ts";
 import { countRows } from "./row-count.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import { requireSeparateFiles } from "./separate-files.ts";
-import { type OpenFiles, openFiles, openJournal } from "./stores.ts";
+import { answersOf, earlierRunsOf, type OpenFiles, openFiles, openJournal } from "./stores.ts";
 
 /** Takes every row of the source through the steps to the sink: see `RunnablePipeline.run`. */
 export async function runPipeline(definition: PipelineDefinition, runOptions: RunOptions = {}): Promise<RunReport> {
@@ -62,6 +61,8 @@ interface Run {
   /** Aborted when the run is to stop. */
   readonly signal: AbortSignal;
   readonly recorder: RunRecorder;
+  /** Undefined where there is no journal. */
+  readonly detail: RunDetail | undefined;
   readonly ending: Ending;
 }
 
@@ -95,7 +96,9 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
     options: plainOptions(settings),
   };
   const journal = stores.journal === null ? undefined : await openJournal(stores.journal, facts, settings, signal);
+  const detail = journal && detailOf(pipeline, { runId, runs: journal.runs, hasPrices: currency !== null }, monitor);
   const recorder = new RunRecorder({
+    detail,
     runs: journal?.runs,
     run: facts,
     figures: () => monitor.tally.figures(durationMs()),
@@ -121,6 +124,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
       journal,
       signal,
       recorder,
+      detail,
       ending,
     };
     return await takeRows(run, files);
@@ -139,7 +143,7 @@ const savingRun = { code: "JOURNAL_FAILED", what: "the journal: saving the run" 
 
 /** Takes the rows through the engine, and reports. */
 async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promise<RunReport> {
-  const { runId, durationMs, pipeline, context, monitor, journal, signal, recorder, ending } = run;
+  const { runId, durationMs, pipeline, context, monitor, journal, signal, recorder, detail, ending } = run;
   const { steps, sink, settings } = pipeline;
   const { emit, caughtUp, tally } = monitor;
   const { source: rows } = context;
@@ -178,7 +182,8 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
         outdated.observe(event);
         emit(event);
       },
-      caughtUp,
+      caughtUp: () => detail?.caughtUp() ?? caughtUp(),
+      onRowEnd: detail?.rowEnded,
       signal,
       stopNowSignal: context.stopNowSignal,
       conversation,
@@ -223,6 +228,17 @@ async function keepMessage(error: LLMEtlError | null, deadLetter: DeadLetterSess
   }
 }
 
+/** Saves the run in detail: it sees every event. */
+function detailOf(
+  { steps }: ResolvedPipeline,
+  options: Omit<RunDetailOptions, "steps">,
+  monitor: RunMonitor,
+): RunDetail {
+  const detail = new RunDetail({ ...options, steps: steps.map(({ step }) => step) });
+  monitor.observe(detail.observe);
+  return detail;
+}
+
 /** Gives each step and row its conversation with the step's provider. */
 function conversationsOf(
   { runId, pipeline, monitor, journal }: Run,
@@ -243,19 +259,6 @@ function conversationsOf(
     emit: monitor.emit,
   });
   return ({ step, provider }, pk, signal) => client.conversation({ step: step.name, pk, provider, signal });
-}
-
-/** The answers of a journal, looked up for many rows at once. */
-function answersOf({ answers: { find, save, forget } }: JournalSession): StoredAnswers {
-  return { find: gathered(find), save, forget };
-}
-
-/** The evidence of earlier runs, as the journal has it. */
-function earlierRunsOf({ rows, runs }: JournalSession, pipeline: string, sink: string): EarlierRuns {
-  return {
-    hasAnswered: async (step, promptHash) => await runs.hasAnswered(pipeline, step, promptHash),
-    lastFailure: gathered(async (pks) => await rows.findFailed(sink, pks)),
-  };
 }
 
 function startOf(run: Run, source: AnySource): RunEvent {

@@ -1,5 +1,5 @@
 import type { RunEvent } from "../contracts/events.ts";
-import type { StepFigures } from "../contracts/journal.ts";
+import type { StepFigures } from "../contracts/run-detail.ts";
 import { roundAmount } from "../llm/pricing.ts";
 import { Latencies } from "./latencies.ts";
 

@@ -2,6 +2,9 @@ import type { DeadLetter, DeadLetterSession } from "../contracts/dead-letter.ts"
 import type { Journal, JournalSession, RunFacts } from "../contracts/journal.ts";
 import { PayloadLog, type PayloadLogOptions } from "../llm/call/payload-log.ts";
 import { type Ending, within } from "../engine/ending.ts";
+import { gathered } from "../engine/gathered.ts";
+import type { StoredAnswers } from "../llm/call/journaled.ts";
+import type { EarlierRuns } from "../llm/call/rejections.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import type { Settings, Stores } from "./resolve.ts";
 
@@ -85,4 +88,17 @@ export async function openJournal(
   const limit = { code: "JOURNAL_FAILED", what: `${journal.name}: open`, option: "openTimeoutMs", limitMs } as const;
   const open = async (inTime: AbortSignal): Promise<JournalSession> => await journal.open(run, inTime);
   return await withinLimit({ ...limit, signal }, open, async (late) => await late.close());
+}
+
+/** The answers of a journal, looked up for many rows at once. */
+export function answersOf({ answers: { find, save, forget } }: JournalSession): StoredAnswers {
+  return { find: gathered(find), save, forget };
+}
+
+/** The evidence of earlier runs, as the journal has it. */
+export function earlierRunsOf({ rows, runs }: JournalSession, pipeline: string, sink: string): EarlierRuns {
+  return {
+    hasAnswered: async (step, promptHash) => await runs.hasAnswered(pipeline, step, promptHash),
+    lastFailure: gathered(async (pks) => await rows.findFailed(sink, pks)),
+  };
 }

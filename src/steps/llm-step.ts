@@ -295,6 +295,6 @@ function parseJSON(answer: string): Reading<unknown> {
   } catch (error) {
     const message = "the reply is not valid JSON";
     const detail = `${message}: ${oneLine(messageOf(error))}`; // the parser quotes some of the answer
-    return { valid: false, issues: [{ path: "", message, detail, reAsk: notJSONLine(error) }] };
+    return { valid: false, issues: [{ code: "json", path: "", message, detail, reAsk: notJSONLine(error) }] };
   }
 }

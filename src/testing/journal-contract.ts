@@ -1,9 +1,12 @@
 import { deepEqual, doesNotReject, equal } from "node:assert/strict";
 import type { JournalReader, JournalSession, WrittenRow } from "../contracts/journal.ts";
 import type { ContractCheck } from "./base.ts";
-import type { JournalCheck, JournalUnderTest, OpenedJournal } from "./journal-check.ts";
+import { inSession, type JournalCheck, type JournalUnderTest, oddKeys, type OpenedJournal } from "./journal-check.ts";
+import { leaseChecks } from "./journal-lease-contract.ts";
 import { readerChecks } from "./journal-reader-contract.ts";
+import { runDetailChecks } from "./journal-run-contract.ts";
 import { answerOf, badRow, one, other, runFacts, runningRecord, runRecord, writtenRow } from "./journal-samples.ts";
+import { workChecks } from "./journal-work-contract.ts";
 
 /**
  * The promises of every journal, as checks.
@@ -15,7 +18,13 @@ export function journalContract(options: {
   /** Called once for each check: an empty journal. */
   readonly create: () => Promise<JournalUnderTest>;
 }): readonly ContractCheck[] {
-  const checks: Readonly<Record<string, JournalCheck>> = { ...sessionChecks, ...readerChecks };
+  const checks: Readonly<Record<string, JournalCheck>> = {
+    ...sessionChecks,
+    ...readerChecks,
+    ...runDetailChecks,
+    ...workChecks,
+    ...leaseChecks,
+  };
   return Object.entries(checks).map(([name, check]) => ({
     name,
     check: async () => {
@@ -29,7 +38,8 @@ export function journalContract(options: {
         await check({
           journal,
           moduleText,
-          open: async (runId = "run-1") => added(await journal.open(runFacts(runId), new AbortController().signal)),
+          open: async (runId = "run-1", given = {}) =>
+            added(await journal.open({ ...runFacts(runId), ...given }, new AbortController().signal)),
           read: async () => {
             const reader = await journal.reader();
             if (reader === undefined) throw new Error("a journal that was opened is there, and has a reader");
@@ -42,11 +52,6 @@ export function journalContract(options: {
       }
     },
   }));
-}
-
-/** Checks of a session that is open. */
-function inSession(check: (session: JournalSession) => Promise<void>): JournalCheck {
-  return async ({ open }) => await check(await open());
 }
 
 const sessionChecks: Readonly<Record<string, JournalCheck>> = {
@@ -76,8 +81,8 @@ async function findRow({ rows }: JournalSession, sink: string, pk: string): Prom
   const row = (await rows.find(sink, [pk])).get(pk);
   if (row === undefined) return undefined;
   // A journal may know more of a row than is asked for.
-  const { targetKey, valuesHash, runId, startedAt, completedAt, lineage } = row;
-  return { pk: row.pk, targetKey, valuesHash, runId, startedAt, completedAt, lineage };
+  const { targetKey, valuesHash, runId, startedAt, completedAt, lineage, fingerprints } = row;
+  return { pk: row.pk, targetKey, valuesHash, runId, startedAt, completedAt, lineage, fingerprints };
 }
 
 async function hasNothing(session: JournalSession): Promise<void> {
@@ -196,8 +201,6 @@ async function forgetsRows(session: JournalSession): Promise<void> {
   deepEqual(await findRow(session, "another", "1"), writtenRow("1"));
 }
 
-const oddKeys = ["\uD83D", "\uD83E", "\uFFFD", "a", "A", "a ", "a\0", "a\0b", "1", "01"];
-
 async function tellsKeysApart(session: JournalSession): Promise<void> {
   const rows = oddKeys.map((pk, index) => writtenRow(pk, hashOf(index)));
   await session.rows.saveWritten("sink", rows);
@@ -230,7 +233,7 @@ async function savesForGood({ open, read }: OpenedJournal): Promise<void> {
   deepEqual(await find(again, one), answerOf("saved"));
   deepEqual(await findRow(again, "sink", "1"), writtenRow("1"));
   await again.runs.save(runningRecord("run-2"));
-  equal(await (await read()).runCount({}), 2);
+  equal(await (await read()).runs.count({}), 2);
 }
 
 async function closesTwice(session: JournalSession): Promise<void> {

@@ -1,8 +1,8 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { JournalReader, JournalSession, Page, PageRequest } from "../contracts/journal.ts";
-import type { JournalCheck, OpenedJournal } from "./journal-check.ts";
+import type { JournalReader, JournalSession, PageRequest } from "../contracts/journal.ts";
+import { type JournalCheck, type OpenedJournal, pagesOf } from "./journal-check.ts";
 import { answerOf, badRow, one, runningRecord, runRecord, writtenRow } from "./journal-samples.ts";
 
 /** The promises of every journal to those who look into it, and about the run that holds it. */
@@ -24,7 +24,7 @@ async function findsNothing({ journal }: OpenedJournal): Promise<void> {
   const reader = await journal.reader();
   if (reader === undefined) return ok(isThere !== true, "what is there has a reader");
   try {
-    deepEqual(await reader.runs({ limit: 1 }), { items: [], next: null });
+    deepEqual(await reader.runs.list({ limit: 1 }), { items: [], next: null });
     equal(await reader.holder(), undefined);
   } finally {
     await reader.close();
@@ -38,7 +38,7 @@ async function showsRuns({ open, read }: OpenedJournal): Promise<void> {
   await session.runs.save(runningRecord("run-1"));
   await session.runs.save(runRecord("run-2"));
   await session.runs.save(failed);
-  deepEqual((await (await read()).runs({ limit: 10 })).items, [runRecord("run-2"), failed]);
+  deepEqual((await (await read()).runs.list({ limit: 10 })).items, [runRecord("run-2"), failed]);
 }
 
 async function filtersRuns({ open, read }: OpenedJournal): Promise<void> {
@@ -47,9 +47,9 @@ async function filtersRuns({ open, read }: OpenedJournal): Promise<void> {
   await session.runs.save(runRecord("abd2", { ...at(2), pipeline: "bills" }));
   await session.runs.save(runRecord("abc3", { ...at(3), pipeline: "visits" }));
   const reader = await read();
-  const idsOf = async (filter: Parameters<JournalReader["runCount"]>[0]): Promise<string[]> => {
-    const { items } = await reader.runs({ ...filter, limit: 10 });
-    equal(await reader.runCount(filter), items.length);
+  const idsOf = async (filter: Parameters<JournalReader["runs"]["count"]>[0]): Promise<string[]> => {
+    const { items } = await reader.runs.list({ ...filter, limit: 10 });
+    equal(await reader.runs.count(filter), items.length);
     return items.map(({ runId }) => runId);
   };
   deepEqual(await idsOf({}), ["abc3", "abd2", "abc1"]);
@@ -65,24 +65,12 @@ function at(hour: number): { readonly startedAt: Date } {
   return { startedAt: new Date(Date.UTC(2026, 0, 2, hour)) };
 }
 
-/** All pages, as lists. */
-async function pagesOf<Item>(ask: (request: PageRequest) => Promise<Page<Item>>, limit: number): Promise<Item[][]> {
-  const pages: Item[][] = [];
-  let from: string | undefined;
-  do {
-    const { items, next } = await ask({ limit, from });
-    pages.push([...items]);
-    from = next ?? undefined;
-  } while (from !== undefined);
-  return pages;
-}
-
 async function pagesRuns({ open, read }: OpenedJournal): Promise<void> {
   const session = await open();
   for (const runId of ["a", "b", "c", "d"]) await session.runs.save(runRecord(runId));
   const reader = await read();
   const idsOf = async (limit: number): Promise<string[]> => {
-    const pages = await pagesOf(async (request) => await reader.runs(request), limit);
+    const pages = await pagesOf(async (request) => await reader.runs.list(request), limit);
     return pages.map((runs) => runs.map(({ runId }) => runId).join(""));
   };
   deepEqual(await idsOf(3), ["dcb", "a"]);
@@ -96,9 +84,9 @@ async function tellsInterrupted({ open, read }: OpenedJournal): Promise<void> {
   await session.runs.save(runningRecord("alive"));
   const reader = await read();
   const statuses = async (): Promise<string[]> =>
-    (await reader.runs({ limit: 10 })).items.map(({ runId, status }) => `${runId} ${status}`);
+    (await reader.runs.list({ limit: 10 })).items.map(({ runId, status }) => `${runId} ${status}`);
   deepEqual(await statuses(), ["alive running", "done completed", "killed interrupted"]);
-  const [alive] = (await reader.runs({ limit: 1 })).items;
+  const [alive] = (await reader.runs.list({ limit: 1 })).items;
   const { readCount, successCount, failureCount } = runningRecord("alive").figures;
   equal(alive?.figures.pendingCount, readCount - successCount - failureCount, "the counts add up");
   await session.close();
@@ -117,13 +105,13 @@ async function pagesFailures({ open, read }: OpenedJournal): Promise<void> {
   for (const row of rows) await session.rows.saveFailed("sink", [row]);
   await session.rows.saveWritten("sink", [writtenRow("3")]); // its failure happened all the same
   const reader = await read();
-  const ask = async (request: PageRequest) => await reader.failures("run-1", request);
+  const ask = async (request: PageRequest) => await reader.runs.failures("run-1", request);
   deepEqual((await pagesOf(ask, 3)).flat(), rows);
   deepEqual(
     (await pagesOf(ask, 2)).map(({ length }) => length),
     [2, 2],
   );
-  deepEqual(await reader.failures("run-2", { limit: 2 }), { items: [], next: null });
+  deepEqual(await reader.runs.failures("run-2", { limit: 2 }), { items: [], next: null });
 }
 
 async function showsRows({ open, read }: OpenedJournal): Promise<void> {
@@ -132,10 +120,10 @@ async function showsRows({ open, read }: OpenedJournal): Promise<void> {
   await session.rows.saveWritten("another", [writtenRow("1")]);
   await session.rows.saveFailed("sink", [badRow(2, { runId: "run-2" })]);
   const reader = await read();
-  const rows = await reader.rows("sink", ["1", "2", "3"]);
+  const rows = await reader.rows.find("sink", ["1", "2", "3"]);
   deepEqual(rows.get("1"), { outcome: "written", ...writtenRow("1") });
   deepEqual(rows.get("2"), { outcome: "failed", pk: "2", runId: "run-2", errorCode: "REFUSAL" });
-  deepEqual([rows.size, await reader.writtenCount("sink"), await reader.writtenCount("none")], [2, 1, 0]);
+  deepEqual([rows.size, await reader.rows.writtenCount("sink"), await reader.rows.writtenCount("none")], [2, 1, 0]);
 }
 
 async function readsWhileWriting({ open, read }: OpenedJournal): Promise<void> {
@@ -144,13 +132,13 @@ async function readsWhileWriting({ open, read }: OpenedJournal): Promise<void> {
   for (let pk = 1; pk <= 3; pk += 1) {
     await session.rows.find("sink", [`${pk}`]); // the session's own looks hide nothing
     await session.rows.saveWritten("sink", [writtenRow(`${pk}`)]);
-    equal(await reader.writtenCount("sink"), pk);
+    equal(await reader.rows.writtenCount("sink"), pk);
   }
   await session.runs.save(runningRecord("run-1"));
   match((await reader.holder()) ?? "", /process 42 on here/);
   await session.close();
   equal(await reader.holder(), undefined);
-  equal(await reader.writtenCount("sink"), 3);
+  equal(await reader.rows.writtenCount("sink"), 3);
 }
 
 async function deniesTheSecond({ open }: OpenedJournal): Promise<void> {
@@ -186,7 +174,7 @@ async function outlivesItsProcess({ open, read, moduleText }: OpenedJournal): Pr
     child.kill("SIGKILL");
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   }
-  equal((await (await read()).runs({ limit: 1 })).items[0]?.status, "interrupted");
+  equal((await (await read()).runs.list({ limit: 1 })).items[0]?.status, "interrupted");
   const session = await open("run-2");
   deepEqual((await session.answers.find([one])).get(one), answerOf("saved"));
 }

@@ -1,4 +1,5 @@
-import type { BadRow, RunFacts, RunRecord, StepFigures, StoredAnswer, WrittenRow } from "../contracts/journal.ts";
+import type { BadRow, RunFacts, RunRecord, StoredAnswer, WrittenRow } from "../contracts/journal.ts";
+import type { RunAttempt, RunRow, StepFigures, TimeSlice, ValueCounts } from "../contracts/run-detail.ts";
 
 /** Two fingerprints, which are hashes, too. */
 export const one: string = "1".repeat(64);
@@ -21,6 +22,7 @@ export function writtenRow(pk: string, valuesHash: string = one): WrittenRow {
       kind: { model: "m", promptHash: "p", inputTokens: 1, cachedTokens: 2, outputTokens: 3, calls: 4 },
       upper: null,
     },
+    fingerprints: [other, one],
   };
 }
 
@@ -99,4 +101,75 @@ export function runRecord(runId: string, given: Partial<RunRecord> = {}): RunRec
 /** A run that goes on, as it was saved last. */
 export function runningRecord(runId: string): RunRecord {
   return runRecord(runId, { status: "running", endedAt: null, exitCode: null });
+}
+
+/** A row that is written in a run. */
+export function runRow(position: number, given: Partial<RunRow> = {}): RunRow {
+  return {
+    position,
+    pk: `${position}`,
+    outcome: "written",
+    step: null,
+    errorCode: null,
+    errorMessage: null,
+    cost: 0.000_123_4,
+    categories: { "kind.category": "Routine" },
+    confidences: { "kind.confidence": 0.75 },
+    ...given,
+  };
+}
+
+export function runAttempt(given: Partial<RunAttempt> = {}): RunAttempt {
+  return {
+    pk: "1",
+    step: "kind",
+    kind: "re-ask",
+    startedAt: new Date("2026-01-02T03:04:05.006Z"),
+    waitMs: 7,
+    latencyMs: 812,
+    issueCodes: ["choice", "range"],
+    errorCode: null,
+    inputTokens: 812,
+    cachedTokens: 640,
+    outputTokens: 61,
+    reasoningTokens: 5,
+    cost: 0.000_123_4,
+    ...given,
+  };
+}
+
+/** The slice that begins so many times ten seconds after the run. */
+export function timeSlice(number: number, given: Partial<TimeSlice> = {}): TimeSlice {
+  return {
+    startedAt: new Date(Date.UTC(2026, 0, 2, 3, 4, 10 * number)),
+    rows: { written: 1, unchanged: 2, failed: 3, skipped: 4, pending: 5 },
+    calls: 6,
+    rateLimited: 2,
+    gateClosedMs: 1500,
+    ...given,
+  };
+}
+
+export function valueCounts(column: string, given: Partial<ValueCounts> = {}): ValueCounts {
+  return {
+    column,
+    nulls: 1,
+    trues: 2,
+    falses: 3,
+    categories: [
+      { name: "Routine", count: 5 },
+      { name: "Emergency", count: 4 },
+    ],
+    numbers: {
+      minimum: -1.25,
+      maximum: 0.5,
+      bins: [
+        { value: -1.3, count: 1 },
+        { value: 0.5, count: 2 },
+      ],
+    },
+    textLengths: { minimum: 3, maximum: 3, bins: [{ value: 3, count: 1 }] },
+    listLengths: null,
+    ...given,
+  };
 }

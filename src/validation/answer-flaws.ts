@@ -54,10 +54,11 @@ export function schemaEcho(answer: string, schema: JSONSchema): Issue | undefine
     return undefined;
   const sentence = "the reply is the JSON Schema itself";
   const reAsk = `you returned the schema; return an object with its fields filled in: ${replySkeleton(schema)}`;
-  return { path: "", message: sentence, detail: sentence, reAsk, olderReAsk: null };
+  return { code: "schema-echo", path: "", message: sentence, detail: sentence, reAsk, olderReAsk: null };
 }
 
 const looping: Issue = {
+  code: "loop",
   path: "",
   message: "the reply repeats itself and was cut off",
   detail: "the reply repeats itself and was cut off",
@@ -65,6 +66,7 @@ const looping: Issue = {
 };
 
 const notAnObject: Issue = {
+  code: "no-object",
   path: "",
   message: "the reply is no beginning of a JSON object and was cut off",
   detail: "the reply is no beginning of a JSON object and was cut off",

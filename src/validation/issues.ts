@@ -7,6 +7,8 @@ import { formerRuleLine, ruleLine } from "./re-ask-wording.ts";
 
 /** One problem with an answer. */
 export interface Issue {
+  /** The kind of rule that is broken: `choice`, `range`, … @default "own" */
+  readonly code?: string | undefined;
   /** Dotted; empty for the answer as a whole. */
   readonly path: string;
   /** The same for people, where the path has names that are the answer's own. @default the path */
@@ -40,6 +42,7 @@ export function describeIssues(
     const former = formerRuleLine(rule, value);
     const shownPath = declaredPath(schema, issue.path).join(".");
     return {
+      code: rule.kind,
       path,
       ...(shownPath !== path && { shownPath }),
       ...wordingOfRule(rule, value),

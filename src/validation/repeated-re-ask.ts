@@ -18,6 +18,7 @@ export function repeatedReAsk(answer: string, reAsk: string): readonly Issue[] {
     const sentence = "repeats the request for a corrected reply";
     return [
       {
+        code: "repeated-re-ask",
         path: path.join("."),
         message: sentence,
         detail: sentence,

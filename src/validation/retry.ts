@@ -54,7 +54,7 @@ async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: In
     flawOf === undefined ? options.prompt : { ...options.prompt, isHopeless: (cut) => flawOf(cut) !== undefined };
   let reAsk: ReAsk | undefined;
   for (;;) {
-    const answer = await conversation.ask(reAsk?.prompt ?? prompt, reAsk?.issueCount ?? 0);
+    const answer = await conversation.ask(reAsk?.prompt ?? prompt, reAsk?.issueCount ?? 0, reAsk?.issueCodes);
     const { text, finishReason, isFormer = false } = answer;
     const flaw = finishReason === "length" ? flawOf?.(text) : undefined;
     const given = isFormer ? undefined : reAsk; // answers of version 0.1 are read as it read them
@@ -94,6 +94,7 @@ interface Invalid {
 interface ReAsk extends Pick<Invalid, "text" | "whole" | "field"> {
   readonly prompt: Prompt;
   readonly issueCount: number;
+  readonly issueCodes: readonly string[];
   /** The message with the reasons. */
   readonly message: string;
 }
@@ -130,7 +131,8 @@ function reAskOf(prompt: Prompt, { text, whole, issues, field }: Invalid): ReAsk
   const messages = messagesWith(message);
   const olderMessages = message === older ? undefined : messagesWith(older);
   const next = { ...prompt, messages, ...(olderMessages !== undefined && { olderMessages }) };
-  return { prompt: next, issueCount: issues.length, message, text, whole, field };
+  const issueCodes = [...new Set(issues.map(({ code = "own" }) => code))];
+  return { prompt: next, issueCount: issues.length, issueCodes, message, text, whole, field };
 }
 
 /**

@@ -35,7 +35,7 @@ const value: ColumnMap<never> = { value: (state: { raw: { value: unknown } }) =>
 
 async function write(rows: ChangeDetector, state: AnyState): Promise<boolean> {
   const { isUnchanged, record } = await rows.map(state, {});
-  if (!isUnchanged) await rows.saveWritten([record]);
+  if (!isUnchanged) await rows.saveWritten([{ record }]);
   return isUnchanged;
 }
 
@@ -109,7 +109,7 @@ test("columns that show the time, the run or the lineage keep those of the last 
     kind: { model: "m", promptHash: "p", inputTokens: 1, cachedTokens: 0, outputTokens: 1, calls },
   });
   const first = await (await open("run-1")).map(stateOf("a"), lineage(2));
-  await (await open("run-1")).saveWritten([first.record]);
+  await (await open("run-1")).saveWritten([first]);
   const second = await (await open("run-2")).map(stateOf("a"), lineage(1));
   assert.equal(second.isUnchanged, true);
   assert.deepEqual(second.group, first.group);
@@ -128,7 +128,7 @@ test("a column map that can't be applied to the last write's facts counts as cha
     runId: "run-1",
     journal,
   });
-  await rows.saveWritten([(await rows.map(stateOf("a"), { kind: null })).record]);
+  await rows.saveWritten([await rows.map(stateOf("a"), { kind: null })]);
   const strict = { model: (s: { lineage: { kind: { model: string } } }) => s.lineage.kind.model };
   const later = new ChangeDetector({
     sink: new MemorySink<never, string>({ columnMap: strict, identity }),
@@ -194,7 +194,7 @@ test("the key is asked for once the row is written, and given to the check of a 
   const rows = await open("run-1");
   const { record } = await rows.map(stateOf("a"), {});
   place = "after";
-  await rows.saveWritten([record]);
+  await rows.saveWritten([{ record }]);
   assert.equal(await write(await open("run-2"), stateOf("a")), true);
   assert.deepEqual(checked, [undefined, "after"]);
 });

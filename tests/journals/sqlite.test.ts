@@ -98,7 +98,7 @@ test("a journal of a newer version is refused, with both versions", async () => 
   const database = new DatabaseSync(path);
   database.exec("PRAGMA user_version = 7");
   database.close();
-  await assertProblem(path, "newer", { version: 7, newest: 2 });
+  await assertProblem(path, "newer", { version: 7, newest: 3 });
 });
 
 test("a journal that was cut off is refused, also at 0 bytes", async () => {
@@ -192,7 +192,7 @@ test("a look changes no file, also through a link", async () => {
     const journal = new SQLiteJournal({ path: given });
     assert.equal(await journal.preflight(), true);
     const reader = await journal.reader();
-    assert.equal((await reader?.runs({ limit: 1 }))?.items[0]?.runId, last.runId);
+    assert.equal((await reader?.runs.list({ limit: 1 }))?.items[0]?.runId, last.runId);
     assert.equal(await reader?.holder(), undefined);
   }
   assert.deepEqual(filesBeside(path), before);
@@ -308,7 +308,7 @@ test("what another program's transaction keeps from being saved is saved after i
   const journal = await openJournal(path);
   await answerIn(journal, fingerprint); // has begun to read
   const other = new DatabaseSync(path);
-  other.exec("BEGIN IMMEDIATE; PRAGMA user_version = 2");
+  other.exec("BEGIN IMMEDIATE; PRAGMA user_version = 3");
   let isSaved = false;
   const saving = Promise.all([
     journal.answers.save(fingerprint, stored),
@@ -346,4 +346,14 @@ test("a lock file that is none says so: the journal itself is not damaged", asyn
   await assertProblem(path, "unlockable", { code: "LOCK_DAMAGED" });
   rmSync(`${path}.lock`);
   await (await openJournal(path)).close();
+});
+
+test("a worker is denied a journal of one process before anything of it is made, with what to use", async () => {
+  const path = newPath();
+  const { signal } = new AbortController();
+  const opening = new SQLiteJournal({ path }).open({ ...runRecord(), role: "worker" }, signal);
+  await assert.rejects(opening, failsWith("JOURNAL_FAILED", { where: path, problem: "workers" }));
+  assert.equal(existsSync(join(path, "..")), false);
+  const session = await new SQLiteJournal({ path }).open({ ...runRecord(), role: "run" }, signal);
+  await session.close();
 });

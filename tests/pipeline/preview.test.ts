@@ -87,7 +87,7 @@ test("a run after a preview asks for none of its answers again, and writes every
   const report = await pipeline.run();
   assert.deepEqual([calls(), report.usage.reusedAnswers, report.unchangedCount, sink.rows.length], [6, 4, 0, 6]);
   const reader = await pipeline.journal?.reader();
-  const { items } = (await reader?.runs({ limit: 10 })) ?? { items: [] };
+  const { items } = (await reader?.runs.list({ limit: 10 })) ?? { items: [] };
   await reader?.close();
   assert.deepEqual(
     items.map(({ kind }) => kind),

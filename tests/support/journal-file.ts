@@ -70,5 +70,5 @@ export async function writeJournal(path: string, runs: readonly RunRecord[]): Pr
 /** The runs in a journal, the newest first. */
 export async function readRuns(path: string): Promise<readonly PastRun[]> {
   const reader = await new SQLiteJournal({ path }).reader();
-  return (await reader?.runs({ limit: 1000 }))?.items ?? [];
+  return (await reader?.runs.list({ limit: 1000 }))?.items ?? [];
 }

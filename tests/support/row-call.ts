@@ -27,7 +27,7 @@ export function rowCall(changes: Partial<RowCall> = {}): RowCall {
     issueCount: 0,
     answered: undefined,
     reports: [],
-    row: { callCount: 0, ended: [], fingerprints: [], replaced: new Map(), isFormer: false, cutAnswers: [] },
+    row: { callCount: 0, ended: [], fingerprints: [], used: [], replaced: new Map(), isFormer: false, cutAnswers: [] },
     ...changes,
   };
 }

@@ -25,6 +25,7 @@ test("an issue has the dotted path of its field, a wording for people and a line
   assert.deepEqual(
     issuesOf(schema, answer),
     rules.map(([rule, value], index) => ({
+      code: ["type", "choice"][index],
       path: ["list.1.n", "category"][index],
       ...wordingOfRule(rule, value),
       reAsk: ruleLine(rule, value),

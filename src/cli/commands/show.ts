@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import type { BadRow, PastRun, StepFigures } from "../../contracts/journal.ts";
+import type { BadRow, PastRun } from "../../contracts/journal.ts";
+import type { StepFigures } from "../../contracts/run-detail.ts";
 import { OptionError } from "../../errors/option.ts";
 import { addText } from "../arguments.ts";
 import { formatCost, formatCount, formatDuration, formatSaved, formatTime, inOneLine, shortId } from "../format.ts";

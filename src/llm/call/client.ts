@@ -94,7 +94,7 @@ export class LLMClient {
     const report = reportTo(emit, payloadLog);
     return [
       longerOnce,
-      reported(report),
+      reported(report, time),
       ...(this.#journaled === undefined ? [] : [this.#journaled]),
       canary.layer,
       rejections.layer,

@@ -29,6 +29,7 @@ export class CallConversation implements RowConversation {
     callCount: 0,
     ended: [],
     fingerprints: [],
+    used: [],
     replaced: new Map(),
     isFormer: false,
     cutAnswers: [],
@@ -46,7 +47,11 @@ export class CallConversation implements RowConversation {
     return lineageOf(this.#row.ended);
   }
 
-  async ask(prompt: Prompt, issueCount: number): Promise<ConversationAnswer> {
+  get usedAnswers(): readonly string[] {
+    return this.#row.used;
+  }
+
+  async ask(prompt: Prompt, issueCount: number, issueCodes: readonly string[] = []): Promise<ConversationAnswer> {
     const { promptHash, limitedSchema, olderMessages, isHopeless, ...rest } = prompt;
     const { pipeline, step, pk, provider, signal, ask, stop } = this.#options;
     const row = this.#row;
@@ -67,6 +72,7 @@ export class CallConversation implements RowConversation {
       olderRequests,
       isHopeless,
       issueCount,
+      issueCodes,
       answered: undefined,
       reports: [],
       row,

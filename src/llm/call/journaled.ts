@@ -29,7 +29,8 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
   const inFlight = new Map<string, InFlight>();
   const fingerprints = new Fingerprints();
 
-  const reuse = (call: RowCall, answer: LLMResponse): LLMResponse => {
+  const reuse = (call: RowCall, key: string, answer: LLMResponse): LLMResponse => {
+    call.row.used.push(key);
     countReuse(call, answer, emit);
     return answer;
   };
@@ -45,6 +46,7 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
     if (finishReason === "stop" || finishReason === "length") {
       if (!reuseEarlier) call.row.replaced.set(fingerprint, known ?? null);
       await answers.save(fingerprint, { text, finishReason, model, usage, runId });
+      call.row.used.push(fingerprint);
     }
     return answer;
   };
@@ -55,10 +57,10 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
       const known = await answers.find(key);
       if (known === undefined) continue;
       call.row.isFormer = key !== keys[0];
-      if (reuseEarlier) return reuse(call, known);
+      if (reuseEarlier) return reuse(call, key, known);
       if (known.runId === runId) {
         call.row.replaced.set(key, null);
-        return reuse(call, known);
+        return reuse(call, key, known);
       }
       if (key === keys[0]) earlier = known;
     }
@@ -91,7 +93,7 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
     }
     const earlier = asked.replaced.get(key);
     if (earlier !== undefined) call.row.replaced.set(key, earlier);
-    return reuse(call, answer);
+    return reuse(call, key, answer);
   };
 }
 
@@ -115,6 +117,8 @@ export function rowAnswers({ answers, reuseEarlier }: JournaledOptions): RowAnsw
   return {
     putBack,
     forget: async (row) => {
+      const left = row.used.filter((key) => !reuseEarlier && (row.replaced.get(key) ?? null) !== null);
+      row.used.splice(0, row.used.length, ...left);
       if (reuseEarlier) return await forgetAll(answers, row.fingerprints);
       const own = [...row.replaced].flatMap(([fingerprint, earlier]) => (earlier === null ? [fingerprint] : []));
       await forgetAll(answers, own);

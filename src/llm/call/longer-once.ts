@@ -11,7 +11,13 @@ export const longerOnce: RowLayer = (next) => async (call) => {
   if (answer.finishReason !== "length" || request.lengthFactor !== undefined) return answer;
   if (isHopeless?.(answer.text) === true) return answer;
   row.cutAnswers.push(answer.text);
-  return await next({ ...call, issueCount: 0, request: longer(request), olderRequests: olderRequests?.map(longer) });
+  return await next({
+    ...call,
+    issueCount: 0,
+    isRepeated: false,
+    request: longer(request),
+    olderRequests: olderRequests?.map(longer),
+  });
 };
 
 /** The request with twice the tokens. */

@@ -1,5 +1,5 @@
 import { NotSentError } from "../not-sent.ts";
-import type { EventHandler } from "../../contracts/events.ts";
+import type { AttemptKind, EventHandler } from "../../contracts/events.ts";
 import type { LLMResponse, TokenUsage } from "../../contracts/provider.ts";
 import type { Time } from "../../contracts/time.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
@@ -7,7 +7,7 @@ import { costOf } from "../pricing.ts";
 import { ProviderError } from "../provider-error.ts";
 import { readUsage } from "../token-usage.ts";
 import { asProviderError } from "./provider-call.ts";
-import type { Attempt, RowLayer } from "./row-call.ts";
+import type { Attempt, RowCall, RowLayer } from "./row-call.ts";
 
 /** Shows an attempt to the payload log and the run's events; rejects where it can't be logged. */
 export type Report = (attempt: Attempt) => Promise<void>;
@@ -29,11 +29,15 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
     if (call.signal.aborted) throw aborted(call.signal.reason); // it never goes
     const retryCount = row.callCount;
     row.callCount += 1;
+    const kind = kindOf(call);
+    const issueCodes = kind === "re-ask" ? (call.issueCodes ?? []) : [];
     if (call.issueCount > 0) emit({ type: "re-ask", step, pk, issueCount: call.issueCount });
+    call.isRepeated = true;
     call.issueCount = 0; // another attempt is no other re-ask
     emit({ type: "call-start", step, pk });
     const startedAt = new Date();
     const startedMs = time.now();
+    const waitMs = Math.round(startedMs - (call.waitsSinceMs ?? startedMs));
     let response: LLMResponse | null = null;
     let error: LLMEtlError | null = null;
     try {
@@ -46,7 +50,8 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
       }
       error = call.signal.aborted ? aborted(thrown) : asProviderError(provider, thrown);
     }
-    const latencyMs = Math.round(time.now() - startedMs);
+    call.waitsSinceMs = time.now();
+    const latencyMs = Math.round(call.waitsSinceMs - startedMs);
     const usage = response?.usage ?? usageOf(error);
     const cost = costOf(usage, provider.prices);
     row.ended.push({ model: response?.model, promptHash, usage });
@@ -59,7 +64,10 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
       response,
       error,
       retryCount,
+      kind,
+      issueCodes,
       startedAt,
+      waitMs,
       latencyMs,
       usage,
       cost,
@@ -76,8 +84,9 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
 }
 
 /** Reports the attempt that brought the answer, and waits for the reports of all. It is outside of the journal's layer: the answer is saved by now. */
-export function reported(report: Report): RowLayer {
+export function reported(report: Report, time: Pick<Time, "now">): RowLayer {
   return (next) => async (call) => {
+    call.waitsSinceMs = time.now();
     try {
       return await next(call);
     } finally {
@@ -88,6 +97,12 @@ export function reported(report: Report): RowLayer {
       await Promise.all(reports);
     }
   };
+}
+
+function kindOf({ issueCount, isRepeated = false, request }: RowCall): AttemptKind {
+  if (issueCount > 0) return "re-ask";
+  if (isRepeated) return "retry";
+  return request.lengthFactor === undefined ? "first" : "longer";
 }
 
 /** The end of a call that never went. */

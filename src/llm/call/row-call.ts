@@ -1,6 +1,7 @@
 import type { Ask, Call, Layer } from "../../contracts/call.ts";
 import type { StoredAnswer } from "../../contracts/journal.ts";
 import type { LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
+import type { AttemptKind } from "../../contracts/events.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import type { JSONSchema } from "../../json/json-schema.ts";
 
@@ -14,6 +15,12 @@ export interface RowCall extends Call {
   readonly isHopeless?: ((cutAnswer: string) => boolean) | undefined;
   /** Issues of the answer that this is a re-ask about: 0 for a first one, and once the re-ask was counted. */
   issueCount: number;
+  /** The rules that the answer broke that this is a re-ask about. */
+  readonly issueCodes?: readonly string[] | undefined;
+  /** Since when the row waits for the next attempt: from the beginning of the call, then from the end of the attempt before. */
+  waitsSinceMs?: number | undefined;
+  /** True once an attempt was made. */
+  isRepeated?: boolean | undefined;
   /** Set for the last attempt of a call that timed out again and again: see {@link LLMRequest.timeoutFactor}. */
   timeoutFactor?: number | undefined;
   /** The attempt that brought the answer, until it is reported. */
@@ -42,6 +49,8 @@ export interface RowCalls {
   readonly ended: EndedCall[];
   /** Of all requests so far. */
   readonly fingerprints: string[];
+  /** Of the answers that were found or saved under one of them. */
+  readonly used: string[];
   /**
    * In a run that asks anew: by fingerprint, the answer of an earlier run whose place this run's answer has taken, or null where there
    * was none.
@@ -64,7 +73,12 @@ export interface Attempt extends Pick<Call, "step" | "pk" | "provider"> {
   readonly promptHash: string;
   /** The number of calls of this step for this row before this one. */
   readonly retryCount: number;
+  readonly kind: AttemptKind;
+  /** Of a re-ask: the rules that the answer before broke. */
+  readonly issueCodes: readonly string[];
   readonly startedAt: Date;
+  /** The time that it had to wait before it could start. */
+  readonly waitMs: number;
   readonly latencyMs: number;
   readonly usage: TokenUsage;
   /** In the currency of the provider's prices; null where it has none. */

@@ -5,6 +5,10 @@ import type { StoredAnswer } from "../../contracts/journal.ts";
 /** So much of a fingerprint is in the index. */
 const beginningBytes = 8;
 
+/** The parts of an answer: a column of bytes that nobody reads would cost as much as all of these. */
+const answerColumns =
+  "text, finish_reason, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, run_id";
+
 /** So many fingerprints wait in memory, at most, before the index takes them. */
 const mostWaiting = 16_384;
 
@@ -30,9 +34,9 @@ export class Answers {
   constructor(database: DatabaseSync) {
     this.#database = database;
     // A number whose answer was rolled back or removed finds nothing: its fingerprint is compared, too.
-    this.#byNumber = database.prepare("SELECT * FROM answers WHERE number = ? AND fingerprint = ?");
+    this.#byNumber = database.prepare(`SELECT ${answerColumns} FROM answers WHERE number = ? AND fingerprint = ?`);
     this.#byIndex = database.prepare(
-      `SELECT answers.* FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
+      `SELECT ${answerColumns} FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
       WHERE beginning = ? AND fingerprint = ? ORDER BY answer DESC LIMIT 1`,
     );
     this.#indexed = database.prepare("SELECT answer FROM fingerprints WHERE beginning = ?");
@@ -54,20 +58,7 @@ export class Answers {
 
   find(fingerprint: string): StoredAnswer | undefined {
     const found = this.#rowOf(fingerprint);
-    if (found === undefined) return undefined;
-    const { text, finish_reason, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, run_id } = found;
-    return {
-      text: fromExactText(text),
-      finishReason: finish_reason === "length" ? "length" : "stop",
-      model: String(model),
-      usage: {
-        inputTokens: Number(input_tokens),
-        cachedTokens: Number(cached_tokens),
-        outputTokens: Number(output_tokens),
-        reasoningTokens: Number(reasoning_tokens),
-      },
-      runId: String(run_id),
-    };
+    return found === undefined ? undefined : toAnswer(found);
   }
 
   /** Stores an answer; it counts before any that has the same fingerprint. */
@@ -113,4 +104,35 @@ export class Answers {
     if (newest !== undefined || !this.#hasIndex) return newest;
     return this.#byIndex.get(key.subarray(0, beginningBytes), key);
   }
+}
+
+/**
+ * The newest answer that has the fingerprint, for a look: also one that the index lacks.
+ */
+export function findAnswer(database: DatabaseSync, fingerprint: string): StoredAnswer | undefined {
+  const key = Buffer.from(fingerprint, "hex");
+  const found = database
+    .prepare(
+      `SELECT number, ${answerColumns} FROM answers WHERE fingerprint = ?1 AND number > (SELECT answer FROM indexed)
+      UNION ALL SELECT number, ${answerColumns} FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
+      WHERE beginning = ?2 AND fingerprint = ?1 ORDER BY number DESC LIMIT 1`,
+    )
+    .get(key, key.subarray(0, beginningBytes));
+  return found === undefined ? undefined : toAnswer(found);
+}
+
+function toAnswer(line: Readonly<Record<string, SQLOutputValue>>): StoredAnswer {
+  const { text, finish_reason, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, run_id } = line;
+  return {
+    text: fromExactText(text),
+    finishReason: finish_reason === "length" ? "length" : "stop",
+    model: String(model),
+    usage: {
+      inputTokens: Number(input_tokens),
+      cachedTokens: Number(cached_tokens),
+      outputTokens: Number(output_tokens),
+      reasoningTokens: Number(reasoning_tokens),
+    },
+    runId: String(run_id),
+  };
 }

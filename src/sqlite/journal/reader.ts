@@ -1,20 +1,17 @@
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
-import type {
-  BadRow,
-  JournalReader,
-  KnownRow,
-  Page,
-  PageRequest,
-  PastRun,
-  RunFilter,
-} from "../../contracts/journal.ts";
+import type { DatabaseSync } from "node:sqlite";
+import type { BadRow, JournalReader, Page, PageRequest, PastRun, RunFilter } from "../../contracts/journal.ts";
 import { fromExactText, toExactText } from "../../files/exact-text.ts";
+import { findAnswer } from "./answers.ts";
 import { asJournalError } from "./failure.ts";
+import { Evaluations, Overrides, Watermarks } from "./decisions.ts";
+import { foundOf } from "./found-of.ts";
+import { Leases } from "./leases.ts";
+import { conditionOf, emptyPage, type Line, pageFrom } from "./paging.ts";
 import { holderOf, isHeld, isThere, reading, toRunRecord } from "./reading.ts";
-import { toKnownRow } from "./rows.ts";
+import { rowQuery, toKnownRow, usedIn } from "./rows.ts";
+import { attemptsIn, runRowsIn, timelineIn, valuesIn } from "./run-detail.ts";
 import { keyOfSink, versionOf } from "./schema.ts";
-
-type Line = Readonly<Record<string, SQLOutputValue>>;
+import { Work } from "./work.ts";
 
 /**
  * Looks into the journal in a file, and changes nothing. Undefined where there is none yet.
@@ -33,15 +30,45 @@ export async function openReader(path: string): Promise<JournalReader | undefine
     await guarded(() => reading(path, work));
   if (!(await guarded(async () => await isThere(path)))) return undefined;
   await read(() => {}); // fails here, not at the first question
+  /** Of a journal that nobody has brought up to date yet, nothing is known that its version did not keep. */
+  const list = async <Item>(version: number, work: (database: DatabaseSync) => Page<Item>): Promise<Page<Item>> =>
+    await read((database) => (versionOf(database) < version ? emptyPage : work(database)));
   return {
-    runs: async (request) => {
-      const isJournalHeld = await guarded(async () => await isHeld(path));
-      return await read((database) => runsIn(database, request, isJournalHeld));
+    answers: {
+      find: async (fingerprints) => await read((database) => foundOf(fingerprints, (one) => findAnswer(database, one))),
+      findUsed: async (sink, pks) =>
+        await read((database) => linesOf(database, sink, pks, (_, line) => usedIn(line) ?? undefined)),
     },
-    runCount: async (filter) => await read((database) => countRuns(database, filter)),
-    failures: async (runId, request) => await read((database) => failuresIn(database, runId, request)),
-    rows: async (sink, pks) => await read((database) => rowsIn(database, sink, pks)),
-    writtenCount: async (sink) => await read((database) => countWritten(database, sink)),
+    rows: {
+      find: async (sink, pks) => await read((database) => linesOf(database, sink, pks, toKnownRow)),
+      writtenCount: async (sink) => await read((database) => countWritten(database, sink)),
+    },
+    runs: {
+      list: async (request) => {
+        const isJournalHeld = await guarded(async () => await isHeld(path));
+        return await read((database) => runsIn(database, request, isJournalHeld));
+      },
+      count: async (filter) => await read((database) => countRuns(database, filter)),
+      failures: async (runId, request) => await list(2, (database) => failuresIn(database, runId, request)),
+      rows: async (runId, request) => await list(3, (database) => runRowsIn(database, runId, request)),
+      attempts: async (runId, pk, request) => await list(3, (database) => attemptsIn(database, runId, pk, request)),
+      timeline: async (runId, request) => await list(3, (database) => timelineIn(database, runId, request)),
+      values: async (runId, request) => await list(3, (database) => valuesIn(database, runId, request)),
+    },
+    work: {
+      list: async (request) => await list(3, (database) => new Work(database).list(request)),
+      fingerprints: async (id, request) => await list(3, (database) => new Work(database).fingerprints(id, request)),
+    },
+    watermarks: { list: async (request) => await list(3, (database) => new Watermarks(database).list(request)) },
+    evaluations: {
+      list: async (request) => await list(3, (database) => new Evaluations(database).list(request)),
+      find: async (id) =>
+        await read((database) => (versionOf(database) < 3 ? undefined : new Evaluations(database).find(id))),
+    },
+    overrides: { list: async (request) => await list(3, (database) => new Overrides(database).list(request)) },
+    leases: {
+      list: async (runId, request) => await list(3, (database) => new Leases(database).list(runId, request)),
+    },
     holder: async () => await guarded(async () => ((await isHeld(path)) ? holderOf(path) : undefined)),
     close: async () => {},
   };
@@ -49,14 +76,8 @@ export async function openReader(path: string): Promise<JournalReader | undefine
 
 /** The newest run is the one that holds the journal, where one does; any other that has not ended was interrupted. */
 function runsIn(database: DatabaseSync, request: RunFilter & PageRequest, isJournalHeld: boolean): Page<PastRun> {
-  const { limit, from } = request;
-  const { condition, values } = conditionOf(request);
-  const before = from === undefined ? Number.MAX_SAFE_INTEGER : Number(from);
-  const lines = database
-    .prepare(`SELECT number, record FROM runs WHERE ${condition} AND number < ? ORDER BY number DESC LIMIT ?`)
-    .all(...values, before, limit + 1);
   const newest = Number(database.prepare("SELECT max(number) AS number FROM runs").get()?.["number"]);
-  return pageOf(lines, limit, ({ number, record }) => {
+  return pageFrom(database, { table: "runs", ...termsOf(request), order: "newest" }, request, ({ number, record }) => {
     const run = toRunRecord(record);
     const isAlive = isJournalHeld && number === newest;
     return run.status === "running" && !isAlive ? { ...run, status: "interrupted" } : run;
@@ -64,26 +85,21 @@ function runsIn(database: DatabaseSync, request: RunFilter & PageRequest, isJour
 }
 
 function countRuns(database: DatabaseSync, filter: RunFilter): number {
-  const { condition, values } = conditionOf(filter);
-  return Number(database.prepare(`SELECT count(*) AS n FROM runs WHERE ${condition}`).get(...values)?.["n"]);
+  const { where, values } = termsOf(filter);
+  return Number(database.prepare(`SELECT count(*) AS n FROM runs WHERE ${where}`).get(...values)?.["n"]);
 }
 
-function conditionOf({ pipeline, since, idPrefix }: RunFilter): { condition: string; values: SQLInputValue[] } {
-  const terms: readonly (readonly [string, string | undefined])[] = [
+function termsOf({ pipeline, since, idPrefix }: RunFilter): ReturnType<typeof conditionOf> {
+  return conditionOf([
     ["record ->> '$.pipeline' = ?", pipeline],
     ["record ->> '$.startedAt' >= ?", since?.toISOString()],
     ["instr(run_id, ?) = 1", idPrefix],
-  ];
-  const given = terms.flatMap(([term, value]) => (value === undefined ? [] : [[term, value] as const]));
-  return { condition: ["1", ...given.map(([term]) => term)].join(" AND "), values: given.map(([, value]) => value) };
+  ]);
 }
 
-function failuresIn(database: DatabaseSync, runId: string, { limit, from }: PageRequest): Page<BadRow> {
-  if (versionOf(database) < 2) return { items: [], next: null };
-  const lines = database
-    .prepare("SELECT * FROM failures WHERE run_id = ? AND number > ? ORDER BY number LIMIT ?")
-    .all(runId, from === undefined ? 0 : Number(from), limit + 1);
-  return pageOf(lines, limit, toBadRow);
+function failuresIn(database: DatabaseSync, runId: string, request: PageRequest): Page<BadRow> {
+  const ofRun = { table: "failures", where: "run_id = ?", values: [runId], order: "oldest" } as const;
+  return pageFrom(database, ofRun, request, toBadRow);
 }
 
 function toBadRow(line: Line): BadRow {
@@ -101,25 +117,22 @@ function toBadRow(line: Line): BadRow {
   };
 }
 
-function rowsIn(database: DatabaseSync, sink: string, pks: readonly string[]): ReadonlyMap<string, KnownRow> {
-  const find = database.prepare("SELECT * FROM rows WHERE sink = ? AND pk = ?");
+/** By primary key, something of the lines that the table has of the rows. */
+function linesOf<Found>(
+  database: DatabaseSync,
+  sink: string,
+  pks: readonly string[],
+  toFound: (pk: string, line: Line) => Found | undefined,
+): ReadonlyMap<string, Found> {
+  const find = database.prepare(rowQuery(versionOf(database) >= 3));
   const key = keyOfSink(sink);
-  const rows = new Map<string, KnownRow>();
-  for (const pk of pks) {
+  return foundOf(pks, (pk) => {
     const line = find.get(key, toExactText(pk));
-    if (line !== undefined) rows.set(pk, toKnownRow(pk, line));
-  }
-  return rows;
+    return line === undefined ? undefined : toFound(pk, line);
+  });
 }
 
 function countWritten(database: DatabaseSync, sink: string): number {
   const counting = database.prepare("SELECT count(*) AS n FROM rows WHERE sink = ? AND outcome = 'written'");
   return Number(counting.get(keyOfSink(sink))?.["n"]);
-}
-
-/** A page of lines, of which one more than its limit was asked for. */
-function pageOf<Item>(lines: readonly Line[], limit: number, toItem: (line: Line) => Item): Page<Item> {
-  const shown = lines.slice(0, limit);
-  const last = shown.at(-1);
-  return { items: shown.map(toItem), next: lines.length > limit && last ? String(last["number"]) : null };
 }

@@ -55,6 +55,79 @@ const migrations: readonly string[] = [
      failed_at INTEGER NOT NULL
    );
    CREATE INDEX failures_by_run ON failures (run_id);`,
+  `-- Of the answers that the row used in its last run, 32 bytes each; NULL where that is not known. A row of which nothing else is known any more
+   -- has the outcome "known".
+   ALTER TABLE rows ADD COLUMN fingerprints BLOB;
+   -- Of a run, by the number that it has here.
+   CREATE TABLE run_numbers (number INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE);
+   CREATE TABLE run_rows (             -- in blocks, see run-rows.ts
+     number INTEGER PRIMARY KEY,
+     run INTEGER NOT NULL,
+     marks TEXT NOT NULL,              -- a JSON array: what a filter may ask for that a row of the block has
+     block BLOB NOT NULL
+   );
+   CREATE INDEX run_rows_by_run ON run_rows (run);
+   CREATE TABLE attempts (
+     number INTEGER PRIMARY KEY,
+     run INTEGER NOT NULL,
+     pk NOT NULL,
+     step TEXT NOT NULL,
+     kind TEXT NOT NULL,
+     started_at INTEGER NOT NULL,
+     wait_ms INTEGER NOT NULL,
+     latency_ms INTEGER NOT NULL,
+     issue_codes TEXT,                 -- a JSON array; NULL where there is none
+     error_code TEXT,
+     input_tokens INTEGER NOT NULL,
+     cached_tokens INTEGER NOT NULL,
+     output_tokens INTEGER NOT NULL,
+     reasoning_tokens INTEGER NOT NULL,
+     cost REAL
+   );
+   CREATE INDEX attempts_by_row ON attempts (run, pk);
+   CREATE TABLE time_slices (run INTEGER, started_at INTEGER, slice TEXT NOT NULL, PRIMARY KEY (run, started_at)) WITHOUT ROWID;
+   CREATE TABLE value_counts (run INTEGER, name TEXT, counts TEXT NOT NULL, PRIMARY KEY (run, name)) WITHOUT ROWID;
+   CREATE TABLE submitted_work (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, record TEXT NOT NULL);
+   CREATE TABLE submitted_fingerprints (fingerprint BLOB PRIMARY KEY, work TEXT NOT NULL) WITHOUT ROWID;
+   CREATE INDEX submitted_fingerprints_by_work ON submitted_fingerprints (work, fingerprint);
+   CREATE TABLE watermarks (
+     number INTEGER PRIMARY KEY,
+     pipeline TEXT NOT NULL,
+     name TEXT NOT NULL,
+     value NOT NULL,
+     basis TEXT NOT NULL,
+     saved_at INTEGER NOT NULL,
+     UNIQUE (pipeline, name)
+   );
+   CREATE TABLE evaluations (
+     number INTEGER PRIMARY KEY,
+     id TEXT NOT NULL UNIQUE,
+     pipeline TEXT NOT NULL,
+     started_at INTEGER NOT NULL,
+     findings NOT NULL
+   );
+   CREATE TABLE overrides (
+     number INTEGER PRIMARY KEY,
+     pipeline TEXT NOT NULL,
+     step TEXT NOT NULL,
+     input_hash TEXT NOT NULL,
+     output NOT NULL,
+     pk NOT NULL,
+     reviewer TEXT,
+     decided_at INTEGER NOT NULL,
+     UNIQUE (pipeline, step, input_hash)
+   );
+   CREATE TABLE leases (
+     number INTEGER PRIMARY KEY,
+     run_id TEXT NOT NULL,
+     range TEXT NOT NULL,
+     owner TEXT,                       -- NULL where nobody holds it
+     lease INTEGER NOT NULL,
+     expires_at INTEGER,
+     progress TEXT,
+     is_done INTEGER NOT NULL,
+     UNIQUE (run_id, range)
+   );`,
 ];
 
 /**

@@ -82,16 +82,17 @@ test("before the first answer there is no lineage, and then it adds up over ever
 test("each call is an event, and a re-ask one before it, without content", async () => {
   const { conversation, events } = talk([answer("stop"), answer("stop")]);
   await conversation.ask(prompt, 0);
-  await conversation.ask(prompt, 2);
+  await conversation.ask(prompt, 2, ["choice", "range"]);
   assert.deepEqual(
-    events.map((event) => (event.type === "call-end" ? { ...event, latencyMs: 0 } : event)),
+    events.map((event) => (event.type === "call-end" ? { ...event, latencyMs: 0, startedAt: 0, waitMs: 0 } : event)),
     [0, 1].flatMap((retryCount) => [
       ...(retryCount === 1 ? [{ type: "re-ask", step: "classify", pk: "1", issueCount: 2 }] : []),
       { type: "call-start", step: "classify", pk: "1" },
       {
         ...{ type: "call-end", step: "classify", pk: "1", model: "gpt", retryCount, latencyMs: 0 },
         ...{ inputTokens: 10, cachedTokens: 4, outputTokens: 3, cost: null, errorCode: null },
-        ...{ promptHash: "abc", reasoningTokens: 0, isEstimated: false },
+        ...{ promptHash: "abc", reasoningTokens: 0, isEstimated: false, startedAt: 0, waitMs: 0 },
+        ...(retryCount === 0 ? { kind: "first", issueCodes: [] } : { kind: "re-ask", issueCodes: ["choice", "range"] }),
       },
     ]),
   );
@@ -110,6 +111,24 @@ test("an answer that was cut off is asked for once more with twice the tokens, a
   );
   assert.deepEqual(requests[1]?.messages, prompt.messages);
   assert.equal(conversation.retryCount, 1);
+});
+
+test("attempts say why they were made", async () => {
+  const down = (): never => {
+    throw new ProviderError("transient", "SERVICE_UNAVAILABLE", "500", { status: 500 });
+  };
+  const { conversation, events } = talk([answer("length", '{"a'), answer("stop", "no"), down, answer("stop", "{}")]);
+  await conversation.ask(prompt, 0);
+  await conversation.ask(prompt, 1, ["choice"]);
+  assert.deepEqual(
+    events.flatMap((event) => (event.type === "call-end" ? [[event.kind, event.issueCodes]] : [])),
+    [
+      ["first", []],
+      ["longer", []],
+      ["re-ask", ["choice"]],
+      ["retry", []],
+    ],
+  );
 });
 
 test("an answer that is cut off twice fails the row", async () => {

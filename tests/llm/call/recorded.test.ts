@@ -6,7 +6,7 @@ import { RunError } from "../../../src/errors/llm-etl-error.ts";
 import { compose } from "../../../src/llm/call/compose.ts";
 import { type Report, recorded, reported, usageOf } from "../../../src/llm/call/recorded.ts";
 import { reportTo } from "../../../src/llm/call/report.ts";
-import type { Attempt, RowAsk, RowCall } from "../../../src/llm/call/row-call.ts";
+import type { Attempt, RowAsk, RowCall, RowLayer } from "../../../src/llm/call/row-call.ts";
 import { NotSentError } from "../../../src/llm/not-sent.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import { MockProvider } from "../../../src/llm/providers/mock.ts";
@@ -30,7 +30,7 @@ function way(
     await report?.(attempt);
   };
   const emit = ({ type }: RunEvent): void => void log.push(type);
-  return { ask: compose([reported(note), recorded({ report: note, emit, time })], send), log, attempts };
+  return { ask: compose([reported(note, time), recorded({ report: note, emit, time })], send), log, attempts };
 }
 
 test("an attempt is noted with its latency, its cost and how many came before", async () => {
@@ -75,7 +75,7 @@ test("an attempt that failed is reported at once, and one with an answer when th
     if (calls === 1) throw new ProviderError("transient", "TIMEOUT", "late");
     return answer;
   };
-  await compose([reported(report), saves, again, recorded({ report, emit, time })], send)(rowCall());
+  await compose([reported(report, time), saves, again, recorded({ report, emit, time })], send)(rowCall());
   assert.deepEqual(log, ["failure", "saved", "answer"]);
 });
 
@@ -102,7 +102,12 @@ test("a payload log that takes for ever over a failed attempt does not stand bet
     if (calls === 1) throw new ProviderError("transient", "TIMEOUT", "late");
     return answer;
   };
-  const layers = [reported(report), saves, again, recorded({ report, emit: () => {}, time: new VirtualTime() })];
+  const layers = [
+    reported(report, new VirtualTime()),
+    saves,
+    again,
+    recorded({ report, emit: () => {}, time: new VirtualTime() }),
+  ];
   const asking = compose(layers, send)(rowCall());
   await saved.promise; // hangs where the answer waits for the log
   logged.reject(new RunError("PAYLOAD_LOG_FAILED", "disk full"));
@@ -120,7 +125,11 @@ test("an answer is reported also where it could not be saved", async () => {
       await next(call);
       throw failure;
     };
-  const layers = [reported(report), fails, recorded({ report, emit: () => {}, time: new VirtualTime() })];
+  const layers = [
+    reported(report, new VirtualTime()),
+    fails,
+    recorded({ report, emit: () => {}, time: new VirtualTime() }),
+  ];
   await assert.rejects(compose(layers, async () => answer)(rowCall()), failure);
   assert.equal(attempts.length, 1);
 });
@@ -159,7 +168,8 @@ test("a report is an event and a line in the payload log, and fails where the li
   await assert.rejects(way(async () => answer, reportTo(emit, full)).ask(rowCall()), failure);
   const [event] = events;
   assert.ok(event?.type === "call-end");
-  const { latencyMs: _, ...facts } = event;
+  const { latencyMs: _, startedAt, ...facts } = event;
+  assert.ok(startedAt instanceof Date);
   assert.deepEqual(facts, {
     ...{
       type: "call-end",
@@ -172,6 +182,7 @@ test("a report is an event and a line in the payload log, and fails where the li
       isEstimated: false,
     },
     ...{ inputTokens: 10, cachedTokens: 4, outputTokens: 3, cost: null, errorCode: null },
+    ...{ kind: "first", issueCodes: [], waitMs: 0 },
   });
 });
 
@@ -215,4 +226,30 @@ test("on abort, a call that never went is not counted: one that has not begun is
   );
   await assert.rejects(ask(rowCall({ signal: stop.signal })), { code: "ABORTED" });
   assert.deepEqual([log, attempts], [[], []]);
+});
+
+test("an attempt is noted with the time that it had to wait: from the call's beginning, then from the end of the attempt before", async () => {
+  const time = new VirtualTime();
+  const waits: number[] = [];
+  const report: Report = async ({ waitMs }) => void waits.push(waitMs);
+  const waiting: RowLayer = (next) => async (call) => {
+    await time.sleep(700, call.signal);
+    try {
+      return await next(call);
+    } catch {
+      await time.sleep(30, call.signal);
+      return await next(call);
+    }
+  };
+  let calls = 0;
+  const send: RowAsk = async () => {
+    calls += 1;
+    await time.sleep(5000, new AbortController().signal);
+    if (calls === 1) throw new ProviderError("transient", "TIMEOUT", "late");
+    return answer;
+  };
+  const asked = compose([reported(report, time), waiting, recorded({ report, emit: () => {}, time })], send)(rowCall());
+  await time.pass(60_000);
+  await asked;
+  assert.deepEqual(waits, [700, 30]);
 });
