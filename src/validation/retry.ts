@@ -10,7 +10,12 @@ import { echoOf, type ReAskLine, reAskMessage } from "./re-ask-wording.ts";
 
 /** The outcome of reading an answer: an output, or the issues. */
 export type Reading<Output> =
-  | { readonly valid: true; readonly output: Output }
+  | {
+      readonly valid: true;
+      readonly output: Output;
+      /** Fields that are null because what the model gave for them is invalid. @default none */
+      readonly nullFields?: readonly string[] | undefined;
+    }
   | { readonly valid: false; readonly issues: readonly Issue[] };
 
 export interface AskUntilValidOptions<Output> {
@@ -21,8 +26,6 @@ export interface AskUntilValidOptions<Output> {
   readonly soleFieldOf?: ((issues: readonly Issue[]) => string | undefined) | undefined;
   /** The issue of an answer that was cut off, where a longer one would have it, too. @default there is none */
   readonly flawOf?: ((cutAnswer: string) => Issue | undefined) | undefined;
-  /** The output for the last answer, if it is as good as one can be had; undefined where it is not. @default no invalid answer is */
-  readonly salvage?: ((answer: string, issues: readonly Issue[]) => Output | undefined) | undefined;
   readonly conversation: Conversation;
   /** The most re-asks: 3 means one call and up to three more. */
   readonly maxRetries: number;
@@ -49,7 +52,7 @@ export async function askUntilValid<Output>(options: AskUntilValidOptions<Output
 }
 
 async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: InvalidAnswer[]): Promise<Output> {
-  const { step, conversation, maxRetries, flawOf, soleFieldOf, salvage } = options;
+  const { step, conversation, maxRetries, flawOf, soleFieldOf } = options;
   let prompt: Prompt =
     flawOf === undefined ? options.prompt : { ...options.prompt, isHopeless: (cut) => flawOf(cut) !== undefined };
   let reAsk: ReAsk | undefined;
@@ -65,11 +68,7 @@ async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: In
     const { issues } = reading;
     attempts.push({ answer: text, issues: issues.map((issue) => sentenceOf(issue, "detail")) });
     const isHopeless = text === reAsk?.text || issues.every(({ reAsk: line }) => line === null);
-    if (attempts.length > maxRetries || isHopeless) {
-      const salvaged = flaw === undefined ? salvage?.(whole, issues) : undefined;
-      if (salvaged === undefined) throw invalid(step, issues, attempts);
-      return salvaged;
-    }
+    if (attempts.length > maxRetries || isHopeless) throw invalid(step, issues, attempts);
     const field = flaw === undefined ? soleFieldOf?.(issues) : undefined;
     reAsk =
       flaw === undefined
