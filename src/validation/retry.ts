@@ -53,9 +53,10 @@ export async function askUntilValid<Output>(options: AskUntilValidOptions<Output
 
 async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: InvalidAnswer[]): Promise<Output> {
   const { step, conversation, maxRetries, flawOf, soleFieldOf } = options;
-  let prompt: Prompt =
+  const prompt: Prompt =
     flawOf === undefined ? options.prompt : { ...options.prompt, isHopeless: (cut) => flawOf(cut) !== undefined };
   let reAsk: ReAsk | undefined;
+  let { temperature } = prompt;
   for (;;) {
     const answer = await conversation.ask(reAsk?.prompt ?? prompt, reAsk?.issueCount ?? 0, reAsk?.issueCodes);
     const { text, finishReason, isFormer = false } = answer;
@@ -72,9 +73,9 @@ async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: In
     const field = flaw === undefined ? soleFieldOf?.(issues) : undefined;
     reAsk =
       flaw === undefined
-        ? reAskOf(prompt, { text, whole, issues, field })
+        ? reAskOf({ ...prompt, temperature }, { text, whole, issues, field })
         : freshReAskOf(prompt, { text, whole: text, issues, field }, attempts.length + 1);
-    prompt = { ...prompt, temperature: reAsk.prompt.temperature }; // else what is asked next brings the same answer again
+    ({ temperature } = reAsk.prompt); // else what is asked next brings the same answer again
   }
 }
 
