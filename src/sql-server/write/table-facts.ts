@@ -4,7 +4,7 @@ import type { ConnectionPlace } from "../connect/connection-errors.ts";
 import { quoteTableName } from "../identifiers.ts";
 import type { Catalog, CatalogColumn, CatalogTable } from "./catalog.ts";
 import { columnType, type SQLServerColumn, unwritableType } from "./column-type.ts";
-import type { StagedValue } from "./fit.ts";
+import type { StagedValue } from "../../table/fit.ts";
 
 /**
  * The catalog in the terms of the kit for tables.

@@ -1,6 +1,6 @@
-import { describeType } from "../../errors/describe-type.ts";
+import { describeType } from "../errors/describe-type.ts";
 import { type Fit, fits, type StagedValue, violation } from "./fit.ts";
-import type { Fitted } from "../../table/dialect.ts";
+import type { Fitted } from "./dialect.ts";
 import {
   dateText,
   lastDay,
@@ -11,7 +11,7 @@ import {
   ticksPerDay,
   ticksPerSecond,
   timeText,
-} from "../moment.ts";
+} from "./moment.ts";
 
 /** From 1753, the year of the Gregorian calendar in Britain. */
 const firstDateTimeDay = 639_905;
@@ -36,9 +36,9 @@ export function fitTime(digits: number): Fit {
   };
 }
 
-/** A DATETIME2(n), in UTC where the value has an offset; digits beyond n are rounded. */
-export function fitDateTime2(digits: number): Fit {
-  return fitMoment(`DATETIME2(${digits})`, 0, lastDay, stepOf(digits), digits);
+/** A date and time, in UTC where the value has an offset; digits beyond `digits` are rounded. */
+export function fitDateTime2(digits: number, type: string = `DATETIME2(${digits})`): Fit {
+  return fitMoment(type, 0, lastDay, stepOf(digits), digits);
 }
 
 /**

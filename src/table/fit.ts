@@ -1,4 +1,4 @@
-import type { Fitted } from "../../table/dialect.ts";
+import type { Fitted } from "./dialect.ts";
 
 /** A cell of the staging table; NULL is null beside it. */
 export type StagedValue = string | number | boolean | Buffer;

@@ -1,17 +1,19 @@
-import { describeType } from "../../errors/describe-type.ts";
-import { decimalText, roundTo, toDecimal } from "../decimal-text.ts";
+import { describeType } from "../errors/describe-type.ts";
+import { decimalText, roundTo, toDecimal } from "./decimal-text.ts";
 import { type Fit, fits, violation } from "./fit.ts";
 
-/** A BIT: true and false, 1 and 0, and the texts of them. */
-export const fitBit: Fit = (value) => {
-  if (typeof value === "boolean") return fits(value);
-  const text = typeof value === "string" ? value.trim().toLowerCase() : "";
-  if (text === "true" || text === "false") return fits(text === "true");
-  const decimal = toDecimal(value);
-  const whole = decimal === undefined ? undefined : roundTo(decimal, 0);
-  if (decimal !== undefined && (whole === 0n || whole === 1n) && isWhole(decimal, whole)) return fits(whole === 1n);
-  return violation(`the column is a BIT: expected true or false, got ${describe(value)}`, "must be true or false");
-};
+/** True and false, 1 and 0, and the texts of them. `type` has its article: `a BIT`. */
+export function fitBit(type: string): Fit {
+  return (value) => {
+    if (typeof value === "boolean") return fits(value);
+    const text = typeof value === "string" ? value.trim().toLowerCase() : "";
+    if (text === "true" || text === "false") return fits(text === "true");
+    const decimal = toDecimal(value);
+    const whole = decimal === undefined ? undefined : roundTo(decimal, 0);
+    if (decimal !== undefined && (whole === 0n || whole === 1n) && isWhole(decimal, whole)) return fits(whole === 1n);
+    return violation(`the column is ${type}: expected true or false, got ${describe(value)}`, "must be true or false");
+  };
+}
 
 const wholeNumber = "must be a whole number";
 
