@@ -14,3 +14,11 @@ export function fits(value: StagedValue): Fitted<StagedValue> {
 export function violation(problem: string, demand: string | null = null): Fitted<StagedValue> {
   return { ok: false, problem, demand };
 }
+
+/** The same, with the cell changed. */
+export function mapped(fit: Fit, change: (cell: StagedValue) => StagedValue): Fit {
+  return (value) => {
+    const fitted = fit(value);
+    return fitted.ok ? fits(change(fitted.value)) : fitted;
+  };
+}

@@ -84,6 +84,34 @@ export function fitFloat(type: "FLOAT" | "REAL"): Fit {
   };
 }
 
+/** A number of any size; its text is kept as it is. */
+export function fitNumeric(declaration: string): Fit {
+  return (value) => {
+    if (toDecimal(value) !== undefined) return fits(String(typeof value === "boolean" ? Number(value) : value).trim());
+    return violation(`the column is ${declaration}: expected a number, got ${describe(value)}`, "must be a number");
+  };
+}
+
+/** A floating-point number, or one of those that are none: the nearest that the column has is the server's to find. */
+export function fitFloating(declaration: string, isSingle: boolean): Fit {
+  const fit = fitNumeric(declaration);
+  return notFinite((value) => {
+    const fitted = fit(value);
+    if (!fitted.ok) return fitted;
+    const number = isSingle ? Math.fround(Number(fitted.value)) : Number(fitted.value);
+    if (Number.isFinite(number)) return fits(number === 0 ? "0" : fitted.value);
+    return violation(
+      `the column is ${declaration}: expected a number in its range, got one beyond`,
+      "must be a smaller number",
+    );
+  });
+}
+
+/** Takes NaN and the infinities, too. */
+export function notFinite(fit: Fit): Fit {
+  return (value) => (/^(?:NaN|-?Infinity)$/.test(String(value)) ? fits(String(value)) : fit(value));
+}
+
 function isWhole({ unscaled, scale }: { readonly unscaled: bigint; readonly scale: number }, whole: bigint): boolean {
   return unscaled === whole * 10n ** BigInt(scale);
 }

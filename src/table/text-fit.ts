@@ -1,6 +1,6 @@
 import { toJSONValue } from "../json/json.ts";
 import { describeType } from "../errors/describe-type.ts";
-import { type Fit, fits, type StagedValue, violation } from "./fit.ts";
+import { type Fit, fits, mapped, type StagedValue, violation } from "./fit.ts";
 import type { Fitted } from "./dialect.ts";
 
 /** Text of at most `length` UTF-16 code units; undefined is no limit. */
@@ -39,6 +39,24 @@ export function fitGUID(type: string): Fit {
       `the column is ${type}: expected 32 hexadecimal digits as 8-4-4-4-12, got ${describeType(value)}`,
       "must be 32 hexadecimal digits as 8-4-4-4-12",
     );
+  };
+}
+
+/** An array or an object, or a text of JSON. */
+export function fitJSON(declaration: string): Fit {
+  const other = fitMarkup(declaration);
+  return (value) => {
+    if (value instanceof Date) return mapped(other, (text) => JSON.stringify(text))(value);
+    if (typeof value !== "string") return other(value);
+    try {
+      JSON.parse(value);
+    } catch {
+      return violation(
+        `the column is ${declaration}: expected an array, an object or text of JSON, got other text`,
+        "must be JSON",
+      );
+    }
+    return other(value);
   };
 }
 

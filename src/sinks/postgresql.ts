@@ -1,0 +1,107 @@
+import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
+import type { Requirements } from "../contracts/requirements.ts";
+import type { SQLDialect } from "../contracts/target.ts";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
+import { checkOptions, isDuration, optional } from "../errors/options.ts";
+import { SinkError } from "../errors/sink.ts";
+import { PostgreSQLConnection } from "../postgresql/connect/connection.ts";
+import { loadCopy } from "../postgresql/connect/driver.ts";
+import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
+import { postgreSQLDialect } from "../postgresql/dialect.ts";
+import { retryDelaysMs } from "../postgresql/error-meaning.ts";
+import { quoteTable } from "../postgresql/names.ts";
+import { tableSession } from "../table/session.ts";
+import { type NamedTable, namedTable, tableChecks } from "../table/strategy.ts";
+
+interface PostgreSQLSinkSettings<State, Column extends string> extends PostgreSQLConnectionOptions {
+  /**
+   * The table, which must exist: `visits` or `clinic.visits`. As in SQL, a name without quotes is in lower case, and one with others than letters,
+   * digits, `_` and `$` is quoted: `"Odd ""name"""`. Without a schema the search path says which table it is.
+   */
+  readonly targetTable: string;
+  /** The value of each column. A column that is not there in this letter case is found in lower case. */
+  readonly columnMap: ColumnMap<State, Column>;
+  /**
+   * The longest time that the server is waited for, in milliseconds: for a restart, a failover, locks of others. Then the run stops: what is
+   * written is kept. @default 300,000
+   */
+  readonly sinkTimeoutMs?: number | undefined;
+}
+
+export type PostgreSQLSinkOptions<State, Column extends string> = PostgreSQLSinkSettings<State, Column> &
+  (
+    | {
+        /**
+         * `merge` adds a row, or updates the one with its key, by INSERT … ON CONFLICT. `update` enriches a table in place: a key that no row has
+         * is a row error. @default "merge"
+         */
+        readonly strategy?: "merge" | "update" | undefined;
+        /** The columns by which rows are found: they need a primary key or a unique index of their own. */
+        readonly mergeKeys: readonly NoInfer<Column>[];
+      }
+    | {
+        /** Adds rows only: one that a unique index of the table rejects is a row error. A view that takes INSERT will do. */
+        readonly strategy: "insert";
+        readonly mergeKeys?: undefined;
+      }
+  );
+
+export const dialect: SQLDialect = postgreSQLDialect;
+
+/**
+ * Writes to a table of PostgreSQL, each batch in one transaction: the rows are copied into a temporary table, and taken from there by one
+ * statement.
+ *
+ * @throws {OptionError} at construction; `open` throws a SinkError for a server that can't be reached, a TargetError for a table that does
+ * not fit; `write` a SinkDataError where the server rejects the data.
+ */
+export class PostgreSQLSink<State, Column extends string = string> implements Sink<State> {
+  readonly name = "postgresql";
+  readonly keepsRows = true;
+  readonly columnMap: ColumnMap<State, Column>;
+  readonly table: SinkTable;
+  readonly #server: PostgreSQLConnection;
+  readonly #named: NamedTable;
+  readonly #timeoutMs: number;
+
+  constructor(options: PostgreSQLSinkOptions<State, Column>) {
+    checkOptions<PostgreSQLSinkOptions<State, Column>>("PostgreSQLSink", options, {
+      ...connectionChecks,
+      ...tableChecks("merge", "insert", "update"),
+      sinkTimeoutMs: optional(isDuration(0)),
+    });
+    this.#named = namedTable("PostgreSQLSink", postgreSQLDialect, options);
+    this.columnMap = options.columnMap;
+    this.table = this.#named.facts;
+    this.#timeoutMs = options.sinkTimeoutMs ?? 300_000;
+    this.#server = new PostgreSQLConnection("PostgreSQLSink", options);
+  }
+
+  get requirements(): Requirements {
+    const { packages = [], environment } = this.#server.requirements;
+    return { packages: [...packages, "pg-copy-streams"], environment };
+  }
+
+  /**
+   * Server, database, schema (public where none is named) and table, whatever their spelling.
+   *
+   * @throws {SettingError} if neither an option nor the environment gives a connection
+   */
+  get identity(): string {
+    const { schema = "public", table } = this.#named.table;
+    return `${this.#server.identity}/${quoteTable({ schema, table })}`;
+  }
+
+  readonly open = async ({ signal }: SinkContext): Promise<SinkSession> => {
+    const copy = await loadCopy("PostgreSQLSink");
+    const { pool } = await this.#server.open({ signal, fail });
+    const { place, close } = this.#server;
+    const context = { place: `${place.server}/${place.database}`, signal, patienceMs: this.#timeoutMs, retryDelaysMs };
+    const request = { ...this.#named, sink: this.name };
+    return await tableSession(postgreSQLDialect, { ...context, pool, copy, close }, request);
+  };
+}
+
+function fail(problem: string, options?: ErrorOptions): SinkError {
+  return new SinkError("postgresql", problem, options);
+}
