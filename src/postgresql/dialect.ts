@@ -1,3 +1,4 @@
+import { canonicalNumber } from "../json/json.ts";
 import { TargetError } from "../errors/sink.ts";
 import { createTable } from "../table/ddl.ts";
 import type { TableDialect, TableKeys } from "../table/dialect.ts";
@@ -38,8 +39,8 @@ function keysOf({ keys }: PostgreSQLTarget): TableKeys<string> {
   };
 }
 
-/** Equal for texts that a type or a collation may hold equal, and for some others. */
-function folded(text: string): string {
-  const letters = text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toUpperCase().toLowerCase().trimEnd();
-  return /^-?\d+\.\d*$/.test(letters) ? letters.replace(/\.?0*$/, "") : letters;
+/** Equal for cells that a type or a collation may hold equal, and for some others. */
+function folded(cell: string): string {
+  if (/^[+-]?\d*\.?\d+(?:e[+-]?\d+)?$/i.test(cell)) return canonicalNumber(cell.replace(/^\+/, ""));
+  return cell.normalize("NFKD").replaceAll(/\p{M}/gu, "").toUpperCase().toLowerCase().trimEnd();
 }

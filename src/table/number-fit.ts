@@ -34,7 +34,7 @@ export function fitWhole(type: string, lowest: bigint, highest: bigint): Fit {
       const range = `a number from ${lowest} to ${highest}`;
       return violation(`the column is ${type}: expected ${range}, got one beyond`, `must be ${range}`);
     }
-    return fits(type === "BIGINT" ? String(whole) : Number(whole)); // the driver makes a bigint of the text
+    return fits(highest > Number.MAX_SAFE_INTEGER ? String(whole) : Number(whole));
   };
 }
 

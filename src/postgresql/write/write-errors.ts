@@ -52,7 +52,7 @@ export function meaningOf(
   }
   const where = target === undefined ? place : target.table.name;
   const problem = `${target === undefined ? `the catalog of ${place} can't be read` : `${target.table.quoted} can't be written`} (${said})`;
-  const isTemporary = state === "42501" && fields.routine === "RangeVarGetCreationNamespace";
+  const isTemporary = state === "42501" && fields.routine === "InitTempTableNamespace";
   const hint = isTemporary
     ? "GRANT TEMPORARY ON DATABASE … TO the user: batches are staged in a temporary table"
     : knownError(state).ofTable;

@@ -56,7 +56,7 @@ export function postgreSQLWriter(
     const stored = by.map(({ name }) => `t.${quoteIdentifier(name)}::text`).join(", ");
     const sql = `SELECT s.r, json_build_array(${stored}) AS key FROM ${stage} s JOIN ${table.quoted} t ON ${equalKeys(by)}`;
     const { rows } = await client.query<{ r: string; key: string }>(sql);
-    return new Map(rows.map(({ r, key }) => [r, key]));
+    return new Map(rows.map(({ r, key }) => [r, JSON.stringify(JSON.parse(key))])); // spaced as the rows' own keys
   }
 
   async function writeStaged(client: ClientBase, rows: Rows, guard: WriteContext["guard"]): Promise<void> {
