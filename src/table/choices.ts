@@ -1,22 +1,32 @@
 import { describeType } from "../errors/describe-type.ts";
 import { listItems } from "../errors/name-list.ts";
+import { checkedChoices } from "./check-choices.ts";
 import type { TableColumn } from "./dialect.ts";
 import { type Fit, fits, violation } from "./fit.ts";
 
-/** Values of a column that may hold no others. */
-export type Choices = readonly (string | number)[];
+interface ColumnOfChecks {
+  readonly isColumn: (name: string) => boolean;
+  /** Texts that spell numbers are these. */
+  readonly holdsNumbers: boolean;
+  /** Equal for texts that the column may hold equal. @default the text */
+  readonly fold?: ((text: string) => string) | undefined;
+}
 
-/** The limit of a column whose check allows these values only: the model is told, and the database decides. */
-export function choiceLimit(
-  choices: Choices,
-  fold: (text: string) => string = (text) => text,
-): Pick<TableColumn, "limit" | "exceeds"> {
-  const known = new Set(choices.map((choice) => fold(String(choice))));
-  const demand = choiceDemand(choices);
-  return {
-    limit: { enum: choices },
-    exceeds: (value) => (known.has(fold(String(value))) ? undefined : demand),
-  };
+/** The limit of a column for which one of the checks allows some values only: the model is told, and the database decides. */
+export function checkedLimit(
+  checks: readonly string[],
+  { isColumn, holdsNumbers, fold = (text) => text }: ColumnOfChecks,
+): Partial<Pick<TableColumn, "limit" | "exceeds">> {
+  const choices = checks.map((check) => checkedChoices(check, isColumn)).find((found) => found !== undefined);
+  if (choices === undefined) return {};
+  const values = holdsNumbers ? choices.map(Number) : choices;
+  if (values.some((value) => Number.isNaN(value))) return {};
+  const textOf = (value: unknown): string => fold(String(holdsNumbers ? Number(value) : value));
+  const known = new Set(values.map(textOf));
+  const demand = choiceDemand(values);
+  const exceeds = (value: unknown): string | undefined =>
+    value === null || value === undefined || known.has(textOf(value)) ? undefined : demand;
+  return { limit: { enum: values }, exceeds };
 }
 
 /** The texts of a type that has no others. */
@@ -29,6 +39,6 @@ export function fitChoice(declaration: string, labels: readonly string[]): Fit {
 }
 
 /** For a model, and for people: choices are the table's own words, and no content. */
-function choiceDemand(choices: Choices): string {
+function choiceDemand(choices: readonly (string | number)[]): string {
   return `must be one of ${listItems(choices.map((choice) => JSON.stringify(choice)))}`;
 }

@@ -52,7 +52,7 @@ function limitField(node: JSONSchema, path: readonly string[], limit: Limit, roo
     return { ...node, anyOf };
   }
   const [name, ...rest] = path;
-  if (name === undefined) return node.enum === undefined ? limited(node, limit) : node; // each choice fits
+  if (name === undefined) return node.enum === undefined && node.const === undefined ? limited(node, limit) : node; // each choice fits
   const field = node.properties?.[name];
   if (typeof field !== "object") return node;
   return { ...node, properties: { ...node.properties, [name]: limitField(field, rest, limit, root) } };

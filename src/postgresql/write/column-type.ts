@@ -1,5 +1,4 @@
-import { checkedChoices } from "../../table/check-choices.ts";
-import { choiceLimit, fitChoice } from "../../table/choices.ts";
+import { checkedLimit, fitChoice } from "../../table/choices.ts";
 import { fitDate, fitDateTime2, fitTime } from "../../table/date-fit.ts";
 import type { Fitted, TableColumn, TableRequest } from "../../table/dialect.ts";
 import { arrayFit } from "../../table/array-text.ts";
@@ -49,10 +48,7 @@ export function columnFacts(column: CatalogColumn, { strategy, mergeKeys }: Tabl
   const takeOut = "take it out of the columnMap";
   const isServers = identity === "a" && !isFoundBy;
   const fit = element === null ? scalar(column) : arrayFit(scalar({ ...column, type: element }), declaration);
-  const choices = column.checks
-    .map((check) => checkedChoices(check, (one) => one === name || one === "VALUE"))
-    .find(Boolean);
-  const isNumber = /^(?:int\d|numeric|float\d)$/.test(type);
+  const holdsNumbers = /^(?:int\d|numeric|float\d)$/.test(type);
   return {
     name,
     staged: `${declaration}${collation === null ? "" : ` COLLATE ${collation}`}`,
@@ -66,7 +62,7 @@ export function columnFacts(column: CatalogColumn, { strategy, mergeKeys }: Tabl
         : undefined,
     fit: (value) => asText(fit(value), column),
     limit: element === null ? limitOf(column) : {},
-    ...(choices !== undefined && choiceLimit(isNumber ? choices.map(Number) : choices)),
+    ...checkedLimit(column.checks, { isColumn: (one) => one === name || one === "VALUE", holdsNumbers }),
     maySelect: column.maySelect,
     mayUpdate: column.mayUpdate,
   };
