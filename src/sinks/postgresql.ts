@@ -1,15 +1,23 @@
 import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
 import type { Requirements } from "../contracts/requirements.ts";
-import type { SQLDialect } from "../contracts/target.ts";
+import type { SQLDialect, ValueType } from "../contracts/target.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { checkOptions, isDuration, optional } from "../errors/options.ts";
-import { SinkError } from "../errors/sink.ts";
+import { SinkError, TargetError } from "../errors/sink.ts";
+import { canonicalNumber } from "../json/json.ts";
+import { withClient } from "../postgresql/connect/client.ts";
 import { PostgreSQLConnection } from "../postgresql/connect/connection.ts";
 import { loadCopy } from "../postgresql/connect/driver.ts";
 import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
-import { postgreSQLDialect } from "../postgresql/dialect.ts";
 import { retryDelaysMs } from "../postgresql/error-meaning.ts";
-import { quoteTable } from "../postgresql/names.ts";
+import { readOnlyProblem } from "../postgresql/connect/server-state.ts";
+import { names, quoteTable } from "../postgresql/names.ts";
+import { describeTable } from "../postgresql/write/catalog.ts";
+import type { PostgreSQLColumn } from "../postgresql/write/column-type.ts";
+import { meaningOf } from "../postgresql/write/write-errors.ts";
+import { type PostgreSQLTarget, postgreSQLWriter, type TargetConnection } from "../postgresql/write/writer.ts";
+import { createTable, type TableDDL } from "../table/ddl.ts";
+import type { TableDialect, TableKeys } from "../table/dialect.ts";
 import { tableSession } from "../table/session.ts";
 import { type NamedTable, namedTable, tableChecks } from "../table/strategy.ts";
 
@@ -45,6 +53,23 @@ export type PostgreSQLSinkOptions<State, Column extends string> = PostgreSQLSink
         readonly mergeKeys?: undefined;
       }
   );
+
+const postgreSQLDialect: TableDialect<TargetConnection, PostgreSQLColumn, string> = {
+  name: "postgresql",
+  names,
+  createTable: (target, table) => createTable(ddl, target, table),
+  describe: async ({ pool, signal, place }, request) => {
+    return await withClient(pool, signal, async (client) => {
+      const problem = await readOnlyProblem(client);
+      if (problem === undefined) return await describeTable(client, place, request);
+      const facts = { where: place, hint: "connect to the primary server, or let the user write" };
+      throw new TargetError(request.sink, `the server of ${place} ${problem}`, { facts });
+    });
+  },
+  keys: keysOf,
+  meaningOf,
+  writer: postgreSQLWriter,
+};
 
 export const dialect: SQLDialect = postgreSQLDialect;
 
@@ -104,4 +129,57 @@ export class PostgreSQLSink<State, Column extends string = string> implements Si
 
 function fail(problem: string, options?: ErrorOptions): SinkError {
   return new SinkError("postgresql", problem, options);
+}
+
+/** Equal keys of other types are the server's to tell: of texts with a collation of their own, of numbers such as 1.0 and 1. */
+function keysOf({ keys }: PostgreSQLTarget): TableKeys<string> {
+  const isExact = keys.every((key) => key.isExact);
+  return {
+    text: (cells) =>
+      JSON.stringify(cells.map((cell, index) => (keys[index]?.isExact === true ? cell : folded(cell ?? "")))),
+    parts: (cells) => (isExact ? cells : [JSON.stringify(cells)]),
+    ...(isExact && { types: keys.map(() => "TEXT") }),
+  };
+}
+
+/** Equal for cells that a type or a collation may hold equal, and for some others. */
+function folded(cell: string): string {
+  if (/^[+-]?\d*\.?\d+(?:e[+-]?\d+)?$/i.test(cell)) return canonicalNumber(cell.replace(/^\+/, ""));
+  return cell.normalize("NFKD").replaceAll(/\p{M}/gu, "").toUpperCase().toLowerCase().trimEnd();
+}
+
+const ddl: TableDDL = {
+  names,
+  definitions: ({ keys }) => {
+    return ({ name, type, isNullable }) => {
+      const [sql, note] = columnType(type);
+      return { sql: `${sql}${isNullable && !keys.includes(name) ? "" : " NOT NULL"}`, note };
+    };
+  },
+};
+
+function columnType(type: ValueType): readonly [sql: string, note?: string] {
+  switch (type.kind) {
+    case "text": {
+      const { maxLength = Infinity, isLimit } = type;
+      return [isLimit && maxLength <= 10_485_760 ? `varchar(${Math.max(1, Math.floor(maxLength))})` : "text"];
+    }
+    case "digits":
+      return [`char(${type.length})`];
+    case "integer":
+      return [type.minimum >= -(2 ** 31) && type.maximum < 2 ** 31 ? "integer" : "bigint"];
+    case "number":
+      return [type.minimum >= 0 && type.maximum <= 1 ? "numeric(5,4)" : "double precision"];
+    case "boolean":
+    case "date":
+    case "uuid":
+      return [type.kind];
+    case "moment":
+      return [`timestamptz(${Math.min(type.decimals, 6)})`];
+    case "json":
+      return ["jsonb"];
+    case "unknown":
+    default:
+      return ["text", `a guess, for ${type.reason}`];
+  }
 }

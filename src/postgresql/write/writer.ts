@@ -1,14 +1,7 @@
 import { finished } from "node:stream/promises";
 import type { ClientBase, Pool } from "pg";
-import type {
-  StagedRow,
-  StoredKey,
-  TableConnection,
-  TableWriter,
-  Target,
-  WriteContext,
-  WriterErrors,
-} from "../../table/dialect.ts";
+import type { StagedRow, TableConnection, TableWriter, Target, WriterErrors } from "../../table/dialect.ts";
+import { type StagedDatabase, stagedWriter } from "../../table/staged-writer.ts";
 import { inTransaction, withClient } from "../connect/client.ts";
 import type { loadCopy } from "../connect/driver.ts";
 import { driverFacts } from "../error-meaning.ts";
@@ -38,79 +31,46 @@ export function postgreSQLWriter(
   target: PostgreSQLTarget,
   errors: WriterErrors,
 ): TableWriter<PostgreSQLColumn, string> {
-  const { table, columns, keys, strategy, proof } = target;
-  const isExact = keys.every((key) => key.isExact);
-  const isKeysAlone = columns.length === keys.length;
+  const { table, columns, keys } = target;
   const statement = writeStatement(target);
-
-  async function prepare(client: ClientBase, waitMs: number): Promise<void> {
-    const cells = columns.map(({ place, staged }) => `, c${place} ${staged}`).join("");
-    const waited = Math.max(1_000, Math.min(lockWaitMs, Math.ceil(waitMs)));
-    await client.query(
-      `SET LOCAL lock_timeout = ${waited}; CREATE TEMPORARY TABLE llm_etl_stage (r int${cells}) ON COMMIT DROP`,
-    );
-  }
-
-  /** The staged rows that the target has, each with its key as it is stored. */
-  async function storedRows(client: ClientBase, by: Columns): Promise<ReadonlyMap<string, string>> {
-    const stored = by.map(({ name }) => `t.${quoteIdentifier(name)}::text`).join(", ");
-    const sql = `SELECT s.r, json_build_array(${stored}) AS key FROM ${stage} s JOIN ${table.quoted} t ON ${equalKeys(by)}`;
-    const { rows } = await client.query<{ r: string; key: string }>(sql);
-    return new Map(rows.map(({ r, key }) => [r, JSON.stringify(JSON.parse(key))])); // spaced as the rows' own keys
-  }
-
-  async function writeStaged(client: ClientBase, rows: Rows, guard: WriteContext["guard"]): Promise<void> {
-    const written = await client.query(statement).catch((error: unknown) => {
-      throw driverFacts(error).states.includes("21000") ? errors.sameKey(undefined) : error;
-    });
-    const isWhole = written.rowCount === rows.length;
-    if (isWhole && isExact) return;
-    const stored = await storedRows(client, keys.length === 0 ? proof : keys);
-    const missing = rows.find((_, index) => !stored.has(String(index)));
-    if (missing !== undefined && strategy === "update") throw errors.unknownKey(missing.values);
-    if (missing !== undefined || (!isWhole && strategy !== "update" && !isKeysAlone)) {
-      const facts = { where: table.name, expected: rows.length, got: written.rowCount ?? 0 };
-      throw errors.leftOut(`a trigger or a policy of ${table.quoted} left out a row`, missing?.values, facts);
-    }
-    if (!isWhole && strategy === "update") throw errors.sameKey(undefined);
-    const texts = rows.map((_, index) => stored.get(String(index)) ?? "");
-    if (!isExact) guard(texts.map((text): StoredKey => ({ claimed: text, written: text })));
-  }
-
-  return {
-    prove: async () => {
-      await inTransaction(
-        pool,
-        signal,
-        async (client) => {
-          await prepare(client, lockWaitMs);
-          await client.query(statement);
-          if (keys.length > 0) await storedRows(client, keys);
-          return [undefined, false];
-        },
-        { limitMs: 2 * lockWaitMs },
-      );
+  const cells = columns.map(({ place, staged }) => `, c${place} ${staged}`).join("");
+  const database: StagedDatabase<ClientBase, PostgreSQLColumn, string> = {
+    transaction: async (work, leftMs = lockWaitMs) => {
+      const limits = { waitMs: leftMs, limitMs: Math.max(leftMs, 2 * lockWaitMs) };
+      await inTransaction(pool, signal, async (client) => [undefined, await work(client)], limits);
     },
-    write: async (rows, { isInDoubt, guard, leftMs }) => {
-      const work = async (client: ClientBase): Promise<readonly [undefined, boolean]> => {
-        await prepare(client, leftMs);
-        await load(client, copy, rows);
-        // All rows are there or none, since they were added in one transaction.
-        if (isInDoubt && strategy === "insert" && (await storedRows(client, proof)).size === rows.length)
-          return [undefined, false];
-        await writeStaged(client, rows, guard);
-        return [undefined, true];
-      };
-      await inTransaction(pool, signal, work, { waitMs: leftMs, limitMs: Math.max(leftMs, 2 * lockWaitMs) });
+    stage: async (client, rows, leftMs = lockWaitMs) => {
+      const waited = Math.max(1_000, Math.min(lockWaitMs, Math.ceil(leftMs)));
+      const create = `CREATE TEMPORARY TABLE llm_etl_stage (r int${cells}) ON COMMIT DROP`;
+      await client.query(`SET LOCAL lock_timeout = ${waited}; ${create}`);
+      if (rows.length > 0) await load(client, copy, rows);
+    },
+    take: async (client) => {
+      const { rowCount } = await client.query(statement).catch((error: unknown) => {
+        throw driverFacts(error).states.includes("21000") ? errors.sameKey(undefined) : error;
+      });
+      return rowCount ?? 0;
+    },
+    stored: async (client, by) => {
+      const stored = by.map(({ name }) => `t.${quoteIdentifier(name)}::text`).join(", ");
+      const sql = `SELECT s.r, json_build_array(${stored}) AS key FROM ${stage} s JOIN ${table.quoted} t ON ${equalKeys(by)}`;
+      const { rows } = await client.query<{ r: string; key: string }>(sql);
+      return new Map(rows.map(({ r, key }) => [Number(r), JSON.stringify(JSON.parse(key))])); // spaced as the rows' own
     },
     find: async (key, filled) => {
       const parts = key.map((_, index) => `${quoteIdentifier(keys[index]?.name ?? "")} = $${index + 1}`);
-      if (filled.length > 0)
-        parts.push(`(${filled.map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`).join(" OR ")})`);
-      const sql = `SELECT FROM ${table.quoted}${parts.length === 0 ? "" : ` WHERE ${parts.join(" AND ")}`} LIMIT 1`;
+      const isFilled = filled.map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`).join(" OR ");
+      const where = [...parts, ...(isFilled === "" ? [] : [`(${isFilled})`]), "true"].join(" AND ");
+      const sql = `SELECT FROM ${table.quoted} WHERE ${where} LIMIT 1`;
       return await withClient(pool, signal, async (client) => (await client.query(sql, [...key])).rowCount === 1);
     },
   };
+  return stagedWriter(
+    database,
+    target,
+    keys.every(({ isExact }) => isExact),
+    errors,
+  );
 }
 
 async function load(client: ClientBase, copy: TargetConnection["copy"], rows: Rows): Promise<void> {
