@@ -1,6 +1,7 @@
 import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
 import type { Requirements } from "../contracts/requirements.ts";
 import type { SQLDialect, ValueType } from "../contracts/target.ts";
+import { messageOf } from "../errors/error-text.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { checkOptions, isDuration, optional } from "../errors/options.ts";
 import { SinkError, TargetError } from "../errors/sink.ts";
@@ -9,15 +10,27 @@ import { withClient } from "../postgresql/connect/client.ts";
 import { PostgreSQLConnection } from "../postgresql/connect/connection.ts";
 import { loadCopy } from "../postgresql/connect/driver.ts";
 import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
-import { retryDelaysMs } from "../postgresql/error-meaning.ts";
+import { driverFacts, knownError, passingError, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
 import { readOnlyProblem } from "../postgresql/connect/server-state.ts";
 import { names, quoteTable } from "../postgresql/names.ts";
 import { describeTable } from "../postgresql/write/catalog.ts";
 import type { PostgreSQLColumn } from "../postgresql/write/column-type.ts";
-import { meaningOf } from "../postgresql/write/write-errors.ts";
-import { type PostgreSQLTarget, postgreSQLWriter, type TargetConnection } from "../postgresql/write/writer.ts";
+import {
+  lockWaitMs,
+  type PostgreSQLTarget,
+  postgreSQLWriter,
+  type TargetConnection,
+} from "../postgresql/write/writer.ts";
 import { createTable, type TableDDL } from "../table/ddl.ts";
-import type { TableDialect, TableKeys } from "../table/dialect.ts";
+import {
+  CommitInDoubtError,
+  type ErrorMeaning,
+  type FailedAttempts,
+  type TableDialect,
+  type TableKeys,
+} from "../table/dialect.ts";
+import { errorsIn } from "../table/known-errors.ts";
+import { faultOfRow } from "../table/sql-state.ts";
 import { tableSession } from "../table/session.ts";
 import { type NamedTable, namedTable, tableChecks } from "../table/strategy.ts";
 
@@ -182,4 +195,71 @@ function columnType(type: ValueType): readonly [sql: string, note?: string] {
     default:
       return ["text", `a guess, for ${type.reason}`];
   }
+}
+
+/** The server's own words, which may hold values, are left to the `detail`. */
+function meaningOf(
+  error: unknown,
+  { place }: Pick<TargetConnection, "place">,
+  target: PostgreSQLTarget | undefined,
+  { triedForMs, isWriting }: FailedAttempts,
+): ErrorMeaning {
+  const { states, codes } = driverFacts(error);
+  const [state = ""] = states;
+  const said = state || (codes[0] ?? "no SQLSTATE");
+  const fields = serverFields(error);
+  const detail = [messageOf(error), fields.detail, fields.where].filter((part) => part !== undefined).join("; ");
+  const facts = { errorStates: states, errorCodes: codes };
+  const passing = passingError(error) ?? (error instanceof CommitInDoubtError && state === "" ? {} : undefined);
+  if (passing !== undefined) {
+    const waitedMs = state === "55P03" ? lockWaitMs : passing.waitedMs;
+    const what = target === undefined ? `the catalog of ${place} can't be read` : "the server took no batch";
+    const again = "what was written is kept; run again to go on from there, or raise sinkTimeoutMs";
+    const hint = [stepToConnect(error), again].filter((part) => part !== undefined).join("; ");
+    const problem = `${what}, tried for ${Math.round(triedForMs / 100) / 10} seconds (${said})`;
+    return { kind: "passing", ...passing, waitedMs, problem, detail, facts: { ...facts, triedForMs, hint } };
+  }
+  const fault = isWriting ? rowFault(state, fields) : undefined;
+  if (fault !== undefined && target !== undefined) {
+    const [, staged] = /^COPY llm_etl_stage, line \d+, column c(\d+)/.exec(fields.where ?? "") ?? [];
+    const column = fields.column ?? (staged === undefined ? undefined : target.columns[Number(staged)]?.mapped);
+    const where = column ?? fields.constraint;
+    const named = where === undefined ? "" : ` (the ${column === undefined ? "constraint" : "column"} "${where}")`;
+    const problem = `the server rejected a row: ${fault}${named}, SQLSTATE ${state}`;
+    return { kind: "data", problem, detail: `${problem}: ${detail}`, facts: { ...facts, where } };
+  }
+  const where = target === undefined ? place : target.table.name;
+  const problem = `${target === undefined ? `the catalog of ${place} can't be read` : `${target.table.quoted} can't be written`} (${said})`;
+  const isTemporary = state === "42501" && fields.routine === "InitTempTableNamespace";
+  const hint = isTemporary
+    ? "GRANT TEMPORARY ON DATABASE … TO the user: batches are staged in a temporary table"
+    : knownError(state).ofTable;
+  return { kind: "fatal", problem, detail, facts: { ...facts, where, hint } };
+}
+
+/** The errors that a user's trigger makes may have any state: it is the place that tells. A row policy's error is that of a permission, but for its place. */
+function rowFault(state: string, { routine, where }: ServerFields): string | undefined {
+  if (state === "42501" && routine === "ExecWithCheckOptions") return "a row policy rejected it";
+  const known = faultOfRow(state);
+  return (
+    known ??
+    (where !== undefined && /^PL\/pgSQL function .* at RAISE$/m.test(where) ? "a trigger rejected it" : undefined)
+  );
+}
+
+interface ServerFields {
+  readonly column?: string | undefined;
+  readonly constraint?: string | undefined;
+  /** The rows and values that the server names. */
+  readonly detail?: string | undefined;
+  /** The place at which it was, innermost first; it may hold values. */
+  readonly where?: string | undefined;
+  /** The function of the server's code, the same in each language. */
+  readonly routine?: string | undefined;
+}
+
+/** The fields that the server's protocol adds to an error. */
+function serverFields(error: unknown): ServerFields {
+  for (const each of errorsIn(error)) if ("severity" in each) return each as ServerFields; // the driver's DatabaseError
+  return {};
 }

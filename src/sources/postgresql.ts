@@ -8,15 +8,15 @@ import { SourceError } from "../errors/source.ts";
 import { inTransaction } from "../postgresql/connect/client.ts";
 import { type ConnectionSeams, PostgreSQLConnection } from "../postgresql/connect/connection.ts";
 import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
-import { passingError, retryDelaysMs } from "../postgresql/error-meaning.ts";
+import { driverFacts, passingError, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
-import { queryProblem } from "../postgresql/read/query-problem.ts";
 import { bound, type Bound, parseQuery, wrapped } from "../postgresql/read/statement.ts";
 import { type Columns, keyCondition, type Page, pageOf, resultColumns, type Texts } from "../postgresql/read/values.ts";
 import { valuesOf } from "../table/named-parameters.ts";
 import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
 import { piecesInOrder, rowsOf, rowsWithKeys } from "../table/query-rows.ts";
 import { requireColumns } from "../table/result-columns.ts";
+import { queryProblem } from "../table/sql-state.ts";
 import { type PassingError, retryPassing } from "../table/retry.ts";
 
 interface PostgreSQLSourceSettings<Row extends object> extends PostgreSQLConnectionOptions {
@@ -61,7 +61,6 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     Readonly<Record<"pageSize" | "sourceTimeoutMs", number>>;
   readonly #seams: ConnectionSeams;
 
-  /** @param seams a test's own environment, driver and timer */
   constructor(options: PostgreSQLSourceOptions<Row>, seams: ConnectionSeams = {}) {
     checkOptions<PostgreSQLSourceOptions<Row>>(owner, options, {
       ...connectionChecks,
@@ -269,10 +268,11 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     if (signal.aborted) return signal.reason;
     if (error instanceof LLMEtlError) return error;
     const { where } = this.#query;
-    const { reason, isOfQuery, step, facts } = queryProblem(error);
+    const found = { ...driverFacts(error), message: messageOf(error), toConnect: stepToConnect(error) };
+    const { reason, isOfQuery, step, facts } = queryProblem(found);
     const detail = `${where} failed${when}: ${messageOf(error)}`;
-    const found = { where, ...facts, isOfQuery, hint: step ?? (passingError(error) === undefined ? undefined : hint) };
-    return fail(`${where} failed${when}: ${reason}`, { cause: error, detail, facts: found });
+    const all = { where, ...facts, isOfQuery, hint: step ?? (passingError(error) === undefined ? undefined : hint) };
+    return fail(`${where} failed${when}: ${reason}`, { cause: error, detail, facts: all });
   }
 }
 

@@ -1,5 +1,5 @@
 import { describeType } from "../errors/describe-type.ts";
-import { type Fit, fits, type StagedValue, violation } from "./fit.ts";
+import { type Fit, fits, mapped, type StagedValue, violation } from "./fit.ts";
 import type { Fitted } from "./dialect.ts";
 import {
   dateText,
@@ -126,3 +126,11 @@ function minutes(offset: number): bigint {
 function stepOf(digits: number): bigint {
   return 10n ** BigInt(7 - digits);
 }
+
+/** Takes the dates that few databases have as their server writes them, too: before the year 1, after 9999, infinity. `zone` follows any other. */
+export function beyondDates(fit: Fit, zone = ""): Fit {
+  const withZone = mapped(fit, (text) => `${String(text)}${zone}`);
+  return (value) => (typeof value === "string" && fewHave.test(value) ? fits(value) : withZone(value));
+}
+
+const fewHave = /^\s*(?:-?infinity|\d{4,}-\d\d-\d\d[^]* BC|\d{5,}-\d\d-\d\d[^]*)\s*$/i;

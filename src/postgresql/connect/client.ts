@@ -1,10 +1,5 @@
 import type { ClientBase, Pool, PoolClient } from "pg";
-import {
-  inTransaction as inTransactionOf,
-  type PooledWork,
-  withClient as withClientOf,
-  type WorkOptions,
-} from "../../table/pooled-work.ts";
+import * as pooled from "../../table/pooled-work.ts";
 import { isOfConnection, isOfServer, noteWait } from "../error-meaning.ts";
 
 /** Does `work` on one connection of the pool: see `table/pooled-work.ts`. */
@@ -12,9 +7,9 @@ export async function withClient<Result>(
   pool: Pool,
   signal: AbortSignal,
   work: (client: ClientBase) => Promise<Result>,
-  options?: WorkOptions,
+  options?: pooled.WorkOptions,
 ): Promise<Result> {
-  return await withClientOf(workOf(pool, signal), work, options);
+  return await pooled.withClient(workOf(pool, signal), work, options);
 }
 
 /** Does `work` in one transaction, likewise. */
@@ -22,11 +17,11 @@ export async function inTransaction<Result>(
   pool: Pool,
   signal: AbortSignal,
   work: (client: ClientBase) => Promise<readonly [result: Result, commit: boolean]>,
-  options?: WorkOptions,
+  options?: pooled.WorkOptions,
 ): Promise<Result> {
-  return await inTransactionOf(workOf(pool, signal), work, options);
+  return await pooled.inTransaction(workOf(pool, signal), work, options);
 }
 
-function workOf(pool: Pool, signal: AbortSignal): PooledWork<PoolClient> {
+function workOf(pool: Pool, signal: AbortSignal): pooled.PooledWork<PoolClient> {
   return { connect: async () => await pool.connect(), signal, isOfConnection, isOfServer, noteWait };
 }

@@ -1,8 +1,8 @@
 import { checkedLimit, fitChoice } from "../../table/choices.ts";
-import { fitDate, fitDateTime2, fitTime } from "../../table/date-fit.ts";
+import { beyondDates, fitDate, fitDateTime2, fitTime } from "../../table/date-fit.ts";
 import type { Fitted, TableColumn, TableRequest } from "../../table/dialect.ts";
 import { arrayFit } from "../../table/array-text.ts";
-import { type Fit, fits, mapped } from "../../table/fit.ts";
+import { type Fit, mapped } from "../../table/fit.ts";
 import { foldName } from "../names.ts";
 import { fitBit, fitDecimal, fitFloating, fitNumeric, fitWhole, notFinite } from "../../table/number-fit.ts";
 import { fitBinary, fitCharacters, fitGUID, fitJSON, fitMarkup } from "../../table/text-fit.ts";
@@ -139,11 +139,3 @@ function limitOf({ type, modifier, labels }: CatalogType): PostgreSQLColumn["lim
   const maximum = Number(`${10n ** BigInt(precision) - 1n}e-${scale}`);
   return { minimum: -maximum, maximum };
 }
-
-/** Dates that other databases have none of, as the server writes them. */
-function beyondDates(fit: Fit, zone = ""): Fit {
-  const withZone = mapped(fit, (text) => `${String(text)}${zone}`);
-  return (value) => (typeof value === "string" && beyond.test(value) ? fits(value) : withZone(value));
-}
-
-const beyond = /^\s*(?:-?infinity|\d{4,}-\d\d-\d\d[^]* BC|\d{5,}-\d\d-\d\d[^]*)\s*$/i;
