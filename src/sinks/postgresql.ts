@@ -230,10 +230,13 @@ function meaningOf(
   }
   const where = target === undefined ? place : target.table.name;
   const problem = `${target === undefined ? `the catalog of ${place} can't be read` : `${target.table.quoted} can't be written`} (${said})`;
-  const isTemporary = state === "42501" && fields.routine === "InitTempTableNamespace";
-  const hint = isTemporary
-    ? "GRANT TEMPORARY ON DATABASE … TO the user: batches are staged in a temporary table"
-    : knownError(state).ofTable;
+  const isDenied = state === "42501";
+  const hint =
+    isDenied && fields.routine === "InitTempTableNamespace"
+      ? "GRANT TEMPORARY ON DATABASE … TO the user: batches are staged in a temporary table"
+      : isDenied && target === undefined
+        ? "GRANT USAGE ON SCHEMA … TO the user"
+        : knownError(state).ofTable;
   return { kind: "fatal", problem, detail, facts: { ...facts, where, hint } };
 }
 

@@ -14,7 +14,7 @@ import { bound, type Bound, parseQuery, wrapped } from "../postgresql/read/state
 import { type Columns, keyCondition, type Page, pageOf, resultColumns, type Texts } from "../postgresql/read/values.ts";
 import { valuesOf } from "../table/named-parameters.ts";
 import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
-import { piecesInOrder, rowsOf, rowsWithKeys } from "../table/query-rows.ts";
+import { afterRow, piecesInOrder, rowsOf, rowsWithKeys } from "../table/query-rows.ts";
 import { requireColumns } from "../table/result-columns.ts";
 import { queryProblem } from "../table/sql-state.ts";
 import { type PassingError, retryPassing } from "../table/retry.ts";
@@ -171,7 +171,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const ask = async (last?: Texts): Promise<Page> => {
       const after = last === undefined ? "IS NOT NULL" : `> $${values.length + 1}`;
       const page = { ...query, values: last === undefined ? values : [...values, last[place] ?? null] };
-      const work = { ...reading, when: ` after row ${count}` };
+      const work = { ...reading, when: afterRow(count) };
       const text = wrapped(page, `WHERE ${this.#key} ${after} ${order}`);
       const piece = await this.#ask(work, text, (_, { rows }) => pageOf(columns, rows));
       count += piece.rows.length;
@@ -200,14 +200,14 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
           const { fields, rows } = await client.query<Texts>(fetch);
           return { own: client, columns: await this.#columnsOf(client, fields), rows };
         },
-        { signal, when: count === 0 ? "" : ` after row ${count}` },
+        { signal, when: afterRow(count) },
       );
       for (let { rows } = first; rows.length > 0; { rows } = await first.own.query<Texts>(fetch)) {
         yield pageOf(first.columns, rows);
         count += rows.length;
       }
     } catch (error) {
-      throw this.#failure(error, { signal, when: ` after row ${count}`, hint: ofBrokenCursor });
+      throw this.#failure(error, { signal, when: afterRow(count), hint: ofBrokenCursor });
     } finally {
       signal.removeEventListener("abort", stop);
       await client?.end();

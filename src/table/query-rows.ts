@@ -57,3 +57,8 @@ export async function* rowsWithKeys<Cells>(
     }
   }
 }
+
+/** For a message: how far a reading had come. */
+export function afterRow(count: number): string {
+  return count === 0 ? "" : ` after row ${count}`;
+}

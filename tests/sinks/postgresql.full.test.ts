@@ -313,6 +313,9 @@ test("lacking permissions are told before the first row, and a row policy's no i
   const url = new URL(database.url());
   url.username = "writer_of_tests";
   const connectionString = url.href;
+  await database.run("CREATE SCHEMA IF NOT EXISTS hidden; CREATE TABLE IF NOT EXISTS hidden.t (id text PRIMARY KEY)");
+  const inHidden = opened(["id"], { connectionString, targetTable: "hidden.t" });
+  await assert.rejects(inHidden, failsWith("SINK_FAILED", { hint: "GRANT USAGE ON SCHEMA … TO the user" }));
   await assert.rejects(
     opened(["id", "value"], { connectionString }),
     failsWith("TARGET_MISMATCH", { where: "public.t" }),
