@@ -12,7 +12,7 @@ import { loadCopy } from "../postgresql/connect/driver.ts";
 import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
 import { driverFacts, knownError, passingError, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
 import { readOnlyProblem } from "../postgresql/connect/server-state.ts";
-import { names, quoteTable } from "../postgresql/names.ts";
+import { names, quoteIdentifier } from "../postgresql/names.ts";
 import { describeTable } from "../postgresql/write/catalog.ts";
 import type { PostgreSQLColumn } from "../postgresql/write/column-type.ts";
 import {
@@ -127,7 +127,8 @@ export class PostgreSQLSink<State, Column extends string = string> implements Si
    */
   get identity(): string {
     const { schema = "public", table } = this.#named.table;
-    return `${this.#server.identity}/${quoteTable({ schema, table })}`;
+    const parts = [schema, table].map((name) => (/^[a-z_][a-z0-9_]*$/.test(name) ? name : quoteIdentifier(name)));
+    return `${this.#server.identity}/${parts.join(".")}`;
   }
 
   readonly open = async ({ signal }: SinkContext): Promise<SinkSession> => {

@@ -6,7 +6,7 @@ import { type ErrorOptions, LLMEtlError } from "../errors/llm-etl-error.ts";
 import { checkOptions, isCount, isDuration, isName, isObject, isOneOf, isPath, optional } from "../errors/options.ts";
 import { SourceError } from "../errors/source.ts";
 import { inTransaction } from "../postgresql/connect/client.ts";
-import { type ConnectionSeams, PostgreSQLConnection } from "../postgresql/connect/connection.ts";
+import { type ConnectionSeams, PostgreSQLConnection, setFormsOfTransaction } from "../postgresql/connect/connection.ts";
 import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
 import { driverFacts, passingError, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
@@ -195,7 +195,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
           await connection.open({ signal, fail });
           await client?.end();
           client = await connection.session(signal);
-          await client.query("BEGIN READ ONLY");
+          await client.query(`BEGIN READ ONLY; ${setFormsOfTransaction}`);
           await client.query(`DECLARE llm_etl_rows NO SCROLL CURSOR FOR\n${text}`, [...values]);
           const { fields, rows } = await client.query<Texts>(fetch);
           return { own: client, columns: await this.#columnsOf(client, fields), rows };
@@ -240,7 +240,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     return await this.#trying(async () => {
       const { pool } = await connection.open({ signal, fail });
       return await inTransaction(pool, signal, async (client) => {
-        await client.query("SET TRANSACTION READ ONLY");
+        await client.query(`SET TRANSACTION READ ONLY; ${setFormsOfTransaction}`);
         const result = await client.query<Texts>({ text, values: [...values], rowMode: "array" });
         return [await use(client, result), false];
       });

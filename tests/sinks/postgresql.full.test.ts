@@ -389,7 +389,7 @@ test("options that no target could have are rejected at construction", () => {
     mergeKeys: ["id"],
     columnMap: { id: () => 1 },
   };
-  assert.equal(new PostgreSQLSink(good).identity, 'localhost/x/"public"."t"');
+  assert.equal(new PostgreSQLSink(good).identity, "localhost/x/public.t");
   const wrong: readonly (readonly [object, ErrorFacts])[] = [
     [{ targetTable: "a.b.c" }, { where: "targetTable" }],
     [{ targetTable: "a; DROP TABLE b" }, { where: "targetTable" }],

@@ -249,13 +249,21 @@ async function verify(client: Client, limitMs: number, done: (error?: Error) => 
   else done(outcome.reason instanceof Error ? outcome.reason : new Error(messageOf(outcome.reason)));
 }
 
+const forms = [
+  "datestyle = 'ISO, YMD'",
+  "intervalstyle = 'iso_8601'",
+  "bytea_output = 'hex'",
+  "extra_float_digits = 1",
+];
+
+/** The same for one transaction: behind a pooler each may have another session, which knows nothing of ours. */
+export const setFormsOfTransaction: string = forms.map((form) => `SET LOCAL ${form}`).join("; ");
+
 /** The server writes each value in one form, and ends a statement whose client is gone. */
 async function setUp(client: Client, limitMs: number): Promise<void> {
   const timer = setTimeout(() => void client.end(), limitMs);
   try {
-    await client.query(
-      "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1",
-    );
+    await client.query(forms.map((form) => `SET ${form}`).join("; "));
     // Servers before 14, and those on some systems, can't look for the client: they notice its end later.
     await Promise.allSettled([client.query("SET client_connection_check_interval = '2s'")]);
   } finally {
