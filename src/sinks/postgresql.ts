@@ -231,14 +231,18 @@ function meaningOf(
   }
   const where = target === undefined ? place : target.table.name;
   const problem = `${target === undefined ? `the catalog of ${place} can't be read` : `${target.table.quoted} can't be written`} (${said})`;
-  const isDenied = state === "42501";
-  const hint =
-    isDenied && fields.routine === "InitTempTableNamespace"
-      ? "GRANT TEMPORARY ON DATABASE … TO the user: batches are staged in a temporary table"
-      : isDenied && target === undefined
-        ? "GRANT USAGE ON SCHEMA … TO the user"
-        : knownError(state).ofTable;
+  const hint = state === "42501" ? missingRight(target, fields) : knownError(state).ofTable;
   return { kind: "fatal", problem, detail, facts: { ...facts, where, hint } };
+}
+
+/** Of a merge, each column that it updates is read, too. */
+function missingRight(target: PostgreSQLTarget | undefined, { routine }: ServerFields): string {
+  if (routine === "InitTempTableNamespace") {
+    return "GRANT TEMPORARY ON DATABASE … TO the user: batches are staged in a temporary table";
+  }
+  if (target === undefined) return "GRANT USAGE ON SCHEMA … TO the user";
+  const change = { merge: "INSERT, UPDATE", update_insert: "INSERT, UPDATE", update: "UPDATE", insert: "INSERT" };
+  return `GRANT SELECT, ${change[target.strategy]} ON ${target.table.quoted} TO the user, and what triggers and sequences of the table need`;
 }
 
 /** The errors that a user's trigger makes may have any state: it is the place that tells. A row policy's error is that of a permission, but for its place. */

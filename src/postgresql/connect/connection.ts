@@ -3,6 +3,7 @@ import type { Requirements } from "../../contracts/requirements.ts";
 import { messageOf, withoutSecrets } from "../../errors/error-text.ts";
 import { type ErrorOptions, LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { OptionError, SettingError } from "../../errors/option.ts";
+import { OpenedOnce } from "../../table/opened-once.ts";
 import { retryPassing } from "../../table/retry.ts";
 import { driverFacts, passingAtFirst, passingError, retryDelaysMs, stepToConnect } from "../error-meaning.ts";
 import { parseConnectionString } from "./connection-string.ts";
@@ -53,8 +54,8 @@ export class PostgreSQLConnection {
   readonly #options: PostgreSQLConnectionOptions;
   readonly #seams: ConnectionSeams;
   readonly #logins: Logins;
+  readonly #opened: OpenedOnce<OpenConnection> = new OpenedOnce();
   #settings: ConnectionSettings | undefined;
-  #opening: Promise<OpenConnection> | undefined;
   #isPlain = false;
 
   /**
@@ -105,13 +106,7 @@ export class PostgreSQLConnection {
    */
   readonly open = async (context: ConnectContext): Promise<OpenConnection> => {
     context.signal.throwIfAborted();
-    this.#opening ??= this.#open(context);
-    try {
-      return await this.#opening;
-    } catch (error) {
-      this.#opening = undefined; // the next call may try again
-      throw error;
-    }
+    return await this.#opened.get(async () => await this.#open(context));
   };
 
   /**
@@ -143,9 +138,7 @@ export class PostgreSQLConnection {
 
   /** Closes what `open` opened. */
   readonly close = async (): Promise<void> => {
-    const [opened] = await Promise.allSettled([this.#opening]); // `open` reports a failure
-    this.#opening = undefined;
-    if (opened?.status === "fulfilled") await opened.value?.pool.end();
+    await (await this.#opened.take())?.pool.end();
   };
 
   /** Why there is no connection: to which server, in the words of the server or the driver, with the next step, and without a secret. */
