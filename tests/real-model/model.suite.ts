@@ -170,13 +170,16 @@ suite("a real model", { concurrency: false }, () => {
     });
   }
 
-  test("64 in flight, 100 rows: no row is lost, and five calls time out at most", { skip }, async (t) => {
+  test("64 in flight, 100 rows: no row is lost to slowness, and five calls time out at most", { skip }, async (t) => {
     const { report } = await runStep(classifier(), { rows: rowsOf(100), options: { concurrency: 64 } });
     const { calls, timedOutCalls = 0 } = report.usage;
     t.diagnostic(
       `${calls} calls, ${timedOutCalls} timed out, ${report.durationMs} ms, ${JSON.stringify(report.failuresByCode)}`,
     );
-    assert.equal(report.successCount, 100, JSON.stringify(report.failuresByCode));
+    // A row whose every answer is invalid is the model's; none may fail, or wait, because the server is slow.
+    const ofModel = (report.failuresByCode["INVALID_OUTPUT"] ?? 0) + (report.failuresByCode["OUTPUT_TRUNCATED"] ?? 0);
+    assert.equal(report.successCount + ofModel, 100, JSON.stringify(report.failuresByCode));
+    assert.ok(report.successCount >= 95, `${report.successCount} written`);
     assert.ok(timedOutCalls <= 5, `${timedOutCalls} timed out`);
   });
 });
