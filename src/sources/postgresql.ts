@@ -6,8 +6,12 @@ import { type ErrorOptions, LLMEtlError } from "../errors/llm-etl-error.ts";
 import { checkOptions, isCount, isDuration, isName, isObject, isOneOf, isPath, optional } from "../errors/options.ts";
 import { SourceError } from "../errors/source.ts";
 import { inTransaction } from "../postgresql/connect/client.ts";
-import { type ConnectionSeams, PostgreSQLConnection, setFormsOfTransaction } from "../postgresql/connect/connection.ts";
-import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
+import { PostgreSQLConnection, setFormsOfTransaction } from "../postgresql/connect/connection.ts";
+import {
+  connectionChecks,
+  type ConnectionSeams,
+  type PostgreSQLConnectionOptions,
+} from "../postgresql/connect/options.ts";
 import { driverFacts, passingError, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
 import { bound, type Bound, parseQuery, wrapped } from "../postgresql/read/statement.ts";

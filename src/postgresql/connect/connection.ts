@@ -8,7 +8,7 @@ import { retryPassing } from "../../table/retry.ts";
 import { driverFacts, passingAtFirst, passingError, retryDelaysMs, stepToConnect } from "../error-meaning.ts";
 import { parseConnectionString } from "./connection-string.ts";
 import { type Driver, loadDriver } from "./driver.ts";
-import { checkConnectionOptions, type PostgreSQLConnectionOptions } from "./options.ts";
+import { checkConnectionOptions, type ConnectionSeams, type PostgreSQLConnectionOptions } from "./options.ts";
 import { connectionSettings, type ConnectionSettings, defaultPort } from "./settings.ts";
 
 /** Makes the error of the caller where connecting or a statement fails: a `SourceError` or a `SinkError`. */
@@ -27,13 +27,8 @@ export interface ConnectContext {
   readonly mostConnections?: number | undefined;
 }
 
-/** The parts that a test replaces. */
-export interface ConnectionSeams {
-  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
-  readonly sleep?: ((delayMs: number, signal: AbortSignal) => Promise<void>) | undefined;
+export interface DriverSeams extends ConnectionSeams {
   readonly loadDriver?: ((owner: string) => Promise<Driver>) | undefined;
-  /** How long a first login that fails in passing is tried again, in milliseconds. @default 30_000 */
-  readonly retryForMs?: number | undefined;
 }
 
 /** The logins with one set of settings. What has worked is not wrong: a host that is not found then is a failover. */
@@ -52,7 +47,7 @@ const places = ["PGHOST", "PGDATABASE"] as const;
 export class PostgreSQLConnection {
   readonly #owner: string;
   readonly #options: PostgreSQLConnectionOptions;
-  readonly #seams: ConnectionSeams;
+  readonly #seams: DriverSeams;
   readonly #logins: Logins;
   readonly #opened: OpenedOnce<OpenConnection> = new OpenedOnce();
   #settings: ConnectionSettings | undefined;
@@ -65,7 +60,7 @@ export class PostgreSQLConnection {
   constructor(
     owner: string,
     options: PostgreSQLConnectionOptions,
-    seams: ConnectionSeams = {},
+    seams: DriverSeams = {},
     logins: Logins = { haveWorked: false },
   ) {
     checkConnectionOptions(owner, options);
