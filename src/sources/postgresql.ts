@@ -12,7 +12,13 @@ import {
   type ConnectionSeams,
   type PostgreSQLConnectionOptions,
 } from "../postgresql/connect/options.ts";
-import { driverFacts, passingError, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
+import {
+  driverFacts,
+  passingError,
+  passingOfDriver,
+  retryDelaysMs,
+  stepToConnect,
+} from "../postgresql/error-meaning.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
 import { bound, type Bound, parseQuery, wrapped } from "../postgresql/read/statement.ts";
 import { type Columns, keyCondition, type Page, pageOf, resultColumns, type Texts } from "../postgresql/read/values.ts";
@@ -21,7 +27,7 @@ import { type QueryText, queryText, type QueryTextOptions } from "../table/query
 import { afterRow, piecesInOrder, rowsOf, rowsWithKeys } from "../table/query-rows.ts";
 import { requireColumns } from "../table/result-columns.ts";
 import { queryProblem } from "../table/sql-state.ts";
-import { type PassingError, retryPassing } from "../table/retry.ts";
+import { retryPassing } from "../table/retry.ts";
 
 interface PostgreSQLSourceSettings<Row extends object> extends PostgreSQLConnectionOptions {
   /** The result column that identifies a row: a value of its own for each row, never NULL. */
@@ -255,7 +261,13 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const { sleep } = this.#seams;
     const { sourceTimeoutMs: patienceMs } = this.#options;
     try {
-      return await retryPassing(attempt, { signal, patienceMs, delaysMs: retryDelaysMs, passing, sleep });
+      return await retryPassing(attempt, {
+        signal,
+        patienceMs,
+        delaysMs: retryDelaysMs,
+        passing: passingOfDriver,
+        sleep,
+      });
     } catch (error) {
       throw this.#failure(error, { signal, when });
     }
@@ -294,10 +306,6 @@ interface Reading extends Trying {
 const [owner, keysAtATime] = ["PostgreSQLSource", 1_000] as const;
 const ofBrokenCursor =
   'with reading: "pages" a read goes on after such a break; running again takes up what is done from the journal';
-
-function passing(error: unknown): PassingError | undefined {
-  return error instanceof LLMEtlError ? undefined : passingError(error);
-}
 
 function fail(problem: string, options?: ErrorOptions): SourceError {
   return new SourceError("postgresql", problem, options);
