@@ -12,13 +12,7 @@ import {
   type ConnectionSeams,
   type PostgreSQLConnectionOptions,
 } from "../postgresql/connect/options.ts";
-import {
-  driverFacts,
-  passingError,
-  passingOfDriver,
-  retryDelaysMs,
-  stepToConnect,
-} from "../postgresql/error-meaning.ts";
+import { driverFacts, passingOfDriver as passing, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
 import { bound, type Bound, parseQuery, wrapped } from "../postgresql/read/statement.ts";
 import { type Columns, keyCondition, type Page, pageOf, resultColumns, type Texts } from "../postgresql/read/values.ts";
@@ -261,13 +255,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const { sleep } = this.#seams;
     const { sourceTimeoutMs: patienceMs } = this.#options;
     try {
-      return await retryPassing(attempt, {
-        signal,
-        patienceMs,
-        delaysMs: retryDelaysMs,
-        passing: passingOfDriver,
-        sleep,
-      });
+      return await retryPassing(attempt, { signal, patienceMs, delaysMs: retryDelaysMs, passing, sleep });
     } catch (error) {
       throw this.#failure(error, { signal, when });
     }
@@ -287,7 +275,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const found = { ...driverFacts(error), message: messageOf(error), toConnect: stepToConnect(error) };
     const { reason, isOfQuery, step, facts } = queryProblem(found);
     const detail = `${where} failed${when}: ${messageOf(error)}`;
-    const all = { where, ...facts, isOfQuery, hint: step ?? (passingError(error) === undefined ? undefined : hint) };
+    const all = { where, ...facts, isOfQuery, hint: step ?? (passing(error) === undefined ? undefined : hint) };
     return fail(`${where} failed${when}: ${reason}`, { cause: error, detail, facts: all });
   }
 }
