@@ -12,7 +12,7 @@ interface ColumnOfChecks {
   readonly fold?: ((text: string) => string) | undefined;
 }
 
-/** The limit of a column for which one of the checks allows some values only: the model is told, and the database decides. */
+/** The limit of a column for which one of the checks allows some values only: the prompt names them, and the database decides. */
 export function checkedLimit(
   checks: readonly string[],
   { isColumn, holdsNumbers, fold = (text) => text }: ColumnOfChecks,

@@ -95,7 +95,7 @@ interface ReAsk extends Pick<Invalid, "text" | "whole" | "field"> {
   readonly prompt: Prompt;
   readonly issueCount: number;
   readonly issueCodes: readonly string[];
-  /** The message with the reasons. */
+  /** The sentences that the answer is not to repeat, a line each. */
   readonly message: string;
 }
 
@@ -142,17 +142,21 @@ function reAskOf(prompt: Prompt, { text, whole, issues, field }: Invalid): ReAsk
 function freshReAskOf(prompt: Prompt, invalidAnswer: Invalid, attempt: number): ReAsk {
   const reAsk = reAskOf(prompt, invalidAnswer);
   const lines = invalidAnswer.issues.map(({ detail, reAsk: line }) => line ?? detail);
-  const message = `Attempt ${attempt}: ${lines.join("; ")}.`;
+  const advice = `Attempt ${attempt}: ${lines.join("; ")}.`;
   const { temperature, messages } = prompt;
   const [first, ...others] = messages;
   const advised: readonly ChatMessage[] =
     first?.role === "system"
-      ? [{ ...first, content: `${first.content}\n\n${message}` }, ...others]
-      : [{ role: "system", content: message }, ...messages];
+      ? [{ ...first, content: `${first.content}\n\n${advice}` }, ...others]
+      : [{ role: "system", content: advice }, ...messages];
   const atLeast = flawedTemperatures[attempt - 2] ?? 1;
   const asked = temperature === undefined ? {} : { temperature: Math.max(atLeast, temperature) };
   const olderMessages = reAsk.prompt.olderMessages ?? reAsk.prompt.messages;
-  return { ...reAsk, prompt: { ...reAsk.prompt, ...asked, messages: advised, olderMessages }, message };
+  return {
+    ...reAsk,
+    prompt: { ...reAsk.prompt, ...asked, messages: advised, olderMessages },
+    message: lines.join("\n"),
+  };
 }
 
 /** Reads an answer. It is kept also if reading it throws: a rule of the user's own may have a bug. */
