@@ -144,6 +144,11 @@ export interface Journal {
    */
   readonly preflight?: ((signal: AbortSignal) => Promise<boolean>) | undefined;
   /**
+   * The SQL that makes its tables, or brings them up to date, for `llm-etl sql create-journal`: it is printed, and never run by us.
+   * @default it needs none
+   */
+  readonly createStatements?: (() => string) | undefined;
+  /**
    * Opens it for a run; makes it where there is none, and brings an older one up to date. Workers of one run join each other; any
    * other run of the pipeline is denied.
    *

@@ -1,6 +1,6 @@
 import type { Lease, LeasedRange } from "../contracts/journal-work.ts";
 import { groupsOf } from "./changes.ts";
-import { fromRecord, toKept, toRecord } from "./texts.ts";
+import { toKept, toRecord } from "./texts.ts";
 import type { Transaction } from "./store.ts";
 import { type Line, tables } from "./tables.ts";
 
@@ -41,7 +41,7 @@ export async function isHeld(transaction: Transaction, lease: Lease): Promise<bo
 }
 
 export function toRange({ record }: Line): LeasedRange {
-  const range = fromRecord<LeasedRange>(record);
+  const range: LeasedRange = JSON.parse(String(record)); // as it was saved
   return { ...range, expiresAt: range.expiresAt === null ? null : new Date(range.expiresAt) };
 }
 

@@ -2,7 +2,7 @@ import type { Page, PageRequest, PastRun, RunFilter, RunRecord, StoredAnswer } f
 import type { Evaluation, Override, SubmittedWork, Watermark } from "../contracts/journal-work.ts";
 import type { Looks, PageQuery, Term } from "./store.ts";
 import { type Line, type Table, tables } from "./tables.ts";
-import { fromKept, fromRecord, toKept, toRecord } from "./texts.ts";
+import { fromKept, toKept, toRecord } from "./texts.ts";
 
 /** A page of lines; the next one begins after the last line's value of the order. */
 export async function pageIn<Item>(
@@ -40,7 +40,7 @@ export function answersOf(lines: readonly Line[]): ReadonlyMap<string, StoredAns
         text: fromKept(text),
         finishReason: finish_reason === "length" ? "length" : "stop",
         model: String(model),
-        usage: fromRecord(usage),
+        usage: JSON.parse(String(usage)),
         runId: String(run_id),
       },
     ]),
@@ -49,7 +49,7 @@ export function answersOf(lines: readonly Line[]): ReadonlyMap<string, StoredAns
 
 /** A run that has not ended was interrupted, unless it is one of those that hold their pipelines. */
 export function toPastRun({ record }: Line, alive: ReadonlySet<string>): PastRun {
-  const run = fromRecord<RunRecord>(record);
+  const run: RunRecord = JSON.parse(String(record)); // as it was saved
   const { startedAt, endedAt, status, figures } = run;
   const times = { startedAt: new Date(startedAt), endedAt: endedAt === null ? null : new Date(endedAt) };
   if (status !== "running") return { ...run, ...times };
@@ -60,22 +60,22 @@ export function toPastRun({ record }: Line, alive: ReadonlySet<string>): PastRun
 }
 
 export function toWork({ record }: Line): SubmittedWork {
-  const work = fromRecord<SubmittedWork>(record);
+  const work: SubmittedWork = JSON.parse(String(record)); // as it was saved
   return { ...work, createdAt: new Date(work.createdAt), updatedAt: new Date(work.updatedAt) };
 }
 
 export function toWatermark({ record }: Line): Watermark {
-  const watermark = fromRecord<Watermark>(record);
+  const watermark: Watermark = JSON.parse(String(record)); // as it was saved
   return { ...watermark, savedAt: new Date(watermark.savedAt) };
 }
 
 export function toEvaluation({ record }: Line): Evaluation {
-  const evaluation = fromRecord<Evaluation>(record);
+  const evaluation: Evaluation = JSON.parse(String(record)); // as it was saved
   return { ...evaluation, startedAt: new Date(evaluation.startedAt) };
 }
 
 export function toOverride({ record }: Line): Override {
-  const override = fromRecord<Override>(record);
+  const override: Override = JSON.parse(String(record)); // as it was saved
   return { ...override, decidedAt: new Date(override.decidedAt) };
 }
 

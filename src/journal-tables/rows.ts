@@ -1,7 +1,7 @@
 import type { BadRow, KnownRow, RowUse, WrittenRow } from "../contracts/journal.ts";
 import type { Change } from "./changes.ts";
 import { type Line, tables } from "./tables.ts";
-import { fromKept, fromRecord, keyHash, orNull, splitFingerprints, toKept, toRecord } from "./texts.ts";
+import { fromKept, keyHash, orNull, splitFingerprints, toKept, toRecord } from "./texts.ts";
 
 /** The lines that rows of a sink have, as keys. */
 export function rowKeys(sink: string, pks: readonly string[]): readonly Line[] {
@@ -38,7 +38,7 @@ export function toKnownRow(pk: string, line: Line): KnownRow | undefined {
       runId: String(run_id),
       startedAt: new Date(Number(started_at)),
       completedAt: new Date(Number(completed_at)),
-      lineage: fromRecord(lineage),
+      lineage: JSON.parse(String(lineage)),
       fingerprints: usedIn(line),
     };
   }

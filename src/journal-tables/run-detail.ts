@@ -4,7 +4,7 @@ import type { Change } from "./changes.ts";
 import { blockOf, isMeant, marksFor, rowsOf } from "./run-rows.ts";
 import type { Looks } from "./store.ts";
 import { type Line, type Table, tables } from "./tables.ts";
-import { fromRecord, keyHash, toRecord } from "./texts.ts";
+import { keyHash, toRecord } from "./texts.ts";
 
 export function runChanges(run: RunRecord): readonly Change[] {
   const { runId, pipeline, startedAt, steps } = run;
@@ -81,7 +81,7 @@ export async function runRowsIn(
 }
 
 export function toAttempt({ record }: Line): RunAttempt {
-  const attempt = fromRecord<RunAttempt>(record);
+  const attempt: RunAttempt = JSON.parse(String(record)); // as it was saved
   return { ...attempt, startedAt: new Date(attempt.startedAt) };
 }
 
@@ -107,15 +107,21 @@ async function summed<Item>(
         last = { name, parts: [] };
         found.push(last);
       }
-      last.parts.push(fromRecord<Item>(record));
+      const part: Item = JSON.parse(String(record)); // as it was saved
+      last.parts.push(part);
     }
     if (lines.length <= limit) return { items: found.map(({ parts }) => sum(parts)), next: null };
   }
 }
 
+/** Its time is text yet. */
+function toSlice({ startedAt, ...counts }: TimeSlice): TimeSlice {
+  return { startedAt: new Date(startedAt), ...counts };
+}
+
 export async function timelineIn(looks: Looks, runId: string, request: PageRequest): Promise<Page<TimeSlice>> {
   const { items, next } = await summed<TimeSlice>(looks, { table: tables.timeSlices, runId, sum: sumSlices }, request);
-  return { items: items.map((slice) => ({ ...slice, startedAt: new Date(slice.startedAt) })), next };
+  return { items: items.map(toSlice), next };
 }
 
 export async function valuesIn(looks: Looks, runId: string, request: PageRequest): Promise<Page<ValueCounts>> {

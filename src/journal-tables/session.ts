@@ -29,29 +29,47 @@ export function sessionOf(identity: string, store: Store): JournalSession {
   const looks = new GatheredLooks(store.find);
   const save: SaveChanges = async (changes) => void (await saves.save({ changes }));
   let closing: Promise<void> | undefined;
+  const closed = async (): Promise<void> => {
+    await saves.settled();
+    await store.close();
+  };
   return {
     ...writesOf(store, looks, save),
     ...storesOf(store, looks, save),
     leases: leasesOf(identity, saves, (under) => writesOf(store, looks, under)),
     close: async () => {
-      closing ??= saves.settled().finally(store.close);
+      closing ??= closed();
       await closing;
     },
   };
 }
 
+function fingerprintKeys(fingerprints: readonly string[]): readonly Line[] {
+  return fingerprints.map((fingerprint) => ({ fingerprint }));
+}
+
+function decisionKeys(pipeline: string, step: string, hashes: readonly string[]): readonly Line[] {
+  return hashes.map((hash) => ({ pipeline, step, input_hash: hash }));
+}
+
+function ofWork(id: string, fingerprints: readonly string[], kind: "put" | "remove"): readonly Change[] {
+  return fingerprints.map((fingerprint) => ({
+    kind,
+    table: tables.workFingerprints,
+    line: { fingerprint, work: id },
+  }));
+}
+
 /** The part that rows on their way use, with all that it saves going through a function. */
 function writesOf(store: Store, looks: GatheredLooks, save: SaveChanges): JournalWrites {
   const rowsOf = async (sink: string, pks: readonly string[]) => await looks.find(tables.rows, rowKeys(sink, pks));
-  const answerKeys = (fingerprints: readonly string[]): readonly Line[] =>
-    fingerprints.map((fingerprint) => ({ fingerprint }));
   return {
     answers: {
-      find: async (fingerprints) => answersOf(await looks.find(tables.answers, answerKeys(fingerprints))),
+      find: async (fingerprints) => answersOf(await looks.find(tables.answers, fingerprintKeys(fingerprints))),
       save: async (fingerprint, answer) =>
         await save([{ kind: "put", table: tables.answers, line: answerLine(fingerprint, answer) }]),
       forget: async (fingerprints) =>
-        await save(answerKeys(fingerprints).map((line) => ({ kind: "remove", table: tables.answers, line }))),
+        await save(fingerprintKeys(fingerprints).map((line) => ({ kind: "remove", table: tables.answers, line }))),
       findUsed: async (sink, pks) => byPk(await rowsOf(sink, pks), (_, line) => usedIn(line) ?? undefined),
       saveUsed: async (sink, uses) => await save(usedChanges(sink, uses)),
     },
@@ -93,10 +111,6 @@ function storesOf(
   looks: GatheredLooks,
   save: SaveChanges,
 ): Pick<JournalSession, "work" | "watermarks" | "evaluations" | "overrides"> {
-  const ofWork = (id: string, fingerprints: readonly string[], kind: "put" | "remove"): readonly Change[] =>
-    fingerprints.map((fingerprint) => ({ kind, table: tables.workFingerprints, line: { fingerprint, work: id } }));
-  const decisionKeys = (pipeline: string, step: string, hashes: readonly string[]): readonly Line[] =>
-    hashes.map((hash) => ({ pipeline, step, input_hash: hash }));
   return {
     work: {
       save: async (work) =>
@@ -104,8 +118,7 @@ function storesOf(
       addFingerprints: async (id, fingerprints) => await save(ofWork(id, fingerprints, "put")),
       removeFingerprints: async (id, fingerprints) => await save(ofWork(id, fingerprints, "remove")),
       find: async (fingerprints) => {
-        const keys = fingerprints.map((fingerprint) => ({ fingerprint }));
-        const lines = await looks.find(tables.workFingerprints, keys);
+        const lines = await looks.find(tables.workFingerprints, fingerprintKeys(fingerprints));
         return new Map(lines.map(({ fingerprint, work }) => [String(fingerprint), String(work)]));
       },
       list: async (request) => await workPage(store, request),

@@ -24,10 +24,6 @@ export function toRecord(value: object): string {
   return JSON.stringify(value);
 }
 
-export function fromRecord<Value>(cell: Cell | undefined): Value {
-  return JSON.parse(String(cell)); // as toRecord was given it, with times as text
-}
-
 /** A key of any length as 16 bytes, in hexadecimal digits: no index takes a long text. */
 export function keyHash(text: string): string {
   return hash("sha256", Buffer.from(text, "utf16le"), "hex").slice(0, 32);

@@ -1,10 +1,16 @@
 // Needs a PostgreSQL server, and a process that is killed; not dist.
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { PostgreSQLJournal } from "../../src/journals/postgresql.ts";
+import type { JournalSession } from "../../src/contracts/journal.ts";
+import { PostgreSQLJournal, type PostgreSQLJournalOptions } from "../../src/journals/postgresql.ts";
 import { journalContract } from "../../src/testing/journal-contract.ts";
+import { answerOf, badRow, one, runAttempt, runFacts, runRecord } from "../../src/testing/journal-samples.ts";
+import { type CuttableProxy, startCuttableProxy } from "../support/cuttable-proxy.ts";
+import { failsWith } from "../support/error-facts.ts";
 import { noPostgreSQL, testDatabase } from "../support/postgresql/database.ts";
 
 const database = testDatabase();
@@ -27,3 +33,139 @@ for (const { name, check } of journalContract({
 })) {
   test(name, { skip: noPostgreSQL }, check);
 }
+
+const noSignal = (): AbortSignal => new AbortController().signal;
+
+function journalBehind({ port }: CuttableProxy, options: PostgreSQLJournalOptions): PostgreSQLJournal {
+  const url = new URL(options.connectionString ?? "");
+  url.port = `${port}`;
+  return new PostgreSQLJournal({ ...options, connectionString: url.href });
+}
+
+async function saveMany(session: JournalSession, count: number): Promise<void> {
+  const saves = Array.from({ length: count }, async (_, index) => {
+    await session.answers.save(index.toString(16).padStart(64, "0"), answerOf(`${index}`));
+    await session.runs.saveAttempts("run-1", [runAttempt({ waitMs: index })]);
+  });
+  await Promise.all(saves);
+}
+
+test(
+  "a connection that is cut is made again, the lock with it, and nothing is lost or doubled",
+  { skip: noPostgreSQL },
+  async () => {
+    const { options } = await newJournal();
+    const proxy = await startCuttableProxy(new URL(options.connectionString));
+    try {
+      const session = await journalBehind(proxy, options).open(runFacts("run-1"), noSignal());
+      for (let round = 0; round < 5; round += 1) {
+        const saving = saveMany(session, 50);
+        await setTimeout(round);
+        proxy.cut();
+        await setTimeout(20);
+        await proxy.mend();
+        await saving;
+      }
+      const [counted] = await database.run(`SELECT count(*)::int AS n FROM "${options.schema}".attempts`);
+      equal(counted?.["n"], 250);
+      await rejects(new PostgreSQLJournal(options).open(runFacts("run-2"), noSignal()), { code: "JOURNAL_IN_USE" });
+      await session.close();
+    } finally {
+      proxy.cut();
+    }
+  },
+);
+
+test("backends that are ended midway, with the one of the lock, are replaced", { skip: noPostgreSQL }, async () => {
+  const { journal, options } = await newJournal();
+  const session = await journal.open(runFacts("run-1"), noSignal());
+  for (let round = 0; round < 5; round += 1) {
+    const saving = saveMany(session, 50);
+    await database.run(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    await saving;
+  }
+  const [counted] = await database.run(`SELECT count(*)::int AS n FROM "${options.schema}".attempts`);
+  equal(counted?.["n"], 250);
+  await session.close();
+});
+
+test(
+  "a run whose lock another run has taken meanwhile saves nothing, and says so",
+  { skip: noPostgreSQL },
+  async () => {
+    const { journal, options } = await newJournal();
+    const proxy = await startCuttableProxy(new URL(options.connectionString));
+    try {
+      const session = await journalBehind(proxy, options).open(runFacts("run-1"), noSignal());
+      await session.answers.save(one, answerOf("before"));
+      proxy.cut();
+      const next = await journal.open(runFacts("run-2"), noSignal());
+      await proxy.mend();
+      await rejects(session.answers.save(one, answerOf("late")), failsWith("JOURNAL_FAILED", { problem: "lock-lost" }));
+      equal((await next.answers.find([one])).get(one)?.text, "before");
+      await next.close();
+      await session.close();
+    } finally {
+      proxy.cut();
+    }
+  },
+);
+
+test(
+  "a database that is away for longer than the timeout ends the saves, with what to do",
+  { skip: noPostgreSQL },
+  async () => {
+    const { options } = await newJournal({ timeoutMs: 300 });
+    const proxy = await startCuttableProxy(new URL(options.connectionString));
+    const session = await journalBehind(proxy, options).open(runFacts("run-1"), noSignal());
+    proxy.cut();
+    await rejects(session.answers.save(one, answerOf("late")), failsWith("JOURNAL_FAILED", { problem: "away" }));
+    await rejects(session.answers.find([one]), failsWith("JOURNAL_FAILED", { problem: "away" }));
+    await session.close();
+  },
+);
+
+test(
+  "a schema that is missing, newer, not permitted or read-only is told before the first row",
+  { skip: noPostgreSQL },
+  async () => {
+    const { journal, options } = await newJournal();
+    const problems = async (each: PostgreSQLJournal, problem: string): Promise<void> => {
+      await rejects(each.open(runFacts("run-1"), noSignal()), failsWith("JOURNAL_FAILED", { problem }));
+      await rejects(each.preflight(noSignal()), failsWith("JOURNAL_FAILED", { problem }));
+    };
+    await problems(new PostgreSQLJournal({ ...options, schema: "no such schema" }), "missing");
+    equal(await journal.preflight(noSignal()), true);
+    await database.run(journal.createStatements()); // again: nothing changes
+    await database.run(`CREATE ROLE "reader_${options.schema}" LOGIN; GRANT USAGE ON SCHEMA "${options.schema}" TO "reader_${options.schema}";
+    GRANT SELECT ON ALL TABLES IN SCHEMA "${options.schema}" TO "reader_${options.schema}"`);
+    try {
+      const other = new URL(options.connectionString);
+      other.username = `reader_${options.schema}`;
+      await problems(new PostgreSQLJournal({ ...options, connectionString: other.href }), "permission");
+      const readOnly = new URL(options.connectionString);
+      readOnly.searchParams.set("options", "-c default_transaction_read_only=on");
+      await problems(new PostgreSQLJournal({ ...options, connectionString: readOnly.href }), "read-only");
+      await database.run(`UPDATE "${options.schema}".journal_version SET version = 99`);
+      await problems(journal, "newer");
+    } finally {
+      await database.run(`DROP OWNED BY "reader_${options.schema}"; DROP ROLE "reader_${options.schema}"`);
+    }
+  },
+);
+
+test("people find runs, failed rows and figures of steps in views", { skip: noPostgreSQL }, async () => {
+  const { journal, options } = await newJournal();
+  const session = await journal.open(runFacts("run-1"), noSignal());
+  await session.runs.save(runRecord("run-1"));
+  await session.rows.saveFailed("sink", [badRow(7)]);
+  await session.close();
+  const [run] = await database.run(`SELECT status, read_count::int, calls::int FROM "${options.schema}".runs`);
+  deepEqual(run, { status: "completed", read_count: 3, calls: 1 });
+  const [failed] = await database.run(`SELECT pipeline, pk, error_code FROM "${options.schema}".failed_rows`);
+  deepEqual(failed, { pipeline: "visits", pk: "7", error_code: "REFUSAL" });
+  const [step] = await database.run(`SELECT step, calls::int FROM "${options.schema}".step_figures`);
+  deepEqual(step, { step: "kind", calls: 7 });
+});

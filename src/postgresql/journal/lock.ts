@@ -15,6 +15,12 @@ interface Place {
   readonly identity: string;
 }
 
+interface PipelineLine {
+  readonly epoch: string;
+  readonly run_id: string;
+  readonly holder: string;
+}
+
 /** In milliseconds: so long the server may take to notice that a process was killed. */
 const noticeMs = 1_500;
 
@@ -125,8 +131,8 @@ export class PipelineLock {
     }
     if (!this.#isWorker || !(await this.#lock(client, "_shared"))) return false;
     const line = await this.#line(client);
-    if (line?.["run_id"] === this.#run.runId) {
-      this.#epoch = Number(line["epoch"]);
+    if (line?.run_id === this.#run.runId) {
+      this.#epoch = Number(line.epoch);
       return true;
     }
     await client.query("SELECT pg_advisory_unlock_shared($1, $2)", [...this.#keys]);
@@ -152,12 +158,12 @@ export class PipelineLock {
     this.#epoch = Number(rows[0]?.epoch);
   }
 
-  async #line(client: Client): Promise<Readonly<Record<string, unknown>> | undefined> {
+  async #line(client: Client): Promise<PipelineLine | undefined> {
     const sql = `SELECT epoch, run_id, holder FROM ${quoted(this.#place.schema)}.pipelines WHERE name = $1`;
-    return (await client.query<Record<string, unknown>>(sql, [this.#run.pipeline])).rows[0];
+    return (await client.query<PipelineLine>(sql, [this.#run.pipeline])).rows[0];
   }
 
   async #holder(client: Client): Promise<string> {
-    return String((await this.#line(client))?.["holder"] ?? "another process");
+    return (await this.#line(client))?.holder ?? "another process";
   }
 }
