@@ -1,6 +1,7 @@
 import type { Journal, JournalReader, JournalSession, RunFacts } from "../contracts/journal.ts";
 import type { Requirements } from "../contracts/requirements.ts";
 import { JournalError } from "../errors/journal.ts";
+import { SettingError } from "../errors/option.ts";
 import { checkOptions, isDuration, isName, optional } from "../errors/options.ts";
 import { readerOf } from "../journal-tables/reader.ts";
 import { sessionOf } from "../journal-tables/session.ts";
@@ -50,9 +51,14 @@ export class PostgreSQLJournal implements Journal {
     this.#connection = this.#connect();
   }
 
-  /** Server, database and schema. */
+  /** Server, database and schema; without the first two while no setting says them: to define a pipeline needs none. */
   get identity(): string {
-    return `postgresql://${this.#connection.identity}/${this.#schema}`;
+    try {
+      return `postgresql://${this.#connection.identity}/${this.#schema}`;
+    } catch (error) {
+      if (error instanceof SettingError) return `postgresql:///${this.#schema}`;
+      throw error;
+    }
   }
 
   get requirements(): Requirements {

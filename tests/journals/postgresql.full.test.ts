@@ -1,10 +1,13 @@
 // Needs a PostgreSQL server, and a process that is killed; not dist.
 import { deepEqual, equal, rejects } from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import pg from "pg";
 import type { JournalSession } from "../../src/contracts/journal.ts";
 import { PostgreSQLJournal, type PostgreSQLJournalOptions } from "../../src/journals/postgresql.ts";
 import { journalContract } from "../../src/testing/journal-contract.ts";
@@ -12,6 +15,7 @@ import { answerOf, badRow, one, runAttempt, runFacts, runRecord } from "../../sr
 import { type CuttableProxy, startCuttableProxy } from "../support/cuttable-proxy.ts";
 import { failsWith } from "../support/error-facts.ts";
 import { noPostgreSQL, testDatabase } from "../support/postgresql/database.ts";
+import { startPostgreSQL } from "../support/postgresql/server.ts";
 
 const database = testDatabase();
 const module = pathToFileURL(join(import.meta.dirname, "../../src/journals/postgresql.ts")).href;
@@ -168,4 +172,76 @@ test("people find runs, failed rows and figures of steps in views", { skip: noPo
   deepEqual(failed, { pipeline: "visits", pk: "7", error_code: "REFUSAL" });
   const [step] = await database.run(`SELECT step, calls::int FROM "${options.schema}".step_figures`);
   deepEqual(step, { step: "kind", calls: 7 });
+});
+
+test("what a process that is killed had saved is there, in each of five rounds", { skip: noPostgreSQL }, async () => {
+  const { journal, options } = await newJournal();
+  const script = `
+    const { PostgreSQLJournal } = await import(${JSON.stringify(module)});
+    const run = { ...${JSON.stringify(runFacts("run-1"))}, runId: process.argv[1], startedAt: new Date(0) };
+    const session = await new PostgreSQLJournal(${JSON.stringify(options)}).open(run, new AbortController().signal);
+    for (let index = 0; ; index += 1) {
+      const key = (process.argv[1] + index.toString(16)).padStart(64, "0");
+      await session.answers.save(key, ${JSON.stringify(answerOf("{}"))});
+      process.stdout.write(key + "\\n");
+    }`;
+  for (let round = 1; round <= 5; round += 1) {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script, `a${round}b`], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let said = "";
+    child.stdout.on("data", (bytes: Buffer) => (said += bytes.toString()));
+    while (said.split("\n").length < 5 * round) await once(child.stdout, "data");
+    child.kill("SIGKILL");
+    await once(child, "close");
+    const keys = said.split("\n").filter((line) => line.length === 64);
+    const session = await journal.open(runFacts("run-2"), noSignal());
+    equal((await session.answers.find(keys)).size, keys.length);
+    await session.close();
+  }
+});
+
+test(
+  "a server that crashes and comes back while a run saves loses and doubles nothing",
+  { skip: noPostgreSQL },
+  async () => {
+    const server = await startPostgreSQL();
+    try {
+      const journal = new PostgreSQLJournal({ connectionString: server.url() });
+      const client = new pg.Client({ connectionString: server.url() });
+      client.on("error", () => undefined);
+      await client.connect();
+      await client.query(journal.createStatements());
+      await client.end();
+      const session = await journal.open(runFacts("run-1"), noSignal());
+      for (const how of ["kill", undefined] as const) {
+        const saving = saveMany(session, 100);
+        await server.stop(how);
+        await server.start();
+        await saving;
+      }
+      const reader = await journal.reader();
+      const attempts = await reader?.runs.attempts("run-1", "1", { limit: 1000 });
+      equal(attempts?.items.length, 200);
+      await reader?.close();
+      await session.close();
+    } finally {
+      await server.remove();
+    }
+  },
+);
+
+test("a pipeline that runs again asks nothing and writes nothing", { skip: noPostgreSQL }, async (t) => {
+  const before = process.env["DATABASE_URL"];
+  t.after(() => {
+    if (before === undefined) delete process.env["DATABASE_URL"];
+    else process.env["DATABASE_URL"] = before;
+  });
+  process.env["DATABASE_URL"] = database.url();
+  const { default: pipeline } = await import("../fixtures/pipelines/postgresql-journal.ts");
+  await database.run(new PostgreSQLJournal({ schema: "visits_journal" }).createStatements());
+  const first = await pipeline.run();
+  deepEqual([first.status, first.successCount, first.usage.calls], ["completed", 2, 2]);
+  const second = await pipeline.run();
+  deepEqual([second.status, second.unchangedCount, second.usage.calls], ["completed", 2, 0]);
 });
