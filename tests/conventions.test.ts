@@ -283,6 +283,17 @@ test("cli, check, engine, table and pipeline name no database, but in the line w
   assert.deepEqual(named, []);
 });
 
+test("PostgreSQL is named in its folder and its plug-ins only, and the folder stays small", () => {
+  const named = sources
+    .filter((path) => !/^src\/(?:postgresql\/|(?:sources|sinks|journals)\/postgresql\.ts)/.test(path))
+    .filter((path) => /postgres/i.test(read(path)));
+  assert.deepEqual(named, []);
+  const lines = sources
+    .filter((path) => path.startsWith("src/postgresql/"))
+    .reduce((sum, path) => sum + linesOf(path), 0);
+  assert.ok(lines <= 1500, `${lines} lines in src/postgresql`);
+});
+
 test("every cast in src has its reason beside it, or on the line before", () => {
   const bare: string[] = [];
   for (const path of sources) {

@@ -18,7 +18,8 @@ function runTests(files: Readonly<Record<string, string>>): { readonly status: n
   }
   const { scripts } = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8"));
   const words = [...String(scripts.test).matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) => quoted ?? word ?? "");
-  const options = words.slice(1).map((word) => word.replace(/"/g, "").replace("./tests/support/reporter.ts", reporter));
+  const own = words.slice(1).filter((word) => !word.startsWith("--test-global-setup")); // it starts servers for tests of ours
+  const options = own.map((word) => word.replace(/"/g, "").replace("./tests/support/reporter.ts", reporter));
   const { status, stdout, stderr } = spawnSync(process.execPath, options, {
     cwd: project,
     encoding: "utf8",

@@ -78,11 +78,12 @@ function describe(findings: Findings, { step, provider }: ResolvedStep, { limits
   if (learned.length > 0) findings.add("steps", `limits of ${step.name}`, "ok", learned.join("; "));
 }
 
-function inWords({ path, column, schema: { maxLength, minimum, maximum } }: FieldLimit): string[] {
+function inWords({ path, column, schema: { maxLength, minimum, maximum, enum: choices } }: FieldLimit): string[] {
   const rules = [
     ...(maxLength === undefined ? [] : [`at most ${maxLength} characters`]),
     ...(minimum === undefined ? [] : [`from ${minimum}`]),
     ...(maximum === undefined ? [] : [`up to ${maximum}`]),
+    ...(choices === undefined ? [] : [`one of ${listItems(choices.map((choice) => JSON.stringify(choice)))}`]),
   ];
   return rules.length === 0 ? [] : [`${path.join(".")} ${rules.join(" ")} (column ${column})`];
 }

@@ -84,10 +84,10 @@ function failuresOf(report: RunReport, failures: ReadonlyMap<string, Failure>): 
   });
 }
 
-/** Values that are NULL because what the model gave stayed invalid. */
+/** Values that are NULL because what the model gave is invalid. */
 function invalidValuesOf({ invalidValues = {} }: RunReport): readonly string[] {
   return Object.entries(invalidValues).map(([field, count]) =>
-    line("null", `${formatCount(count)} × ${field}, still invalid after the last re-ask`),
+    line("null", `${formatCount(count)} × ${field}, for what the model gave is invalid`),
   );
 }
 

@@ -111,7 +111,7 @@ export type RunEvent =
   /** The number of calls that may be in flight to a provider from now on. */
   | { readonly type: "concurrency-change"; readonly provider: string; readonly limit: number }
   | { readonly type: "re-ask"; readonly step: string; readonly pk: string; readonly issueCount: number }
-  /** A field of a step's output is null: the model's value stayed invalid, and the row is kept without it. */
+  /** A field of a step's output is null: the model's value is invalid, and the row is kept without it. */
   | { readonly type: "invalid-value"; readonly step: string; readonly pk: string; readonly field: string }
   | { readonly type: "batch-start"; readonly rowCount: number }
   | {

@@ -44,7 +44,7 @@ export interface RunFigures {
   readonly emptyRowCount?: number | undefined;
   /** Failed and skipped rows by error code. */
   readonly failuresByCode: Readonly<Record<string, number>>;
-  /** Values that stayed invalid and are null in rows that were kept, by step and field: `visit_type.confidence`. @default none */
+  /** Values that are null in rows that were kept, for the model's were invalid, by step and field: `visit_type.confidence`. @default none */
   readonly invalidValues?: Readonly<Record<string, number>> | undefined;
   readonly usage: RunUsage;
   /** The cost of all attempts by the providers' prices; null if no provider has prices. */

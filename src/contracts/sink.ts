@@ -29,7 +29,13 @@ export interface Violation {
 /** The values that a column can hold, known before there is one. */
 export interface ColumnLimit {
   /** In the words of JSON Schema, for the model to heed. */
-  readonly schema: { readonly maxLength?: number; readonly minimum?: number; readonly maximum?: number };
+  readonly schema: {
+    readonly maxLength?: number;
+    readonly minimum?: number;
+    readonly maximum?: number;
+    /** The only values that the column holds, beside NULL. */
+    readonly enum?: readonly (string | number)[];
+  };
   /** The reason why the column can't hold a value; undefined where it can. */
   readonly problemOf: (value: unknown) => Omit<Violation, "column"> | undefined;
 }

@@ -10,7 +10,7 @@ export interface StepContext {
   readonly llm: Conversation;
   /** The limits of the target's columns for this step's output; an answer that breaks one is asked for again. */
   readonly limits?: readonly FieldLimit[] | undefined;
-  /** Call it for a field of the output that is null because the model's value stayed invalid: the report counts it. */
+  /** Call it for a field of the output that is null because the model's value is invalid: the report counts it. */
   readonly onInvalidValue?: ((field: string) => void) | undefined;
 }
 

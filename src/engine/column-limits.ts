@@ -59,11 +59,12 @@ function isInEachAlternative(schema: JSONSchema, path: readonly string[]): boole
 /** The limit of a column for what its function is given: a value that it does not pass on breaks none. */
 function limitOfPassed(limit: ColumnLimit, read: (state: never) => unknown, path: StatePath): ColumnLimit {
   const isPassed = (value: unknown): boolean => passesOn(read, path, value);
-  const { maxLength, minimum, maximum } = limit.schema;
+  const { maxLength, minimum, maximum, enum: choices } = limit.schema;
   const schema = {
     ...(maxLength !== undefined && longTexts(maxLength).every(isPassed) && { maxLength }),
     ...(minimum !== undefined && [minimum - 1, minimum - 0.5, 2 * minimum - 100].every(isPassed) && { minimum }),
     ...(maximum !== undefined && [maximum + 1, maximum + 0.5, 2 * maximum + 100].every(isPassed) && { maximum }),
+    ...(choices !== undefined && [...choices, ...otherThan(choices)].every(isPassed) && { enum: choices }),
   };
   return {
     schema,
@@ -80,6 +81,13 @@ function longTexts(maxLength: number): readonly string[] {
   return ["x".repeat(length), "1".repeat(length), "A b. ".repeat(Math.ceil(length / 5))];
 }
 
+/** Values that are none of these. */
+function otherThan(choices: readonly (string | number)[]): readonly (string | number)[] {
+  const numbers = choices.filter((choice) => typeof choice === "number");
+  if (numbers.length === choices.length) return [Math.max(...numbers) + 1, Math.min(...numbers) - 1.5];
+  return ["another", "A b.", "1"].filter((text) => !choices.includes(text));
+}
+
 interface LimitedField {
   readonly column: string;
   readonly step: LimitedStep;
@@ -93,7 +101,10 @@ function requireChoices(sink: LimitedSink, { column, step, limit, fields }: Limi
     const problem = limit.problemOf(choice);
     if (problem === undefined || choice === null) continue;
     const sentence = `the column "${column}" can't hold ${JSON.stringify(choice)}, which step "${step.name}" may answer`;
-    const hint = "widen the column, or shorten the choice";
+    const hint =
+      limit.schema.enum === undefined
+        ? "widen the column, or shorten the choice"
+        : "let the column hold it, or take it out of the step's choices";
     throw new TargetError(sink.name, `${sentence}: ${problem.message}`, {
       facts: {
         where: column,

@@ -75,3 +75,30 @@ function decode(key: string, content: unknown): unknown {
   if (key === "$bigint") return /^-?\d+$/.test(content) ? BigInt(content) : undefined;
   return key === "$number" && ["NaN", "Infinity", "-Infinity"].includes(content) ? Number(content) : undefined;
 }
+
+/**
+ * Parses JSON without loss: a number that JavaScript's numbers do not hold is a bigint where it is whole, else its text.
+ *
+ * @throws {SyntaxError} for what is no JSON
+ */
+export function parseExactly(text: string): unknown {
+  const mayLose = /\d[\d.]{15}|\d[eE]/.test(text);
+  return mayLose ? JSON.parse(text, exactNumber) : JSON.parse(text);
+}
+
+/** Older types know no third argument: the number as it was written. */
+function exactNumber(_name: string, value: unknown, { source }: { readonly source?: string } = {}): unknown {
+  if (typeof value !== "number" || source === undefined) return value;
+  if (/^-?\d+$/.test(source)) return Number.isSafeInteger(value) ? value : BigInt(source);
+  return canonicalNumber(String(value)) === canonicalNumber(source) ? value : source;
+}
+
+/** The same text for each spelling of one number: its digits without zeros around them, and the power of ten of the last. */
+export function canonicalNumber(number: string): string {
+  const [, sign = "", whole = "", fraction = "", exponent = "0"] =
+    /^(-?)(\d*)(?:\.(\d*))?(?:e\+?(-?\d+))?$/i.exec(number) ?? [];
+  const digits = (whole + fraction).replace(/^0+/, "");
+  const significant = digits.replace(/0+$/, "");
+  const power = Number(exponent) - fraction.length + digits.length - significant.length;
+  return significant === "" ? "0" : `${sign}${significant}e${power}`;
+}

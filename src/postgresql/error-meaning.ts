@@ -1,3 +1,4 @@
+import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { errorsIn, type KnownError, KnownErrors, waitedFor } from "../table/known-errors.ts";
 import type { PassingError } from "../table/retry.ts";
 
@@ -132,3 +133,8 @@ export function passingAtFirst(error: unknown): PassingError | undefined {
 }
 
 const atFirst: ReadonlySet<string> = new Set(["EAI_AGAIN", "ECONNRESET", "EPIPE"]);
+
+/** As {@link passingError}; an error of our own has been judged already. */
+export function passingOfDriver(error: unknown): PassingError | undefined {
+  return error instanceof LLMEtlError ? undefined : passingError(error);
+}

@@ -1,14 +1,13 @@
 import { setImmediate } from "node:timers/promises";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
-import { closest } from "../errors/closest.ts";
 import type { ErrorFacts } from "../errors/facts.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
 import { messageOf } from "../errors/error-text.ts";
-import { listNames } from "../errors/name-list.ts";
 import { checkOptions, isDuration, isName, isObject, isPath, optional } from "../errors/options.ts";
 import { keyAsGiven } from "../engine/primary-key.ts";
 import { absolutePath } from "../files/paths.ts";
+import { requireColumns } from "../table/result-columns.ts";
 import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
 import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
 import { databaseFilesOf, lockWait, openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
@@ -226,28 +225,8 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     statement.setReadBigInts(true);
     statement.setAllowBareNamedParameters(false); // they would forbid @id and :id in one statement
     const columns = statement.columns().map(({ name }) => name);
-    this.#checkColumns(columns);
+    requireColumns(columns, this.primaryKeyColumn, where, fail);
     return { statement, columns };
-  }
-
-  #checkColumns(columns: readonly string[]): void {
-    const { where } = this.#query;
-    const wrong = (problem: string, facts: ErrorFacts): SourceError => fail(problem, { facts: { where, ...facts } });
-    if (columns.length === 0) throw wrong(`${where} is not a query: it has no result columns`, { columns });
-    const repeated = [...new Set(columns.filter((name, index) => columns.indexOf(name) !== index))];
-    if (repeated.length > 0) {
-      const problem = `${where} has more than one result column ${listNames(repeated)}`;
-      throw wrong(problem, { columns: repeated, hint: "rename one with AS" });
-    }
-    if (columns.includes(this.primaryKeyColumn)) return;
-    const [nearest] = closest(this.primaryKeyColumn, columns, 1);
-    const problem = `the primaryKeyColumn "${this.primaryKeyColumn}" is not a result column of ${where}`;
-    throw wrong(`${problem}; its columns are ${listNames(columns)}`, {
-      column: this.primaryKeyColumn,
-      columns,
-      nearest,
-      hint: nearest === undefined ? undefined : `did you mean "${nearest}"?`,
-    });
   }
 
   #step(rows: Rows, position: number): IteratorResult<Readonly<Record<string, SQLOutputValue>>, unknown> {

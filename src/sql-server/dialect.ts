@@ -4,7 +4,7 @@ import { names, quoteTableName } from "./identifiers.ts";
 import { readCatalog } from "./write/catalog.ts";
 import type { SQLServerColumn } from "./write/column-type.ts";
 import { ddl } from "./write/ddl.ts";
-import type { StagedValue } from "./write/fit.ts";
+import type { StagedValue } from "../table/fit.ts";
 import { keysOf } from "./write/keys.ts";
 import { tableFacts } from "./write/table-facts.ts";
 import { meaningOf } from "./write/write-errors.ts";

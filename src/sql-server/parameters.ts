@@ -1,8 +1,7 @@
 import type { ISqlType } from "mssql";
-import { closest } from "../errors/closest.ts";
 import { describeType } from "../errors/describe-type.ts";
-import { listNames } from "../errors/name-list.ts";
 import type { Parameters } from "../contracts/source.ts";
+import { valuesOf } from "../table/named-parameters.ts";
 import type { Fail } from "./connect/connection.ts";
 import type { Driver } from "./connect/driver.ts";
 
@@ -30,21 +29,9 @@ export function bindParameters(
   where: string,
   fail: Fail,
 ): readonly StatementParameter[] {
-  for (const name of Object.keys(given)) {
-    if (wanted.includes(name)) continue;
-    const [nearest] = closest(name, wanted, 1);
-    const hint = nearest === undefined ? `it uses ${listNames(wanted)}` : `did you mean "${nearest}"?`;
-    throw fail(`the parameter "${name}" is not used by ${where}`, { facts: { where, parameter: name, nearest, hint } });
-  }
-  return wanted.map((name) => {
-    const value: unknown = Object.hasOwn(given, name) ? given[name] : undefined;
-    if (value === undefined) {
-      const hint = `the parameters given are ${listNames(Object.keys(given))}`;
-      throw fail(`the parameter "${name}" of ${where} has no value`, {
-        facts: { where, parameter: name, given: Object.keys(given), hint },
-      });
-    }
-    const bound = bind(value);
+  const values = valuesOf(wanted, given, where, fail);
+  return wanted.map((name, index) => {
+    const bound = bind(values[index]);
     if (typeof bound === "string")
       throw fail(`the parameter "${name}" of ${where} can't be ${bound}`, {
         facts: { where, parameter: name, problem: bound },

@@ -1,4 +1,6 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
+import { checksIn } from "../table/check-choices.ts";
+import { checkedLimit } from "../table/choices.ts";
 import type { MissingTable, TableColumn, TableFacts, TableRequest, UniqueKey } from "../table/dialect.ts";
 import { declaredLength, isDeclaredJSON } from "./declared-length.ts";
 import { foldName, quoteIdentifier } from "./identifiers.ts";
@@ -103,6 +105,11 @@ function describeColumn(row: Row, context: ColumnContext): SQLiteColumn {
     fit: (value) => fitValue(value, storage),
     limit: maxLength === undefined ? {} : { maxLength },
     exceeds: maxLength === undefined ? undefined : (value) => overlongProblem(value, maxLength),
+    ...checkedLimit(checksIn(tableSQL), {
+      isColumn: (checked) => foldName(checked) === foldName(name),
+      holdsNumbers: affinity !== "TEXT" && affinity !== "BLOB",
+      fold: /\bCOLLATE\b/i.test(tableSQL) ? (one) => foldName(one).trimEnd() : undefined,
+    }),
   };
 }
 

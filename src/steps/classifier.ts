@@ -36,8 +36,9 @@ export interface ClassifierStepOptions<
    */
   readonly reasoning?: Place | undefined;
   /**
-   * The treatment of a confidence that is still invalid after the last re-ask (1.5, or "high"): fail the row, or keep it with null. The
-   * report counts the nulls in `invalidValues`. The category is as good: small models often can't give a confidence. @default "fail"
+   * The treatment of a confidence that is invalid (1.5, or "high"). `"fail"`: ask again, and fail the row if it is still so after the last
+   * re-ask. `"null"`: keep the row with null, without a re-ask; the report counts the nulls in `invalidValues`. The category is as good:
+   * small models often can't give a confidence, and 27 of 27 re-asks about it were in vain with one of them. @default "fail"
    */
   readonly onInvalidConfidence?: OnInvalid | undefined;
 }

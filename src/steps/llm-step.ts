@@ -2,10 +2,8 @@ import { createHash } from "node:crypto";
 import type { z } from "zod";
 import { EmptyInputError, InputMapError, InputTooLongError } from "../errors/step.ts";
 import { OptionError } from "../errors/option.ts";
-import { messageOf } from "../errors/error-text.ts";
 import { ignoreRejection } from "../errors/promised.ts";
 import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
-import { oneLine } from "../errors/wording.ts";
 import { describeType } from "../errors/describe-type.ts";
 import type { FieldLimit, Step, StepContext } from "../contracts/step.ts";
 import {
@@ -30,7 +28,7 @@ import { describeIssues, type Issue, unspoken } from "../validation/issues.ts";
 import { rowFields } from "../table/row-fields.ts";
 import { LimitedSchemas, violationsOf } from "../validation/limited-schema.ts";
 import { withNulls } from "../validation/null-fields.ts";
-import { notJSONLine } from "../validation/re-ask-wording.ts";
+import { parseAnswer } from "../validation/parse-answer.ts";
 import { askUntilValid, type Reading } from "../validation/retry.ts";
 import { parseNow, rejectAsynchronous } from "../validation/synchronous-schema.ts";
 import { isObjectSchema, type StrictSchema, toStrictSchema } from "../validation/strict-schema.ts";
@@ -75,8 +73,8 @@ export interface LLMStepOptions<
   /** The schema of an answer; extend `LLMOutputBase`. A refinement that fails is sent back to the model like any rule. */
   readonly schema: Schema;
   /**
-   * The schema that the model is asked for, where it is narrower than `schema`. An answer that still breaks it after the last re-ask, and
-   * fits `schema` with null in the fields at fault, is kept so; the report counts these fields. @default `schema`
+   * The schema that the model is asked for, where it is narrower than `schema`. An answer that breaks it, and fits `schema` with null in the
+   * fields at fault, is kept so, without a re-ask; the report counts these fields. @default `schema`
    */
   readonly askedSchema?: z.ZodObject | undefined;
 }
@@ -151,19 +149,24 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
       .slice(0, 16);
   }
 
-  readonly run = async (state: State, context: StepContext): Promise<z.output<Schema>> => {
-    const { maxRetries = 3, askedSchema } = this.#options;
-    const { llm, limits = [] } = context;
-    return await askUntilValid({
+  readonly run = async (state: State, { llm, limits = [], onInvalidValue }: StepContext): Promise<z.output<Schema>> => {
+    const { maxRetries = 3 } = this.#options;
+    let nullFields: readonly string[] = [];
+    const output = await askUntilValid({
       step: this.name,
       prompt: { ...this.render(state), limitedSchema: this.#limited.get(limits) },
-      read: (answer) => this.read(answer, limits),
+      read: (answer) => {
+        const reading = this.read(answer, limits);
+        nullFields = reading.valid ? (reading.nullFields ?? []) : [];
+        return reading;
+      },
       soleFieldOf: this.#hasRuleOverFields ? undefined : (issues) => soleField(issues, this.#strict.json),
       flawOf: (cutAnswer) => cutAnswerFlaw(cutAnswer, this.#strict.json),
-      salvage: askedSchema && ((answer, issues) => this.#withNulls(answer, issues, context)),
       conversation: llm,
       maxRetries,
     });
+    for (const field of nullFields) onInvalidValue?.(field);
+    return output;
   };
 
   /**
@@ -191,33 +194,33 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
    * @throws {SchemaError} if a check of the schema turns out to be asynchronous
    */
   readonly read = (answer: string, limits: readonly FieldLimit[] = []): Reading<z.output<Schema>> => {
-    const parsed = parseJSON(answer);
+    const parsed = parseAnswer(answer);
     if (!parsed.valid) return parsed;
     const value = this.#strict.undoNulls(parsed.output);
     const { schema, askedSchema } = this.#options;
-    const narrower = askedSchema && parseNow(askedSchema, value);
-    const result = narrower?.success === false ? narrower : parseNow(schema, value);
+    const asked = askedSchema && parseNow(askedSchema, value);
+    const result = asked?.success === false ? asked : parseNow(schema, value);
     if (result.success) {
-      const issues = limits.length === 0 ? [] : violationsOf(result.data, limits);
+      const issues = violationsOf(result.data, limits);
       return issues.length === 0 ? { valid: true, output: result.data } : { valid: false, issues };
     }
     const issues = describeIssues(result.error.issues, value, this.#strict.full);
     const echo = schemaEcho(answer, this.#strict.json);
-    return { valid: false, issues: echo === undefined ? issues : [echo, ...issues.map(unspoken)] };
+    if (echo !== undefined) return { valid: false, issues: [echo, ...issues.map(unspoken)] };
+    return this.#withNulls(value, issues, limits) ?? { valid: false, issues };
   };
 
-  /** The output with null in the fields at fault, where the schema allows it. */
+  /** The output with null in the fields at fault, where the model was asked for more than the schema needs. */
   #withNulls(
-    answer: string,
+    value: unknown,
     issues: readonly Issue[],
-    { limits = [], onInvalidValue }: StepContext,
-  ): z.output<Schema> | undefined {
-    const parsed = parseJSON(answer);
-    const left = parsed.valid ? withNulls(this.#strict.undoNulls(parsed.output), issues) : undefined;
-    const result = left && parseNow(this.#options.schema, left.value);
-    if (left === undefined || !result?.success || violationsOf(result.data, limits).length > 0) return undefined;
-    for (const field of left.fields) onInvalidValue?.(field);
-    return result.data;
+    limits: readonly FieldLimit[],
+  ): Reading<z.output<Schema>> | undefined {
+    const { schema, askedSchema } = this.#options;
+    const left = askedSchema && withNulls(value, issues);
+    const result = left && parseNow(schema, left.value);
+    if (!result?.success || violationsOf(result.data, limits).length > 0) return undefined;
+    return { valid: true, output: result.data, nullFields: left?.fields };
   }
 
   #userMessage(state: State): string {
@@ -287,14 +290,4 @@ function systemMessage({ prompt, instructions = "" }: { prompt: string; instruct
     .map((part) => part.trim())
     .filter((part) => part !== "")
     .join("\n\n");
-}
-
-function parseJSON(answer: string): Reading<unknown> {
-  try {
-    return { valid: true, output: JSON.parse(answer) };
-  } catch (error) {
-    const message = "the reply is not valid JSON";
-    const detail = `${message}: ${oneLine(messageOf(error))}`; // the parser quotes some of the answer
-    return { valid: false, issues: [{ code: "json", path: "", message, detail, reAsk: notJSONLine(error) }] };
-  }
 }

@@ -30,14 +30,18 @@ const echoCharacters = 2000;
  */
 export function cutAnswerFlaw(answer: string, schema: JSONSchema): Issue | undefined {
   if (answer.trim() === "") return undefined; // all tokens went into reasoning that is not shown
-  const { field, openString } = cutIn(answer);
-  if (repeatsItself(answer) || isTedious(openString)) {
-    return { ...looping, path: Object.hasOwn(schema.properties ?? {}, field) ? field : "" };
-  }
+  if (repeatsItself(answer) || isTedious(cutIn(answer).openString))
+    return { ...looping, path: cutField(answer, schema) };
   const reply = answer.slice(afterThinking(answer));
   if (reply === "") return undefined; // it was still thinking
   if (!/\{\s*(?:"|\}|$)/.test(reply)) return notAnObject;
   return schemaEcho(reply, schema);
+}
+
+/** The field of the schema in which an answer was cut off; empty where it was in none. */
+export function cutField(answer: string, { properties = {} }: JSONSchema): string {
+  const { field } = cutIn(answer);
+  return Object.hasOwn(properties, field) ? field : "";
 }
 
 /** The issue of an answer that is the schema instead of an object that fits it: small models give it back. */

@@ -12,7 +12,7 @@ export const LLMOutputBase: z.ZodObject<{ reasoning: z.ZodString }> = z.object({
 /** The place of the reasoning in an answer: before the category, which it then helps to find, behind it, or nowhere. */
 export type ReasoningPlace = "first" | "last" | false;
 
-/** The treatment of a confidence that is still invalid after the last re-ask: fail the row, or keep it with null. */
+/** The treatment of a confidence that is invalid: ask again, and fail the row in the end; or keep it with null. */
 export type OnInvalidConfidence = "fail" | "null";
 
 type Choice<Category extends string, OnInvalid extends OnInvalidConfidence> = {

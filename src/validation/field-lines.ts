@@ -24,7 +24,9 @@ export function fieldLines(schema: JSONSchema, shown: string): string {
   const hasReasoning = Object.hasOwn(schema.properties ?? {}, "reasoning");
   // A small model that is told no end to it goes round in circles.
   const shortness = hasReasoning ? ["Keep reasoning short: one sentence is enough."] : [];
-  return ["The reply has these fields, in this order:", ...lines, ...shortness].join("\n");
+  // Without the second sentence a model of 270 million parameters wrote the meaning of a field as its value.
+  const head = "The reply has these fields, in this order. Fill in each of them from the user message:";
+  return [head, ...lines, ...shortness].join("\n");
 }
 
 /** The form of a reply, with a stand-in for each value: `{"reasoning": "…", "category": "<a name>", "confidence": 0.0}`. */

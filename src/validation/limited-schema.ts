@@ -35,7 +35,7 @@ export function violationsOf(output: unknown, limits: readonly FieldLimit[]): re
   });
 }
 
-type Limit = Readonly<Record<string, number>>;
+type Limit = FieldLimit["schema"];
 
 /** A copy in which the field at the path has the limit, in each alternative that has the field. What is a reference becomes a copy of its own. */
 function limitField(node: JSONSchema, path: readonly string[], limit: Limit, root: JSONSchema): JSONSchema {
@@ -52,28 +52,44 @@ function limitField(node: JSONSchema, path: readonly string[], limit: Limit, roo
     return { ...node, anyOf };
   }
   const [name, ...rest] = path;
-  if (name === undefined) return node.enum === undefined ? withLimits(node, limit) : node; // each choice fits
+  if (name === undefined) return node.enum === undefined && node.const === undefined ? limited(node, limit) : node; // each choice fits
   const field = node.properties?.[name];
   if (typeof field !== "object") return node;
   return { ...node, properties: { ...node.properties, [name]: limitField(field, rest, limit, root) } };
 }
 
 /** Of a limit the keywords that say something of an alternative. */
-function limitOfTypes(alternative: JSONSchema, { maxLength, minimum, maximum }: Limit): Limit {
-  if (alternative.anyOf !== undefined) return keywords({ maxLength, minimum, maximum });
+function limitOfTypes(alternative: JSONSchema, limit: Limit): Limit {
+  if (alternative.anyOf !== undefined) return limit;
   const types = typesOf(alternative);
   const isNumber = types.includes("number") || types.includes("integer");
-  return keywords({
-    maxLength: types.includes("string") ? maxLength : undefined,
-    minimum: isNumber ? minimum : undefined,
-    maximum: isNumber ? maximum : undefined,
-  });
+  const { maxLength, minimum, maximum } = limit;
+  const choices = choicesOf(types, limit);
+  return {
+    ...(types.includes("string") && maxLength !== undefined && { maxLength }),
+    ...(isNumber && minimum !== undefined && { minimum }),
+    ...(isNumber && maximum !== undefined && { maximum }),
+    ...(choices !== undefined && { enum: choices }),
+  };
 }
 
-function keywords(limit: Readonly<Record<string, number | undefined>>): Limit {
-  const known: [string, number][] = [];
-  for (const [keyword, value] of Object.entries(limit)) if (value !== undefined) known.push([keyword, value]);
-  return Object.fromEntries(known);
+/** The choices that a field of these types may be; undefined where there are none, or any. */
+function choicesOf(types: readonly string[], { enum: choices = [] }: Limit): Limit["enum"] {
+  const found = choices.filter((choice) => {
+    if (typeof choice === "string") return types.includes("string");
+    return types.includes("number") || (types.includes("integer") && Number.isInteger(choice));
+  });
+  return found.length === 0 ? undefined : found;
+}
+
+/** A field that has no choices of its own, with the limit. */
+function limited(node: JSONSchema, limit: Limit): JSONSchema {
+  const { enum: _, ...limits } = limit;
+  const types = typesOf(node);
+  const choices = choicesOf(types, limit);
+  const bounded = Object.keys(limits).length === 0 ? node : withLimits(node, limits);
+  if (choices === undefined) return bounded;
+  return { ...bounded, enum: [...choices, ...(types.includes("null") ? [null] : [])] };
 }
 
 function valueAt(output: unknown, path: readonly string[]): unknown {

@@ -10,7 +10,12 @@ import { echoOf, type ReAskLine, reAskMessage } from "./re-ask-wording.ts";
 
 /** The outcome of reading an answer: an output, or the issues. */
 export type Reading<Output> =
-  | { readonly valid: true; readonly output: Output }
+  | {
+      readonly valid: true;
+      readonly output: Output;
+      /** Fields that are null because what the model gave for them is invalid. @default none */
+      readonly nullFields?: readonly string[] | undefined;
+    }
   | { readonly valid: false; readonly issues: readonly Issue[] };
 
 export interface AskUntilValidOptions<Output> {
@@ -21,8 +26,6 @@ export interface AskUntilValidOptions<Output> {
   readonly soleFieldOf?: ((issues: readonly Issue[]) => string | undefined) | undefined;
   /** The issue of an answer that was cut off, where a longer one would have it, too. @default there is none */
   readonly flawOf?: ((cutAnswer: string) => Issue | undefined) | undefined;
-  /** The output for the last answer, if it is as good as one can be had; undefined where it is not. @default no invalid answer is */
-  readonly salvage?: ((answer: string, issues: readonly Issue[]) => Output | undefined) | undefined;
   readonly conversation: Conversation;
   /** The most re-asks: 3 means one call and up to three more. */
   readonly maxRetries: number;
@@ -49,10 +52,11 @@ export async function askUntilValid<Output>(options: AskUntilValidOptions<Output
 }
 
 async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: InvalidAnswer[]): Promise<Output> {
-  const { step, conversation, maxRetries, flawOf, soleFieldOf, salvage } = options;
-  let prompt: Prompt =
+  const { step, conversation, maxRetries, flawOf, soleFieldOf } = options;
+  const prompt: Prompt =
     flawOf === undefined ? options.prompt : { ...options.prompt, isHopeless: (cut) => flawOf(cut) !== undefined };
   let reAsk: ReAsk | undefined;
+  let { temperature } = prompt;
   for (;;) {
     const answer = await conversation.ask(reAsk?.prompt ?? prompt, reAsk?.issueCount ?? 0, reAsk?.issueCodes);
     const { text, finishReason, isFormer = false } = answer;
@@ -65,17 +69,13 @@ async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: In
     const { issues } = reading;
     attempts.push({ answer: text, issues: issues.map((issue) => sentenceOf(issue, "detail")) });
     const isHopeless = text === reAsk?.text || issues.every(({ reAsk: line }) => line === null);
-    if (attempts.length > maxRetries || isHopeless) {
-      const salvaged = flaw === undefined ? salvage?.(whole, issues) : undefined;
-      if (salvaged === undefined) throw invalid(step, issues, attempts);
-      return salvaged;
-    }
+    if (attempts.length > maxRetries || isHopeless) throw invalid(step, issues, attempts);
     const field = flaw === undefined ? soleFieldOf?.(issues) : undefined;
     reAsk =
       flaw === undefined
-        ? reAskOf(prompt, { text, whole, issues, field })
+        ? reAskOf({ ...prompt, temperature }, { text, whole, issues, field })
         : freshReAskOf(prompt, { text, whole: text, issues, field }, attempts.length + 1);
-    prompt = { ...prompt, temperature: reAsk.prompt.temperature }; // else what is asked next brings the same answer again
+    ({ temperature } = reAsk.prompt); // else what is asked next brings the same answer again
   }
 }
 
@@ -95,7 +95,7 @@ interface ReAsk extends Pick<Invalid, "text" | "whole" | "field"> {
   readonly prompt: Prompt;
   readonly issueCount: number;
   readonly issueCodes: readonly string[];
-  /** The message with the reasons. */
+  /** The sentences that the answer is not to repeat, a line each. */
   readonly message: string;
 }
 
@@ -142,17 +142,21 @@ function reAskOf(prompt: Prompt, { text, whole, issues, field }: Invalid): ReAsk
 function freshReAskOf(prompt: Prompt, invalidAnswer: Invalid, attempt: number): ReAsk {
   const reAsk = reAskOf(prompt, invalidAnswer);
   const lines = invalidAnswer.issues.map(({ detail, reAsk: line }) => line ?? detail);
-  const message = `Attempt ${attempt}: ${lines.join("; ")}.`;
+  const advice = `Attempt ${attempt}: ${lines.join("; ")}.`;
   const { temperature, messages } = prompt;
   const [first, ...others] = messages;
   const advised: readonly ChatMessage[] =
     first?.role === "system"
-      ? [{ ...first, content: `${first.content}\n\n${message}` }, ...others]
-      : [{ role: "system", content: message }, ...messages];
+      ? [{ ...first, content: `${first.content}\n\n${advice}` }, ...others]
+      : [{ role: "system", content: advice }, ...messages];
   const atLeast = flawedTemperatures[attempt - 2] ?? 1;
   const asked = temperature === undefined ? {} : { temperature: Math.max(atLeast, temperature) };
   const olderMessages = reAsk.prompt.olderMessages ?? reAsk.prompt.messages;
-  return { ...reAsk, prompt: { ...reAsk.prompt, ...asked, messages: advised, olderMessages }, message };
+  return {
+    ...reAsk,
+    prompt: { ...reAsk.prompt, ...asked, messages: advised, olderMessages },
+    message: lines.join("\n"),
+  };
 }
 
 /** Reads an answer. It is kept also if reading it throws: a rule of the user's own may have a bug. */

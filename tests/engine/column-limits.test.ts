@@ -213,3 +213,40 @@ test("a column that can hold no answer of a field's type is found before the fir
   find((s) => s.processed.out.tags?.length);
   find((s) => JSON.stringify(s.processed.out.tags));
 });
+
+function oneOf(...choices: readonly string[]): ColumnLimit {
+  const message = `must be one of ${choices.join(", ")}`;
+  return {
+    schema: { enum: choices },
+    problemOf: (value) =>
+      value === null || (typeof value === "string" && choices.includes(value))
+        ? undefined
+        : { message, detail: message },
+  };
+}
+
+test("the values that a column is held to pass to the field, but where the column's function replaces others", () => {
+  assert.deepEqual(
+    learn((s) => s.processed.out.text, oneOf("a", "b")),
+    ['column: text {"enum":["a","b"]}'],
+  );
+  assert.deepEqual(
+    learn((s) => (s.processed.out.text === "a" ? "a" : "other"), oneOf("a", "other")),
+    [],
+  );
+  assert.deepEqual(
+    learn((s) => s.processed.out.text ?? "b", oneOf("a", "b")),
+    ['column: text {"enum":["a","b"]}'],
+  );
+});
+
+test("a choice that is none of the column's values is rejected before the first row", () => {
+  assert.deepEqual(
+    learn((s) => s.processed.out.kind, oneOf("short", "rather long", "more")),
+    ['column: kind {"enum":["short","rather long","more"]}'],
+  );
+  assert.throws(
+    () => learn((s) => s.processed.out.kind, oneOf("short")),
+    failsWith("TARGET_MISMATCH", { where: "column", choice: "rather long" }),
+  );
+});

@@ -181,3 +181,18 @@ test("an array or object is JSON where the column is declared so, and rejected e
   assert.deepEqual(columns[0]?.fit([1, null]), { ok: true, value: "[1,null]" });
   assert.equal(columns[0]?.fit(new Map()).ok, false);
 });
+
+test("a check that allows some values only is the column's limit", () => {
+  const { columns } =
+    tableOf(`CREATE TABLE t (a TEXT CHECK (a IN ('x', 'y''z')), b INTEGER CHECK (b IN (0, 1)), [c d] TEXT,
+    e TEXT COLLATE NOCASE CHECK (e IN ('x')), f TEXT CHECK (f IN ('x') AND a = 'x'), CHECK ("c d" IS NULL OR "c d" IN ('p')))`);
+  assert.deepEqual(
+    columns.map(({ limit }) => limit),
+    [{ enum: ["x", "y'z"] }, { enum: [0, 1] }, { enum: ["p"] }, { enum: ["x"] }, {}],
+  );
+  assert.deepEqual(
+    columns.map(({ exceeds }) => exceeds?.(true)).map((problem) => problem === undefined),
+    [false, true, false, false, true],
+  );
+  assert.equal(columns[3]?.exceeds?.("X"), undefined);
+});

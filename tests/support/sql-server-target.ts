@@ -16,6 +16,7 @@ export interface TargetFacts {
   readonly columns: readonly CatalogRow[];
   readonly keys: readonly CatalogRow[];
   readonly others: readonly CatalogRow[];
+  readonly checks: readonly CatalogRow[];
 }
 
 export interface TargetServerOptions extends SQLServerOptions {
@@ -61,6 +62,7 @@ export async function startTargetServer(
         table.length > 0
           ? []
           : Array.from(database.tables.values(), ({ schema, name }) => ({ schema_name: schema, table_name: name })),
+      checks: [],
     };
     return answer(change(facts));
   });
@@ -110,10 +112,11 @@ const shapes: Readonly<Record<keyof TargetFacts, Readonly<Record<string, SQLType
   },
   keys: { index_name: text, is_primary_key: bit, has_filter: bit, is_disabled: bit, column_name: text },
   others: { schema_name: text, table_name: text },
+  checks: { definition: text },
 };
 
 function answer(facts: TargetFacts): ReturnType<CatalogHandler> {
-  const names = ["server", "table", "columns", "keys", "others"] as const;
+  const names = ["server", "table", "columns", "keys", "others", "checks"] as const;
   return names.map((name) => {
     const shape = shapes[name];
     return resultSet(

@@ -61,7 +61,7 @@ test("what repeats its own tail three times or more, and over 200 characters, is
 test("a text that goes on for long and says nothing new is flawed; prose and lists are not", () => {
   const group = (of: number): string =>
     `The ${of}82121115 is the ${of % 9}th member of the ${of}82121115 group, and the 2017 is the ${(of * 7) % 31}rd member. `;
-  const tedious = Array.from({ length: 12 }, (_, index) => group(20 + (index % 3))).join("");
+  const tedious = Array.from({ length: 12 }, (_, index) => group(20 + ((index * index * 7) % 31))).join("");
   assert.equal(isFlawed(`{"reasoning": "${tedious}`), true);
   assert.equal(isFlawed(`{"reasoning": "${tedious}", "category": "Ca`), false);
   const items = Array.from({ length: 40 }, (_, index) => `{"name":"lamp","state":"broken","price":${index * 37}},`);

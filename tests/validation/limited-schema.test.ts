@@ -101,3 +101,28 @@ test("a limit reaches each alternative that has the field, and a copy of what is
   assert.match(fieldWith("either", { maximum: 3 }), /"number","description":"Limits: \{\\"maximum\\":3\}"/);
   assert.equal(JSON.stringify(strict), before);
 });
+
+test("a column that holds some values only makes a field without choices an enumeration, of values of its types", () => {
+  const fields = z.object({
+    text: z.string().nullable(),
+    whole: z.int(),
+    either: z.union([z.string(), z.number()]),
+    sure: z.boolean(),
+    fixed: z.literal("a"),
+  });
+  const limits = Object.keys(fields.shape).map((path) => limit(path, { enum: ["a", "b", 1, 1.5] }));
+  const { properties = {} } = new LimitedSchemas(toStrictSchema(fields).json).get(limits) ?? {};
+  const found = Object.entries(properties).map(([name, field]) => [
+    name,
+    /"(?:enum|const)":/.test(JSON.stringify(field))
+      ? JSON.stringify(field).match(/"(?:enum|const)":(?:\[[^\]]*\]|"a")/g)
+      : [],
+  ]);
+  assert.deepEqual(Object.fromEntries(found), {
+    text: ['"enum":["a","b",null]'],
+    whole: ['"enum":[1]'],
+    either: ['"enum":["a","b",1,1.5]'],
+    sure: [],
+    fixed: ['"enum":["a"]'],
+  });
+});

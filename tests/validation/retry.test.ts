@@ -381,6 +381,19 @@ test("a cut answer with a flaw is re-asked about as if for the first time, with 
   assert.equal(payloads.length, 4);
 });
 
+test("an answer that repeats the advice is invalid, also without the number of the attempt", async () => {
+  const parrot = "I will do not repeat yourself; keep every field short, one sentence at most where it gives reasons.";
+  const { provider, requests } = scripted([
+    { text: `{"reasoning": "${"round and round ".repeat(40)}`, finishReason: "length" },
+    { json: { reasoning: parrot, category: "Billing", confidence: 0.9 } },
+    good,
+  ]);
+  const { outputs } = await runNotes({
+    ...{ folder: newFolder(), notes: [{ id: "1", text: "a bill" }], provider, step },
+  });
+  assert.deepEqual([outputs.length, requests.length], [1, 3]);
+});
+
 test("what is asked after such a re-ask keeps its temperature, else the same answer comes again", async () => {
   const { provider, requests } = scripted([
     { text: `{"reasoning": "${"round and round ".repeat(40)}`, finishReason: "length" },

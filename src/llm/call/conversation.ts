@@ -89,7 +89,8 @@ export class CallConversation implements RowConversation {
     if (finishReason === "stop" || (finishReason === "length" && isHopeless?.(text) === true))
       return row.isFormer ? { ...answer, isFormer: true } : answer;
     const { maxReasoningTokens = 0 } = provider;
-    const error = errorForFinish(answer, { step, maxOutputTokens: usual.maxOutputTokens, maxReasoningTokens });
+    const { maxOutputTokens, schema } = usual;
+    const error = errorForFinish(answer, { step, maxOutputTokens, maxReasoningTokens, schema: schema.json });
     const cut = finishReason === "length" ? [...row.cutAnswers, text] : row.cutAnswers;
     throw error.withAttempts(cut.map((one) => ({ answer: one, issues: ["it was cut off"] })));
   }

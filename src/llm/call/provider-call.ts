@@ -3,6 +3,8 @@ import { describeThrown, thrownDetail } from "../../errors/thrown.ts";
 import { ProviderError, type ProviderErrorFacts } from "../provider-error.ts";
 import { charactersOf, countOf, readUsage } from "../token-usage.ts";
 import type { LLMProvider, LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provider.ts";
+import type { JSONSchema } from "../../json/json-schema.ts";
+import { cutField } from "../../validation/answer-flaws.ts";
 
 /** An error of a provider that keeps the contract, or one made of what it threw instead. */
 export function asProviderError(provider: LLMProvider, thrown: unknown): LLMEtlError {
@@ -40,13 +42,14 @@ export interface FinishContext {
   readonly maxOutputTokens: number;
   /** The tokens that the provider adds for reasoning. */
   readonly maxReasoningTokens: number;
+  readonly schema: JSONSchema;
 }
 
 /** Why a response that did not end as it should has no answer. */
 export function errorForFinish(response: LLMResponse, context: FinishContext): ProviderError {
   const { step } = context;
   const facts = { requestId: response.requestId };
-  if (response.finishReason === "length") return truncatedError(context, facts);
+  if (response.finishReason === "length") return truncatedError(response.text, context, facts);
   if (response.finishReason === "content_filter") {
     return new ProviderError(
       "row",
@@ -59,13 +62,17 @@ export function errorForFinish(response: LLMResponse, context: FinishContext): P
 }
 
 function truncatedError(
-  { step, maxOutputTokens, maxReasoningTokens }: FinishContext,
+  text: string,
+  { step, maxOutputTokens, maxReasoningTokens, schema }: FinishContext,
   facts: ProviderErrorFacts,
 ): ProviderError {
   const sent = maxOutputTokens + maxReasoningTokens;
   const parts =
     maxReasoningTokens === 0 ? "" : ` (${2 * maxOutputTokens} for the answer, ${2 * maxReasoningTokens} for reasoning)`;
-  const problem = `the answer was cut off at ${sent} tokens and again at ${2 * sent}${parts}`;
+  const where = cutField(text, schema);
+  const place = where === "" ? "" : `, in ${where}`;
+  const problem = `the answer was cut off at ${sent} tokens and again at ${2 * sent}${parts}${place}`;
   const hint = maxReasoningTokens === 0 ? "raise maxOutputTokens" : "raise maxReasoningTokens or maxOutputTokens";
-  return new ProviderError("row", "OUTPUT_TRUNCATED", `${step}: ${problem}`, { ...facts, hint });
+  const named = where === "" ? {} : { where };
+  return new ProviderError("row", "OUTPUT_TRUNCATED", `${step}: ${problem}`, { ...facts, hint, ...named });
 }

@@ -1,114 +1,27 @@
-import type { ClientBase, Pool, PoolClient, QueryResult } from "pg";
-import { CommitInDoubtError } from "../../table/dialect.ts";
-import { inTime } from "../../table/in-time.ts";
+import type { ClientBase, Pool, PoolClient } from "pg";
+import * as pooled from "../../table/pooled-work.ts";
 import { isOfConnection, isOfServer, noteWait } from "../error-meaning.ts";
 
-/** Bounds of the work on one connection. */
-export interface WorkOptions {
-  /** The longest wait for the connection, in milliseconds, and two seconds where that is less. @default the time for a login */
-  readonly waitMs?: number | undefined;
-  /** The longest time for the work, in milliseconds: a network that is silent is no answer. @default none */
-  readonly limitMs?: number | undefined;
-}
-
-/**
- * Does `work` on one connection of the pool. When the signal aborts, or the time is over, the connection is closed: the server rolls back what
- * it was at.
- *
- * @throws what `work` threw, or what broke the connection meanwhile; the signal's reason
- */
+/** Does `work` on one connection of the pool: see `table/pooled-work.ts`. */
 export async function withClient<Result>(
   pool: Pool,
   signal: AbortSignal,
   work: (client: ClientBase) => Promise<Result>,
-  { waitMs, limitMs }: WorkOptions = {},
+  options?: pooled.WorkOptions,
 ): Promise<Result> {
-  signal.throwIfAborted();
-  const client = await acquire(pool, signal, waitMs);
-  let broken: Error | undefined;
-  const onError = (error: Error): void => {
-    broken ??= error;
-  };
-  const cut = (error: Error): void => {
-    onError(error);
-    void client.end(); // closes its socket in the middle of a statement, too
-  };
-  const onAbort = (): void => cut(new Error("the work was aborted", { cause: signal.reason }));
-  const timer = limitMs === undefined ? undefined : setTimeout(() => cut(timeOver(limitMs)), limitMs);
-  client.on("error", onError);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await work(client);
-  } catch (error) {
-    const first = broken; // the first thing that went wrong: what came of it has no code
-    if (isOfConnection(error)) broken ??= new Error("the connection ended", { cause: error });
-    if (error instanceof CommitInDoubtError) throw error;
-    signal.throwIfAborted();
-    throw first === undefined || isOfServer(error) ? error : first;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
-    client.off("error", onError);
-    client.release(broken);
-  }
+  return await pooled.withClient(workOf(pool, signal), work, options);
 }
 
-/**
- * Does `work` in one transaction: committed where it returns true as its second part, else rolled back.
- *
- * @throws {CommitInDoubtError} where no answer came to the commit; else as {@link withClient}
- */
+/** Does `work` in one transaction, likewise. */
 export async function inTransaction<Result>(
   pool: Pool,
   signal: AbortSignal,
   work: (client: ClientBase) => Promise<readonly [result: Result, commit: boolean]>,
-  options: WorkOptions = {},
+  options?: pooled.WorkOptions,
 ): Promise<Result> {
-  return await withClient(
-    pool,
-    signal,
-    async (client) => {
-      await client.query("BEGIN");
-      const rollBack = async (): Promise<unknown> => await client.query("ROLLBACK");
-      let outcome: readonly [Result, boolean];
-      try {
-        outcome = await work(client);
-        signal.throwIfAborted();
-      } catch (error) {
-        await Promise.allSettled([rollBack()]); // on a connection that is gone the server has done so
-        throw error;
-      }
-      const [result, commit] = outcome;
-      await (commit ? commitOf(client) : rollBack());
-      return result;
-    },
-    options,
-  );
+  return await pooled.inTransaction(workOf(pool, signal), work, options);
 }
 
-async function commitOf(client: ClientBase): Promise<void> {
-  let answer: QueryResult;
-  try {
-    answer = await client.query("COMMIT");
-  } catch (cause) {
-    if (isOfServer(cause)) throw cause; // a deferred constraint, a conflict: it was rolled back
-    throw new CommitInDoubtError(cause);
-  }
-  // A transaction in which a statement has failed is rolled back, and the server reports no error.
-  if (answer.command !== "COMMIT") throw new Error("the server rolled a transaction back at its commit");
-}
-
-async function acquire(pool: Pool, signal: AbortSignal, waitMs: number | undefined): Promise<PoolClient> {
-  const startedAt = performance.now();
-  const longestMs = waitMs === undefined ? undefined : Math.max(waitMs, 2_000);
-  try {
-    return await inTime(pool.connect(), { signal, waitMs: longestMs, timeOver, onLate: (client) => client.release() });
-  } catch (error) {
-    if (!signal.aborted) noteWait(error, performance.now() - startedAt);
-    throw error;
-  }
-}
-
-function timeOver(limitMs: number): Error {
-  return Object.assign(new Error(`no answer of the server within ${limitMs} milliseconds`), { code: "ETIMEDOUT" });
+function workOf(pool: Pool, signal: AbortSignal): pooled.PooledWork<PoolClient> {
+  return { connect: async () => await pool.connect(), signal, isOfConnection, isOfServer, noteWait };
 }

@@ -3,11 +3,12 @@ import type { Requirements } from "../../contracts/requirements.ts";
 import { messageOf, withoutSecrets } from "../../errors/error-text.ts";
 import { type ErrorOptions, LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { OptionError, SettingError } from "../../errors/option.ts";
+import { OpenedOnce } from "../../table/opened-once.ts";
 import { retryPassing } from "../../table/retry.ts";
 import { driverFacts, passingAtFirst, passingError, retryDelaysMs, stepToConnect } from "../error-meaning.ts";
 import { parseConnectionString } from "./connection-string.ts";
 import { type Driver, loadDriver } from "./driver.ts";
-import { checkConnectionOptions, type PostgreSQLConnectionOptions } from "./options.ts";
+import { checkConnectionOptions, type ConnectionSeams, type PostgreSQLConnectionOptions } from "./options.ts";
 import { connectionSettings, type ConnectionSettings, defaultPort } from "./settings.ts";
 
 /** Makes the error of the caller where connecting or a statement fails: a `SourceError` or a `SinkError`. */
@@ -26,13 +27,8 @@ export interface ConnectContext {
   readonly mostConnections?: number | undefined;
 }
 
-/** The parts that a test replaces. */
-export interface ConnectionSeams {
-  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
-  readonly sleep?: ((delayMs: number, signal: AbortSignal) => Promise<void>) | undefined;
+export interface DriverSeams extends ConnectionSeams {
   readonly loadDriver?: ((owner: string) => Promise<Driver>) | undefined;
-  /** How long a first login that fails in passing is tried again, in milliseconds. @default 30_000 */
-  readonly retryForMs?: number | undefined;
 }
 
 /** The logins with one set of settings. What has worked is not wrong: a host that is not found then is a failover. */
@@ -51,10 +47,10 @@ const places = ["PGHOST", "PGDATABASE"] as const;
 export class PostgreSQLConnection {
   readonly #owner: string;
   readonly #options: PostgreSQLConnectionOptions;
-  readonly #seams: ConnectionSeams;
+  readonly #seams: DriverSeams;
   readonly #logins: Logins;
+  readonly #opened: OpenedOnce<OpenConnection> = new OpenedOnce();
   #settings: ConnectionSettings | undefined;
-  #opening: Promise<OpenConnection> | undefined;
   #isPlain = false;
 
   /**
@@ -64,7 +60,7 @@ export class PostgreSQLConnection {
   constructor(
     owner: string,
     options: PostgreSQLConnectionOptions,
-    seams: ConnectionSeams = {},
+    seams: DriverSeams = {},
     logins: Logins = { haveWorked: false },
   ) {
     checkConnectionOptions(owner, options);
@@ -105,13 +101,7 @@ export class PostgreSQLConnection {
    */
   readonly open = async (context: ConnectContext): Promise<OpenConnection> => {
     context.signal.throwIfAborted();
-    this.#opening ??= this.#open(context);
-    try {
-      return await this.#opening;
-    } catch (error) {
-      this.#opening = undefined; // the next call may try again
-      throw error;
-    }
+    return await this.#opened.get(async () => await this.#open(context));
   };
 
   /**
@@ -143,9 +133,7 @@ export class PostgreSQLConnection {
 
   /** Closes what `open` opened. */
   readonly close = async (): Promise<void> => {
-    const [opened] = await Promise.allSettled([this.#opening]); // `open` reports a failure
-    this.#opening = undefined;
-    if (opened?.status === "fulfilled") await opened.value?.pool.end();
+    await (await this.#opened.take())?.pool.end();
   };
 
   /** Why there is no connection: to which server, in the words of the server or the driver, with the next step, and without a secret. */
@@ -249,13 +237,21 @@ async function verify(client: Client, limitMs: number, done: (error?: Error) => 
   else done(outcome.reason instanceof Error ? outcome.reason : new Error(messageOf(outcome.reason)));
 }
 
+const forms = [
+  "datestyle = 'ISO, YMD'",
+  "intervalstyle = 'iso_8601'",
+  "bytea_output = 'hex'",
+  "extra_float_digits = 1",
+];
+
+/** The same for one transaction: behind a pooler each may have another session, which knows nothing of ours. */
+export const setFormsOfTransaction: string = forms.map((form) => `SET LOCAL ${form}`).join("; ");
+
 /** The server writes each value in one form, and ends a statement whose client is gone. */
 async function setUp(client: Client, limitMs: number): Promise<void> {
   const timer = setTimeout(() => void client.end(), limitMs);
   try {
-    await client.query(
-      "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1",
-    );
+    await client.query(forms.map((form) => `SET ${form}`).join("; "));
     // Servers before 14, and those on some systems, can't look for the client: they notice its end later.
     await Promise.allSettled([client.query("SET client_connection_check_interval = '2s'")]);
   } finally {

@@ -1,6 +1,5 @@
 import type pg from "pg";
 import type { from as CopyFrom } from "pg-copy-streams";
-import type Cursor from "pg-cursor";
 import { loadPackage } from "../../errors/load-package.ts";
 
 /** The driver, as `import pg from "pg"` gives it. */
@@ -12,11 +11,6 @@ export async function loadDriver(
   load: () => Promise<{ readonly default: Driver }> = () => import("pg"),
 ): Promise<Driver> {
   return (await loadPackage(owner, "pg", "npm install pg@8", load)).default;
-}
-
-/** For reading in pieces. @throws as {@link loadDriver} */
-export async function loadCursor(owner: string): Promise<typeof Cursor> {
-  return (await loadPackage(owner, "pg-cursor", "npm install pg-cursor@2", () => import("pg-cursor"))).default;
 }
 
 /** For `COPY … FROM STDIN`. @throws as {@link loadDriver} */

@@ -38,3 +38,11 @@ export function checkConnectionOptions(owner: string, { tokenCredential }: Postg
     hint,
   });
 }
+
+/** The parts that a test replaces. */
+export interface ConnectionSeams {
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly sleep?: ((delayMs: number, signal: AbortSignal) => Promise<void>) | undefined;
+  /** How long a first login that fails in passing is tried again, in milliseconds. @default 30_000 */
+  readonly retryForMs?: number | undefined;
+}

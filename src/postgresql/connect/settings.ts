@@ -1,10 +1,9 @@
-import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { userInfo } from "node:os";
 import type { ConnectionOptions as TLSOptions } from "node:tls";
 import type { ClientConfig } from "pg";
-import { codeOf } from "../../errors/error-text.ts";
-import { type Invalid, type Keyword, keywords } from "./connection-string.ts";
+import type { Invalid } from "../../table/connection-url.ts";
+import { isOnThisMachine, readSettingFile } from "../../table/server-settings.ts";
+import { type Keyword, keywords } from "./connection-string.ts";
 import type { PostgreSQLTokenCredential } from "./options.ts";
 
 export interface ConnectionSettings {
@@ -62,13 +61,14 @@ export function connectionSettings(
     throw invalid("it has a password beside the option tokenCredential", { hint: "keep one of the two" });
   }
   const text = value("sslmode");
-  const mode = modes.find((each) => each === text) ?? (isHere(host) ? "disable" : "verify-full");
+  const mode = modes.find((each) => each === text) ?? (isOnThisMachine(host) ? "disable" : "verify-full");
   if (text !== undefined && text !== mode) throw wrong("sslmode", modes.join(", "));
-  if (mode === "disable" && tokenCredential !== undefined && !isHere(host)) {
+  if (mode === "disable" && tokenCredential !== undefined && !isOnThisMachine(host)) {
     throw invalid("a token goes through encrypted connections only", { where: "sslmode", hint: "write verify-full" });
   }
   const seconds = whole("connect_timeout", 2_000_000) ?? 0;
-  const read = (name: Keyword): Buffer | undefined => readCertificate(value(name), name, invalid);
+  const read = (name: Keyword): Buffer | undefined =>
+    readSettingFile(value(name) === "system" ? undefined : value(name), name, invalid);
   const login = tokenCredential === undefined ? password : async (): Promise<string> => await tokenOf(tokenCredential);
   return {
     host,
@@ -110,24 +110,8 @@ function tlsOptions(mode: Exclude<Mode, "disable">, read: (name: Keyword) => Buf
   };
 }
 
-function readCertificate(path: string | undefined, name: Keyword, invalid: Invalid): Buffer | undefined {
-  if (path === undefined || path === "system") return undefined;
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw invalid(`the file of ${name} can't be read (${codeOf(error) ?? "no reason given"})`, { where: name });
-  }
-}
-
 async function tokenOf(credential: PostgreSQLTokenCredential): Promise<string> {
   const found = await credential.getToken(tokenScope);
   if (found === null) throw Object.assign(new Error("the credential gave no token"), { code: "ENOTOKEN" });
   return found.token;
-}
-
-/** The server is on this machine: its connections go through no network. */
-function isHere(host: string): boolean {
-  return (
-    host.startsWith("/") || host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."))
-  );
 }

@@ -9,6 +9,7 @@ import { connectionSettings, type ConnectionSettings } from "./connection-settin
 import { type Driver, loadDriver, poolConfig, secretsOf } from "./driver.ts";
 import { defaultPort } from "./server-address.ts";
 import { passingAtFirst, passingError, retryDelaysMs } from "../error-meaning.ts";
+import { OpenedOnce } from "../../table/opened-once.ts";
 import { retryPassing } from "../../table/retry.ts";
 
 /** Makes the error of the caller where connecting or a statement fails: a `SourceError` or a `SinkError`. */
@@ -47,7 +48,7 @@ export class SQLServerConnection {
   readonly #seams: DriverSeams;
   readonly #logins: Logins;
   #settings: ConnectionSettings | undefined;
-  #opening: Promise<OpenConnection> | undefined;
+  readonly #opened: OpenedOnce<OpenConnection> = new OpenedOnce();
   #detach: (() => Promise<void>) | undefined;
 
   /**
@@ -99,20 +100,13 @@ export class SQLServerConnection {
    */
   readonly open = async (context: ConnectContext): Promise<OpenConnection> => {
     context.signal.throwIfAborted();
-    this.#opening ??= this.#connect(context);
-    try {
-      return await this.#opening;
-    } catch (error) {
-      this.#opening = undefined; // the next call may try again
-      throw error;
-    }
+    return await this.#opened.get(async () => await this.#connect(context));
   };
 
   /** Closes what `open` opened: not a pool of the user's. */
   readonly close = async (): Promise<void> => {
-    await Promise.allSettled([this.#opening]); // `open` reports a failure; a pool that failed to open needs no closing
+    await this.#opened.take(); // a pool that failed to open needs no closing
     const detach = this.#detach;
-    this.#opening = undefined;
     this.#detach = undefined;
     await detach?.();
   };

@@ -1,27 +1,17 @@
+import { scanSQL, type SQLScan } from "../../table/scan-sql.ts";
 import type { Fail } from "../connect/connection.ts";
 
 /** The contents of a text of T-SQL, as far as they can be known without the grammar. */
-export interface StatementScan {
-  /** Statements that are more than comments and blanks, where semicolons part them. */
-  readonly count: number;
-  /** The variables without their `@`, each once, in order; not those of the server (`@@ROWCOUNT`). */
-  readonly variables: readonly string[];
-  /** The words outside of quotes and comments, in upper case, each once, in order. */
-  readonly words: readonly string[];
+export interface StatementScan extends Pick<SQLScan, "count" | "variables" | "words"> {
   /** The line of the first batch separator, from 1. */
   readonly separatorLine: number | undefined;
 }
 
 /** The first statement's outline: the parts of it that are not inside of others. */
-export interface StatementOutline {
-  /** The words outside of parentheses, quotes and comments, in upper case, each with its place, in order. */
-  readonly outerWords: readonly { readonly word: string; readonly at: number }[];
-  /** The place of its end: of its semicolon, or of the text's end. */
-  readonly end: number;
-}
+export type StatementOutline = Pick<SQLScan, "outerWords" | "end">;
 
 // A quote or a comment that is never closed runs to the end of the text, and is left for the server to report.
-const token = new RegExp(
+const pattern = new RegExp(
   [
     String.raw`(?<blank>\s+|--[^\r\n]*)`,
     String.raw`(?<comment>/\*)`,
@@ -37,75 +27,21 @@ const token = new RegExp(
 
 /** Counts statements and finds variables, with quotes, brackets and nested comments understood. */
 export function scanStatement(sql: string): StatementScan {
-  const { count, variables, words, separatorLine } = scanText(sql);
+  let separatorLine: number | undefined;
+  const isPassedOver = (start: number, end: number): boolean => {
+    if (!isSeparator(sql, start, end)) return false;
+    separatorLine ??= lineOf(sql, start);
+    return true;
+  };
+  const { count, variables, words } = scanSQL(sql, { pattern, isPassedOver });
   return { count, variables, words, separatorLine };
 }
 
 /** The outline of the first statement in a text. */
 export function outlineStatement(sql: string): StatementOutline {
-  const { outerWords, end } = scanText(sql);
+  const isPassedOver = (start: number, end: number): boolean => isSeparator(sql, start, end);
+  const { outerWords, end } = scanSQL(sql, { pattern, isPassedOver });
   return { outerWords, end };
-}
-
-function scanText(sql: string): StatementScan & StatementOutline {
-  const variables = new Set<string>();
-  const words = new Set<string>();
-  const outerWords: { word: string; at: number }[] = [];
-  let depth = 0;
-  let end: number | undefined;
-  let count = 0;
-  let isInside = false;
-  let separatorLine: number | undefined;
-  let at = 0;
-  while (at < sql.length) {
-    token.lastIndex = at;
-    const [text, groups] = takeToken(sql);
-    const start = at;
-    at += text.length;
-    if (groups["blank"] !== undefined) continue;
-    if (groups["comment"] !== undefined) {
-      at = endOfComment(sql, start);
-      continue;
-    }
-    if (groups["end"] !== undefined) {
-      if (isInside) end ??= start;
-      isInside = false;
-      continue;
-    }
-    if (groups["word"] !== undefined && isSeparator(sql, start, at)) {
-      separatorLine ??= lineOf(sql, start);
-      continue;
-    }
-    if (!isInside) count += 1;
-    isInside = true;
-    if (text === "(") depth += 1;
-    if (text === ")") depth -= 1;
-    if (groups["word"] !== undefined) {
-      const word = text.toUpperCase();
-      words.add(word);
-      if (depth === 0 && end === undefined) outerWords.push({ word, at: start });
-    }
-    if (groups["variable"] !== undefined && !text.startsWith("@@")) variables.add(text.slice(1));
-  }
-  const found = { variables: [...variables], words: [...words], outerWords };
-  return { count, ...found, end: end ?? sql.length, separatorLine };
-}
-
-function takeToken(sql: string): [text: string, groups: Readonly<Record<string, string | undefined>>] {
-  const match = token.exec(sql);
-  return [match?.[0] ?? "", match?.groups ?? {}];
-}
-
-/** Comments of this kind nest. */
-function endOfComment(sql: string, start: number): number {
-  const mark = /\/\*|\*\//g;
-  mark.lastIndex = start;
-  let depth = 0;
-  for (let match = mark.exec(sql); match !== null; match = mark.exec(sql)) {
-    depth += match[0] === "/*" ? 1 : -1;
-    if (depth === 0) return mark.lastIndex;
-  }
-  return sql.length;
 }
 
 /** `GO`, or `GO 5`, alone on its line: no SQL, but a word to the tools that send batches. */

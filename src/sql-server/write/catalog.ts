@@ -9,6 +9,8 @@ export interface Catalog {
   readonly table: CatalogTable | undefined;
   readonly columns: readonly CatalogColumn[];
   readonly uniqueKeys: readonly UniqueKey[];
+  /** The checks of the table, as the server writes them: `([status]='b' OR [status]='a')`. */
+  readonly checks: readonly string[];
   /** Other tables, where the one that was asked for is not there: `schema.table`. */
   readonly otherTables: readonly string[];
 }
@@ -82,19 +84,25 @@ SELECT TOP (1000) s.[name] AS [schema_name], o.[name] AS [table_name]
 FROM sys.objects AS o
 INNER JOIN sys.schemas AS s ON s.[schema_id] = o.[schema_id]
 WHERE @id IS NULL AND o.[type] = 'U' AND o.[is_ms_shipped] = 0
-ORDER BY s.[name], o.[name];`;
+ORDER BY s.[name], o.[name];
+SELECT k.[definition] AS [definition]
+FROM sys.check_constraints AS k
+WHERE k.[parent_object_id] = @id AND k.[is_disabled] = 0 AND k.[definition] IS NOT NULL;`;
 
 /** Asks the database for all that there is to know of the table, in one round trip. */
 export async function readCatalog({ pool, driver }: OpenConnection, quotedTable: string): Promise<Catalog> {
   const request = pool.request().input("table", driver.NVarChar(driver.MAX), quotedTable);
   request.arrayRowMode = false; // a pool of the user's may have it as its default
   const { recordsets } = await request.query(catalogQuery);
-  const [server = [], table = [], columns = [], keys = [], others = []] = Array.isArray(recordsets) ? recordsets : [];
+  const [server = [], table = [], columns = [], keys = [], others = [], checks = []] = Array.isArray(recordsets)
+    ? recordsets
+    : [];
   return {
     server: catalogServer(server[0] ?? {}),
     table: table[0] === undefined ? undefined : catalogTable(table[0]),
     columns: columns.map(catalogColumn),
     uniqueKeys: uniqueKeys(keys),
+    checks: checks.map((row) => text(row, "definition")),
     otherTables: others.map((row) => `${text(row, "schema_name")}.${text(row, "table_name")}`),
   };
 }

@@ -1,7 +1,7 @@
 import type { ISqlType } from "mssql";
 import type { ColumnLimit } from "../../contracts/sink.ts";
 import type { TableColumn } from "../../table/dialect.ts";
-import { decimalText } from "../decimal-text.ts";
+import { decimalText } from "../../table/decimal-text.ts";
 import {
   fitDate,
   fitDateTime,
@@ -10,12 +10,13 @@ import {
   fitSmallDateTime,
   fitTime,
   momentOf,
-} from "./date-fit.ts";
+} from "../../table/date-fit.ts";
 import type { Driver } from "../connect/driver.ts";
-import { type Fit, type StagedValue, violation } from "./fit.ts";
-import { fitBit, fitDecimal, fitFloat, fitMoney, fitWhole } from "./number-fit.ts";
+import { type Fit, type StagedValue, violation } from "../../table/fit.ts";
+import { fitBit, fitDecimal, fitFloat, fitMoney, fitWhole } from "../../table/number-fit.ts";
 import { codePage } from "./code-page.ts";
-import { fitBinary, fitCodePage, fitGUID, fitMarkup, fitUnicode } from "./text-fit.ts";
+import { fitCodePage } from "./code-page-fit.ts";
+import { fitBinary, fitGUID, fitMarkup, fitUnicode } from "../../table/text-fit.ts";
 
 /** A column's type as the catalog has it. */
 export interface DeclaredType {
@@ -181,14 +182,17 @@ function decimal({ type, precision, scale }: DeclaredType): ColumnType {
 }
 
 const makers: ReadonlyMap<string, Maker> = new Map<string, Maker>([
-  ["bit", () => native("BIT", fitBit, (driver) => driver.Bit())],
+  ["bit", () => native("BIT", fitBit("a BIT"), (driver) => driver.Bit())],
   ["tinyint", () => whole("TINYINT", 0n, 255n, (driver) => driver.TinyInt())],
   ["smallint", () => whole("SMALLINT", -(2n ** 15n), 2n ** 15n - 1n, (driver) => driver.SmallInt())],
   ["int", () => whole("INT", -(2n ** 31n), 2n ** 31n - 1n, (driver) => driver.Int())],
   ["bigint", () => whole("BIGINT", -(2n ** 63n), 2n ** 63n - 1n, (driver) => driver.BigInt())],
   ["real", () => native("REAL", fitFloat("REAL"), (driver) => driver.Real())],
   ["float", () => native("FLOAT", fitFloat("FLOAT"), (driver) => driver.Float())],
-  ["uniqueidentifier", () => native("UNIQUEIDENTIFIER", fitGUID, (driver) => driver.UniqueIdentifier())],
+  [
+    "uniqueidentifier",
+    () => native("UNIQUEIDENTIFIER", fitGUID("UNIQUEIDENTIFIER"), (driver) => driver.UniqueIdentifier()),
+  ],
   ["decimal", decimal],
   ["numeric", decimal],
   ["money", () => converted("MONEY", fitMoney("MONEY", 64))],

@@ -1,7 +1,7 @@
 import { withoutTrailingBlanks } from "../../table/trailing-blanks.ts";
 import type { TableKeys, Target } from "../../table/dialect.ts";
 import type { SQLServerColumn } from "./column-type.ts";
-import type { StagedValue } from "./fit.ts";
+import type { StagedValue } from "../../table/fit.ts";
 
 /**
  * Equal keys of texts are a matter of the target's collation, which only the server knows: their parts are compared in their own spelling.

@@ -3,7 +3,7 @@ import type { Driver } from "../connect/driver.ts";
 import type { StagedRow, TargetColumn } from "../../table/dialect.ts";
 import { quoteIdentifier } from "../identifiers.ts";
 import type { SQLServerColumn } from "./column-type.ts";
-import type { StagedValue } from "./fit.ts";
+import type { StagedValue } from "../../table/fit.ts";
 
 type Columns = readonly TargetColumn<SQLServerColumn>[];
 

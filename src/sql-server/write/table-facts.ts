@@ -1,10 +1,12 @@
 import { TargetError } from "../../errors/sink.ts";
+import { checkedLimit } from "../../table/choices.ts";
 import type { MissingTable, TableFacts, TableRequest } from "../../table/dialect.ts";
 import type { ConnectionPlace } from "../connect/connection-errors.ts";
 import { quoteTableName } from "../identifiers.ts";
 import type { Catalog, CatalogColumn, CatalogTable } from "./catalog.ts";
 import { columnType, type SQLServerColumn, unwritableType } from "./column-type.ts";
-import type { StagedValue } from "./fit.ts";
+import { foldText } from "./keys.ts";
+import type { StagedValue } from "../../table/fit.ts";
 
 /**
  * The catalog in the terms of the kit for tables.
@@ -12,7 +14,7 @@ import type { StagedValue } from "./fit.ts";
  * @throws {TargetError} for a database that is read-only
  */
 export function tableFacts(
-  { server: { database, databaseCollation, isReadOnly }, table, columns, uniqueKeys, otherTables }: Catalog,
+  { server: { database, databaseCollation, isReadOnly }, table, columns, uniqueKeys, checks, otherTables }: Catalog,
   { server, database: connected }: ConnectionPlace,
   request: Pick<TableRequest, "sink" | "table" | "strategy" | "mergeKeys">,
 ): TableFacts<SQLServerColumn, StagedValue> | MissingTable {
@@ -34,7 +36,7 @@ export function tableFacts(
     name: `${schema}.${name}`,
     quoted: quoteTableName({ schema, table: name }),
     problem,
-    columns: columns.map((column) => columnFacts(column, request)),
+    columns: columns.map((column) => columnFacts(column, checks, request)),
     uniqueKeys,
     foldName: (column) => (ignoresCase ? column.toLowerCase() : column),
     mayInsert,
@@ -50,12 +52,22 @@ function tableProblem({ kind, isMemoryOptimized, isExternal, isHistory }: Catalo
   return isHistory ? "is the history of a temporal table, which the server writes: name the temporal table" : undefined;
 }
 
-function columnFacts(column: CatalogColumn, request: Pick<TableRequest, "strategy" | "mergeKeys">): SQLServerColumn {
-  const { name, type, isNullable, hasDefault, isIdentity, isComputed, isGenerated, maySelect, mayUpdate } = column;
+function columnFacts(
+  column: CatalogColumn,
+  checks: readonly string[],
+  request: Pick<TableRequest, "strategy" | "mergeKeys">,
+): SQLServerColumn {
+  const { name, type, collation, isNullable, hasDefault, isIdentity, isComputed, isGenerated, maySelect, mayUpdate } =
+    column;
   const isFilled = hasDefault || isIdentity || isComputed || isGenerated || type === "timestamp";
   const problem = columnProblem(column, request);
   return {
     ...(columnType(column) ?? unwritableType),
+    ...checkedLimit(checks, {
+      isColumn: (checked) => checked.toLowerCase() === name.toLowerCase(),
+      holdsNumbers: collation === undefined,
+      fold: (text) => foldText(text, collation ?? ""),
+    }),
     name,
     isNullable,
     isRequired: !isNullable && !isFilled,

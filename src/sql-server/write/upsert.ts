@@ -1,7 +1,7 @@
 import { quoteIdentifier } from "../identifiers.ts";
 import type { Target, TargetColumn } from "../../table/dialect.ts";
 import type { SQLServerColumn } from "./column-type.ts";
-import type { StagedValue } from "./fit.ts";
+import type { StagedValue } from "../../table/fit.ts";
 import { rowColumn, stagedName, stagedRows, stagingTable } from "./staging.ts";
 
 export type SQLServerTarget = Target<SQLServerColumn, StagedValue>;

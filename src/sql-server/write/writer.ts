@@ -11,7 +11,7 @@ import type { OpenConnection } from "../connect/connection.ts";
 import type { ConnectionPlace } from "../connect/connection-errors.ts";
 import { inTransaction, type Run } from "../connect/transaction.ts";
 import type { SQLServerColumn } from "./column-type.ts";
-import type { StagedValue } from "./fit.ts";
+import type { StagedValue } from "../../table/fit.ts";
 import { comparable, keyText } from "./keys.ts";
 import { createStaging, stagingRows } from "./staging.ts";
 import { existsText, insertedRows, resultColumns, type SQLServerTarget, upsert, upsertText } from "./upsert.ts";

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { fromExactText, toExactText } from "../../files/exact-text.ts";
 import type { StoredAnswer } from "../../contracts/journal.ts";
+import { type FindValues, prepareFind } from "./find-values.ts";
 
 /** So much of a fingerprint is in the index. */
 const beginningBytes = 8;
@@ -20,8 +21,8 @@ const mostWaiting = 16_384;
  */
 export class Answers {
   readonly #database: DatabaseSync;
-  readonly #byNumber: StatementSync;
-  readonly #byIndex: StatementSync;
+  readonly #byNumber: FindValues;
+  readonly #byIndex: FindValues;
   readonly #indexed: StatementSync;
   readonly #add: StatementSync;
   readonly #remove: StatementSync;
@@ -34,8 +35,9 @@ export class Answers {
   constructor(database: DatabaseSync) {
     this.#database = database;
     // A number whose answer was rolled back or removed finds nothing: its fingerprint is compared, too.
-    this.#byNumber = database.prepare(`SELECT ${answerColumns} FROM answers WHERE number = ? AND fingerprint = ?`);
-    this.#byIndex = database.prepare(
+    this.#byNumber = prepareFind(database, `SELECT ${answerColumns} FROM answers WHERE number = ? AND fingerprint = ?`);
+    this.#byIndex = prepareFind(
+      database,
       `SELECT ${answerColumns} FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
       WHERE beginning = ? AND fingerprint = ? ORDER BY answer DESC LIMIT 1`,
     );
@@ -96,43 +98,42 @@ export class Answers {
   }
 
   /** The newest answer that has the fingerprint. */
-  #rowOf(fingerprint: string): Readonly<Record<string, SQLOutputValue>> | undefined {
+  #rowOf(fingerprint: string): ReturnType<FindValues> {
     const waiting = this.#waiting.get(fingerprint);
     if (waiting === undefined && !this.#hasIndex) return undefined;
     const key = Buffer.from(fingerprint, "hex");
-    const newest = waiting === undefined ? undefined : this.#byNumber.get(waiting, key);
+    const newest = waiting === undefined ? undefined : this.#byNumber(waiting, key);
     if (newest !== undefined || !this.#hasIndex) return newest;
-    return this.#byIndex.get(key.subarray(0, beginningBytes), key);
+    return this.#byIndex(key.subarray(0, beginningBytes), key);
   }
 }
 
-/**
- * The newest answer that has the fingerprint, for a look: also one that the index lacks.
- */
+/** The newest answer that has the fingerprint, for a look: also one that the index lacks. */
 export function findAnswer(database: DatabaseSync, fingerprint: string): StoredAnswer | undefined {
   const key = Buffer.from(fingerprint, "hex");
-  const found = database
-    .prepare(
-      `SELECT number, ${answerColumns} FROM answers WHERE fingerprint = ?1 AND number > (SELECT answer FROM indexed)
-      UNION ALL SELECT number, ${answerColumns} FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
+  const find = prepareFind(
+    database,
+    `SELECT ${answerColumns}, number FROM answers WHERE fingerprint = ?1 AND number > (SELECT answer FROM indexed)
+      UNION ALL SELECT ${answerColumns}, number FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
       WHERE beginning = ?2 AND fingerprint = ?1 ORDER BY number DESC LIMIT 1`,
-    )
-    .get(key, key.subarray(0, beginningBytes));
+  );
+  const found = find(key, key.subarray(0, beginningBytes));
   return found === undefined ? undefined : toAnswer(found);
 }
 
-function toAnswer(line: Readonly<Record<string, SQLOutputValue>>): StoredAnswer {
-  const { text, finish_reason, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, run_id } = line;
+/** The answer of a line with {@link answerColumns}. */
+function toAnswer(values: readonly SQLOutputValue[]): StoredAnswer {
+  const [text, finishReason, model, inputTokens, cachedTokens, outputTokens, reasoningTokens, runId] = values;
   return {
     text: fromExactText(text),
-    finishReason: finish_reason === "length" ? "length" : "stop",
+    finishReason: finishReason === "length" ? "length" : "stop",
     model: String(model),
     usage: {
-      inputTokens: Number(input_tokens),
-      cachedTokens: Number(cached_tokens),
-      outputTokens: Number(output_tokens),
-      reasoningTokens: Number(reasoning_tokens),
+      inputTokens: Number(inputTokens),
+      cachedTokens: Number(cachedTokens),
+      outputTokens: Number(outputTokens),
+      reasoningTokens: Number(reasoningTokens),
     },
-    runId: String(run_id),
+    runId: String(runId),
   };
 }

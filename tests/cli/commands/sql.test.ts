@@ -78,10 +78,10 @@ test("a sink that writes to no table: it says what to give, exit code 2", async 
   assert.deepEqual([exitCode, stdout], [2, ""]);
   assert.match(
     stderr,
-    /"--table": the sink "memory" writes to no table .*: give --table <name> and --dialect sql-server or sqlite \[INVALID_OPTION\]\n(?: {2}at tests.*\n)? {2}see .*#invalid_option\n$/,
+    /"--table": the sink "memory" writes to no table .*: give --table <name> and --dialect postgresql or sql-server or sqlite \[INVALID_OPTION\]\n(?: {2}at tests.*\n)? {2}see .*#invalid_option\n$/,
   );
   const named = await createTable(fixture("good"), "--table", "t");
-  assert.match(named.stderr, /"--dialect": .*: give --dialect sql-server or sqlite \[/);
+  assert.match(named.stderr, /"--dialect": .*: give --dialect postgresql or sql-server or sqlite \[/);
   const spoken = await createTable(fixture("good"), "--dialect", "sqlite");
   assert.match(spoken.stderr, /"--table": .*: give --table <name> \[/);
   const both = await createTable(fixture("good"), "--dialect", "sqlite", "--table", "t");

@@ -54,7 +54,8 @@ test("counts of tokens that are missing or absurd cost no answer: they are estim
 });
 
 test("a response that did not end as it should says why there is no answer", () => {
-  const context = { step: "kind", maxOutputTokens: 100, maxReasoningTokens: 0 };
+  const schema = { properties: { n: {}, items: {} } };
+  const context = { step: "kind", maxOutputTokens: 100, maxReasoningTokens: 0, schema };
   const codeOf = (finishReason: LLMResponse["finishReason"]): string => {
     const error = errorForFinish({ ...response, finishReason }, context);
     assert.ok(error instanceof ProviderError);
@@ -68,8 +69,13 @@ test("a response that did not end as it should says why there is no answer", () 
 
 test("the error of an answer that was cut off twice says what was sent, the reasoning too", () => {
   const cut = { ...response, finishReason: "length" } as const;
-  const context = { step: "kind", maxOutputTokens: 100, maxReasoningTokens: 0 };
+  const schema = { properties: { n: {}, items: {} } };
+  const context = { step: "kind", maxOutputTokens: 100, maxReasoningTokens: 0, schema };
   assert.match(errorForFinish(cut, context).message, /\b100\b.*\b200\b/);
+  const inItems = errorForFinish({ ...cut, text: '{"n": 1, "items": ["a' }, context);
+  assert.equal(inItems.facts.where, "items");
+  assert.match(inItems.message, /items/);
+  assert.equal(errorForFinish({ ...cut, text: '{"n": 1, "unknown": ["a' }, context).facts.where, undefined);
   const reasoned = errorForFinish(cut, { ...context, maxReasoningTokens: 2048 });
   assert.match(reasoned.message, /\b2148\b.*\b4296\b.*\b200\b.*\b4096\b/);
   assert.match(String(reasoned.facts.hint), /maxReasoningTokens/);

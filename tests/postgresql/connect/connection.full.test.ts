@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { SourceError } from "../../../src/errors/source.ts";
 import { CommitInDoubtError } from "../../../src/table/dialect.ts";
 import { inTransaction, withClient } from "../../../src/postgresql/connect/client.ts";
 import {
   type ConnectContext,
-  type ConnectionSeams,
+  type DriverSeams,
   PostgreSQLConnection,
 } from "../../../src/postgresql/connect/connection.ts";
 import { readOnlyProblem, sharesBackends } from "../../../src/postgresql/connect/server-state.ts";
@@ -47,7 +48,7 @@ function urlOf({ user = "postgres", password = "", database: name, query = "", p
 async function using<Result>(
   login: Login,
   use: (connection: PostgreSQLConnection) => Promise<Result>,
-  seams?: ConnectionSeams,
+  seams?: DriverSeams,
 ): Promise<Result> {
   const connection = new PostgreSQLConnection("source", { connectionString: urlOf(login) }, seams);
   try {
@@ -102,7 +103,7 @@ test("a password that is missing, a port without a server and a name without a h
 });
 
 test("sslmode decides on encryption", { skip }, async () => {
-  const root = encodeURIComponent(new URL("../../fixtures/tls/certificate.pem", import.meta.url).pathname);
+  const root = encodeURIComponent(fileURLToPath(new URL("../../fixtures/tls/certificate.pem", import.meta.url)));
   assert.deepEqual(await isEncrypted({}), { ssl: "false" });
   for (const query of ["?sslmode=require", "?sslmode=prefer", `?sslmode=verify-full&sslrootcert=${root}`]) {
     assert.deepEqual(await isEncrypted({ query }), { ssl: "true" }, query);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import type { ErrorFacts } from "../../../src/errors/facts.ts";
 import { PostgreSQLConnection } from "../../../src/postgresql/connect/connection.ts";
 import type { PostgreSQLConnectionOptions } from "../../../src/postgresql/connect/options.ts";
@@ -78,7 +79,7 @@ test("encryption follows sslmode as libpq means it; without one, another machine
   assert.partialDeepStrictEqual(ssl("postgresql://u@db.example/d"), { rejectUnauthorized: true });
   assert.partialDeepStrictEqual(ssl("postgresql://u@db.example/d?ssl=true"), { rejectUnauthorized: true });
   assert.partialDeepStrictEqual(ssl("postgresql://u@db.example/d?sslmode=require"), { rejectUnauthorized: false });
-  const root = encodeURIComponent(new URL("../../fixtures/tls/certificate.pem", import.meta.url).pathname);
+  const root = encodeURIComponent(fileURLToPath(new URL("../../fixtures/tls/certificate.pem", import.meta.url)));
   assert.partialDeepStrictEqual(ssl(`postgresql://u@db/d?sslmode=require&sslrootcert=${root}`), {
     rejectUnauthorized: true,
   });

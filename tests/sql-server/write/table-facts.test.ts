@@ -49,6 +49,7 @@ function catalogOf(changes: Partial<Catalog> = {}): Catalog {
     table: visits,
     columns: [plain, value],
     uniqueKeys: [keyOver(["id"], { index: "PK_visits", isPrimary: true })],
+    checks: [],
     otherTables: [],
     ...changes,
   };
@@ -216,4 +217,12 @@ test("an insert in doubt is proved by a unique key whose columns are all written
   assert.deepEqual(proofOf([]), []);
   assert.deepEqual(proofOf([keyOver(["value"])]), []);
   assert.deepEqual(proofOf([keyOver(["id", "other"])]), []);
+});
+
+test("a check that allows some values only is the column's limit, by the column's collation", () => {
+  const checks = ["([value]='low' OR [value]='High')", "([id]>'a')"];
+  const [id, checked] = find({ checks }).columns;
+  assert.deepEqual([id?.limit, checked?.limit], [{ maxLength: 40 }, { enum: ["low", "High"] }]);
+  assert.equal(checked?.exceeds?.("LOW"), undefined);
+  assert.match(checked?.exceeds?.("none") ?? "", /^must be one of "low", "High"$/);
 });

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { binariesFor, serverUser } from "./binaries.ts";
@@ -57,11 +58,24 @@ function own(path: string): void {
 
 async function obey(wanted: unknown, binaries: string, port: number): Promise<void> {
   try {
-    if (wanted === "start") await start(binaries, port);
+    if (wanted === "start") await startAgain(binaries, port);
     else await stop(wanted === "kill" ? "SIGKILL" : "SIGINT");
     process.send?.({ port });
   } catch (error) {
     process.send?.({ error: String(error) });
+  }
+}
+
+/** Starts it after a crash, too: processes of the old server may live on for moments, and hold its memory. */
+async function startAgain(binaries: string, port: number): Promise<void> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      await start(binaries, port);
+      return;
+    } catch (error) {
+      if (tries >= 100 || !/shared memory|lock file|could not bind/.test(String(error))) throw error;
+      await setTimeout(100);
+    }
   }
 }
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import type { Fit, StagedValue } from "../../../src/sql-server/write/fit.ts";
-import { fitBinary, fitCodePage, fitGUID, fitMarkup, fitUnicode } from "../../../src/sql-server/write/text-fit.ts";
+import type { Fit, StagedValue } from "../../src/table/fit.ts";
+import { fitCodePage } from "../../src/sql-server/write/code-page-fit.ts";
+import { fitBinary, fitGUID, fitMarkup, fitUnicode } from "../../src/table/text-fit.ts";
 
 function staged(fit: Fit, value: unknown): StagedValue {
   const fitted = fit(value);
@@ -79,10 +80,10 @@ test("what has no text is refused", () => {
 
 test("a GUID is taken in braces or not, in any case, and nothing after it is cut off", () => {
   const guid = "6F9619FF-8B86-D011-B42D-00C04FC964FF";
-  assert.equal(staged(fitGUID, guid.toLowerCase()), guid);
-  assert.equal(staged(fitGUID, ` {${guid}} `), guid);
+  assert.equal(staged(fitGUID("UNIQUEIDENTIFIER"), guid.toLowerCase()), guid);
+  assert.equal(staged(fitGUID("UNIQUEIDENTIFIER"), ` {${guid}} `), guid);
   for (const value of ["", `${guid}x`, guid.replaceAll("-", ""), `{${guid}`, 5, `${guid}\n--`]) {
-    assert.match(problem(fitGUID, value), /expected 32 hexadecimal digits as 8-4-4-4-12, got /);
+    assert.match(problem(fitGUID("UNIQUEIDENTIFIER"), value), /expected 32 hexadecimal digits as 8-4-4-4-12, got /);
   }
 });
 
@@ -103,7 +104,7 @@ test("no value makes a text's check throw, and what fits is well formed", () => 
   const all = [
     fitUnicode("NVARCHAR(9)", 9),
     fitCodePage("VARCHAR(9)", 9, 1252),
-    fitGUID,
+    fitGUID("UNIQUEIDENTIFIER"),
     fitBinary("BINARY(9)", 9),
     fitMarkup("XML"),
   ];

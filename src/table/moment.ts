@@ -94,3 +94,15 @@ export function offsetText(offset: number): string {
   const parts = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, "0"));
   return `${offset < 0 ? "-" : "+"}${parts.join(":")}`;
 }
+
+/**
+ * A moment with an offset in UTC, to the same digits: `2025-03-01T09:30:00.123456Z`. Undefined for a text that is none, and beyond the years 1 to
+ * 9999.
+ */
+export function textInUTC(text: string): string | undefined {
+  const moment = parseMoment(text.replace(/([+-]\d\d)$/, "$1:00"));
+  if (moment?.day === undefined || moment.offset === undefined) return undefined;
+  const { day, ticks } = moved(moment.day, moment.ticks - BigInt(moment.offset) * 60n * ticksPerSecond);
+  const digits = /\.(\d+)/.exec(text)?.[1]?.length ?? 0;
+  return day < 0 || day > lastDay ? undefined : `${dateText(day)}T${timeText(ticks, digits)}Z`;
+}

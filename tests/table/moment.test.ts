@@ -10,7 +10,7 @@ import {
   roundTicks,
   ticksPerDay,
   timeText,
-} from "../../src/sql-server/moment.ts";
+} from "../../src/table/moment.ts";
 
 test("ISO 8601 is read to the tick, with its offset", () => {
   assert.deepEqual(parseMoment("0001-01-01"), { day: 0, ticks: 0n, offset: undefined });

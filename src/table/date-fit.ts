@@ -1,6 +1,6 @@
-import { describeType } from "../../errors/describe-type.ts";
-import { type Fit, fits, type StagedValue, violation } from "./fit.ts";
-import type { Fitted } from "../../table/dialect.ts";
+import { describeType } from "../errors/describe-type.ts";
+import { type Fit, fits, mapped, type StagedValue, violation } from "./fit.ts";
+import type { Fitted } from "./dialect.ts";
 import {
   dateText,
   lastDay,
@@ -11,7 +11,7 @@ import {
   ticksPerDay,
   ticksPerSecond,
   timeText,
-} from "../moment.ts";
+} from "./moment.ts";
 
 /** From 1753, the year of the Gregorian calendar in Britain. */
 const firstDateTimeDay = 639_905;
@@ -36,9 +36,9 @@ export function fitTime(digits: number): Fit {
   };
 }
 
-/** A DATETIME2(n), in UTC where the value has an offset; digits beyond n are rounded. */
-export function fitDateTime2(digits: number): Fit {
-  return fitMoment(`DATETIME2(${digits})`, 0, lastDay, stepOf(digits), digits);
+/** A date and time, in UTC where the value has an offset; digits beyond `digits` are rounded. */
+export function fitDateTime2(digits: number, type: string = `DATETIME2(${digits})`): Fit {
+  return fitMoment(type, 0, lastDay, stepOf(digits), digits);
 }
 
 /**
@@ -126,3 +126,11 @@ function minutes(offset: number): bigint {
 function stepOf(digits: number): bigint {
   return 10n ** BigInt(7 - digits);
 }
+
+/** Takes the dates that few databases have as their server writes them, too: before the year 1, after 9999, infinity. `zone` follows any other. */
+export function beyondDates(fit: Fit, zone = ""): Fit {
+  const withZone = mapped(fit, (text) => `${String(text)}${zone}`);
+  return (value) => (typeof value === "string" && fewHave.test(value) ? fits(value) : withZone(value));
+}
+
+const fewHave = /^\s*(?:-?infinity|\d{4,}-\d\d-\d\d[^]* BC|\d{5,}-\d\d-\d\d[^]*)\s*$/i;

@@ -1,4 +1,4 @@
-import type { Fitted } from "../../table/dialect.ts";
+import type { Fitted } from "./dialect.ts";
 
 /** A cell of the staging table; NULL is null beside it. */
 export type StagedValue = string | number | boolean | Buffer;
@@ -13,4 +13,12 @@ export function fits(value: StagedValue): Fitted<StagedValue> {
 /** `problem` holds no content; `demand` is for a model: null where no answer of a model fits. */
 export function violation(problem: string, demand: string | null = null): Fitted<StagedValue> {
   return { ok: false, problem, demand };
+}
+
+/** The same, with the cell changed. */
+export function mapped(fit: Fit, change: (cell: StagedValue) => StagedValue): Fit {
+  return (value) => {
+    const fitted = fit(value);
+    return fitted.ok ? fits(change(fitted.value)) : fitted;
+  };
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import type { Fit, StagedValue } from "../../../src/sql-server/write/fit.ts";
-import { fitBit, fitDecimal, fitFloat, fitMoney, fitWhole } from "../../../src/sql-server/write/number-fit.ts";
+import type { Fit, StagedValue } from "../../src/table/fit.ts";
+import { fitBit, fitDecimal, fitFloat, fitMoney, fitWhole } from "../../src/table/number-fit.ts";
 
 function staged(fit: Fit, value: unknown): StagedValue {
   const fitted = fit(value);
@@ -17,10 +17,10 @@ function problem(fit: Fit, value: unknown): string {
 }
 
 test("a BIT takes true, false, 1, 0 and their texts, and no other number", () => {
-  for (const value of [true, 1, 1n, "1", "TRUE", "1.0"]) assert.equal(staged(fitBit, value), true);
-  for (const value of [false, 0, 0n, "0", " false "]) assert.equal(staged(fitBit, value), false);
+  for (const value of [true, 1, 1n, "1", "TRUE", "1.0"]) assert.equal(staged(fitBit("a BIT"), value), true);
+  for (const value of [false, 0, 0n, "0", " false "]) assert.equal(staged(fitBit("a BIT"), value), false);
   for (const value of [2, -1, 0.5, "yes", "", Number.NaN]) {
-    assert.match(problem(fitBit, value), /^the column is a BIT: expected true or false, got /);
+    assert.match(problem(fitBit("a BIT"), value), /^the column is a BIT: expected true or false, got /);
   }
 });
 
@@ -85,7 +85,7 @@ test("floats are finite, and what is smaller than the smallest is zero", () => {
 
 test("no value makes a number's check throw, and no problem holds a text's content", () => {
   const all = [
-    fitBit,
+    fitBit("a BIT"),
     fitWhole("INT", 0n, 9n),
     fitDecimal("DECIMAL(5,1)", 5, 1),
     fitMoney("MONEY", 64),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import * as fc from "fast-check";
-import { decimalText, roundTo, toDecimal } from "../../src/sql-server/decimal-text.ts";
+import { decimalText, roundTo, toDecimal } from "../../src/table/decimal-text.ts";
 
 test("numbers, bigints, booleans and texts that spell a number are exact decimals", () => {
   const read: readonly (readonly [unknown, string])[] = [

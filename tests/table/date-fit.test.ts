@@ -8,8 +8,8 @@ import {
   fitDateTimeOffset,
   fitSmallDateTime,
   fitTime,
-} from "../../../src/sql-server/write/date-fit.ts";
-import type { Fit, StagedValue } from "../../../src/sql-server/write/fit.ts";
+} from "../../src/table/date-fit.ts";
+import type { Fit, StagedValue } from "../../src/table/fit.ts";
 
 function staged(fit: Fit, value: unknown): StagedValue {
   const fitted = fit(value);

@@ -1,17 +1,19 @@
-import { describeType } from "../../errors/describe-type.ts";
-import { decimalText, roundTo, toDecimal } from "../decimal-text.ts";
+import { describeType } from "../errors/describe-type.ts";
+import { decimalText, roundTo, toDecimal } from "./decimal-text.ts";
 import { type Fit, fits, violation } from "./fit.ts";
 
-/** A BIT: true and false, 1 and 0, and the texts of them. */
-export const fitBit: Fit = (value) => {
-  if (typeof value === "boolean") return fits(value);
-  const text = typeof value === "string" ? value.trim().toLowerCase() : "";
-  if (text === "true" || text === "false") return fits(text === "true");
-  const decimal = toDecimal(value);
-  const whole = decimal === undefined ? undefined : roundTo(decimal, 0);
-  if (decimal !== undefined && (whole === 0n || whole === 1n) && isWhole(decimal, whole)) return fits(whole === 1n);
-  return violation(`the column is a BIT: expected true or false, got ${describe(value)}`, "must be true or false");
-};
+/** True and false, 1 and 0, and the texts of them. `type` has its article: `a BIT`. */
+export function fitBit(type: string): Fit {
+  return (value) => {
+    if (typeof value === "boolean") return fits(value);
+    const text = typeof value === "string" ? value.trim().toLowerCase() : "";
+    if (text === "true" || text === "false") return fits(text === "true");
+    const decimal = toDecimal(value);
+    const whole = decimal === undefined ? undefined : roundTo(decimal, 0);
+    if (decimal !== undefined && (whole === 0n || whole === 1n) && isWhole(decimal, whole)) return fits(whole === 1n);
+    return violation(`the column is ${type}: expected true or false, got ${describe(value)}`, "must be true or false");
+  };
+}
 
 const wholeNumber = "must be a whole number";
 
@@ -32,7 +34,7 @@ export function fitWhole(type: string, lowest: bigint, highest: bigint): Fit {
       const range = `a number from ${lowest} to ${highest}`;
       return violation(`the column is ${type}: expected ${range}, got one beyond`, `must be ${range}`);
     }
-    return fits(type === "BIGINT" ? String(whole) : Number(whole)); // the driver makes a bigint of the text
+    return fits(highest > Number.MAX_SAFE_INTEGER ? String(whole) : Number(whole));
   };
 }
 
@@ -80,6 +82,34 @@ export function fitFloat(type: "FLOAT" | "REAL"): Fit {
     }
     return fits(Math.abs(number) < smallest ? 0 : number);
   };
+}
+
+/** A number of any size; its text is kept as it is. */
+export function fitNumeric(declaration: string): Fit {
+  return (value) => {
+    if (toDecimal(value) !== undefined) return fits(String(typeof value === "boolean" ? Number(value) : value).trim());
+    return violation(`the column is ${declaration}: expected a number, got ${describe(value)}`, "must be a number");
+  };
+}
+
+/** A floating-point number, or one of those that are none: the nearest that the column has is the server's to find. */
+export function fitFloating(declaration: string, isSingle: boolean): Fit {
+  const fit = fitNumeric(declaration);
+  return notFinite((value) => {
+    const fitted = fit(value);
+    if (!fitted.ok) return fitted;
+    const number = isSingle ? Math.fround(Number(fitted.value)) : Number(fitted.value);
+    if (Number.isFinite(number)) return fits(number === 0 ? "0" : fitted.value);
+    return violation(
+      `the column is ${declaration}: expected a number in its range, got one beyond`,
+      "must be a smaller number",
+    );
+  });
+}
+
+/** Takes NaN and the infinities, too. */
+export function notFinite(fit: Fit): Fit {
+  return (value) => (/^(?:NaN|-?Infinity)$/.test(String(value)) ? fits(String(value)) : fit(value));
 }
 
 function isWhole({ unscaled, scale }: { readonly unscaled: bigint; readonly scale: number }, whole: bigint): boolean {
