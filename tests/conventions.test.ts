@@ -46,6 +46,7 @@ const floors: readonly (readonly string[])[] = [
   ["journals", "dead-letter"],
   ["sql-server", "postgresql", "sqlite", "csv"],
   ["llm"],
+  ["journal-tables"],
   ["table"],
   ["engine"],
   ["validation"],

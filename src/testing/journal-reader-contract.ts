@@ -155,8 +155,8 @@ async function outlivesItsProcess({ open, read, moduleText }: OpenedJournal): Pr
   const { endedAt: _, ...run } = runningRecord("run-1");
   const source = `
     const { default: journal } = await import(${JSON.stringify(`data:text/javascript,${encodeURIComponent(moduleText)}`)});
-    const run = ${JSON.stringify(run)};
-    const session = await journal.open({ ...run, startedAt: new Date(run.startedAt) }, new AbortController().signal);
+    const run = { ...${JSON.stringify(run)}, startedAt: new Date(${run.startedAt.getTime()}) };
+    const session = await journal.open(run, new AbortController().signal);
     await session.runs.save({ ...run, endedAt: null });
     await session.answers.save("${one}", ${JSON.stringify(answerOf("saved"))});
     console.log("saved");

@@ -28,9 +28,26 @@ export function sqlCommand(name: string, { terminal, unhandled }: CommandContext
       if (table === undefined || dialect === undefined) throw await missing(target.sink, options);
       terminal.stdout.write(dialect.createTable(target, table));
     });
+  const createJournal = new Command("create-journal")
+    .description("print the statements that make the tables of a pipeline's journal, or bring them up to date")
+    .argument("<pipeline.ts>", "the module: TypeScript or JavaScript")
+    .addOption(envFileOption())
+    .addHelpText("after", "\nExample:\n  llm-etl sql create-journal pipeline.ts > journal.sql")
+    .action(async (path: string) => {
+      const { journal } = await unhandled.orFirst(async () => await importPipeline(path));
+      if (journal?.createStatements === undefined) throw needsNoTables(journal?.name);
+      terminal.stdout.write(journal.createStatements());
+    });
   return new Command(name)
     .addCommand(createTable)
+    .addCommand(createJournal)
     .addHelpText("after", "\nExample:\n  llm-etl sql create-table pipeline.ts");
+}
+
+function needsNoTables(journal: string | undefined): OptionError {
+  const problem =
+    journal === undefined ? "the pipeline has no journal" : `the ${journal} makes all that it needs by itself`;
+  return new OptionError("sql create-journal", "journal", problem);
 }
 
 async function dialectNamed(name: string): Promise<SQLDialect> {

@@ -3,7 +3,7 @@ import type { Page, PageRequest } from "../../contracts/journal.ts";
 import type { RunAttempt, RunRow, RunRowFilter, TimeSlice, ValueCounts } from "../../contracts/run-detail.ts";
 import { fromExactText, toExactText } from "../../files/exact-text.ts";
 import { type Line, pageFrom, pageOf } from "./paging.ts";
-import { blockOf, isMeant, marksFor, rowsOf } from "./run-rows.ts";
+import { blockOf, isMeant, marksFor, rowsOf } from "../../journal-tables/run-rows.ts";
 
 /** Saves what runs tell of themselves beside their record. To be called in a transaction. */
 export class RunDetailWriter {

@@ -107,3 +107,13 @@ test("a name that the dialect does not know, a dialect that is none, and no modu
   assert.match((await createTable(fixture("no-sink"))).stderr, /PIPELINE_MODULE_INVALID/);
   assert.equal((await commandLine(["sql"])).exitCode, 2);
 });
+
+test("create-journal prints the statements of the pipeline's journal, or says that it needs none", async (t) => {
+  setConnection(t, undefined);
+  const { exitCode, stderr } = await commandLine(["sql", "create-journal", fixture("enriched")]);
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /journal/);
+  const printed = await commandLine(["sql", "create-journal", fixture("postgresql-journal")]);
+  assert.equal(printed.exitCode, 0);
+  assert.match(printed.stdout, /CREATE SCHEMA IF NOT EXISTS "visits_journal";/);
+});

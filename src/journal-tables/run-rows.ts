@@ -1,5 +1,5 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import type { RunRow, RunRowFilter } from "../../contracts/run-detail.ts";
+import type { RunRow, RunRowFilter } from "../contracts/run-detail.ts";
 
 /**
  * Rows of a run, by columns: a column whose values are all null is left out. An unchanged row is some three bytes of a compressed block; as a

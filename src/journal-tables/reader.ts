@@ -1,0 +1,89 @@
+import type { JournalReader } from "../contracts/journal.ts";
+import { toRange } from "./leases.ts";
+import {
+  answersOf,
+  fingerprintsPage,
+  pageIn,
+  termsOf,
+  toEvaluation,
+  toOverride,
+  toPastRun,
+  toWatermark,
+  workPage,
+} from "./records.ts";
+import { byPk, rowKeys, toBadRow, toKnownRow, usedIn } from "./rows.ts";
+import { runRowsIn, timelineIn, toAttempt, valuesIn } from "./run-detail.ts";
+import type { Looks } from "./store.ts";
+import { tables } from "./tables.ts";
+import { keyHash } from "./texts.ts";
+
+/** A look into a journal in a database. */
+export function readerOf(looks: Looks, close: () => Promise<void>): JournalReader {
+  const rowsOf = async (sink: string, pks: readonly string[]) =>
+    pks.length === 0 ? [] : await looks.find(tables.rows, tables.rows.key, rowKeys(sink, pks));
+  return {
+    answers: {
+      find: async (fingerprints) => {
+        const keys = fingerprints.map((fingerprint) => ({ fingerprint }));
+        return answersOf(await looks.find(tables.answers, tables.answers.key, keys));
+      },
+      findUsed: async (sink, pks) => byPk(await rowsOf(sink, pks), (_, line) => usedIn(line) ?? undefined),
+    },
+    rows: {
+      find: async (sink, pks) => byPk(await rowsOf(sink, pks), toKnownRow),
+      writtenCount: async (sink) =>
+        await looks.count(tables.rows, [
+          ["sink", "=", keyHash(sink)],
+          ["outcome", "=", "written"],
+        ]),
+    },
+    runs: {
+      list: async ({ limit, from, ...filter }) => {
+        const alive = new Set((await looks.held()).map(({ run_id }) => String(run_id)));
+        const query = { where: termsOf(filter), order: "falling", limit, from } as const;
+        return await pageIn(looks, tables.runs, query, (line) => toPastRun(line, alive));
+      },
+      count: async (filter) => await looks.count(tables.runs, termsOf(filter)),
+      failures: async (runId, request) => {
+        const query = { where: [["run_id", "=", runId]], order: "rising" } as const;
+        return await pageIn(looks, tables.failures, { ...query, ...request }, toBadRow);
+      },
+      rows: async (runId, request) => await runRowsIn(looks, runId, request),
+      attempts: async (runId, pk, request) => {
+        const where = [["run_id", "=", runId] as const, ["row_key", "=", keyHash(pk)] as const];
+        return await pageIn(looks, tables.attempts, { where, order: "rising", ...request }, toAttempt);
+      },
+      timeline: async (runId, request) => await timelineIn(looks, runId, request),
+      values: async (runId, request) => await valuesIn(looks, runId, request),
+    },
+    work: {
+      list: async (request) => await workPage(looks, request),
+      fingerprints: async (id, request) => await fingerprintsPage(looks, id, request),
+    },
+    watermarks: {
+      list: async (request) =>
+        await pageIn(looks, tables.watermarks, { where: [], order: "rising", ...request }, toWatermark),
+    },
+    evaluations: {
+      list: async ({ pipeline, ...request }) => {
+        const query = { where: termsOf({ pipeline }), order: "falling", ...request } as const;
+        return await pageIn(looks, tables.evaluations, query, toEvaluation);
+      },
+      find: async (id) => (await looks.find(tables.evaluations, ["id"], [{ id }])).map(toEvaluation)[0],
+    },
+    overrides: {
+      list: async ({ pipeline, ...request }) => {
+        const query = { where: termsOf({ pipeline }), order: "rising", ...request } as const;
+        return await pageIn(looks, tables.overrides, query, toOverride);
+      },
+    },
+    leases: {
+      list: async (runId, request) => {
+        const query = { where: [["run_id", "=", runId]], order: "rising" } as const;
+        return await pageIn(looks, tables.leases, { ...query, ...request }, toRange);
+      },
+    },
+    holder: async () => (await looks.held()).map(({ holder }) => String(holder))[0],
+    close,
+  };
+}

@@ -1,0 +1,55 @@
+import type { ChangeGroup } from "./changes.ts";
+import type { Line, Table } from "./tables.ts";
+
+/** A condition on lines. `has`: the text holds this one; `begins`: it begins so. */
+export type Term = readonly [column: string, operator: "=" | ">=" | "begins" | "has", value: string | number];
+
+export interface PageQuery {
+  readonly where: readonly Term[];
+  readonly order: "rising" | "falling";
+  /** Lines beyond this value. @default the first */
+  readonly from?: string | number | undefined;
+  /** Lines at most. */
+  readonly limit: number;
+  /** The unique column of the order. @default "number" */
+  readonly by?: string | undefined;
+}
+
+/** Questions to the tables of a journal. Whole numbers and bytes are given back as text, too. */
+export interface Looks {
+  /** The lines that have one of the keys, in any order. */
+  readonly find: (table: Table, by: readonly string[], keys: readonly Line[]) => Promise<readonly Line[]>;
+  readonly page: (table: Table, query: PageQuery) => Promise<readonly Line[]>;
+  readonly count: (table: Table, where: readonly Term[]) => Promise<number>;
+  /** The pipelines whose lock is held by some run, as lines of their table. */
+  readonly held: () => Promise<readonly Line[]>;
+}
+
+/** A save does this within its transaction. */
+export interface Transaction extends Pick<Looks, "find"> {
+  /** The database's clock. */
+  readonly now: Date;
+  readonly apply: (group: ChangeGroup) => Promise<void>;
+}
+
+export interface SaveGuard {
+  /** Counts the saves of the session. */
+  readonly number: number;
+  /** True where other sessions of the run must not save at the same time. */
+  readonly isAlone: boolean;
+}
+
+/** The tables, held for a run. */
+export interface Store extends Looks {
+  /** Names the session among those of its run. */
+  readonly session: string;
+  /**
+   * Does `work` in one transaction, in which the run is known to hold the pipeline. Resolves to undefined, without `work`, where a save with
+   * the number is stored already.
+   */
+  readonly save: <Result>(
+    guard: SaveGuard,
+    work: (transaction: Transaction) => Promise<Result>,
+  ) => Promise<Result | undefined>;
+  readonly close: () => Promise<void>;
+}

@@ -1,0 +1,122 @@
+import type { Journal } from "../contracts/journal.ts";
+import type { Requirements } from "../contracts/requirements.ts";
+import { messageOf } from "../errors/error-text.ts";
+import { JournalError } from "../errors/journal.ts";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
+import { SettingError } from "../errors/option.ts";
+import { checkOptions, isDuration, isName, optional } from "../errors/options.ts";
+import type { JournalDatabase } from "../journal-tables/database.ts";
+import { journalIn } from "../journal-tables/journal.ts";
+import { inTransaction, withClient } from "../postgresql/connect/client.ts";
+import { PostgreSQLConnection } from "../postgresql/connect/connection.ts";
+import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
+import { driverFacts, isOfConnection, knownError, passingError } from "../postgresql/error-meaning.ts";
+import { dialect } from "../postgresql/journal/dialect.ts";
+import { askOn, openLockConnection } from "../postgresql/journal/lock-connection.ts";
+import { createStatements } from "../postgresql/journal/schema.ts";
+import { quoteIdentifier } from "../postgresql/names.ts";
+
+export interface PostgreSQLJournalOptions extends PostgreSQLConnectionOptions {
+  /** The schema of its tables, which `llm-etl sql create-journal` makes. @default "llm_etl" */
+  readonly schema?: string | undefined;
+  /**
+   * The longest time that the database may be away before the run stops, in milliseconds: no answer is lost, and calls go on meanwhile.
+   * @default 60,000
+   */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * A journal in a PostgreSQL database, for one run of a pipeline at a time, on any machine. Its answers hold content: who may read the schema
+ * can read them.
+ *
+ * @example
+ * new Pipeline({ …, journal: new PostgreSQLJournal({ schema: "llm_etl" }) })
+ */
+export class PostgreSQLJournal implements Journal {
+  readonly name = "PostgreSQL journal";
+  readonly takesWorkers = true;
+  /** The SQL that makes its tables, or brings them up to date. */
+  readonly createStatements: () => string;
+  readonly preflight: NonNullable<Journal["preflight"]>;
+  readonly open: Journal["open"];
+  readonly reader: Journal["reader"];
+  readonly #connection: PostgreSQLConnection;
+  readonly #schema: string;
+
+  /** @throws {OptionError} for an option that is unknown or has a wrong value */
+  constructor(options: PostgreSQLJournalOptions = {}) {
+    checkOptions("PostgreSQLJournal", options, {
+      ...connectionChecks,
+      schema: optional(isName),
+      timeoutMs: optional(isDuration(0)),
+    });
+    const { schema = "llm_etl", timeoutMs = 60_000, connectionString, tokenCredential } = options;
+    const connect = (): PostgreSQLConnection =>
+      new PostgreSQLConnection("PostgreSQLJournal", { connectionString, tokenCredential });
+    this.#schema = schema;
+    this.#connection = connect();
+    this.createStatements = () => createStatements(schema);
+    const parts = journalIn(() => journalDatabase(connect(), { identity: this.identity, schema, timeoutMs }));
+    ({ preflight: this.preflight, open: this.open, reader: this.reader } = parts);
+  }
+
+  /** Server, database and schema; without the first two while no setting says them: to define a pipeline needs none. */
+  get identity(): string {
+    try {
+      return `postgresql://${this.#connection.identity}/${this.#schema}`;
+    } catch (error) {
+      if (error instanceof SettingError) return `postgresql:///${this.#schema}`;
+      throw error;
+    }
+  }
+
+  get requirements(): Requirements {
+    return this.#connection.requirements;
+  }
+}
+
+/** PostgreSQL as a journal uses it. */
+function journalDatabase(
+  connection: PostgreSQLConnection,
+  facts: Pick<JournalDatabase, "identity" | "schema" | "timeoutMs">,
+): JournalDatabase {
+  const { identity } = facts;
+  const fail = (problem: string, options?: ErrorOptions): JournalError => new JournalError(identity, problem, options);
+  const name = quoteIdentifier(facts.schema);
+  return {
+    ...facts,
+    dialect,
+    grants: `GRANT USAGE ON SCHEMA ${name} TO <user>; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${name} TO <user>`,
+    problem: (error, isAway) => (isAway ? connection.problem(error) : failure(error)),
+    passing: (error) => {
+      const isReadOnly = driverFacts(error).states.includes("25006");
+      return isReadOnly || isOfConnection(error) ? {} : passingError(error);
+    },
+    kindOf: (error) => {
+      const { states } = driverFacts(error);
+      if (states.includes("42501")) return "permission";
+      return states.includes("42P01") || states.includes("3F000") ? "missing" : undefined;
+    },
+    open: async (openSignal) => {
+      const { pool } = await connection.open({ signal: openSignal, fail });
+      return {
+        use: async (signal, work, limits) =>
+          await withClient(pool, signal, async (client) => await work(askOn(client)), limits),
+        transact: async (signal, work, limits) =>
+          await inTransaction(pool, signal, async (client) => await work(askOn(client)), limits),
+        lockConnection: async (signal) => await openLockConnection(connection, pool, signal, identity),
+        close: connection.close,
+      };
+    },
+  };
+}
+
+/** The server's own words may hold values: they are left to the `detail`. */
+function failure(error: unknown): { readonly problem: string; readonly options: ErrorOptions } {
+  const { states, codes } = driverFacts(error);
+  const [state] = states;
+  const facts = { errorStates: states, errorCodes: codes, hint: knownError(state ?? "").ofTable };
+  const problem = state === undefined ? messageOf(error) : `SQLSTATE ${state}`;
+  return { problem, options: { cause: error, detail: `${problem}: ${messageOf(error)}`, facts } };
+}
