@@ -3,6 +3,8 @@ import type { Requirements } from "../contracts/requirements.ts";
 import { JournalError } from "../errors/journal.ts";
 import { SettingError } from "../errors/option.ts";
 import { checkOptions, isDuration, isName, optional } from "../errors/options.ts";
+import { AnswerKeeping } from "../journal-answers/answer-keeping.ts";
+import { answersChecks, type AnswersOptions } from "../journal-answers/options.ts";
 import { readerOf } from "../journal-tables/reader.ts";
 import { sessionOf } from "../journal-tables/session.ts";
 import { withClient } from "../postgresql/connect/client.ts";
@@ -12,7 +14,7 @@ import { createStatements, requireSchema, versionIn } from "../postgresql/journa
 import { looksOf } from "../postgresql/journal/statements.ts";
 import { asJournalError, type JournalPlace, openStore } from "../postgresql/journal/store.ts";
 
-export interface PostgreSQLJournalOptions extends PostgreSQLConnectionOptions {
+export interface PostgreSQLJournalOptions extends PostgreSQLConnectionOptions, AnswersOptions {
   /** The schema of its tables, which `llm-etl sql create-journal` makes. @default "llm_etl" */
   readonly schema?: string | undefined;
   /**
@@ -24,7 +26,7 @@ export interface PostgreSQLJournalOptions extends PostgreSQLConnectionOptions {
 
 /**
  * A journal in a PostgreSQL database, for one run of a pipeline at a time, on any machine. Its answers hold content: who may read the schema
- * can read them.
+ * can read them, unless they are encrypted.
  *
  * @example
  * new Pipeline({ …, journal: new PostgreSQLJournal({ schema: "llm_etl" }) })
@@ -36,6 +38,7 @@ export class PostgreSQLJournal implements Journal {
   readonly #connection: PostgreSQLConnection;
   readonly #schema: string;
   readonly #timeoutMs: number;
+  readonly #answers: AnswerKeeping;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: PostgreSQLJournalOptions = {}) {
@@ -43,7 +46,9 @@ export class PostgreSQLJournal implements Journal {
       ...connectionChecks,
       schema: optional(isName),
       timeoutMs: optional(isDuration(0)),
+      ...answersChecks,
     });
+    this.#answers = new AnswerKeeping("PostgreSQLJournal", options);
     const { schema = "llm_etl", timeoutMs = 60_000, connectionString, tokenCredential } = options;
     this.#schema = schema;
     this.#timeoutMs = timeoutMs;
@@ -62,7 +67,8 @@ export class PostgreSQLJournal implements Journal {
   }
 
   get requirements(): Requirements {
-    return this.#connection.requirements;
+    const { environment = [], ...requirements } = this.#connection.requirements;
+    return { ...requirements, environment: [...environment, ...this.#answers.environment] };
   }
 
   /** The SQL that makes its tables, or brings them up to date. */
@@ -73,6 +79,7 @@ export class PostgreSQLJournal implements Journal {
     try {
       const { pool } = await place.connection.open({ signal, fail: failing(place) });
       await withClient(pool, signal, async (client) => await requireSchema(client, this.#schema, place.identity));
+      await this.#answers.preflight(place.identity, this.#openReader);
       return true;
     } catch (error) {
       throw asJournalError(place, error);
@@ -83,10 +90,15 @@ export class PostgreSQLJournal implements Journal {
 
   readonly open = async (run: RunFacts, signal: AbortSignal): Promise<JournalSession> => {
     const place = this.#place();
-    return sessionOf(place.identity, await openStore(place, run, signal));
+    return await this.#answers.session(place.identity, async () =>
+      sessionOf(place.identity, await openStore(place, run, signal)),
+    );
   };
 
-  readonly reader = async (): Promise<JournalReader | undefined> => {
+  readonly reader = async (): Promise<JournalReader | undefined> =>
+    await this.#answers.reader(this.identity, this.#openReader);
+
+  readonly #openReader = async (): Promise<JournalReader | undefined> => {
     const place = this.#place();
     const { signal } = new AbortController();
     const close = async (): Promise<void> => await place.connection.close();

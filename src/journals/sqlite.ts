@@ -1,17 +1,20 @@
 import { dirname } from "node:path";
 import type { Journal, JournalReader, JournalSession, RunFacts } from "../contracts/journal.ts";
+import type { Requirements } from "../contracts/requirements.ts";
 import { JournalError } from "../errors/journal.ts";
 import { checkOptions, isDuration, isPath, optional } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
 import { realPath } from "../files/real-path.ts";
 import { requireFolder, requireWritable } from "../files/writable.ts";
+import { AnswerKeeping } from "../journal-answers/answer-keeping.ts";
+import { answersChecks, type AnswersOptions } from "../journal-answers/options.ts";
 import { asJournalError } from "../sqlite/journal/failure.ts";
 import { requireOneName } from "../sqlite/journal/open.ts";
 import { lockWait } from "../sqlite/open.ts";
 import { openReader } from "../sqlite/journal/reader.ts";
 import { openSession } from "../sqlite/journal/session.ts";
 
-export interface SQLiteJournalOptions {
+export interface SQLiteJournalOptions extends AnswersOptions {
   /** The file, on a local disk. Pipelines may share one, but not at the same time. */
   readonly path: string | URL;
   /**
@@ -33,10 +36,16 @@ export class SQLiteJournal implements Journal {
   readonly identity: string;
   readonly files: readonly string[];
   readonly #busyTimeoutMs: number;
+  readonly #answers: AnswerKeeping;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: SQLiteJournalOptions) {
-    checkOptions("SQLiteJournal", options, { path: isPath, busyTimeoutMs: optional(isDuration(0)) });
+    checkOptions("SQLiteJournal", options, {
+      path: isPath,
+      busyTimeoutMs: optional(isDuration(0)),
+      ...answersChecks,
+    });
+    this.#answers = new AnswerKeeping("SQLiteJournal", options);
     this.#busyTimeoutMs = options.busyTimeoutMs ?? lockWait.patienceMs;
     this.identity = realPath(absolutePath(options.path));
     this.files = ["", "-wal", "-shm", "-journal", ".lock", ".new", ".new-wal", ".new-shm"].map(
@@ -44,11 +53,16 @@ export class SQLiteJournal implements Journal {
     );
   }
 
+  get requirements(): Requirements {
+    return { environment: this.#answers.environment };
+  }
+
   readonly preflight = async (): Promise<boolean> => {
     try {
       const isThere = await requireWritable(this.identity);
       if (isThere) requireOneName(this.identity);
       if (isThere) await requireFolder(dirname(this.identity));
+      await this.#answers.preflight(this.identity, async () => await openReader(this.identity));
       return isThere;
     } catch (error) {
       throw asJournalError(this.identity, error);
@@ -57,10 +71,14 @@ export class SQLiteJournal implements Journal {
 
   readonly open = async ({ role }: RunFacts, signal: AbortSignal): Promise<JournalSession> => {
     if (role === "worker") throw noWorkers(this.identity);
-    return await openSession(this.identity, this.#busyTimeoutMs, signal);
+    return await this.#answers.session(
+      this.identity,
+      async () => await openSession(this.identity, this.#busyTimeoutMs, signal),
+    );
   };
 
-  readonly reader = async (): Promise<JournalReader | undefined> => await openReader(this.identity);
+  readonly reader = async (): Promise<JournalReader | undefined> =>
+    await this.#answers.reader(this.identity, async () => await openReader(this.identity));
 }
 
 /** Its lock is one process's, and its file on one machine. */
