@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import type { JournalReader, JournalSession, Page, PageRequest } from "../contracts/journal.ts";
+import type { Journal, JournalReader, Page, PageRequest } from "../contracts/journal.ts";
 import type { Watermark } from "../contracts/journal-work.ts";
 import { JournalError } from "../errors/journal.ts";
 import { keptReader, keptSession } from "./kept-answers.ts";
@@ -11,6 +11,13 @@ import { seal, unseal } from "./sealed-text.ts";
 const [proofPipeline, proofName] = ["", "answers"];
 /** The way in which answers are encrypted, and what is encrypted for a proof. */
 const [scheme, proven] = ["aes-256-gcm 1", "the key of this journal"];
+
+/** The parts of a journal that open it. */
+export type JournalParts = Pick<Journal, "open" | "reader"> & { readonly preflight: NonNullable<Journal["preflight"]> };
+
+interface KeptJournal extends JournalParts {
+  readonly identity: () => string;
+}
 
 /** How a journal of any kind keeps its answers: plain, or encrypted with a key that is proved before the first row. */
 export class AnswerKeeping {
@@ -32,58 +39,64 @@ export class AnswerKeeping {
   }
 
   /**
-   * Opens a journal for a run, with `open`. The first run that encrypts leaves a proof of its key.
+   * The same journal with its answers kept so. The first run that encrypts leaves a proof of its key. Where plain answers are wanted, one that
+   * is encrypted can be looked into for all but its answers.
    *
-   * @throws {SettingError | OptionError} if there is no key, or it is none
-   * @throws {JournalError} if the key is another one, or the journal is encrypted and there should be none
+   * Each part rejects with a SettingError or an OptionError if there is no key, or it is none, and with a {@link JournalError} if
+   * the key is another one, or the journal is encrypted and no key is wanted.
    */
-  async session(identity: string, open: () => Promise<JournalSession>): Promise<JournalSession> {
-    const key = this.#key();
-    const session = await open();
-    try {
-      const { watermarks } = session;
-      if (key !== undefined && (await watermarks.find(proofPipeline, proofName)) === undefined)
-        await watermarks.save(proofOf(key));
-      requireProof(identity, key, await watermarks.find(proofPipeline, proofName));
-      return keptSession(session, new KeptTexts(identity, key));
-    } catch (error) {
-      await session.close();
-      throw error;
-    }
-  }
-
-  /**
-   * Opens it for a look. With plain answers wanted, one that is encrypted can be looked into, too, for all but its answers.
-   *
-   * @throws as `session`
-   */
-  async reader(identity: string, open: () => Promise<JournalReader | undefined>): Promise<JournalReader | undefined> {
-    const key = this.#key();
-    const reader = await open();
-    if (reader === undefined) return undefined;
-    try {
-      if (key !== undefined) requireProof(identity, key, await proofIn(reader));
-      const list = async (request: PageRequest): Promise<Page<Watermark>> => await othersIn(reader, request);
-      return { ...keptReader(reader, new KeptTexts(identity, key)), watermarks: { list } };
-    } catch (error) {
-      await reader.close();
-      throw error;
-    }
-  }
-
-  /** Makes sure that a run could use it, as it is looked into. @throws as `session` */
-  async preflight(identity: string, open: () => Promise<JournalReader | undefined>): Promise<void> {
-    const key = this.#key();
-    const reader = await open();
-    try {
-      if (reader !== undefined) requireProof(identity, key, await proofIn(reader));
-    } finally {
-      await reader?.close();
-    }
+  in({ identity, preflight, open, reader }: KeptJournal): JournalParts {
+    return {
+      preflight: async (signal) => {
+        const key = this.#key();
+        const isThere = await preflight(signal);
+        const look = isThere ? await reader() : undefined;
+        try {
+          if (look !== undefined) requireProof(identity(), key, await proofIn(look));
+        } finally {
+          await look?.close();
+        }
+        return isThere;
+      },
+      open: async (run, signal) => {
+        const key = this.#key();
+        const session = await open(run, signal);
+        return await orClose(session, async () => {
+          const { watermarks } = session;
+          if (key !== undefined && (await watermarks.find(proofPipeline, proofName)) === undefined)
+            await watermarks.save(proofOf(key));
+          requireProof(identity(), key, await watermarks.find(proofPipeline, proofName));
+          return keptSession(session, new KeptTexts(identity(), key));
+        });
+      },
+      reader: async () => {
+        const key = this.#key();
+        const look = await reader();
+        if (look === undefined) return undefined;
+        return await orClose(look, async () => {
+          if (key !== undefined) requireProof(identity(), key, await proofIn(look));
+          const list = async (request: PageRequest): Promise<Page<Watermark>> => await othersIn(look, request);
+          return { ...keptReader(look, new KeptTexts(identity(), key)), watermarks: { list } };
+        });
+      },
+    };
   }
 
   #key(): KeyObject | undefined {
     return this.#isEncrypted ? readKey(this.#owner, this.#encryptionKey) : undefined;
+  }
+}
+
+/** Closes what was opened where the rest fails. */
+async function orClose<Result>(
+  opened: { readonly close: () => Promise<void> },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    await opened.close();
+    throw error;
   }
 }
 

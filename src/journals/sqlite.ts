@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { Journal, JournalReader, JournalSession, RunFacts } from "../contracts/journal.ts";
+import type { Journal } from "../contracts/journal.ts";
 import type { Requirements } from "../contracts/requirements.ts";
 import { JournalError } from "../errors/journal.ts";
 import { checkOptions, isDuration, isPath, optional } from "../errors/options.ts";
@@ -35,7 +35,9 @@ export class SQLiteJournal implements Journal {
   /** The absolute path without links: pipelines that reach the file by different ones share its lock. */
   readonly identity: string;
   readonly files: readonly string[];
-  readonly #busyTimeoutMs: number;
+  readonly preflight: () => Promise<boolean>;
+  readonly open: Journal["open"];
+  readonly reader: Journal["reader"];
   readonly #answers: AnswerKeeping;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -46,39 +48,39 @@ export class SQLiteJournal implements Journal {
       ...answersChecks,
     });
     this.#answers = new AnswerKeeping("SQLiteJournal", options);
-    this.#busyTimeoutMs = options.busyTimeoutMs ?? lockWait.patienceMs;
-    this.identity = realPath(absolutePath(options.path));
+    const { busyTimeoutMs = lockWait.patienceMs } = options;
+    const path = realPath(absolutePath(options.path));
+    this.identity = path;
     this.files = ["", "-wal", "-shm", "-journal", ".lock", ".new", ".new-wal", ".new-shm"].map(
-      (ending) => `${this.identity}${ending}`,
+      (ending) => `${path}${ending}`,
     );
+    const parts = this.#answers.in({
+      identity: () => path,
+      preflight: async () => await preflight(path),
+      open: async ({ role }, signal) => {
+        if (role === "worker") throw noWorkers(path);
+        return await openSession(path, busyTimeoutMs, signal);
+      },
+      reader: async () => await openReader(path),
+    });
+    ({ open: this.open, reader: this.reader } = parts);
+    this.preflight = async () => await parts.preflight(new AbortController().signal);
   }
 
   get requirements(): Requirements {
     return { environment: this.#answers.environment };
   }
+}
 
-  readonly preflight = async (): Promise<boolean> => {
-    try {
-      const isThere = await requireWritable(this.identity);
-      if (isThere) requireOneName(this.identity);
-      if (isThere) await requireFolder(dirname(this.identity));
-      await this.#answers.preflight(this.identity, async () => await openReader(this.identity));
-      return isThere;
-    } catch (error) {
-      throw asJournalError(this.identity, error);
-    }
-  };
-
-  readonly open = async ({ role }: RunFacts, signal: AbortSignal): Promise<JournalSession> => {
-    if (role === "worker") throw noWorkers(this.identity);
-    return await this.#answers.session(
-      this.identity,
-      async () => await openSession(this.identity, this.#busyTimeoutMs, signal),
-    );
-  };
-
-  readonly reader = async (): Promise<JournalReader | undefined> =>
-    await this.#answers.reader(this.identity, async () => await openReader(this.identity));
+async function preflight(path: string): Promise<boolean> {
+  try {
+    const isThere = await requireWritable(path);
+    if (isThere) requireOneName(path);
+    if (isThere) await requireFolder(dirname(path));
+    return isThere;
+  } catch (error) {
+    throw asJournalError(path, error);
+  }
 }
 
 /** Its lock is one process's, and its file on one machine. */

@@ -47,9 +47,9 @@ export async function startCuttableProxy(target: URL): Promise<CuttableProxy> {
       for (const [socket, other] of sockets) socket.unpipe(other);
     },
     mend: async () => {
-      if (!isSilent) return void (await listen(port));
+      if (!isSilent) await listen(port);
+      else for (const [socket, other] of sockets) socket.pipe(other);
       isSilent = false;
-      for (const [socket, other] of sockets) socket.pipe(other);
     },
   };
 }
