@@ -56,7 +56,8 @@ function bytesOf(owner: string, value: unknown, where: string): Buffer {
   const text = typeof value === "string" ? value.trim() : "";
   if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, "hex");
   if (/^[\w+/-]{43}=?$/.test(text)) return Buffer.from(text, "base64"); // with the letters of base64url, too
-  throw new OptionError(owner, "encryptionKey", "", {
+  const problem = where === keyVariable ? `from the environment variable ${keyVariable}` : "";
+  throw new OptionError(owner, "encryptionKey", problem, {
     where,
     expected: "a key of 32 bytes, as 44 characters of base64 or 64 hexadecimal digits",
     got: typeof value === "string" ? `a text of ${value.length} characters` : `a value of type ${typeof value}`,

@@ -187,7 +187,8 @@ const Ending = z.object({
     remainingCount: z.number().optional(),
   }),
 });
-const Letter = z.object({ pk: z.string(), error_code: z.string() });
+/** A letter without a key is about no row: a run that an error has ended. */
+const Letter = z.object({ pk: z.string().nullable(), error_code: z.string(), error_message: z.string() });
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -443,14 +444,17 @@ class Attack {
     const figures = this.#figures;
     const target = await this.#targetOf(site);
     const found = Map.groupBy(target, (row) => String(row["id"]));
-    const letters = Map.groupBy(lettersIn(site), ({ pk }) => pk);
+    const letters = Map.groupBy(lettersIn(site), ({ pk }) => pk ?? "without a key");
     for (const { id, code } of this.#rows) {
       const [row, ...more] = found.get(id) ?? [];
       const [letter, ...others] = letters.get(id) ?? [];
       figures.doubled += more.length + others.length;
       if (code === undefined) {
         if (letter !== undefined)
-          this.#problem(name, `the good row ${id} is in the dead letters, with ${letter.error_code}`);
+          this.#problem(
+            name,
+            `the good row ${id} is in the dead letters, with ${letter.error_code}: ${letter.error_message}`,
+          );
         if (row === undefined) figures.lost += 1;
         else if (comparable(row) !== expected.get(id)) figures.wrong += 1;
       } else {
@@ -461,7 +465,7 @@ class Attack {
     }
     const known = new Set(this.#rows.map(({ id }) => id));
     for (const id of [...found.keys(), ...letters.keys()])
-      if (!known.has(id)) this.#problem(name, `there is a row ${id}`);
+      if (!known.has(id)) this.#problem(name, `there is a row ${id}: ${JSON.stringify(letters.get(id) ?? [])}`);
     if (this.#flow.sink === "csv-ordered") {
       const good = this.#rows.filter(({ code }) => code === undefined).map(({ id }) => id);
       const order = target.map((row) => row["id"]);
