@@ -1,5 +1,6 @@
 import type { JournalDialect } from "../../journal-tables/database.ts";
 import { readOnlyProblem } from "../connect/server-state.ts";
+import { tables } from "../../journal-tables/tables.ts";
 import { quoteIdentifier } from "../names.ts";
 
 const arrayTypes = { bytes: "bytea[]", text: "text[]", whole: "bigint[]", json: "json[]" } as const;
@@ -48,8 +49,8 @@ export const dialect: JournalDialect = {
       `SELECT bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
         AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))::text AS may
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname <> 'journal_version'`,
-      [schema],
+      WHERE n.nspname = $1 AND c.relname = ANY ($2)`,
+      [schema, Object.values(tables).map(({ name }) => name)],
     );
     return { mayWrite: line?.["may"] === "true", readOnly: await readOnlyProblem(ask) };
   },
