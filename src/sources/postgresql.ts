@@ -7,16 +7,14 @@ import { checkOptions, isCount, isDuration, isName, isObject, isOneOf, isPath, o
 import { SourceError } from "../errors/source.ts";
 import { inTransaction } from "../postgresql/connect/client.ts";
 import { PostgreSQLConnection, setFormsOfTransaction } from "../postgresql/connect/connection.ts";
-import {
-  connectionChecks,
-  type ConnectionSeams,
-  type PostgreSQLConnectionOptions,
-} from "../postgresql/connect/options.ts";
+import { connectionChecks, type ConnectionSeams } from "../postgresql/connect/options.ts";
+import type { PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
 import { driverFacts, passingOfDriver as passing, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
+import { boundLockWaits, timingLocks } from "../postgresql/lock-waits.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
-import { bound, type Bound, parseQuery, wrapped } from "../postgresql/read/statement.ts";
+import { type Bound, parseQuery, wrapped } from "../postgresql/read/statement.ts";
 import { type Columns, keyCondition, type Page, pageOf, resultColumns, type Texts } from "../postgresql/read/values.ts";
-import { valuesOf } from "../table/named-parameters.ts";
+import { boundAsText, valuesOf } from "../table/named-parameters.ts";
 import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
 import { afterRow, piecesInOrder, rowsOf, rowsWithKeys } from "../table/query-rows.ts";
 import { requireColumns } from "../table/result-columns.ts";
@@ -77,14 +75,8 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
       sql: optional(isName),
       sqlFile: optional(isPath),
     });
-    const {
-      connectionString,
-      tokenCredential,
-      parameters,
-      reading,
-      pageSize = 1_000,
-      sourceTimeoutMs = 300_000,
-    } = options;
+    const { connectionString, tokenCredential, parameters, reading } = options;
+    const { pageSize = 1_000, sourceTimeoutMs = 300_000 } = options;
     this.primaryKeyColumn = options.primaryKeyColumn;
     this.schema = options.schema;
     this.#query = queryText(owner, options, fail);
@@ -190,6 +182,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const { connection, signal } = reading;
     let { count = 0 } = reading;
     let client: Client | undefined;
+    let ended: Error | undefined;
     const stop = (): void => void client?.end();
     const fetch = { text: `FETCH ${this.#options.pageSize} FROM llm_etl_rows`, rowMode: "array" } as const;
     signal.addEventListener("abort", stop, { once: true });
@@ -198,8 +191,10 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
         async () => {
           await connection.open({ signal, fail });
           await client?.end();
+          ended = undefined;
           client = await connection.session(signal);
-          await client.query(`BEGIN READ ONLY; ${setFormsOfTransaction}`);
+          client.once("error", (error) => (ended = error));
+          await client.query(`BEGIN READ ONLY; ${this.#settings}`);
           await client.query(`DECLARE llm_etl_rows NO SCROLL CURSOR FOR\n${text}`, [...values]);
           const { fields, rows } = await client.query<Texts>(fetch);
           return { own: client, columns: await this.#columnsOf(client, fields), rows };
@@ -211,7 +206,8 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
         count += rows.length;
       }
     } catch (error) {
-      throw this.#failure(error, { signal, when: afterRow(count), hint: ofBrokenCursor });
+      const first = passing(error) === undefined ? error : (ended ?? error); // the server says why it ends a connection
+      throw this.#failure(first, { signal, when: afterRow(count), hint: ofBrokenCursor });
     } finally {
       signal.removeEventListener("abort", stop);
       await client?.end();
@@ -220,6 +216,10 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
 
   get #key(): string {
     return `llm_etl_rows.${quoteIdentifier(this.primaryKeyColumn)}`;
+  }
+
+  get #settings(): string {
+    return `${setFormsOfTransaction}; ${boundLockWaits(this.#options.sourceTimeoutMs)}`;
   }
 
   async #describe(reading: Reading, query: Bound): Promise<Columns> {
@@ -244,7 +244,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     return await this.#trying(async () => {
       const { pool } = await connection.open({ signal, fail });
       return await inTransaction(pool, signal, async (client) => {
-        await client.query(`SET TRANSACTION READ ONLY; ${setFormsOfTransaction}`);
+        await client.query(`SET TRANSACTION READ ONLY; ${this.#settings}`);
         const result = await client.query<Texts>({ text, values: [...values], rowMode: "array" });
         return [await use(client, result), false];
       });
@@ -255,7 +255,8 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const { sleep } = this.#seams;
     const { sourceTimeoutMs: patienceMs } = this.#options;
     try {
-      return await retryPassing(attempt, { signal, patienceMs, delaysMs: retryDelaysMs, passing, sleep });
+      const options = { signal, patienceMs, delaysMs: retryDelaysMs, passing, sleep };
+      return await retryPassing(async () => await timingLocks(attempt), options);
     } catch (error) {
       throw this.#failure(error, { signal, when });
     }
@@ -265,7 +266,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const { where } = this.#query;
     const { text, parameters: wanted, isPlain } = parseQuery(await this.#query.read(), where, fail);
     const values = valuesOf(wanted, { ...this.#options.parameters, ...parameters }, where, fail);
-    return { text, isPlain, values: values.map(bound) };
+    return { text, isPlain, values: values.map(boundAsText) };
   }
 
   #failure(error: unknown, { signal, when = "", hint }: Trying & { readonly hint?: string }): unknown {
@@ -275,25 +276,21 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const found = { ...driverFacts(error), message: messageOf(error), toConnect: stepToConnect(error) };
     const { reason, isOfQuery, step, facts } = queryProblem(found);
     const detail = `${where} failed${when}: ${messageOf(error)}`;
-    const all = { where, ...facts, isOfQuery, hint: step ?? (passing(error) === undefined ? undefined : hint) };
+    const all = { where, ...facts, isOfQuery, hint: passing(error) === undefined ? step : (hint ?? step) };
     return fail(`${where} failed${when}: ${reason}`, { cause: error, detail, facts: all });
   }
 }
 
 type Found = AsyncGenerator<SourceRow, void, undefined>;
 
-interface Trying {
-  readonly signal: AbortSignal;
-  readonly when?: string;
-}
+type Trying = { readonly signal: AbortSignal; readonly when?: string };
 interface Reading extends Trying {
   readonly connection: PostgreSQLConnection;
   readonly count?: number; // of the rows that were given before
 }
 
 const [owner, keysAtATime] = ["PostgreSQLSource", 1_000] as const;
-const ofBrokenCursor =
-  'with reading: "pages" a read goes on after such a break; running again takes up what is done from the journal';
+const ofBrokenCursor = 'with reading: "pages" a read goes on after such a break; run again to go on by the journal';
 
 function fail(problem: string, options?: ErrorOptions): SourceError {
   return new SourceError("postgresql", problem, options);

@@ -5,7 +5,7 @@ export interface Decimal {
 }
 
 const numeral = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?$/i;
-const longestNumeral = 500; // a float of JavaScript's has at most 325 digits, a decimal of a database's some dozens
+const longestNumeral = 2_100; // a float of JavaScript's has at most 325 digits, a decimal of a database's 1,000 on each side of its point
 
 /**
  * The number that a value is: a number as JavaScript would print it, a boolean as 0 or 1, text that spells one (`-1.5`,

@@ -22,9 +22,8 @@ export async function resultColumns(client: ClientBase, fields: readonly FieldDe
     FROM pg_type y LEFT JOIN pg_type e ON e.oid = y.typelem AND y.typcategory = 'A' AND y.typlen = -1 AND y.typname NOT LIKE '%vector'
     WHERE y.oid = ANY ($1)`;
   const ids = `{${fields.map(({ dataTypeID }) => dataTypeID).join(",")}}`;
-  const { rows } = await client.query<{ oid: string; type: string; element: string | null; delimiter: string }>(sql, [
-    ids,
-  ]);
+  type Found = Record<"oid" | "type" | "delimiter", string> & { element: string | null };
+  const { rows } = await client.query<Found>(sql, [ids]);
   return fields.map(({ name, dataTypeID }) => {
     const found = rows.find(({ oid }) => Number(oid) === dataTypeID);
     const { type = "", element = null, delimiter = "," } = found ?? {};
