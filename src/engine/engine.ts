@@ -1,4 +1,4 @@
-import type { AnyStep } from "../contracts/step.ts";
+import type { AnyStep, StepContext } from "../contracts/step.ts";
 import { setImmediate } from "node:timers/promises";
 import type { RowConversation } from "../contracts/conversation.ts";
 import type { SinkSession } from "../contracts/sink.ts";
@@ -21,7 +21,6 @@ import { runStep } from "./run-step.ts";
 import { within } from "./ending.ts";
 import { abandonAfterMs, Shutdown } from "./shutdown.ts";
 import { SourceOrder } from "./source-order.ts";
-import type { AnyState } from "./state.ts";
 import { TimedSink } from "./timed-sink.ts";
 
 /**
@@ -193,36 +192,36 @@ class Engine {
     let state = await acceptRow(read, source, this.#seen, row);
     const lineage: Record<string, Lineage | null> = {};
     for (const resolved of steps) {
-      const { step } = resolved;
-      row.step = step.name;
+      row.step = resolved.step.name;
       const llm = this.#options.conversation(resolved, state.pk, this.#shutdown.working);
       try {
-        state = await this.#runStep(step, state, llm);
+        state = await runStep(resolved.step, state, this.#contextOf(resolved.step, state.pk, llm));
+      } catch (error) {
+        await this.#settle(llm, error);
+        throw error;
       } finally {
         row.retryCount = llm.retryCount;
         row.usedAnswers.push(...llm.usedAnswers);
       }
-      lineage[step.outputKey] = llm.lineage;
+      lineage[resolved.step.outputKey] = llm.lineage;
       row.processed = state.processed;
     }
     row.step = null;
     return await this.#written.map(state, lineage, row.usedAnswers);
   }
 
-  async #runStep(step: AnyStep, state: AnyState, llm: RowConversation): Promise<AnyState> {
-    const signal = this.#shutdown.working;
+  #contextOf(step: AnyStep, pk: string, llm: RowConversation): StepContext {
     const onInvalidValue = (field: string): void =>
-      this.#options.emit({ type: "invalid-value", step: step.name, pk: state.pk, field });
-    try {
-      return await runStep(step, state, { signal, llm, limits: this.#limits.get(step.outputKey), onInvalidValue });
-    } catch (error) {
-      // Of a function with a bug the answers are as good as ever: once it is fixed, they are not paid for again.
-      const isAnswersFault =
-        error instanceof LLMEtlError && error.scope === "row" && !(error instanceof StepFailedError);
-      if (isAnswersFault && error.confirmation === undefined && !signal.aborted) await llm.forget();
-      else if (!(error instanceof StepFailedError)) await llm.putBack();
-      throw error;
-    }
+      this.#options.emit({ type: "invalid-value", step: step.name, pk, field });
+    return { signal: this.#shutdown.working, llm, limits: this.#limits.get(step.outputKey), onInvalidValue };
+  }
+
+  /** Settles what becomes of the answers of a step that failed. */
+  async #settle(llm: RowConversation, error: unknown): Promise<void> {
+    // Of a function with a bug the answers are as good as ever: once it is fixed, they are not paid for again.
+    const isAnswersFault = error instanceof LLMEtlError && error.scope === "row" && !(error instanceof StepFailedError);
+    if (isAnswersFault && error.confirmation === undefined && !this.#shutdown.working.aborted) await llm.forget();
+    else if (!(error instanceof StepFailedError)) await llm.putBack();
   }
 
   /** Waits for work of a run that has given up. */

@@ -6,7 +6,7 @@ import { lineageOf } from "./lineage.ts";
 import { longer } from "./longer-once.ts";
 import { errorForFinish } from "./provider-call.ts";
 import type { RowAnswers } from "./journaled.ts";
-import type { RowAsk, RowCalls } from "./row-call.ts";
+import type { RowAsk, RowCall, RowCalls } from "./row-call.ts";
 
 export interface ConversationOptions {
   readonly pipeline: string;
@@ -52,8 +52,25 @@ export class CallConversation implements RowConversation {
   }
 
   async ask(prompt: Prompt, issueCount: number, issueCodes: readonly string[] = []): Promise<ConversationAnswer> {
+    const { signal, ask, stop } = this.#options;
+    const row = this.#row;
+    let answer: LLMResponse;
+    row.isFormer = false;
+    try {
+      answer = await ask(this.#callOf(prompt, issueCount, issueCodes));
+    } catch (error) {
+      if (error instanceof LLMEtlError && error.scope === "run" && !signal.aborted) stop?.(error);
+      throw error;
+    }
+    const { finishReason, text } = answer;
+    if (finishReason === "stop" || (finishReason === "length" && prompt.isHopeless?.(text) === true))
+      return row.isFormer ? { ...answer, isFormer: true } : answer;
+    throw this.#errorOf(prompt, answer);
+  }
+
+  #callOf(prompt: Prompt, issueCount: number, issueCodes: readonly string[]): RowCall {
     const { promptHash, limitedSchema, olderMessages, isHopeless, ...rest } = prompt;
-    const { pipeline, step, pk, provider, signal, ask, stop } = this.#options;
+    const { pipeline, step, pk, provider, signal } = this.#options;
     const row = this.#row;
     const usual = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
     const isLonger = issueCount > 0 && row.cutAnswers.length > 0;
@@ -61,7 +78,7 @@ export class CallConversation implements RowConversation {
     const older = olderMessages === undefined ? [] : [{ ...usual, messages: olderMessages }];
     // Version 0.1 asked a re-ask with the usual tokens first.
     const olderRequests = isLonger ? [request, usual, ...older.flatMap((one) => [longer(one), one])] : older;
-    const call = {
+    return {
       step,
       pk,
       provider,
@@ -77,22 +94,17 @@ export class CallConversation implements RowConversation {
       reports: [],
       row,
     };
-    let answer: LLMResponse;
-    row.isFormer = false;
-    try {
-      answer = await ask(call);
-    } catch (error) {
-      if (error instanceof LLMEtlError && error.scope === "run" && !signal.aborted) stop?.(error);
-      throw error;
-    }
-    const { finishReason, text } = answer;
-    if (finishReason === "stop" || (finishReason === "length" && isHopeless?.(text) === true))
-      return row.isFormer ? { ...answer, isFormer: true } : answer;
+  }
+
+  /** The error of an answer that is none, with what was cut off. */
+  #errorOf({ maxOutputTokens, schema }: Prompt, answer: LLMResponse): LLMEtlError {
+    const { step, provider } = this.#options;
     const { maxReasoningTokens = 0 } = provider;
-    const { maxOutputTokens, schema } = usual;
+    const { finishReason, text } = answer;
+    const { cutAnswers } = this.#row;
     const error = errorForFinish(answer, { step, maxOutputTokens, maxReasoningTokens, schema: schema.json });
-    const cut = finishReason === "length" ? [...row.cutAnswers, text] : row.cutAnswers;
-    throw error.withAttempts(cut.map((one) => ({ answer: one, issues: ["it was cut off"] })));
+    const cut = finishReason === "length" ? [...cutAnswers, text] : cutAnswers;
+    return error.withAttempts(cut.map((one) => ({ answer: one, issues: ["it was cut off"] })));
   }
 
   async forget(): Promise<void> {

@@ -53,37 +53,25 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
 
   const findOrAsk = async (keys: AnswerKeys, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
     let earlier: StoredAnswer | undefined;
-    for (const key of keys) {
-      const known = await answers.find(key);
-      if (known === undefined) continue;
-      call.row.isFormer = key !== keys[0];
-      if (reuseEarlier) return reuse(call, key, known);
-      if (known.runId === runId) {
-        call.row.replaced.set(key, null);
-        return reuse(call, key, known);
-      }
-      if (key === keys[0]) earlier = known;
-    }
-    return await askAndSave(keys[0], call, next, earlier);
-  };
-
-  const lead = async (keys: AnswerKeys, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
-    const answer = findOrAsk(keys, call, next);
-    const [key] = keys;
-    inFlight.set(key, { answer, replaced: call.row.replaced });
     try {
-      return await answer;
+      for (const key of keys) {
+        const known = await answers.find(key);
+        if (known === undefined) continue;
+        call.row.isFormer = key !== keys[0];
+        if (reuseEarlier) return reuse(call, key, known);
+        if (known.runId === runId) {
+          call.row.replaced.set(key, null);
+          return reuse(call, key, known);
+        }
+        if (key === keys[0]) earlier = known;
+      }
+      return await askAndSave(keys[0], call, next, earlier);
     } finally {
-      inFlight.delete(key);
+      inFlight.delete(keys[0]);
     }
   };
 
-  return (next) => async (call) => {
-    const keys = fingerprints.keysOf(call.provider, call.request, call.olderRequests);
-    const [key] = keys;
-    call.row.fingerprints.push(...keys);
-    const asked = inFlight.get(key);
-    if (asked === undefined) return await lead(keys, call, next);
+  const share = async (asked: InFlight, key: string, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
     let answer: LLMResponse;
     try {
       answer = await asked.answer;
@@ -94,6 +82,17 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
     const earlier = asked.replaced.get(key);
     if (earlier !== undefined) call.row.replaced.set(key, earlier);
     return reuse(call, key, answer);
+  };
+
+  return (next) => (call) => {
+    const keys = fingerprints.keysOf(call.provider, call.request, call.olderRequests);
+    const [key] = keys;
+    call.row.fingerprints.push(...keys);
+    const asked = inFlight.get(key);
+    if (asked !== undefined) return share(asked, key, call, next);
+    const answer = findOrAsk(keys, call, next);
+    inFlight.set(key, { answer, replaced: call.row.replaced });
+    return answer;
   };
 }
 
@@ -134,10 +133,12 @@ async function forgetAll(answers: StoredAnswers, fingerprints: readonly string[]
 /** Counts an answer that was had without a call: its figures are those of the call that paid for it. */
 function countReuse({ step, pk, provider, promptHash, row }: RowCall, answer: LLMResponse, emit: EventHandler): void {
   const { model, usage } = answer;
-  const { isEstimated: _, ...counts } = usage;
+  const { inputTokens, cachedTokens, outputTokens, reasoningTokens } = usage;
+  const cost = costOf(usage, provider.prices);
   row.callCount += 1;
   row.ended.push({ model, promptHash, usage });
-  emit({ type: "answer-reuse", step, pk, model, promptHash, ...counts, cost: costOf(usage, provider.prices) });
+  const counts = { inputTokens, cachedTokens, outputTokens, reasoningTokens };
+  emit({ type: "answer-reuse", step, pk, model, promptHash, ...counts, cost });
 }
 
 /** True if the same request would fail again. */

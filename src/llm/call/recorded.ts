@@ -90,11 +90,12 @@ export function reported(report: Report, time: Pick<Time, "now">): RowLayer {
     try {
       return await next(call);
     } finally {
-      const { answered } = call;
-      call.answered = undefined;
-      const reports = call.reports.splice(0);
-      if (answered !== undefined) reports.push(report(answered));
-      await Promise.all(reports);
+      const { answered, reports } = call;
+      if (answered !== undefined || reports.length > 0) {
+        call.answered = undefined;
+        if (answered !== undefined) reports.push(report(answered));
+        await Promise.all(reports.splice(0));
+      }
     }
   };
 }
