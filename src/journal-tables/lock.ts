@@ -117,7 +117,7 @@ export class PipelineLock {
   }
 
   async #keepIf(signal: AbortSignal, take: (connection: LockConnection) => Promise<boolean>): Promise<void> {
-    const connection = await this.#connect(signal);
+    const connection = await this.#inTime(signal, this.#connect(signal), async (late) => await late.end());
     connection.onceGone(() => void this.#drop(connection));
     try {
       const isTaken = await this.#inTime(signal, take(connection));
@@ -128,13 +128,12 @@ export class PipelineLock {
     }
   }
 
-  async #inTime<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
-    return await inTime(work, {
-      signal,
-      waitMs: silenceMs(this.#database.timeoutMs),
-      timeOver,
-      onLate: () => undefined,
-    });
+  async #inTime<Result>(
+    signal: AbortSignal,
+    work: Promise<Result>,
+    onLate: (result: Result) => unknown = () => undefined,
+  ): Promise<Result> {
+    return await inTime(work, { signal, waitMs: silenceMs(this.#database.timeoutMs), timeOver, onLate });
   }
 
   async #drop(connection: LockConnection | undefined): Promise<void> {
