@@ -4,7 +4,7 @@ import { messageOf } from "../errors/error-text.ts";
 import { JournalError } from "../errors/journal.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SettingError } from "../errors/option.ts";
-import { checkOptions, isDuration, isName, optional } from "../errors/options.ts";
+import { checkOptions, isDuration, isName, type OptionCheck, optional } from "../errors/options.ts";
 import type { JournalDatabase } from "../journal-tables/database.ts";
 import { journalIn } from "../journal-tables/journal.ts";
 import { inTransaction, withClient } from "../postgresql/connect/client.ts";
@@ -14,7 +14,7 @@ import { driverFacts, isOfConnection, knownError, passingError } from "../postgr
 import { dialect } from "../postgresql/journal/dialect.ts";
 import { askOn, openLockConnection } from "../postgresql/journal/lock-connection.ts";
 import { createStatements } from "../postgresql/journal/schema.ts";
-import { quoteIdentifier } from "../postgresql/names.ts";
+import { names, quoteIdentifier } from "../postgresql/names.ts";
 
 export interface PostgreSQLJournalOptions extends PostgreSQLConnectionOptions {
   /** The schema of its tables, which `llm-etl sql create-journal` makes. @default "llm_etl" */
@@ -48,7 +48,7 @@ export class PostgreSQLJournal implements Journal {
   constructor(options: PostgreSQLJournalOptions = {}) {
     checkOptions("PostgreSQLJournal", options, {
       ...connectionChecks,
-      schema: optional(isName),
+      schema: optional(isSchema),
       timeoutMs: optional(isDuration(0)),
     });
     const { schema = "llm_etl", timeoutMs = 60_000, connectionString, tokenCredential } = options;
@@ -75,6 +75,12 @@ export class PostgreSQLJournal implements Journal {
     return this.#connection.requirements;
   }
 }
+
+const isSchema: OptionCheck = {
+  ...isName,
+  expected: "a schema's name of at most 63 bytes",
+  fits: (value) => isName.fits(value) && names.problemOf(String(value)) === undefined,
+};
 
 /** PostgreSQL as a journal uses it. */
 function journalDatabase(

@@ -134,5 +134,7 @@ async function acquire<Client extends PooledClient>(
 
 /** The error where a server gave no answer for so long. */
 export function timeOver(limitMs: number): Error {
-  return Object.assign(new Error(`no answer of the server within ${Math.round(limitMs)} milliseconds`), { code: "ETIMEDOUT" });
+  return Object.assign(new Error(`no answer of the server within ${Math.round(limitMs)} milliseconds`), {
+    code: "ETIMEDOUT",
+  });
 }
