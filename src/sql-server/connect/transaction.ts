@@ -1,28 +1,41 @@
-import type { ConnectionPool, Request } from "mssql";
+import type { ConnectionPool, IResult, Request } from "mssql";
 import { CommitInDoubtError } from "../../table/dialect.ts";
 import { inTime } from "../../table/in-time.ts";
+import { driverFacts } from "../error-meaning.ts";
+import { lookingAt } from "./taken-connections.ts";
 
 /** Runs a statement by way of a new request on the transaction's connection; an abort cancels it. */
 export type Run = <Result>(use: (request: Request) => Promise<Result>) => Promise<Result>;
 
+export interface TransactionOptions {
+  /** T-SQL without parameters that goes in the round trip of the beginning, after it. @default none */
+  readonly first?: string | undefined;
+  /** The longest wait for the connection and the beginning, in milliseconds: two seconds where it is less. @default none */
+  readonly waitMs?: number | undefined;
+}
+
+/** A row of a result, by column. */
+export type ResultRow = Readonly<Record<string, unknown>>;
+
 /**
- * Does `work` in one transaction on one connection of the pool: committed where it returns true as its second part, else rolled back. It
- * waits `waitMs` milliseconds for the connection and the beginning, and two seconds where that is less.
+ * Does `work` in one transaction on one connection of the pool, given the result of `first`: committed where it returns true as its second part,
+ * else rolled back.
  *
  * @throws {CommitInDoubtError}; what `work` threw, with the failure of the rollback if that failed, too; the signal's reason
  */
 export async function inTransaction<Result>(
   pool: ConnectionPool,
   signal: AbortSignal,
-  work: (run: Run) => Promise<readonly [result: Result, commit: boolean]>,
-  waitMs: number = longestWaitMs,
+  work: (run: Run, begun: IResult<ResultRow>) => Promise<readonly [result: Result, commit: boolean]>,
+  options: TransactionOptions = {},
 ): Promise<Result> {
   signal.throwIfAborted();
-  const transaction = pool.transaction();
-  await begin(transaction, signal, Math.min(Math.max(waitMs, shortestWaitMs), longestWaitMs));
+  const transaction = withoutBeginning(pool).transaction();
+  const run: Run = (use) => cancellable(transaction.request(), signal, use);
+  const begun = await begin(transaction, run, signal, options);
   let outcome: readonly [Result, boolean];
   try {
-    outcome = await work((use) => cancellable(transaction.request(), signal, use));
+    outcome = await work(run, begun);
     signal.throwIfAborted();
   } catch (error) {
     const reason: unknown = signal.aborted ? signal.reason : error;
@@ -46,10 +59,37 @@ type Transaction = ReturnType<ConnectionPool["transaction"]>;
 const shortestWaitMs = 2_000;
 const longestWaitMs = 2 ** 31 - 1; // of a timer
 
-async function begin(transaction: Transaction, signal: AbortSignal, waitMs: number): Promise<void> {
-  await inTime(transaction.begin(), {
+/** The same pool, whose transactions take a connection and send nothing: their first batch begins them. */
+function withoutBeginning(pool: ConnectionPool): ConnectionPool {
+  return lookingAt(pool, ({ connection }) => {
+    if (connection === undefined || !("beginTransaction" in connection)) return;
+    const beginTransaction = (begun: () => void): void => {
+      Reflect.deleteProperty(connection, "beginTransaction"); // the method of its class is there again
+      begun();
+    };
+    Object.defineProperty(connection, "beginTransaction", { configurable: true, value: beginTransaction });
+  });
+}
+
+async function begin(
+  transaction: Transaction,
+  run: Run,
+  signal: AbortSignal,
+  { first = "", waitMs = longestWaitMs }: TransactionOptions,
+): Promise<IResult<ResultRow>> {
+  // A request of the driver's to begin sets the level, too.
+  const text = `SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\nBEGIN TRANSACTION;\n${first}`;
+  const beginning = async (): Promise<IResult<ResultRow>> => {
+    await transaction.begin();
+    try {
+      return await run((request) => request.batch<ResultRow>(text));
+    } catch (error) {
+      throw await rolledBack(transaction, error);
+    }
+  };
+  return await inTime(beginning(), {
     signal,
-    waitMs,
+    waitMs: Math.min(Math.max(waitMs, shortestWaitMs), longestWaitMs),
     timeOver: (waitedMs) => new NoConnectionError(waitedMs),
     onLate: async () => await transaction.rollback(),
   });
@@ -89,8 +129,12 @@ async function rolledBack(transaction: Transaction, error: unknown): Promise<unk
     await transaction.rollback();
   } catch (failure) {
     const code = failure instanceof Error && "code" in failure ? failure.code : undefined;
-    if (code === "EABORT" || code === "ENOTBEGUN") return error;
+    const isOver = code === "EABORT" || code === "ENOTBEGUN" || driverFacts(failure).numbers.includes(notBegun);
+    if (isOver) return error;
     return new AggregateError([error, failure], "a batch failed, and so did its rollback");
   }
   return error;
 }
+
+/** There is no transaction to roll back. */
+const notBegun = 3903;
