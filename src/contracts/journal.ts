@@ -70,10 +70,7 @@ export interface RunFacts {
   readonly version: string | null;
   /** The run's settings that are plain values, defaults included. Values for the source's statement are not in it. */
   readonly options: Readonly<Record<string, string | number | boolean>>;
-  /**
-   * `worker`: a part of the run, beside others that open the journal with the same `runId`. `run`: the whole of it.
-   * @default "run"
-   */
+  /** `worker`: a part of the run, beside others that open the journal with the same `runId`. `run`: the whole of it. @default "run" */
   readonly role?: "run" | "worker" | undefined;
 }
 
@@ -143,10 +140,7 @@ export interface Journal {
    * yet. @default nothing is looked at
    */
   readonly preflight?: ((signal: AbortSignal) => Promise<boolean>) | undefined;
-  /**
-   * The SQL that makes its tables, or brings them up to date, for `llm-etl sql create-journal`: it is printed, and never run by us.
-   * @default it needs none
-   */
+  /** The SQL that makes its tables, or brings them up to date: `llm-etl sql create-journal` prints it, and never runs it. @default it needs none */
   readonly createStatements?: (() => string) | undefined;
   /**
    * Opens it for a run; makes it where there is none, and brings an older one up to date. Workers of one run join each other; any

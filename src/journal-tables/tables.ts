@@ -27,8 +27,7 @@ export const tables = {
     epoch: "whole",
     run_id: "text",
     holder: "text",
-    lock_high: "whole",
-    lock_low: "whole",
+    lock_name: "text",
   }),
   /** The number of each session's last save makes one that is repeated harmless. */
   sessions: table("sessions", ["session"], { session: "text", pipeline: "text", last_save: "whole" }),

@@ -1,16 +1,19 @@
-import type { Journal, JournalReader, JournalSession, RunFacts } from "../contracts/journal.ts";
+import type { Journal } from "../contracts/journal.ts";
 import type { Requirements } from "../contracts/requirements.ts";
 import { JournalError } from "../errors/journal.ts";
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SettingError } from "../errors/option.ts";
 import { checkOptions, isDuration, isName, optional } from "../errors/options.ts";
-import { readerOf } from "../journal-tables/reader.ts";
-import { sessionOf } from "../journal-tables/session.ts";
-import { withClient } from "../postgresql/connect/client.ts";
+import type { JournalDatabase } from "../journal-tables/database.ts";
+import { journalIn } from "../journal-tables/journal.ts";
+import { inTransaction, withClient } from "../postgresql/connect/client.ts";
 import { PostgreSQLConnection } from "../postgresql/connect/connection.ts";
 import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
-import { createStatements, requireSchema, versionIn } from "../postgresql/journal/schema.ts";
-import { looksOf } from "../postgresql/journal/statements.ts";
-import { asJournalError, type JournalPlace, openStore } from "../postgresql/journal/store.ts";
+import { driverFacts, isOfConnection, passingError } from "../postgresql/error-meaning.ts";
+import { dialect } from "../postgresql/journal/dialect.ts";
+import { askOn, openLockConnection } from "../postgresql/journal/lock-connection.ts";
+import { createStatements } from "../postgresql/journal/schema.ts";
+import { quoteIdentifier } from "../postgresql/names.ts";
 
 export interface PostgreSQLJournalOptions extends PostgreSQLConnectionOptions {
   /** The schema of its tables, which `llm-etl sql create-journal` makes. @default "llm_etl" */
@@ -32,10 +35,13 @@ export interface PostgreSQLJournalOptions extends PostgreSQLConnectionOptions {
 export class PostgreSQLJournal implements Journal {
   readonly name = "PostgreSQL journal";
   readonly takesWorkers = true;
-  readonly #connect: () => PostgreSQLConnection;
+  /** The SQL that makes its tables, or brings them up to date. */
+  readonly createStatements: () => string;
+  readonly preflight: NonNullable<Journal["preflight"]>;
+  readonly open: Journal["open"];
+  readonly reader: Journal["reader"];
   readonly #connection: PostgreSQLConnection;
   readonly #schema: string;
-  readonly #timeoutMs: number;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: PostgreSQLJournalOptions = {}) {
@@ -45,10 +51,13 @@ export class PostgreSQLJournal implements Journal {
       timeoutMs: optional(isDuration(0)),
     });
     const { schema = "llm_etl", timeoutMs = 60_000, connectionString, tokenCredential } = options;
+    const connect = (): PostgreSQLConnection =>
+      new PostgreSQLConnection("PostgreSQLJournal", { connectionString, tokenCredential });
     this.#schema = schema;
-    this.#timeoutMs = timeoutMs;
-    this.#connect = () => new PostgreSQLConnection("PostgreSQLJournal", { connectionString, tokenCredential });
-    this.#connection = this.#connect();
+    this.#connection = connect();
+    this.createStatements = () => createStatements(schema);
+    const parts = journalIn(() => journalDatabase(connect(), { identity: this.identity, schema, timeoutMs }));
+    ({ preflight: this.preflight, open: this.open, reader: this.reader } = parts);
   }
 
   /** Server, database and schema; without the first two while no setting says them: to define a pipeline needs none. */
@@ -64,66 +73,40 @@ export class PostgreSQLJournal implements Journal {
   get requirements(): Requirements {
     return this.#connection.requirements;
   }
-
-  /** The SQL that makes its tables, or brings them up to date. */
-  readonly createStatements = (): string => createStatements(this.#schema);
-
-  readonly preflight = async (signal: AbortSignal): Promise<boolean> => {
-    const place = this.#place();
-    try {
-      const { pool } = await place.connection.open({ signal, fail: failing(place) });
-      await withClient(pool, signal, async (client) => await requireSchema(client, this.#schema, place.identity));
-      return true;
-    } catch (error) {
-      throw asJournalError(place, error);
-    } finally {
-      await place.connection.close();
-    }
-  };
-
-  readonly open = async (run: RunFacts, signal: AbortSignal): Promise<JournalSession> => {
-    const place = this.#place();
-    return sessionOf(place.identity, await openStore(place, run, signal));
-  };
-
-  readonly reader = async (): Promise<JournalReader | undefined> => {
-    const place = this.#place();
-    const { signal } = new AbortController();
-    const close = async (): Promise<void> => await place.connection.close();
-    try {
-      const { pool } = await place.connection.open({ signal, fail: failing(place) });
-      const version = await withClient(
-        pool,
-        signal,
-        async (client) => await versionIn(client, this.#schema, place.identity),
-      );
-      const looks = looksOf(this.#schema, async (work) => {
-        try {
-          return await withClient(pool, signal, work);
-        } catch (error) {
-          throw asJournalError(place, error);
-        }
-      });
-      if (version !== undefined) return readerOf(looks, close);
-      await close();
-      return undefined;
-    } catch (error) {
-      await close();
-      throw asJournalError(place, error);
-    }
-  };
-
-  /** Each session and each look has a connection of its own: they end at different times. */
-  #place(): JournalPlace {
-    return {
-      connection: this.#connect(),
-      schema: this.#schema,
-      identity: this.identity,
-      timeoutMs: this.#timeoutMs,
-    };
-  }
 }
 
-function failing({ identity }: JournalPlace) {
-  return (problem: string, options = {}): JournalError => new JournalError(identity, problem, options);
+/** PostgreSQL as a journal uses it. */
+function journalDatabase(
+  connection: PostgreSQLConnection,
+  facts: Pick<JournalDatabase, "identity" | "schema" | "timeoutMs">,
+): JournalDatabase {
+  const { identity } = facts;
+  const fail = (problem: string, options?: ErrorOptions): JournalError => new JournalError(identity, problem, options);
+  const name = quoteIdentifier(facts.schema);
+  return {
+    ...facts,
+    dialect,
+    grants: `GRANT USAGE ON SCHEMA ${name} TO <user>; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${name} TO <user>`,
+    problem: connection.problem,
+    passing: (error) => {
+      const isReadOnly = driverFacts(error).states.includes("25006");
+      return isReadOnly || isOfConnection(error) ? {} : passingError(error);
+    },
+    kindOf: (error) => {
+      const { states } = driverFacts(error);
+      if (states.includes("42501")) return "permission";
+      return states.includes("42P01") || states.includes("3F000") ? "missing" : undefined;
+    },
+    open: async (openSignal) => {
+      const { pool } = await connection.open({ signal: openSignal, fail });
+      return {
+        use: async (signal, work, limits) =>
+          await withClient(pool, signal, async (client) => await work(askOn(client)), limits),
+        transact: async (signal, work, limits) =>
+          await inTransaction(pool, signal, async (client) => await work(askOn(client)), limits),
+        lockConnection: async (signal) => await openLockConnection(connection, pool, signal, identity),
+        close: connection.close,
+      };
+    },
+  };
 }

@@ -73,7 +73,7 @@ const postgreSQLDialect: TableDialect<TargetConnection, PostgreSQLColumn, string
   createTable: (target, table) => createTable(ddl, target, table),
   describe: async ({ pool, signal, place }, request) => {
     return await withClient(pool, signal, async (client) => {
-      const problem = await readOnlyProblem(client);
+      const problem = await readOnlyProblem(async (sql) => (await client.query(sql)).rows);
       if (problem === undefined) return await describeTable(client, place, request);
       const facts = { where: place, hint: "connect to the primary server, or let the user write" };
       throw new TargetError(request.sink, `the server of ${place} ${problem}`, { facts });

@@ -17,10 +17,12 @@ export async function sharesBackends(one: ClientBase, other: ClientBase): Promis
 }
 
 /** Why nothing can be written there, if so; completes "the server …". */
-export async function readOnlyProblem(client: ClientBase): Promise<string | undefined> {
-  const { rows } = await client.query<{ replica: unknown; readonly: unknown }>(
+export async function readOnlyProblem(
+  ask: (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>,
+): Promise<string | undefined> {
+  const [line] = await ask(
     "SELECT pg_is_in_recovery()::text AS replica, current_setting('transaction_read_only') AS readonly",
   );
-  if (rows[0]?.replica === "true") return "is a read-only replica";
-  return rows[0]?.readonly === "on" ? "takes no writes: default_transaction_read_only is on" : undefined;
+  if (line?.["replica"] === "true") return "is a read-only replica";
+  return line?.["readonly"] === "on" ? "takes no writes: default_transaction_read_only is on" : undefined;
 }

@@ -262,7 +262,11 @@ test("a server that takes no writes is told before any is tried", { skip }, asyn
   const problem = async (query: string): Promise<unknown> =>
     await using({ query }, async (connection) => {
       const { pool } = await connection.open(context);
-      return await withClient(pool, signal, readOnlyProblem);
+      return await withClient(
+        pool,
+        signal,
+        async (client) => await readOnlyProblem(async (sql) => (await client.query(sql)).rows),
+      );
     });
   assert.equal(await problem(""), undefined);
   assert.match(

@@ -1,0 +1,99 @@
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
+import type { WorkOptions } from "../table/pooled-work.ts";
+import type { PassingError } from "../table/retry.ts";
+import type { Cell, ColumnKind, Line } from "./tables.ts";
+
+/** Asks on one connection; the lines of the answer have the driver's values. */
+export type Ask = (sql: string, values?: readonly unknown[]) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+
+/** The columns of lines that a statement is given, with their kinds. */
+export type GivenColumns = readonly (readonly [name: string, kind: ColumnKind])[];
+
+/** A database that may hold a journal: all that differs from one to the other. */
+export interface JournalDatabase {
+  /** The journal, in messages. */
+  readonly identity: string;
+  readonly schema: string;
+  /** The longest time that it may be away, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly dialect: JournalDialect;
+  /** Connects. @throws {JournalError} if that can't be; the signal's reason */
+  readonly open: (signal: AbortSignal) => Promise<OpenDatabase>;
+  /** The waits that are of use while it is away, or takes no writes for a while, as after a failover; else undefined. */
+  readonly passing: (error: unknown) => PassingError | undefined;
+  /** `missing`: there is no such table, or no such schema. `permission`: the user may not. */
+  readonly kindOf: (error: unknown) => "missing" | "permission" | undefined;
+  /** Why it can't be reached, with the next step and without a secret. */
+  readonly problem: (error: unknown) => { readonly problem: string; readonly options: ErrorOptions };
+  /** The statements that let the user of a run use the journal. */
+  readonly grants: string;
+}
+
+export interface OpenDatabase {
+  /** Does work on one connection. */
+  readonly use: DoWork;
+  /** Does it in one transaction, which the second part of its result commits. @throws {CommitInDoubtError} */
+  readonly transact: <Result>(
+    signal: AbortSignal,
+    work: (ask: Ask) => Promise<readonly [result: Result, commit: boolean]>,
+    limits?: WorkOptions,
+  ) => Promise<Result>;
+  /**
+   * One more connection, for locks, which end with it. One attempt.
+   *
+   * @throws {JournalError} if locks are worth nothing there; what the driver throws
+   */
+  readonly lockConnection: (signal: AbortSignal) => Promise<LockConnection>;
+  readonly close: () => Promise<void>;
+}
+
+export type DoWork = <Result>(
+  signal: AbortSignal,
+  work: (ask: Ask) => Promise<Result>,
+  limits?: WorkOptions,
+) => Promise<Result>;
+
+export type LockKind = "alone" | "shared";
+
+export interface LockConnection {
+  readonly ask: Ask;
+  /** Tries once. */
+  readonly tryToLock: (name: string, kind: LockKind) => Promise<boolean>;
+  readonly unlock: (name: string, kind: LockKind) => Promise<void>;
+  /** Calls when the connection is gone, and its locks with it. */
+  readonly onceGone: (call: () => void) => void;
+  readonly end: () => Promise<void>;
+}
+
+/** The SQL of a database. A table's name is given with its schema, quoted. */
+export interface JournalDialect {
+  readonly quote: (name: string) => string;
+  /** The place of a value, counted from 1. */
+  readonly parameter: (number: number) => string;
+  readonly toValue: (kind: ColumnKind, cell: Cell) => unknown;
+  readonly toCell: (kind: ColumnKind, value: unknown) => Cell;
+  /** A text begins with a value, or holds it: letter by letter. */
+  readonly begins: (column: string, value: string) => string;
+  readonly has: (column: string, value: string) => string;
+  /** Lines as a table `k`, and its values, the first of which is at place 1. */
+  readonly lines: (
+    columns: GivenColumns,
+    lines: readonly Line[],
+  ) => { readonly sql: string; readonly values: unknown[] };
+  /** Adds the lines `k` in their order, or sets the columns of those that are there with the key. An empty key is never there. */
+  readonly put: (table: string, key: readonly string[], columns: readonly string[], k: string) => string;
+  /**
+   * The admission of a save, with the values name and epoch of a pipeline, session and number of the save. Where the epoch is the pipeline's and the
+   * number is greater than the session's last one, it stores the number, makes the commit wait for the disk, and gives one line with the
+   * database's clock as `now`, in milliseconds since 1970; else none. The pipeline's line stays locked until the commit: against change, or against other saves,
+   * too.
+   */
+  readonly admit: (pipelines: string, sessions: string, isAlone: boolean) => string;
+  /** The lines of `pipelines` whose lock, of the name in the column `lock_name`, some connection has; the newest first. */
+  readonly held: (pipelines: string) => string;
+  /** `readOnly` completes "the server …": undefined where it takes writes. `mayWrite`: the user may write all tables of the schema. */
+  readonly state: (
+    ask: Ask,
+    schema: string,
+  ) => Promise<{ readonly mayWrite: boolean; readonly readOnly: string | undefined }>;
+}

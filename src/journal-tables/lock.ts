@@ -1,0 +1,133 @@
+import { setTimeout } from "node:timers/promises";
+import type { RunFacts } from "../contracts/journal.ts";
+import { JournalError, JournalInUseError } from "../errors/journal.ts";
+import { groupsOf } from "./changes.ts";
+import type { JournalDatabase, LockConnection, OpenDatabase } from "./database.ts";
+import { applyIn, findIn } from "./statements.ts";
+import { type Line, tables } from "./tables.ts";
+import { keyHash } from "./texts.ts";
+
+/** The lock of a pipeline seems to be held by this run's own connection, which the database has not missed yet. */
+export class StillHeldError extends Error {}
+
+/** In milliseconds: so long a database may take to notice that a process was killed. */
+const noticeMs = 1_500;
+
+/** The lock of a run on its pipeline: a lock of the database on a connection of its own, and an epoch, which rises with each run. */
+export class PipelineLock {
+  readonly #database: JournalDatabase;
+  readonly #connect: OpenDatabase["lockConnection"];
+  readonly #run: RunFacts;
+  readonly #name: string;
+  #connection: LockConnection | undefined;
+  #epoch = 0;
+
+  constructor(database: JournalDatabase, { lockConnection }: Pick<OpenDatabase, "lockConnection">, run: RunFacts) {
+    this.#database = database;
+    this.#connect = lockConnection;
+    this.#run = run;
+    this.#name = keyHash(`${database.schema}\0${run.pipeline}`).slice(0, 16);
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get pipeline(): string {
+    return this.#run.pipeline;
+  }
+
+  /** @throws {JournalInUseError} if another run has it */
+  async take(signal: AbortSignal): Promise<void> {
+    const endsAt = performance.now() + noticeMs;
+    await this.#keepIf(signal, async (connection) => {
+      while (!(await this.#tryToTake(connection))) {
+        if (performance.now() > endsAt) {
+          const { holder } = (await this.#line(connection)) ?? {};
+          throw new JournalInUseError(this.#database.identity, String(holder ?? "another process"));
+        }
+        await setTimeout(50, undefined, { signal });
+      }
+    });
+  }
+
+  /**
+   * Takes it again where its connection was lost.
+   *
+   * @throws {JournalError} if another run has it by now; {@link StillHeldError}; what the driver throws
+   */
+  async ensure(signal: AbortSignal): Promise<void> {
+    if (this.#connection !== undefined) return;
+    await this.#keepIf(signal, async (connection) => {
+      const isTaken = await connection.tryToLock(this.#name, this.#isWorker ? "shared" : "alone");
+      const line = await this.#line(connection);
+      if (Number(line?.["epoch"]) !== this.#epoch) throw this.lost();
+      if (!isTaken) throw new StillHeldError("the pipeline's lock is held");
+    });
+  }
+
+  lost(): JournalError {
+    const hint = "let the run that has it end, then run again: what this run had saved is there";
+    const facts = { problem: "lock-lost", hint };
+    return new JournalError(this.#database.identity, "was taken over by another run of the pipeline", { facts });
+  }
+
+  async release(): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    await connection?.end();
+  }
+
+  get #isWorker(): boolean {
+    return this.#run.role === "worker";
+  }
+
+  async #keepIf(signal: AbortSignal, taken: (connection: LockConnection) => Promise<void>): Promise<void> {
+    const connection = await this.#connect(signal);
+    try {
+      await taken(connection);
+    } catch (error) {
+      await connection.end();
+      throw error;
+    }
+    this.#connection = connection;
+    connection.onceGone(() => {
+      if (this.#connection === connection) this.#connection = undefined;
+    });
+  }
+
+  /** Workers share it: the first of them has it alone while it begins, for no other run may have it then. */
+  async #tryToTake(connection: LockConnection): Promise<boolean> {
+    if (await connection.tryToLock(this.#name, "alone")) {
+      const line = await this.#line(connection);
+      const isBegun = this.#isWorker && line?.["run_id"] === this.#run.runId; // by a worker whose connection has just broken
+      if (!isBegun) await this.#begin(connection, Number(line?.["epoch"] ?? 0) + 1);
+      if (!this.#isWorker) return true;
+      await connection.unlock(this.#name, "alone");
+    }
+    if (!this.#isWorker || !(await connection.tryToLock(this.#name, "shared"))) return false;
+    const line = await this.#line(connection);
+    this.#epoch = Number(line?.["epoch"]);
+    if (line?.["run_id"] === this.#run.runId) return true;
+    await connection.unlock(this.#name, "shared");
+    return false;
+  }
+
+  /** With a new epoch what an earlier run may still want to save is rejected. */
+  async #begin({ ask }: LockConnection, epoch: number): Promise<void> {
+    const { runId, pipeline, processId, host, startedAt } = this.#run;
+    const holder = `process ${processId} on ${host}, whose run started at ${startedAt.toISOString()}`;
+    const line = { name: pipeline, epoch, run_id: runId, holder, lock_name: this.#name };
+    const changes = groupsOf([
+      { kind: "put", table: tables.pipelines, line },
+      { kind: "remove", table: tables.sessions, line: { pipeline } },
+    ]);
+    for (const group of changes) await applyIn(ask, this.#database, group);
+    this.#epoch = epoch;
+  }
+
+  async #line({ ask }: LockConnection): Promise<Line | undefined> {
+    const { pipelines } = tables;
+    return (await findIn(ask, this.#database, pipelines, pipelines.key, [{ name: this.#run.pipeline }]))[0];
+  }
+}

@@ -1,0 +1,118 @@
+import type { ChangeGroup } from "./changes.ts";
+import type { Ask, GivenColumns, JournalDatabase } from "./database.ts";
+import type { Looks, PageQuery, Term } from "./store.ts";
+import { type ColumnKind, type Line, type Table, tables } from "./tables.ts";
+
+type Place = Pick<JournalDatabase, "schema" | "dialect">;
+
+/** The looks into a journal, each of which is given a connection. */
+export function looksOf(place: Place, use: <Result>(work: (ask: Ask) => Promise<Result>) => Promise<Result>): Looks {
+  return {
+    find: async (table, by, keys) => await use(async (ask) => await findIn(ask, place, table, by, keys)),
+    page: async (table, query) => await use(async (ask) => await pageIn(ask, place, table, query)),
+    count: async (table, where) => {
+      const values: unknown[] = [];
+      const sql = `SELECT count(*) AS n FROM ${nameOf(place, table)} ${conditionOf(place, table, where, values)}`;
+      return Number((await use(async (ask) => await ask(sql, values)))[0]?.["n"]);
+    },
+    held: async () => {
+      const sql = place.dialect.held(nameOf(place, tables.pipelines));
+      return toLines(place, tables.pipelines, await use(async (ask) => await ask(sql)));
+    },
+  };
+}
+
+export function nameOf({ schema, dialect: { quote } }: Place, { name }: Pick<Table, "name">): string {
+  return `${quote(schema)}.${quote(name)}`;
+}
+
+/** The lines that have one of the keys. */
+export async function findIn(
+  ask: Ask,
+  place: Place,
+  table: Table,
+  by: readonly string[],
+  keys: readonly Line[],
+): Promise<readonly Line[]> {
+  if (keys.length === 0) return [];
+  const { sql, values } = place.dialect.lines(kindsOf(table, by), keys);
+  const found = await ask(
+    `SELECT t.* FROM ${sql} JOIN ${nameOf(place, table)} AS t ON ${equal(place, "t", by)}`,
+    values,
+  );
+  return toLines(place, table, found);
+}
+
+/** Makes a group's changes with one statement, or as few as the database needs. */
+export async function applyIn(ask: Ask, place: Place, group: ChangeGroup): Promise<void> {
+  const { quote, lines: given, put, parameter, toValue } = place.dialect;
+  const { kind, table, columns, lines, values: wanted = {}, except } = group;
+  const name = nameOf(place, table);
+  const { sql, values } = given(kindsOf(table, columns), lines);
+  if (kind === "put") {
+    await ask(put(name, table.key, columns, sql), values);
+    return;
+  }
+  const where = `WHERE EXISTS (SELECT 1 FROM ${sql} WHERE ${equal(place, quote(table.name), columns, except)})`;
+  const sets = Object.entries(wanted).map(([column, cell]) => {
+    values.push(toValue(kindOf(table, column), cell));
+    return `${quote(column)} = ${parameter(values.length)}`;
+  });
+  await ask(
+    kind === "remove" ? `DELETE FROM ${name} ${where}` : `UPDATE ${name} SET ${sets.join(", ")} ${where}`,
+    values,
+  );
+}
+
+async function pageIn(
+  ask: Ask,
+  place: Place,
+  table: Table,
+  { where, order, from, limit, by = "number" }: PageQuery,
+): Promise<readonly Line[]> {
+  const { quote } = place.dialect;
+  const values: unknown[] = [];
+  const beyond = from === undefined ? [] : [[by, order === "rising" ? ">" : "<", from] as const];
+  const condition = conditionOf(place, table, [...where, ...beyond], values);
+  const direction = order === "rising" ? "ASC" : "DESC";
+  const found = await ask(
+    `SELECT * FROM ${nameOf(place, table)} ${condition} ORDER BY ${quote(by)} ${direction} OFFSET 0 ROWS FETCH NEXT ${limit} ROWS ONLY`,
+    values,
+  );
+  return toLines(place, table, found);
+}
+
+type Condition = readonly [column: string, operator: Term[1] | ">" | "<", value: string | number];
+
+function conditionOf({ dialect }: Place, table: Table, where: readonly Condition[], values: unknown[]): string {
+  const terms = where.map(([column, operator, value]) => {
+    values.push(dialect.toValue(kindOf(table, column), value));
+    const [name, at] = [dialect.quote(column), dialect.parameter(values.length)];
+    return operator === "begins" || operator === "has" ? dialect[operator](name, at) : `${name} ${operator} ${at}`;
+  });
+  return terms.length === 0 ? "" : `WHERE ${terms.join(" AND ")}`;
+}
+
+/** The lines of a table are those of `k`, but for the value of one column, which differs. */
+function equal({ dialect: { quote } }: Place, table: string, columns: readonly string[], except?: string): string {
+  const terms = columns.map(
+    (column) => `${table}.${quote(column)} ${column === except ? "<>" : "="} k.${quote(column)}`,
+  );
+  return terms.join(" AND ");
+}
+
+function kindsOf(table: Table, columns: readonly string[]): GivenColumns {
+  return columns.map((column) => [column, kindOf(table, column)]);
+}
+
+function kindOf({ columns }: Table, column: string): ColumnKind {
+  return columns[column] ?? "whole"; // `number` is in every table
+}
+
+function toLines({ dialect }: Place, table: Table, rows: Awaited<ReturnType<Ask>>): readonly Line[] {
+  const toCell = ([column, value]: readonly [string, unknown]) => [
+    column,
+    dialect.toCell(kindOf(table, column), value),
+  ];
+  return rows.map((row) => Object.fromEntries(Object.entries(row).map(toCell)));
+}

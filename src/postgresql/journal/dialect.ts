@@ -1,0 +1,56 @@
+import type { JournalDialect } from "../../journal-tables/database.ts";
+import { readOnlyProblem } from "../connect/server-state.ts";
+import { quoteIdentifier } from "../names.ts";
+
+const arrayTypes = { bytes: "bytea[]", text: "text[]", whole: "bigint[]", json: "json[]" } as const;
+
+const toValue: JournalDialect["toValue"] = (kind, cell) => (kind === "bytes" && cell !== null ? `\\x${cell}` : cell);
+
+function list(names: readonly string[]): string {
+  return names.map(quoteIdentifier).join(", ");
+}
+
+/** Lines come as an array for each column. Values of results are text, or null. */
+export const dialect: JournalDialect = {
+  quote: quoteIdentifier,
+  parameter: (number) => `$${number}`,
+  toValue,
+  toCell: (kind, value) => {
+    if (typeof value !== "string") return null;
+    return kind === "bytes" ? value.slice(2) : value;
+  },
+  begins: (column, value) => `starts_with(${column}, ${value})`,
+  has: (column, value) => `position(${value} in ${column}) > 0`,
+  lines: (columns, lines) => {
+    const arrays = columns.map(([, kind], index) => `$${index + 1}::${arrayTypes[kind]}`);
+    return {
+      sql: `unnest(${arrays.join(", ")}) AS k(${list(columns.map(([name]) => name))})`,
+      values: columns.map(([name, kind]) => lines.map((line) => toValue(kind, line[name] ?? null))),
+    };
+  },
+  put: (table, key, columns, k) => {
+    const others = columns.filter((column) => !key.includes(column)).map(quoteIdentifier);
+    const sets = others.map((column) => `${column} = excluded.${column}`).join(", ");
+    const conflict = `ON CONFLICT (${list(key)}) DO ${sets === "" ? "NOTHING" : `UPDATE SET ${sets}`}`;
+    return `INSERT INTO ${table} (${list(columns)}) SELECT ${list(columns)} FROM ${k} ${key.length === 0 ? "" : conflict}`;
+  },
+  admit: (pipelines, sessions, isAlone) =>
+    `WITH held AS (SELECT 1 FROM ${pipelines} WHERE name = $1 AND epoch = $2 FOR ${isAlone ? "UPDATE" : "SHARE"})
+    UPDATE ${sessions} SET last_save = $4 WHERE session = $3 AND last_save < $4 AND EXISTS (SELECT FROM held)
+    RETURNING floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now,
+      set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true) AS commits`,
+  held: (pipelines) =>
+    `SELECT p.* FROM ${pipelines} p WHERE EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+      AND lpad(to_hex(l.classid::bigint), 8, '0') || lpad(to_hex(l.objid::bigint), 8, '0') = p.lock_name
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) ORDER BY p.number DESC`,
+  state: async (ask, schema) => {
+    const [line] = await ask(
+      `SELECT bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+        AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))::text AS may
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname <> 'journal_version'`,
+      [schema],
+    );
+    return { mayWrite: line?.["may"] === "true", readOnly: await readOnlyProblem(ask) };
+  },
+};

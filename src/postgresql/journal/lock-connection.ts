@@ -1,0 +1,53 @@
+import type { ClientBase, Pool } from "pg";
+import { JournalError } from "../../errors/journal.ts";
+import type { Ask, LockConnection, LockKind } from "../../journal-tables/database.ts";
+import { withClient } from "../connect/client.ts";
+import type { PostgreSQLConnection } from "../connect/connection.ts";
+import { sharesBackends } from "../connect/server-state.ts";
+
+export function askOn(client: ClientBase): Ask {
+  return async (sql, values = []) => (await client.query<Record<string, unknown>>(sql, [...values])).rows;
+}
+
+/** The server frees the lock of a machine that is gone within 50 seconds; older servers don't know each of these settings. */
+const settings = `SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '20'), ('tcp_keepalives_interval', '10'),
+  ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '50000'), ('idle_session_timeout', '0')) AS wanted (name, value)
+  JOIN pg_settings USING (name)`;
+
+/** A connection for advisory locks. @throws {JournalError} if a pooler on the way gives them to others, too; what the driver throws */
+export async function openLockConnection(
+  { session }: PostgreSQLConnection,
+  pool: Pool,
+  signal: AbortSignal,
+  identity: string,
+): Promise<LockConnection> {
+  const client = await session(signal);
+  const ask = askOn(client);
+  try {
+    await ask(settings);
+    if (await withClient(pool, signal, async (other) => await sharesBackends(client, other))) throw pooled(identity);
+  } catch (error) {
+    await client.end();
+    throw error;
+  }
+  const call = async (verb: "try_advisory_lock" | "advisory_unlock", name: string, kind: LockKind) => {
+    const suffix = kind === "shared" ? "_shared" : "";
+    return (await ask(`SELECT pg_${verb}${suffix}(('x' || $1::text)::bit(64)::bigint)::text AS done`, [name]))[0];
+  };
+  return {
+    ask,
+    tryToLock: async (name, kind) => (await call("try_advisory_lock", name, kind))?.["done"] === "true",
+    unlock: async (name, kind) => void (await call("advisory_unlock", name, kind)),
+    onceGone: (listener) => {
+      for (const event of ["error", "end"]) client.once(event, listener);
+    },
+    end: async () => await client.end(),
+  };
+}
+
+function pooled(identity: string): JournalError {
+  const hint = "connect to the server itself, or to a pooler in session mode";
+  return new JournalError(identity, "can't be kept from other runs: a pooler in transaction mode is on the way", {
+    facts: { problem: "pooler", hint },
+  });
+}
