@@ -107,8 +107,9 @@ async function admitted(
   { lock, session, guard }: Holder & { readonly guard: SaveGuard },
 ): Promise<Date | undefined> {
   const names = [nameOf(database, tables.pipelines), nameOf(database, tables.sessions)] as const;
-  const sql = database.dialect.admit(...names, guard.isAlone);
-  const [line] = await ask(sql, [lock.pipeline, lock.epoch, session, guard.number]);
+  const { admit, toValue } = database.dialect;
+  const values = [toValue("name", lock.pipeline), lock.epoch, toValue("name", session), guard.number];
+  const [line] = await ask(admit(...names, guard.isAlone), values);
   if (line !== undefined) return new Date(Number(line["now"]));
   const [known] = await findIn(ask, database, tables.sessions, tables.sessions.key, [{ session }]);
   if (Number(known?.["last_save"] ?? 0) >= guard.number) return undefined;

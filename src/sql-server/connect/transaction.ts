@@ -12,6 +12,8 @@ export interface TransactionOptions {
   readonly first?: string | undefined;
   /** The longest wait for the connection and the beginning, in milliseconds: two seconds where it is less. @default none */
   readonly waitMs?: number | undefined;
+  /** The longest time for each request of the work, in milliseconds. @default that of the connection */
+  readonly limitMs?: number | undefined;
 }
 
 /** A row of a result, by column. */
@@ -30,7 +32,8 @@ export async function inTransaction<Result>(
   options: TransactionOptions = {},
 ): Promise<Result> {
   signal.throwIfAborted();
-  const transaction = withoutBeginning(pool).transaction();
+  const limited: LimitedPool = withoutBeginning(pool);
+  const transaction = limited.transaction({ requestTimeout: options.limitMs });
   const run: Run = (use) => cancellable(transaction.request(), signal, use);
   const begun = await begin(transaction, run, signal, options);
   let outcome: readonly [Result, boolean];
@@ -52,6 +55,12 @@ export async function inTransaction<Result>(
     throw new CommitInDoubtError(cause);
   }
   return result;
+}
+
+/** A pool of the driver's, with the time limits that its types don't have, in milliseconds. */
+export interface LimitedPool {
+  readonly request: (limits: { readonly requestTimeout: number | undefined }) => Request;
+  readonly transaction: (limits: { readonly requestTimeout: number | undefined }) => Transaction;
 }
 
 type Transaction = ReturnType<ConnectionPool["transaction"]>;
@@ -107,7 +116,8 @@ class NoConnectionError extends Error {
   }
 }
 
-async function cancellable<Result>(
+/** Uses a request, which an abort cancels. */
+export async function cancellable<Result>(
   request: Request,
   signal: AbortSignal,
   use: (request: Request) => Promise<Result>,

@@ -3,7 +3,6 @@ import { widest } from "./arithmetic.ts";
 import { convert } from "./convert.ts";
 import type { Session } from "./database.ts";
 import { dateAdd, dateDifference, formatMoment, momentOfDate } from "./date-time.ts";
-import { jsonValue } from "./open-json.ts";
 import type { Compiled } from "./scope.ts";
 import { type SQLType, textOf, type Value } from "./sql-type.ts";
 import { dataLength } from "./table.ts";
@@ -95,8 +94,6 @@ function inMoment(value: Value | undefined, from: SQLType): string {
 function valueFunction(name: string, first: Compiled, given: readonly Compiled[]): Compiled | undefined {
   const [, second, third] = given;
   switch (name) {
-    case "JSON_VALUE":
-      return second && jsonValue(first, second);
     case "DATEDIFF_BIG":
       return (
         second &&

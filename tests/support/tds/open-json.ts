@@ -1,12 +1,8 @@
 import { convert } from "./convert.ts";
-import type { Compiled } from "./scope.ts";
 import { notUnderstood, SQLError } from "./sql-error.ts";
-import { type SQLType, textOf, type Value } from "./sql-type.ts";
+import { textOf, type Value } from "./sql-type.ts";
 import type { JSONColumn } from "./syntax.ts";
 import type { Values } from "./table.ts";
-
-/** A scalar of JSON is at most so long where no WITH gives it a type. */
-const text: SQLType = { name: "nvarchar", length: 4000 };
 
 /** The rows of `OPENJSON(json, path) WITH (…)`: one for each element of an array. In lax mode what is not there is NULL. */
 export function openJSON(json: Value, path: Value | undefined, columns: readonly JSONColumn[]): readonly Values[] {
@@ -19,16 +15,6 @@ export function openJSON(json: Value, path: Value | undefined, columns: readonly
       return value === null ? null : convert(value, { name: "nvarchar", length: -1 }, type);
     }),
   );
-}
-
-/** `JSON_VALUE(json, path)`: NULL for objects, arrays, what is not there and what is longer than 4,000 characters. */
-export function jsonValue(json: Compiled, path: Compiled): Compiled {
-  const evaluate: Compiled["evaluate"] = (env) => {
-    const [given, place] = [json.evaluate(env), path.evaluate(env)];
-    const value = given === null ? null : scalar(at(parse(textOf(given)), textOf(place)));
-    return value !== null && value.length > 4000 ? null : value;
-  };
-  return { name: "", type: text, nullable: true, evaluate };
 }
 
 function parse(json: string): unknown {

@@ -1,0 +1,72 @@
+import type { Journal } from "../contracts/journal.ts";
+import type { Requirements } from "../contracts/requirements.ts";
+import { SettingError } from "../errors/option.ts";
+import { checkOptions, isDuration, isName, optional } from "../errors/options.ts";
+import { journalIn } from "../journal-tables/journal.ts";
+import { connectionChecks, type SQLServerConnectionOptions } from "../sql-server/connect/connection-options.ts";
+import { SQLServerConnection } from "../sql-server/connect/connection.ts";
+import { journalDatabase } from "../sql-server/journal/database.ts";
+import { createStatements } from "../sql-server/journal/schema.ts";
+
+export interface SQLServerJournalOptions extends SQLServerConnectionOptions {
+  /** The schema of its tables, which `llm-etl sql create-journal` makes. @default "llm_etl" */
+  readonly schema?: string | undefined;
+  /**
+   * The longest time that the database may be away before the run stops, in milliseconds: no answer is lost, and calls go on meanwhile.
+   * @default 60,000
+   */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * A journal in a database of SQL Server 2016 or newer, or Azure SQL, for one run of a pipeline at a time, on any machine. Its answers hold
+ * content: who may read the schema can read them.
+ *
+ * @example
+ * new Pipeline({ …, journal: new SQLServerJournal({ schema: "llm_etl" }) })
+ */
+export class SQLServerJournal implements Journal {
+  readonly name = "SQL Server journal";
+  readonly takesWorkers = true;
+  /** The T-SQL that makes its tables, or brings them up to date. */
+  readonly createStatements: () => string;
+  readonly preflight: NonNullable<Journal["preflight"]>;
+  readonly open: Journal["open"];
+  readonly reader: Journal["reader"];
+  readonly #connection: SQLServerConnection;
+  readonly #schema: string;
+
+  /** @throws {OptionError} for an option that is unknown or has a wrong value */
+  constructor(options: SQLServerJournalOptions = {}) {
+    checkOptions<SQLServerJournalOptions>(owner, options, {
+      ...connectionChecks,
+      schema: optional(isName),
+      timeoutMs: optional(isDuration(0)),
+    });
+    const { schema = "llm_etl", timeoutMs = 60_000, connectionString, pool, tokenCredential } = options;
+    const logins = { haveWorked: false };
+    const connect = (): SQLServerConnection =>
+      new SQLServerConnection(owner, { connectionString, pool, tokenCredential }, {}, logins);
+    this.#schema = schema;
+    this.#connection = connect();
+    this.createStatements = () => createStatements(schema);
+    const parts = journalIn(() => journalDatabase(connect, { identity: this.identity, schema, timeoutMs }));
+    ({ preflight: this.preflight, open: this.open, reader: this.reader } = parts);
+  }
+
+  /** Server, database and schema; without the first two while no setting says them: to define a pipeline needs none. */
+  get identity(): string {
+    try {
+      return `sqlserver://${this.#connection.identity}/${this.#schema}`;
+    } catch (error) {
+      if (error instanceof SettingError) return `sqlserver:///${this.#schema}`;
+      throw error;
+    }
+  }
+
+  get requirements(): Requirements {
+    return this.#connection.requirements;
+  }
+}
+
+const owner = "SQLServerJournal";
