@@ -40,7 +40,30 @@ export async function findIn(
     `SELECT t.* FROM ${sql} JOIN ${nameOf(place, table)} AS t ON ${equal(place, "t", by)}`,
     values,
   );
-  return toLines(place, table, found);
+  return withNames(place, toLines(place, table, found), kindsOf(table, by), keys);
+}
+
+/** A database may keep a name in another form: the lines have it as it was asked for. */
+function withNames(
+  { dialect: { toValue } }: Place,
+  lines: readonly Line[],
+  by: GivenColumns,
+  keys: readonly Line[],
+): readonly Line[] {
+  const changed = by.flatMap(([column, kind]) => {
+    const cells = kind === "name" ? keys.map((key) => key[column] ?? null) : [];
+    const asked = new Map(
+      cells.filter((cell) => toValue(kind, cell) !== cell).map((cell) => [toValue(kind, cell), cell]),
+    );
+    return asked.size === 0 ? [] : [{ column, asked }];
+  });
+  if (changed.length === 0) return lines;
+  return lines.map((line) => {
+    const names = changed.map(
+      ({ column, asked }) => [column, asked.get(line[column]) ?? line[column] ?? null] as const,
+    );
+    return { ...line, ...Object.fromEntries(names) };
+  });
 }
 
 /** Makes a group's changes with one statement, or as few as the database needs. */

@@ -1,10 +1,11 @@
 import type { Journal } from "../contracts/journal.ts";
 import type { Requirements } from "../contracts/requirements.ts";
 import { SettingError } from "../errors/option.ts";
-import { checkOptions, isDuration, isName, optional } from "../errors/options.ts";
+import { checkOptions, isDuration, optional } from "../errors/options.ts";
 import { journalIn } from "../journal-tables/journal.ts";
 import { connectionChecks, type SQLServerConnectionOptions } from "../sql-server/connect/connection-options.ts";
 import { SQLServerConnection } from "../sql-server/connect/connection.ts";
+import { isIdentifier } from "../sql-server/identifiers.ts";
 import { journalDatabase } from "../sql-server/journal/database.ts";
 import { createStatements } from "../sql-server/journal/schema.ts";
 
@@ -40,7 +41,7 @@ export class SQLServerJournal implements Journal {
   constructor(options: SQLServerJournalOptions = {}) {
     checkOptions<SQLServerJournalOptions>(owner, options, {
       ...connectionChecks,
-      schema: optional(isName),
+      schema: optional(isIdentifier),
       timeoutMs: optional(isDuration(0)),
     });
     const { schema = "llm_etl", timeoutMs = 60_000, connectionString, pool, tokenCredential } = options;
@@ -50,7 +51,9 @@ export class SQLServerJournal implements Journal {
     this.#schema = schema;
     this.#connection = connect();
     this.createStatements = () => createStatements(schema);
-    const parts = journalIn(() => journalDatabase(connect, { identity: this.identity, schema, timeoutMs }));
+    const parts = journalIn(() =>
+      journalDatabase({ connect, isShared: pool !== undefined }, { identity: this.identity, schema, timeoutMs }),
+    );
     ({ preflight: this.preflight, open: this.open, reader: this.reader } = parts);
   }
 

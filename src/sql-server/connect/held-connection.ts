@@ -19,6 +19,10 @@ export async function holdConnection(pool: ConnectionPool, signal: AbortSignal):
     onLate: ({ release }) => release(),
   });
   const { connection, release } = taken;
+  const onceGone = (call: () => void): void => {
+    for (const event of ["error", "end"]) connection.once(event, call);
+  };
+  onceGone(release); // else its pool would wait for it when it closes
   const lone: ConnectionPool = Object.create(pool); // what has a pool as its prototype is one
   Object.assign(lone, {
     acquire: (_requester: unknown, callback: (...given: unknown[]) => void) =>
@@ -27,9 +31,7 @@ export async function holdConnection(pool: ConnectionPool, signal: AbortSignal):
   });
   return {
     request: () => lone.request(),
-    onceGone: (call) => {
-      for (const event of ["error", "end"]) connection.once(event, call);
-    },
+    onceGone,
     end: () => {
       connection.close();
       release();
@@ -49,8 +51,13 @@ interface Lent {
 async function take(pool: ConnectionPool): Promise<Lent> {
   return await new Promise((resolve, reject) => {
     const taken = (error: unknown, connection: Lent["connection"]): void => {
+      let isReleased = false;
+      const release = (): void => {
+        if (!isReleased) Reflect.apply(Reflect.get(pool, "release"), pool, [connection]);
+        isReleased = true;
+      };
       if (error instanceof Error) reject(error);
-      else resolve({ connection, release: () => void Reflect.apply(Reflect.get(pool, "release"), pool, [connection]) });
+      else resolve({ connection, release });
     };
     Reflect.apply(Reflect.get(pool, "acquire"), pool, [{}, taken]);
   });

@@ -1,4 +1,5 @@
 import type { ConnectionPool, IResult, Request } from "mssql";
+import type { ErrorFacts } from "../../errors/facts.ts";
 import { CommitInDoubtError } from "../../table/dialect.ts";
 import { inTime } from "../../table/in-time.ts";
 import { driverFacts } from "../error-meaning.ts";
@@ -32,7 +33,10 @@ export async function inTransaction<Result>(
   options: TransactionOptions = {},
 ): Promise<Result> {
   signal.throwIfAborted();
-  const limited: LimitedPool = withoutBeginning(pool);
+  let taken: object | undefined;
+  const limited: LimitedPool = withoutBeginning(pool, (connection) => {
+    taken = connection;
+  });
   const transaction = limited.transaction({ requestTimeout: options.limitMs });
   const run: Run = (use) => cancellable(transaction.request(), signal, use);
   const begun = await begin(transaction, run, signal, options);
@@ -49,9 +53,12 @@ export async function inTransaction<Result>(
     await transaction.rollback();
     return result;
   }
+  // Else the driver throws where nobody catches, once a server answers the commit with a rollback.
+  Object.assign(transaction, { _rollbackRequested: true });
   try {
     await transaction.commit();
   } catch (cause) {
+    close(taken); // it may be in the transaction yet, and is its pool's again: nothing of the next one would be kept
     throw new CommitInDoubtError(cause);
   }
   return result;
@@ -69,15 +76,40 @@ const shortestWaitMs = 2_000;
 const longestWaitMs = 2 ** 31 - 1; // of a timer
 
 /** The same pool, whose transactions take a connection and send nothing: their first batch begins them. */
-function withoutBeginning(pool: ConnectionPool): ConnectionPool {
+function withoutBeginning(pool: ConnectionPool, onTaken: (connection: object) => void): ConnectionPool {
   return lookingAt(pool, ({ connection }) => {
     if (connection === undefined || !("beginTransaction" in connection)) return;
+    onTaken(connection);
     const beginTransaction = (begun: () => void): void => {
       Reflect.deleteProperty(connection, "beginTransaction"); // the method of its class is there again
       begun();
     };
     Object.defineProperty(connection, "beginTransaction", { configurable: true, value: beginTransaction });
   });
+}
+
+/** A connection of the driver's, which its pool replaces. */
+function close(connection: object | undefined): void {
+  if (connection !== undefined && "close" in connection && typeof connection.close === "function") connection.close();
+}
+
+/** T-SQL that tells, at the end of `first`, how deep the transaction is. */
+export const depthQuery = "SELECT @@TRANCOUNT AS [depth];";
+
+/** The pool's connection was in a transaction already, in which a commit commits nothing; undefined where it was not. */
+export function nestingOf({ recordsets }: IResult<ResultRow>): NestingProblem | undefined {
+  const sets = Array.isArray(recordsets) ? recordsets : [];
+  const depth = sets.flatMap((rows) => rows.map((row) => row["depth"])).find((each) => each !== undefined);
+  if (depth === 1) return undefined;
+  const hint =
+    "end your own transactions before the connection goes back to the pool, and leave implicit transactions off";
+  const problem = "the pool's connection was in a transaction already, in which a commit commits nothing";
+  return { problem, facts: { where: "pool", hint } };
+}
+
+export interface NestingProblem {
+  readonly problem: string;
+  readonly facts: ErrorFacts;
 }
 
 async function begin(

@@ -1,8 +1,16 @@
+import type { ConnectionPool, config as DriverConfig } from "mssql";
 import { JournalError } from "../../errors/journal.ts";
 import type { ErrorOptions } from "../../errors/llm-etl-error.ts";
 import type { JournalDatabase } from "../../journal-tables/database.ts";
 import type { SQLServerConnection } from "../connect/connection.ts";
-import { cancellable, inTransaction, type LimitedPool, type Run } from "../connect/transaction.ts";
+import {
+  cancellable,
+  depthQuery,
+  inTransaction,
+  type LimitedPool,
+  nestingOf,
+  type Run,
+} from "../connect/transaction.ts";
 import { driverFacts, passingError } from "../error-meaning.ts";
 import { quoteIdentifier } from "../identifiers.ts";
 import { askBy } from "./ask.ts";
@@ -16,9 +24,15 @@ const denied: ReadonlySet<number> = new Set([229, 230, 297, 300]);
 /** The database takes no writes, as for a while after a failover. */
 const readOnly = 3906;
 
-/** SQL Server as a journal uses it: by one connection for all that is asked and saved, and another for locks. */
+export interface Way {
+  readonly connect: () => SQLServerConnection;
+  /** All that is connected has one pool, which is the user's. */
+  readonly isShared: boolean;
+}
+
+/** SQL Server as a journal uses it: by one pool for all that is asked and saved, and another for locks. */
 export function journalDatabase(
-  connect: () => SQLServerConnection,
+  { connect, isShared }: Way,
   facts: Pick<JournalDatabase, "identity" | "schema" | "timeoutMs">,
 ): JournalDatabase {
   const { identity, timeoutMs: waitMs } = facts;
@@ -37,6 +51,11 @@ export function journalDatabase(
     },
     open: async (openSignal) => {
       const { pool, driver } = await connection.open({ signal: openSignal, fail, waitMs });
+      if (isShared && mostOf(pool) === 1) {
+        await connection.close();
+        const hint = "give the pool at least two connections: the run's lock keeps one";
+        throw fail("can't be used with a pool of one connection", { facts: { problem: "pool", hint } });
+      }
       const limited: LimitedPool = pool;
       return {
         use: async (signal, work, { limitMs } = {}) => {
@@ -44,8 +63,13 @@ export function journalDatabase(
           return await work(askBy(driver, run));
         },
         transact: async (signal, work, { waitMs: longestMs, limitMs } = {}) => {
-          const options = { waitMs: longestMs ?? limitMs, limitMs };
-          return await inTransaction(pool, signal, async (run) => await work(askBy(driver, run)), options);
+          const options = { first: depthQuery, waitMs: longestMs ?? limitMs, limitMs };
+          const saving = async (run: Run, begun: Parameters<typeof nestingOf>[0]): ReturnType<typeof work> => {
+            const nesting = nestingOf(begun);
+            if (nesting !== undefined) throw fail(nesting.problem, { facts: { ...nesting.facts, problem: "pool" } });
+            return await work(askBy(driver, run));
+          };
+          return await inTransaction(pool, signal, saving, options);
         },
         lockConnection: async (signal) => {
           const { pool: lockPool } = await forLocks.open({ signal, fail, waitMs });
@@ -58,4 +82,9 @@ export function journalDatabase(
       };
     },
   };
+}
+
+/** The most connections that a pool makes: a setting that the driver's types don't have. */
+function mostOf(pool: ConnectionPool): number | undefined {
+  return (pool as { readonly config?: DriverConfig }).config?.pool?.max; // the driver's pools have it
 }

@@ -7,7 +7,7 @@ import { quoteIdentifier } from "../identifiers.ts";
 const exact = "COLLATE Latin1_General_100_BIN2";
 
 /** In UTF-16 code units: three of them are within the 1,700 bytes of an index. */
-const longestName = 250;
+const longestName = 280;
 
 const types: Readonly<Record<ColumnKind, string>> = {
   text: "nvarchar(max)",

@@ -9,7 +9,7 @@ const query = `/* llm-etl:journal */ SELECT d.delayed_durability, CAST(DATABASEP
     CROSS JOIN (VALUES (N'SELECT'), (N'INSERT'), (N'UPDATE'), (N'DELETE')) AS p (name)
     WHERE s.name = @p1 AND t.name <> N'journal_version') AS may_write,
   (SELECT COUNT(*) FROM OPENJSON(N'[]')) AS elements
-FROM sys.databases AS d WHERE d.database_id = DB_ID();`;
+FROM sys.databases AS d WHERE d.name = DB_NAME();`;
 
 const forced = 2;
 

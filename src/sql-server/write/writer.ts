@@ -9,7 +9,7 @@ import type {
 } from "../../table/dialect.ts";
 import type { OpenConnection } from "../connect/connection.ts";
 import type { ConnectionPlace } from "../connect/connection-errors.ts";
-import { inTransaction, type ResultRow, type Run } from "../connect/transaction.ts";
+import { inTransaction, nestingOf, type ResultRow, type Run } from "../connect/transaction.ts";
 import type { SQLServerColumn } from "./column-type.ts";
 import type { StagedValue } from "../../table/fit.ts";
 import { comparable, keyText } from "./keys.ts";
@@ -76,13 +76,8 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
 
   /** `begun`: what the server said as it began the transaction, and made the staging table. */
   async #stage(run: Run, begun: IResult<ResultRow>, rows: Rows): Promise<void> {
-    const [made] = rowsWith("depth", begun);
-    if (made?.["depth"] !== 1) {
-      const problem = "the pool's connection was in a transaction already, in which a commit commits nothing";
-      const hint =
-        "end your own transactions before the connection goes back to the pool, and leave implicit transactions off";
-      throw this.#errors.fail(problem, { facts: { where: "pool", hint } });
-    }
+    const nesting = nestingOf(begun);
+    if (nesting !== undefined) throw this.#errors.fail(nesting.problem, { facts: nesting.facts });
     if (rows.length === 0) return;
     const table = stagingRows(this.#connection.driver, this.#target.columns, rows);
     const options = { keepNulls: true, lockTable: true }; // a name of the driver's that its types don't have

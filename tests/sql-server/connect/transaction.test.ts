@@ -81,6 +81,18 @@ test("a commit whose answer is lost is in doubt, whether it was carried out or n
   }
 });
 
+test("a commit that the server answers with a rollback is a failure of the transaction, and of nothing else", async (t) => {
+  const { server, pool } = await connect(t);
+  server.faults.add({ on: /^COMMIT/, error: 1205 });
+  await assert.rejects(
+    inTransaction(pool, noAbort, adding(1)),
+    (error) => error instanceof CommitInDoubtError && passingError(error) !== undefined,
+  );
+  assert.deepEqual(server.table("dbo.t").rows(), []);
+  await inTransaction(pool, noAbort, adding(1));
+  assert.deepEqual(server.table("dbo.t").rows(), [{ id: 1 }]);
+});
+
 test("an abort cancels the statement that runs, with its own reason", async (t) => {
   const { server, pool } = await connect(t);
   const controller = new AbortController();
