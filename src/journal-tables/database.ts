@@ -23,8 +23,8 @@ export interface JournalDatabase {
   readonly passing: (error: unknown) => PassingError | undefined;
   /** `missing`: there is no such table, or no such schema. `permission`: the user may not. */
   readonly kindOf: (error: unknown) => "missing" | "permission" | undefined;
-  /** Why it can't be reached, with the next step and without a secret. */
-  readonly problem: (error: unknown) => { readonly problem: string; readonly options: ErrorOptions };
+  /** The reason why it is away, or why something failed, with the next step. The message holds neither content nor a secret. */
+  readonly problem: (error: unknown, isAway: boolean) => { readonly problem: string; readonly options: ErrorOptions };
   /** The statements that let the user of a run use the journal. */
   readonly grants: string;
 }
@@ -62,6 +62,9 @@ export interface LockConnection {
   readonly unlock: (name: string, kind: LockKind) => Promise<void>;
   /** Calls when the connection is gone, and its locks with it. */
   readonly onceGone: (call: () => void) => void;
+  /** Resolves where the connection still leads to the server that takes writes. */
+  readonly prove: () => Promise<void>;
+  /** Ends it, also where the network is silent. */
   readonly end: () => Promise<void>;
 }
 

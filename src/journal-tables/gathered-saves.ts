@@ -23,8 +23,6 @@ export class GatheredSaves {
   #waiting: Waiting[] = [];
   #saving: Promise<void> | undefined;
   #number = 0;
-  /** The error that ended it: a run goes on with nothing that its journal has not. */
-  #failed: { readonly error: unknown } | undefined;
 
   constructor(store: Pick<Store, "save">) {
     this.#store = store;
@@ -47,16 +45,21 @@ export class GatheredSaves {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
-      try {
-        if (this.#failed !== undefined) throw this.#failed.error;
-        const results = await this.#commit(batch.map(({ save }) => save));
-        for (const [index, { resolve }] of batch.entries()) resolve(results[index]);
-      } catch (error) {
-        this.#failed = { error };
-        for (const { reject } of batch) reject(error);
-      }
+      await this.#saveBatch(batch);
     }
     this.#saving = undefined;
+  }
+
+  /** A batch that can't be saved is halved, until those that are to blame stand alone: what others have is paid for, too. */
+  async #saveBatch(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const results = await this.#commit(batch.map(({ save }) => save));
+      for (const [index, { resolve }] of batch.entries()) resolve(results[index]);
+    } catch (error) {
+      const half = Math.ceil(batch.length / 2);
+      if (batch.length === 1) for (const { reject } of batch) reject(error);
+      else for (const part of [batch.slice(0, half), batch.slice(half)]) await this.#saveBatch(part);
+    }
   }
 
   async #commit(saves: readonly Save[]): Promise<readonly unknown[]> {

@@ -13,9 +13,10 @@ export function journalIn(connect: () => JournalDatabase): Parts {
   return {
     preflight: async (signal) => {
       const database = connect();
-      const { use, close } = await database.open(signal);
+      const { use, lockConnection, close } = await database.open(signal);
       try {
         await use(signal, async (ask) => await requireSchema(ask, database));
+        await (await lockConnection(signal)).end();
         return true;
       } catch (error) {
         throw asJournalError(database, error);

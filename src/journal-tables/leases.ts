@@ -1,6 +1,6 @@
 import type { Lease, LeasedRange } from "../contracts/journal-work.ts";
 import { groupsOf } from "./changes.ts";
-import { toKept, toRecord } from "./texts.ts";
+import { toRecord } from "./texts.ts";
 import type { Transaction } from "./store.ts";
 import { type Line, tables } from "./tables.ts";
 
@@ -53,7 +53,7 @@ async function rangeOf(
   transaction: Transaction,
   { runId, range }: Pick<Lease, "runId" | "range">,
 ): Promise<LeasedRange | undefined> {
-  const key = { run_id: runId, range: toKept(range) };
+  const key = { run_id: runId, range };
   const [line] = await transaction.find(tables.leases, tables.leases.key, [key]);
   return line === undefined ? undefined : toRange(line);
 }
@@ -61,6 +61,6 @@ async function rangeOf(
 async function store(transaction: Transaction, range: LeasedRange): Promise<void> {
   const { runId, range: name, owner, number, expiresAt, progress, isDone } = range;
   const record = toRecord({ runId, range: name, owner, number, expiresAt, progress, isDone });
-  const line = { run_id: runId, range: toKept(name), record };
+  const line = { run_id: runId, range: name, record };
   for (const group of groupsOf([{ kind: "put", table: tables.leases, line }])) await transaction.apply(group);
 }

@@ -1,17 +1,24 @@
 import { setTimeout } from "node:timers/promises";
 import type { RunFacts } from "../contracts/journal.ts";
 import { JournalError, JournalInUseError } from "../errors/journal.ts";
+import { inTime } from "../table/in-time.ts";
+import { timeOver } from "../table/pooled-work.ts";
 import { groupsOf } from "./changes.ts";
 import type { JournalDatabase, LockConnection, OpenDatabase } from "./database.ts";
 import { applyIn, findIn } from "./statements.ts";
 import { type Line, tables } from "./tables.ts";
 import { keyHash } from "./texts.ts";
 
-/** The lock of a pipeline seems to be held by this run's own connection, which the database has not missed yet. */
-export class StillHeldError extends Error {}
-
 /** In milliseconds: so long a database may take to notice that a process was killed. */
 const noticeMs = 1_500;
+
+/** In milliseconds: as often the connection is proved, for a run with slow calls may have nothing to save for minutes. */
+const proofMs = 5_000;
+
+/** The longest wait for an answer, in milliseconds: a network that is silent for so long is gone. */
+export function silenceMs(leftMs: number): number {
+  return Math.min(30_000, Math.max(leftMs, 1_000));
+}
 
 /** The lock of a run on its pipeline: a lock of the database on a connection of its own, and an epoch, which rises with each run. */
 export class PipelineLock {
@@ -19,7 +26,11 @@ export class PipelineLock {
   readonly #connect: OpenDatabase["lockConnection"];
   readonly #run: RunFacts;
   readonly #name: string;
+  /** Until it is released. */
+  readonly #life = new AbortController();
   #connection: LockConnection | undefined;
+  #ensuring: Promise<void> | undefined;
+  #isNotMissed = false;
   #epoch = 0;
 
   constructor(database: JournalDatabase, { lockConnection }: Pick<OpenDatabase, "lockConnection">, run: RunFacts) {
@@ -48,22 +59,23 @@ export class PipelineLock {
         }
         await setTimeout(50, undefined, { signal });
       }
+      return true;
     });
+    void Promise.allSettled([this.#watch()]);
   }
 
   /**
-   * Takes it again where its connection was lost.
+   * Takes it again where its connection was lost. Where some connection has it and the epoch is the run's yet, that is the one that was lost: the
+   * database has not missed it, and no other run gets the lock.
    *
-   * @throws {JournalError} if another run has it by now; {@link StillHeldError}; what the driver throws
+   * @throws {JournalError} if another run has it by now; what the driver throws
    */
-  async ensure(signal: AbortSignal): Promise<void> {
-    if (this.#connection !== undefined) return;
-    await this.#keepIf(signal, async (connection) => {
-      const isTaken = await connection.tryToLock(this.#name, this.#isWorker ? "shared" : "alone");
-      const line = await this.#line(connection);
-      if (Number(line?.["epoch"]) !== this.#epoch) throw this.lost();
-      if (!isTaken) throw new StillHeldError("the pipeline's lock is held");
+  async ensure(): Promise<void> {
+    if (this.#connection !== undefined || this.#isNotMissed) return;
+    this.#ensuring ??= this.#takeAgain().finally(() => {
+      this.#ensuring = undefined;
     });
+    await this.#ensuring;
   }
 
   lost(): JournalError {
@@ -73,27 +85,60 @@ export class PipelineLock {
   }
 
   async release(): Promise<void> {
-    const connection = this.#connection;
-    this.#connection = undefined;
-    await connection?.end();
+    this.#life.abort();
+    await this.#drop(this.#connection);
   }
 
   get #isWorker(): boolean {
     return this.#run.role === "worker";
   }
 
-  async #keepIf(signal: AbortSignal, taken: (connection: LockConnection) => Promise<void>): Promise<void> {
-    const connection = await this.#connect(signal);
-    try {
-      await taken(connection);
-    } catch (error) {
-      await connection.end();
-      throw error;
-    }
-    this.#connection = connection;
-    connection.onceGone(() => {
-      if (this.#connection === connection) this.#connection = undefined;
+  async #takeAgain(): Promise<void> {
+    await this.#keepIf(this.#life.signal, async (connection) => {
+      const isTaken = await connection.tryToLock(this.#name, this.#isWorker ? "shared" : "alone");
+      const line = await this.#line(connection);
+      if (Number(line?.["epoch"]) !== this.#epoch) throw this.lost();
+      this.#isNotMissed = !isTaken;
+      return isTaken;
     });
+  }
+
+  /** Keeps it until it is released. A failure is the next save's to report. */
+  async #watch(): Promise<void> {
+    const { signal } = this.#life;
+    for (;;) {
+      await setTimeout(proofMs, undefined, { signal, ref: false });
+      const connection = this.#connection;
+      const [proof] = await Promise.allSettled([connection && this.#inTime(signal, connection.prove())]);
+      if (proof.status === "rejected") await this.#drop(connection);
+      this.#isNotMissed = false;
+      await Promise.allSettled([this.ensure()]);
+    }
+  }
+
+  async #keepIf(signal: AbortSignal, take: (connection: LockConnection) => Promise<boolean>): Promise<void> {
+    const connection = await this.#inTime(signal, this.#connect(signal), async (late) => await late.end());
+    connection.onceGone(() => void this.#drop(connection));
+    try {
+      const isTaken = await this.#inTime(signal, take(connection));
+      this.#life.signal.throwIfAborted();
+      if (isTaken) this.#connection = connection;
+    } finally {
+      if (this.#connection !== connection) await connection.end();
+    }
+  }
+
+  async #inTime<Result>(
+    signal: AbortSignal,
+    work: Promise<Result>,
+    onLate: (result: Result) => unknown = () => undefined,
+  ): Promise<Result> {
+    return await inTime(work, { signal, waitMs: silenceMs(this.#database.timeoutMs), timeOver, onLate });
+  }
+
+  async #drop(connection: LockConnection | undefined): Promise<void> {
+    if (this.#connection === connection) this.#connection = undefined;
+    await connection?.end();
   }
 
   /** Workers share it: the first of them has it alone while it begins, for no other run may have it then. */

@@ -2,7 +2,7 @@ import type { Page, PageRequest, PastRun, RunFilter, RunRecord, StoredAnswer } f
 import type { Evaluation, Override, SubmittedWork, Watermark } from "../contracts/journal-work.ts";
 import type { Looks, PageQuery, Term } from "./store.ts";
 import { type Line, type Table, tables } from "./tables.ts";
-import { fromKept, toKept, toRecord } from "./texts.ts";
+import { toRecord } from "./texts.ts";
 
 /** A page of lines; the next one begins after the last line's value of the order. */
 export async function pageIn<Item>(
@@ -29,7 +29,7 @@ export function termsOf({ pipeline, since, idPrefix }: RunFilter): readonly Term
 export function answerLine(fingerprint: string, { text, finishReason, model, usage, runId }: StoredAnswer): Line {
   const { inputTokens, cachedTokens, outputTokens, reasoningTokens } = usage;
   const tokens = toRecord({ inputTokens, cachedTokens, outputTokens, reasoningTokens });
-  return { fingerprint, text: toKept(text), finish_reason: finishReason, model, usage: tokens, run_id: runId };
+  return { fingerprint, text, finish_reason: finishReason, model, usage: tokens, run_id: runId };
 }
 
 export function answersOf(lines: readonly Line[]): ReadonlyMap<string, StoredAnswer> {
@@ -37,7 +37,7 @@ export function answersOf(lines: readonly Line[]): ReadonlyMap<string, StoredAns
     lines.map(({ fingerprint, text, finish_reason, model, usage, run_id }) => [
       String(fingerprint),
       {
-        text: fromKept(text),
+        text: String(text),
         finishReason: finish_reason === "length" ? "length" : "stop",
         model: String(model),
         usage: JSON.parse(String(usage)),

@@ -1,7 +1,7 @@
 import type { BadRow, KnownRow, RowUse, WrittenRow } from "../contracts/journal.ts";
 import type { Change } from "./changes.ts";
 import { type Line, tables } from "./tables.ts";
-import { fromKept, keyHash, orNull, splitFingerprints, toKept, toRecord } from "./texts.ts";
+import { keyHash, orNull, splitFingerprints, toRecord } from "./texts.ts";
 
 /** The lines that rows of a sink have, as keys. */
 export function rowKeys(sink: string, pks: readonly string[]): readonly Line[] {
@@ -16,7 +16,7 @@ export function byPk<Found>(
 ): ReadonlyMap<string, Found> {
   const found = new Map<string, Found>();
   for (const line of lines) {
-    const pk = fromKept(line["pk"]);
+    const pk = String(line["pk"]);
     const one = toFound(pk, line);
     if (one !== undefined) found.set(pk, one);
   }
@@ -33,7 +33,7 @@ export function toKnownRow(pk: string, line: Line): KnownRow | undefined {
   function toWritten(): WrittenRow {
     return {
       pk,
-      targetKey: orNull(target_key, fromKept) ?? pk,
+      targetKey: orNull(target_key, String) ?? pk,
       valuesHash: String(values_hash),
       runId: String(run_id),
       startedAt: new Date(Number(started_at)),
@@ -85,11 +85,11 @@ export function writtenChanges(sink: string, rows: readonly WrittenRow[]): reado
 
 function toLine({ pk, targetKey, valuesHash, runId, startedAt, completedAt, lineage, fingerprints }: WrittenRow): Line {
   return {
-    pk: toKept(pk),
+    pk,
     outcome: "written",
     run_id: runId,
     error_code: null,
-    target_key: targetKey === pk ? null : toKept(targetKey),
+    target_key: targetKey === pk ? null : targetKey,
     values_hash: valuesHash,
     started_at: startedAt.getTime(),
     completed_at: completedAt.getTime(),
@@ -105,17 +105,17 @@ export function failedChanges(sink: string, rows: readonly BadRow[]): readonly C
     const failure = {
       run_id: runId,
       position,
-      pk: orNull(pk, (text) => toKept(String(text))),
+      pk,
       owns_key: ownsKey ? 1 : 0,
       step,
       error_code: errorCode,
-      error_message: toKept(errorMessage),
+      error_message: errorMessage,
       retry_count: retryCount,
       failed_at: failedAt.getTime(),
     };
     const added: Change = { kind: "put", table: tables.failures, line: failure };
     if (pk === null || !ownsKey) return [added];
-    const line = { sink: key, row_key: keyHash(pk), pk: toKept(pk), ...nothingKnown };
+    const line = { sink: key, row_key: keyHash(pk), pk, ...nothingKnown };
     const failed = { ...line, outcome: "failed", run_id: runId, error_code: errorCode };
     return [added, { kind: "put", table: tables.rows, line: failed }];
   });
@@ -125,11 +125,11 @@ export function toBadRow(line: Line): BadRow {
   const { position, pk, owns_key, step, error_code, error_message, retry_count, run_id, failed_at } = line;
   return {
     position: Number(position),
-    pk: orNull(pk, fromKept),
+    pk: orNull(pk, String),
     ownsKey: Number(owns_key) === 1,
     step: orNull(step, String),
     errorCode: String(error_code),
-    errorMessage: fromKept(error_message),
+    errorMessage: String(error_message),
     retryCount: Number(retry_count),
     runId: String(run_id),
     failedAt: new Date(Number(failed_at)),
@@ -141,7 +141,7 @@ export function usedChanges(sink: string, uses: readonly RowUse[]): readonly Cha
   return uses.map(({ pk, fingerprints }) => ({
     kind: "put",
     table: tables.rows,
-    line: { sink: key, row_key: keyHash(pk), pk: toKept(pk), fingerprints: fingerprints.join("") },
+    line: { sink: key, row_key: keyHash(pk), pk, fingerprints: fingerprints.join("") },
   }));
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { JournalSession, JournalWrites } from "../contracts/journal.ts";
 import type { Lease } from "../contracts/journal-work.ts";
 import { LeaseLostError } from "../errors/journal.ts";
@@ -21,6 +22,9 @@ import type { Store } from "./store.ts";
 import { type Line, tables } from "./tables.ts";
 import { keyHash, toRecord } from "./texts.ts";
 
+/** The time that saves have at a close, in milliseconds. All that a run waits for is stored by then: the rest is of rows that it gave up. */
+const leftMs = 5_000;
+
 type SaveChanges = (changes: readonly Change[]) => Promise<void>;
 
 /** A run's use of a journal in a database. */
@@ -30,7 +34,7 @@ export function sessionOf(identity: string, store: Store): JournalSession {
   const save: SaveChanges = async (changes) => void (await saves.save({ changes }));
   let closing: Promise<void> | undefined;
   const closed = async (): Promise<void> => {
-    await saves.settled();
+    await Promise.race([saves.settled(), setTimeout(leftMs, undefined, { ref: false })]);
     await store.close();
   };
   return {

@@ -1,7 +1,8 @@
 import type { ChangeGroup } from "./changes.ts";
-import type { Ask, GivenColumns, JournalDatabase } from "./database.ts";
+import type { Ask, JournalDatabase } from "./database.ts";
 import type { Looks, PageQuery, Term } from "./store.ts";
-import { type ColumnKind, type Line, type Table, tables } from "./tables.ts";
+import { type Cell, type ColumnKind, type Line, type Table, tables } from "./tables.ts";
+import { fromKept, toKept } from "./texts.ts";
 
 type Place = Pick<JournalDatabase, "schema" | "dialect">;
 
@@ -35,50 +36,48 @@ export async function findIn(
   keys: readonly Line[],
 ): Promise<readonly Line[]> {
   if (keys.length === 0) return [];
-  const { sql, values } = place.dialect.lines(kindsOf(table, by), keys);
+  const { sql, values } = linesOf(place, table, by, keys);
   const found = await ask(
     `SELECT t.* FROM ${sql} JOIN ${nameOf(place, table)} AS t ON ${equal(place, "t", by)}`,
     values,
   );
-  return withNames(place, toLines(place, table, found), kindsOf(table, by), keys);
+  return withNames(place, table, toLines(place, table, found), by, keys);
 }
 
 /** A database may keep a name in another form: the lines have it as it was asked for. */
 function withNames(
-  { dialect: { toValue } }: Place,
+  place: Place,
+  table: Table,
   lines: readonly Line[],
-  by: GivenColumns,
+  by: readonly string[],
   keys: readonly Line[],
 ): readonly Line[] {
-  const changed = by.flatMap(([column, kind]) => {
-    const cells = kind === "name" ? keys.map((key) => key[column] ?? null) : [];
-    const asked = new Map(
-      cells.filter((cell) => toValue(kind, cell) !== cell).map((cell) => [toValue(kind, cell), cell]),
-    );
+  const changed = by.flatMap((column) => {
+    const cells = kindOf(table, column) === "name" ? keys.map((key) => String(key[column])) : [];
+    const forms = cells.map((cell) => [fromKept(String(valueOf(place, table, column, cell))), cell] as const);
+    const asked = new Map(forms.filter(([form, cell]) => form !== cell));
     return asked.size === 0 ? [] : [{ column, asked }];
   });
   if (changed.length === 0) return lines;
   return lines.map((line) => {
-    const names = changed.map(
-      ({ column, asked }) => [column, asked.get(line[column]) ?? line[column] ?? null] as const,
-    );
+    const names = changed.map(({ column, asked }) => [column, asked.get(String(line[column])) ?? line[column] ?? null]);
     return { ...line, ...Object.fromEntries(names) };
   });
 }
 
 /** Makes a group's changes with one statement, or as few as the database needs. */
 export async function applyIn(ask: Ask, place: Place, group: ChangeGroup): Promise<void> {
-  const { quote, lines: given, put, parameter, toValue } = place.dialect;
+  const { quote, put, parameter } = place.dialect;
   const { kind, table, columns, lines, values: wanted = {}, except } = group;
   const name = nameOf(place, table);
-  const { sql, values } = given(kindsOf(table, columns), lines);
+  const { sql, values } = linesOf(place, table, columns, lines);
   if (kind === "put") {
     await ask(put(name, table.key, columns, sql), values);
     return;
   }
   const where = `WHERE EXISTS (SELECT 1 FROM ${sql} WHERE ${equal(place, quote(table.name), columns, except)})`;
   const sets = Object.entries(wanted).map(([column, cell]) => {
-    values.push(toValue(kindOf(table, column), cell));
+    values.push(valueOf(place, table, column, cell));
     return `${quote(column)} = ${parameter(values.length)}`;
   });
   await ask(
@@ -107,9 +106,10 @@ async function pageIn(
 
 type Condition = readonly [column: string, operator: Term[1] | ">" | "<", value: string | number];
 
-function conditionOf({ dialect }: Place, table: Table, where: readonly Condition[], values: unknown[]): string {
+function conditionOf(place: Place, table: Table, where: readonly Condition[], values: unknown[]): string {
+  const { dialect } = place;
   const terms = where.map(([column, operator, value]) => {
-    values.push(dialect.toValue(kindOf(table, column), value));
+    values.push(valueOf(place, table, column, value));
     const [name, at] = [dialect.quote(column), dialect.parameter(values.length)];
     return operator === "begins" || operator === "has" ? dialect[operator](name, at) : `${name} ${operator} ${at}`;
   });
@@ -124,8 +124,28 @@ function equal({ dialect: { quote } }: Place, table: string, columns: readonly s
   return terms.join(" AND ");
 }
 
-function kindsOf(table: Table, columns: readonly string[]): GivenColumns {
-  return columns.map((column) => [column, kindOf(table, column)]);
+function linesOf({ dialect }: Place, table: Table, columns: readonly string[], lines: readonly Line[]) {
+  const kinds = columns.map((column) => [column, kindOf(table, column)] as const);
+  const texts = kinds.filter(([, kind]) => isText(kind));
+  const kept = lines.map((line) => ({
+    ...line,
+    ...Object.fromEntries(texts.map(([column, kind]) => [column, keptAs(kind, line[column] ?? null)])),
+  }));
+  return dialect.lines(kinds, kept);
+}
+
+/** A cell as a value of a statement. */
+export function valueOf({ dialect }: Place, table: Table, column: string, cell: Cell): unknown {
+  const kind = kindOf(table, column);
+  return dialect.toValue(kind, keptAs(kind, cell));
+}
+
+function keptAs(kind: ColumnKind, cell: Cell): Cell {
+  return isText(kind) && typeof cell === "string" ? toKept(cell) : cell;
+}
+
+function isText(kind: ColumnKind): boolean {
+  return kind === "text" || kind === "name";
 }
 
 function kindOf({ columns }: Table, column: string): ColumnKind {
@@ -133,9 +153,9 @@ function kindOf({ columns }: Table, column: string): ColumnKind {
 }
 
 function toLines({ dialect }: Place, table: Table, rows: Awaited<ReturnType<Ask>>): readonly Line[] {
-  const toCell = ([column, value]: readonly [string, unknown]) => [
-    column,
-    dialect.toCell(kindOf(table, column), value),
-  ];
+  const toCell = ([column, value]: readonly [string, unknown]) => {
+    const cell = dialect.toCell(kindOf(table, column), value);
+    return [column, typeof cell === "string" && isText(kindOf(table, column)) ? fromKept(cell) : cell];
+  };
   return rows.map((row) => Object.fromEntries(Object.entries(row).map(toCell)));
 }

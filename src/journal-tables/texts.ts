@@ -10,8 +10,7 @@ export function toKept(text: string): string {
   return isPlain ? text : `${escaped}${JSON.stringify(text)}`;
 }
 
-export function fromKept(cell: Cell | undefined): string {
-  const text = String(cell);
+export function fromKept(text: string): string {
   return text.startsWith(escaped) ? JSON.parse(text.slice(1)) : text;
 }
 

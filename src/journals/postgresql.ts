@@ -1,5 +1,6 @@
 import type { Journal } from "../contracts/journal.ts";
 import type { Requirements } from "../contracts/requirements.ts";
+import { messageOf } from "../errors/error-text.ts";
 import { JournalError } from "../errors/journal.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SettingError } from "../errors/option.ts";
@@ -9,7 +10,7 @@ import { journalIn } from "../journal-tables/journal.ts";
 import { inTransaction, withClient } from "../postgresql/connect/client.ts";
 import { PostgreSQLConnection } from "../postgresql/connect/connection.ts";
 import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
-import { driverFacts, isOfConnection, passingError } from "../postgresql/error-meaning.ts";
+import { driverFacts, isOfConnection, knownError, passingError } from "../postgresql/error-meaning.ts";
 import { dialect } from "../postgresql/journal/dialect.ts";
 import { askOn, openLockConnection } from "../postgresql/journal/lock-connection.ts";
 import { createStatements } from "../postgresql/journal/schema.ts";
@@ -87,7 +88,7 @@ function journalDatabase(
     ...facts,
     dialect,
     grants: `GRANT USAGE ON SCHEMA ${name} TO <user>; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${name} TO <user>`,
-    problem: connection.problem,
+    problem: (error, isAway) => (isAway ? connection.problem(error) : failure(error)),
     passing: (error) => {
       const isReadOnly = driverFacts(error).states.includes("25006");
       return isReadOnly || isOfConnection(error) ? {} : passingError(error);
@@ -109,4 +110,13 @@ function journalDatabase(
       };
     },
   };
+}
+
+/** The server's own words may hold values: they are left to the `detail`. */
+function failure(error: unknown): { readonly problem: string; readonly options: ErrorOptions } {
+  const { states, codes } = driverFacts(error);
+  const [state] = states;
+  const facts = { errorStates: states, errorCodes: codes, hint: knownError(state ?? "").ofTable };
+  const problem = state === undefined ? messageOf(error) : `SQLSTATE ${state}`;
+  return { problem, options: { cause: error, detail: `${problem}: ${messageOf(error)}`, facts } };
 }

@@ -132,6 +132,9 @@ async function acquire<Client extends PooledClient>(
   }
 }
 
-function timeOver(limitMs: number): Error {
-  return Object.assign(new Error(`no answer of the server within ${limitMs} milliseconds`), { code: "ETIMEDOUT" });
+/** The error where a server gave no answer for so long. */
+export function timeOver(limitMs: number): Error {
+  return Object.assign(new Error(`no answer of the server within ${Math.round(limitMs)} milliseconds`), {
+    code: "ETIMEDOUT",
+  });
 }

@@ -1,31 +1,25 @@
 // Needs a PostgreSQL server, and a process that is killed; not dist.
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import pg from "pg";
-import type { JournalSession } from "../../src/contracts/journal.ts";
-import { PostgreSQLJournal, type PostgreSQLJournalOptions } from "../../src/journals/postgresql.ts";
+import { PostgreSQLJournal } from "../../src/journals/postgresql.ts";
 import { journalContract } from "../../src/testing/journal-contract.ts";
-import { answerOf, badRow, one, runAttempt, runFacts, runRecord } from "../../src/testing/journal-samples.ts";
-import { type CuttableProxy, startCuttableProxy } from "../support/cuttable-proxy.ts";
+import { answerOf, badRow, one, runFacts, runRecord } from "../../src/testing/journal-samples.ts";
+import { startCuttableProxy } from "../support/cuttable-proxy.ts";
 import { failsWith } from "../support/error-facts.ts";
 import { noPostgreSQL, testDatabase } from "../support/postgresql/database.ts";
+import { journalBehind, journalIn, noSignal, saveMany } from "../support/postgresql/journal.ts";
 import { startPostgreSQL } from "../support/postgresql/server.ts";
 
 const database = testDatabase();
 const module = pathToFileURL(join(import.meta.dirname, "../../src/journals/postgresql.ts")).href;
 
-async function newJournal(given: { readonly timeoutMs?: number } = {}) {
-  const options = { connectionString: database.url(), schema: `journal_${randomBytes(4).toString("hex")}`, ...given };
-  const journal = new PostgreSQLJournal(options);
-  await database.run(journal.createStatements());
-  return { journal, options };
-}
+const newJournal = async (given: { readonly timeoutMs?: number } = {}) => await journalIn(database, given);
 
 for (const { name, check } of journalContract({
   create: async () => {
@@ -36,22 +30,6 @@ for (const { name, check } of journalContract({
   },
 })) {
   test(name, { skip: noPostgreSQL }, check);
-}
-
-const noSignal = (): AbortSignal => new AbortController().signal;
-
-function journalBehind({ port }: CuttableProxy, options: PostgreSQLJournalOptions): PostgreSQLJournal {
-  const url = new URL(options.connectionString ?? "");
-  url.port = `${port}`;
-  return new PostgreSQLJournal({ ...options, connectionString: url.href });
-}
-
-async function saveMany(session: JournalSession, count: number): Promise<void> {
-  const saves = Array.from({ length: count }, async (_, index) => {
-    await session.answers.save(index.toString(16).padStart(64, "0"), answerOf(`${index}`));
-    await session.runs.saveAttempts("run-1", [runAttempt({ waitMs: index })]);
-  });
-  await Promise.all(saves);
 }
 
 test(

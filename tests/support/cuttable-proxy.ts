@@ -1,29 +1,33 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
-/** A way to a server that can be cut, as if the server were killed, and mended. */
+/** A way to a server that can be cut, as if the server were killed, or go silent, and be mended. */
 export interface CuttableProxy {
   readonly port: number;
   /** Ends all connections, and takes no new ones. */
   readonly cut: () => void;
+  /** Hands on nothing more, in either direction; it takes connections, and ends none. */
+  readonly silence: () => void;
+  /** Ends the cut or the silence; what was written meanwhile arrives late. */
   readonly mend: () => Promise<void>;
 }
 
 export async function startCuttableProxy(target: URL): Promise<CuttableProxy> {
-  const sockets = new Set<Socket>();
+  const sockets = new Map<Socket, Socket>();
+  let isSilent = false;
   const server = createServer((client) => {
     const upstream = connect(Number(target.port === "" ? 80 : target.port), target.hostname);
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],
     ] as const) {
-      sockets.add(socket);
+      sockets.set(socket, other);
       socket.on("error", () => other.destroy());
       socket.on("close", () => {
         sockets.delete(socket);
         other.destroy();
       });
-      socket.pipe(other);
+      if (!isSilent) socket.pipe(other);
     }
   });
   const listen = async (port: number): Promise<number> => {
@@ -36,8 +40,16 @@ export async function startCuttableProxy(target: URL): Promise<CuttableProxy> {
     port,
     cut: () => {
       server.close();
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
     },
-    mend: async () => void (await listen(port)),
+    silence: () => {
+      isSilent = true;
+      for (const [socket, other] of sockets) socket.unpipe(other);
+    },
+    mend: async () => {
+      if (!isSilent) await listen(port);
+      else for (const [socket, other] of sockets) socket.pipe(other);
+      isSilent = false;
+    },
   };
 }

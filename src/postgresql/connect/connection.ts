@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, ClientConfig, CustomTypesConfig, Pool } from "pg";
 import type { Requirements } from "../../contracts/requirements.ts";
 import { messageOf, withoutSecrets } from "../../errors/error-text.ts";
@@ -37,6 +38,8 @@ export interface Logins {
 }
 
 const variable = "DATABASE_URL";
+/** The longest wait for the end of connections, in milliseconds. */
+const longestEndMs = 2_000;
 /** One of these says where the server is, where there is no connection string. */
 const places = ["PGHOST", "PGDATABASE"] as const;
 
@@ -131,9 +134,10 @@ export class PostgreSQLConnection {
     }
   };
 
-  /** Closes what `open` opened. */
+  /** Closes what `open` opened. The driver waits for the server's end of each connection: a network that is silent is left behind. */
   readonly close = async (): Promise<void> => {
-    await (await this.#opened.take())?.pool.end();
+    const ended = (await this.#opened.take())?.pool.end();
+    await Promise.race([ended, sleep(longestEndMs, undefined, { ref: false })]);
   };
 
   /** Why there is no connection: to which server, in the words of the server or the driver, with the next step, and without a secret. */

@@ -1,6 +1,7 @@
 import type { JournalDialect } from "../../journal-tables/database.ts";
 import { type ColumnKind, isBytes } from "../../journal-tables/tables.ts";
 import { readOnlyProblem } from "../connect/server-state.ts";
+import { tables } from "../../journal-tables/tables.ts";
 import { quoteIdentifier } from "../names.ts";
 
 const toValue: JournalDialect["toValue"] = (kind, cell) => (isBytes(kind) && cell !== null ? `\\x${cell}` : cell);
@@ -52,8 +53,8 @@ export const dialect: JournalDialect = {
       `SELECT bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
         AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))::text AS may
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname <> 'journal_version'`,
-      [schema],
+      WHERE n.nspname = $1 AND c.relname = ANY ($2)`,
+      [schema, Object.values(tables).map(({ name }) => name)],
     );
     return { mayWrite: line?.["may"] === "true", readOnly: await readOnlyProblem(ask) };
   },

@@ -1,9 +1,9 @@
-import type { ClientBase, Pool } from "pg";
+import type { Client, ClientBase, Pool } from "pg";
 import { JournalError } from "../../errors/journal.ts";
 import type { Ask, LockConnection, LockKind } from "../../journal-tables/database.ts";
 import { withClient } from "../connect/client.ts";
 import type { PostgreSQLConnection } from "../connect/connection.ts";
-import { sharesBackends } from "../connect/server-state.ts";
+import { readOnlyProblem, sharesBackends } from "../connect/server-state.ts";
 
 export function askOn(client: ClientBase): Ask {
   return async (sql, values = []) => (await client.query<Record<string, unknown>>(sql, [...values])).rows;
@@ -27,7 +27,7 @@ export async function openLockConnection(
     await ask(settings);
     if (await withClient(pool, signal, async (other) => await sharesBackends(client, other))) throw pooled(identity);
   } catch (error) {
-    await client.end();
+    await endInTime(client);
     throw error;
   }
   const call = async (verb: "try_advisory_lock" | "advisory_unlock", name: string, kind: LockKind) => {
@@ -41,8 +41,19 @@ export async function openLockConnection(
     onceGone: (listener) => {
       for (const event of ["error", "end"]) client.once(event, listener);
     },
-    end: async () => await client.end(),
+    prove: async () => {
+      const problem = await readOnlyProblem(ask);
+      if (problem !== undefined) throw new Error(`the server ${problem}`);
+    },
+    end: async () => await endInTime(client),
   };
+}
+
+/** The driver waits for the server's end of the connection, which does not come where the network is silent. */
+async function endInTime(client: Client): Promise<void> {
+  const timer = setTimeout(() => client.connection.stream.destroy(), 1_000);
+  await client.end();
+  clearTimeout(timer);
 }
 
 function pooled(identity: string): JournalError {

@@ -3,6 +3,10 @@ import { newestVersion } from "../../journal-tables/tables.ts";
 import { quoteIdentifier } from "../names.ts";
 import { typeOf } from "./dialect.ts";
 
+/** The records of runs with a sign in place of NUL and of halves of surrogate pairs, which a view could not show. */
+const records = String.raw`(SELECT run_id, pipeline, started_at,
+  regexp_replace(record::text, '\\u(0000|d[89a-f][0-9a-f]{2})', '\\ufffd', 'g')::json AS record FROM run_records) AS records`;
+
 const views: readonly (readonly [name: string, query: string])[] = [
   [
     "runs",
@@ -11,7 +15,7 @@ const views: readonly (readonly [name: string, query: string])[] = [
   (record #>> '{figures,readCount}')::bigint AS read_count, (record #>> '{figures,successCount}')::bigint AS success_count,
   (record #>> '{figures,failureCount}')::bigint AS failure_count, (record #>> '{figures,skippedCount}')::bigint AS skipped_count,
   (record #>> '{figures,unchangedCount}')::bigint AS unchanged_count, (record #>> '{figures,usage,calls}')::bigint AS calls,
-  (record #>> '{figures,cost,amount}')::numeric AS cost, record #>> '{figures,cost,currency}' AS currency FROM run_records`,
+  (record #>> '{figures,cost,amount}')::numeric AS cost, record #>> '{figures,cost,currency}' AS currency FROM ${records}`,
   ],
   [
     "failed_rows",
@@ -24,7 +28,7 @@ const views: readonly (readonly [name: string, query: string])[] = [
   (step ->> 'reAsks')::bigint AS re_asks, (step ->> 'retries')::bigint AS retries, (step ->> 'rateLimited')::bigint AS rate_limited,
   (step ->> 'inputTokens')::bigint AS input_tokens, (step ->> 'outputTokens')::bigint AS output_tokens,
   (step #>> '{cost,amount}')::numeric AS cost, (step #>> '{latency,p95Ms}')::numeric AS p95_ms
-  FROM run_records, json_array_elements(record -> 'steps') AS step`,
+  FROM ${records}, json_array_elements(record -> 'steps') AS step`,
   ],
 ];
 

@@ -33,7 +33,7 @@ export async function holdConnection(pool: ConnectionPool, signal: AbortSignal):
     request: () => lone.request(),
     onceGone,
     end: () => {
-      connection.close();
+      connection.close(); // its end releases it
       release();
     },
   };

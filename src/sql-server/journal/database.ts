@@ -1,4 +1,5 @@
 import type { ConnectionPool, config as DriverConfig } from "mssql";
+import { messageOf } from "../../errors/error-text.ts";
 import { JournalError } from "../../errors/journal.ts";
 import type { ErrorOptions } from "../../errors/llm-etl-error.ts";
 import type { JournalDatabase } from "../../journal-tables/database.ts";
@@ -11,7 +12,7 @@ import {
   nestingOf,
   type Run,
 } from "../connect/transaction.ts";
-import { driverFacts, passingError } from "../error-meaning.ts";
+import { driverFacts, knownError, passingError } from "../error-meaning.ts";
 import { quoteIdentifier } from "../identifiers.ts";
 import { askBy } from "./ask.ts";
 import { dialect } from "./dialect.ts";
@@ -42,7 +43,7 @@ export function journalDatabase(
     ...facts,
     dialect: { ...dialect, state: async (ask, schema) => await stateOf(ask, schema, identity) },
     grants: `GRANT SELECT, INSERT, UPDATE, DELETE ON SCHEMA::${quoteIdentifier(facts.schema)} TO <user>`,
-    problem: connection.problem,
+    problem: (error, isAway) => (isAway ? connection.problem(error) : failure(error)),
     passing: (error) => (driverFacts(error).numbers.includes(readOnly) ? {} : passingError(error)),
     kindOf: (error) => {
       const { numbers } = driverFacts(error);
@@ -82,6 +83,15 @@ export function journalDatabase(
       };
     },
   };
+}
+
+/** The server's own words may hold values: they are left to the `detail`. */
+function failure(error: unknown): { readonly problem: string; readonly options: ErrorOptions } {
+  const { numbers, codes } = driverFacts(error);
+  const [number] = numbers;
+  const facts = { errorNumbers: numbers, errorCodes: codes, hint: knownError(number ?? "").ofTable };
+  const problem = number === undefined ? messageOf(error) : `error ${number}`;
+  return { problem, options: { cause: error, detail: `${problem}: ${messageOf(error)}`, facts } };
 }
 
 /** The most connections that a pool makes: a setting that the driver's types don't have. */

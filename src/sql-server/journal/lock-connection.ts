@@ -20,8 +20,9 @@ export async function openLockConnection(
     for (const [name, value] of Object.entries({ ...given, LockOwner: "Session" })) request.input(name, value);
     return Number((await request.execute(procedure)).returnValue);
   };
+  const ask = askBy(driver, async (use) => await cancellable(held.request(), signal, use));
   return {
-    ask: askBy(driver, async (use) => await cancellable(held.request(), signal, use)),
+    ask,
     tryToLock: async (name, kind) => {
       const wanted = { Resource: lockResource(name), LockMode: modes[kind], LockTimeout: 0 };
       const code = await call("sp_getapplock", wanted);
@@ -30,6 +31,12 @@ export async function openLockConnection(
     },
     unlock: async (name) => void (await call("sp_releaseapplock", { Resource: lockResource(name) })),
     onceGone: held.onceGone,
+    prove: async () => {
+      const [line] = await ask(
+        "SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), 'Updateability') AS nvarchar(60)) AS updateability",
+      );
+      if (line?.["updateability"] === "READ_ONLY") throw new Error("the server has the database read-only");
+    },
     end: async () => held.end(),
   };
 }

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { binariesFor, serverUser } from "./binaries.ts";
 
 /**
- * A process that owns one PostgreSQL server: it starts it, obeys `start`, `stop` and `kill` of its parent, and ends it when the parent is gone,
+ * A process that owns one PostgreSQL server: it starts it, obeys `start`, `standby`, `stop` and `kill` of its parent, and ends it when the parent is gone,
  * however that ended. Nothing is left behind: neither a process nor a file.
  */
 const folder = mkdtempSync(join(openFolder(), "llm-etl-postgresql-"));
@@ -58,7 +58,11 @@ function own(path: string): void {
 
 async function obey(wanted: unknown, binaries: string, port: number): Promise<void> {
   try {
-    if (wanted === "start") await startAgain(binaries, port);
+    if (wanted === "standby") {
+      writeFileSync(join(data, "standby.signal"), ""); // until it is promoted
+      own(join(data, "standby.signal"));
+    }
+    if (wanted === "start" || wanted === "standby") await startAgain(binaries, port);
     else await stop(wanted === "kill" ? "SIGKILL" : "SIGINT");
     process.send?.({ port });
   } catch (error) {
@@ -105,7 +109,7 @@ async function start(binaries: string, port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     child.stderr.on("data", (bytes: Buffer) => {
       said = `${said}${bytes.toString()}`.slice(-2_000);
-      if (said.includes("database system is ready to accept connections")) resolve();
+      if (/database system is ready to accept (?:read-only )?connections/.test(said)) resolve();
     });
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`postgres ended with ${code}: ${said}`)));

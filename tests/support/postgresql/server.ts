@@ -7,8 +7,8 @@ export interface PostgreSQLServer {
   readonly port: number;
   /** The connection string for one of its databases. */
   readonly url: (database?: string) => string;
-  /** Starts it again, on the same port and data, and waits until it takes connections. */
-  readonly start: () => Promise<void>;
+  /** Starts it again, on the same port and data, and waits until it takes connections. A "standby" is read-only until `pg_promote()`. */
+  readonly start: (as?: "standby") => Promise<void>;
   /** Shuts it down; with "kill" it has crashed, and recovers at its next start. */
   readonly stop: (how?: "kill") => Promise<void>;
   /** Ends it for good, and removes its files. */
@@ -28,7 +28,7 @@ export async function startPostgreSQL(): Promise<PostgreSQLServer> {
     if (port === undefined) throw new Error(`PostgreSQL: ${error ?? "no answer"}`);
     return port;
   };
-  const ask = async (wanted: "start" | "stop" | "kill"): Promise<void> => {
+  const ask = async (wanted: "start" | "standby" | "stop" | "kill"): Promise<void> => {
     const answer = obeyed();
     owner.send(wanted);
     await answer;
@@ -39,7 +39,7 @@ export async function startPostgreSQL(): Promise<PostgreSQLServer> {
   return {
     port,
     url: (database = "postgres") => `postgresql://postgres@127.0.0.1:${port}/${encodeURIComponent(database)}`,
-    start: async () => await ask("start"),
+    start: async (as) => await ask(as ?? "start"),
     stop: async (how) => await ask(how ?? "stop"),
     remove: async () => {
       if (owner.exitCode !== null) return;

@@ -1,0 +1,380 @@
+// Needs a PostgreSQL server, whose processes are of another program; not dist.
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import pg from "pg";
+import { Pipeline } from "../../src/builder/pipeline.ts";
+import type { Journal, JournalSession } from "../../src/contracts/journal.ts";
+import type { ErrorFacts } from "../../src/errors/facts.ts";
+import { RunError } from "../../src/errors/llm-etl-error.ts";
+import { MockProvider } from "../../src/llm/providers/mock.ts";
+import { PostgreSQLJournal } from "../../src/journals/postgresql.ts";
+import { answerOf, badRow, one, other, runAttempt, runFacts, runRecord } from "../../src/testing/journal-samples.ts";
+import { MemorySink } from "../../src/testing/memory-sink.ts";
+import { MemorySource } from "../../src/testing/memory-source.ts";
+import { PostgreSQLConnection } from "../../src/postgresql/connect/connection.ts";
+import { openLockConnection } from "../../src/postgresql/journal/lock-connection.ts";
+import { SummarizerStep } from "../../src/steps/summarizer.ts";
+import { startCuttableProxy } from "../support/cuttable-proxy.ts";
+import { failsWith } from "../support/error-facts.ts";
+import { startCommitProxy } from "../support/postgresql/commit-proxy.ts";
+import { noPostgreSQL, testDatabase } from "../support/postgresql/database.ts";
+import { journalBehind, journalIn, noSignal, saveMany } from "../support/postgresql/journal.ts";
+import { noPgbouncer, startPgbouncer } from "../support/postgresql/pgbouncer.ts";
+import { startPostgreSQL } from "../support/postgresql/server.ts";
+
+const skip = noPostgreSQL;
+const database = testDatabase(
+  ["wants_password", "wants_tls"]
+    .map(
+      (role) =>
+        `DO $$ BEGIN CREATE ROLE ${role} LOGIN PASSWORD 'right'; EXCEPTION WHEN duplicate_object THEN NULL; END $$;`,
+    )
+    .join(" "),
+);
+
+const openRun = async (journal: Journal, runId = "run-1", role?: "worker"): Promise<JournalSession> =>
+  await journal.open({ ...runFacts(runId), role }, noSignal());
+
+/** What `check` and `run` ask of the journal fails in one way, and they end before the first row. */
+async function isDenied(journal: PostgreSQLJournal, facts: ErrorFacts): Promise<RunError> {
+  const failures = await Promise.all(
+    [journal.preflight(noSignal()), openRun(journal)].map(async (asked) => {
+      const [outcome] = await Promise.allSettled([asked]);
+      ok(outcome.status === "rejected" && outcome.reason instanceof RunError, "it is not denied");
+      failsWith("JOURNAL_FAILED", facts)(outcome.reason);
+      return outcome.reason;
+    }),
+  );
+  const [failure] = failures;
+  ok(failure !== undefined && typeof failure.facts["hint"] === "string");
+  equal(failures[1]?.message, failure.message);
+  let readCount = 0;
+  const rows = function* () {
+    readCount += 1;
+    yield { id: "1" };
+  };
+  const sink = new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk } });
+  const source = new MemorySource<{ id: string }>({ rows, primaryKeyColumn: "id" });
+  const pipeline = new Pipeline({
+    name: "visits",
+    source,
+    journal,
+    llmProvider: new MockProvider(),
+    payloadLog: "off",
+  }).to(sink);
+  await rejects(pipeline.run(), failsWith("JOURNAL_FAILED", facts));
+  equal(readCount, 0);
+  const { wouldRun, findings } = await pipeline.check();
+  deepEqual([wouldRun, findings.find(({ code }) => code === "JOURNAL_FAILED")?.message], [false, failure.message]);
+  return failure;
+}
+
+test("a journal that can't be reached is told before the first row, with what to do", { skip }, async () => {
+  const { options } = await journalIn(database);
+  const tells = async (change: (url: URL) => void, said: string): Promise<void> => {
+    const url = new URL(options.connectionString);
+    change(url);
+    const journal = new PostgreSQLJournal({ ...options, connectionString: url.href });
+    const { message, facts } = await isDenied(journal, {});
+    ok(JSON.stringify(facts).includes(said), JSON.stringify(facts));
+    ok(!message.includes("wr0ng"));
+    await rejects(journal.reader(), { code: "JOURNAL_FAILED" });
+  };
+  await tells((url) => {
+    url.username = "wants_password";
+    url.password = "wr0ng";
+  }, "28P01");
+  await tells((url) => (url.pathname = "/nowhere"), "3D000");
+  await tells((url) => url.searchParams.set("sslmode", "verify-full"), "EUNTRUSTED");
+  await tells((url) => (url.username = "wants_tls"), "sslmode=");
+  await tells((url) => (url.port = "1"), "ECONNREFUSED");
+});
+
+test(
+  "a pooler in transaction mode is told before the first row",
+  { skip: skip === false ? noPgbouncer : skip },
+  async () => {
+    const { options } = await journalIn(database);
+    for (const connections of [1, 4]) {
+      const pooler = await startPgbouncer(database.url(), connections);
+      try {
+        await isDenied(journalBehind({ port: Number(new URL(pooler.url).port) }, options), { problem: "pooler" });
+      } finally {
+        await pooler.stop();
+      }
+    }
+  },
+);
+
+test("an older journal names the command; its statements bring it up to date", { skip }, async () => {
+  const { journal, options } = await journalIn(database);
+  await database.run(`UPDATE "${options.schema}".journal_version SET version = 0`);
+  const { facts } = await isDenied(journal, { problem: "older", version: 0 });
+  match(String(facts["hint"]), /llm-etl sql create-journal/);
+  await database.run(journal.createStatements());
+  await (await openRun(journal)).close();
+});
+
+test("other tables of its schema are not its concern", { skip }, async () => {
+  const { options } = await journalIn(database);
+  const { schema } = options;
+  const role = `writer_${schema}`;
+  await database.run(`CREATE ROLE "${role}" LOGIN; GRANT USAGE ON SCHEMA "${schema}" TO "${role}";
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "${schema}" TO "${role}"; CREATE TABLE "${schema}".others (a int)`);
+  try {
+    const url = new URL(options.connectionString);
+    url.username = role;
+    const session = await openRun(new PostgreSQLJournal({ ...options, connectionString: url.href }));
+    await saveMany(session, 2);
+    await session.close();
+  } finally {
+    await database.run(`DROP OWNED BY "${role}"; DROP ROLE "${role}"`);
+  }
+});
+
+test("names and texts may be any: of the schema, pipelines, models, steps, errors", { skip }, async () => {
+  const odd = `a"b c'\\ $1 \0 \ud800 \u0001 ü%_`;
+  for (const [schema, text] of [
+    ['odd "schema" c\'s', odd],
+    ["Upper $1", `\u0001${odd}`],
+  ] as const) {
+    const { journal } = await journalIn(database, { schema });
+    const facts = { ...runFacts(text), pipeline: text, sink: text, host: text };
+    const session = await journal.open(facts, noSignal());
+    await rejects(journal.open({ ...facts, runId: "run-2" }, noSignal()), { code: "JOURNAL_IN_USE" });
+    const answer = { ...answerOf(text), model: text, runId: text };
+    await session.answers.save(one, answer);
+    const bad = badRow(7, { pk: text, step: text, errorMessage: text, runId: text });
+    await session.rows.saveFailed(text, [bad]);
+    const run = { ...runRecord(text), ...facts, error: { code: "RUN", message: text } };
+    await session.runs.save(run);
+    await session.runs.saveAttempts(text, [runAttempt({ pk: text, step: text })]);
+    const lease = await session.leases.claim(text, text, text, 60_000);
+    equal(lease?.range, text);
+    await session.close();
+    const reader = await journal.reader();
+    ok(reader !== undefined);
+    deepEqual((await reader.answers.find([one])).get(one), answer);
+    deepEqual((await reader.runs.failures(text, { limit: 9 })).items, [bad]);
+    deepEqual((await reader.runs.list({ limit: 9, pipeline: text })).items[0], run);
+    equal((await reader.runs.attempts(text, text, { limit: 9 })).items[0]?.step, text);
+    await reader.close();
+    const name = `"${schema.replaceAll('"', '""')}"`;
+    for (const view of ["runs", "failed_rows", "step_figures"]) {
+      equal((await database.run(`SELECT * FROM ${name}.${view}`)).length, 1, view);
+    }
+  }
+});
+
+test("the settings that free a dead machine's lock are those of the lock's connection", { skip }, async () => {
+  const { journal } = await journalIn(database);
+  const connection = new PostgreSQLConnection("PostgreSQLJournal", { connectionString: database.url() });
+  const { pool } = await connection.open({ signal: noSignal(), fail: (problem) => new Error(problem) });
+  const lock = await openLockConnection(connection, pool, noSignal(), journal.identity);
+  const names = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"];
+  const rows = await lock.ask("SELECT name, setting FROM pg_settings WHERE name = ANY ($1)", [
+    [...names, "idle_session_timeout"],
+  ]);
+  deepEqual(Object.fromEntries(rows.map(({ name, setting }) => [name, setting])), {
+    tcp_keepalives_idle: "20",
+    tcp_keepalives_interval: "10",
+    tcp_keepalives_count: "3",
+    tcp_user_timeout: "50000",
+    idle_session_timeout: "0",
+  });
+  await lock.end();
+  await connection.close();
+});
+
+test("a value that the database does not take is the error of its own save, without content", { skip }, async () => {
+  const { journal, options } = await journalIn(database);
+  await database.run(`ALTER TABLE "${options.schema}".answers ADD CONSTRAINT no_secret CHECK (text <> 'the secret')`);
+  const session = await openRun(journal);
+  const saves = Array.from({ length: 20 }, async (_, index) => {
+    const text = index === 13 ? "the secret" : `${index}`;
+    await session.answers.save(`${index}`.padStart(64, "0"), answerOf(text));
+  });
+  const outcomes = await Promise.allSettled(saves);
+  const failed = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
+  equal(failed.length, 1);
+  const [error] = failed;
+  failsWith("JOURNAL_FAILED", { problem: "failed", errorStates: ["23514"] })(error);
+  ok(!String(error).includes("secret"));
+  await session.answers.save(other, answerOf("later"));
+  await session.close();
+  equal((await database.run(`SELECT FROM "${options.schema}".answers`)).length, 20);
+});
+
+for (const when of ["before", "after"] as const) {
+  test(`a commit whose ${when === "before" ? "request" : "answer"} is lost is made once`, { skip }, async () => {
+    const { options } = await journalIn(database);
+    const proxy = await startCommitProxy(options.connectionString);
+    const session = await openRun(new PostgreSQLJournal({ ...options, connectionString: proxy.url }));
+    proxy.loseCommit(when);
+    await session.runs.saveAttempts("run-1", [runAttempt()]);
+    equal((await database.run(`SELECT FROM "${options.schema}".attempts`)).length, 1);
+    await session.close();
+    proxy.close();
+  });
+}
+
+test(
+  "a network that is silent for a while is waited for, one that stays so ends the saves in time",
+  { skip },
+  async () => {
+    const { options } = await journalIn(database, { timeoutMs: 4_000 });
+    const proxy = await startCuttableProxy(new URL(options.connectionString));
+    const session = await openRun(journalBehind(proxy, options));
+    proxy.silence();
+    const saving = saveMany(session, 20);
+    await setTimeout(1_500);
+    await proxy.mend();
+    await saving;
+    equal((await database.run(`SELECT FROM "${options.schema}".attempts`)).length, 20);
+    proxy.silence();
+    const startedAt = performance.now();
+    const away = failsWith("JOURNAL_FAILED", { problem: "away" });
+    await Promise.all([rejects(saveMany(session, 20), away), rejects(session.answers.find([one]), away)]);
+    await rejects(session.answers.find([one]), away);
+    await session.close();
+    ok(performance.now() - startedAt < 15_000, "within the timeout, and the time of one attempt");
+    proxy.cut();
+  },
+);
+
+test("a lock whose connection ends is taken again without a save", { skip }, async () => {
+  const { journal, options } = await journalIn(database);
+  const session = await openRun(journal);
+  const holders = `SELECT l.pid FROM pg_locks l JOIN "${options.schema}".pipelines p
+    ON lpad(to_hex(l.classid::bigint), 8, '0') || lpad(to_hex(l.objid::bigint), 8, '0') = p.lock_name WHERE l.locktype = 'advisory'`;
+  const [first] = await database.run(holders);
+  await database.run("SELECT pg_terminate_backend($1)", [first?.["pid"]]);
+  const again = async (): Promise<unknown> => (await database.run(holders))[0]?.["pid"] ?? first?.["pid"];
+  for (let tries = 0; tries < 600 && (await again()) === first?.["pid"]; tries += 1) await setTimeout(50);
+  await rejects(openRun(journal, "run-2"), { code: "JOURNAL_IN_USE" });
+  await session.answers.save(one, answerOf("kept"));
+  await session.close();
+});
+
+test("a lock that the server still gives to the lost connection keeps no save waiting", { skip }, async () => {
+  const { journal, options } = await journalIn(database);
+  const session = await openRun(journal);
+  const lost = new pg.Client({ connectionString: options.connectionString });
+  await lost.connect();
+  await database.run(
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+  );
+  await lost.query(`SELECT pg_advisory_lock(('x' || lock_name)::bit(64)::bigint) FROM "${options.schema}".pipelines`);
+  await saveMany(session, 5);
+  await rejects(openRun(journal, "run-2"), { code: "JOURNAL_IN_USE" });
+  await lost.end();
+  await saveMany(session, 5);
+  await session.close();
+  equal((await database.run(`SELECT FROM "${options.schema}".attempts`)).length, 10);
+});
+
+test("a worker that comes while the connections of the others are broken joins them", { skip }, async () => {
+  const { journal, options } = await journalIn(database);
+  const proxy = await startCuttableProxy(new URL(options.connectionString));
+  const ann = await openRun(journalBehind(proxy, options), "run-1", "worker");
+  await saveMany(ann, 2);
+  proxy.cut();
+  const bob = await openRun(journal, "run-1", "worker");
+  await saveMany(bob, 2);
+  await proxy.mend();
+  await saveMany(ann, 2);
+  await rejects(openRun(journal, "run-2"), { code: "JOURNAL_IN_USE" });
+  await ann.close();
+  await saveMany(bob, 2);
+  await bob.close();
+  const next = await openRun(journal, "run-2");
+  equal((await database.run(`SELECT FROM "${options.schema}".attempts`)).length, 8);
+  await next.close();
+  proxy.cut();
+});
+
+test("a server that takes no writes for a while is waited for, also where its connections stay", { skip }, async () => {
+  const server = await startPostgreSQL();
+  const run = async (sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> => {
+    const client = new pg.Client({ connectionString: server.url() });
+    client.on("error", () => undefined);
+    await client.connect();
+    try {
+      return (await client.query<Record<string, unknown>>(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  try {
+    const { journal, options } = await journalIn({ url: () => server.url(), run });
+    const session = await openRun(journal);
+    await saveMany(session, 5);
+    await run("ALTER SYSTEM SET default_transaction_read_only = on");
+    await run("SELECT pg_reload_conf()");
+    await setTimeout(200);
+    const saving = saveMany(session, 5);
+    await setTimeout(500);
+    equal((await run(`SELECT FROM "${options.schema}".attempts`)).length, 5);
+    await run("ALTER SYSTEM RESET default_transaction_read_only");
+    await run("SELECT pg_reload_conf()");
+    await saving;
+
+    await server.stop();
+    await server.start("standby");
+    await isDenied(new PostgreSQLJournal(options), { problem: "read-only" });
+    const waiting = saveMany(session, 5);
+    await setTimeout(500);
+    await run("SELECT pg_promote()");
+    await waiting;
+    equal((await run(`SELECT FROM "${options.schema}".attempts`)).length, 15);
+    await session.close();
+  } finally {
+    await server.remove();
+  }
+});
+
+test("a run that is stopped while the database is away ends within its grace", { skip }, async () => {
+  const { options } = await journalIn(database);
+  const proxy = await startCuttableProxy(new URL(options.connectionString));
+  const stop = new AbortController();
+  const rows = Array.from({ length: 50 }, (_, index) => ({ id: `${index}`, notes: `Chest pain ${index}.` }));
+  const pipeline = new Pipeline({
+    name: "visits",
+    source: new MemorySource<{ id: string; notes: string }>({ rows, primaryKeyColumn: "id" }),
+    llmProvider: new MockProvider({ latencyMs: 30 }),
+    journal: journalBehind(proxy, options),
+    payloadLog: "off",
+    concurrency: 2,
+  })
+    .step(new SummarizerStep({ name: "summary", inputMap: { text: (s) => s.raw.notes }, outputKey: "summary" }))
+    .to(new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk } }));
+  const running = pipeline.run({ signal: stop.signal, gracePeriodMs: 500 });
+  const answers = async (): Promise<number> => (await database.run(`SELECT FROM "${options.schema}".answers`)).length;
+  while ((await answers()) < 3)
+    equal(await Promise.race([running.then(({ error }) => String(error)), setTimeout(20)]), undefined);
+  proxy.silence();
+  await setTimeout(200);
+  const startedAt = performance.now();
+  stop.abort();
+  const { status, exitCode } = await running;
+  deepEqual([status, exitCode], ["aborted", 3]);
+  ok(performance.now() - startedAt < 20_000, "0.5 s of grace, and 8 s to end: not a minute");
+  proxy.cut();
+});
+
+test("without a connection a journal can be defined, and prints its statements", () => {
+  const before = { ...process.env };
+  for (const name of ["DATABASE_URL", "PGHOST", "PGDATABASE"]) delete process.env[name];
+  try {
+    const journal = new PostgreSQLJournal({ schema: "a" });
+    equal(journal.identity, "postgresql:///a");
+    deepEqual(journal.requirements.environment, ["DATABASE_URL"]);
+    match(journal.createStatements(), /CREATE SCHEMA IF NOT EXISTS "a"/);
+    process.env["DATABASE_URL"] = "postgresql://me:secret@DB.example:5432/clinic";
+    equal(journal.identity, "postgresql://db.example/clinic/a");
+  } finally {
+    Object.assign(process.env, before);
+    if (before["DATABASE_URL"] === undefined) delete process.env["DATABASE_URL"];
+  }
+});
