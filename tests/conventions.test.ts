@@ -46,7 +46,7 @@ const floors: readonly (readonly string[])[] = [
   ["journals", "dead-letter"],
   ["sql-server", "postgresql", "sqlite", "csv"],
   ["llm"],
-  ["journal-tables"],
+  ["journal-tables", "journal-answers"],
   ["table"],
   ["engine"],
   ["validation"],

@@ -12,7 +12,7 @@ export function keepResult(suite: string, circumstances: Circumstances, result: 
   const kept: KeptResult = { suite, circumstances, ...result };
   mkdirSync(folder, { recursive: true });
   writeFileSync(fileOf(suite), jsonOf(kept));
-  const names = [...suites.map(({ name }) => name), "attack"]; // which has a command of its own
+  const names = [...suites.map(({ name }) => name), "attack", "attack-server"]; // which have a command of their own
   writeFileSync(page, markdown(names.flatMap((name) => readResult(name))));
 }
 

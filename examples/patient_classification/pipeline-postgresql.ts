@@ -1,4 +1,5 @@
 import { ClassifierStep, Pipeline, SummarizerStep } from "llm-etl";
+import { PostgreSQLJournal } from "llm-etl/journals/postgresql";
 import { AzureOpenAIProvider } from "llm-etl/llm/providers/azure-openai";
 import { MockProvider } from "llm-etl/llm/providers/mock";
 import { PostgreSQLSink } from "llm-etl/sinks/postgresql";
@@ -23,8 +24,9 @@ export default new Pipeline({
     schema: Encounter,
   }),
   llmProvider: endpoint === undefined ? new MockProvider() : new AzureOpenAIProvider(),
+  journal: new PostgreSQLJournal(), // in the same database: `llm-etl sql create-journal` prints its tables
   onRowError: "dead_letter",
-  deadLetterPath: "output/failed_rows.jsonl", // like the payload log and the journal, below the working directory
+  deadLetterPath: "output/failed_rows.jsonl", // like the payload log, below the working directory
 })
   .step(
     new ClassifierStep({

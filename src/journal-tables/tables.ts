@@ -27,8 +27,27 @@ function table<const Columns extends Readonly<Record<string, ColumnKind>>>(
   return { name, key, columns };
 }
 
+type TableName =
+  | "pipelines"
+  | "sessions"
+  | "answers"
+  | "rows"
+  | "failures"
+  | "runs"
+  | "answeredPrompts"
+  | "runRows"
+  | "attempts"
+  | "timeSlices"
+  | "valueCounts"
+  | "work"
+  | "workFingerprints"
+  | "watermarks"
+  | "evaluations"
+  | "overrides"
+  | "leases";
+
 /** Each has a column `number` besides, which rises with each line that is added. */
-export const tables = {
+export const tables: Readonly<Record<TableName, Table>> = {
   pipelines: table("pipelines", ["name"], {
     name: "name",
     epoch: "whole",
@@ -94,7 +113,7 @@ export const tables = {
     record: "text",
   }),
   leases: table("leases", ["run_id", "range"], { run_id: "name", range: "name", record: "text" }),
-} as const satisfies Readonly<Record<string, Table>>;
+};
 
 /** Besides the keys: what pages and saves look for. */
 export const indexes: readonly (readonly [Table, readonly string[]])[] = [

@@ -5,6 +5,8 @@ import { JournalError } from "../errors/journal.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SettingError } from "../errors/option.ts";
 import { checkOptions, isDuration, isName, optional } from "../errors/options.ts";
+import { AnswerKeeping } from "../journal-answers/answer-keeping.ts";
+import { answersChecks, type AnswersOptions } from "../journal-answers/options.ts";
 import type { JournalDatabase } from "../journal-tables/database.ts";
 import { journalIn } from "../journal-tables/journal.ts";
 import { inTransaction, withClient } from "../postgresql/connect/client.ts";
@@ -16,7 +18,7 @@ import { askOn, openLockConnection } from "../postgresql/journal/lock-connection
 import { createStatements } from "../postgresql/journal/schema.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
 
-export interface PostgreSQLJournalOptions extends PostgreSQLConnectionOptions {
+export interface PostgreSQLJournalOptions extends PostgreSQLConnectionOptions, AnswersOptions {
   /** The schema of its tables, which `llm-etl sql create-journal` makes. @default "llm_etl" */
   readonly schema?: string | undefined;
   /**
@@ -28,7 +30,7 @@ export interface PostgreSQLJournalOptions extends PostgreSQLConnectionOptions {
 
 /**
  * A journal in a PostgreSQL database, for one run of a pipeline at a time, on any machine. Its answers hold content: who may read the schema
- * can read them.
+ * can read them, unless they are encrypted.
  *
  * @example
  * new Pipeline({ …, journal: new PostgreSQLJournal({ schema: "llm_etl" }) })
@@ -43,6 +45,7 @@ export class PostgreSQLJournal implements Journal {
   readonly reader: Journal["reader"];
   readonly #connection: PostgreSQLConnection;
   readonly #schema: string;
+  readonly #answers: AnswerKeeping;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: PostgreSQLJournalOptions = {}) {
@@ -50,7 +53,9 @@ export class PostgreSQLJournal implements Journal {
       ...connectionChecks,
       schema: optional(isName),
       timeoutMs: optional(isDuration(0)),
+      ...answersChecks,
     });
+    this.#answers = new AnswerKeeping("PostgreSQLJournal", options);
     const { schema = "llm_etl", timeoutMs = 60_000, connectionString, tokenCredential } = options;
     const connect = (): PostgreSQLConnection =>
       new PostgreSQLConnection("PostgreSQLJournal", { connectionString, tokenCredential });
@@ -58,7 +63,11 @@ export class PostgreSQLJournal implements Journal {
     this.#connection = connect();
     this.createStatements = () => createStatements(schema);
     const parts = journalIn(() => journalDatabase(connect(), { identity: this.identity, schema, timeoutMs }));
-    ({ preflight: this.preflight, open: this.open, reader: this.reader } = parts);
+    ({
+      preflight: this.preflight,
+      open: this.open,
+      reader: this.reader,
+    } = this.#answers.in({ ...parts, identity: () => this.identity }));
   }
 
   /** Server, database and schema; without the first two while no setting says them: to define a pipeline needs none. */
@@ -72,7 +81,8 @@ export class PostgreSQLJournal implements Journal {
   }
 
   get requirements(): Requirements {
-    return this.#connection.requirements;
+    const { environment = [], ...requirements } = this.#connection.requirements;
+    return { ...requirements, environment: [...environment, ...this.#answers.environment] };
   }
 }
 

@@ -2,6 +2,8 @@ import type { Journal } from "../contracts/journal.ts";
 import type { Requirements } from "../contracts/requirements.ts";
 import { SettingError } from "../errors/option.ts";
 import { checkOptions, isDuration, optional } from "../errors/options.ts";
+import { AnswerKeeping } from "../journal-answers/answer-keeping.ts";
+import { answersChecks, type AnswersOptions } from "../journal-answers/options.ts";
 import { journalIn } from "../journal-tables/journal.ts";
 import { connectionChecks, type SQLServerConnectionOptions } from "../sql-server/connect/connection-options.ts";
 import { SQLServerConnection } from "../sql-server/connect/connection.ts";
@@ -9,7 +11,7 @@ import { isIdentifier } from "../sql-server/identifiers.ts";
 import { journalDatabase } from "../sql-server/journal/database.ts";
 import { createStatements } from "../sql-server/journal/schema.ts";
 
-export interface SQLServerJournalOptions extends SQLServerConnectionOptions {
+export interface SQLServerJournalOptions extends SQLServerConnectionOptions, AnswersOptions {
   /** The schema of its tables, which `llm-etl sql create-journal` makes. @default "llm_etl" */
   readonly schema?: string | undefined;
   /**
@@ -21,7 +23,7 @@ export interface SQLServerJournalOptions extends SQLServerConnectionOptions {
 
 /**
  * A journal in a database of SQL Server 2016 or newer, or Azure SQL, for one run of a pipeline at a time, on any machine. Its answers hold
- * content: who may read the schema can read them.
+ * content: who may read the schema can read them, unless they are encrypted.
  *
  * @example
  * new Pipeline({ …, journal: new SQLServerJournal({ schema: "llm_etl" }) })
@@ -36,6 +38,7 @@ export class SQLServerJournal implements Journal {
   readonly reader: Journal["reader"];
   readonly #connection: SQLServerConnection;
   readonly #schema: string;
+  readonly #answers: AnswerKeeping;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: SQLServerJournalOptions = {}) {
@@ -43,7 +46,9 @@ export class SQLServerJournal implements Journal {
       ...connectionChecks,
       schema: optional(isIdentifier),
       timeoutMs: optional(isDuration(0)),
+      ...answersChecks,
     });
+    this.#answers = new AnswerKeeping(owner, options);
     const { schema = "llm_etl", timeoutMs = 60_000, connectionString, pool, tokenCredential } = options;
     const logins = { haveWorked: false };
     const connect = (): SQLServerConnection =>
@@ -54,7 +59,8 @@ export class SQLServerJournal implements Journal {
     const parts = journalIn(() =>
       journalDatabase({ connect, isShared: pool !== undefined }, { identity: this.identity, schema, timeoutMs }),
     );
-    ({ preflight: this.preflight, open: this.open, reader: this.reader } = parts);
+    const kept = this.#answers.in({ ...parts, identity: () => this.identity });
+    ({ preflight: this.preflight, open: this.open, reader: this.reader } = kept);
   }
 
   /** Server, database and schema; without the first two while no setting says them: to define a pipeline needs none. */
@@ -68,7 +74,8 @@ export class SQLServerJournal implements Journal {
   }
 
   get requirements(): Requirements {
-    return this.#connection.requirements;
+    const { environment = [], ...requirements } = this.#connection.requirements;
+    return { ...requirements, environment: [...environment, ...this.#answers.environment] };
   }
 }
 

@@ -1,17 +1,20 @@
 import { dirname } from "node:path";
-import type { Journal, JournalReader, JournalSession, RunFacts } from "../contracts/journal.ts";
+import type { Journal } from "../contracts/journal.ts";
+import type { Requirements } from "../contracts/requirements.ts";
 import { JournalError } from "../errors/journal.ts";
 import { checkOptions, isDuration, isPath, optional } from "../errors/options.ts";
 import { absolutePath } from "../files/paths.ts";
 import { realPath } from "../files/real-path.ts";
 import { requireFolder, requireWritable } from "../files/writable.ts";
+import { AnswerKeeping } from "../journal-answers/answer-keeping.ts";
+import { answersChecks, type AnswersOptions } from "../journal-answers/options.ts";
 import { asJournalError } from "../sqlite/journal/failure.ts";
 import { requireOneName } from "../sqlite/journal/open.ts";
 import { lockWait } from "../sqlite/open.ts";
 import { openReader } from "../sqlite/journal/reader.ts";
 import { openSession } from "../sqlite/journal/session.ts";
 
-export interface SQLiteJournalOptions {
+export interface SQLiteJournalOptions extends AnswersOptions {
   /** The file, on a local disk. Pipelines may share one, but not at the same time. */
   readonly path: string | URL;
   /**
@@ -32,35 +35,52 @@ export class SQLiteJournal implements Journal {
   /** The absolute path without links: pipelines that reach the file by different ones share its lock. */
   readonly identity: string;
   readonly files: readonly string[];
-  readonly #busyTimeoutMs: number;
+  readonly preflight: () => Promise<boolean>;
+  readonly open: Journal["open"];
+  readonly reader: Journal["reader"];
+  readonly #answers: AnswerKeeping;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: SQLiteJournalOptions) {
-    checkOptions("SQLiteJournal", options, { path: isPath, busyTimeoutMs: optional(isDuration(0)) });
-    this.#busyTimeoutMs = options.busyTimeoutMs ?? lockWait.patienceMs;
-    this.identity = realPath(absolutePath(options.path));
+    checkOptions("SQLiteJournal", options, {
+      path: isPath,
+      busyTimeoutMs: optional(isDuration(0)),
+      ...answersChecks,
+    });
+    this.#answers = new AnswerKeeping("SQLiteJournal", options);
+    const { busyTimeoutMs = lockWait.patienceMs } = options;
+    const path = realPath(absolutePath(options.path));
+    this.identity = path;
     this.files = ["", "-wal", "-shm", "-journal", ".lock", ".new", ".new-wal", ".new-shm"].map(
-      (ending) => `${this.identity}${ending}`,
+      (ending) => `${path}${ending}`,
     );
+    const parts = this.#answers.in({
+      identity: () => path,
+      preflight: async () => await preflight(path),
+      open: async ({ role }, signal) => {
+        if (role === "worker") throw noWorkers(path);
+        return await openSession(path, busyTimeoutMs, signal);
+      },
+      reader: async () => await openReader(path),
+    });
+    ({ open: this.open, reader: this.reader } = parts);
+    this.preflight = async () => await parts.preflight(new AbortController().signal);
   }
 
-  readonly preflight = async (): Promise<boolean> => {
-    try {
-      const isThere = await requireWritable(this.identity);
-      if (isThere) requireOneName(this.identity);
-      if (isThere) await requireFolder(dirname(this.identity));
-      return isThere;
-    } catch (error) {
-      throw asJournalError(this.identity, error);
-    }
-  };
+  get requirements(): Requirements {
+    return { environment: this.#answers.environment };
+  }
+}
 
-  readonly open = async ({ role }: RunFacts, signal: AbortSignal): Promise<JournalSession> => {
-    if (role === "worker") throw noWorkers(this.identity);
-    return await openSession(this.identity, this.#busyTimeoutMs, signal);
-  };
-
-  readonly reader = async (): Promise<JournalReader | undefined> => await openReader(this.identity);
+async function preflight(path: string): Promise<boolean> {
+  try {
+    const isThere = await requireWritable(path);
+    if (isThere) requireOneName(path);
+    if (isThere) await requireFolder(dirname(path));
+    return isThere;
+  } catch (error) {
+    throw asJournalError(path, error);
+  }
 }
 
 /** Its lock is one process's, and its file on one machine. */

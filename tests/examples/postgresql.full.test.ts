@@ -18,13 +18,13 @@ const database = testDatabase(readFileSync(new URL("postgresql/create_tables.sql
 
 async function runExample(
   cwd: string,
-  command: string,
+  ...command: readonly string[]
 ): Promise<{ readonly exitCode: unknown; readonly output: string }> {
   const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
   assert.ok(existsSync(cli), "run `npm run build` first");
   const pipeline = fileURLToPath(new URL("pipeline-postgresql.ts", example));
   const env = { PATH: process.env["PATH"], DATABASE_URL: database.url() }; // without AZURE_OPENAI_ENDPOINT: the mock answers
-  const child = spawn(process.execPath, [cli, command, pipeline], { cwd, env });
+  const child = spawn(process.execPath, [cli, ...command, pipeline], { cwd, env });
   const [stdout, stderr, [exitCode]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
@@ -44,6 +44,13 @@ test(
       "SELECT count(*)::int AS all, count(*) FILTER (WHERE btrim(clinical_notes, E' \\t\\r\\n') <> '')::int AS noted FROM encounters",
     );
     const workingDirectory = mkdtempSync(join(folder, "example "));
+    const early = await runExample(workingDirectory, "check");
+    assert.notEqual(early.exitCode, 0);
+    assert.match(early.output, /llm-etl sql create-journal/);
+    const printed = await runExample(workingDirectory, "sql", "create-journal");
+    assert.equal(printed.exitCode, 0, printed.output);
+    await database.run(printed.output);
+
     const checked = await runExample(workingDirectory, "check");
     assert.equal(checked.exitCode, 0, checked.output);
     assert.match(checked.output, /summary|text at most 500 characters/);
@@ -61,10 +68,18 @@ test(
     assert.equal(letters.length, Number(counts["all"]) - enriched.length);
     assert.ok(letters.every((letter) => letter["error_code"] === "EMPTY_INPUT"));
 
-    const second = await runExample(workingDirectory, "run");
+    assert.equal(existsSync(join(workingDirectory, ".llm-etl")), false, "the journal is in the database");
+    const elsewhere = mkdtempSync(join(folder, "another machine "));
+    const [{ calls = 0 } = {}] = await database.run("SELECT sum(calls)::int AS calls FROM llm_etl.runs");
+    assert.notEqual(calls, 0);
+    const second = await runExample(elsewhere, "run");
     assert.equal(second.exitCode, 1, second.output);
     const again = await database.run("SELECT *, xmin::text AS version FROM enriched_encounters ORDER BY encounter_id");
-    assert.deepEqual(again, enriched, "a second run writes nothing anew");
+    assert.deepEqual(again, enriched, "a second run, on another machine, writes nothing anew");
+    const runs = await database.run("SELECT sum(calls)::int AS calls FROM llm_etl.runs");
+    assert.deepEqual(runs, [{ calls }], "nor asks for anything anew");
+    const listed = await runExample(elsewhere, "runs");
+    assert.match(listed.output, /patient_visit_enrichment/);
 
     await database.run("ALTER TYPE visit_category RENAME VALUE 'Mental Health' TO 'Psychiatry'");
     const third = await runExample(workingDirectory, "check");

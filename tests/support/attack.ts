@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync } from "node:fs";
 import { rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parse } from "csv-parse/sync";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
@@ -11,6 +11,7 @@ import { type AzureOpenAISimulator, startAzureOpenAISimulator } from "../../src/
 import { passingFault } from "./crash.ts";
 import * as disturbed from "./disturbed-run.ts";
 import { makeSource, makeTarget, type NoteRow, noteOf } from "./disturbed-site.ts";
+import { type AttackedServer, type DatabaseTrouble, startAttackedServer } from "./postgresql/attacked-server.ts";
 
 /** A way of rows that is attacked. `replay` replays the dead letters of a run, after the service has been mended. */
 export const attackFlows = {
@@ -18,7 +19,13 @@ export const attackFlows = {
   "CSV to CSV": { source: "csv", sink: "csv", command: "run" },
   "SQLite to CSV, in its order": { source: "sqlite", sink: "csv-ordered", command: "run" },
   "replay of dead letters": { source: "csv", sink: "sqlite", command: "replay" },
+  "PostgreSQL to PostgreSQL, with its journal there": { source: "postgresql", sink: "postgresql", command: "run" },
 } as const;
+
+/** With files the disk is full now and then; with a server it is the server that has troubles, and the way to it. */
+export function isOverServer(flow: AttackFlowName): boolean {
+  return attackFlows[flow].source === "postgresql";
+}
 
 export type AttackFlowName = keyof typeof attackFlows;
 
@@ -31,6 +38,10 @@ export interface AttackOptions {
   readonly isEnough: (figures: AttackFigures) => boolean;
   /** At most so many disturbed runs a round. @default 5 */
   readonly disturbances?: number;
+  /** For a flow over a server: so many of each are drawn, in any order. Rounds go on until all were. */
+  readonly troubles?: Readonly<Record<"kill" | DatabaseTrouble, number>>;
+  /** The longest time that a trouble lasts, in milliseconds; a silence lasts for half of it at least. @default 1500 */
+  readonly troubleMs?: Partial<Readonly<Record<DatabaseTrouble, number>>>;
   readonly concurrency?: number;
   readonly latencyMs?: number;
 }
@@ -45,6 +56,13 @@ export interface AttackFigures {
   diskFull: number;
   /** Of these, the runs that it stopped. */
   stoppedByDisk: number;
+  /** Troubles of a server, and of the way to it, while a run was going on. */
+  restart: number;
+  crash: number;
+  cut: number;
+  silence: number;
+  /** The runs that they stopped: those that they did not are to ask for nothing twice. */
+  stoppedByServer: number;
   /** Outages of the service, of a few tenths of a second. */
   outages: number;
   /** Single requests that failed, or got an answer that was no good. */
@@ -73,9 +91,12 @@ export interface AttackFigures {
 export async function attack(options: AttackOptions): Promise<AttackFigures> {
   const disk = new SmallDisk();
   const simulator = await startAzureOpenAISimulator({ latencyMs: { median: options.latencyMs ?? 4, sigma: 0.5 } });
+  let server: AttackedServer | undefined;
   try {
-    return await new Attack(options, disk, simulator).run();
+    if (isOverServer(options.flow)) server = await startAttackedServer();
+    return await new Attack(options, disk, simulator, server).run();
   } finally {
+    await server?.remove();
     await simulator.close();
     disk.remove();
   }
@@ -166,7 +187,8 @@ const Ending = z.object({
     remainingCount: z.number().optional(),
   }),
 });
-const Letter = z.object({ pk: z.string(), error_code: z.string() });
+/** A letter without a key is about no row: a run that an error has ended. */
+const Letter = z.object({ pk: z.string().nullable(), error_code: z.string(), error_message: z.string() });
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -175,38 +197,59 @@ class Attack {
   readonly #flow: (typeof attackFlows)[AttackFlowName];
   readonly #disk: SmallDisk;
   readonly #simulator: AzureOpenAISimulator;
+  /** Undefined for a flow over files. */
+  readonly #server: AttackedServer | undefined;
+  /** The troubles that are still to come. */
+  readonly #troubles: ("kill" | DatabaseTrouble)[];
   readonly #concurrency: number;
   readonly #draw: () => number;
   readonly #rows: readonly Row[];
   readonly #figures: AttackFigures = {
     ...{ rounds: 0, runs: 0, kills: 0, diskFull: 0, stoppedByDisk: 0, outages: 0, faults: 0, rows: 0 },
+    ...{ restart: 0, crash: 0, cut: 0, silence: 0, stoppedByServer: 0 },
     ...{ lost: 0, doubled: 0, wrong: 0, calls: 0, needed: 0, repaid: 0, allowed: 0, halfLines: 0, problems: [] },
   };
   /** True where the service no longer declines the rows of the kind `(mended)`. */
   #isMended = false;
   #isCalm = true;
 
-  constructor(options: AttackOptions, disk: SmallDisk, simulator: AzureOpenAISimulator) {
+  constructor(
+    options: AttackOptions,
+    disk: SmallDisk,
+    simulator: AzureOpenAISimulator,
+    server: AttackedServer | undefined,
+  ) {
     this.#options = options;
     this.#flow = attackFlows[options.flow];
     this.#disk = disk;
     this.#simulator = simulator;
+    this.#server = server;
     this.#concurrency = options.concurrency ?? 8;
     this.#draw = disturbed.randomNumbers(options.seed);
+    const { kill = 0, restart = 0, crash = 0, cut = 0, silence = 0 } = options.troubles ?? {};
+    this.#troubles = Object.entries({ kill, restart, crash, cut, silence })
+      // Object.entries() tells the names as texts; these are the keys of the object.
+      .flatMap(([kind, count]) => Array<"kill" | DatabaseTrouble>(count).fill(kind as DatabaseTrouble))
+      .map((kind) => ({ kind, order: this.#draw() }))
+      .toSorted((one, other) => one.order - other.order)
+      .map(({ kind }) => kind);
     this.#rows = this.#makeRows(options.rows);
   }
 
   async run(): Promise<AttackFigures> {
     this.#simulator.update({ fault: (request) => this.#fault(request) });
-    const undisturbed = this.#newSite(0);
+    const undisturbed = await this.#newSite(0);
     const needed = await this.#undisturbed(undisturbed);
-    const expected = new Map(this.#targetOf(undisturbed).map((row) => [String(row["id"]), comparable(row)]));
+    const expected = new Map((await this.#targetOf(undisturbed)).map((row) => [String(row["id"]), comparable(row)]));
     if (expected.size !== this.#rows.filter(({ code }) => code === undefined).length)
       this.#problem("undisturbed", `${expected.size} rows are in the target`);
-    this.#check("undisturbed", undisturbed, expected);
+    await this.#check("undisturbed", undisturbed, expected);
     rmSync(undisturbed, { recursive: true });
     do await this.#round(needed, expected);
-    while (!this.#options.isEnough(this.#figures) && this.#figures.problems.length === 0);
+    while (
+      (this.#troubles.length > 0 || !this.#options.isEnough(this.#figures)) &&
+      this.#figures.problems.length === 0
+    );
     return this.#figures;
   }
 
@@ -256,7 +299,7 @@ class Attack {
     figures.rounds += 1;
     figures.rows += this.#rows.length;
     const name = `round ${figures.rounds}`;
-    const site = this.#newSite(figures.rounds);
+    const site = await this.#newSite(figures.rounds);
     [this.#isCalm, this.#isMended] = [true, false];
     this.#simulator.reset();
     await this.#prepare(site);
@@ -264,10 +307,12 @@ class Attack {
     const disturbances = 2 + Math.floor(this.#draw() * ((this.#options.disturbances ?? 5) - 1));
     const before = this.#disturbances();
     for (let count = 0; count < disturbances; count += 1) {
-      await this.#disturb(`${name}, disturbed run ${count + 1}`, site, needed, expected);
+      const run = `${name}, disturbed run ${count + 1}`;
+      if (this.#server === undefined) await this.#disturb(run, site, needed, expected);
+      else await this.#disturbServer(this.#server, run, site, needed);
     }
     await this.#finish(name, site);
-    this.#check(name, site, expected);
+    await this.#check(name, site, expected);
     const calls = this.#goodAnswers();
     figures.calls += calls;
     figures.needed += needed;
@@ -278,7 +323,41 @@ class Attack {
   }
 
   #disturbances(): number {
-    return this.#figures.kills + this.#figures.diskFull;
+    return this.#figures.kills + this.#figures.diskFull + this.#figures.stoppedByServer;
+  }
+
+  /** Starts the command; at random moments its database has troubles, until it is killed, or has come to its end. */
+  async #disturbServer(server: AttackedServer, name: string, site: string, needed: number): Promise<void> {
+    const figures = this.#figures;
+    const running = this.#start(site);
+    const gone = new AbortController();
+    running.child.once("exit", () => gone.abort());
+    if (this.#draw() < 0.3) void this.#outage(gone.signal);
+    let isKilled = false;
+    let troubles = 0;
+    while (!isKilled) {
+      await this.#moment(needed, gone.signal);
+      const kind = gone.signal.aborted ? undefined : this.#troubles.pop();
+      if (kind === undefined) break;
+      isKilled = kind === "kill";
+      if (kind === "kill") running.child.kill("SIGKILL");
+      else {
+        const longest = this.#options.troubleMs?.[kind] ?? 1500;
+        const share = kind === "silence" ? (1 + this.#draw()) / 2 : this.#draw();
+        await server.trouble(kind, share * longest);
+        figures[kind] += 1;
+        troubles += 1;
+      }
+    }
+    const { code, signal, stdout, stderr } = await running.ended;
+    this.#simulator.update({ outage: false });
+    if (signal === "SIGKILL" && isKilled) figures.kills += 1;
+    else {
+      if (isKilled) this.#troubles.push("kill"); // it came too late
+      if (troubles > 0 && (code === 2 || code === 3)) figures.stoppedByServer += 1;
+      else if (code !== 0 && code !== 1)
+        this.#problem(name, `it ended with ${signal ?? code}: ${stdout.slice(-800)}${stderr}`);
+    }
   }
 
   /** Starts the command, and at a random moment kills it or fills the disk; now and then the service has an outage. */
@@ -309,7 +388,7 @@ class Attack {
     if (signal !== "SIGKILL" && halfLines > 0)
       this.#problem(name, `it left ${halfLines} half lines, and no kill was at fault`);
     if (this.#flow.sink !== "sqlite" && existsSync(join(site, "enriched.csv"))) {
-      const found = this.#targetOf(site).length;
+      const found = (await this.#targetOf(site)).length;
       if (found !== expected.size) this.#problem(name, `a file of ${found} rows has the final name`);
     }
   }
@@ -361,17 +440,21 @@ class Attack {
   }
 
   /** Holds a finished site against what must be there. */
-  #check(name: string, site: string, expected: ReadonlyMap<string, string>): void {
+  async #check(name: string, site: string, expected: ReadonlyMap<string, string>): Promise<void> {
     const figures = this.#figures;
-    const found = Map.groupBy(this.#targetOf(site), (row) => String(row["id"]));
-    const letters = Map.groupBy(lettersIn(site), ({ pk }) => pk);
+    const target = await this.#targetOf(site);
+    const found = Map.groupBy(target, (row) => String(row["id"]));
+    const letters = Map.groupBy(lettersIn(site), ({ pk }) => pk ?? "without a key");
     for (const { id, code } of this.#rows) {
       const [row, ...more] = found.get(id) ?? [];
       const [letter, ...others] = letters.get(id) ?? [];
       figures.doubled += more.length + others.length;
       if (code === undefined) {
         if (letter !== undefined)
-          this.#problem(name, `the good row ${id} is in the dead letters, with ${letter.error_code}`);
+          this.#problem(
+            name,
+            `the good row ${id} is in the dead letters, with ${letter.error_code}: ${letter.error_message}`,
+          );
         if (row === undefined) figures.lost += 1;
         else if (comparable(row) !== expected.get(id)) figures.wrong += 1;
       } else {
@@ -382,14 +465,15 @@ class Attack {
     }
     const known = new Set(this.#rows.map(({ id }) => id));
     for (const id of [...found.keys(), ...letters.keys()])
-      if (!known.has(id)) this.#problem(name, `there is a row ${id}`);
+      if (!known.has(id)) this.#problem(name, `there is a row ${id}: ${JSON.stringify(letters.get(id) ?? [])}`);
     if (this.#flow.sink === "csv-ordered") {
       const good = this.#rows.filter(({ code }) => code === undefined).map(({ id }) => id);
-      const order = this.#targetOf(site).map((row) => row["id"]);
+      const order = target.map((row) => row["id"]);
       if (order.join() !== good.join()) this.#problem(name, "the rows are not in the source's order");
     }
     figures.halfLines += halfLinesIn(site);
-    this.#checkFiles(name, site);
+    if (this.#server === undefined) this.#checkFiles(name, site);
+    else for (const problem of await this.#server.wrongLines(databaseOf(site))) this.#problem(name, problem);
   }
 
   #checkFiles(name: string, site: string): void {
@@ -414,13 +498,18 @@ class Attack {
       {
         ...{ CRASH_FOLDER: site, CRASH_SOURCE: this.#flow.source, CRASH_SINK: this.#flow.sink },
         ...{ CRASH_CONCURRENCY: String(this.#concurrency), ...disturbed.settingsOf(this.#simulator) },
+        ...this.#server?.environment(databaseOf(site)),
       },
     );
   }
 
-  #newSite(number: number): string {
+  async #newSite(number: number): Promise<string> {
     const site = join(this.#disk.folder, `site ${number}`);
     mkdirSync(site);
+    if (this.#server !== undefined) {
+      await this.#server.make(databaseOf(site), this.#rows);
+      return site;
+    }
     if (this.#flow.source === "sqlite") makeSource(join(site, "source.db"), this.#rows);
     else
       writeFileSync(
@@ -431,7 +520,8 @@ class Attack {
     return site;
   }
 
-  #targetOf(site: string): readonly Values[] {
+  async #targetOf(site: string): Promise<readonly Values[]> {
+    if (this.#server !== undefined) return await this.#server.target(databaseOf(site));
     if (this.#flow.sink === "sqlite") return disturbed.queryAll(join(site, "target.db"), "SELECT * FROM enriched");
     return parse(readFileSync(join(site, "enriched.csv")), { columns: true, bom: true });
   }
@@ -448,6 +538,11 @@ class Attack {
 function comparable(row: Values): string {
   const { started_at: _, completed_at: __, run_id: ___, tokens: ____, ...others } = row;
   return JSON.stringify(others);
+}
+
+/** The database of a site, on the flow's server. */
+function databaseOf(site: string): string {
+  return basename(site);
 }
 
 function lettersIn(site: string): readonly z.output<typeof Letter>[] {

@@ -214,6 +214,7 @@ export class PostgreSQLConnection {
       verify: (client, done) => void verify(client, this.#resolve().connectTimeoutMs, done),
     });
     pool.on("error", reportedLater);
+    pool.on("connect", (client) => void client.on("error", reportedLater)); // while it is set up, the pool does not listen
     return { driver, pool };
   }
 

@@ -274,3 +274,25 @@ test("a server that takes no writes is told before any is tried", { skip }, asyn
     /default_transaction_read_only/,
   );
 });
+
+test(
+  "a connection that breaks before it is ready is an error of who wanted it, and of nobody else",
+  { skip },
+  async () => {
+    const proxy = await startCuttableProxy(new URL(database.url()));
+    try {
+      await using({ port: proxy.port }, async (connection) => {
+        const { pool } = await connection.open(context);
+        pool.once("connect", () => proxy.cut()); // it has logged in, and is being set up
+        await assert.rejects(
+          withClient(pool, signal, async (client) => await client.query("SELECT 1")),
+          (error) => passingError(error) !== undefined,
+        );
+        await proxy.mend();
+        await withClient(pool, signal, async (client) => await client.query("SELECT 1"));
+      });
+    } finally {
+      proxy.cut();
+    }
+  },
+);

@@ -20,10 +20,13 @@ export async function startPostgreSQL(): Promise<PostgreSQLServer> {
   const path = fileURLToPath(new URL("./server-process.ts", import.meta.url));
   const owner = fork(path, { stdio: ["ignore", "ignore", "inherit", "ipc"], execArgv: [] });
   const obeyed = async (): Promise<number> => {
+    const answered = new AbortController();
+    const { signal } = answered;
     const [said] = await Promise.race([
-      once(owner, "message"),
-      once(owner, "exit").then(() => [{ error: "the process that owns the server ended" }]),
+      once(owner, "message", { signal }),
+      once(owner, "exit", { signal }).then(() => [{ error: "the process that owns the server ended" }]),
     ]);
+    answered.abort(); // takes the listener of the other back
     const { port, error } = said as { readonly port?: number; readonly error?: string }; // as server-process.ts sends it
     if (port === undefined) throw new Error(`PostgreSQL: ${error ?? "no answer"}`);
     return port;

@@ -1,0 +1,115 @@
+import type { JournalReader, JournalSession, JournalWrites, Page, StoredAnswer } from "../contracts/journal.ts";
+import type { Evaluation, Override } from "../contracts/journal-work.ts";
+import type { KeptTexts, Place } from "./kept-texts.ts";
+
+/** A journal's session in which answers, decisions of people and findings are kept as `texts` says. */
+export function keptSession(session: JournalSession, texts: KeptTexts): JournalSession {
+  const { overrides, evaluations, leases } = session;
+  return {
+    ...session,
+    ...keptWrites(session, texts),
+    overrides: {
+      ...overrides,
+      find: async (pipeline, step, hashes) => {
+        const found = await overrides.find(pipeline, step, hashes);
+        return new Map([...found].map(([hash, each]) => [hash, fromKeptOverride(texts, each)]));
+      },
+      save: async (decisions) => await overrides.save(decisions.map((each) => toKeptOverride(texts, each))),
+    },
+    evaluations: {
+      save: async (evaluation) => await evaluations.save(toKeptEvaluation(texts, evaluation)),
+      find: findEvaluation(evaluations, texts),
+    },
+    leases: { ...leases, under: (lease) => keptWrites(leases.under(lease), texts) },
+  };
+}
+
+function keptWrites({ answers, rows, runs }: JournalWrites, texts: KeptTexts): JournalWrites {
+  return {
+    answers: {
+      ...answers,
+      find: findAnswers(answers, texts),
+      save: async (fingerprint, answer) => await answers.save(fingerprint, toKeptAnswer(texts, fingerprint, answer)),
+    },
+    rows,
+    runs,
+  };
+}
+
+/** The same for a look. */
+export function keptReader(reader: JournalReader, texts: KeptTexts): JournalReader {
+  const { answers, overrides, evaluations } = reader;
+  return {
+    ...reader,
+    answers: { ...answers, find: findAnswers(answers, texts) },
+    overrides: {
+      list: async (request) => pageOf(await overrides.list(request), (each) => fromKeptOverride(texts, each)),
+    },
+    evaluations: {
+      list: async (request) => pageOf(await evaluations.list(request), (each) => fromKeptEvaluation(texts, each)),
+      find: findEvaluation(evaluations, texts),
+    },
+  };
+}
+
+function findAnswers(answers: JournalReader["answers"], texts: KeptTexts): JournalReader["answers"]["find"] {
+  return async (fingerprints) => {
+    const found = await answers.find(fingerprints);
+    return new Map([...found].map(([each, answer]) => [each, fromKeptAnswer(texts, each, answer)]));
+  };
+}
+
+function findEvaluation(
+  { find }: Pick<JournalReader["evaluations"], "find">,
+  texts: KeptTexts,
+): JournalReader["evaluations"]["find"] {
+  return async (id) => {
+    const found = await find(id);
+    return found && fromKeptEvaluation(texts, found);
+  };
+}
+
+/** The reason for its end is a part of the place: an answer that was cut off does not become a whole one. */
+function placeOfAnswer(fingerprint: string, { finishReason }: StoredAnswer): Place {
+  return ["answer", fingerprint, finishReason];
+}
+
+function toKeptAnswer(texts: KeptTexts, fingerprint: string, answer: StoredAnswer): StoredAnswer {
+  const pair = { text: answer.text, beside: answer.model };
+  const { text, beside } = texts.toKeptPair(pair, placeOfAnswer(fingerprint, answer));
+  return { ...answer, text, model: beside };
+}
+
+function fromKeptAnswer(texts: KeptTexts, fingerprint: string, answer: StoredAnswer): StoredAnswer {
+  const pair = { text: answer.text, beside: answer.model };
+  const { text, beside } = texts.fromKeptPair(pair, placeOfAnswer(fingerprint, answer));
+  return { ...answer, text, model: beside };
+}
+
+function placeOfOverride({ pipeline, step, inputHash }: Override): Place {
+  return ["decision", pipeline, step, inputHash];
+}
+
+function toKeptOverride(texts: KeptTexts, decision: Override): Override {
+  const pair = { text: decision.output, beside: decision.pk };
+  const { text, beside } = texts.toKeptPair(pair, placeOfOverride(decision));
+  return { ...decision, output: text, pk: beside };
+}
+
+function fromKeptOverride(texts: KeptTexts, decision: Override): Override {
+  const pair = { text: decision.output, beside: decision.pk };
+  const { text, beside } = texts.fromKeptPair(pair, placeOfOverride(decision));
+  return { ...decision, output: text, pk: beside };
+}
+
+function toKeptEvaluation(texts: KeptTexts, evaluation: Evaluation): Evaluation {
+  return { ...evaluation, findings: texts.toKept(evaluation.findings, ["evaluation", evaluation.id]) };
+}
+
+function fromKeptEvaluation(texts: KeptTexts, evaluation: Evaluation): Evaluation {
+  return { ...evaluation, findings: texts.fromKept(evaluation.findings, ["evaluation", evaluation.id]) };
+}
+
+function pageOf<Item>({ items, next }: Page<Item>, toItem: (item: Item) => Item): Page<Item> {
+  return { items: items.map(toItem), next };
+}
