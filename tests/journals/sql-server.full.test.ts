@@ -22,7 +22,7 @@ const bit: SQLType = { name: "bit" };
 const int: SQLType = { name: "int" };
 const nvarchar: SQLType = { name: "nvarchar", length: 60 };
 
-async function newJournal(given: { readonly timeoutMs?: number } = {}) {
+async function newJournal(given: Pick<SQLServerJournalOptions, "timeoutMs" | "answers" | "encryptionKey"> = {}) {
   const schema = `journal_${randomBytes(4).toString("hex")}`;
   const options = { connectionString: server.connectionString, schema, ...given };
   const journal = new SQLServerJournal(options);
@@ -30,16 +30,36 @@ async function newJournal(given: { readonly timeoutMs?: number } = {}) {
   return { journal, options };
 }
 
-for (const { name, check } of journalContract({
-  create: async () => {
-    const { journal, options } = await newJournal();
-    const moduleText = `import { SQLServerJournal } from ${JSON.stringify(module)};
-      export default new SQLServerJournal(${JSON.stringify(options)});`;
-    return { journal, moduleText };
-  },
-})) {
-  test(`${name} (not on a real server)`, check);
+const encrypted = { answers: "encrypted", encryptionKey: "k".repeat(43) } as const;
+
+for (const [kept, given] of [
+  ["plain", {}],
+  ["encrypted", encrypted],
+] as const) {
+  const contract = journalContract({
+    create: async () => {
+      const { journal, options } = await newJournal(given);
+      const moduleText = `import { SQLServerJournal } from ${JSON.stringify(module)};
+        export default new SQLServerJournal(${JSON.stringify(options)});`;
+      return { journal, moduleText };
+    },
+  });
+  for (const { name, check } of contract) test(`${kept}: ${name} (not on a real server)`, check);
 }
+
+test("of an encrypted answer nothing is in the tables, and without the key it is told", async () => {
+  const { journal, options } = await newJournal(encrypted);
+  const session = await journal.open(runFacts("run-1"), noSignal());
+  await session.answers.save(one, answerOf("a secret word"));
+  assert.equal((await session.answers.find([one])).get(one)?.text, "a secret word");
+  await session.close();
+  const [answer] = rowsOf(options.schema, "answers");
+  assert.doesNotMatch(JSON.stringify(answer?.["text"]), /secret|word/);
+  const { connectionString, schema } = options;
+  await assert.rejects(new SQLServerJournal({ connectionString, schema }).preflight(noSignal()), {
+    code: "JOURNAL_FAILED",
+  });
+});
 
 const noSignal = (): AbortSignal => new AbortController().signal;
 
@@ -244,4 +264,23 @@ test("people find runs, failed rows and figures of steps in views", async () => 
   const failed = { pipeline: "visits", pk: "7", error_code: "REFUSAL", failed_at: "2026-01-02 03:04:06.007" };
   assert.deepEqual(await view("failed_rows", "pipeline, pk, error_code, failed_at"), [failed]);
   assert.deepEqual(await view("step_figures", "step, calls, p95_ms"), [{ step: "kind", calls: 7n, p95_ms: 340 }]);
+});
+
+test("a network that is silent for a while is waited for, one that stays so ends the saves in time", async (t) => {
+  const { options } = await newJournal({ timeoutMs: 3000 });
+  const proxy = await proxyToServer(t);
+  const session = await behind(proxy, options).open(runFacts("run-1"), noSignal());
+  await saveMany(session, "a", 3);
+  proxy.silence();
+  const saving = saveMany(session, "b", 3);
+  await setTimeout(500);
+  await proxy.mend();
+  await saving;
+  assert.equal(rowsOf(options.schema, "attempts").length, 6);
+  proxy.silence();
+  const startedAt = performance.now();
+  await assert.rejects(session.answers.save(one, answerOf("late")), failsWith("JOURNAL_FAILED", { problem: "away" }));
+  assert.ok(performance.now() - startedAt < 40_000);
+  await session.close();
+  await proxy.mend();
 });

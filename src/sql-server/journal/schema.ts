@@ -48,8 +48,11 @@ export function createStatements(schema: string): string {
     `IF SCHEMA_ID(${literal(schema)}) IS NULL EXECUTE (${literal(`CREATE SCHEMA ${quoteIdentifier(schema)}`)});`,
     ...tableStatements({
       type: columnType,
-      number: "bigint IDENTITY UNIQUE CLUSTERED", // lines are added at the end, whatever their keys
-      key: (columns) => `PRIMARY KEY NONCLUSTERED (${columns})`,
+      number: "bigint IDENTITY",
+      keys: (columns) => [
+        "UNIQUE CLUSTERED (number)", // lines are added at the end, whatever their keys
+        ...(columns === undefined ? [] : [`PRIMARY KEY NONCLUSTERED (${columns})`]),
+      ],
       table: makeTable,
       index: (name, table, columns) =>
         `IF INDEXPROPERTY(OBJECT_ID(${literal(named(table))}), ${literal(name)}, 'IndexID') IS NULL CREATE INDEX ${name} ON ${named(table)} (${columns});`,

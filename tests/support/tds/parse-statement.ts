@@ -42,6 +42,7 @@ function parseAction(cursor: Cursor, sql: string): Action {
     const ifExists = cursor.take("IF", "EXISTS");
     return { kind: "drop table", tables: cursor.list(() => cursor.table()), ifExists };
   }
+  if (cursor.take("DROP", "VIEW")) return { kind: "drop view", view: cursor.table() };
   if (cursor.take("DROP", "SCHEMA")) return { kind: "drop schema", name: cursor.name() };
   if (cursor.take("TRUNCATE", "TABLE")) return { kind: "truncate", table: cursor.table() };
   if (cursor.take("SET")) return parseSet(cursor);

@@ -184,6 +184,7 @@ export type Action =
     }
   | { readonly kind: "create index"; readonly table: TableName; readonly constraint: Constraint | undefined }
   | { readonly kind: "create view"; readonly view: TableName; readonly query: Query }
+  | { readonly kind: "drop view"; readonly view: TableName }
   | { readonly kind: "drop table"; readonly tables: readonly TableName[]; readonly ifExists: boolean }
   | { readonly kind: "drop schema"; readonly name: string }
   | { readonly kind: "truncate"; readonly table: TableName }
