@@ -112,6 +112,19 @@ test("a statement that fails in passing, or whose answer is lost, is repeated, a
   await session.close();
 });
 
+test("a thousand answers are saved in four round trips, and found in one", async () => {
+  const { journal } = await newJournal();
+  const session = await journal.open(runFacts("run-1"), noSignal());
+  const keys = Array.from({ length: 1000 }, (_, index) => index.toString(16).padStart(64, "0"));
+  server.forget();
+  await Promise.all(keys.map(async (key) => await session.answers.save(key, answerOf(key))));
+  assert.equal(server.roundTrips(), 4); // begin, admission, answers, commit
+  server.forget();
+  const found = await Promise.all(keys.map(async (key) => await session.answers.find([key])));
+  assert.deepEqual([found.filter(({ size }) => size === 1).length, server.roundTrips()], [1000, 1]);
+  await session.close();
+});
+
 test("all connections that break are made again, the one of the lock with them", async () => {
   const { journal, options } = await newJournal();
   const session = await journal.open(runFacts("run-1"), noSignal());
