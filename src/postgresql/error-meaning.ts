@@ -34,7 +34,7 @@ const known = new KnownErrors<string>([
 
   // Locks, memory, space
   [["40001", "40P01", "55P03"], { passing }],
-  [["53200", "53400"], { passing }],
+  [["53200"], { passing }],
   [["53100"], { ofTable: "the server's disk is full" }],
   [["57014"], { ofTable: "the statement was cancelled: raise statement_timeout, or write smaller batches" }],
 

@@ -231,7 +231,9 @@ function meaningOf(
   }
   const where = target === undefined ? place : target.table.name;
   const problem = `${target === undefined ? `the catalog of ${place} can't be read` : `${target.table.quoted} can't be written`} (${said})`;
-  const hint = state === "42501" ? missingRight(target, fields) : knownError(state).ofTable;
+  const isOfTrigger = fields.where !== undefined && state.startsWith("42");
+  const ofTable = isOfTrigger ? "a trigger of the table can't work: the detail says where" : knownError(state).ofTable;
+  const hint = state === "42501" ? missingRight(target, fields) : ofTable;
   return { kind: "fatal", problem, detail, facts: { ...facts, where, hint } };
 }
 

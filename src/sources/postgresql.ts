@@ -133,7 +133,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const ask = async (keys: readonly string[]): Promise<Page> => {
       const [condition, value] = keyCondition(this.#key, type, keys, query.values.length + 1);
       const page = wrapped({ ...query, values: [...query.values, value] }, `WHERE ${condition}`);
-      return await this.#ask({ signal, connection }, page, (_, { rows }) => pageOf(columns, rows));
+      return await this.#ask({ signal, connection }, page, (_, result) => pageOf(columns, result, this.#changed));
     };
     try {
       yield* rowsWithKeys(pks, this.primaryKeyColumn, keysAtATime, ask);
@@ -169,7 +169,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
       const page = { ...query, values: last === undefined ? values : [...values, last[place] ?? null] };
       const work = { ...reading, when: afterRow(count) };
       const text = wrapped(page, `WHERE ${this.#key} ${after} ${order}`);
-      const piece = await this.#ask(work, text, (_, { rows }) => pageOf(columns, rows));
+      const piece = await this.#ask(work, text, (_, result) => pageOf(columns, result, this.#changed));
       count += piece.rows.length;
       return piece;
     };
@@ -196,14 +196,14 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
           client.once("error", (error) => (ended = error));
           await client.query(`BEGIN READ ONLY; ${this.#settings}`);
           await client.query(`DECLARE llm_etl_rows NO SCROLL CURSOR FOR\n${text}`, [...values]);
-          const { fields, rows } = await client.query<Texts>(fetch);
-          return { own: client, columns: await this.#columnsOf(client, fields), rows };
+          const result = await client.query<Texts>(fetch);
+          return { own: client, columns: await this.#columnsOf(client, result.fields), result };
         },
         { signal, when: afterRow(count) },
       );
-      for (let { rows } = first; rows.length > 0; { rows } = await first.own.query<Texts>(fetch)) {
-        yield pageOf(first.columns, rows);
-        count += rows.length;
+      for (let { result } = first; result.rows.length > 0; result = await first.own.query<Texts>(fetch)) {
+        yield pageOf(first.columns, result, this.#changed);
+        count += result.rows.length;
       }
     } catch (error) {
       const first = passing(error) === undefined ? error : (ended ?? error); // the server says why it ends a connection
@@ -214,6 +214,11 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     }
   }
 
+  readonly #changed = (): Error => {
+    const facts = { where: this.#query.where, hint: ofChange };
+    return fail(`${facts.where} gives other columns than before`, { facts });
+  };
+
   get #key(): string {
     return `llm_etl_rows.${quoteIdentifier(this.primaryKeyColumn)}`;
   }
@@ -223,9 +228,9 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
   }
 
   async #describe(reading: Reading, query: Bound): Promise<Columns> {
-    return await this.#ask(reading, wrapped(query, "LIMIT 0"), async (client, { fields }) => {
-      return await this.#columnsOf(client, fields);
-    });
+    const use = async (client: ClientBase, { fields }: QueryResult): Promise<Columns> =>
+      this.#columnsOf(client, fields);
+    return await this.#ask(reading, wrapped(query, "LIMIT 0"), use);
   }
 
   async #columnsOf(client: ClientBase, fields: readonly FieldDef[]): Promise<Columns> {
@@ -238,7 +243,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
   async #ask<Result>(
     reading: Reading,
     { text, values }: Bound,
-    use: (client: ClientBase, result: QueryArrayResult<Texts>) => Result | Promise<Result>,
+    use: (client: ClientBase, result: QueryResult) => Result | Promise<Result>,
   ): Promise<Result> {
     const { connection, signal } = reading;
     return await this.#trying(async () => {
@@ -252,10 +257,9 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
   }
 
   async #trying<Result>(attempt: () => Promise<Result>, { signal, when = "" }: Trying): Promise<Result> {
-    const { sleep } = this.#seams;
     const { sourceTimeoutMs: patienceMs } = this.#options;
+    const options = { ...this.#seams, signal, patienceMs, delaysMs: retryDelaysMs, passing };
     try {
-      const options = { signal, patienceMs, delaysMs: retryDelaysMs, passing, sleep };
       return await retryPassing(async () => await timingLocks(attempt), options);
     } catch (error) {
       throw this.#failure(error, { signal, when });
@@ -282,14 +286,13 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
 }
 
 type Found = AsyncGenerator<SourceRow, void, undefined>;
-
+type QueryResult = QueryArrayResult<Texts>;
 type Trying = { readonly signal: AbortSignal; readonly when?: string };
-interface Reading extends Trying {
-  readonly connection: PostgreSQLConnection;
-  readonly count?: number; // of the rows that were given before
-}
+/** `count`: the rows that were given before. */
+type Reading = Trying & { readonly connection: PostgreSQLConnection; readonly count?: number };
 
 const [owner, keysAtATime] = ["PostgreSQLSource", 1_000] as const;
+const ofChange = "a table was altered during the reading: run again";
 const ofBrokenCursor = 'with reading: "pages" a read goes on after such a break; run again to go on by the journal';
 
 function fail(problem: string, options?: ErrorOptions): SourceError {

@@ -220,3 +220,23 @@ test("a cursor's connection that the server ends says why, and what to do", { sk
       failsWith("SOURCE_FAILED", { errorStates: ["25P03"] })(error) && error.message.includes('reading: "pages"'),
   );
 });
+
+test(
+  "a table that is altered during a reading ends it: no value stands under another column's name",
+  { skip },
+  async () => {
+    await database.run("CREATE TABLE altered AS SELECT * FROM visits");
+    const source = sourceOf("SELECT * FROM altered", { pageSize: 10 });
+    const reading = source.read({ signal: new AbortController().signal, parameters: {} });
+    for (let count = 0; count < 10; count += 1) await reading.next();
+    await database.run("ALTER TABLE altered RENAME note TO old; ALTER TABLE altered ADD note text DEFAULT 'new'");
+    const failing = async (): Promise<unknown> => await Array.fromAsync(reading);
+    await assert.rejects(failing(), failsWith("SOURCE_FAILED", { where: "the sql" }));
+  },
+);
+
+test("a limit of the server's configuration is told at once", { skip }, async () => {
+  const connectionString = `${database.url()}?options=${encodeURIComponent("-c temp_file_limit=64 -c work_mem=64")}`;
+  const large = "SELECT n AS id, repeat('x', 500) FROM generate_series(1, 9999) n ORDER BY random()";
+  await assert.rejects(readAll(large, { connectionString }), failsWith("SOURCE_FAILED", { errorStates: ["53400"] }));
+});
