@@ -17,8 +17,11 @@ export interface RowInFlight {
   retryCount: number;
   processed: Readonly<Record<string, unknown>>;
   /** The fingerprints of the answers that it is based on so far. */
-  readonly usedAnswers: string[];
+  usedAnswers: readonly string[];
 }
+
+const nothing: RowInFlight["processed"] = Object.freeze({});
+const none: readonly never[] = [];
 
 /** Called with each row as it ends, before the event. */
 export type RowEndHandler = (row: RowInFlight, outcome: RowOutcome, error: LLMEtlError | null) => void;
@@ -50,7 +53,15 @@ export class RowsInFlight {
   }
 
   begin({ position, raw }: SourceRow): RowInFlight {
-    const row: RowInFlight = { position, raw, pk: null, step: null, retryCount: 0, processed: {}, usedAnswers: [] };
+    const row: RowInFlight = {
+      position,
+      raw,
+      pk: null,
+      step: null,
+      retryCount: 0,
+      processed: nothing,
+      usedAnswers: none,
+    };
     this.#rows.add(row);
     this.#options.emit({ type: "row-start", position });
     return row;
