@@ -240,6 +240,20 @@ for (const [kind, newPlace, skip] of [
       equal(await textOf(place.with(encrypted), other), "a new answer");
       equal((await place.bytes()).includes("a new answer"), false);
       await rejects(open(place.with({})), failsWith("JOURNAL_FAILED", { problem: "encrypted" }));
+      // As docs/journal.md says:
+      const character = kind === "SQLite" ? "char(16)" : "chr(16)";
+      await place.execute((table) => `DELETE FROM ${table} WHERE substr(text, 1, 1) <> ${character}`);
+      equal(await textOf(place.with(encrypted)), undefined);
+      equal(await textOf(place.with(encrypted), other), "a new answer");
+    });
+
+    test("a way of encrypting that is not known yet is told", async () => {
+      const place = await newPlace();
+      const session = await open(place.with(encrypted));
+      const later = { pipeline: "", name: "answers", value: "x", basis: "a later one", savedAt: new Date(0) };
+      await session.watermarks.save(later);
+      await session.close();
+      await rejects(open(place.with(encrypted)), failsWith("JOURNAL_FAILED", { problem: "newer", got: "a later one" }));
     });
 
     test("an answer that is damaged, cut, swapped or replaced is an error, and never another answer or none", async () => {
