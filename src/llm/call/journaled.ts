@@ -1,6 +1,7 @@
 import type { EventHandler } from "../../contracts/events.ts";
 import type { StoredAnswer } from "../../contracts/journal.ts";
 import type { LLMResponse } from "../../contracts/provider.ts";
+import { TransientMap } from "../../engine/transient-map.ts";
 import { costOf } from "../pricing.ts";
 import { copyOf, ProviderError } from "../provider-error.ts";
 import { type AnswerKeys, Fingerprints } from "./fingerprint.ts";
@@ -26,7 +27,7 @@ export interface JournaledOptions {
  * wait for it; after any other, each of them asks for itself.
  */
 export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, emit: EventHandler): RowLayer {
-  const inFlight = new Map<string, InFlight>();
+  const inFlight = new TransientMap<string, InFlight>();
   const fingerprints = new Fingerprints();
 
   const reuse = (call: RowCall, key: string, answer: LLMResponse): LLMResponse => {
