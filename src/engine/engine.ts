@@ -129,32 +129,40 @@ class Engine {
     }
   }
 
-  /** Pulls rows one at a time, each as soon as one of `concurrency` places is free. */
   async #read(): Promise<void> {
-    const { source, concurrency, sparePlaces, limit, parameters, caughtUp, emit } = this.#options;
+    const { source, sparePlaces, parameters, emit } = this.#options;
     sparePlaces.onMore = () => this.#onRowEnd?.();
     try {
       const onEmptyRows = (rowCount: number): void => emit({ type: "empty-rows", rowCount });
       const rows = source.read({ signal: this.#shutdown.reading, parameters, onEmptyRows })[Symbol.asyncIterator]();
-      for (let sequence = 0; sequence < limit; sequence += 1) {
-        while (this.#inFlight >= concurrency + sparePlaces.count) await this.#rowEnd();
-        await this.#order?.admit(sequence);
-        const catchingUp = caughtUp?.();
-        if (catchingUp !== undefined) await this.#shutdown.orStopped(catchingUp);
-        if (this.#shutdown.error !== null) break;
-        const next = await this.#shutdown.orStopped(rows.next());
-        if (next === undefined || next.done === true) break;
-        if (typeof next.value !== "object" || next.value === null) throw new TypeError("it yielded what is no row");
-        if (!this.#hasTriedMaps) await this.#shutdown.orStopped(this.#tryMaps(next.value));
-        if (this.#shutdown.error !== null) break;
-        void this.#take(next.value, sequence);
-        // Without it, a source and a provider that never wait would keep timers and signals from being served.
-        if (sequence % 64 === 63) await setImmediate();
-      }
+      await this.#shutdown.orStopped(this.#pull(rows));
       this.#shutdown.endReading();
       await within(this.#options.gracePeriodMs + abandonAfterMs, rows.return?.(), this.#options.ending);
     } catch (error) {
       this.#shutdown.stopFor(error, (problem, more) => new SourceError(source.name, problem, more));
+    }
+  }
+
+  /**
+   * Pulls rows one at a time, each as soon as one of `concurrency` places is free. Once the run stops nobody waits for it, and what it
+   * still waits for is not taken. (To race each row with the stop would keep the row alive for the garbage collector's next big round.)
+   */
+  async #pull(rows: AsyncIterator<SourceRow>): Promise<void> {
+    const { concurrency, sparePlaces, limit, caughtUp } = this.#options;
+    for (let sequence = 0; sequence < limit; sequence += 1) {
+      while (this.#inFlight >= concurrency + sparePlaces.count) await this.#rowEnd();
+      await this.#order?.admit(sequence);
+      const catchingUp = caughtUp?.();
+      if (catchingUp !== undefined) await catchingUp;
+      if (this.#shutdown.error !== null) return;
+      const next = await rows.next();
+      if (this.#shutdown.error !== null || next.done === true) return;
+      if (typeof next.value !== "object" || next.value === null) throw new TypeError("it yielded what is no row");
+      if (!this.#hasTriedMaps) await this.#tryMaps(next.value);
+      if (this.#shutdown.error !== null) return;
+      void this.#take(next.value, sequence);
+      // Without it, a source and a provider that never wait would keep timers and signals from being served.
+      if (sequence % 64 === 63) await setImmediate();
     }
   }
 
@@ -201,7 +209,7 @@ class Engine {
         throw error;
       } finally {
         row.retryCount = llm.retryCount;
-        row.usedAnswers.push(...llm.usedAnswers);
+        row.usedAnswers = row.usedAnswers.concat(llm.usedAnswers);
       }
       lineage[resolved.step.outputKey] = llm.lineage;
       row.processed = state.processed;

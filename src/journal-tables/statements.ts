@@ -41,7 +41,28 @@ export async function findIn(
     `SELECT t.* FROM ${sql} JOIN ${nameOf(place, table)} AS t ON ${equal(place, "t", by)}`,
     values,
   );
-  return toLines(place, table, found);
+  return withNames(place, table, toLines(place, table, found), by, keys);
+}
+
+/** A database may keep a name in another form: the lines have it as it was asked for. */
+function withNames(
+  place: Place,
+  table: Table,
+  lines: readonly Line[],
+  by: readonly string[],
+  keys: readonly Line[],
+): readonly Line[] {
+  const changed = by.flatMap((column) => {
+    const cells = kindOf(table, column) === "name" ? keys.map((key) => String(key[column])) : [];
+    const forms = cells.map((cell) => [fromKept(String(valueOf(place, table, column, cell))), cell] as const);
+    const asked = new Map(forms.filter(([form, cell]) => form !== cell));
+    return asked.size === 0 ? [] : [{ column, asked }];
+  });
+  if (changed.length === 0) return lines;
+  return lines.map((line) => {
+    const names = changed.map(({ column, asked }) => [column, asked.get(String(line[column])) ?? line[column] ?? null]);
+    return { ...line, ...Object.fromEntries(names) };
+  });
 }
 
 /** Makes a group's changes with one statement, or as few as the database needs. */
@@ -105,7 +126,7 @@ function equal({ dialect: { quote } }: Place, table: string, columns: readonly s
 
 function linesOf({ dialect }: Place, table: Table, columns: readonly string[], lines: readonly Line[]) {
   const kinds = columns.map((column) => [column, kindOf(table, column)] as const);
-  const texts = kinds.filter(([, kind]) => kind === "text");
+  const texts = kinds.filter(([, kind]) => isText(kind));
   const kept = lines.map((line) => ({
     ...line,
     ...Object.fromEntries(texts.map(([column, kind]) => [column, keptAs(kind, line[column] ?? null)])),
@@ -120,7 +141,11 @@ export function valueOf({ dialect }: Place, table: Table, column: string, cell: 
 }
 
 function keptAs(kind: ColumnKind, cell: Cell): Cell {
-  return kind === "text" && typeof cell === "string" ? toKept(cell) : cell;
+  return isText(kind) && typeof cell === "string" ? toKept(cell) : cell;
+}
+
+function isText(kind: ColumnKind): boolean {
+  return kind === "text" || kind === "name";
 }
 
 function kindOf({ columns }: Table, column: string): ColumnKind {
@@ -130,7 +155,7 @@ function kindOf({ columns }: Table, column: string): ColumnKind {
 function toLines({ dialect }: Place, table: Table, rows: Awaited<ReturnType<Ask>>): readonly Line[] {
   const toCell = ([column, value]: readonly [string, unknown]) => {
     const cell = dialect.toCell(kindOf(table, column), value);
-    return [column, typeof cell === "string" && kindOf(table, column) === "text" ? fromKept(cell) : cell];
+    return [column, typeof cell === "string" && isText(kindOf(table, column)) ? fromKept(cell) : cell];
   };
   return rows.map((row) => Object.fromEntries(Object.entries(row).map(toCell)));
 }

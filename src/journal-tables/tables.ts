@@ -1,5 +1,12 @@
-/** `bytes`, a text, a whole number, or JSON text. Times are whole numbers: milliseconds since 1970. */
-export type ColumnKind = "bytes" | "text" | "whole" | "json";
+/**
+ * A text, one by which lines are found (`name`), a whole number, JSON text, or bytes: 16 of them (`hash`), 32 (`fingerprint`) or any. Times are
+ * whole numbers: milliseconds since 1970.
+ */
+export type ColumnKind = "text" | "name" | "whole" | "json" | "bytes" | "hash" | "fingerprint";
+
+export function isBytes(kind: ColumnKind): boolean {
+  return kind === "bytes" || kind === "hash" || kind === "fingerprint";
+}
 
 /** Text stands for itself, bytes are hexadecimal digits: databases and drivers agree on both. */
 export type Cell = string | number | null;
@@ -42,16 +49,16 @@ type TableName =
 /** Each has a column `number` besides, which rises with each line that is added. */
 export const tables: Readonly<Record<TableName, Table>> = {
   pipelines: table("pipelines", ["name"], {
-    name: "text",
+    name: "name",
     epoch: "whole",
     run_id: "text",
     holder: "text",
-    lock_name: "text",
+    lock_name: "name",
   }),
   /** The number of each session's last save makes one that is repeated harmless. */
-  sessions: table("sessions", ["session"], { session: "text", pipeline: "text", last_save: "whole" }),
+  sessions: table("sessions", ["session"], { session: "name", pipeline: "name", last_save: "whole" }),
   answers: table("answers", ["fingerprint"], {
-    fingerprint: "bytes",
+    fingerprint: "fingerprint",
     text: "text",
     finish_reason: "text",
     model: "text",
@@ -59,13 +66,13 @@ export const tables: Readonly<Record<TableName, Table>> = {
     run_id: "text",
   }),
   rows: table("rows", ["sink", "row_key"], {
-    sink: "bytes",
-    row_key: "bytes",
+    sink: "hash",
+    row_key: "hash",
     pk: "text",
     outcome: "text",
     run_id: "text",
     error_code: "text",
-    target_hash: "bytes",
+    target_hash: "hash",
     target_key: "text",
     values_hash: "bytes",
     started_at: "whole",
@@ -74,7 +81,7 @@ export const tables: Readonly<Record<TableName, Table>> = {
     fingerprints: "bytes",
   }),
   failures: table("failures", [], {
-    run_id: "text",
+    run_id: "name",
     position: "whole",
     pk: "text",
     owns_key: "whole",
@@ -84,28 +91,28 @@ export const tables: Readonly<Record<TableName, Table>> = {
     retry_count: "whole",
     failed_at: "whole",
   }),
-  runs: table("run_records", ["run_id"], { run_id: "text", pipeline: "text", started_at: "whole", record: "json" }),
+  runs: table("run_records", ["run_id"], { run_id: "name", pipeline: "name", started_at: "whole", record: "json" }),
   answeredPrompts: table("answered_prompts", ["pipeline", "step", "prompt_hash"], {
-    pipeline: "text",
-    step: "text",
-    prompt_hash: "text",
+    pipeline: "name",
+    step: "name",
+    prompt_hash: "name",
   }),
-  runRows: table("run_rows", [], { run_id: "text", marks: "text", block: "bytes" }),
-  attempts: table("attempts", [], { run_id: "text", row_key: "bytes", record: "text" }),
+  runRows: table("run_rows", [], { run_id: "name", marks: "text", block: "bytes" }),
+  attempts: table("attempts", [], { run_id: "name", row_key: "hash", record: "text" }),
   /** By session: `place` is the time and the session. */
-  timeSlices: table("time_slices", ["run_id", "place"], { run_id: "text", place: "text", record: "text" }),
-  valueCounts: table("value_counts", ["run_id", "place"], { run_id: "text", place: "text", record: "text" }),
-  work: table("submitted_work", ["id"], { id: "text", record: "text" }),
-  workFingerprints: table("submitted_fingerprints", ["fingerprint"], { fingerprint: "bytes", work: "text" }),
-  watermarks: table("watermarks", ["pipeline", "name"], { pipeline: "text", name: "text", record: "text" }),
-  evaluations: table("evaluations", ["id"], { id: "text", pipeline: "text", record: "text" }),
+  timeSlices: table("time_slices", ["run_id", "place"], { run_id: "name", place: "name", record: "text" }),
+  valueCounts: table("value_counts", ["run_id", "place"], { run_id: "name", place: "name", record: "text" }),
+  work: table("submitted_work", ["id"], { id: "name", record: "text" }),
+  workFingerprints: table("submitted_fingerprints", ["fingerprint"], { fingerprint: "fingerprint", work: "name" }),
+  watermarks: table("watermarks", ["pipeline", "name"], { pipeline: "name", name: "name", record: "text" }),
+  evaluations: table("evaluations", ["id"], { id: "name", pipeline: "name", record: "text" }),
   overrides: table("overrides", ["pipeline", "step", "input_hash"], {
-    pipeline: "text",
-    step: "text",
-    input_hash: "text",
+    pipeline: "name",
+    step: "name",
+    input_hash: "name",
     record: "text",
   }),
-  leases: table("leases", ["run_id", "range"], { run_id: "text", range: "text", record: "text" }),
+  leases: table("leases", ["run_id", "range"], { run_id: "name", range: "name", record: "text" }),
 };
 
 /** Besides the keys: what pages and saves look for. */

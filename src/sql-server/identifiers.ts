@@ -1,3 +1,4 @@
+import type { OptionCheck } from "../errors/options.ts";
 import type { ParsedName, TableName, TableNames } from "../table/dialect.ts";
 
 /** The longest name that SQL Server takes, in UTF-16 code units. */
@@ -14,6 +15,13 @@ export function quoteIdentifier(name: string): string {
   if (problem !== undefined) throw new TypeError(`a name in SQL ${problem}`);
   return `[${name.replaceAll("]", "]]")}]`;
 }
+
+/** The check of an option with the name of a schema or another object. */
+export const isIdentifier: OptionCheck = {
+  expected: `a name of 1 to ${longestIdentifier} characters`,
+  fits: (value) => typeof value === "string" && value.trim() !== "" && identifierProblem(value) === undefined,
+  required: true,
+};
 
 /** Why no object can have this name, if so; it completes "a name …". */
 export function identifierProblem(name: string): string | undefined {

@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { before, suite, test } from "node:test";
 import { ClassifierStep, Pipeline, type RunnablePipeline } from "../../src/index.ts";
+import type { Journal } from "../../src/contracts/journal.ts";
+import { SQLiteJournal } from "../../src/journals/sqlite.ts";
+import { SQLServerJournal } from "../../src/journals/sql-server.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { SQLServerSink } from "../../src/sinks/sql-server.ts";
 import { SQLServerSource } from "../../src/sources/sql-server.ts";
-import { noServer, realServer } from "../support/real-sql-server.ts";
+import { createJournal, noServer, realServer } from "../support/real-sql-server.ts";
 import { readLines } from "../support/run-rows.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -23,6 +26,7 @@ suite("a pipeline on a real server", { skip: noServer }, () => {
   let notes = "";
 
   before(async () => {
+    await createJournal(server);
     notes = await server.create("notes", "id INT NOT NULL PRIMARY KEY, text NVARCHAR(MAX) NOT NULL");
     const rows = Array.from({ length: rowCount }, (_, index) => {
       return `(${index + 1}, N'${index % 2 === 0 ? "chest pain, ambulance" : "yearly physical, no complaints"} ${index}')`;
@@ -30,7 +34,8 @@ suite("a pipeline on a real server", { skip: noServer }, () => {
     await server.run(`INSERT INTO ${notes} (id, text) VALUES ${rows.join(", ")}`);
   });
 
-  const pipelineInto = (name: string, table: string, strategy: "merge" | "update_insert"): RunnablePipeline =>
+  type Written = "merge" | "update_insert";
+  const pipelineInto = (name: string, table: string, strategy: Written, journal: Journal): RunnablePipeline =>
     new Pipeline({
       name,
       source: new SQLServerSource<Note>({
@@ -42,7 +47,7 @@ suite("a pipeline on a real server", { skip: noServer }, () => {
       batchSize: 50,
       onRowError: "dead_letter",
       deadLetterPath: join(folder, `${name}.jsonl`),
-      journalPath: join(folder, `${name}.db`),
+      journal,
       payloadLog: "off",
     })
       .step(
@@ -70,6 +75,11 @@ suite("a pipeline on a real server", { skip: noServer }, () => {
         }),
       );
 
+  const journals = {
+    merge: () => new SQLiteJournal({ path: join(folder, "real_merge.db") }),
+    update_insert: () => new SQLServerJournal({ schema: server.schema }),
+  };
+
   for (const strategy of ["merge", "update_insert"] as const) {
     test(`by ${strategy} every row is written once or dead-lettered, and a second run writes nothing`, async (t) => {
       const refusal = strategy === "merge" ? await server.refusalOfMerge() : undefined;
@@ -83,7 +93,7 @@ suite("a pipeline on a real server", { skip: noServer }, () => {
         `id INT NOT NULL PRIMARY KEY, kind NVARCHAR(20) NOT NULL, confidence DECIMAL(3,2) NOT NULL, processed_at DATETIME2(3) NOT NULL,
         CONSTRAINT ${constraint} CHECK (id NOT IN (${refusedIds.join(", ")}))`,
       );
-      const pipeline = pipelineInto(`real_${strategy}`, table, strategy);
+      const pipeline = pipelineInto(`real_${strategy}`, table, strategy, journals[strategy]());
       const first = await pipeline.run();
       assert.deepEqual(
         [first.status, first.successCount, first.failureCount],

@@ -31,7 +31,7 @@ test("a run through deadlocks, broken connections, a lost commit and bad rows wr
     );
     const deadlocks = server.faults.add({ on: /MERGE|UPDATE t/, error: 1205, probability: 0.05, seed: 3 });
     const breaks = server.faults.add({ on: /BULK ROWS/, drop: "before", probability: 0.03, seed: 7 });
-    const lost = server.faults.add({ on: /COMMIT/, nth: 5, drop: "after" });
+    const lost = server.faults.add({ on: /^COMMIT/, nth: 5, drop: "after" });
     const isBad = (id: number): boolean => id % 100 === 42;
     const source = new MemorySource<{ id: string }>({
       rows: Array.from({ length: count }, (_, id) => ({ id: `${id}` })),

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { after, before } from "node:test";
 import type { ConnectionPool } from "mssql";
+import { tables } from "../../src/journal-tables/tables.ts";
+import { SQLServerJournal } from "../../src/journals/sql-server.ts";
 import { SQLServerConnection } from "../../src/sql-server/connect/connection.ts";
 import { quoteIdentifier, quoteTableName } from "../../src/sql-server/identifiers.ts";
 
@@ -14,11 +16,14 @@ export type ServerRow = Readonly<Record<string, unknown>>;
 
 /** The server of SQL_SERVER_CONN, with a schema that is there for the tests of one file. */
 export interface RealServer {
+  readonly schema: string;
   /** Runs T-SQL in a batch of its own. */
   readonly run: (sql: string) => Promise<readonly ServerRow[]>;
   /** A new table in the schema: its quoted name. */
   readonly create: (name: string, columns: string) => Promise<string>;
   readonly drop: (name: string) => Promise<void>;
+  /** Runs T-SQL before the schema is dropped. */
+  readonly atEnd: (sql: string) => void;
   /** Why the server can't run MERGE; undefined if it can. */
   readonly refusalOfMerge: () => Promise<string | undefined>;
 }
@@ -27,7 +32,8 @@ export interface RealServer {
 export function realServer(): RealServer {
   const schema = `llm_etl_test_${randomBytes(6).toString("hex")}`;
   const connection = new SQLServerConnection("test:sql-server", {});
-  const tables = new Set<string>();
+  const made = new Set<string>();
+  const last: string[] = [];
   let pool: ConnectionPool | undefined;
 
   const run = async (sql: string): Promise<readonly ServerRow[]> => {
@@ -37,11 +43,11 @@ export function realServer(): RealServer {
   };
   const drop = async (name: string): Promise<void> => {
     await run(`DROP TABLE IF EXISTS ${quoteTableName({ schema, table: name })}`);
-    tables.delete(name);
+    made.delete(name);
   };
   const create = async (name: string, columns: string): Promise<string> => {
     const quoted = quoteTableName({ schema, table: name });
-    tables.add(name);
+    made.add(name);
     await run(`CREATE TABLE ${quoted} (${columns})`);
     return quoted;
   };
@@ -53,7 +59,8 @@ export function realServer(): RealServer {
   });
   after(async () => {
     try {
-      for (const name of tables) await drop(name);
+      for (const sql of last) await run(sql);
+      for (const name of made) await drop(name);
       await run(`DROP SCHEMA ${quoteIdentifier(schema)}`);
     } finally {
       await connection.close();
@@ -61,9 +68,11 @@ export function realServer(): RealServer {
   });
 
   return {
+    schema,
     run,
     create,
     drop,
+    atEnd: (sql) => last.push(sql),
     refusalOfMerge: async () => {
       const table = await create("merge_probe", "id INT NOT NULL PRIMARY KEY, value INT NULL");
       try {
@@ -81,4 +90,14 @@ export function realServer(): RealServer {
       }
     },
   };
+}
+
+/** Makes a journal in the schema, for as long as that is there: the names of its tables. */
+export async function createJournal({ schema, run, atEnd }: RealServer): Promise<readonly string[]> {
+  const statements = new SQLServerJournal({ schema }).createStatements();
+  for (let times = 0; times < 2; times += 1) await run(statements); // again: nothing changes
+  const names = Object.values(tables).map(({ name }) => quoteTableName({ schema, table: name }));
+  for (const table of ["runs", "failed_rows", "step_figures"]) atEnd(`DROP VIEW ${quoteTableName({ schema, table })}`);
+  for (const name of [...names, quoteTableName({ schema, table: "journal_version" })]) atEnd(`DROP TABLE ${name}`);
+  return names;
 }

@@ -36,7 +36,7 @@ export async function sqlServerUnderTest(
       await server.run(createSQL({ name, columns: [{ name: "id" }, { name: "value" }] }));
       views.add(name);
     },
-    loseCommit: (when) => void server.faults.add({ on: /COMMIT/, drop: when }),
+    loseCommit: (when) => void server.faults.add({ on: /^COMMIT/, drop: when }),
   };
 }
 

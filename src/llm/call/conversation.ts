@@ -6,7 +6,7 @@ import { lineageOf } from "./lineage.ts";
 import { longer } from "./longer-once.ts";
 import { errorForFinish } from "./provider-call.ts";
 import type { RowAnswers } from "./journaled.ts";
-import type { RowAsk, RowCall, RowCalls } from "./row-call.ts";
+import { noCalls, type RowAsk, type RowCall, type RowCalls } from "./row-call.ts";
 
 export interface ConversationOptions {
   readonly pipeline: string;
@@ -25,15 +25,7 @@ export interface ConversationOptions {
 /** One step asking about one row: makes a call of each prompt, and holds what its calls leave. */
 export class CallConversation implements RowConversation {
   readonly #options: ConversationOptions;
-  readonly #row: RowCalls = {
-    callCount: 0,
-    ended: [],
-    fingerprints: [],
-    used: [],
-    replaced: new Map(),
-    isFormer: false,
-    cutAnswers: [],
-  };
+  readonly #row: RowCalls = noCalls();
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -51,7 +43,7 @@ export class CallConversation implements RowConversation {
     return this.#row.used;
   }
 
-  async ask(prompt: Prompt, issueCount: number, issueCodes: readonly string[] = []): Promise<ConversationAnswer> {
+  async ask(prompt: Prompt, issueCount: number, issueCodes?: readonly string[]): Promise<ConversationAnswer> {
     const { signal, ask, stop } = this.#options;
     const row = this.#row;
     let answer: LLMResponse;
@@ -68,14 +60,16 @@ export class CallConversation implements RowConversation {
     throw this.#errorOf(prompt, answer);
   }
 
-  #callOf(prompt: Prompt, issueCount: number, issueCodes: readonly string[]): RowCall {
-    const { promptHash, limitedSchema, olderMessages, isHopeless, ...rest } = prompt;
+  #callOf(prompt: Prompt, issueCount: number, issueCodes: readonly string[] | undefined): RowCall {
+    const { messages, schema, temperature, maxOutputTokens, lengthFactor, timeoutFactor } = prompt;
+    const { promptHash, limitedSchema, olderMessages, isHopeless } = prompt;
     const { pipeline, step, pk, provider, signal } = this.#options;
     const row = this.#row;
-    const usual = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
+    const cacheKey = `${pipeline}.${step}.${promptHash}`;
+    const usual = { messages, schema, temperature, maxOutputTokens, lengthFactor, timeoutFactor, cacheKey };
     const isLonger = issueCount > 0 && row.cutAnswers.length > 0;
     const request = isLonger ? longer(usual) : usual;
-    const older = olderMessages === undefined ? [] : [{ ...usual, messages: olderMessages }];
+    const older = olderMessages === undefined ? noOlder : [{ ...usual, messages: olderMessages }];
     // Version 0.1 asked a re-ask with the usual tokens first.
     const olderRequests = isLonger ? [request, usual, ...older.flatMap((one) => [longer(one), one])] : older;
     return {
@@ -115,3 +109,5 @@ export class CallConversation implements RowConversation {
     await this.#options.answers?.putBack(this.#row);
   }
 }
+
+const noOlder: readonly never[] = [];

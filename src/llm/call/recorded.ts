@@ -54,7 +54,7 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
     const latencyMs = Math.round(call.waitsSinceMs - startedMs);
     const usage = response?.usage ?? usageOf(error);
     const cost = costOf(usage, provider.prices);
-    row.ended.push({ model: response?.model, promptHash, usage });
+    row.ended = [...row.ended, { model: response?.model, promptHash, usage }];
     const attempt: Attempt = {
       step,
       pk,
@@ -85,17 +85,19 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
 
 /** Reports the attempt that brought the answer, and waits for the reports of all. It is outside of the journal's layer: the answer is saved by now. */
 export function reported(report: Report, time: Pick<Time, "now">): RowLayer {
+  const reportAll = async (call: RowCall): Promise<void> => {
+    const { answered } = call;
+    call.answered = undefined;
+    const reports = call.reports.splice(0);
+    if (answered !== undefined) reports.push(report(answered));
+    await Promise.all(reports);
+  };
   return (next) => async (call) => {
     call.waitsSinceMs = time.now();
     try {
       return await next(call);
     } finally {
-      const { answered, reports } = call;
-      if (answered !== undefined || reports.length > 0) {
-        call.answered = undefined;
-        if (answered !== undefined) reports.push(report(answered));
-        await Promise.all(reports.splice(0));
-      }
+      if (call.answered !== undefined || call.reports.length > 0) await reportAll(call);
     }
   };
 }

@@ -1,11 +1,15 @@
 import type { JournalDialect } from "../../journal-tables/database.ts";
+import { type ColumnKind, isBytes } from "../../journal-tables/tables.ts";
 import { readOnlyProblem } from "../connect/server-state.ts";
 import { tables } from "../../journal-tables/tables.ts";
 import { quoteIdentifier } from "../names.ts";
 
-const arrayTypes = { bytes: "bytea[]", text: "text[]", whole: "bigint[]", json: "json[]" } as const;
+const toValue: JournalDialect["toValue"] = (kind, cell) => (isBytes(kind) && cell !== null ? `\\x${cell}` : cell);
 
-const toValue: JournalDialect["toValue"] = (kind, cell) => (kind === "bytes" && cell !== null ? `\\x${cell}` : cell);
+export function typeOf(kind: ColumnKind): string {
+  if (isBytes(kind)) return "bytea";
+  return kind === "json" ? "json" : kind === "whole" ? "bigint" : "text";
+}
 
 function list(names: readonly string[]): string {
   return names.map(quoteIdentifier).join(", ");
@@ -18,12 +22,12 @@ export const dialect: JournalDialect = {
   toValue,
   toCell: (kind, value) => {
     if (typeof value !== "string") return null;
-    return kind === "bytes" ? value.slice(2) : value;
+    return isBytes(kind) ? value.slice(2) : value;
   },
   begins: (column, value) => `starts_with(${column}, ${value})`,
   has: (column, value) => `position(${value} in ${column}) > 0`,
   lines: (columns, lines) => {
-    const arrays = columns.map(([, kind], index) => `$${index + 1}::${arrayTypes[kind]}`);
+    const arrays = columns.map(([, kind], index) => `$${index + 1}::${typeOf(kind)}[]`);
     return {
       sql: `unnest(${arrays.join(", ")}) AS k(${list(columns.map(([name]) => name))})`,
       values: columns.map(([name, kind]) => lines.map((line) => toValue(kind, line[name] ?? null))),

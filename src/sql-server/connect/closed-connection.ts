@@ -1,5 +1,6 @@
 import type { ConnectionPool } from "mssql";
 import { noteWait } from "../error-meaning.ts";
+import { lookingAt } from "./taken-connections.ts";
 
 /**
  * Keeps a connection that has closed from reading on. The driver fails the request of such a connection, and forgets it; but what had come
@@ -31,19 +32,8 @@ const guarded = new WeakSet<object>();
  * a connection has the time that was waited for it.
  */
 export function guardedPool(pool: ConnectionPool): ConnectionPool {
-  const acquire: unknown = Reflect.get(pool, "acquire"); // the driver's types don't have it
-  if (typeof acquire !== "function") return pool;
-  const joined: ConnectionPool = Object.create(pool); // what has a pool as its prototype is one
-  return Object.assign(joined, {
-    acquire: (requester: unknown, callback: unknown): unknown => {
-      if (typeof callback !== "function") return Reflect.apply(acquire, pool, [requester]);
-      const startedAt = performance.now();
-      const onAcquired = (error: unknown, connection: unknown, ...others: unknown[]): void => {
-        if (typeof connection === "object" && connection !== null) endWithConnection(connection);
-        noteWait(error, performance.now() - startedAt);
-        Reflect.apply(callback, undefined, [error, connection, ...others]);
-      };
-      return Reflect.apply(acquire, pool, [requester, onAcquired]);
-    },
+  return lookingAt(pool, ({ connection, error, waitedMs }) => {
+    if (connection !== undefined) endWithConnection(connection);
+    noteWait(error, waitedMs);
   });
 }

@@ -111,6 +111,13 @@ export class SQLServerConnection {
     await detach?.();
   };
 
+  /** Why the server can't be reached, with the next step and without a secret. */
+  readonly problem = (cause: unknown): { readonly problem: string; readonly options: ErrorOptions } => {
+    const secrets = this.#settings === undefined ? [] : secretsOf(this.#settings.config);
+    const { problem, facts } = connectionProblem(cause, this.place, secrets);
+    return { problem, options: { cause, facts } };
+  };
+
   #resolve(): ConnectionSettings {
     if (this.#settings !== undefined) return this.#settings;
     const { connectionString, tokenCredential } = this.#options;
@@ -139,9 +146,8 @@ export class SQLServerConnection {
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof LLMEtlError) throw error;
-      const secrets = settings === undefined ? [] : secretsOf(settings.config);
-      const { problem, facts } = connectionProblem(error, this.place, secrets);
-      throw fail(problem, { cause: error, facts });
+      const { problem, options } = this.problem(error);
+      throw fail(problem, options);
     }
   }
 

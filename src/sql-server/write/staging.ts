@@ -1,5 +1,6 @@
 import type { Table } from "mssql";
 import type { Driver } from "../connect/driver.ts";
+import { depthQuery } from "../connect/transaction.ts";
 import type { StagedRow, TargetColumn } from "../../table/dialect.ts";
 import { quoteIdentifier } from "../identifiers.ts";
 import type { SQLServerColumn } from "./column-type.ts";
@@ -25,11 +26,9 @@ export function stagedName({ place }: Pick<TargetColumn<SQLServerColumn>, "place
 export function createStaging(columns: Columns): string {
   const cells = columns.map((column) => `${quoteIdentifier(stagedName(column))} ${column.staged} NULL`);
   const definition = [`${quoteIdentifier(rowColumn)} INT NOT NULL`, ...cells].join(", ");
-  return [
-    `DROP TABLE IF EXISTS ${stagingTable};`,
-    `CREATE TABLE ${stagingTable} (${definition});`,
-    "SELECT @@TRANCOUNT AS [depth];",
-  ].join("\n");
+  return [`DROP TABLE IF EXISTS ${stagingTable};`, `CREATE TABLE ${stagingTable} (${definition});`, depthQuery].join(
+    "\n",
+  );
 }
 
 /** The rows for the bulk load, each with its place first. */

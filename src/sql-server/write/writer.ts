@@ -9,7 +9,7 @@ import type {
 } from "../../table/dialect.ts";
 import type { OpenConnection } from "../connect/connection.ts";
 import type { ConnectionPlace } from "../connect/connection-errors.ts";
-import { inTransaction, type Run } from "../connect/transaction.ts";
+import { inTransaction, nestingOf, type ResultRow, type Run } from "../connect/transaction.ts";
 import type { SQLServerColumn } from "./column-type.ts";
 import type { StagedValue } from "../../table/fit.ts";
 import { comparable, keyText } from "./keys.ts";
@@ -20,7 +20,7 @@ export interface TargetConnection extends OpenConnection, TableConnection, Conne
 
 type Rows = readonly StagedRow<StagedValue>[];
 
-/** Writes batches, each in one transaction and six round trips: begin, make the staging table, load it (two), write, commit. */
+/** Writes batches, each in one transaction and five round trips: begin and make the staging table, load it (two), write, commit. */
 export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue> {
   readonly #connection: Pick<TargetConnection, "pool" | "driver" | "signal" | "patienceMs">;
   readonly #target: SQLServerTarget;
@@ -42,22 +42,18 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
 
   readonly prove = async (): Promise<void> => {
     const { pool, signal, patienceMs } = this.#connection;
-    await inTransaction(
-      pool,
-      signal,
-      async (run) => {
-        await this.#stage(run, []);
-        await run((request) => request.query(this.#writing));
-        return [undefined, false];
-      },
-      patienceMs,
-    );
+    const work = async (run: Run, begun: IResult<ResultRow>): Promise<readonly [undefined, boolean]> => {
+      await this.#stage(run, begun, []);
+      await run((request) => request.query(this.#writing));
+      return [undefined, false];
+    };
+    await inTransaction(pool, signal, work, { first: this.#staging, waitMs: patienceMs });
   };
 
   readonly write = async (rows: Rows, { isInDoubt, guard, leftMs }: WriteContext): Promise<void> => {
     const { pool, signal } = this.#connection;
-    const work = async (run: Run): Promise<readonly [undefined, boolean]> => {
-      await this.#stage(run, rows);
+    const work = async (run: Run, begun: IResult<ResultRow>): Promise<readonly [undefined, boolean]> => {
+      await this.#stage(run, begun, rows);
       if (isInDoubt && this.#target.strategy === "insert") {
         // All rows are there or none, since they were added in one transaction.
         const found = await run((request) => request.query(insertedRows(this.#target)));
@@ -66,7 +62,7 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
       guard(await this.#writeStaged(run, rows));
       return [undefined, true];
     };
-    await inTransaction(pool, signal, work, leftMs);
+    await inTransaction(pool, signal, work, { first: this.#staging, waitMs: leftMs });
   };
 
   readonly find = async (key: readonly StagedValue[], filled: SQLServerTarget["columns"]): Promise<boolean> => {
@@ -78,17 +74,14 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
     return recordset.length > 0;
   };
 
-  async #stage(run: Run, rows: Rows): Promise<void> {
-    const [made] = rowsWith("depth", await run((request) => request.batch(this.#staging)));
-    if (made?.["depth"] !== 1) {
-      const problem = "the pool's connection was in a transaction already, in which a commit commits nothing";
-      const hint =
-        "end your own transactions before the connection goes back to the pool, and leave implicit transactions off";
-      throw this.#errors.fail(problem, { facts: { where: "pool", hint } });
-    }
+  /** `begun`: what the server said as it began the transaction, and made the staging table. */
+  async #stage(run: Run, begun: IResult<ResultRow>, rows: Rows): Promise<void> {
+    const nesting = nestingOf(begun);
+    if (nesting !== undefined) throw this.#errors.fail(nesting.problem, { facts: nesting.facts });
     if (rows.length === 0) return;
     const table = stagingRows(this.#connection.driver, this.#target.columns, rows);
-    await run((request) => request.bulk(table, { keepNulls: true }));
+    const options = { keepNulls: true, lockTable: true }; // a name of the driver's that its types don't have
+    await run((request) => request.bulk(table, options));
   }
 
   /** The keys of the rows as the target has them now; none when inserting. */
@@ -131,8 +124,6 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
     });
   }
 }
-
-type ResultRow = Readonly<Record<string, unknown>>;
 
 /** The rows of the result set with that column: triggers may send some of their own. */
 function rowsWith(column: string, { recordsets }: IResult<ResultRow>): readonly ResultRow[] {

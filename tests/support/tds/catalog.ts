@@ -37,6 +37,7 @@ export function resultSet(columns: Readonly<Record<string, SQLType>>, rows: read
  * - `llm-etl:table`: one row of a table that is there, as `tableColumns`; none else.
  * - `llm-etl:columns`: a row per column in order, as `columnColumns`.
  * - `llm-etl:keys`: a row per column of each unique index, as `keyColumns`.
+ * - `llm-etl:journal`: one row of what a journal needs to know of its database and schema, as `journalColumns`.
  */
 export const catalogMarkers: Readonly<Record<string, CatalogHandler>> = {
   "/* llm-etl:server */": ({ session }) => [resultSet(serverColumns, [serverRow(session.database, session)])],
@@ -51,6 +52,7 @@ export const catalogMarkers: Readonly<Record<string, CatalogHandler>> = {
   },
   "/* llm-etl:columns */": (statement) => [resultSet(columnColumns, columnRows(statement))],
   "/* llm-etl:keys */": (statement) => [resultSet(keyColumns, keyRows(statement))],
+  "/* llm-etl:journal */": () => [resultSet(journalColumns, [[true, "READ_WRITE", 0, 160]])],
 };
 
 export const serverColumns = {
@@ -63,6 +65,14 @@ export const serverColumns = {
   compatibility_level: int,
   is_read_committed_snapshot_on: bit,
   is_xact_abort_on: bit,
+} as const;
+
+export const journalColumns = {
+  may_write: bit,
+  updateability: text,
+  /** 2 is FORCED. */
+  delayed_durability: int,
+  compatibility_level: int,
 } as const;
 
 export const tableColumns = {

@@ -21,7 +21,8 @@ export function compile(expression: Expression, scope: Scope, context: CompileCo
     case "cast": {
       const value = compile(expression.value, scope, context);
       const type = withCollation(expression.type, value.type.collation ?? context.collation);
-      const run = (env: Env) => castValue(value.evaluate(env), value.type, type);
+      const { style } = expression;
+      const run = (env: Env) => castValue(value.evaluate(env), value.type, type, style);
       return {
         name: "",
         type,
@@ -211,7 +212,12 @@ export function predicate(expression: Expression, scope: Scope, context: Compile
 }
 
 /** A CAST makes bytes of a value of any type, where a conversion that nobody wrote is refused. Which bytes is not a real server's. */
-function castValue(value: Value, from: SQLType, to: SQLType): Value {
+function castValue(value: Value, from: SQLType, to: SQLType, style?: number): Value {
+  if (style === 2 && family(to) === "binary" && typeof value === "string") {
+    if (!/^(?:[0-9a-f]{2})*$/iu.test(value))
+      throw new SQLError(8114, `Error converting data type ${from.name} to ${to.name}.`);
+    return convert(Buffer.from(value, "hex"), { name: "varbinary", length: -1 }, to);
+  }
   const isBytes = value === null || family(to) !== "binary" || ["binary", "udt"].includes(family(from));
   return convert(isBytes ? value : Buffer.from(textOf(value), "utf16le"), isBytes ? from : { name: "varbinary" }, to);
 }

@@ -1,6 +1,8 @@
+import { AppLocks } from "./app-locks.ts";
 import { type LockOwner, Locks } from "./locks.ts";
 import { SQLError } from "./sql-error.ts";
 import type { SQLType, Value } from "./sql-type.ts";
+import type { Query } from "./syntax.ts";
 import type { Change, Table, Values } from "./table.ts";
 
 export interface DatabaseOptions {
@@ -60,6 +62,8 @@ export class Database {
   readonly tables: Map<string, Table> = new Map();
   readonly sessions: Set<Session> = new Set();
   readonly locks: Locks = new Locks();
+  readonly appLocks: AppLocks = new AppLocks();
+  readonly views: Map<string, Query> = new Map();
   #descriptor = 0x1000_0000n;
 
   constructor(options: DatabaseOptions) {
@@ -86,12 +90,14 @@ export class Database {
   readonly close = (session: Session): void => {
     this.rollBack(session);
     this.locks.release(session);
+    this.appLocks.forget(session);
     this.sessions.delete(session);
   };
 
   /** As sp_reset_connection does between two users of a pooled connection. */
   readonly reset = (session: Session): void => {
     this.rollBack(session);
+    this.appLocks.forget(session);
     session.temporaryTables.clear();
     session.settings.clear();
     for (const [option, value] of firstSettings) session.settings.set(option, value);

@@ -1,3 +1,4 @@
+import { notUnderstood } from "./sql-error.ts";
 import type { SQLType } from "./sql-type.ts";
 
 /** A moment as the wire has it: days since 0001-01-01 and 100 ns ticks of that day, both of the local time, and the offset in minutes. */
@@ -93,4 +94,26 @@ function shift({ day, ticks, offset }: Moment, minutes: number): Moment {
   const moved = ticks + minutes * ticksPerMinute;
   const days = Math.floor(moved / ticksPerDay);
   return { day: day + days, ticks: moved - days * ticksPerDay, offset };
+}
+
+function millisecondsOf(text: string): number {
+  const { day, ticks } = parseMoment(text) ?? { day: unixDay, ticks: 0 };
+  return (day - unixDay) * 86_400_000 + Math.floor(ticks / 10_000);
+}
+
+/** The boundaries of milliseconds between two `datetime2`, as DATEDIFF_BIG counts; no other part is known here. */
+export function dateDifference(part: string, from: string, to: string): bigint {
+  if (part !== "MILLISECOND") throw notUnderstood(`DATEDIFF_BIG of ${part}`);
+  return BigInt(millisecondsOf(to) - millisecondsOf(from));
+}
+
+const partMs: Readonly<Record<string, number>> = { MILLISECOND: 1, DAY: 86_400_000 };
+
+/** Of whole milliseconds: what is finer is kept as it is. */
+export function dateAdd(part: string, count: number, to: string, type: SQLType): string {
+  const step = partMs[part];
+  const moment = parseMoment(to);
+  if (step === undefined || moment === undefined) throw notUnderstood(`DATEADD of ${part}`);
+  const moved = momentOfDate(new Date(millisecondsOf(to) + step * count));
+  return formatMoment({ ...moved, ticks: moved.ticks + (moment.ticks % 10_000) }, type);
 }

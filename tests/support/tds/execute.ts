@@ -3,7 +3,7 @@ import { describeColumns } from "./catalog.ts";
 import { compile, predicate } from "./compile.ts";
 import { convert } from "./convert.ts";
 import { addConstraint, createLike, createTable, dropTable } from "./create-table.ts";
-import { isOn, type Session } from "./database.ts";
+import { isOn, type Session, tableKey } from "./database.ts";
 import { executeSQL } from "./execute-sql.ts";
 import { systemFunction } from "./functions.ts";
 import { parseBatch } from "./parse-statement.ts";
@@ -44,6 +44,10 @@ export async function* execute(statement: Statement, execution: Execution): Asyn
   }
 }
 
+function viewKey(path: readonly string[]): string {
+  return tableKey(path.at(-2) ?? "dbo", path.at(-1) ?? "");
+}
+
 export function queryContext({ session, variables }: Execution): QueryContext {
   const { database } = session;
   const committed = () => database.options.snapshot || session.settings.get("ISOLATION") === "SNAPSHOT";
@@ -56,6 +60,7 @@ export function queryContext({ session, variables }: Execution): QueryContext {
       if (table === undefined) throw new SQLError(208, `Invalid object name '${path.join(".")}'.`);
       return table;
     },
+    findView: (path) => database.views.get(viewKey(path)),
     rowsOf: (table) => database.rows(table, session, committed()),
     seesIndexes: (table) =>
       table.generated === undefined && !(committed() && database.uncommitted(table, session).length > 0),
@@ -102,6 +107,12 @@ async function* run(statement: Statement, execution: Execution, kept: Kept): Asy
     }
     case "create table":
       createTable(action.table, action.columns, action.constraints, context, session);
+      break;
+    case "create view":
+      session.database.views.set(viewKey(action.view.path), action.query);
+      break;
+    case "drop view":
+      session.database.views.delete(viewKey(action.view.path));
       break;
     case "create index":
       if (action.constraint !== undefined)

@@ -2,13 +2,14 @@ import { randomUUID } from "node:crypto";
 import { widest } from "./arithmetic.ts";
 import { convert } from "./convert.ts";
 import type { Session } from "./database.ts";
-import { formatMoment, momentOfDate } from "./date-time.ts";
+import { dateAdd, dateDifference, formatMoment, momentOfDate } from "./date-time.ts";
 import type { Compiled } from "./scope.ts";
 import { type SQLType, textOf, type Value } from "./sql-type.ts";
 import { dataLength } from "./table.ts";
 
 const int: SQLType = { name: "int" };
 const bigint: SQLType = { name: "bigint" };
+const moment: SQLType = { name: "datetime2", scale: 7 };
 const text = (length: number): SQLType => ({ name: "nvarchar", length });
 
 function constant(type: SQLType, value: () => Value): Compiled {
@@ -50,6 +51,19 @@ export function systemFunction(name: string, given: readonly Compiled[], session
       return constant(text(128), () => options.name);
     case "SCHEMA_NAME":
       return constant(text(128), () => "dbo");
+    case "SCHEMA_ID":
+    case "INDEXPROPERTY":
+      return constant(int, () => null); // any name is a schema here, and an index may be made again
+    case "APPLOCK_TEST": {
+      const [, resource, mode] = given;
+      return (
+        resource &&
+        mode &&
+        strict([resource, mode], { name: "smallint" }, (name, wanted) =>
+          session.database.appLocks.test(textOf(name), textOf(wanted), session),
+        )
+      );
+    }
     case "HAS_PERMS_BY_NAME":
       return constant(int, () => 1);
     case "SERVERPROPERTY":
@@ -73,9 +87,31 @@ export function systemFunction(name: string, given: readonly Compiled[], session
   }
 }
 
+function inMoment(value: Value | undefined, from: SQLType): string {
+  return textOf(convert(value ?? null, from, moment));
+}
+
 function valueFunction(name: string, first: Compiled, given: readonly Compiled[]): Compiled | undefined {
   const [, second, third] = given;
   switch (name) {
+    case "DATEDIFF_BIG":
+      return (
+        second &&
+        third &&
+        strict([first, second, third], bigint, (part, from, to) =>
+          dateDifference(textOf(part), inMoment(from, second.type), inMoment(to, third.type)),
+        )
+      );
+    case "DATEADD":
+      return (
+        second &&
+        third &&
+        strict([first, second, third], third.type, (part, count, to) =>
+          dateAdd(textOf(part), Number(convert(count ?? null, second.type, int)), textOf(to), third.type),
+        )
+      );
+    case "CHARINDEX":
+      return second && strict([first, second], bigint, (part, whole) => textOf(whole).indexOf(textOf(part)) + 1); // as under a binary collation
     case "ISNULL":
       return second && coalesce([first, second], first.type);
     case "COALESCE":

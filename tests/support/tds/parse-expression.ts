@@ -160,20 +160,30 @@ function parseCall(cursor: Cursor): Expression {
     const type = parseType(cursor);
     cursor.expect(",");
     const value = parseExpression(cursor);
-    if (cursor.take(",")) parseExpression(cursor); // styles: all dates are written the ISO way
+    const style = cursor.take(",") ? parseExpression(cursor) : undefined; // all dates are written the ISO way
     cursor.expect(")");
-    return { kind: "cast", value, type, attempt: name === "TRY_CONVERT" };
+    const styled = style?.kind === "literal" && typeof style.value === "number" ? { style: style.value } : {};
+    return { kind: "cast", value, type, attempt: name === "TRY_CONVERT", ...styled };
   }
+  const part = datePartFunctions.has(name) ? [datePart(cursor)] : [];
   const distinct = cursor.take("DISTINCT");
   const star = cursor.take("*");
   const given = star || cursor.is(")") ? [] : cursor.list(() => parseExpression(cursor));
   cursor.expect(")");
-  const call = { kind: "call", name, arguments: given, star, distinct } as const;
+  const call = { kind: "call", name, arguments: [...part, ...given], star, distinct } as const;
   if (!cursor.take("OVER", "(")) return call;
   const partition = cursor.take("PARTITION", "BY") ? cursor.list(() => parseExpression(cursor)) : [];
   const order = cursor.take("ORDER", "BY") ? cursor.list(() => parseOrder(cursor)) : [];
   cursor.expect(")");
   return { ...call, over: { partition, order } };
+}
+
+const datePartFunctions: ReadonlySet<string> = new Set(["DATEDIFF_BIG", "DATEADD"]);
+
+function datePart(cursor: Cursor): Expression {
+  const part = cursor.name().toUpperCase();
+  cursor.expect(",");
+  return { kind: "literal", type: { name: "varchar", length: part.length }, value: part };
 }
 
 export function parseOrder(cursor: Cursor): Order {

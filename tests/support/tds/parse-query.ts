@@ -1,6 +1,6 @@
 import type { Cursor } from "./cursor.ts";
-import { parseExpression, parseOrder } from "./parse-expression.ts";
-import type { Expression, Item, Join, Query, TableSource } from "./syntax.ts";
+import { parseExpression, parseOrder, parseType } from "./parse-expression.ts";
+import type { Expression, Item, Join, JSONColumn, Query, TableSource } from "./syntax.ts";
 
 /** A SELECT with all that may stand around it: WITH, UNION, ORDER BY, OFFSET. */
 export function parseQuery(cursor: Cursor): Query {
@@ -132,7 +132,8 @@ function isFree(cursor: Cursor): boolean {
 export function parseFrom(cursor: Cursor): TableSource[] {
   const sources = [parseSource(cursor, { type: "inner" })];
   for (;;) {
-    if (cursor.take(",") || cursor.take("CROSS", "JOIN")) sources.push(parseSource(cursor, { type: "inner" }));
+    if (cursor.take(",") || cursor.take("CROSS", "JOIN") || cursor.take("CROSS", "APPLY"))
+      sources.push(parseSource(cursor, { type: "inner" }));
     else if (cursor.take("INNER", "JOIN") || cursor.take("JOIN")) sources.push(parseJoined(cursor, "inner"));
     else if (cursor.take("LEFT", "OUTER", "JOIN") || cursor.take("LEFT", "JOIN"))
       sources.push(parseJoined(cursor, "left"));
@@ -165,16 +166,29 @@ export function parseSource(cursor: Cursor, join: Join): TableSource {
   const table = cursor.table();
   const last = table.path.at(-1) ?? "";
   if (cursor.take("(")) {
-    const given = cursor.is(")") ? [] : cursor.list(() => parseExpression(cursor));
+    const passed = cursor.is(")") ? [] : cursor.list(() => parseExpression(cursor));
     cursor.expect(")");
+    const columns = cursor.take("WITH") ? { columns: parseJSONColumns(cursor) } : {};
     const alias = parseAlias(cursor) ?? last;
-    return { kind: "function", name: table.path.join(".").toLowerCase(), arguments: given, alias, join };
+    return { kind: "function", name: table.path.join(".").toLowerCase(), arguments: passed, alias, join, ...columns };
   }
   const before = parseHints(cursor);
   const alias = parseAlias(cursor) ?? last;
   const hints = [...before, ...parseHints(cursor)];
   cursor.reads.push({ table, hints });
   return { kind: "table", table, hints, alias, join };
+}
+
+function parseJSONColumns(cursor: Cursor): JSONColumn[] {
+  cursor.expect("(");
+  const columns = cursor.list(() => {
+    const name = cursor.name();
+    const type = parseType(cursor);
+    const path = cursor.peek().kind === "string" ? cursor.next().text : `$.${name}`;
+    return { name, type, path };
+  });
+  cursor.expect(")");
+  return columns;
 }
 
 function parseAliasAndNames(cursor: Cursor): { alias: string; names: string[] } {

@@ -32,11 +32,17 @@ function parseAction(cursor: Cursor, sql: string): Action {
   if (cursor.is("INSERT") && cursor.is("BULK", 1)) return parseBulk(cursor);
   if (cursor.is("INSERT") || cursor.is("UPDATE") || cursor.is("DELETE") || cursor.is("MERGE"))
     return parseWrite(cursor);
+  if (cursor.take("CREATE", "OR", "ALTER", "VIEW") || cursor.take("CREATE", "VIEW")) {
+    const view = cursor.table();
+    cursor.expect("AS");
+    return { kind: "create view", view, query: parseQuery(cursor) };
+  }
   if (cursor.take("CREATE")) return parseCreate(cursor);
   if (cursor.take("DROP", "TABLE")) {
     const ifExists = cursor.take("IF", "EXISTS");
     return { kind: "drop table", tables: cursor.list(() => cursor.table()), ifExists };
   }
+  if (cursor.take("DROP", "VIEW")) return { kind: "drop view", view: cursor.table() };
   if (cursor.take("DROP", "SCHEMA")) return { kind: "drop schema", name: cursor.name() };
   if (cursor.take("TRUNCATE", "TABLE")) return { kind: "truncate", table: cursor.table() };
   if (cursor.take("SET")) return parseSet(cursor);
@@ -169,6 +175,11 @@ function parseBlock(cursor: Cursor, sql: string): Statement[] {
 }
 
 function parseExecute(cursor: Cursor): Action {
+  if (cursor.take("(")) {
+    const text = parseExpression(cursor);
+    cursor.expect(")");
+    return { kind: "execute", procedure: "sp_executesql", arguments: [["", text]], resultSets: undefined };
+  }
   const procedure = cursor.path().at(-1) ?? "";
   const passed: [string, Expression][] = [];
   if (cursor.peek().kind !== "end" && !cursor.is(";")) {

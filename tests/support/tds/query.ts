@@ -11,8 +11,10 @@ import {
   type Predicate,
   type QueryContext,
   type Scope,
+  type Source,
   start,
 } from "./scope.ts";
+import { openJSON } from "./open-json.ts";
 import { seek } from "./seek.ts";
 import { notUnderstood, SQLError } from "./sql-error.ts";
 import { withCollation } from "./sql-type.ts";
@@ -109,7 +111,11 @@ export function compileRows(
   readonly where: (rows: Iterable<Values>, env: Env) => Iterable<Env>;
 } {
   const expressions = expressionContext(context, common);
-  const sources = from.map((source) => compileSource(source, outer, context, common));
+  const sources: CompiledSource[] = [];
+  for (const source of from) {
+    const before = sources.map((one) => one.source);
+    sources.push(compileSource(source, outer, context, common, before));
+  }
   const scope: Scope = {
     sources: sources.map(({ source }) => source),
     group: { rows: undefined, used: false },
@@ -220,6 +226,7 @@ export function compileSource(
   outer: Scope | undefined,
   context: QueryContext,
   common: Common,
+  before: readonly Source[],
 ): CompiledSource {
   const { alias } = source;
   switch (source.kind) {
@@ -228,6 +235,8 @@ export function compileSource(
       const shared = path.length === 1 ? common.get((path[0] ?? "").toLowerCase()) : undefined;
       if (shared !== undefined)
         return derived(alias, compileQuery(shared.query, outer, context, shared.common), shared.names, outer);
+      const view = context.findView(path);
+      if (view !== undefined) return derived(alias, compileQuery(view, undefined, context), [], outer);
       const table = context.findTable(path);
       return { source: { alias, columns: table.columns, table }, scan: () => context.rowsOf(table) };
     }
@@ -246,6 +255,27 @@ export function compileSource(
     }
     case "function":
       break;
+  }
+  if (source.name === "openjson" && source.columns !== undefined) {
+    // The only one that sees the sources before it, as CROSS APPLY lets it.
+    const scope: Scope = { ...noScope, sources: before, ...(outer && { outer }) };
+    const passed = source.arguments.map((value) => compile(value, scope, expressionContext(context, common)));
+    const wanted = source.columns;
+    const scan = (env: Env): Iterable<Values> => {
+      const [json = null, path] = passed.map((value) => value.evaluate(env));
+      return openJSON(json, path, wanted);
+    };
+    return {
+      source: {
+        alias,
+        columns: wanted.map(({ name, type }) => ({
+          name,
+          type: withCollation(type, context.collation),
+          nullable: true,
+        })),
+      },
+      scan,
+    };
   }
   const given = source.arguments.map((value) =>
     compile(value, noScope, expressionContext(context, common)).evaluate([]),

@@ -1,3 +1,4 @@
+import { appLockCall } from "./app-locks.ts";
 import { type CatalogHandler, catalogMarkers } from "./catalog.ts";
 import type { Session, Variables } from "./database.ts";
 import { describe, unknownProcedure } from "./execute.ts";
@@ -38,6 +39,8 @@ export class RequestHandler {
   #nextHandle = 1;
   #bulk: (Action & { kind: "insert bulk" }) | undefined;
   #initial = true;
+  /** What the last procedure returned. */
+  #returned = 0;
 
   constructor(session: Session, hooks: ServerHooks, connection: number) {
     this.#session = session;
@@ -63,6 +66,7 @@ export class RequestHandler {
     const temporary = new Set(this.#session.temporaryTables.keys());
     let keeps: Keeps = "keep";
     let status = 0;
+    this.#returned = 0;
     try {
       keeps = await this.#procedure(request, writer, signal);
       const after = this.#session.transaction?.count ?? 0;
@@ -84,7 +88,7 @@ export class RequestHandler {
     // What was made inside of the procedure goes with it.
     for (const name of this.#session.temporaryTables.keys())
       if (!temporary.has(name)) this.#session.temporaryTables.delete(name);
-    writeReturnStatus(tokens, status);
+    writeReturnStatus(tokens, status === 0 ? this.#returned : status);
     writeDone(tokens, doneTokens.procedure, { failed: status !== 0 });
     return keeps;
   };
@@ -180,6 +184,15 @@ export class RequestHandler {
           await this.#runner.send(describe(text, { session: this.#session, variables }), done, writer, signal);
         });
       }
+      case "sp_getapplock":
+      case "sp_releaseapplock": {
+        const { appLocks } = this.#session.database;
+        const given = new Map(parameters.map(({ name, value }) => [name.toLowerCase(), value]));
+        this.#log("rpc", procedure, named(parameters));
+        return this.#runner.guarded(procedure, doneTokens.inProcedure, writer, signal, () => {
+          this.#returned = appLocks.call(procedure, appLockCall(given), this.#session);
+        });
+      }
       default:
         throw unknownProcedure(procedure);
     }
@@ -239,6 +252,8 @@ const logKinds = {
   sp_execute: true,
   sp_unprepare: true,
   sp_describe_first_result_set: true,
+  sp_getapplock: true,
+  sp_releaseapplock: true,
 };
 
 function named(parameters: ProcedureCall["parameters"]): Record<string, Value> {

@@ -57,6 +57,8 @@ export function start(scope: Scope): number {
 export interface QueryContext extends Omit<CompileContext, "compileQuery"> {
   /** The table of that name, or error 208. */
   readonly findTable: (path: readonly string[]) => Table;
+  /** The query of the view of that name, if there is one. */
+  readonly findView: (path: readonly string[]) => Query | undefined;
   /** The rows as this statement may see them. */
   readonly rowsOf: (table: Table) => Iterable<Values>;
   /** True where `rowsOf` is what the table's indexes hold. */

@@ -13,7 +13,14 @@ export type Expression =
       readonly distinct: boolean;
       readonly over?: Window;
     }
-  | { readonly kind: "cast"; readonly value: Expression; readonly type: SQLType; readonly attempt: boolean }
+  | {
+      readonly kind: "cast";
+      readonly value: Expression;
+      readonly type: SQLType;
+      readonly attempt: boolean;
+      /** Of CONVERT: 2 is bytes as hexadecimal digits. */
+      readonly style?: number;
+    }
   | { readonly kind: "collate"; readonly value: Expression; readonly collation: string }
   | { readonly kind: "arithmetic"; readonly operator: string; readonly left: Expression; readonly right: Expression }
   | {
@@ -55,8 +62,20 @@ export type TableSource = { readonly alias: string; readonly join: Join } & (
   | { readonly kind: "table"; readonly table: TableName; readonly hints: readonly string[] }
   | { readonly kind: "derived"; readonly query: Query; readonly names: readonly string[] }
   | { readonly kind: "values"; readonly rows: readonly (readonly Expression[])[]; readonly names: readonly string[] }
-  | { readonly kind: "function"; readonly name: string; readonly arguments: readonly Expression[] }
+  | {
+      readonly kind: "function";
+      readonly name: string;
+      readonly arguments: readonly Expression[];
+      /** Of OPENJSON … WITH. */
+      readonly columns?: readonly JSONColumn[];
+    }
 );
+
+export interface JSONColumn {
+  readonly name: string;
+  readonly type: SQLType;
+  readonly path: string;
+}
 
 export interface Join {
   readonly type: "inner" | "left";
@@ -164,6 +183,8 @@ export type Action =
       readonly constraints: readonly Constraint[];
     }
   | { readonly kind: "create index"; readonly table: TableName; readonly constraint: Constraint | undefined }
+  | { readonly kind: "create view"; readonly view: TableName; readonly query: Query }
+  | { readonly kind: "drop view"; readonly view: TableName }
   | { readonly kind: "drop table"; readonly tables: readonly TableName[]; readonly ifExists: boolean }
   | { readonly kind: "drop schema"; readonly name: string }
   | { readonly kind: "truncate"; readonly table: TableName }

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Dialect, parse } from "@polyglot-sql/sdk";
+import { tables } from "../../../src/journal-tables/tables.ts";
+import { dialect } from "../../../src/sql-server/journal/dialect.ts";
+import { createStatements } from "../../../src/sql-server/journal/schema.ts";
+
+const odd = "odd]'name";
+
+function statementsOf({ key, columns, name }: (typeof tables)["rows"]): readonly string[] {
+  const kinds = Object.entries(columns);
+  const { sql } = dialect.lines(kinds, []);
+  const table = `${dialect.quote(odd)}.${dialect.quote(name)}`;
+  const names = kinds.map(([column]) => column);
+  return [
+    `SELECT t.* FROM ${sql} JOIN ${table} AS t ON t.[number] = k.[number];`,
+    ...dialect.put(table, key, names, sql).split(/(?<=;)\n/),
+    ...(key.length === 0 ? [] : dialect.put(table, key, key, sql).split(/(?<=;)\n/)),
+  ];
+}
+
+test("every statement of the journal is T-SQL, without MERGE", () => {
+  const found = Object.values(tables).flatMap(statementsOf);
+  const others = [true, false].map((isAlone) => dialect.admit("[s].[pipelines]", "[s].[sessions]", isAlone));
+  const conditions = [dialect.begins("[run_id]", "@p1"), dialect.has("[marks]", "@p1")];
+  const held = dialect.held("[s].[pipelines]");
+  for (const statement of [
+    ...found,
+    ...others,
+    held,
+    `SELECT 1 AS n FROM [s].[t] WHERE ${conditions.join(" AND ")};`,
+  ]) {
+    const parsed = parse(statement, Dialect.TSQL);
+    assert.ok(parsed.success, `${parsed.error}: ${statement}`);
+    assert.equal(parsed.ast?.length, 1, statement);
+    assert.doesNotMatch(statement, /\bMERGE\b/);
+  }
+});
+
+test("the tables of a journal are T-SQL, and an odd name of the schema is quoted wherever it stands", () => {
+  const statements = createStatements(odd);
+  const made = statements.matchAll(/^IF OBJECT_ID\(N'(.+)', N'U'\) IS NULL (CREATE TABLE [^;]+;)/gm);
+  let count = 0;
+  for (const [, name, statement = ""] of made) {
+    assert.equal(parse(statement, Dialect.TSQL).ast?.length, 1, statement);
+    assert.match(name ?? "", /^\[odd\]\]''name\]\.\[\w+\]$/);
+    count += 1;
+  }
+  assert.equal(count, Object.keys(tables).length + 1);
+  const views = [...statements.matchAll(/^EXECUTE \(N'CREATE OR ALTER VIEW (?:[^']|'')+'\);$/gm)];
+  assert.equal(views.length, 3);
+  assert.match(statements, /^IF SCHEMA_ID\(N'odd\]''name'\) IS NULL EXECUTE \(N'CREATE SCHEMA \[odd\]\]''name\]'\);$/m);
+});
+
+test("what identifies a line is within the longest key of an index, whatever its length", () => {
+  const longest = dialect.toValue("name", "\u{1F600}".repeat(500));
+  assert.ok(typeof longest === "string" && longest.isWellFormed() && longest.length * 2 * 3 <= 1700);
+  const most = Math.max(...Object.values(tables).map(({ key }) => key.length));
+  assert.equal(most, 3);
+});
