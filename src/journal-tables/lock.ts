@@ -112,7 +112,9 @@ export class PipelineLock {
     for (;;) {
       await setTimeout(proofMs, undefined, { signal, ref: false });
       const connection = this.#connection;
-      const [proof] = await Promise.allSettled([connection && inTime(connection.prove(), this.#bounds)]);
+      const [proof] = await Promise.allSettled([
+        connection && inTime(connection.prove(), { ...this.#bounds, waitMs: silenceMs(Infinity) }),
+      ]);
       if (proof.status === "rejected") await this.#drop(connection);
       this.#isNotMissed = false;
       await Promise.allSettled([this.ensure()]);
