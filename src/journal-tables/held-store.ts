@@ -107,8 +107,8 @@ function heldStore(database: JournalDatabase, { use, transact, close }: OpenData
         return await transact(signal, saved, limits);
       }),
     close: async () => {
-      await holder.lock.release();
       life.abort(new JournalError(database.identity, "was closed"));
+      await holder.lock.release();
       await close();
     },
   };

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { RunFacts } from "../contracts/journal.ts";
 import { JournalError, JournalInUseError } from "../errors/journal.ts";
-import { inTime } from "../table/in-time.ts";
+import { inTime, type InTimeOptions } from "../table/in-time.ts";
 import { timeOver } from "../table/pooled-work.ts";
 import { groupsOf } from "./changes.ts";
 import type { JournalDatabase, LockConnection, OpenDatabase } from "./database.ts";
@@ -19,6 +19,9 @@ const proofMs = 5_000;
 export function silenceMs(leftMs: number): number {
   return Math.min(30_000, Math.max(leftMs, 1_000));
 }
+
+type Bounds = InTimeOptions<unknown>;
+const ignoresLate = { timeOver, onLate: () => undefined } as const;
 
 /** The lock of a run on its pipeline: a lock of the database on a connection of its own, and an epoch, which rises with each run. */
 export class PipelineLock {
@@ -50,8 +53,8 @@ export class PipelineLock {
 
   /** @throws {JournalInUseError} if another run has it */
   async take(signal: AbortSignal): Promise<void> {
-    const endsAt = performance.now() + noticeMs;
-    await this.#keepIf(signal, async (connection) => {
+    await this.#keepIf({ ...ignoresLate, signal, waitMs: silenceMs(Infinity) }, async (connection) => {
+      const endsAt = performance.now() + noticeMs;
       while (!(await this.#tryToTake(connection))) {
         if (performance.now() > endsAt) {
           const { holder } = (await this.#line(connection)) ?? {};
@@ -94,7 +97,7 @@ export class PipelineLock {
   }
 
   async #takeAgain(): Promise<void> {
-    await this.#keepIf(this.#life.signal, async (connection) => {
+    await this.#keepIf(this.#bounds, async (connection) => {
       const isTaken = await connection.tryToLock(this.#name, this.#isWorker ? "shared" : "alone");
       const line = await this.#line(connection);
       if (Number(line?.["epoch"]) !== this.#epoch) throw this.lost();
@@ -109,31 +112,30 @@ export class PipelineLock {
     for (;;) {
       await setTimeout(proofMs, undefined, { signal, ref: false });
       const connection = this.#connection;
-      const [proof] = await Promise.allSettled([connection && this.#inTime(signal, connection.prove())]);
+      const [proof] = await Promise.allSettled([
+        connection && inTime(connection.prove(), { ...this.#bounds, waitMs: silenceMs(Infinity) }),
+      ]);
       if (proof.status === "rejected") await this.#drop(connection);
       this.#isNotMissed = false;
       await Promise.allSettled([this.ensure()]);
     }
   }
 
-  async #keepIf(signal: AbortSignal, take: (connection: LockConnection) => Promise<boolean>): Promise<void> {
-    const connection = await this.#inTime(signal, this.#connect(signal), async (late) => await late.end());
+  get #bounds(): Bounds {
+    return { ...ignoresLate, signal: this.#life.signal, waitMs: silenceMs(this.#database.timeoutMs) };
+  }
+
+  async #keepIf(bounds: Bounds, take: (connection: LockConnection) => Promise<boolean>): Promise<void> {
+    const connecting = this.#connect(bounds.signal);
+    const connection = await inTime(connecting, { ...bounds, onLate: async (late) => await late.end() });
     connection.onceGone(() => void this.#drop(connection));
     try {
-      const isTaken = await this.#inTime(signal, take(connection));
+      const isTaken = await inTime(take(connection), bounds);
       this.#life.signal.throwIfAborted();
       if (isTaken) this.#connection = connection;
     } finally {
       if (this.#connection !== connection) await connection.end();
     }
-  }
-
-  async #inTime<Result>(
-    signal: AbortSignal,
-    work: Promise<Result>,
-    onLate: (result: Result) => unknown = () => undefined,
-  ): Promise<Result> {
-    return await inTime(work, { signal, waitMs: silenceMs(this.#database.timeoutMs), timeOver, onLate });
   }
 
   async #drop(connection: LockConnection | undefined): Promise<void> {

@@ -4,7 +4,7 @@ import { messageOf } from "../errors/error-text.ts";
 import { JournalError } from "../errors/journal.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SettingError } from "../errors/option.ts";
-import { checkOptions, isDuration, isName, optional } from "../errors/options.ts";
+import { checkOptions, isDuration, isName, type OptionCheck, optional } from "../errors/options.ts";
 import { AnswerKeeping } from "../journal-answers/answer-keeping.ts";
 import { answersChecks, type AnswersOptions } from "../journal-answers/options.ts";
 import type { JournalDatabase } from "../journal-tables/database.ts";
@@ -16,7 +16,7 @@ import { driverFacts, isOfConnection, knownError, passingError } from "../postgr
 import { dialect } from "../postgresql/journal/dialect.ts";
 import { askOn, openLockConnection } from "../postgresql/journal/lock-connection.ts";
 import { createStatements } from "../postgresql/journal/schema.ts";
-import { quoteIdentifier } from "../postgresql/names.ts";
+import { names, quoteIdentifier } from "../postgresql/names.ts";
 
 export interface PostgreSQLJournalOptions extends PostgreSQLConnectionOptions, AnswersOptions {
   /** The schema of its tables, which `llm-etl sql create-journal` makes. @default "llm_etl" */
@@ -51,7 +51,7 @@ export class PostgreSQLJournal implements Journal {
   constructor(options: PostgreSQLJournalOptions = {}) {
     checkOptions("PostgreSQLJournal", options, {
       ...connectionChecks,
-      schema: optional(isName),
+      schema: optional(isSchema),
       timeoutMs: optional(isDuration(0)),
       ...answersChecks,
     });
@@ -85,6 +85,12 @@ export class PostgreSQLJournal implements Journal {
     return { ...requirements, environment: [...environment, ...this.#answers.environment] };
   }
 }
+
+const isSchema: OptionCheck = {
+  ...isName,
+  expected: "a schema's name of at most 63 bytes",
+  fits: (value) => isName.fits(value) && names.problemOf(String(value)) === undefined,
+};
 
 /** PostgreSQL as a journal uses it. */
 function journalDatabase(

@@ -35,10 +35,10 @@ export class SQLiteJournal implements Journal {
   /** The absolute path without links: pipelines that reach the file by different ones share its lock. */
   readonly identity: string;
   readonly files: readonly string[];
+  readonly requirements: Requirements;
   readonly preflight: () => Promise<boolean>;
   readonly open: Journal["open"];
   readonly reader: Journal["reader"];
-  readonly #answers: AnswerKeeping;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: SQLiteJournalOptions) {
@@ -47,14 +47,15 @@ export class SQLiteJournal implements Journal {
       busyTimeoutMs: optional(isDuration(0)),
       ...answersChecks,
     });
-    this.#answers = new AnswerKeeping("SQLiteJournal", options);
+    const answers = new AnswerKeeping("SQLiteJournal", options);
     const { busyTimeoutMs = lockWait.patienceMs } = options;
     const path = realPath(absolutePath(options.path));
     this.identity = path;
     this.files = ["", "-wal", "-shm", "-journal", ".lock", ".new", ".new-wal", ".new-shm"].map(
       (ending) => `${path}${ending}`,
     );
-    const parts = this.#answers.in({
+    this.requirements = { environment: answers.environment };
+    const parts = answers.in({
       identity: () => path,
       preflight: async () => await preflight(path),
       open: async ({ role }, signal) => {
@@ -65,10 +66,6 @@ export class SQLiteJournal implements Journal {
     });
     ({ open: this.open, reader: this.reader } = parts);
     this.preflight = async () => await parts.preflight(new AbortController().signal);
-  }
-
-  get requirements(): Requirements {
-    return { environment: this.#answers.environment };
   }
 }
 

@@ -42,7 +42,7 @@ test("no command at all: the help, on stderr, exit code 2", async () => {
 });
 
 /** The program's commands, and theirs, by the words that call them. */
-const paths = [[], ...commandFiles.map((name) => [name]), ["sql", "create-table"]];
+const paths = [[], ...commandFiles.map((name) => [name]), ["sql", "create-table"], ["sql", "create-journal"]];
 
 for (const path of paths) {
   const name = ["llm-etl", ...path].join(" ");

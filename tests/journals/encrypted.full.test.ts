@@ -9,11 +9,15 @@ import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import type { Journal, JournalSession } from "../../src/contracts/journal.ts";
 import type { Override } from "../../src/contracts/journal-work.ts";
+import { Pipeline, SummarizerStep } from "../../src/index.ts";
 import type { AnswersOptions } from "../../src/journal-answers/options.ts";
 import { PostgreSQLJournal } from "../../src/journals/postgresql.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
+import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { journalContract } from "../../src/testing/journal-contract.ts";
 import { answerOf, one, other, runFacts, runRecord } from "../../src/testing/journal-samples.ts";
+import { MemorySink } from "../../src/testing/memory-sink.ts";
+import { MemorySource } from "../../src/testing/memory-source.ts";
 import { failsWith } from "../support/error-facts.ts";
 import { noPostgreSQL, testDatabase } from "../support/postgresql/database.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -201,6 +205,32 @@ for (const [kind, newPlace, skip] of [
       await reader?.close();
     });
 
+    test("a pipeline that runs again asks nothing, and what the model said can't be read in its journal", async () => {
+      const place = await newPlace();
+      const said = "an answer that nobody else reads";
+      const pipeline = new Pipeline({
+        name: "visits",
+        source: new MemorySource<{ id: string }>({ rows: [{ id: "1" }, { id: "2" }], primaryKeyColumn: "id" }),
+        llmProvider: new MockProvider({ responses: () => JSON.stringify({ reasoning: "why", text: said }) }),
+        journal: place.with(encrypted),
+        payloadLog: "off",
+      })
+        .step(new SummarizerStep({ name: "summary", inputMap: { text: (s) => s.pk }, outputKey: "summary" }))
+        .to(new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk } }));
+      const reports = [await pipeline.run(), await pipeline.run()];
+      deepEqual(
+        reports.map(({ status, usage }) => [status, usage.calls, usage.reusedAnswers]),
+        [
+          ["completed", 2, 0],
+          ["completed", 0, 2],
+        ],
+      );
+      const shown = inspect(pipeline, { depth: 9, showHidden: true }) + JSON.stringify([pipeline, reports]);
+      equal(shown.includes(encryptionKey), false);
+      const bytes = await place.bytes();
+      deepEqual([bytes.includes("visits"), bytes.includes(said)], [true, false]);
+    });
+
     test("plain answers stay readable when it is encrypted from now on, and new ones are encrypted", async () => {
       const place = await newPlace();
       await fill(place.with({}), "an old answer");
@@ -210,6 +240,20 @@ for (const [kind, newPlace, skip] of [
       equal(await textOf(place.with(encrypted), other), "a new answer");
       equal((await place.bytes()).includes("a new answer"), false);
       await rejects(open(place.with({})), failsWith("JOURNAL_FAILED", { problem: "encrypted" }));
+      // As docs/journal.md says:
+      const character = kind === "SQLite" ? "char(16)" : "chr(16)";
+      await place.execute((table) => `DELETE FROM ${table} WHERE substr(text, 1, 1) <> ${character}`);
+      equal(await textOf(place.with(encrypted)), undefined);
+      equal(await textOf(place.with(encrypted), other), "a new answer");
+    });
+
+    test("a way of encrypting that is not known yet is told", async () => {
+      const place = await newPlace();
+      const session = await open(place.with(encrypted));
+      const later = { pipeline: "", name: "answers", value: "x", basis: "a later one", savedAt: new Date(0) };
+      await session.watermarks.save(later);
+      await session.close();
+      await rejects(open(place.with(encrypted)), failsWith("JOURNAL_FAILED", { problem: "newer", got: "a later one" }));
     });
 
     test("an answer that is damaged, cut, swapped or replaced is an error, and never another answer or none", async () => {

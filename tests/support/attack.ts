@@ -63,6 +63,8 @@ export interface AttackFigures {
   silence: number;
   /** The runs that they stopped: those that they did not are to ask for nothing twice. */
   stoppedByServer: number;
+  /** Their words, and those of the runs that were refused before their first call. */
+  readonly stops: string[];
   /** Outages of the service, of a few tenths of a second. */
   outages: number;
   /** Single requests that failed, or got an answer that was no good. */
@@ -206,7 +208,7 @@ class Attack {
   readonly #rows: readonly Row[];
   readonly #figures: AttackFigures = {
     ...{ rounds: 0, runs: 0, kills: 0, diskFull: 0, stoppedByDisk: 0, outages: 0, faults: 0, rows: 0 },
-    ...{ restart: 0, crash: 0, cut: 0, silence: 0, stoppedByServer: 0 },
+    ...{ restart: 0, crash: 0, cut: 0, silence: 0, stoppedByServer: 0, stops: [] },
     ...{ lost: 0, doubled: 0, wrong: 0, calls: 0, needed: 0, repaid: 0, allowed: 0, halfLines: 0, problems: [] },
   };
   /** True where the service no longer declines the rows of the kind `(mended)`. */
@@ -354,8 +356,10 @@ class Attack {
     if (signal === "SIGKILL" && isKilled) figures.kills += 1;
     else {
       if (isKilled) this.#troubles.push("kill"); // it came too late
-      if (troubles > 0 && (code === 2 || code === 3)) figures.stoppedByServer += 1;
-      else if (code !== 0 && code !== 1)
+      if (troubles > 0 && (code === 2 || code === 3)) {
+        if (code === 3) figures.stoppedByServer += 1;
+        figures.stops.push(`${code}: ${stderr.trim().split("\n")[0]}`);
+      } else if (code !== 0 && code !== 1)
         this.#problem(name, `it ended with ${signal ?? code}: ${stdout.slice(-800)}${stderr}`);
     }
   }

@@ -13,6 +13,7 @@ interface CreateTableOptions {
 /** `llm-etl sql …`: SQL that goes with a pipeline. It is printed and never run. */
 export function sqlCommand(name: string, { terminal, unhandled }: CommandContext): Command {
   const createTable = new Command("create-table")
+    .summary("print the CREATE TABLE of its target")
     .description("print the CREATE TABLE that fits the columns of a pipeline")
     .argument("<pipeline.ts>", "the module: TypeScript or JavaScript")
     .option("--table <name>", "the table's name, as the dialect writes it; the sink's by default")
@@ -29,10 +30,11 @@ export function sqlCommand(name: string, { terminal, unhandled }: CommandContext
       terminal.stdout.write(dialect.createTable(target, table));
     });
   const createJournal = new Command("create-journal")
+    .summary("print the SQL of its journal's tables")
     .description("print the statements that make the tables of a pipeline's journal, or bring them up to date")
     .argument("<pipeline.ts>", "the module: TypeScript or JavaScript")
     .addOption(envFileOption())
-    .addHelpText("after", "\nExample:\n  llm-etl sql create-journal pipeline.ts > journal.sql")
+    .addHelpText("after", "\nExample:\n  llm-etl sql create-journal pipeline.ts")
     .action(async (path: string) => {
       const { journal } = await unhandled.orFirst(async () => await importPipeline(path));
       if (journal?.createStatements === undefined) throw needsNoTables(journal?.name);

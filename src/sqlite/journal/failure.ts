@@ -59,5 +59,5 @@ const full: Failure = {
 const inaccessible: Failure = {
   problem: "inaccessible",
   words: "can't be opened or written",
-  hint: `check who may write to it and to its folder, or give the journal another path, or set journal: "off"`,
+  hint: "check who may write to it and to its folder, or give the journal another path, or keep it in a database",
 };

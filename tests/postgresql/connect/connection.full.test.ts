@@ -296,3 +296,21 @@ test(
     }
   },
 );
+
+test(
+  "a connection on which nothing can be written is used no more: new ones may lead to another server",
+  { skip },
+  async () => {
+    await using({}, async (connection) => {
+      const { pool } = await connection.open({ ...context, mostConnections: 1 });
+      const ask = async (sql: string) =>
+        await withClient(pool, signal, async (client) => (await client.query(sql)).rows);
+      const [first] = await ask(
+        "SELECT pg_backend_pid() AS pid, set_config('default_transaction_read_only', 'on', false)",
+      );
+      await assert.rejects(ask("CREATE TABLE no_more (a int)"), { code: "25006" });
+      const [second] = await ask("SELECT pg_backend_pid() AS pid");
+      assert.notEqual(second?.["pid"], first?.["pid"]);
+    });
+  },
+);
