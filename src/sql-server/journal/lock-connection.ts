@@ -34,9 +34,13 @@ export async function openLockConnection(
     await call("sp_releaseapplock", { Resource: lockResource(name) });
     locks.delete(name);
   };
-  const ask = askBy(driver, async (use) => await cancellable(held.request(), signal, use));
-  const [line] = await ask(depthQuery);
-  if (Number(line?.["depth"]) !== 0) {
+  const noSignal = new AbortController().signal; // a run that was stopped keeps its lock to the end
+  const ask = askBy(driver, async (use) => await cancellable(held.request(), noSignal, use));
+  const [found] = await ask(depthQuery).catch((error: unknown) => {
+    held.end();
+    throw error;
+  });
+  if (Number(found?.["depth"]) !== 0) {
     held.release();
     throw nested();
   }
