@@ -46,5 +46,7 @@ export function groupsOf(changes: readonly Change[]): readonly ChangeGroup[] {
 
 /** Tells lines apart by some of their columns. */
 export function keyText(line: Line, columns: readonly string[]): string {
+  const [only = "", ...others] = columns;
+  if (others.length === 0) return String(line[only]);
   return JSON.stringify(columns.map((column) => String(line[column])));
 }
