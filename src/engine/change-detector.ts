@@ -3,9 +3,10 @@ import type { BadRow, JournalSession, RowUse, WrittenRow } from "../contracts/jo
 import type { ColumnMap, RowGroup, Sink, SinkSession } from "../contracts/sink.ts";
 import { mapColumns, assertFits } from "./column-map.ts";
 import { gathered } from "./gathered.ts";
+import type { LookAhead } from "./look-ahead.ts";
 import { TargetError } from "../errors/sink.ts";
 import { reversible, toJSONValue } from "../json/json.ts";
-import { GlobalState, SinkState } from "./state.ts";
+import { type GlobalState, SinkState } from "./state.ts";
 import type { Lineage } from "../contracts/state.ts";
 
 type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
@@ -23,12 +24,22 @@ export interface MappedRow {
   readonly use?: RowUse | undefined;
 }
 
+export interface ChangeDetectorOptions {
+  readonly sink: Sink<never>;
+  readonly runId: string;
+  readonly journal: JournalSession | undefined;
+  /** @default nothing is looked up ahead */
+  readonly lookAhead?: Pick<LookAhead, "row" | "used"> | undefined;
+}
+
 /** Unchanged rows are looked for in the target: the first, second, fourth, eighth, and then one in so many. */
 const lookEvery = 1024;
 
 /** Knows what earlier runs wrote to the sink, so that a row whose values did not change is not written again. */
 export class ChangeDetector {
   readonly #sink: Sink<never>;
+  /** The target's columns, sorted. */
+  readonly #columns: readonly string[];
   readonly #runId: string;
   readonly #journal: JournalSession | undefined;
   /** Undefined where there is no journal, or where the sink keeps no rows from run to run. */
@@ -39,15 +50,19 @@ export class ChangeDetector {
   #unchangedCount = 0;
   #looking: Promise<void> | undefined;
 
-  constructor({ sink, runId, journal }: { sink: Sink<never>; runId: string; journal: JournalSession | undefined }) {
+  constructor({ sink, runId, journal, lookAhead }: ChangeDetectorOptions) {
     this.#sink = sink;
+    this.#columns = Object.keys(sink.columnMap).toSorted();
     this.#runId = runId;
     this.#journal = journal;
     const rows = sink.keepsRows ? journal?.rows : undefined;
     this.#rows = rows;
-    this.#find = rows === undefined ? nothing : gathered(async (pks) => await rows.find(sink.identity, pks));
+    this.#find =
+      rows === undefined ? nothing : gathered(async (pks) => await rows.find(sink.identity, pks), lookAhead?.row);
     this.#findUsed =
-      journal === undefined ? nothing : gathered(async (pks) => await journal.answers.findUsed(sink.identity, pks));
+      journal === undefined
+        ? nothing
+        : gathered(async (pks) => await journal.answers.findUsed(sink.identity, pks), lookAhead?.used);
   }
 
   /**
@@ -77,9 +92,10 @@ export class ChangeDetector {
     const before = await this.#find(state.pk);
     if (before !== undefined) {
       const group = this.#mapAsBefore(state, lineage, before);
-      if (group !== undefined && hashOf(group) === before.valuesHash) {
+      if (group !== undefined && this.#hashOf(group) === before.valuesHash) {
         this.#check(group, before.targetKey);
-        await this.#confirm(group);
+        const confirming = this.#confirm(group);
+        if (confirming !== undefined) await confirming;
         if (!isSame(usedAnswers, before.fingerprints))
           await this.#saveUsed([{ pk: state.pk, fingerprints: usedAnswers }]);
         return { group, isUnchanged: true, record: undefined };
@@ -101,7 +117,7 @@ export class ChangeDetector {
       get targetKey() {
         return keyOf();
       },
-      valuesHash: hashOf(group),
+      valuesHash: this.#hashOf(group),
       runId: this.#runId,
       startedAt,
       completedAt,
@@ -139,12 +155,23 @@ export class ChangeDetector {
   #mapAsBefore(state: AnyState, lineage: RowLineage, before: WrittenRow): RowGroup | undefined {
     const { completedAt, startedAt, runId } = before;
     const facts = { completedAt, run: { id: runId }, lineage: { ...lineage, ...before.lineage } };
-    const stateThen = new SinkState(new GlobalState({ ...state, startedAt }), facts);
+    const stateThen = new SinkState(
+      { pk: state.pk, raw: state.raw, processed: state.processed, log: state.log, startedAt },
+      facts,
+    );
     try {
       return mapGroup(this.#sink.columnMap, stateThen);
     } catch {
       return undefined; // with the facts of now it throws again, or the row has changed
     }
+  }
+
+  /** A hash of the values by column name. NULL is a value, and a text is not the number or date that it spells. */
+  #hashOf({ rows }: RowGroup): string {
+    const [content, ...others] = rows.map((values) =>
+      this.#columns.map((column) => [column, contentOf(values[column])]),
+    );
+    return hash("sha256", JSON.stringify(others.length === 0 ? content : [content, ...others]), "hex");
   }
 
   /** @param unchangedKey of a row that is not written, because it did not change */
@@ -158,14 +185,19 @@ export class ChangeDetector {
     return (values === undefined || others.length > 0 ? undefined : this.#session?.keyOf?.(values)) ?? pk;
   }
 
-  /** Looks for some rows in the target; the rows after one of these wait for what was found. */
-  async #confirm(group: RowGroup): Promise<void> {
+  /** Looks for some rows in the target; the rows after one of these wait for what is found. Undefined where there is nothing to wait for. */
+  #confirm(group: RowGroup): Promise<void> | undefined {
     this.#unchangedCount += 1;
     const count = this.#unchangedCount;
-    if (count % lookEvery === 0 || (count < lookEvery && Number.isInteger(Math.log2(count)))) {
-      this.#looking = this.#lookFor(group);
-    }
-    await this.#looking;
+    const isDue = count % lookEvery === 0 || (count < lookEvery && Number.isInteger(Math.log2(count)));
+    return isDue ? this.#look(group) : this.#looking;
+  }
+
+  async #look(group: RowGroup): Promise<void> {
+    const looking = this.#lookFor(group);
+    this.#looking = looking;
+    await looking; // of one that fails the rows after it are to know
+    if (this.#looking === looking) this.#looking = undefined;
   }
 
   async #lookFor({ rows: [values] }: RowGroup): Promise<void> {
@@ -192,15 +224,6 @@ const lost =
 function mapGroup(columnMap: ColumnMap<never>, state: AnySinkState): RowGroup {
   const values = mapColumns(columnMap, state as never); // the builder's types have matched them
   return { pk: state.pk, rows: [values] };
-}
-
-/** A hash of the values by column name. NULL is a value, and a text is not the number or date that it spells. */
-function hashOf({ rows }: RowGroup): string {
-  const [content, ...others] = rows.map((values) => {
-    const columns = Object.keys(values).toSorted();
-    return columns.map((column) => [column, contentOf(values[column])]);
-  });
-  return hash("sha256", JSON.stringify(others.length === 0 ? content : [content, ...others]), "hex");
 }
 
 function contentOf(value: unknown): unknown {

@@ -1,4 +1,4 @@
-import type { AnyStep } from "../contracts/step.ts";
+import type { AnyStep, StepContext } from "../contracts/step.ts";
 import { setImmediate } from "node:timers/promises";
 import type { RowConversation } from "../contracts/conversation.ts";
 import type { SinkSession } from "../contracts/sink.ts";
@@ -21,7 +21,6 @@ import { runStep } from "./run-step.ts";
 import { within } from "./ending.ts";
 import { abandonAfterMs, Shutdown } from "./shutdown.ts";
 import { SourceOrder } from "./source-order.ts";
-import type { AnyState } from "./state.ts";
 import { TimedSink } from "./timed-sink.ts";
 
 /**
@@ -130,32 +129,40 @@ class Engine {
     }
   }
 
-  /** Pulls rows one at a time, each as soon as one of `concurrency` places is free. */
   async #read(): Promise<void> {
-    const { source, concurrency, sparePlaces, limit, parameters, caughtUp, emit } = this.#options;
+    const { source, sparePlaces, parameters, emit } = this.#options;
     sparePlaces.onMore = () => this.#onRowEnd?.();
     try {
       const onEmptyRows = (rowCount: number): void => emit({ type: "empty-rows", rowCount });
       const rows = source.read({ signal: this.#shutdown.reading, parameters, onEmptyRows })[Symbol.asyncIterator]();
-      for (let sequence = 0; sequence < limit; sequence += 1) {
-        while (this.#inFlight >= concurrency + sparePlaces.count) await this.#rowEnd();
-        await this.#order?.admit(sequence);
-        const catchingUp = caughtUp?.();
-        if (catchingUp !== undefined) await this.#shutdown.orStopped(catchingUp);
-        if (this.#shutdown.error !== null) break;
-        const next = await this.#shutdown.orStopped(rows.next());
-        if (next === undefined || next.done === true) break;
-        if (typeof next.value !== "object" || next.value === null) throw new TypeError("it yielded what is no row");
-        if (!this.#hasTriedMaps) await this.#shutdown.orStopped(this.#tryMaps(next.value));
-        if (this.#shutdown.error !== null) break;
-        void this.#take(next.value, sequence);
-        // Without it, a source and a provider that never wait would keep timers and signals from being served.
-        if (sequence % 64 === 63) await setImmediate();
-      }
+      await this.#shutdown.orStopped(this.#pull(rows));
       this.#shutdown.endReading();
       await within(this.#options.gracePeriodMs + abandonAfterMs, rows.return?.(), this.#options.ending);
     } catch (error) {
       this.#shutdown.stopFor(error, (problem, more) => new SourceError(source.name, problem, more));
+    }
+  }
+
+  /**
+   * Pulls rows one at a time, each as soon as one of `concurrency` places is free. Once the run stops nobody waits for it, and what it
+   * still waits for is not taken. (To race each row with the stop would keep the row alive for the garbage collector's next big round.)
+   */
+  async #pull(rows: AsyncIterator<SourceRow>): Promise<void> {
+    const { concurrency, sparePlaces, limit, caughtUp } = this.#options;
+    for (let sequence = 0; sequence < limit; sequence += 1) {
+      while (this.#inFlight >= concurrency + sparePlaces.count) await this.#rowEnd();
+      await this.#order?.admit(sequence);
+      const catchingUp = caughtUp?.();
+      if (catchingUp !== undefined) await catchingUp;
+      if (this.#shutdown.error !== null) return;
+      const next = await rows.next();
+      if (this.#shutdown.error !== null || next.done === true) return;
+      if (typeof next.value !== "object" || next.value === null) throw new TypeError("it yielded what is no row");
+      if (!this.#hasTriedMaps) await this.#tryMaps(next.value);
+      if (this.#shutdown.error !== null) return;
+      void this.#take(next.value, sequence);
+      // Without it, a source and a provider that never wait would keep timers and signals from being served.
+      if (sequence % 64 === 63) await setImmediate();
     }
   }
 
@@ -193,36 +200,36 @@ class Engine {
     let state = await acceptRow(read, source, this.#seen, row);
     const lineage: Record<string, Lineage | null> = {};
     for (const resolved of steps) {
-      const { step } = resolved;
-      row.step = step.name;
+      row.step = resolved.step.name;
       const llm = this.#options.conversation(resolved, state.pk, this.#shutdown.working);
       try {
-        state = await this.#runStep(step, state, llm);
+        state = await runStep(resolved.step, state, this.#contextOf(resolved.step, state.pk, llm));
+      } catch (error) {
+        await this.#settle(llm, error);
+        throw error;
       } finally {
         row.retryCount = llm.retryCount;
-        row.usedAnswers.push(...llm.usedAnswers);
+        row.usedAnswers = row.usedAnswers.concat(llm.usedAnswers);
       }
-      lineage[step.outputKey] = llm.lineage;
+      lineage[resolved.step.outputKey] = llm.lineage;
       row.processed = state.processed;
     }
     row.step = null;
     return await this.#written.map(state, lineage, row.usedAnswers);
   }
 
-  async #runStep(step: AnyStep, state: AnyState, llm: RowConversation): Promise<AnyState> {
-    const signal = this.#shutdown.working;
+  #contextOf(step: AnyStep, pk: string, llm: RowConversation): StepContext {
     const onInvalidValue = (field: string): void =>
-      this.#options.emit({ type: "invalid-value", step: step.name, pk: state.pk, field });
-    try {
-      return await runStep(step, state, { signal, llm, limits: this.#limits.get(step.outputKey), onInvalidValue });
-    } catch (error) {
-      // Of a function with a bug the answers are as good as ever: once it is fixed, they are not paid for again.
-      const isAnswersFault =
-        error instanceof LLMEtlError && error.scope === "row" && !(error instanceof StepFailedError);
-      if (isAnswersFault && error.confirmation === undefined && !signal.aborted) await llm.forget();
-      else if (!(error instanceof StepFailedError)) await llm.putBack();
-      throw error;
-    }
+      this.#options.emit({ type: "invalid-value", step: step.name, pk, field });
+    return { signal: this.#shutdown.working, llm, limits: this.#limits.get(step.outputKey), onInvalidValue };
+  }
+
+  /** Settles what becomes of the answers of a step that failed. */
+  async #settle(llm: RowConversation, error: unknown): Promise<void> {
+    // Of a function with a bug the answers are as good as ever: once it is fixed, they are not paid for again.
+    const isAnswersFault = error instanceof LLMEtlError && error.scope === "row" && !(error instanceof StepFailedError);
+    if (isAnswersFault && error.confirmation === undefined && !this.#shutdown.working.aborted) await llm.forget();
+    else if (!(error instanceof StepFailedError)) await llm.putBack();
   }
 
   /** Waits for work of a run that has given up. */

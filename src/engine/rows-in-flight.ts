@@ -6,6 +6,7 @@ import { asLLMEtlError } from "../errors/thrown.ts";
 import type { FirstFailures } from "./first-failures.ts";
 import type { Shutdown } from "./shutdown.ts";
 import type { ChangeDetector } from "./change-detector.ts";
+import { TransientMap } from "./transient-map.ts";
 
 /** A row on its way, and how far it is. */
 export interface RowInFlight {
@@ -17,8 +18,11 @@ export interface RowInFlight {
   retryCount: number;
   processed: Readonly<Record<string, unknown>>;
   /** The fingerprints of the answers that it is based on so far. */
-  readonly usedAnswers: string[];
+  usedAnswers: readonly string[];
 }
+
+const nothing: RowInFlight["processed"] = Object.freeze({});
+const none: readonly never[] = [];
 
 /** Called with each row as it ends, before the event. */
 export type RowEndHandler = (row: RowInFlight, outcome: RowOutcome, error: LLMEtlError | null) => void;
@@ -40,9 +44,8 @@ export interface RowsInFlightOptions {
 /** The rows that were read and have not ended. Each ends once, as exactly one outcome. */
 export class RowsInFlight {
   readonly #options: RowsInFlightOptions;
-  readonly #rows = new Set<RowInFlight>();
-  /** Rows whose own fault is yet to be confirmed, and their errors. */
-  readonly #unconfirmed = new Map<RowInFlight, LLMEtlError>();
+  /** Each with its error, where it is yet to be confirmed that it is the row's own. */
+  readonly #rows = new TransientMap<RowInFlight, LLMEtlError | undefined>();
   readonly #failing = new Set<Promise<void>>();
 
   constructor(options: RowsInFlightOptions) {
@@ -50,8 +53,16 @@ export class RowsInFlight {
   }
 
   begin({ position, raw }: SourceRow): RowInFlight {
-    const row: RowInFlight = { position, raw, pk: null, step: null, retryCount: 0, processed: {}, usedAnswers: [] };
-    this.#rows.add(row);
+    const row: RowInFlight = {
+      position,
+      raw,
+      pk: null,
+      step: null,
+      retryCount: 0,
+      processed: nothing,
+      usedAnswers: none,
+    };
+    this.#rows.set(row, undefined);
     this.#options.emit({ type: "row-start", position });
     return row;
   }
@@ -68,7 +79,7 @@ export class RowsInFlight {
 
   /** Ends every row that is left as pending: the next run does them. */
   endAll(): void {
-    for (const row of this.#rows) this.end(row, "pending");
+    for (const [row] of this.#rows.entries()) this.end(row, "pending");
   }
 
   /**
@@ -84,7 +95,7 @@ export class RowsInFlight {
     }
     const { confirmation } = error;
     if (onRowError !== "fail" && confirmation !== undefined) {
-      this.#unconfirmed.set(row, error);
+      if (this.#rows.has(row)) this.#rows.set(row, error);
       void confirmation.then(() => this.#confirm(row));
       return;
     }
@@ -98,14 +109,14 @@ export class RowsInFlight {
 
   /** No other row comes that could be compared with those that wait for it: they fail. Not where the run has stopped: they are pending. */
   async confirmAll(): Promise<void> {
-    if (this.#options.shutdown.error === null) for (const row of this.#unconfirmed.keys()) this.#confirm(row);
+    if (this.#options.shutdown.error === null) for (const [row] of this.#rows.entries()) this.#confirm(row);
     await Promise.all(this.#failing);
   }
 
   #confirm(row: RowInFlight): void {
-    const error = this.#unconfirmed.get(row);
-    if (error === undefined || !this.#rows.has(row)) return;
-    this.#unconfirmed.delete(row);
+    const error = this.#rows.get(row);
+    if (error === undefined) return;
+    this.#rows.set(row, undefined);
     const failing = this.#record(error, row).then(() => void this.#failing.delete(failing));
     this.#failing.add(failing);
   }

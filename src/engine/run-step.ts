@@ -11,8 +11,7 @@ import type { AnyState } from "./state.ts";
 export async function runStep(step: AnyStep, state: AnyState, context: StepContext): Promise<AnyState> {
   try {
     // The builder's types have matched each step to the state that it is given.
-    const output = await step.run(state as never, context);
-    return state.with(step.name, step.outputKey, output);
+    return state.with(step.name, step.outputKey, await step.run(state as never, context));
   } catch (error) {
     throw error instanceof LLMEtlError ? error : new StepFailedError(step.name, error);
   }

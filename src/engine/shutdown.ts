@@ -88,8 +88,8 @@ export class Shutdown {
   }
 
   /** The promise, or undefined as soon as the run stops: a source that hangs does not hang the run. One at a time. */
-  async orStopped<Value>(promise: Promise<Value>): Promise<Value | undefined> {
-    return await new Promise((resolve, reject) => {
+  orStopped<Value>(promise: Promise<Value>): Promise<Value | undefined> {
+    return new Promise((resolve, reject) => {
       this.#onStop = () => resolve(undefined);
       promise.then(resolve, reject);
       if (this.#error !== null) resolve(undefined);

@@ -38,7 +38,8 @@ export class GlobalState<Row extends object = object, Processed extends object =
   ): GlobalState<Row, Processed & { readonly [Name in Key]: Out }> {
     // A computed key widens to string in TypeScript; the spread holds exactly the old fields and the new one.
     const processed = { ...this.processed, [outputKey]: output } as Processed & { readonly [Name in Key]: Out };
-    return new GlobalState({ ...this, processed: Object.freeze(processed), log: [...this.log, step] });
+    const { pk, raw, startedAt } = this;
+    return new GlobalState({ pk, raw, processed: Object.freeze(processed), log: [...this.log, step], startedAt });
   }
 
   toJSON(): unknown {
@@ -62,7 +63,7 @@ export class SinkState<Row extends object = object, Processed extends object = o
   readonly lineage: { readonly [Key in keyof Processed]: Lineage | null };
 
   constructor(
-    state: GlobalState<Row, Processed>,
+    state: StateFields<Row, Processed>,
     completed: Pick<SinkState<Row, Processed>, "completedAt" | "run" | "lineage">,
   ) {
     super(state);

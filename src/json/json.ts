@@ -14,6 +14,15 @@ const plain: JSONEncoding = {
   number: (value) => value,
 };
 
+const rawJSON = Reflect.get(JSON, "rawJSON") as (text: string) => unknown; // of ECMAScript 2026; Node has it since 21
+
+const exact: JSONEncoding = { ...plain, bigint: (value) => rawJSON(String(value)) };
+
+/** The text of an object or an array in which a bigint is a number with all its digits, as {@link parseExactly} reads it. */
+export function writeExactly(value: object): string {
+  return JSON.stringify(toJSONValue(value, exact));
+}
+
 /** The encoding from which {@link fromReversible} gives each value back: no two are written alike. */
 export const reversible: JSONEncoding = {
   date: (value) => ({ $date: plain.date(value) }),

@@ -78,5 +78,6 @@ class Bins {
 function twoDigits(value: number): number {
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < 100) return value + 0; // -0 is 0
+  if (Number.isInteger(size) && size < 1000) return Math.sign(value) * 10 * Math.round(size / 10);
   return size >= 0.1 && size < 1 ? Math.round(value * 100) / 100 : Number(value.toPrecision(2));
 }

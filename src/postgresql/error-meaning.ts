@@ -16,7 +16,7 @@ const known = new KnownErrors<string>([
   [["28000"], { toConnect: "check user, database and the server's pg_hba.conf: it takes no such login from here" }],
   [["3D000"], { toConnect: "check the database's name" }],
   [["57P03"], { passing, toConnect: toStart }],
-  [["57P01", "57P02", "57P04", "57P05", "25P03"], { passing }],
+  [["57P01", "57P02", "57P04", "57P05", "25P03", "25P04"], { passing }],
   [["53300"], { passing, toConnect: "the server has no connection left: end idle ones, or raise max_connections" }],
   [["08P01"], { toConnect: "a pooler on the way rejected the connection: check its database, users and limits" }],
   [["08000", "08001", "08003", "08004", "08006", "08007"], { passing, toConnect: toStart }],
@@ -34,7 +34,7 @@ const known = new KnownErrors<string>([
 
   // Locks, memory, space
   [["40001", "40P01", "55P03"], { passing }],
-  [["53200", "53400"], { passing }],
+  [["53200"], { passing }],
   [["53100"], { ofTable: "the server's disk is full" }],
   [["57014"], { ofTable: "the statement was cancelled: raise statement_timeout, or write smaller batches" }],
 
@@ -99,7 +99,7 @@ export function isOfConnection(error: unknown): boolean {
   return states.length > 0 ? states.some((state) => ofEndedSession.test(state)) : codes.length > 0;
 }
 
-const ofEndedSession = /^(?:08|57P|25P03)/;
+const ofEndedSession = /^(?:08|57P|25P0[34])/;
 
 /** The next step of the one who can't connect. */
 export function stepToConnect(error: unknown): string | undefined {

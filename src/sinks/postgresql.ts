@@ -1,3 +1,4 @@
+import type { ClientBase } from "pg";
 import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
 import type { Requirements } from "../contracts/requirements.ts";
 import type { SQLDialect, ValueType } from "../contracts/target.ts";
@@ -6,21 +7,17 @@ import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { checkOptions, isDuration, optional } from "../errors/options.ts";
 import { SinkError, TargetError } from "../errors/sink.ts";
 import { canonicalNumber } from "../json/json.ts";
-import { withClient } from "../postgresql/connect/client.ts";
+import { inTransaction } from "../postgresql/connect/client.ts";
 import { PostgreSQLConnection } from "../postgresql/connect/connection.ts";
 import { loadCopy } from "../postgresql/connect/driver.ts";
 import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
 import { driverFacts, knownError, passingError, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
 import { readOnlyProblem } from "../postgresql/connect/server-state.ts";
+import { boundLockWaits, timingLocks } from "../postgresql/lock-waits.ts";
 import { names, quoteIdentifier } from "../postgresql/names.ts";
 import { describeTable } from "../postgresql/write/catalog.ts";
 import type { PostgreSQLColumn } from "../postgresql/write/column-type.ts";
-import {
-  lockWaitMs,
-  type PostgreSQLTarget,
-  postgreSQLWriter,
-  type TargetConnection,
-} from "../postgresql/write/writer.ts";
+import { type PostgreSQLTarget, postgreSQLWriter, type TargetConnection } from "../postgresql/write/writer.ts";
 import { createTable, type TableDDL } from "../table/ddl.ts";
 import {
   CommitInDoubtError,
@@ -71,13 +68,17 @@ const postgreSQLDialect: TableDialect<TargetConnection, PostgreSQLColumn, string
   name: "postgresql",
   names,
   createTable: (target, table) => createTable(ddl, target, table),
-  describe: async ({ pool, signal, place }, request) => {
-    return await withClient(pool, signal, async (client) => {
+  describe: async ({ pool, signal, place, patienceMs }, request) => {
+    const describing = async (client: ClientBase): ReturnType<typeof describeTable> => {
       const problem = await readOnlyProblem(async (sql) => (await client.query(sql)).rows);
+      await client.query(boundLockWaits(patienceMs));
       if (problem === undefined) return await describeTable(client, place, request);
       const facts = { where: place, hint: "connect to the primary server, or let the user write" };
       throw new TargetError(request.sink, `the server of ${place} ${problem}`, { facts });
-    });
+    };
+    return await timingLocks(
+      async () => await inTransaction(pool, signal, async (client) => [await describing(client), false]),
+    );
   },
   keys: keysOf,
   meaningOf,
@@ -213,16 +214,15 @@ function meaningOf(
   const facts = { errorStates: states, errorCodes: codes };
   const passing = passingError(error) ?? (error instanceof CommitInDoubtError && state === "" ? {} : undefined);
   if (passing !== undefined) {
-    const waitedMs = state === "55P03" ? lockWaitMs : passing.waitedMs;
     const what = target === undefined ? `the catalog of ${place} can't be read` : "the server took no batch";
     const again = "what was written is kept; run again to go on from there, or raise sinkTimeoutMs";
     const hint = [stepToConnect(error), again].filter((part) => part !== undefined).join("; ");
     const problem = `${what}, tried for ${Math.round(triedForMs / 100) / 10} seconds (${said})`;
-    return { kind: "passing", ...passing, waitedMs, problem, detail, facts: { ...facts, triedForMs, hint } };
+    return { kind: "passing", ...passing, problem, detail, facts: { ...facts, triedForMs, hint } };
   }
   const fault = isWriting ? rowFault(state, fields) : undefined;
   if (fault !== undefined && target !== undefined) {
-    const [, staged] = /^COPY llm_etl_stage, line \d+, column c(\d+)/.exec(fields.where ?? "") ?? [];
+    const [, staged] = /\bllm_etl_stage\b[^"\n]* c(\d+)\b/.exec(fields.where ?? "") ?? [];
     const column = fields.column ?? (staged === undefined ? undefined : target.columns[Number(staged)]?.mapped);
     const where = column ?? fields.constraint;
     const named = where === undefined ? "" : ` (the ${column === undefined ? "constraint" : "column"} "${where}")`;
@@ -231,7 +231,9 @@ function meaningOf(
   }
   const where = target === undefined ? place : target.table.name;
   const problem = `${target === undefined ? `the catalog of ${place} can't be read` : `${target.table.quoted} can't be written`} (${said})`;
-  const hint = state === "42501" ? missingRight(target, fields) : knownError(state).ofTable;
+  const isOfTrigger = fields.where !== undefined && state.startsWith("42");
+  const ofTable = isOfTrigger ? "a trigger of the table can't work: the detail says where" : knownError(state).ofTable;
+  const hint = state === "42501" ? missingRight(target, fields) : ofTable;
   return { kind: "fatal", problem, detail, facts: { ...facts, where, hint } };
 }
 
@@ -248,11 +250,10 @@ function missingRight(target: PostgreSQLTarget | undefined, { routine }: ServerF
 /** The errors that a user's trigger makes may have any state: it is the place that tells. A row policy's error is that of a permission, but for its place. */
 function rowFault(state: string, { routine, where }: ServerFields): string | undefined {
   if (state === "42501" && routine === "ExecWithCheckOptions") return "a row policy rejected it";
-  const known = faultOfRow(state);
-  return (
-    known ??
-    (where !== undefined && /^PL\/pgSQL function .* at RAISE$/m.test(where) ? "a trigger rejected it" : undefined)
-  );
+  const known = faultOfRow(state) ?? (routine === "exec_stmt_raise" ? "a trigger rejected it" : undefined);
+  // Types of extensions, and some of the server's, call what they can't read a syntax error, or a missing object.
+  const isOfValue = where?.includes("llm_etl_stage") === true && !/^(?:25|5[3578])/.test(state);
+  return known ?? (isOfValue ? "a value that the column's type does not take" : undefined);
 }
 
 interface ServerFields {

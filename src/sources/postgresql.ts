@@ -7,16 +7,14 @@ import { checkOptions, isCount, isDuration, isName, isObject, isOneOf, isPath, o
 import { SourceError } from "../errors/source.ts";
 import { inTransaction } from "../postgresql/connect/client.ts";
 import { PostgreSQLConnection, setFormsOfTransaction } from "../postgresql/connect/connection.ts";
-import {
-  connectionChecks,
-  type ConnectionSeams,
-  type PostgreSQLConnectionOptions,
-} from "../postgresql/connect/options.ts";
+import { connectionChecks, type ConnectionSeams } from "../postgresql/connect/options.ts";
+import type { PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
 import { driverFacts, passingOfDriver as passing, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
+import { boundLockWaits, timingLocks } from "../postgresql/lock-waits.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
-import { bound, type Bound, parseQuery, wrapped } from "../postgresql/read/statement.ts";
+import { type Bound, parseQuery, wrapped } from "../postgresql/read/statement.ts";
 import { type Columns, keyCondition, type Page, pageOf, resultColumns, type Texts } from "../postgresql/read/values.ts";
-import { valuesOf } from "../table/named-parameters.ts";
+import { boundAsText, valuesOf } from "../table/named-parameters.ts";
 import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
 import { afterRow, piecesInOrder, rowsOf, rowsWithKeys } from "../table/query-rows.ts";
 import { requireColumns } from "../table/result-columns.ts";
@@ -77,14 +75,8 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
       sql: optional(isName),
       sqlFile: optional(isPath),
     });
-    const {
-      connectionString,
-      tokenCredential,
-      parameters,
-      reading,
-      pageSize = 1_000,
-      sourceTimeoutMs = 300_000,
-    } = options;
+    const { connectionString, tokenCredential, parameters, reading } = options;
+    const { pageSize = 1_000, sourceTimeoutMs = 300_000 } = options;
     this.primaryKeyColumn = options.primaryKeyColumn;
     this.schema = options.schema;
     this.#query = queryText(owner, options, fail);
@@ -141,7 +133,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const ask = async (keys: readonly string[]): Promise<Page> => {
       const [condition, value] = keyCondition(this.#key, type, keys, query.values.length + 1);
       const page = wrapped({ ...query, values: [...query.values, value] }, `WHERE ${condition}`);
-      return await this.#ask({ signal, connection }, page, (_, { rows }) => pageOf(columns, rows));
+      return await this.#ask({ signal, connection }, page, (_, result) => pageOf(columns, result, this.#changed));
     };
     try {
       yield* rowsWithKeys(pks, this.primaryKeyColumn, keysAtATime, ask);
@@ -177,7 +169,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
       const page = { ...query, values: last === undefined ? values : [...values, last[place] ?? null] };
       const work = { ...reading, when: afterRow(count) };
       const text = wrapped(page, `WHERE ${this.#key} ${after} ${order}`);
-      const piece = await this.#ask(work, text, (_, { rows }) => pageOf(columns, rows));
+      const piece = await this.#ask(work, text, (_, result) => pageOf(columns, result, this.#changed));
       count += piece.rows.length;
       return piece;
     };
@@ -190,6 +182,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const { connection, signal } = reading;
     let { count = 0 } = reading;
     let client: Client | undefined;
+    let ended: Error | undefined;
     const stop = (): void => void client?.end();
     const fetch = { text: `FETCH ${this.#options.pageSize} FROM llm_etl_rows`, rowMode: "array" } as const;
     signal.addEventListener("abort", stop, { once: true });
@@ -198,34 +191,46 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
         async () => {
           await connection.open({ signal, fail });
           await client?.end();
+          ended = undefined;
           client = await connection.session(signal);
-          await client.query(`BEGIN READ ONLY; ${setFormsOfTransaction}`);
+          client.once("error", (error) => (ended = error));
+          await client.query(`BEGIN READ ONLY; ${this.#settings}`);
           await client.query(`DECLARE llm_etl_rows NO SCROLL CURSOR FOR\n${text}`, [...values]);
-          const { fields, rows } = await client.query<Texts>(fetch);
-          return { own: client, columns: await this.#columnsOf(client, fields), rows };
+          const result = await client.query<Texts>(fetch);
+          return { own: client, columns: await this.#columnsOf(client, result.fields), result };
         },
         { signal, when: afterRow(count) },
       );
-      for (let { rows } = first; rows.length > 0; { rows } = await first.own.query<Texts>(fetch)) {
-        yield pageOf(first.columns, rows);
-        count += rows.length;
+      for (let { result } = first; result.rows.length > 0; result = await first.own.query<Texts>(fetch)) {
+        yield pageOf(first.columns, result, this.#changed);
+        count += result.rows.length;
       }
     } catch (error) {
-      throw this.#failure(error, { signal, when: afterRow(count), hint: ofBrokenCursor });
+      const first = passing(error) === undefined ? error : (ended ?? error); // the server says why it ends a connection
+      throw this.#failure(first, { signal, when: afterRow(count), hint: ofBrokenCursor });
     } finally {
       signal.removeEventListener("abort", stop);
       await client?.end();
     }
   }
 
+  readonly #changed = (): Error => {
+    const facts = { where: this.#query.where, hint: ofChange };
+    return fail(`${facts.where} gives other columns than before`, { facts });
+  };
+
   get #key(): string {
     return `llm_etl_rows.${quoteIdentifier(this.primaryKeyColumn)}`;
   }
 
+  get #settings(): string {
+    return `${setFormsOfTransaction}; ${boundLockWaits(this.#options.sourceTimeoutMs)}`;
+  }
+
   async #describe(reading: Reading, query: Bound): Promise<Columns> {
-    return await this.#ask(reading, wrapped(query, "LIMIT 0"), async (client, { fields }) => {
-      return await this.#columnsOf(client, fields);
-    });
+    const use = async (client: ClientBase, { fields }: QueryResult): Promise<Columns> =>
+      this.#columnsOf(client, fields);
+    return await this.#ask(reading, wrapped(query, "LIMIT 0"), use);
   }
 
   async #columnsOf(client: ClientBase, fields: readonly FieldDef[]): Promise<Columns> {
@@ -238,13 +243,13 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
   async #ask<Result>(
     reading: Reading,
     { text, values }: Bound,
-    use: (client: ClientBase, result: QueryArrayResult<Texts>) => Result | Promise<Result>,
+    use: (client: ClientBase, result: QueryResult) => Result | Promise<Result>,
   ): Promise<Result> {
     const { connection, signal } = reading;
     return await this.#trying(async () => {
       const { pool } = await connection.open({ signal, fail });
       return await inTransaction(pool, signal, async (client) => {
-        await client.query(`SET TRANSACTION READ ONLY; ${setFormsOfTransaction}`);
+        await client.query(`SET TRANSACTION READ ONLY; ${this.#settings}`);
         const result = await client.query<Texts>({ text, values: [...values], rowMode: "array" });
         return [await use(client, result), false];
       });
@@ -252,10 +257,10 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
   }
 
   async #trying<Result>(attempt: () => Promise<Result>, { signal, when = "" }: Trying): Promise<Result> {
-    const { sleep } = this.#seams;
     const { sourceTimeoutMs: patienceMs } = this.#options;
+    const options = { ...this.#seams, signal, patienceMs, delaysMs: retryDelaysMs, passing };
     try {
-      return await retryPassing(attempt, { signal, patienceMs, delaysMs: retryDelaysMs, passing, sleep });
+      return await retryPassing(async () => await timingLocks(attempt), options);
     } catch (error) {
       throw this.#failure(error, { signal, when });
     }
@@ -265,7 +270,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const { where } = this.#query;
     const { text, parameters: wanted, isPlain } = parseQuery(await this.#query.read(), where, fail);
     const values = valuesOf(wanted, { ...this.#options.parameters, ...parameters }, where, fail);
-    return { text, isPlain, values: values.map(bound) };
+    return { text, isPlain, values: values.map(boundAsText) };
   }
 
   #failure(error: unknown, { signal, when = "", hint }: Trying & { readonly hint?: string }): unknown {
@@ -275,25 +280,20 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const found = { ...driverFacts(error), message: messageOf(error), toConnect: stepToConnect(error) };
     const { reason, isOfQuery, step, facts } = queryProblem(found);
     const detail = `${where} failed${when}: ${messageOf(error)}`;
-    const all = { where, ...facts, isOfQuery, hint: step ?? (passing(error) === undefined ? undefined : hint) };
+    const all = { where, ...facts, isOfQuery, hint: passing(error) === undefined ? step : (hint ?? step) };
     return fail(`${where} failed${when}: ${reason}`, { cause: error, detail, facts: all });
   }
 }
 
 type Found = AsyncGenerator<SourceRow, void, undefined>;
-
-interface Trying {
-  readonly signal: AbortSignal;
-  readonly when?: string;
-}
-interface Reading extends Trying {
-  readonly connection: PostgreSQLConnection;
-  readonly count?: number; // of the rows that were given before
-}
+type QueryResult = QueryArrayResult<Texts>;
+type Trying = { readonly signal: AbortSignal; readonly when?: string };
+/** `count`: the rows that were given before. */
+type Reading = Trying & { readonly connection: PostgreSQLConnection; readonly count?: number };
 
 const [owner, keysAtATime] = ["PostgreSQLSource", 1_000] as const;
-const ofBrokenCursor =
-  'with reading: "pages" a read goes on after such a break; running again takes up what is done from the journal';
+const ofChange = "a table was altered during the reading: run again";
+const ofBrokenCursor = 'with reading: "pages" a read goes on after such a break; run again to go on by the journal';
 
 function fail(problem: string, options?: ErrorOptions): SourceError {
   return new SourceError("postgresql", problem, options);

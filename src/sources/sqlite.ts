@@ -14,7 +14,7 @@ import { databaseFilesOf, lockWait, openDatabase, requireDatabaseFile, untilUnlo
 import { bindParameters } from "../sqlite/parameters.ts";
 import { type FindingQuery, findingQuery, namesOf } from "../sqlite/finding.ts";
 import { scanStatement, statementText } from "../sqlite/statement.ts";
-import { toRow } from "../sqlite/values.ts";
+import { rowMaker } from "../sqlite/values.ts";
 import type { CountContext, Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface SQLiteSourceSettings<Row extends object> {
@@ -154,11 +154,12 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     await requireDatabaseFile(this.#databasePath, fail);
     const values = { ...this.#parameters, ...parameters };
     const { database, columns, rows, first } = await this.#start(sql, values, signal, wrap);
+    const toRow = rowMaker(columns);
     try {
       let next = first;
       for (let position = 1; next.done !== true; position += 1) {
         signal.throwIfAborted();
-        yield { position, raw: toRow(next.value, columns) };
+        yield { position, raw: toRow(next.value) };
         next = this.#step(rows, position + 1);
       }
     } finally {
@@ -174,10 +175,11 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       try {
         const { statement, columns } = this.#prepare(database, sql);
         const finding = wrap?.(sql, columns);
-        const rows =
+        const reading =
           finding === undefined
             ? statement.iterate(bindings)
             : this.#prepare(database, finding.sql).statement.iterate({ ...bindings, ...finding.bindings });
+        const rows = reading as unknown as Rows; // the driver's types know objects alone
         return { database, columns, rows, first: this.#step(rows, 1) };
       } catch (error) {
         database.close();
@@ -223,13 +225,14 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       throw fail(`${where} failed: ${reason}`, { cause, facts: { where, reason } });
     }
     statement.setReadBigInts(true);
+    statement.setReturnArrays(true);
     statement.setAllowBareNamedParameters(false); // they would forbid @id and :id in one statement
     const columns = statement.columns().map(({ name }) => name);
     requireColumns(columns, this.primaryKeyColumn, where, fail);
     return { statement, columns };
   }
 
-  #step(rows: Rows, position: number): IteratorResult<Readonly<Record<string, SQLOutputValue>>, unknown> {
+  #step(rows: Rows, position: number): IteratorResult<Values, unknown> {
     try {
       return rows.next();
     } catch (cause) {
@@ -253,13 +256,15 @@ const keysAtATime = 1_000;
 /** Makes a query for some of a query's rows, given its result columns. */
 type Wrap = (sql: string, columns: readonly string[]) => FindingQuery;
 
-type Rows = Iterator<Readonly<Record<string, SQLOutputValue>>, unknown>;
+/** Of a row, in the order of the columns. */
+type Values = readonly SQLOutputValue[];
+type Rows = Iterator<Values, unknown>;
 
 interface Reading {
   readonly database: DatabaseSync;
   readonly columns: readonly string[];
   readonly rows: Rows;
-  readonly first: IteratorResult<Readonly<Record<string, SQLOutputValue>>, unknown>;
+  readonly first: IteratorResult<Values, unknown>;
 }
 
 function fail(problem: string, options?: ErrorOptions): SourceError {

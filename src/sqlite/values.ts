@@ -36,22 +36,22 @@ export function toSQLiteValue(value: unknown): SQLInputValue {
   throw new TypeError(`SQLite can't hold ${describeType(value)}`);
 }
 
-/** The row as a plain object: an INTEGER is a number, or a bigint where a number is not exact; a BLOB is a Buffer. */
-export function toRow(
-  row: Readonly<Record<string, SQLOutputValue>>,
-  columns: readonly string[],
-): Record<string, unknown> {
-  const raw: Record<string, unknown> = { ...row };
-  for (const column of columns) {
-    const value = row[column];
-    if (typeof value === "bigint") {
-      const number = Number(value);
-      if (Number.isSafeInteger(number)) raw[column] = number;
-    } else if (value instanceof Uint8Array) {
-      raw[column] = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    }
+/** Makes a plain object of a row's values: an INTEGER is a number, or a bigint where a number is not exact; a BLOB is a Buffer. */
+export function rowMaker(columns: readonly string[]): (values: readonly SQLOutputValue[]) => Record<string, unknown> {
+  const empty = Object.fromEntries(columns.map((column) => [column, null])); // has a column named __proto__, too
+  return (values) => {
+    const raw: Record<string, unknown> = { ...empty };
+    for (const [index, column] of columns.entries()) raw[column] = fieldOf(values[index]);
+    return raw;
+  };
+}
+
+function fieldOf(value: SQLOutputValue | undefined): unknown {
+  if (typeof value === "bigint") {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value;
   }
-  return raw;
+  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value;
 }
 
 /** The types that a STRICT table or a rowid holds its column to. */

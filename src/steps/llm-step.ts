@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { z } from "zod";
 import { EmptyInputError, InputMapError, InputTooLongError } from "../errors/step.ts";
 import { OptionError } from "../errors/option.ts";
@@ -111,9 +111,14 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
   readonly #options: LLMStepOptions<State, Key, Schema>;
   readonly #strict: StrictSchema;
   readonly #system: string;
+  readonly #schema: Prompt["schema"];
   readonly #promptHash: string;
   readonly #limited: LimitedSchemas;
-  readonly #hasRuleOverFields: boolean;
+  /** The inputs, in the order in which they are shown: `text` is the last. */
+  readonly #inputs: readonly (readonly [name: string, map: ((state: State) => InputValue) | undefined])[];
+  readonly #soleFieldOf: ((issues: readonly Issue[]) => string | undefined) | undefined;
+  readonly #flawOf = (cutAnswer: string): Issue | undefined => cutAnswerFlaw(cutAnswer, this.#strict.json);
+  readonly #isHopeless = (cutAnswer: string): boolean => this.#flawOf(cutAnswer) !== undefined;
 
   /**
    * @throws {OptionError} for an option that is unknown or has a wrong value
@@ -142,31 +147,31 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     for (const each of new Set([asked, schema])) rejectAsynchronous(each, madeUp);
     this.#system = systemMessage(options);
     this.#limited = new LimitedSchemas(this.#strict.json);
-    this.#hasRuleOverFields = (asked._zod.def.checks ?? []).length > 0;
-    this.#promptHash = createHash("sha256")
-      .update(JSON.stringify([this.#system, this.#strict.json]))
-      .digest("hex")
-      .slice(0, 16);
+    const { json } = this.#strict;
+    this.#schema = { name: this.name.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 64), json };
+    const { text, ...others } = options.inputMap;
+    this.#inputs = [...Object.entries(others), ["text", text]];
+    const hasRuleOverFields = (asked._zod.def.checks ?? []).length > 0;
+    this.#soleFieldOf = hasRuleOverFields ? undefined : (issues) => soleField(issues, json);
+    this.#promptHash = hash("sha256", JSON.stringify([this.#system, json]), "hex").slice(0, 16);
   }
 
-  readonly run = async (state: State, { llm, limits = [], onInvalidValue }: StepContext): Promise<z.output<Schema>> => {
+  readonly run = (state: State, { llm, limits = [], onInvalidValue }: StepContext): Promise<z.output<Schema>> => {
     const { maxRetries = 3 } = this.#options;
-    let nullFields: readonly string[] = [];
-    const output = await askUntilValid({
-      step: this.name,
-      prompt: { ...this.render(state), limitedSchema: this.#limited.get(limits) },
-      read: (answer) => {
-        const reading = this.read(answer, limits);
-        nullFields = reading.valid ? (reading.nullFields ?? []) : [];
-        return reading;
-      },
-      soleFieldOf: this.#hasRuleOverFields ? undefined : (issues) => soleField(issues, this.#strict.json),
-      flawOf: (cutAnswer) => cutAnswerFlaw(cutAnswer, this.#strict.json),
-      conversation: llm,
-      maxRetries,
-    });
-    for (const field of nullFields) onInvalidValue?.(field);
-    return output;
+    try {
+      return askUntilValid({
+        step: this.name,
+        prompt: { ...this.render(state), limitedSchema: this.#limited.get(limits), isHopeless: this.#isHopeless },
+        read: (answer) => this.read(answer, limits),
+        soleFieldOf: this.#soleFieldOf,
+        flawOf: this.#flawOf,
+        conversation: llm,
+        maxRetries,
+        onInvalidValue,
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   };
 
   /**
@@ -181,7 +186,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
         { role: "system", content: this.#system },
         { role: "user", content: this.#userMessage(state) },
       ],
-      schema: { name: this.name.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 64), json: this.#strict.json },
+      schema: this.#schema,
       temperature,
       maxOutputTokens,
       promptHash: this.#promptHash,
@@ -224,13 +229,12 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
   }
 
   #userMessage(state: State): string {
-    const { text: _, ...others } = this.#options.inputMap;
-    const blocks = Object.entries(others).map(([name, map]) => [name, this.#input(name, map, state)] as const);
-    blocks.push(["text", this.#text(state)]);
-    return blocks
-      .filter(([, content]) => content.trim() !== "")
-      .map(([name, content]) => `<${name}>\n${content.replaceAll("<", "&lt;")}\n</${name}>`)
-      .join("\n\n");
+    const blocks: string[] = [];
+    for (const [name, map] of this.#inputs) {
+      const content = name === "text" ? this.#text(state) : this.#input(name, map, state);
+      if (content.trim() !== "") blocks.push(`<${name}>\n${content.replaceAll("<", "&lt;")}\n</${name}>`);
+    }
+    return blocks.join("\n\n");
   }
 
   #text(state: State): string {

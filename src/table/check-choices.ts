@@ -37,7 +37,7 @@ export function checkedChoices(check: string, isColumn: (name: string) => boolea
 const words: ReadonlySet<string> = new Set(["CHECK", "IN", "IS", "NULL", "OR", "ANY", "ARRAY"]);
 const list = "v(?: , v)*";
 const oneOf = String.raw`(?:c IN ${list}|c = ANY ARRAY \[ ${list} \]|c = v(?: OR c = v)*)`;
-const form = new RegExp(`^(?:CHECK )?(?:c IS NULL OR )?${oneOf}(?: OR c IS NULL)?$`);
+const form = new RegExp(`^(?:CHECK )?(?:c IS NULL OR )?${oneOf}(?: OR c IS NULL)?(?: NO INHERIT)?(?: NOT VALID)?$`);
 
 /** The checks of a CREATE TABLE, each from its word to its closing bracket. */
 export function checksIn(createTable: string): readonly string[] {

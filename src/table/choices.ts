@@ -17,16 +17,23 @@ export function checkedLimit(
   checks: readonly string[],
   { isColumn, holdsNumbers, fold = (text) => text }: ColumnOfChecks,
 ): Partial<Pick<TableColumn, "limit" | "exceeds">> {
-  const choices = checks.map((check) => checkedChoices(check, isColumn)).find((found) => found !== undefined);
-  if (choices === undefined) return {};
+  const [first, ...others] = checks
+    .map((check) => checkedChoices(check, isColumn))
+    .filter((found) => found !== undefined);
+  const choices = first?.filter((choice) => others.every((other) => other.includes(choice))) ?? [];
   const values = holdsNumbers ? choices.map(Number) : choices;
-  if (values.some((value) => Number.isNaN(value))) return {};
+  if (values.length === 0 || values.some((value) => typeof value === "number" && !isExact(value))) return {};
   const textOf = (value: unknown): string => fold(String(holdsNumbers ? Number(value) : value));
   const known = new Set(values.map(textOf));
   const demand = choiceDemand(values);
   const exceeds = (value: unknown): string | undefined =>
     value === null || value === undefined || known.has(textOf(value)) ? undefined : demand;
   return { limit: { enum: values }, exceeds };
+}
+
+/** A number of which JavaScript holds the digits, as far as whole ones go. */
+function isExact(value: number): boolean {
+  return Math.abs(value) <= Number.MAX_SAFE_INTEGER;
 }
 
 /** The texts of a type that has no others. */

@@ -127,10 +127,10 @@ function stepOf(digits: number): bigint {
   return 10n ** BigInt(7 - digits);
 }
 
-/** Takes the dates that few databases have as their server writes them, too: before the year 1, after 9999, infinity. `zone` follows any other. */
+/** Takes what few databases have as their server writes it, too: dates before the year 1 and after 9999, infinity, 24:00. `zone` follows any other. */
 export function beyondDates(fit: Fit, zone = ""): Fit {
   const withZone = mapped(fit, (text) => `${String(text)}${zone}`);
   return (value) => (typeof value === "string" && fewHave.test(value) ? fits(value) : withZone(value));
 }
 
-const fewHave = /^\s*(?:-?infinity|\d{4,}-\d\d-\d\d[^]* BC|\d{5,}-\d\d-\d\d[^]*)\s*$/i;
+const fewHave = /^\s*(?:-?infinity|24:00(?::00)?|\d{4,}-\d\d-\d\d[^]* BC|\d{5,}-\d\d-\d\d[^]*)\s*$/i;

@@ -5,7 +5,8 @@ export interface Decimal {
 }
 
 const numeral = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?$/i;
-const longestNumeral = 500; // a float of JavaScript's has at most 325 digits, a decimal of a database's some dozens
+const longestNumeral = 2_100; // a float of JavaScript's has at most 325 digits, a decimal of a database's 1,000 on each side of its point
+const largestExponent = 500;
 
 /**
  * The number that a value is: a number as JavaScript would print it, a boolean as 0 or 1, text that spells one (`-1.5`,
@@ -23,7 +24,7 @@ function parseDecimal(text: string): Decimal | undefined {
   const [, sign, whole = "", fraction = "", exponent = "0"] = numeral.exec(text) ?? [];
   if (sign === undefined || whole + fraction === "") return undefined;
   const shift = Number(exponent);
-  if (Math.abs(shift) > longestNumeral) return undefined;
+  if (Math.abs(shift) > largestExponent) return undefined;
   const digits = BigInt(whole + fraction);
   const unscaled = sign === "-" ? -digits : digits;
   const scale = fraction.length - shift;

@@ -62,3 +62,17 @@ export function waitedFor(error: unknown): number {
   for (const each of errorsIn(error)) if ("waitedMs" in each && typeof each.waitedMs === "number") return each.waitedMs;
   return 0;
 }
+
+/** Does `work`, and takes down on an error of waiting how long that took: see {@link waitedFor}. */
+export async function timingWaits<Result>(
+  work: () => Promise<Result>,
+  isOfWait: (error: unknown) => boolean,
+): Promise<Result> {
+  const startedAt = performance.now();
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Error && isOfWait(error)) Object.assign(error, { waitedMs: performance.now() - startedAt });
+    throw error;
+  }
+}

@@ -95,14 +95,19 @@ export function offsetText(offset: number): string {
   return `${offset < 0 ? "-" : "+"}${parts.join(":")}`;
 }
 
+/** An offset from before the time zones of today has seconds: those of a town's own time. */
+const zoned = /^(.*)([+-]\d\d)(?::(\d\d))?(?::(\d\d))?$/;
+
 /**
  * A moment with an offset in UTC, to the same digits: `2025-03-01T09:30:00.123456Z`. Undefined for a text that is none, and beyond the years 1 to
  * 9999.
  */
 export function textInUTC(text: string): string | undefined {
-  const moment = parseMoment(text.replace(/([+-]\d\d)$/, "$1:00"));
+  const [, rest = text, hours = "", minutes = hours && "00", seconds = "00"] = zoned.exec(text) ?? [];
+  const moment = parseMoment(`${rest}${hours}${minutes}`);
   if (moment?.day === undefined || moment.offset === undefined) return undefined;
-  const { day, ticks } = moved(moment.day, moment.ticks - BigInt(moment.offset) * 60n * ticksPerSecond);
+  const offset = moment.offset * 60 + Number(`${hours.slice(0, 1)}${seconds}`);
+  const { day, ticks } = moved(moment.day, moment.ticks - BigInt(offset) * ticksPerSecond);
   const digits = /\.(\d+)/.exec(text)?.[1]?.length ?? 0;
   return day < 0 || day > lastDay ? undefined : `${dateText(day)}T${timeText(ticks, digits)}Z`;
 }

@@ -30,3 +30,10 @@ export function valuesOf(
     throw fail(`the parameter "${name}" of ${where} has no value`, { facts });
   });
 }
+
+/** As text, which the server reads in the type of the place: a driver may write a date in this machine's time. */
+export function boundAsText(value: ParameterValue): string | Buffer | null {
+  if (value === null || typeof value === "string") return value;
+  if (value instanceof Date) return value.toISOString();
+  return value instanceof Uint8Array ? Buffer.from(value) : String(value);
+}

@@ -84,10 +84,14 @@ export function fitFloat(type: "FLOAT" | "REAL"): Fit {
   };
 }
 
+const numeral = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+
 /** A number of any size; its text is kept as it is. */
 export function fitNumeric(declaration: string): Fit {
   return (value) => {
-    if (toDecimal(value) !== undefined) return fits(String(typeof value === "boolean" ? Number(value) : value).trim());
+    const text = String(typeof value === "boolean" ? Number(value) : value).trim();
+    const isNumber = typeof value === "string" ? numeral.test(text) : toDecimal(value) !== undefined;
+    if (isNumber) return fits(text);
     return violation(`the column is ${declaration}: expected a number, got ${describe(value)}`, "must be a number");
   };
 }

@@ -24,11 +24,11 @@ export class RunKeys<Value> {
     this.#claimed = new KeySet(keys.types);
   }
 
-  /** Claims the key for a row. False if an earlier row has it. */
-  claim(values: ColumnValues, key: readonly Value[]): boolean {
+  /** Claims the key for a row; `values` are undefined of one that is not to be written. False if an earlier row has it. */
+  claim(values: ColumnValues | undefined, key: readonly Value[]): boolean {
     this.#count += 1;
     if (this.#claimed.add(this.#keys.parts(key), this.#count) !== undefined) return false;
-    if (this.#keys.types === undefined) this.#checked.add(values);
+    if (values !== undefined && this.#keys.types === undefined) this.#checked.add(values);
     return true;
   }
 

@@ -118,7 +118,7 @@ class TableSession<
       } else if (column.isKey && fitted.value !== null) key.push(fitted.value);
     }
     if (violations.length > 0 || this.#runKeys === undefined) return violations;
-    const isFree = this.#runKeys.claim(values, key);
+    const isFree = this.#runKeys.claim(unchangedKey === undefined ? values : undefined, key);
     if (isFree && (unchangedKey === undefined || this.#runKeys.keep(unchangedKey))) return violations;
     const detail = `${sameKeyProblem}: ${this.#keyValues(values)}`;
     return [{ column: this.#keyNames, message: sameKeyProblem, detail }];

@@ -10,6 +10,8 @@ export interface StagedDatabase<Client, Column extends TableColumn<Value>, Value
   readonly take: (client: Client) => Promise<number>;
   /** The staged rows that the target has, by their place, each with its key as it is stored: a text as `TableKeys.parts` makes one. */
   readonly stored: (client: Client, by: Target<Column, Value>["columns"]) => Promise<ReadonlyMap<number, string>>;
+  /** How many of the staged rows the target has, each value as staged: of a database whose triggers skip updates that change nothing. */
+  readonly same?: (client: Client) => Promise<number>;
   readonly find: TableWriter<Column, Value>["find"];
 }
 
@@ -25,7 +27,7 @@ export function stagedWriter<Client, Column extends TableColumn<Value>, Value>(
   errors: WriterErrors,
 ): TableWriter<Column, Value> {
   const { table, columns, keys, strategy, proof } = target;
-  const { transaction, stage, take, stored, find } = database;
+  const { transaction, stage, take, stored, same, find } = database;
 
   async function writeStaged(
     client: Client,
@@ -38,9 +40,12 @@ export function stagedWriter<Client, Column extends TableColumn<Value>, Value>(
     const found = keys.length === 0 ? undefined : await stored(client, keys);
     const missing = rows.find((_, index) => found?.has(index) === false);
     if (missing !== undefined && strategy === "update") throw errors.unknownKey(missing.values);
-    if (!isWhole && strategy === "update") throw errors.sameKey(undefined);
+    const isOneKey = got > rows.length || new Set(found?.values()).size < rows.length;
+    if (!isWhole && strategy === "update" && isOneKey) throw errors.sameKey(undefined);
     const mayKeep = columns.length === keys.length; // rows of keys alone, which are there already
-    if (missing !== undefined || (!isWhole && !mayKeep)) {
+    const mayBeSame = missing === undefined && found !== undefined;
+    const isThere = isWhole || mayKeep || (mayBeSame && (await same?.(client)) === rows.length);
+    if (missing !== undefined || !isThere) {
       const facts = { where: table.name, expected: rows.length, got };
       throw errors.leftOut(`a trigger or a policy of ${table.quoted} left out a row`, missing?.values, facts);
     }

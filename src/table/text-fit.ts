@@ -1,4 +1,4 @@
-import { toJSONValue } from "../json/json.ts";
+import { toJSONValue, writeExactly } from "../json/json.ts";
 import { describeType } from "../errors/describe-type.ts";
 import { type Fit, fits, mapped, type StagedValue, violation } from "./fit.ts";
 import type { Fitted } from "./dialect.ts";
@@ -47,6 +47,7 @@ export function fitJSON(declaration: string): Fit {
   const other = fitMarkup(declaration);
   return (value) => {
     if (value instanceof Date) return mapped(other, (text) => JSON.stringify(text))(value);
+    if (isPlain(value)) return other(writeExactly(value));
     if (typeof value !== "string") return other(value);
     try {
       JSON.parse(value);
@@ -96,7 +97,7 @@ function toText(value: unknown): string | undefined {
 }
 
 /** Of others, a Map for one, JSON would make an empty object without a word. */
-function isPlain(value: unknown): boolean {
+function isPlain(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   if (Array.isArray(value) || "toJSON" in value) return true;
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -1,7 +1,7 @@
 import { type InvalidAnswer, LLMEtlError } from "../errors/llm-etl-error.ts";
 import { StepFailedError, ValidationError } from "../errors/step.ts";
 import { textOf } from "../errors/error-text.ts";
-import type { Conversation, Prompt } from "../contracts/conversation.ts";
+import type { Conversation, ConversationAnswer, Prompt } from "../contracts/conversation.ts";
 import type { ChatMessage } from "../contracts/provider.ts";
 import type { Issue } from "./issues.ts";
 import { withField } from "./kept-fields.ts";
@@ -24,11 +24,13 @@ export interface AskUntilValidOptions<Output> {
   readonly read: (answer: string) => Reading<Output>;
   /** The one field that the issues are about, where the others stay as they were. @default each answer stands alone */
   readonly soleFieldOf?: ((issues: readonly Issue[]) => string | undefined) | undefined;
-  /** The issue of an answer that was cut off, where a longer one would have it, too. @default there is none */
+  /** The issue of an answer that was cut off, where a longer one would have it, too: where `isHopeless` of the prompt is true. @default there is none */
   readonly flawOf?: ((cutAnswer: string) => Issue | undefined) | undefined;
   readonly conversation: Conversation;
   /** The most re-asks: 3 means one call and up to three more. */
   readonly maxRetries: number;
+  /** Called for each of `nullFields` of the answer that is valid. */
+  readonly onInvalidValue?: ((field: string) => void) | undefined;
 }
 
 /**
@@ -41,7 +43,8 @@ export interface AskUntilValidOptions<Output> {
 export async function askUntilValid<Output>(options: AskUntilValidOptions<Output>): Promise<Output> {
   const attempts: InvalidAnswer[] = [];
   try {
-    return await askOn(options, attempts);
+    const first = replyOf(options, await options.conversation.ask(options.prompt, 0), undefined, attempts);
+    return first.reading.valid ? outputOf(options, first.reading) : await askAgain(options, first, attempts);
   } catch (error) {
     // Answers that were paid for are kept, also when the last attempt brought none. A ValidationError has them.
     if (error instanceof LLMEtlError && error.scope === "row" && !(error instanceof ValidationError)) {
@@ -51,21 +54,27 @@ export async function askUntilValid<Output>(options: AskUntilValidOptions<Output
   }
 }
 
-async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: InvalidAnswer[]): Promise<Output> {
-  const { step, conversation, maxRetries, flawOf, soleFieldOf } = options;
-  const prompt: Prompt =
-    flawOf === undefined ? options.prompt : { ...options.prompt, isHopeless: (cut) => flawOf(cut) !== undefined };
+function outputOf<Output>(
+  { onInvalidValue }: AskUntilValidOptions<Output>,
+  { output, nullFields = [] }: Extract<Reading<Output>, { readonly valid: true }>,
+): Output {
+  for (const field of nullFields) onInvalidValue?.(field);
+  return output;
+}
+
+/** Asks again until the answer is valid. It is a function of its own, for most rows need none of it. */
+async function askAgain<Output>(
+  options: AskUntilValidOptions<Output>,
+  first: Reply<Output>,
+  attempts: InvalidAnswer[],
+): Promise<Output> {
+  const { step, prompt, conversation, maxRetries, soleFieldOf } = options;
+  let reply = first;
   let reAsk: ReAsk | undefined;
   let { temperature } = prompt;
   for (;;) {
-    const answer = await conversation.ask(reAsk?.prompt ?? prompt, reAsk?.issueCount ?? 0, reAsk?.issueCodes);
-    const { text, finishReason, isFormer = false } = answer;
-    const flaw = finishReason === "length" ? flawOf?.(text) : undefined;
-    const given = isFormer ? undefined : reAsk; // answers of version 0.1 are read as it read them
-    const whole = given?.field === undefined ? text : withField(given.whole, text, given.field);
-    const reading =
-      flaw === undefined ? readReply(options, { whole, given }, attempts) : { valid: false as const, issues: [flaw] };
-    if (reading.valid) return reading.output;
+    const { text, whole, flaw, reading } = reply;
+    if (reading.valid) return outputOf(options, reading);
     const { issues } = reading;
     attempts.push({ answer: text, issues: issues.map((issue) => sentenceOf(issue, "detail")) });
     const isHopeless = text === reAsk?.text || issues.every(({ reAsk: line }) => line === null);
@@ -76,6 +85,8 @@ async function askOn<Output>(options: AskUntilValidOptions<Output>, attempts: In
         ? reAskOf({ ...prompt, temperature }, { text, whole, issues, field })
         : freshReAskOf(prompt, { text, whole: text, issues, field }, attempts.length + 1);
     ({ temperature } = reAsk.prompt); // else what is asked next brings the same answer again
+    const answer = await conversation.ask(reAsk.prompt, reAsk.issueCount, reAsk.issueCodes);
+    reply = replyOf(options, answer, reAsk, attempts);
   }
 }
 
@@ -99,16 +110,28 @@ interface ReAsk extends Pick<Invalid, "text" | "whole" | "field"> {
   readonly message: string;
 }
 
+/** An answer, and what was read in it. */
+interface Reply<Output> extends Pick<Invalid, "text" | "whole"> {
+  /** Of one that was cut off. */
+  readonly flaw: Issue | undefined;
+  readonly reading: Reading<Output>;
+}
+
 /** Reads the reply to a re-ask, or to the first question. */
-function readReply<Output>(
+function replyOf<Output>(
   options: AskUntilValidOptions<Output>,
-  { whole, given }: { readonly whole: string; readonly given: ReAsk | undefined },
+  { text, finishReason, isFormer = false }: ConversationAnswer,
+  reAsk: ReAsk | undefined,
   attempts: InvalidAnswer[],
-): Reading<Output> {
+): Reply<Output> {
+  const flaw = finishReason === "length" ? options.flawOf?.(text) : undefined;
+  const given = isFormer ? undefined : reAsk; // answers of version 0.1 are read as it read them
+  const whole = given?.field === undefined ? text : withField(given.whole, text, given.field);
+  if (flaw !== undefined) return { text, whole, flaw, reading: { valid: false, issues: [flaw] } };
   const reading = readOrKeep(options, whole, attempts);
-  if (!reading.valid || given === undefined) return reading;
+  if (!reading.valid || given === undefined) return { text, whole, flaw, reading };
   const issues = repeatedReAsk(whole, given.message);
-  return issues.length === 0 ? reading : { valid: false, issues };
+  return { text, whole, flaw, reading: issues.length === 0 ? reading : { valid: false, issues } };
 }
 
 /** An answer that went wrong as a whole is asked for with these temperatures at least, one after the other: else it would come again. */

@@ -220,6 +220,7 @@ function undoNulls(answer: unknown, node: JSONSchema, root: JSONSchema): unknown
     const items = asSchema(Array.isArray(node.items) ? {} : (node.items ?? {}));
     return answer.map((item) => undoNulls(item, items, root));
   }
+  if (Object.values(answer).every((value) => typeof value !== "object")) return answer; // nor null: as most answers
   const entries = Object.entries(answer).flatMap(([name, value]): [string, unknown][] => {
     const property = node.properties?.[name];
     if (property === undefined) return [[name, value]];

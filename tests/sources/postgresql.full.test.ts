@@ -4,6 +4,7 @@ import type { SourceRow } from "../../src/contracts/source.ts";
 import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { PostgreSQLSource, type PostgreSQLSourceOptions } from "../../src/sources/postgresql.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
+import { startCuttableProxy } from "../support/cuttable-proxy.ts";
 import { failsWith } from "../support/error-facts.ts";
 import { noPostgreSQL, testDatabase } from "../support/postgresql/database.ts";
 
@@ -29,7 +30,7 @@ function sourceOf(sql: string, options: Options = {}): PostgreSQLSource<Row> {
 
 async function readAll(sql: string, options: Options = {}): Promise<Row[]> {
   const rows: Row[] = [];
-  const context = { signal: new AbortController().signal, parameters: {} };
+  const context = { signal, parameters: {} };
   for await (const row of sourceOf(sql, options).read(context)) rows.push({ ...rawOf(row) });
   return rows;
 }
@@ -52,6 +53,7 @@ async function openCount(): Promise<number> {
   return count;
 }
 
+const { signal } = new AbortController();
 const rows = Array.from({ length: 25 }, (_, index) => ({ id: index + 1, note: `note ${index + 1}` }));
 
 for (const options of [{}, { pageSize: 4 }, { reading: "cursor", pageSize: 4 }] as const) {
@@ -96,6 +98,7 @@ const values: readonly (readonly [sql: string, value: unknown])[] = [
   ["'2026-01-02 03:04:05.123456+05:30'::timestamptz", "2026-01-01T21:34:05.123456Z"],
   ["'2026-07-02 03:04:05-07'::timestamptz", "2026-07-02T10:04:05Z"],
   ["'infinity'::timestamptz", "infinity"],
+  ["'1850-01-01 00:00:00.5+05:53:28'::timestamptz", "1849-12-31T18:06:32.5Z"],
   ["'03:04:05.5'::time", "03:04:05.5"],
   ["'1 day 2 hours'::interval", "P1DT2H"],
   ["'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'::uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"],
@@ -145,7 +148,7 @@ test("keys of each type are found as they were read", { skip }, async () => {
     .filter((sql) => !/json|ARRAY|\{\}|\[2|NULL|NaN|Infinity|float4| BC/.test(sql));
   for (const sql of [...keys, "'a\"b\\,c'::text"]) {
     const source = sourceOf(`SELECT ${sql} AS id`);
-    const context = { signal: new AbortController().signal, parameters: {} };
+    const context = { signal, parameters: {} };
     const [read] = await Array.fromAsync(source.read(context));
     assert.ok(read !== undefined && !("error" in read));
     const id = read.raw["id"];
@@ -180,4 +183,66 @@ test("a query that can't be read is rejected before its first row, with what to 
     );
   }
   assert.equal((await database.run("SELECT count(*)::int AS n FROM visits"))[0]?.["n"], 25);
+});
+
+test("a time zone whose offset had seconds changes no moment", { skip }, async () => {
+  const options = {
+    connectionString: `${database.url()}?options=${encodeURIComponent("-c timezone=Europe/Amsterdam")}`,
+  };
+  const found = await readAll("SELECT '1900-01-01 00:00:00+00'::timestamptz AS id", options);
+  assert.deepEqual(found, [{ id: "1900-01-01T00:00:00Z" }]);
+});
+
+test("a lock of another is waited for within sourceTimeoutMs", { skip }, async () => {
+  const table = "SELECT id FROM visits";
+  for (const reading of ["pages", "cursor"] as const) {
+    await database.run("BEGIN; LOCK TABLE visits");
+    const inVain = readAll(table, { reading, sourceTimeoutMs: 300 });
+    await assert.rejects(inVain, failsWith("SOURCE_FAILED", { errorStates: ["55P03"] }));
+    const found = readAll(table, { reading });
+    await database.run("SELECT pg_sleep(0.2); COMMIT");
+    assert.equal((await found).length, 25);
+  }
+});
+
+test("a cursor's connection that is lost says why, and what to do", { skip }, async (testing) => {
+  const proxy = await startCuttableProxy(new URL(database.url()));
+  testing.after(proxy.cut);
+  const ended = async (): Promise<unknown> => await database.run("SELECT pg_sleep(0.4)");
+  const ways = [
+    { port: new URL(database.url()).port, lose: ended, errorStates: ["25P03"] },
+    { port: `${proxy.port}`, lose: proxy.cut, errorStates: [] },
+  ];
+  for (const { port, lose, errorStates } of ways) {
+    const url = new URL(database.url());
+    url.port = port;
+    if (errorStates.length > 0) url.search = "?options=-c%20idle_in_transaction_session_timeout%3D100";
+    const options = { reading: "cursor", pageSize: 10, connectionString: url.href } as const;
+    const reading = sourceOf("SELECT id FROM visits", options).read({ signal, parameters: {} });
+    for (let count = 0; count < 10; count += 1) await reading.next();
+    await lose();
+    const isTold = (error: Error): boolean =>
+      failsWith("SOURCE_FAILED", { errorStates })(error) && error.message.includes('reading: "pages"');
+    await assert.rejects(async () => await Array.fromAsync(reading), isTold);
+  }
+});
+
+test(
+  "a table that is altered during a reading ends it: no value stands under another column's name",
+  { skip },
+  async () => {
+    await database.run("CREATE TABLE altered AS SELECT * FROM visits");
+    const source = sourceOf("SELECT * FROM altered", { pageSize: 10 });
+    const reading = source.read({ signal, parameters: {} });
+    for (let count = 0; count < 10; count += 1) await reading.next();
+    await database.run("ALTER TABLE altered RENAME note TO old; ALTER TABLE altered ADD note text DEFAULT 'new'");
+    const failing = async (): Promise<unknown> => await Array.fromAsync(reading);
+    await assert.rejects(failing(), failsWith("SOURCE_FAILED", { where: "the sql" }));
+  },
+);
+
+test("a limit of the server's configuration is told at once", { skip }, async () => {
+  const connectionString = `${database.url()}?options=${encodeURIComponent("-c temp_file_limit=64 -c work_mem=64")}`;
+  const large = "SELECT n AS id, repeat('x', 500) FROM generate_series(1, 9999) n ORDER BY random()";
+  await assert.rejects(readAll(large, { connectionString }), failsWith("SOURCE_FAILED", { errorStates: ["53400"] }));
 });

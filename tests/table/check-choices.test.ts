@@ -18,6 +18,8 @@ test("a check that a value is one of some is read in each form that databases wr
     "CHECK (((status)::text = ANY ((ARRAY['a'::character varying, 'it''s'::character varying])::text[])))",
     "CHECK (((status IS NULL) OR (status = ANY (ARRAY['a'::bpchar, 'it''s'::bpchar]))))",
     "CHECK ((VALUE = ANY (ARRAY['a'::public.\"My Type\", 'it''s'::varchar(9)])))",
+    "CHECK ((status = ANY (ARRAY['a'::text, 'it''s'::text]))) NOT VALID",
+    "CHECK ((status = ANY (ARRAY['a'::text, 'it''s'::text]))) NO INHERIT NOT VALID",
     "CHECK (`status` = 'a' /* or */ OR `status` = 'it''s')",
   ];
   for (const form of forms) assert.deepEqual(choicesOf(form), ["a", "it's"], form);
@@ -47,6 +49,7 @@ test("a check that says anything else, or of another column, gives none", () => 
     "CHECK (status COLLATE NOCASE IN ('a'))",
     "CHECK (status = 'a' || 'b')",
     "CHECK (status <> ALL (ARRAY['a'::text]))",
+    "CHECK ((status = 'a'::text)) NOT ENFORCED",
     "",
     "CHECK (",
   ];
@@ -75,4 +78,12 @@ test("numbers are told where the column holds them; NULL and what is held equal 
     fold: (text) => text.toLowerCase(),
   });
   assert.equal(folded.exceeds?.("a"), undefined);
+});
+
+test("of several checks the values count that all of them allow, and of numbers those that JavaScript's hold", () => {
+  const both = ["CHECK (status IN ('a', 'b', 'c'))", "CHECK (length(status) < 5)", "CHECK (status IN ('c', 'b', 'd'))"];
+  assert.deepEqual(checkedLimit(both, { isColumn, holdsNumbers: false }).limit, { enum: ["b", "c"] });
+  const none = ["CHECK (status IN ('a'))", "CHECK (status IN ('b'))"];
+  assert.deepEqual(checkedLimit(none, { isColumn, holdsNumbers: false }), {});
+  assert.deepEqual(checkedLimit(["CHECK (status IN (9007199254740993))"], { isColumn, holdsNumbers: true }), {});
 });

@@ -10,6 +10,7 @@ import {
   roundTicks,
   ticksPerDay,
   timeText,
+  textInUTC,
 } from "../../src/table/moment.ts";
 
 test("ISO 8601 is read to the tick, with its offset", () => {
@@ -81,4 +82,18 @@ test("ticks move over midnight both ways, and are rounded half up", () => {
 test("an offset is written with its sign", () => {
   assert.equal(offsetText(-330), "-05:30");
   assert.equal(offsetText(0), "+00:00");
+});
+
+test("a moment with an offset is written in UTC, also where the offset has seconds", () => {
+  const moments: readonly (readonly [string, string | undefined])[] = [
+    ["2026-01-02 03:04:05.123456+05:30", "2026-01-01T21:34:05.123456Z"],
+    ["2026-07-02 03:04:05-07", "2026-07-02T10:04:05Z"],
+    ["1850-01-01 05:53:28.50+05:53:28", "1850-01-01T00:00:00.50Z"],
+    ["1971-12-31 23:15:30-00:44:30", "1972-01-01T00:00:00Z"],
+    ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"],
+    ["2026-01-02 03:04:05", undefined],
+    ["infinity", undefined],
+    ["0044-03-15 12:00:00+00:17:30 BC", undefined],
+  ];
+  for (const [text, inUTC] of moments) assert.equal(textInUTC(text), inUTC, text);
 });

@@ -15,7 +15,7 @@ import { budgeted } from "./budgeted.ts";
 import { Canary } from "./canary.ts";
 import { compose } from "./compose.ts";
 import { CallConversation } from "./conversation.ts";
-import { journaled, type JournaledOptions, rowAnswers } from "./journaled.ts";
+import { journaled, type JournaledOptions, type RowAnswers, rowAnswers } from "./journaled.ts";
 import { longerOnce } from "./longer-once.ts";
 import type { PayloadLog } from "./payload-log.ts";
 import { recorded, reported } from "./recorded.ts";
@@ -62,6 +62,7 @@ export class LLMClient {
   readonly #options: LLMClientOptions;
   readonly #time: Time;
   readonly #journaled: RowLayer | undefined;
+  readonly #answers: RowAnswers | undefined;
   readonly #admissions = new Map<LLMProvider, Admission>();
   readonly #canaries = new Map<string, Canary>();
   readonly #rejections = new Map<string, Rejections>();
@@ -72,16 +73,30 @@ export class LLMClient {
     this.#options = options;
     this.#time = time;
     this.#journaled = journal && journaled(journal, emit);
+    this.#answers = journal && rowAnswers(journal);
   }
 
   /** Begins the conversation of one step about one row. */
   conversation(options: RowOptions): RowConversation {
-    const { pipeline, journal } = this.#options;
-    const ofProvider = getOrMake(this.#asks, options.provider, () => new Map<string, RowAsk>());
-    const ask = getOrMake(ofProvider, options.step, () => compose(this.#layers(options), send));
     const { step, pk, provider, signal } = options;
-    const answers = journal && rowAnswers(journal);
-    return new CallConversation({ pipeline, step, pk, provider, signal, ask, stop: this.#stop, answers });
+    const ask = this.#asks.get(provider)?.get(step) ?? this.#makeAsk(options);
+    const { pipeline } = this.#options;
+    return new CallConversation({
+      pipeline,
+      step,
+      pk,
+      provider,
+      signal,
+      ask,
+      stop: this.#stop,
+      answers: this.#answers,
+    });
+  }
+
+  #makeAsk({ step, provider }: Route): RowAsk {
+    const ask = compose(this.#layers({ step, provider }), send);
+    getOrMake(this.#asks, provider, () => new Map<string, RowAsk>()).set(step, ask);
+    return ask;
   }
 
   /** From the outermost to the innermost. Why each stands where it does: tests/llm/call/layers.test.ts. */

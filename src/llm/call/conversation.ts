@@ -6,7 +6,7 @@ import { lineageOf } from "./lineage.ts";
 import { longer } from "./longer-once.ts";
 import { errorForFinish } from "./provider-call.ts";
 import type { RowAnswers } from "./journaled.ts";
-import type { RowAsk, RowCalls } from "./row-call.ts";
+import { noCalls, type RowAsk, type RowCall, type RowCalls } from "./row-call.ts";
 
 export interface ConversationOptions {
   readonly pipeline: string;
@@ -25,15 +25,7 @@ export interface ConversationOptions {
 /** One step asking about one row: makes a call of each prompt, and holds what its calls leave. */
 export class CallConversation implements RowConversation {
   readonly #options: ConversationOptions;
-  readonly #row: RowCalls = {
-    callCount: 0,
-    ended: [],
-    fingerprints: [],
-    used: [],
-    replaced: new Map(),
-    isFormer: false,
-    cutAnswers: [],
-  };
+  readonly #row: RowCalls = noCalls();
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -51,17 +43,34 @@ export class CallConversation implements RowConversation {
     return this.#row.used;
   }
 
-  async ask(prompt: Prompt, issueCount: number, issueCodes: readonly string[] = []): Promise<ConversationAnswer> {
-    const { promptHash, limitedSchema, olderMessages, isHopeless, ...rest } = prompt;
-    const { pipeline, step, pk, provider, signal, ask, stop } = this.#options;
+  async ask(prompt: Prompt, issueCount: number, issueCodes?: readonly string[]): Promise<ConversationAnswer> {
+    const { signal, ask, stop } = this.#options;
     const row = this.#row;
-    const usual = { ...rest, cacheKey: `${pipeline}.${step}.${promptHash}` };
+    let answer: LLMResponse;
+    row.isFormer = false;
+    try {
+      answer = await ask(this.#callOf(prompt, issueCount, issueCodes));
+    } catch (error) {
+      if (error instanceof LLMEtlError && error.scope === "run" && !signal.aborted) stop?.(error);
+      throw error;
+    }
+    const { finishReason, text } = answer;
+    if (finishReason === "stop" || (finishReason === "length" && prompt.isHopeless?.(text) === true))
+      return row.isFormer ? { ...answer, isFormer: true } : answer;
+    throw this.#errorOf(prompt, answer);
+  }
+
+  #callOf(prompt: Prompt, issueCount: number, issueCodes: readonly string[] | undefined): RowCall {
+    const { promptHash, limitedSchema, olderMessages, isHopeless, ...rest } = prompt;
+    const { pipeline, step, pk, provider, signal } = this.#options;
+    const row = this.#row;
+    const usual = Object.assign(rest, { cacheKey: `${pipeline}.${step}.${promptHash}` });
     const isLonger = issueCount > 0 && row.cutAnswers.length > 0;
     const request = isLonger ? longer(usual) : usual;
-    const older = olderMessages === undefined ? [] : [{ ...usual, messages: olderMessages }];
+    const older = olderMessages === undefined ? noOlder : [{ ...usual, messages: olderMessages }];
     // Version 0.1 asked a re-ask with the usual tokens first.
     const olderRequests = isLonger ? [request, usual, ...older.flatMap((one) => [longer(one), one])] : older;
-    const call = {
+    return {
       step,
       pk,
       provider,
@@ -77,22 +86,17 @@ export class CallConversation implements RowConversation {
       reports: [],
       row,
     };
-    let answer: LLMResponse;
-    row.isFormer = false;
-    try {
-      answer = await ask(call);
-    } catch (error) {
-      if (error instanceof LLMEtlError && error.scope === "run" && !signal.aborted) stop?.(error);
-      throw error;
-    }
-    const { finishReason, text } = answer;
-    if (finishReason === "stop" || (finishReason === "length" && isHopeless?.(text) === true))
-      return row.isFormer ? { ...answer, isFormer: true } : answer;
+  }
+
+  /** The error of an answer that is none, with what was cut off. */
+  #errorOf({ maxOutputTokens, schema }: Prompt, answer: LLMResponse): LLMEtlError {
+    const { step, provider } = this.#options;
     const { maxReasoningTokens = 0 } = provider;
-    const { maxOutputTokens, schema } = usual;
+    const { finishReason, text } = answer;
+    const { cutAnswers } = this.#row;
     const error = errorForFinish(answer, { step, maxOutputTokens, maxReasoningTokens, schema: schema.json });
-    const cut = finishReason === "length" ? [...row.cutAnswers, text] : row.cutAnswers;
-    throw error.withAttempts(cut.map((one) => ({ answer: one, issues: ["it was cut off"] })));
+    const cut = finishReason === "length" ? [...cutAnswers, text] : cutAnswers;
+    return error.withAttempts(cut.map((one) => ({ answer: one, issues: ["it was cut off"] })));
   }
 
   async forget(): Promise<void> {
@@ -103,3 +107,5 @@ export class CallConversation implements RowConversation {
     await this.#options.answers?.putBack(this.#row);
   }
 }
+
+const noOlder: readonly never[] = [];

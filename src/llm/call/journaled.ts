@@ -1,6 +1,7 @@
 import type { EventHandler } from "../../contracts/events.ts";
 import type { StoredAnswer } from "../../contracts/journal.ts";
 import type { LLMResponse } from "../../contracts/provider.ts";
+import { TransientMap } from "../../engine/transient-map.ts";
 import { costOf } from "../pricing.ts";
 import { copyOf, ProviderError } from "../provider-error.ts";
 import { type AnswerKeys, Fingerprints } from "./fingerprint.ts";
@@ -26,64 +27,60 @@ export interface JournaledOptions {
  * wait for it; after any other, each of them asks for itself.
  */
 export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, emit: EventHandler): RowLayer {
-  const inFlight = new Map<string, InFlight>();
+  const inFlight = new TransientMap<string, InFlight>();
   const fingerprints = new Fingerprints();
 
   const reuse = (call: RowCall, key: string, answer: LLMResponse): LLMResponse => {
-    call.row.used.push(key);
+    call.row.used = [...call.row.used, key];
     countReuse(call, answer, emit);
     return answer;
   };
 
-  const askAndSave = async (
-    fingerprint: string,
-    call: RowCall,
-    next: RowAsk,
-    known: StoredAnswer | undefined,
-  ): Promise<LLMResponse> => {
+  const askAndSave = async (key: string, call: RowCall, next: RowAsk, known?: StoredAnswer): Promise<LLMResponse> => {
     const answer = await next(call);
     const { text, finishReason, model, usage } = answer;
     if (finishReason === "stop" || finishReason === "length") {
-      if (!reuseEarlier) call.row.replaced.set(fingerprint, known ?? null);
-      await answers.save(fingerprint, { text, finishReason, model, usage, runId });
-      call.row.used.push(fingerprint);
+      if (!reuseEarlier) replace(call.row, key, known ?? null);
+      await answers.save(key, { text, finishReason, model, usage, runId });
+      call.row.used = [...call.row.used, key];
     }
     return answer;
   };
 
-  const findOrAsk = async (keys: AnswerKeys, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
-    let earlier: StoredAnswer | undefined;
-    for (const key of keys) {
-      const known = await answers.find(key);
-      if (known === undefined) continue;
-      call.row.isFormer = key !== keys[0];
-      if (reuseEarlier) return reuse(call, key, known);
-      if (known.runId === runId) {
-        call.row.replaced.set(key, null);
-        return reuse(call, key, known);
-      }
-      if (key === keys[0]) earlier = known;
-    }
-    return await askAndSave(keys[0], call, next, earlier);
+  const reuseStored = (call: RowCall, key: string, known: StoredAnswer): LLMResponse => {
+    if (!reuseEarlier) replace(call.row, key, null);
+    return reuse(call, key, known);
   };
 
-  const lead = async (keys: AnswerKeys, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
-    const answer = findOrAsk(keys, call, next);
+  const isUsable = (known: StoredAnswer | undefined): known is StoredAnswer =>
+    known !== undefined && (reuseEarlier || known.runId === runId);
+
+  const findOrAsk = async (keys: AnswerKeys, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
     const [key] = keys;
-    inFlight.set(key, { answer, replaced: call.row.replaced });
     try {
-      return await answer;
+      const known = await answers.find(key);
+      return isUsable(known) ? reuseStored(call, key, known) : await findOlderOrAsk(keys, known, call, next);
     } finally {
       inFlight.delete(key);
     }
   };
 
-  return (next) => async (call) => {
-    const keys = fingerprints.keysOf(call.provider, call.request, call.olderRequests);
-    const [key] = keys;
-    call.row.fingerprints.push(...keys);
-    const asked = inFlight.get(key);
-    if (asked === undefined) return await lead(keys, call, next);
+  const findOlderOrAsk = async (
+    [key, ...older]: AnswerKeys,
+    earlier: StoredAnswer | undefined,
+    call: RowCall,
+    next: RowAsk,
+  ): Promise<LLMResponse> => {
+    for (const olderKey of older) {
+      const known = await answers.find(olderKey);
+      if (!isUsable(known)) continue;
+      call.row.isFormer = true;
+      return reuseStored(call, olderKey, known);
+    }
+    return await askAndSave(key, call, next, earlier);
+  };
+
+  const share = async (asked: InFlight, key: string, call: RowCall, next: RowAsk): Promise<LLMResponse> => {
     let answer: LLMResponse;
     try {
       answer = await asked.answer;
@@ -91,15 +88,31 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
       if (isPermanent(error)) throw copyOf(error);
       return await askAndSave(key, call, next, reuseEarlier ? undefined : await answers.find(key));
     }
-    const earlier = asked.replaced.get(key);
-    if (earlier !== undefined) call.row.replaced.set(key, earlier);
+    const earlier = asked.row.replaced.get(key);
+    if (earlier !== undefined) replace(call.row, key, earlier);
     return reuse(call, key, answer);
+  };
+
+  return (next) => (call) => {
+    const keys = fingerprints.keysOf(call.provider, call.request, call.olderRequests);
+    const [key] = keys;
+    call.row.fingerprints = call.row.fingerprints.concat(keys);
+    const asked = inFlight.get(key);
+    if (asked !== undefined) return share(asked, key, call, next);
+    const answer = findOrAsk(keys, call, next);
+    inFlight.set(key, { answer, row: call.row });
+    return answer;
   };
 }
 
-/** A request on its way, with what its row has replaced. */
-interface InFlight extends Pick<RowCalls, "replaced"> {
+/** A request on its way, with the calls of its row. */
+interface InFlight {
   readonly answer: Promise<LLMResponse>;
+  readonly row: RowCalls;
+}
+
+function replace(row: RowCalls, fingerprint: string, earlier: StoredAnswer | null): void {
+  row.replaced = new Map(row.replaced).set(fingerprint, earlier);
 }
 
 /** Changes what the journal has of a row that led to no output. */
@@ -117,8 +130,7 @@ export function rowAnswers({ answers, reuseEarlier }: JournaledOptions): RowAnsw
   return {
     putBack,
     forget: async (row) => {
-      const left = row.used.filter((key) => !reuseEarlier && (row.replaced.get(key) ?? null) !== null);
-      row.used.splice(0, row.used.length, ...left);
+      row.used = row.used.filter((key) => !reuseEarlier && (row.replaced.get(key) ?? null) !== null);
       if (reuseEarlier) return await forgetAll(answers, row.fingerprints);
       const own = [...row.replaced].flatMap(([fingerprint, earlier]) => (earlier === null ? [fingerprint] : []));
       await forgetAll(answers, own);
@@ -134,10 +146,12 @@ async function forgetAll(answers: StoredAnswers, fingerprints: readonly string[]
 /** Counts an answer that was had without a call: its figures are those of the call that paid for it. */
 function countReuse({ step, pk, provider, promptHash, row }: RowCall, answer: LLMResponse, emit: EventHandler): void {
   const { model, usage } = answer;
-  const { isEstimated: _, ...counts } = usage;
+  const { inputTokens, cachedTokens, outputTokens, reasoningTokens } = usage;
+  const cost = costOf(usage, provider.prices);
   row.callCount += 1;
-  row.ended.push({ model, promptHash, usage });
-  emit({ type: "answer-reuse", step, pk, model, promptHash, ...counts, cost: costOf(usage, provider.prices) });
+  row.ended = [...row.ended, { model, promptHash, usage }];
+  const counts = { inputTokens, cachedTokens, outputTokens, reasoningTokens };
+  emit({ type: "answer-reuse", step, pk, model, promptHash, ...counts, cost });
 }
 
 /** True if the same request would fail again. */

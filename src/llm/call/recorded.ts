@@ -54,7 +54,7 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
     const latencyMs = Math.round(call.waitsSinceMs - startedMs);
     const usage = response?.usage ?? usageOf(error);
     const cost = costOf(usage, provider.prices);
-    row.ended.push({ model: response?.model, promptHash, usage });
+    row.ended = [...row.ended, { model: response?.model, promptHash, usage }];
     const attempt: Attempt = {
       step,
       pk,
@@ -85,17 +85,24 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
 
 /** Reports the attempt that brought the answer, and waits for the reports of all. It is outside of the journal's layer: the answer is saved by now. */
 export function reported(report: Report, time: Pick<Time, "now">): RowLayer {
-  return (next) => async (call) => {
+  const reportAll = async (call: RowCall): Promise<void> => {
+    const { answered } = call;
+    call.answered = undefined;
+    const reports = call.reports.splice(0);
+    if (answered !== undefined) reports.push(report(answered));
+    await Promise.all(reports);
+  };
+  return (next) => (call) => {
     call.waitsSinceMs = time.now();
-    try {
-      return await next(call);
-    } finally {
-      const { answered } = call;
-      call.answered = undefined;
-      const reports = call.reports.splice(0);
-      if (answered !== undefined) reports.push(report(answered));
-      await Promise.all(reports);
-    }
+    return next(call).then(
+      // Of an answer that the journal had there is nothing to report.
+      (answer) =>
+        call.answered === undefined && call.reports.length === 0 ? answer : reportAll(call).then(() => answer),
+      async (error: unknown) => {
+        await reportAll(call);
+        throw error;
+      },
+    );
   };
 }
 

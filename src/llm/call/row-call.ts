@@ -37,26 +37,35 @@ export interface RowCall extends Call {
 /** The parts of a request that version 0.1 may have had otherwise. */
 export type OlderRequest = Pick<LLMRequest, "messages" | "maxOutputTokens" | "lengthFactor">;
 
-/** The calls of one step about one row. */
+/** The calls of one step about one row. Its lists are replaced, not added to: most have one entry, and a list that grows has room for many. */
 export interface RowCalls {
   /** True if the newest answer was found under a key of version 0.1. */
   isFormer: boolean;
   /** Answers that were cut off, and asked for again with twice the tokens. */
-  readonly cutAnswers: string[];
+  cutAnswers: readonly string[];
   /** Attempts that began, and answers that were had without one. */
   callCount: number;
   /** The same, once they have ended, with what they were and cost. */
-  readonly ended: EndedCall[];
+  ended: readonly EndedCall[];
   /** Of all requests so far. */
-  readonly fingerprints: string[];
+  fingerprints: readonly string[];
   /** Of the answers that were found or saved under one of them. */
-  readonly used: string[];
+  used: readonly string[];
   /**
    * In a run that asks anew: by fingerprint, the answer of an earlier run whose place this run's answer has taken, or null where there
    * was none.
    */
-  readonly replaced: Map<string, StoredAnswer | null>;
+  replaced: ReadonlyMap<string, StoredAnswer | null>;
 }
+
+/** The calls of a row before the first. */
+export function noCalls(): RowCalls {
+  const lists = { ended: none, fingerprints: none, used: none, cutAnswers: none };
+  return { callCount: 0, isFormer: false, replaced: noneReplaced, ...lists };
+}
+
+const none: readonly never[] = [];
+const noneReplaced: RowCalls["replaced"] = new Map();
 
 export interface EndedCall {
   /** Undefined where no answer came. */

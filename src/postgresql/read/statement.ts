@@ -1,4 +1,3 @@
-import type { ParameterValue } from "../../contracts/source.ts";
 import { scanSQL } from "../../table/scan-sql.ts";
 import type { Fail } from "../connect/connection.ts";
 
@@ -27,7 +26,7 @@ export interface Query {
 }
 
 /** With one of these each page would make the whole result anew, or another one. */
-const ofWhole = "ORDER LIMIT OFFSET FETCH FOR GROUP HAVING DISTINCT UNION INTERSECT EXCEPT OVER WITH".split(" ");
+const ofWhole = "ORDER LIMIT OFFSET FETCH FOR GROUP HAVING DISTINCT UNION INTERSECT EXCEPT OVER".split(" ");
 
 /**
  * The one query that a text is.
@@ -56,7 +55,12 @@ export function parseQuery(sql: string, where: string, fail: Fail): Query {
     text += `${sql.slice(from, at)}$${variables.indexOf(name) + 1}`;
     from = at + name.length + 1;
   }
-  const isPlain = first === "SELECT" && !outerWords.some(({ word }) => ofWhole.includes(word));
+  const outer = outerWords
+    .map(({ word }) => word)
+    .join(" ")
+    .replaceAll(/\bIS (?:NOT )?DISTINCT FROM\b/g, "=")
+    .split(" ");
+  const isPlain = outer[0] === "SELECT" && !outer.some((word) => ofWhole.includes(word));
   return { text: (text + sql.slice(from, Math.max(from, end))).replace(/^[\s;]+/, ""), parameters: variables, isPlain };
 }
 
@@ -68,11 +72,4 @@ export interface Bound extends Pick<Query, "text" | "isPlain"> {
 /** The query as a part of another one. */
 export function wrapped(query: Bound, rest: string, what = "*"): Bound {
   return { ...query, text: `SELECT ${what} FROM (\n${query.text}\n) AS llm_etl_rows ${rest}` };
-}
-
-/** As text, which the server reads in the type of the place: the driver would write a date in this machine's time. */
-export function bound(value: ParameterValue): string | Buffer | null {
-  if (value === null || typeof value === "string") return value;
-  if (value instanceof Date) return value.toISOString();
-  return value instanceof Uint8Array ? Buffer.from(value) : String(value);
 }

@@ -1,14 +1,16 @@
-import type { ClientBase, FieldDef } from "pg";
+import type { ClientBase, FieldDef, QueryArrayResult } from "pg";
 import { parseExactly } from "../../json/json.ts";
 import { parseArray } from "../../table/array-text.ts";
 import type { RowPiece } from "../../table/query-rows.ts";
-import { parseMoment, textInUTC } from "../../table/moment.ts";
+import { isMoment, isText, isWhole } from "../../table/key-texts.ts";
+import { textInUTC } from "../../table/moment.ts";
 
 /** A column of a result, and how its texts become JavaScript values. */
 export interface ResultColumn {
   readonly name: string;
   /** As the catalog calls it: int8, timestamptz, _text. */
   readonly type: string;
+  readonly typeID: number;
   readonly read: (text: string) => unknown;
 }
 
@@ -22,19 +24,22 @@ export async function resultColumns(client: ClientBase, fields: readonly FieldDe
     FROM pg_type y LEFT JOIN pg_type e ON e.oid = y.typelem AND y.typcategory = 'A' AND y.typlen = -1 AND y.typname NOT LIKE '%vector'
     WHERE y.oid = ANY ($1)`;
   const ids = `{${fields.map(({ dataTypeID }) => dataTypeID).join(",")}}`;
-  const { rows } = await client.query<{ oid: string; type: string; element: string | null; delimiter: string }>(sql, [
-    ids,
-  ]);
+  type Found = Record<"oid" | "type" | "delimiter", string> & { element: string | null };
+  const { rows } = await client.query<Found>(sql, [ids]);
   return fields.map(({ name, dataTypeID }) => {
     const found = rows.find(({ oid }) => Number(oid) === dataTypeID);
     const { type = "", element = null, delimiter = "," } = found ?? {};
-    if (element === null) return { name, type, read: readerOf(type) };
+    if (element === null) return { name, type, typeID: dataTypeID, read: readerOf(type) };
     const readElement = readerOf(element);
-    return { name, type, read: (text) => parseArray(text, readElement, delimiter) };
+    return { name, type, typeID: dataTypeID, read: (text) => parseArray(text, readElement, delimiter) };
   });
 }
 
-export function pageOf(columns: Columns, rows: readonly Texts[]): Page {
+/** @throws the error of `changed` where the columns are others than those that were described: a table was altered meanwhile */
+export function pageOf(columns: Columns, { fields, rows }: QueryArrayResult<Texts>, changed: () => Error): Page {
+  const isSame = ({ name, typeID }: ResultColumn, index: number): boolean =>
+    fields[index]?.name === name && fields[index].dataTypeID === typeID;
+  if (fields.length !== columns.length || !columns.every(isSame)) throw changed();
   const toRow = (texts: Texts): Record<string, unknown> => {
     const entries = columns.map(({ name, read }, index): [string, unknown] => {
       const text = texts[index] ?? null;
@@ -102,16 +107,4 @@ export function keyCondition(
     .filter(isKey)
     .map((key) => `"${(type === "bytea" ? `\\x${key}` : key).replaceAll(/["\\]/g, "\\$&")}"`);
   return [`${text} = ANY ($${place}::${compared}[])`, `{${items.join(",")}}`];
-}
-
-function isText(key: string): boolean {
-  return key.isWellFormed() && !key.includes("\0");
-}
-
-function isWhole(key: string): boolean {
-  return /^-?\d{1,19}$/.test(key) && BigInt.asIntN(64, BigInt(key)) === BigInt(key);
-}
-
-function isMoment(key: string): boolean {
-  return /^-?infinity$/.test(key) || parseMoment(key)?.day !== undefined;
 }

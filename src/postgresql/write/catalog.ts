@@ -21,6 +21,9 @@ WITH RECURSIVE t AS (
     'labels', ARRAY(SELECT l.enumlabel FROM pg_enum l WHERE l.enumtypid IN (y.oid, e.oid) ORDER BY l.enumsortorder),
     'isNotNull', d.required, 'hasDefault', d.filled, 'identity', a.attidentity, 'isGenerated', a.attgenerated <> '',
     'collation', quote_ident(cn.nspname) || '.' || quote_ident(co.collname), 'isDeterministic', COALESCE(co.collisdeterministic, true),
+    'mayBeChanged', EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgtype & 7 = 7), -- BEFORE INSERT, each row
+    'equality', (SELECT quote_ident(n.nspname) FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
+      WHERE o.oprname = '=' AND o.oprleft = y.oid AND o.oprright = y.oid),
     'maySelect', has_column_privilege(t.oid, a.attnum, 'SELECT'), 'mayUpdate', has_column_privilege(t.oid, a.attnum, 'UPDATE'),
     'checks', ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k
       WHERE k.contype = 'c' AND (k.contypid = ANY (d.domains) OR k.conrelid = t.oid AND k.conkey = ARRAY[a.attnum]))
@@ -31,7 +34,10 @@ WITH RECURSIVE t AS (
   WHERE y.typtype <> 'd'
 ), keys AS (
   SELECT json_agg(json_strip_nulls(json_build_object('index', c.relname, 'isPrimary', i.indisprimary,
-    'unusable', CASE WHEN NOT i.indisvalid THEN 'not valid' WHEN i.indpred IS NOT NULL THEN 'partial' WHEN NOT i.indimmediate THEN 'deferrable' END,
+    'unusable', CASE WHEN NOT i.indisvalid THEN 'not valid' WHEN i.indpred IS NOT NULL THEN 'partial' WHEN NOT i.indimmediate THEN 'deferrable'
+      WHEN i.indisexclusion THEN 'WITHOUT OVERLAPS' WHEN EXISTS (SELECT FROM unnest(i.indkey::int2[], i.indcollation::oid[]) p (number, collated)
+        JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = p.number JOIN pg_collation co ON co.oid = p.collated
+        WHERE co.oid <> a.attcollation AND NOT co.collisdeterministic) THEN 'of a collation that holds more texts equal' END,
     'columns', (SELECT json_agg(json_build_object('name', a.attname) ORDER BY p.place)
       FROM unnest(i.indkey::int2[]) WITH ORDINALITY p (number, place) JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = p.number
       WHERE p.place <= i.indnkeyatts))) ORDER BY i.indexrelid) AS value
@@ -73,14 +79,8 @@ export async function describeTable(
   const found = JSON.parse(rows[0]?.found ?? "") as Catalog; // the query above makes it
   if (found.schema === null) {
     const { schema = found.current ?? "public", table } = request.table;
-    const note = ", or the user may not see it";
-    return {
-      place,
-      wanted: `${schema}.${table}`,
-      note,
-      otherTables: found.others ?? [],
-      ifNone: "the user sees none there",
-    };
+    const missing = { place, wanted: `${schema}.${table}`, note: ", or the user may not see it" };
+    return { ...missing, otherTables: found.others ?? [], ifNone: "the user sees none there" };
   }
   const { schema, name, kind } = found;
   const isTable =

@@ -28,6 +28,10 @@ export interface CatalogColumn extends CatalogType {
   readonly isGenerated: boolean;
   readonly collation: string | null;
   readonly isDeterministic: boolean;
+  /** By a trigger, before a row is inserted. */
+  readonly mayBeChanged: boolean;
+  /** The schema of its type's own operator =, quoted. */
+  readonly equality: string | null;
   readonly maySelect: boolean;
   readonly mayUpdate: boolean;
   readonly checks: readonly string[];
@@ -37,7 +41,9 @@ export interface CatalogColumn extends CatalogType {
 export interface PostgreSQLColumn extends TableColumn<string> {
   /** The column's own type, with its collation. */
   readonly staged: string;
-  /** Two cells are one text where the server holds them equal. */
+  /** The operator that holds two equal, whatever the search path. */
+  readonly equals: string;
+  /** Two cells are one text where the server holds them equal, and it stores that text. */
   readonly isExact: boolean;
 }
 
@@ -48,11 +54,14 @@ export function columnFacts(column: CatalogColumn, { strategy, mergeKeys }: Tabl
   const takeOut = "take it out of the columnMap";
   const isServers = identity === "a" && !isFoundBy;
   const fit = element === null ? scalar(column) : arrayFit(scalar({ ...column, type: element }), declaration);
+  const fold = type === "citext" || !isDeterministic ? (text: string): string => text.toLowerCase() : undefined;
+  const isOneText = /^(?:int\d|uuid|bool|bytea|date|timestamp|timestamptz|text|varchar)$/.test(type);
   const holdsNumbers = /^(?:int\d|numeric|float\d)$/.test(type);
   return {
     name,
     staged: `${declaration}${collation === null ? "" : ` COLLATE ${collation}`}`,
-    isExact: isDeterministic && /^(?:int\d|uuid|bool|bytea|date|timestamp|timestamptz|text|varchar)$/.test(type),
+    equals: column.equality === null ? "=" : `OPERATOR(${column.equality}.=)`,
+    isExact: isOneText && isDeterministic && !column.mayBeChanged,
     isNullable: !isNotNull,
     isRequired: isNotNull && !hasDefault && identity === "" && !isGenerated,
     problem: isGenerated
@@ -62,7 +71,7 @@ export function columnFacts(column: CatalogColumn, { strategy, mergeKeys }: Tabl
         : undefined,
     fit: (value) => asText(fit(value), column),
     limit: element === null ? limitOf(column) : {},
-    ...checkedLimit(column.checks, { isColumn: (one) => one === name || one === "VALUE", holdsNumbers }),
+    ...checkedLimit(column.checks, { isColumn: (one) => one === name || one === "VALUE", holdsNumbers, fold }),
     maySelect: column.maySelect,
     mayUpdate: column.mayUpdate,
   };
@@ -105,7 +114,7 @@ function scalar({ declaration, type, modifier, labels }: CatalogType): Fit {
     case "date":
       return beyondDates(fitDate);
     case "time":
-      return fitTime(digits);
+      return beyondDates(fitTime(digits));
     case "timestamp":
       return beyondDates(fitDateTime2(digits, declaration));
     case "timestamptz":

@@ -1,10 +1,12 @@
-import { finished } from "node:stream/promises";
+import { pipeline } from "node:stream/promises";
 import type { ClientBase, Pool } from "pg";
 import type { StagedRow, TableConnection, TableWriter, Target, WriterErrors } from "../../table/dialect.ts";
+import { tabSeparated } from "../../table/tab-separated.ts";
 import { type StagedDatabase, stagedWriter } from "../../table/staged-writer.ts";
 import { inTransaction, withClient } from "../connect/client.ts";
 import type { loadCopy } from "../connect/driver.ts";
 import { driverFacts } from "../error-meaning.ts";
+import { boundLockWaits, lockWaitMs, timingLocks } from "../lock-waits.ts";
 import { quoteIdentifier } from "../names.ts";
 import type { PostgreSQLColumn } from "./column-type.ts";
 
@@ -22,12 +24,9 @@ type Rows = readonly StagedRow<string>[];
 /** Gone at the end of the transaction: behind a pooler another one may have the same session. */
 const stage = "pg_temp.llm_etl_stage";
 
-/** The longest time that another transaction's lock is waited for at once, in milliseconds. */
-export const lockWaitMs = 30_000;
-
 /** Writes batches, each in one transaction and five round trips: begin, make the stage, copy, write, commit. */
 export function postgreSQLWriter(
-  { pool, signal, copy }: TargetConnection,
+  { pool, signal, copy, patienceMs }: TargetConnection,
   target: PostgreSQLTarget,
   errors: WriterErrors,
 ): TableWriter<PostgreSQLColumn, string> {
@@ -37,12 +36,12 @@ export function postgreSQLWriter(
   const database: StagedDatabase<ClientBase, PostgreSQLColumn, string> = {
     transaction: async (work, leftMs = lockWaitMs) => {
       const limits = { waitMs: leftMs, limitMs: Math.max(leftMs, 2 * lockWaitMs) };
-      await inTransaction(pool, signal, async (client) => [undefined, await work(client)], limits);
+      const working = async (client: ClientBase): Promise<[undefined, boolean]> => [undefined, await work(client)];
+      await timingLocks(async () => await inTransaction(pool, signal, working, limits));
     },
-    stage: async (client, rows, leftMs = lockWaitMs) => {
-      const waited = Math.max(1_000, Math.min(lockWaitMs, Math.ceil(leftMs)));
+    stage: async (client, rows, leftMs = patienceMs) => {
       const create = `CREATE TEMPORARY TABLE llm_etl_stage (r int${cells}) ON COMMIT DROP`;
-      await client.query(`SET LOCAL lock_timeout = ${waited}; ${create}`);
+      await client.query(`${boundLockWaits(leftMs)}; ${create}`);
       if (rows.length > 0) await load(client, copy, rows);
     },
     take: async (client) => {
@@ -57,43 +56,32 @@ export function postgreSQLWriter(
       const { rows } = await client.query<{ r: string; key: string }>(sql);
       return new Map(rows.map(({ r, key }) => [Number(r), JSON.stringify(JSON.parse(key))])); // spaced as the rows' own
     },
+    same: async (client) => {
+      const equal = columns.map(({ name, place }) => [`t.${quoteIdentifier(name)}::text`, `s.c${place}::text`]);
+      const where = equal.map((pair) => pair.join(" IS NOT DISTINCT FROM ")).join(" AND ");
+      const sql = `SELECT FROM ${stage} s JOIN ${table.quoted} t ON ${equalKeys(keys)} WHERE ${where}`;
+      return (await client.query(sql)).rowCount ?? 0;
+    },
     find: async (key, filled) => {
-      const parts = key.map((_, index) => `${quoteIdentifier(keys[index]?.name ?? "")} = $${index + 1}`);
+      const equal = keys.map(({ name, equals }, index) => `${quoteIdentifier(name)} ${equals} $${index + 1}`);
+      const parts = equal.slice(0, key.length); // without a key any row is looked for
       const isFilled = filled.map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`).join(" OR ");
       const where = [...parts, ...(isFilled === "" ? [] : [`(${isFilled})`]), "true"].join(" AND ");
       const sql = `SELECT FROM ${table.quoted} WHERE ${where} LIMIT 1`;
       return await withClient(pool, signal, async (client) => (await client.query(sql, [...key])).rowCount === 1);
     },
   };
-  return stagedWriter(
-    database,
-    target,
-    keys.every(({ isExact }) => isExact),
-    errors,
-  );
+  const isExact = keys.every((key) => key.isExact);
+  return stagedWriter(database, target, isExact, errors);
 }
 
 async function load(client: ClientBase, copy: TargetConnection["copy"], rows: Rows): Promise<void> {
-  const stream = client.query(copy(`COPY ${stage} FROM STDIN`));
-  const lines = rows.map(({ cells }, index) => [String(index), ...cells.map(copied)].join("\t"));
-  stream.end(`${lines.join("\n")}\n`);
-  await finished(stream);
+  await pipeline(tabSeparated(rows), client.query(copy(`COPY ${stage} FROM STDIN`)));
 }
-
-/** A cell in COPY's text format. */
-function copied(cell: string | null): string {
-  return cell === null ? "\\N" : cell.replaceAll(/[\\\t\n\r]/g, (sign) => escapes[sign] ?? sign);
-}
-
-const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" };
 
 function writeStatement(target: PostgreSQLTarget): string {
-  const {
-    table: { quoted },
-    strategy,
-    columns,
-    keys,
-  } = target;
+  const { table, strategy, columns, keys } = target;
+  const { quoted } = table;
   const others = columns.filter(({ isKey }) => !isKey);
   if (strategy === "update") {
     const set = others.map(({ name, place }) => `${quoteIdentifier(name)} = s.c${place}`).join(", ");
@@ -101,7 +89,7 @@ function writeStatement(target: PostgreSQLTarget): string {
   }
   const cells = columns.map(({ place }) => `c${place}`).join(", ");
   // In the order of the batch, so that a sequence counts the rows as they came.
-  const insert = `INSERT INTO ${quoted} (${list(columns)}) SELECT ${cells} FROM ${stage} ORDER BY r`;
+  const insert = `INSERT INTO ${quoted} AS t (${list(columns)}) SELECT ${cells} FROM ${stage} ORDER BY r`;
   if (strategy === "insert") return insert;
   const set = others.map(({ name }) => `${quoteIdentifier(name)} = excluded.${quoteIdentifier(name)}`).join(", ");
   return `${insert} ON CONFLICT (${list(keys)}) DO ${set === "" ? "NOTHING" : `UPDATE SET ${set}`}`;
@@ -112,5 +100,5 @@ function list(columns: Columns): string {
 }
 
 function equalKeys(keys: Columns): string {
-  return keys.map(({ name, place }) => `t.${quoteIdentifier(name)} = s.c${place}`).join(" AND ");
+  return keys.map(({ name, place, equals }) => `t.${quoteIdentifier(name)} ${equals} s.c${place}`).join(" AND ");
 }

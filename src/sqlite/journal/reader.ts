@@ -1,9 +1,10 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { BadRow, JournalReader, Page, PageRequest, PastRun, RunFilter } from "../../contracts/journal.ts";
 import { fromExactText, toExactText } from "../../files/exact-text.ts";
 import { findAnswer } from "./answers.ts";
 import { asJournalError } from "./failure.ts";
 import { Evaluations, Overrides, Watermarks } from "./decisions.ts";
+import { prepareFind } from "./find-values.ts";
 import { foundOf } from "./found-of.ts";
 import { Leases } from "./leases.ts";
 import { conditionOf, emptyPage, type Line, pageFrom } from "./paging.ts";
@@ -37,7 +38,7 @@ export async function openReader(path: string): Promise<JournalReader | undefine
     answers: {
       find: async (fingerprints) => await read((database) => foundOf(fingerprints, (one) => findAnswer(database, one))),
       findUsed: async (sink, pks) =>
-        await read((database) => linesOf(database, sink, pks, (_, line) => usedIn(line) ?? undefined)),
+        await read((database) => linesOf(database, sink, pks, (_, values) => usedIn(values.at(-1)) ?? undefined)),
     },
     rows: {
       find: async (sink, pks) => await read((database) => linesOf(database, sink, pks, toKnownRow)),
@@ -122,13 +123,13 @@ function linesOf<Found>(
   database: DatabaseSync,
   sink: string,
   pks: readonly string[],
-  toFound: (pk: string, line: Line) => Found | undefined,
+  toFound: (pk: string, values: readonly SQLOutputValue[]) => Found | undefined,
 ): ReadonlyMap<string, Found> {
-  const find = database.prepare(rowQuery(versionOf(database) >= 3));
+  const find = prepareFind(database, rowQuery(versionOf(database) >= 3));
   const key = keyOfSink(sink);
   return foundOf(pks, (pk) => {
-    const line = find.get(key, toExactText(pk));
-    return line === undefined ? undefined : toFound(pk, line);
+    const values = find(key, toExactText(pk));
+    return values === undefined ? undefined : toFound(pk, values);
   });
 }
 

@@ -1,7 +1,7 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { BadRow, KnownRow, RowUse, WrittenRow } from "../../contracts/journal.ts";
 import { fromExactText, toExactText } from "../../files/exact-text.ts";
-import type { Line } from "./paging.ts";
+import { prepareFind } from "./find-values.ts";
 import { keyOfSink } from "./schema.ts";
 
 /** The rows in a journal. `saveWritten`, `saveFailed` and `forgetAll` are to be called in a transaction. */
@@ -27,7 +27,7 @@ export class Rows {
 
   /** The fingerprints of the answers that a row used last. */
   findUsed(sink: string, pk: string): readonly string[] | undefined {
-    return usedIn(this.#statements.findUsed.get(this.#keyOf(sink), toExactText(pk))) ?? undefined;
+    return usedIn(this.#statements.findUsed(this.#keyOf(sink), toExactText(pk))?.[0]) ?? undefined;
   }
 
   saveUsed(sink: string, { pk, fingerprints }: RowUse): void {
@@ -64,8 +64,8 @@ export class Rows {
   }
 
   #known(sink: string, pk: string): KnownRow | undefined {
-    const line = this.#statements.find.get(this.#keyOf(sink), toExactText(pk));
-    return line === undefined ? undefined : toKnownRow(pk, line);
+    const values = this.#statements.find(this.#keyOf(sink), toExactText(pk));
+    return values === undefined ? undefined : toKnownRow(pk, values);
   }
 
   #keyOf(identity: string): Buffer {
@@ -76,38 +76,38 @@ export class Rows {
 }
 
 /** Bytes as hexadecimal digits: the driver makes a text of them in a fraction of the time that it takes for bytes. */
-const usedDigits = "iif(fingerprints IS NULL, NULL, lower(hex(fingerprints))) AS used_digits";
+const usedDigits = "iif(fingerprints IS NULL, NULL, lower(hex(fingerprints)))";
 
 /** The statement that finds a row by sink and primary key. A journal that nobody has brought up to date has no fingerprints. */
 export function rowQuery(hasFingerprints: boolean): string {
-  return `SELECT outcome, run_id, error_code, target_key, started_at, completed_at, lineage, lower(hex(values_hash)) AS values_digits,
-    ${hasFingerprints ? usedDigits : "NULL AS used_digits"} FROM rows WHERE sink = ? AND pk = ?`;
+  return `SELECT outcome, run_id, error_code, target_key, started_at, completed_at, lineage, lower(hex(values_hash)),
+    ${hasFingerprints ? usedDigits : "NULL"} FROM rows WHERE sink = ? AND pk = ?`;
 }
 
-/** A row as its line in the table says it; undefined where it was forgotten, but for the answers that it used. */
-export function toKnownRow(pk: string, row: Line): KnownRow | undefined {
-  if (row["outcome"] === "known") return undefined;
-  const runId = String(row["run_id"]);
-  if (row["outcome"] !== "written") return { outcome: "failed", pk, runId, errorCode: String(row["error_code"]) };
+/** The row of a line of {@link rowQuery}; undefined where it was forgotten, but for the answers that it used. */
+export function toKnownRow(pk: string, values: readonly SQLOutputValue[]): KnownRow | undefined {
+  const [outcome, runIdText, errorCode, targetKey, startedAt, completedAt, lineage, valuesHash, used] = values;
+  if (outcome === "known") return undefined;
+  const runId = String(runIdText);
+  if (outcome !== "written") return { outcome: "failed", pk, runId, errorCode: String(errorCode) };
   return {
     outcome: "written",
     pk,
-    targetKey: row["target_key"] === null ? pk : fromExactText(row["target_key"]),
-    valuesHash: String(row["values_digits"]),
+    targetKey: targetKey === null ? pk : fromExactText(targetKey),
+    valuesHash: String(valuesHash),
     runId,
-    startedAt: new Date(Number(row["started_at"])),
-    completedAt: new Date(Number(row["completed_at"])),
-    lineage: JSON.parse(String(row["lineage"])),
-    fingerprints: usedIn(row),
+    startedAt: new Date(Number(startedAt)),
+    completedAt: new Date(Number(completedAt)),
+    lineage: JSON.parse(String(lineage)),
+    fingerprints: usedIn(used),
   };
 }
 
 /** A SHA-256, in hexadecimal digits. */
 const fingerprintDigits = 64;
 
-/** The fingerprints in a line of the table; null where they are not known. */
-export function usedIn(line: Line | undefined): readonly string[] | null {
-  const digits = line?.["used_digits"];
+/** The fingerprints in their digits, as {@link rowQuery} has them last; null where they are not known. */
+export function usedIn(digits: SQLOutputValue | undefined): readonly string[] | null {
   if (typeof digits !== "string") return null;
   const fingerprints: string[] = [];
   for (let at = 0; at < digits.length; at += fingerprintDigits) {
@@ -126,9 +126,9 @@ const forgotten = `UPDATE rows SET outcome = 'known', error_code = NULL, target_
 
 function prepare(database: DatabaseSync) {
   return {
-    find: database.prepare(rowQuery(true)),
+    find: prepareFind(database, rowQuery(true)),
     anyWritten: database.prepare("SELECT 1 FROM rows WHERE sink = ? AND outcome = 'written' LIMIT 1"),
-    findUsed: database.prepare(`SELECT ${usedDigits} FROM rows WHERE sink = ? AND pk = ?`),
+    findUsed: prepareFind(database, `SELECT ${usedDigits} FROM rows WHERE sink = ? AND pk = ?`),
     saveUsed: database.prepare(
       `INSERT INTO rows (sink, pk, outcome, run_id, fingerprints) VALUES (?, ?, 'known', '', ?)
       ON CONFLICT (sink, pk) DO UPDATE SET fingerprints = excluded.fingerprints`,

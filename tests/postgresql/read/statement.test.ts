@@ -29,6 +29,8 @@ test("a query is plain where a page of it is a part of it", () => {
     "select a, (select count(*) from u group by b limit 1) from t join v using (a)",
     "SELECT count(DISTINCT a) FILTER (WHERE true) AS id FROM t",
     `SELECT "order", 'limit' FROM t`,
+    "SELECT a FROM t WHERE b IS DISTINCT FROM c OR b is not distinct from d",
+    "SELECT n AS id, a::timestamp with time zone FROM unnest(ARRAY[1]) WITH ORDINALITY AS u (x, n)",
   ];
   for (const sql of plain) assert.equal(parse(sql).isPlain, true, sql);
   const whole = [
@@ -41,6 +43,8 @@ test("a query is plain where a page of it is a part of it", () => {
     "WITH u AS (SELECT 1 AS a) SELECT a FROM u",
     "VALUES (1), (2)",
     "TABLE t",
+    "(SELECT a FROM t ORDER BY a)",
+    "SELECT DISTINCT ON (b) a FROM t WHERE b IS DISTINCT FROM c",
     "SELECT a FROM t FETCH FIRST 3 ROWS ONLY",
   ];
   for (const sql of whole) assert.equal(parse(sql).isPlain, false, sql);
