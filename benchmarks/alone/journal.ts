@@ -1,11 +1,13 @@
 /** SQLite → classify → summarize (mock, no latency) → SQLite, in a folder that has the notes and the target. */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout } from "node:timers/promises";
 import { Pipeline } from "llm-etl";
 import { SQLiteJournal } from "llm-etl/journals/sqlite";
 import { MockProvider } from "llm-etl/llm/providers/mock";
 import { SQLiteSink } from "llm-etl/sinks/sqlite";
 import { SQLiteSource } from "llm-etl/sources/sqlite";
+import { watchedJournal } from "../../tests/support/watched-journal.ts";
 import { type Note, noteOf } from "../workload/notes.ts";
 import { classifier, summarizer } from "../workload/steps.ts";
 
@@ -13,6 +15,8 @@ export interface JournalJob {
   readonly folder: string;
   /** Undefined for a run without one. */
   readonly journalPath?: string;
+  /** Added to each look-up, in milliseconds, as a journal over a network has it. @default 0 */
+  readonly roundTripMs?: number;
 }
 
 export interface JournalOutcome {
@@ -21,7 +25,10 @@ export interface JournalOutcome {
   readonly calls: number;
 }
 
-export async function run({ folder, journalPath }: JournalJob): Promise<JournalOutcome> {
+export async function run({ folder, journalPath, roundTripMs = 0 }: JournalJob): Promise<JournalOutcome> {
+  const kept = journalPath === undefined ? "off" : new SQLiteJournal({ path: journalPath });
+  const journal =
+    kept === "off" || roundTripMs === 0 ? kept : watchedJournal(kept, async () => await setTimeout(roundTripMs));
   const databasePath = join(folder, "notes.db");
   const report = await new Pipeline({
     name: "journal_benchmark",
@@ -29,7 +36,7 @@ export async function run({ folder, journalPath }: JournalJob): Promise<JournalO
     llmProvider: new MockProvider(),
     concurrency: 64,
     payloadLog: "off",
-    journal: journalPath === undefined ? "off" : new SQLiteJournal({ path: journalPath }),
+    journal,
   })
     .step(classifier)
     .step(summarizer)
