@@ -1,4 +1,4 @@
-import type { Line, Table } from "./tables.ts";
+import { isBytes, type Line, type Table } from "./tables.ts";
 
 /**
  * A change of one line or more. `put` adds a line, or sets the columns that are given of the one with its key; `remove` and `set` are for
@@ -41,7 +41,14 @@ export function groupsOf(changes: readonly Change[]): readonly ChangeGroup[] {
     const isOfKey = change.kind === "put" && key.length > 0;
     last.lines.set(isOfKey ? keyText(line, key) : `${last.lines.size}`, line);
   }
-  return groups.map(({ group, lines }) => Object.assign(group, { lines: [...lines.values()] }));
+  return groups.map(({ group, lines }) => Object.assign(group, { lines: inLockOrder(group, lines) }));
+}
+
+/** Sessions that add the same lines at the same time do it in one order, else they would wait for each other in a circle. Hashes have no other order. */
+function inLockOrder({ kind, table: { key, columns } }: ChangeGroup, lines: ReadonlyMap<string, Line>): Line[] {
+  const isOfHashes = kind === "put" && key.length > 0 && key.every((column) => isBytes(columns[column] ?? "whole"));
+  const found = isOfHashes ? [...lines].toSorted(([one], [other]) => (one < other ? -1 : 1)) : [...lines];
+  return found.map(([, line]) => line);
 }
 
 /** Tells lines apart by some of their columns. */

@@ -68,6 +68,15 @@ export interface LockConnection {
   readonly end: () => Promise<void>;
 }
 
+export interface DatabaseState {
+  /** The user may write all tables of the journal. */
+  readonly mayWrite: boolean;
+  /** Completes "the server …": undefined where it takes writes. */
+  readonly readOnly: string | undefined;
+  /** Completes "the database …", where it can't keep every text. */
+  readonly unfit?: string | undefined;
+}
+
 /** The SQL of a database. A table's name is given with its schema, quoted. */
 export interface JournalDialect {
   readonly quote: (name: string) => string;
@@ -95,9 +104,5 @@ export interface JournalDialect {
   readonly admit: (pipelines: string, sessions: string, isAlone: boolean) => string;
   /** The lines of `pipelines` whose lock, of the name in the column `lock_name`, some connection has; the newest first. */
   readonly held: (pipelines: string) => string;
-  /** `readOnly` completes "the server …": undefined where it takes writes. `mayWrite`: the user may write all tables of the schema. */
-  readonly state: (
-    ask: Ask,
-    schema: string,
-  ) => Promise<{ readonly mayWrite: boolean; readonly readOnly: string | undefined }>;
+  readonly state: (ask: Ask, schema: string) => Promise<DatabaseState>;
 }

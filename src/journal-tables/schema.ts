@@ -38,10 +38,14 @@ export async function requireSchema(ask: Ask, database: JournalDatabase): Promis
     const hint = `print its statements with "${command}", and have them run by one who may make schemas`;
     throw new JournalError(identity, words, { facts: { problem, version, newest: newestVersion, hint } });
   }
-  const { readOnly, mayWrite } = await dialect.state(ask, schema);
+  const { readOnly, mayWrite, unfit } = await dialect.state(ask, schema);
   if (readOnly !== undefined) {
     const facts = { problem: "read-only", hint: "name the server that takes writes" };
     throw new JournalError(identity, `can't be written: the server ${readOnly}`, { facts });
+  }
+  if (unfit !== undefined) {
+    const facts = { problem: "encoding", hint: "give the journal a database whose encoding is UTF8" };
+    throw new JournalError(identity, `can't keep every text: the database ${unfit}`, { facts });
   }
   if (!mayWrite) throw notPermitted(database);
 }

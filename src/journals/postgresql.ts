@@ -12,7 +12,7 @@ import { journalIn } from "../journal-tables/journal.ts";
 import { inTransaction, withClient } from "../postgresql/connect/client.ts";
 import { PostgreSQLConnection } from "../postgresql/connect/connection.ts";
 import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
-import { driverFacts, isOfConnection, knownError, passingError } from "../postgresql/error-meaning.ts";
+import { driverFacts, isOfConnection, knownError, passingError, stepToConnect } from "../postgresql/error-meaning.ts";
 import { dialect } from "../postgresql/journal/dialect.ts";
 import { askOn, openLockConnection } from "../postgresql/journal/lock-connection.ts";
 import { createStatements } from "../postgresql/journal/schema.ts";
@@ -132,7 +132,11 @@ function journalDatabase(
 function failure(error: unknown): { readonly problem: string; readonly options: ErrorOptions } {
   const { states, codes } = driverFacts(error);
   const [state] = states;
-  const facts = { errorStates: states, errorCodes: codes, hint: knownError(state ?? "").ofTable };
+  const facts = {
+    errorStates: states,
+    errorCodes: codes,
+    hint: knownError(state ?? "").ofTable ?? stepToConnect(error),
+  };
   const problem = state === undefined ? messageOf(error) : `SQLSTATE ${state}`;
   return { problem, options: { cause: error, detail: `${problem}: ${messageOf(error)}`, facts } };
 }

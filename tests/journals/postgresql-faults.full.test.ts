@@ -134,6 +134,72 @@ test("other tables of its schema are not its concern", { skip }, async () => {
   }
 });
 
+test("a database whose encoding lacks some letters is told before the first row", { skip }, async () => {
+  const name = `latin_${database.name}`;
+  await database.run(`CREATE DATABASE ${name} ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'`);
+  try {
+    const url = new URL(database.url());
+    url.pathname = `/${name}`;
+    const client = new pg.Client({ connectionString: url.href });
+    await client.connect();
+    const journal = new PostgreSQLJournal({ connectionString: url.href });
+    await client.query(journal.createStatements());
+    await client.end();
+    await isDenied(journal, { problem: "encoding" });
+  } finally {
+    await database.run(`DROP DATABASE ${name} WITH (FORCE)`);
+  }
+});
+
+test("a login that is no longer valid midway is told with what to do", { skip }, async () => {
+  const { options } = await journalIn(database);
+  const { schema } = options;
+  const role = `rotated_${schema}`;
+  await database.run(`CREATE ROLE "${role}" LOGIN SUPERUSER`);
+  try {
+    const url = new URL(options.connectionString);
+    url.username = role;
+    const session = await openRun(new PostgreSQLJournal({ ...options, connectionString: url.href }));
+    await database.run(`ALTER ROLE "${role}" NOLOGIN`);
+    await database.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", [role]);
+    const saved = session.answers.save(one, answerOf("late"));
+    await rejects(saved, (error: RunError) => {
+      failsWith("JOURNAL_FAILED", { errorStates: ["28000"] })(error);
+      match(error.facts.hint ?? "", /check user/);
+      return true;
+    });
+    await session.close();
+  } finally {
+    await database.run(`DROP ROLE "${role}"`);
+  }
+});
+
+test(
+  "two pipelines that keep the same answers at the same time never wait for each other in a circle",
+  { skip },
+  async () => {
+    const { journal, options } = await journalIn(database);
+    const keys = Array.from({ length: 300 }, (_, index) => index.toString(16).padStart(64, "0"));
+    const sessions = await Promise.all(
+      ["ann", "bob"].map(async (pipeline) => await journal.open({ ...runFacts(pipeline), pipeline }, noSignal())),
+    );
+    const deadlocks = async (): Promise<unknown> =>
+      (await database.run("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))[0];
+    await database.run(`ALTER TABLE "${options.schema}".answers ADD CHECK (pg_sleep(0.001)::text = '')`);
+    const before = await deadlocks();
+    await Promise.all(
+      sessions.map(async (session, index) => {
+        const ordered = index === 0 ? keys : keys.toReversed();
+        await Promise.all(ordered.map(async (key) => await session.answers.save(key, answerOf("same"))));
+      }),
+    );
+    await setTimeout(100);
+    for (const session of sessions) await session.close();
+    await setTimeout(1_200); // statistics are told when a connection ends, and a second later at the latest
+    deepEqual(await deadlocks(), before);
+  },
+);
+
 test("names and texts may be any: of the schema, pipelines, models, steps, errors", { skip }, async () => {
   const odd = `a"b c'\\ $1 \0 \ud800 \u0001 ü%_`;
   for (const [schema, text] of [
@@ -244,17 +310,22 @@ test(
   },
 );
 
-test("a commit is on the server's disk, whatever the database's setting", { skip }, async () => {
-  const { options } = await journalIn(database);
-  await database.run(
-    `ALTER TABLE "${options.schema}".answers ADD CHECK (current_setting('synchronous_commit') = 'on')`,
-  );
-  const url = new URL(options.connectionString);
-  url.searchParams.set("options", "-c synchronous_commit=off -c default_transaction_isolation=serializable");
-  const session = await openRun(new PostgreSQLJournal({ ...options, connectionString: url.href }));
-  await saveMany(session, 20);
-  await session.close();
-});
+test(
+  "a commit is on the server's disk, and a save that goes silent ends, whatever the database's settings",
+  { skip },
+  async () => {
+    const { options } = await journalIn(database);
+    await database.run(
+      `ALTER TABLE "${options.schema}".answers ADD CHECK (current_setting('synchronous_commit') = 'on'
+      AND current_setting('idle_in_transaction_session_timeout') = '30s')`,
+    );
+    const url = new URL(options.connectionString);
+    url.searchParams.set("options", "-c synchronous_commit=off -c default_transaction_isolation=serializable");
+    const session = await openRun(new PostgreSQLJournal({ ...options, connectionString: url.href }));
+    await saveMany(session, 20);
+    await session.close();
+  },
+);
 
 test("what is being saved when a session is closed is saved; what comes later is not", { skip }, async () => {
   const { journal, options } = await journalIn(database);

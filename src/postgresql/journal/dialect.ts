@@ -11,6 +11,9 @@ export function typeOf(kind: ColumnKind): string {
   return kind === "json" ? "json" : kind === "whole" ? "bigint" : "text";
 }
 
+/** Encodings of databases: the second one keeps bytes as they come. */
+const keepsAnyText: ReadonlySet<string> = new Set(["UTF8", "SQL_ASCII"]);
+
 function list(names: readonly string[]): string {
   return names.map(quoteIdentifier).join(", ");
 }
@@ -43,7 +46,8 @@ export const dialect: JournalDialect = {
     `WITH held AS (SELECT 1 FROM ${pipelines} WHERE name = $1 AND epoch = $2 FOR ${isAlone ? "UPDATE" : "SHARE"})
     UPDATE ${sessions} SET last_save = $4 WHERE session = $3 AND last_save < $4 AND EXISTS (SELECT FROM held)
     RETURNING floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now,
-      set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true) AS commits`,
+      set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true) AS commits,
+      set_config('idle_in_transaction_session_timeout', '30s', true) AS silence`, // of a machine that is gone: it has the line locked
   held: (pipelines) =>
     `SELECT p.* FROM ${pipelines} p WHERE EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
       AND lpad(to_hex(l.classid::bigint), 8, '0') || lpad(to_hex(l.objid::bigint), 8, '0') = p.lock_name
@@ -51,11 +55,14 @@ export const dialect: JournalDialect = {
   state: async (ask, schema) => {
     const [line] = await ask(
       `SELECT bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
-        AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))::text AS may
+        AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))::text AS may,
+        current_setting('server_encoding') AS encoding
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = $1 AND c.relname = ANY ($2)`,
       [schema, Object.values(tables).map(({ name }) => name)],
     );
-    return { mayWrite: line?.["may"] === "true", readOnly: await readOnlyProblem(ask) };
+    const encoding = String(line?.["encoding"]);
+    const unfit = keepsAnyText.has(encoding) ? undefined : `has the encoding ${encoding}`;
+    return { mayWrite: line?.["may"] === "true", readOnly: await readOnlyProblem(ask), unfit };
   },
 };

@@ -13,7 +13,7 @@ import {
   nestingOf,
   type Run,
 } from "../connect/transaction.ts";
-import { driverFacts, knownError, passingError } from "../error-meaning.ts";
+import { driverFacts, knownError, passingError, stepToConnect } from "../error-meaning.ts";
 import { quoteIdentifier } from "../identifiers.ts";
 import { askBy } from "./ask.ts";
 import { dialect } from "./dialect.ts";
@@ -88,9 +88,11 @@ export function journalDatabase(
 
 /** The server's own words may hold values: they are left to the `detail`. */
 function failure(error: unknown): { readonly problem: string; readonly options: ErrorOptions } {
-  const { numbers, codes } = driverFacts(error);
+  const found = driverFacts(error);
+  const { numbers, codes } = found;
   const [number] = numbers;
-  const facts = { errorNumbers: numbers, errorCodes: codes, hint: knownError(number ?? "").ofTable };
+  const hint = knownError(number ?? "").ofTable ?? stepToConnect(found);
+  const facts = { errorNumbers: numbers, errorCodes: codes, hint };
   const problem = number === undefined ? messageOf(error) : `error ${number}`;
   return { problem, options: { cause: error, detail: `${problem}: ${messageOf(error)}`, facts } };
 }

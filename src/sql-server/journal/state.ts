@@ -1,13 +1,21 @@
 import { JournalError } from "../../errors/journal.ts";
 import type { Ask, JournalDialect } from "../../journal-tables/database.ts";
+import { tables } from "../../journal-tables/tables.ts";
 import { driverFacts } from "../error-meaning.ts";
 
-/** Asks for OPENJSON, too: a database of an old compatibility level knows no such thing. */
+const names = Object.values(tables).map(({ name }) => name);
+const permissions = ["SELECT", "INSERT", "UPDATE", "DELETE"] as const;
+
+function literals(texts: readonly string[]): string {
+  return texts.map((text) => `N'${text}'`).join(", ");
+}
+
+/** Counts, for a login does not see a table on which it may do nothing. Asks for OPENJSON, too: a database of an old compatibility level knows no such thing. */
 const query = `/* llm-etl:journal */ SELECT d.delayed_durability, CAST(DATABASEPROPERTYEX(DB_NAME(), 'Updateability') AS nvarchar(60)) AS updateability,
-  (SELECT MIN(HAS_PERMS_BY_NAME(QUOTENAME(s.name) + N'.' + QUOTENAME(t.name), N'OBJECT', p.name))
+  (SELECT CASE WHEN SUM(HAS_PERMS_BY_NAME(QUOTENAME(s.name) + N'.' + QUOTENAME(t.name), N'OBJECT', p.name)) = ${names.length * permissions.length} THEN 1 ELSE 0 END
     FROM sys.tables AS t INNER JOIN sys.schemas AS s ON s.schema_id = t.schema_id
-    CROSS JOIN (VALUES (N'SELECT'), (N'INSERT'), (N'UPDATE'), (N'DELETE')) AS p (name)
-    WHERE s.name = @p1 AND t.name <> N'journal_version') AS may_write,
+    CROSS JOIN (VALUES ${permissions.map((each) => `(${literals([each])})`).join(", ")}) AS p (name)
+    WHERE s.name = @p1 AND t.name IN (${literals(names)})) AS may_write,
   (SELECT COUNT(*) FROM OPENJSON(N'[]')) AS elements
 FROM sys.databases AS d WHERE d.name = DB_NAME();`;
 

@@ -4,6 +4,7 @@ import { Dialect, parse } from "@polyglot-sql/sdk";
 import { tables } from "../../../src/journal-tables/tables.ts";
 import { dialect } from "../../../src/sql-server/journal/dialect.ts";
 import { createStatements } from "../../../src/sql-server/journal/schema.ts";
+import { stateOf } from "../../../src/sql-server/journal/state.ts";
 
 const odd = "odd]'name";
 
@@ -50,6 +51,19 @@ test("the tables of a journal are T-SQL, and an odd name of the schema is quoted
   const views = [...statements.matchAll(/^EXECUTE \(N'CREATE OR ALTER VIEW (?:[^']|'')+'\);$/gm)];
   assert.equal(views.length, 3);
   assert.match(statements, /^IF SCHEMA_ID\(N'odd\]''name'\) IS NULL EXECUTE \(N'CREATE SCHEMA \[odd\]\]''name\]'\);$/m);
+});
+
+test("the permissions that count are those on each table of the journal, and on no other of its schema", async () => {
+  let asked = "";
+  const ask = async (sql: string) => {
+    asked = sql;
+    return [{ may_write: 1, updateability: "READ_WRITE", delayed_durability: 0 }];
+  };
+  assert.deepEqual(await stateOf(ask, "s", "the journal"), { mayWrite: true, readOnly: undefined });
+  assert.ok(parse(asked, Dialect.TSQL).success, asked);
+  const names = new Set([...asked.matchAll(/N'(\w+)'/g)].map(([, name]) => name));
+  for (const { name } of Object.values(tables)) assert.ok(names.has(name), name);
+  assert.doesNotMatch(asked, /<>/);
 });
 
 test("what identifies a line is within the longest key of an index, whatever its length", () => {
