@@ -1,7 +1,6 @@
 import type { JournalDialect } from "../../journal-tables/database.ts";
-import { type ColumnKind, isBytes } from "../../journal-tables/tables.ts";
+import { type ColumnKind, isBytes, tables } from "../../journal-tables/tables.ts";
 import { readOnlyProblem } from "../connect/server-state.ts";
-import { tables } from "../../journal-tables/tables.ts";
 import { quoteIdentifier } from "../names.ts";
 
 const toValue: JournalDialect["toValue"] = (kind, cell) => (isBytes(kind) && cell !== null ? `\\x${cell}` : cell);
@@ -10,9 +9,6 @@ export function typeOf(kind: ColumnKind): string {
   if (isBytes(kind)) return "bytea";
   return kind === "json" ? "json" : kind === "whole" ? "bigint" : "text";
 }
-
-/** Encodings of databases: the second one keeps bytes as they come. */
-const keepsAnyText: ReadonlySet<string> = new Set(["UTF8", "SQL_ASCII"]);
 
 function list(names: readonly string[]): string {
   return names.map(quoteIdentifier).join(", ");
@@ -62,7 +58,7 @@ export const dialect: JournalDialect = {
       [schema, Object.values(tables).map(({ name }) => name)],
     );
     const encoding = String(line?.["encoding"]);
-    const unfit = keepsAnyText.has(encoding) ? undefined : `has the encoding ${encoding}`;
+    const unfit = /^(?:UTF8|SQL_ASCII)$/.test(encoding) ? undefined : `has the encoding ${encoding}`; // SQL_ASCII keeps bytes as they come
     return { mayWrite: line?.["may"] === "true", readOnly: await readOnlyProblem(ask), unfit };
   },
 };
