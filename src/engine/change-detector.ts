@@ -227,6 +227,7 @@ function mapGroup(columnMap: ColumnMap<never>, state: AnySinkState): RowGroup {
 }
 
 function contentOf(value: unknown): unknown {
+  if (typeof value === "string") return value; // as most are
   if (typeof value === "number" && !Number.isFinite(value)) return { $number: String(value) }; // JSON has none of these
   return toJSONValue(value, reversible) ?? null;
 }

@@ -4,7 +4,8 @@ import type { EndedCall } from "./row-call.ts";
 /** Adds up what the row's calls of a step were and cost. Null before the first answer: what failed before it has no model. */
 export function lineageOf(ended: readonly EndedCall[]): Lineage | null {
   let sum: Lineage | null = null;
-  for (const [index, call] of ended.entries()) sum = added(sum, call, index + 1);
+  let calls = 0;
+  for (const call of ended) sum = added(sum, call, (calls += 1));
   return sum;
 }
 
