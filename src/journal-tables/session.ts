@@ -27,8 +27,8 @@ const leftMs = 5_000;
 
 type SaveChanges = (changes: readonly Change[]) => Promise<void>;
 
-/** A look-up costs a round trip, however many rows it is for. */
-const lookAheadRows = 1000;
+/** A look-up costs a round trip, however many rows it is for. Longer pages gain little, and take memory. */
+const lookAheadRows = 250;
 
 /** A run's use of a journal in a database. */
 export function sessionOf(identity: string, store: Store): JournalSession {
