@@ -1,7 +1,6 @@
 import type { JournalDialect } from "../../journal-tables/database.ts";
-import { type ColumnKind, isBytes } from "../../journal-tables/tables.ts";
+import { type ColumnKind, isBytes, isLong, tables } from "../../journal-tables/tables.ts";
 import { readOnlyProblem } from "../connect/server-state.ts";
-import { tables } from "../../journal-tables/tables.ts";
 import { quoteIdentifier } from "../names.ts";
 
 const toValue: JournalDialect["toValue"] = (kind, cell) => (isBytes(kind) && cell !== null ? `\\x${cell}` : cell);
@@ -11,14 +10,11 @@ export function typeOf(kind: ColumnKind): string {
   return kind === "json" ? "json" : kind === "whole" ? "bigint" : "text";
 }
 
-/** Encodings of databases: the second one keeps bytes as they come. */
-const keepsAnyText: ReadonlySet<string> = new Set(["UTF8", "SQL_ASCII"]);
-
 function list(names: readonly string[]): string {
   return names.map(quoteIdentifier).join(", ");
 }
 
-/** Lines come as an array for each column. Values of results are text, or null. */
+/** Lines come as an array for each column; one of long texts as JSON, for which the driver has no work. Values of results are text, or null. */
 export const dialect: JournalDialect = {
   quote: quoteIdentifier,
   parameter: (number) => `$${number}`,
@@ -30,10 +26,16 @@ export const dialect: JournalDialect = {
   begins: (column, value) => `starts_with(${column}, ${value})`,
   has: (column, value) => `position(${value} in ${column}) > 0`,
   lines: (columns, lines) => {
-    const arrays = columns.map(([, kind], index) => `$${index + 1}::${typeOf(kind)}[]`);
+    const arrays = columns.map(([, kind], index) => {
+      const [at, type] = [`$${index + 1}`, typeOf(kind)];
+      return isLong(kind) ? `ARRAY(SELECT json_array_elements_text(${at}::json)::${type})` : `${at}::${type}[]`;
+    });
     return {
       sql: `unnest(${arrays.join(", ")}) AS k(${list(columns.map(([name]) => name))})`,
-      values: columns.map(([name, kind]) => lines.map((line) => toValue(kind, line[name] ?? null))),
+      values: columns.map(([name, kind]) => {
+        const cells = lines.map((line) => toValue(kind, line[name] ?? null));
+        return isLong(kind) ? JSON.stringify(cells) : cells;
+      }),
     };
   },
   put: (table, key, columns, k) => {
@@ -56,13 +58,12 @@ export const dialect: JournalDialect = {
     const [line] = await ask(
       `SELECT bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
         AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))::text AS may,
-        current_setting('server_encoding') AS encoding
+        'has the encoding ' || nullif(nullif(current_setting('server_encoding'), 'UTF8'), 'SQL_ASCII') AS unfit -- the latter keeps any bytes
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = $1 AND c.relname = ANY ($2)`,
       [schema, Object.values(tables).map(({ name }) => name)],
     );
-    const encoding = String(line?.["encoding"]);
-    const unfit = keepsAnyText.has(encoding) ? undefined : `has the encoding ${encoding}`;
+    const unfit = typeof line?.["unfit"] === "string" ? line["unfit"] : undefined;
     return { mayWrite: line?.["may"] === "true", readOnly: await readOnlyProblem(ask), unfit };
   },
 };
