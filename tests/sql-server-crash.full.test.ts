@@ -1,19 +1,20 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { SQLServerJournal } from "../src/journals/sql-server.ts";
 import { readLines } from "./support/run-rows.ts";
 import { simulatorFor } from "./support/simulator.ts";
 import { startTargetServer } from "./support/sql-server-target.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
-const folder = temporaryFolder();
+const root = temporaryFolder();
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const pipeline = fileURLToPath(new URL("./fixtures/sql-server/pipeline.ts", import.meta.url));
 const rowCount = 400;
@@ -37,7 +38,14 @@ function departmentOf(number: number): string {
 
 const Failed = z.object({ pk: z.string(), error_code: z.string(), error_message: z.string() });
 
-test("design §3's pipeline, killed ten times, over a server that deadlocks, drops connections and loses an answer", async (t) => {
+for (const journal of ["sqlite", "sql-server"] as const) {
+  const title = "killed ten times, over a server that deadlocks, drops connections and loses an answer";
+  test(`design §3's pipeline with its journal in ${journal}, ${title}`, async (t) => await killAndRun(t, journal));
+}
+
+async function killAndRun(t: TestContext, journal: "sqlite" | "sql-server"): Promise<void> {
+  const folder = join(root, journal);
+  mkdirSync(folder);
   const simulator = await simulatorFor(t, { latencyMs: 5 });
   const server = await startTargetServer({ sql: tables }, t);
   const key = (number: number): string => `enc_${String(number).padStart(5, "0")}`;
@@ -47,11 +55,12 @@ test("design §3's pipeline, killed ten times, over a server that deadlocks, dro
     department: departmentOf(index),
   }));
   server.table("dbo.encounters").insert(rows);
+  await server.run(new SQLServerJournal().createStatements());
   const target = server.table("dbo.enriched_encounters");
   target.check("CK_department", ({ department }) => department !== "Forbidden");
-  const deadlocks = server.faults.add({ on: /MERGE /, probability: 0.05, seed: 1, error: 1205 });
+  const deadlocks = server.faults.add({ on: /MERGE |UPDATE .*sessions/, probability: 0.05, seed: 1, error: 1205 });
   const drops = server.faults.add({
-    on: /MERGE |^SELECT TOP|^BULK/,
+    on: /MERGE |^SELECT TOP|^BULK|INSERT INTO .*answers/,
     probability: 0.02,
     seed: 2,
     drop: "before",
@@ -66,7 +75,7 @@ test("design §3's pipeline, killed ten times, over a server that deadlocks, dro
       env: {
         PATH: process.env["PATH"],
         NODE_V8_COVERAGE: "", // it would be cut off, too
-        ...{ CRASH_FOLDER: folder, SQL_SERVER_CONN: server.connectionString },
+        ...{ CRASH_FOLDER: folder, CRASH_JOURNAL: journal, SQL_SERVER_CONN: server.connectionString },
         AZURE_OPENAI_ENDPOINT: simulator.url,
         ...{ AZURE_OPENAI_API_KEY: "key", AZURE_OPENAI_DEPLOYMENT: "gpt-test" },
       },
@@ -115,4 +124,4 @@ test("design §3's pipeline, killed ten times, over a server that deadlocks, dro
     `the faults have not happened: ${hits.join()}, of ${[...new Set(server.statements.map((one) => one.text.slice(0, 40)))].join(" | ")}`,
   );
   assert.equal(existsSync(join(folder, "journal.db-wal")), false);
-});
+}

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Pipeline } from "llm-etl";
+import { PostgreSQLJournal } from "llm-etl/journals/postgresql";
 import { SQLiteJournal } from "llm-etl/journals/sqlite";
 import { MockProvider } from "llm-etl/llm/providers/mock";
 import { SQLiteSink } from "llm-etl/sinks/sqlite";
@@ -11,8 +12,8 @@ import { classifier, summarizer } from "../workload/steps.ts";
 
 export interface JournalJob {
   readonly folder: string;
-  /** Undefined for a run without one. */
-  readonly journalPath?: string;
+  /** The path of a file, or the connection string of a PostgreSQL database, which has the tables. Undefined for a run without one. */
+  readonly journal?: string;
 }
 
 export interface JournalOutcome {
@@ -21,7 +22,7 @@ export interface JournalOutcome {
   readonly calls: number;
 }
 
-export async function run({ folder, journalPath }: JournalJob): Promise<JournalOutcome> {
+export async function run({ folder, journal }: JournalJob): Promise<JournalOutcome> {
   const databasePath = join(folder, "notes.db");
   const report = await new Pipeline({
     name: "journal_benchmark",
@@ -29,7 +30,7 @@ export async function run({ folder, journalPath }: JournalJob): Promise<JournalO
     llmProvider: new MockProvider(),
     concurrency: 64,
     payloadLog: "off",
-    journal: journalPath === undefined ? "off" : new SQLiteJournal({ path: journalPath }),
+    journal: journal === undefined ? "off" : journalAt(journal),
   })
     .step(classifier)
     .step(summarizer)
@@ -49,6 +50,11 @@ export async function run({ folder, journalPath }: JournalJob): Promise<JournalO
     .run();
   if (report.error !== null) throw report.error;
   return { written: report.successCount, unchanged: report.unchangedCount, calls: report.usage.calls };
+}
+
+export function journalAt(place: string): SQLiteJournal | PostgreSQLJournal {
+  if (!place.startsWith("postgresql:")) return new SQLiteJournal({ path: place });
+  return new PostgreSQLJournal({ connectionString: place });
 }
 
 /** The notes, and an empty target. */

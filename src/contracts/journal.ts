@@ -156,6 +156,8 @@ export interface Journal {
 
 /** A run's use of the journal. What a function has resolved to have saved is there after any death of the process. */
 export interface JournalSession extends JournalWrites {
+  /** The most rows, up to 1,000, that are looked up at once ahead of their turn, for a look-up that costs a round trip. @default none are */
+  readonly lookAheadRows?: number | undefined;
   /** Requests handed to a Batch API. */
   readonly work: {
     /** Adds it, or replaces what is known of it. */
@@ -185,7 +187,7 @@ export interface JournalSession extends JournalWrites {
     readonly find: (
       pipeline: string,
       step: string,
-      inputHashes: readonly string[],
+      hashes: readonly string[],
     ) => Promise<ReadonlyMap<string, Override>>;
     /** Stores decisions, each in place of the one on the same input. */
     readonly save: (overrides: readonly Override[]) => Promise<void>;
@@ -194,11 +196,7 @@ export interface JournalSession extends JournalWrites {
   readonly leases: {
     /** Claims a range for so long; undefined while another owner holds it, and where it is done. To claim one's own again gives a new number. */
     readonly claim: (runId: string, range: string, owner: string, forMs: number) => Promise<Lease | undefined>;
-    /**
-     * Holds a range for so many milliseconds from now, and stores how far it is.
-     *
-     * @throws {LeaseLostError} if the lease was released, or the range claimed with a greater number
-     */
+    /** Holds a range for so many milliseconds from now, and stores how far it is. @throws {LeaseLostError} if it was released, or claimed with a greater number */
     readonly renew: (lease: Lease, forMs: number) => Promise<Lease>;
     /** Gives a range back, with how far it is: for others, or as done. @throws {LeaseLostError} as `renew` */
     readonly release: (lease: Lease, isDone: boolean) => Promise<void>;

@@ -3,6 +3,7 @@ import type { BadRow, JournalSession, RowUse, WrittenRow } from "../contracts/jo
 import type { ColumnMap, RowGroup, Sink, SinkSession } from "../contracts/sink.ts";
 import { mapColumns, assertFits } from "./column-map.ts";
 import { gathered } from "./gathered.ts";
+import type { LookAhead } from "./look-ahead.ts";
 import { TargetError } from "../errors/sink.ts";
 import { reversible, toJSONValue } from "../json/json.ts";
 import { type GlobalState, SinkState } from "./state.ts";
@@ -23,6 +24,14 @@ export interface MappedRow {
   readonly use?: RowUse | undefined;
 }
 
+export interface ChangeDetectorOptions {
+  readonly sink: Sink<never>;
+  readonly runId: string;
+  readonly journal: JournalSession | undefined;
+  /** @default nothing is looked up ahead */
+  readonly lookAhead?: Pick<LookAhead, "row" | "used"> | undefined;
+}
+
 /** Unchanged rows are looked for in the target: the first, second, fourth, eighth, and then one in so many. */
 const lookEvery = 1024;
 
@@ -41,16 +50,19 @@ export class ChangeDetector {
   #unchangedCount = 0;
   #looking: Promise<void> | undefined;
 
-  constructor({ sink, runId, journal }: { sink: Sink<never>; runId: string; journal: JournalSession | undefined }) {
+  constructor({ sink, runId, journal, lookAhead }: ChangeDetectorOptions) {
     this.#sink = sink;
     this.#columns = Object.keys(sink.columnMap).toSorted();
     this.#runId = runId;
     this.#journal = journal;
     const rows = sink.keepsRows ? journal?.rows : undefined;
     this.#rows = rows;
-    this.#find = rows === undefined ? nothing : gathered(async (pks) => await rows.find(sink.identity, pks));
+    this.#find =
+      rows === undefined ? nothing : gathered(async (pks) => await rows.find(sink.identity, pks), lookAhead?.row);
     this.#findUsed =
-      journal === undefined ? nothing : gathered(async (pks) => await journal.answers.findUsed(sink.identity, pks));
+      journal === undefined
+        ? nothing
+        : gathered(async (pks) => await journal.answers.findUsed(sink.identity, pks), lookAhead?.used);
   }
 
   /**

@@ -6,6 +6,7 @@ import type { Sink, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
 import type { ResolvedStep } from "../contracts/step.ts";
 import type { Ending } from "./ending.ts";
+import type { LookAhead } from "./look-ahead.ts";
 import type { FirstFailuresOptions } from "./first-failures.ts";
 import type { RowEndHandler } from "./rows-in-flight.ts";
 import type { SparePlaces } from "./spare-places.ts";
@@ -13,12 +14,14 @@ import type { SparePlaces } from "./spare-places.ts";
 /** The parts of a run, put together, and its settings. */
 export interface EngineOptions {
   readonly runId: string;
-  readonly source: AnySource;
+  readonly source: Pick<AnySource, "name" | "primaryKeyColumn" | "schema" | "namesAreData" | "read">;
   readonly steps: readonly ResolvedStep[];
   readonly sink: Sink<never>;
   readonly conversation: (step: ResolvedStep, pk: string, signal: AbortSignal) => RowConversation;
   /** Undefined where it is off. */
   readonly journal: JournalSession | undefined;
+  /** Knows what was looked up while the source was read. @default nothing is looked up ahead */
+  readonly lookAhead?: Pick<LookAhead, "row" | "used"> | undefined;
   /** True to write rows again that did not change. */
   readonly fresh: boolean;
   readonly onRowError: "fail" | "skip" | "dead_letter";

@@ -1,3 +1,5 @@
+import { TransientMap } from "./transient-map.ts";
+
 /**
  * Puts rows that finish in any order back into the order in which they were read, for a sink that asks for it.
  * At most `window` rows are ahead of the oldest unfinished one: beyond that, reading waits.
@@ -5,7 +7,7 @@
 export class SourceOrder<Item> {
   readonly #window: number;
   readonly #release: (item: Item) => Promise<void>;
-  readonly #settled = new Map<number, Item | undefined>();
+  readonly #settled = new TransientMap<number, Item | undefined>();
   #next = 0;
   #releasing = false;
   #wake: (() => void) | undefined;
@@ -17,7 +19,7 @@ export class SourceOrder<Item> {
 
   /** True while a finished row waits for one that was read before it. */
   get isHolding(): boolean {
-    for (const item of this.#settled.values()) if (item !== undefined) return true;
+    for (const [, item] of this.#settled.entries()) if (item !== undefined) return true;
     return false;
   }
 

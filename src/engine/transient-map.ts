@@ -9,6 +9,10 @@ export class TransientMap<Key, Value> {
   #map = new Map<Key, Value>();
   #deletions = 0;
 
+  get size(): number {
+    return this.#map.size;
+  }
+
   get(key: Key): Value | undefined {
     return this.#map.get(key);
   }

@@ -53,5 +53,7 @@ function inLockOrder({ kind, table: { key, columns } }: ChangeGroup, lines: Read
 
 /** Tells lines apart by some of their columns. */
 export function keyText(line: Line, columns: readonly string[]): string {
+  const [only = "", ...others] = columns;
+  if (others.length === 0) return String(line[only]);
   return JSON.stringify(columns.map((column) => String(line[column])));
 }

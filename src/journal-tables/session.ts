@@ -27,6 +27,9 @@ const leftMs = 5_000;
 
 type SaveChanges = (changes: readonly Change[]) => Promise<void>;
 
+/** A look-up costs a round trip, however many rows it is for. */
+const lookAheadRows = 1000;
+
 /** A run's use of a journal in a database. */
 export function sessionOf(identity: string, store: Store): JournalSession {
   const saves = new GatheredSaves(store);
@@ -38,6 +41,7 @@ export function sessionOf(identity: string, store: Store): JournalSession {
     await store.close();
   };
   return {
+    lookAheadRows,
     ...writesOf(store, looks, save),
     ...storesOf(store, looks, save),
     leases: leasesOf(identity, saves, (under) => writesOf(store, looks, under)),

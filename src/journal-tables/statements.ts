@@ -1,5 +1,5 @@
 import type { ChangeGroup } from "./changes.ts";
-import type { Ask, JournalDatabase } from "./database.ts";
+import type { Ask, GivenColumns, JournalDatabase } from "./database.ts";
 import type { Looks, PageQuery, Term } from "./store.ts";
 import { type Cell, type ColumnKind, type Line, type Table, tables } from "./tables.ts";
 import { fromKept, toKept, toName } from "./texts.ts";
@@ -125,8 +125,9 @@ function equal({ dialect: { quote } }: Place, table: string, columns: readonly s
 }
 
 function linesOf({ dialect }: Place, table: Table, columns: readonly string[], lines: readonly Line[]) {
-  const kinds = columns.map((column) => [column, kindOf(table, column)] as const);
+  const kinds = kindsOf(table, columns);
   const texts = kinds.filter(([, kind]) => isText(kind));
+  if (texts.length === 0) return dialect.lines(kinds, lines);
   const kept = lines.map((line) => ({
     ...line,
     ...Object.fromEntries(texts.map(([column, kind]) => [column, keptAs(kind, line[column] ?? null)])),
@@ -149,14 +150,22 @@ function isText(kind: ColumnKind): boolean {
   return kind === "text" || kind === "name";
 }
 
+function kindsOf(table: Table, columns: readonly string[]): GivenColumns {
+  return columns.map((column) => [column, kindOf(table, column)]);
+}
+
 function kindOf({ columns }: Table, column: string): ColumnKind {
   return columns[column] ?? "whole"; // `number` is in every table
 }
 
 function toLines({ dialect }: Place, table: Table, rows: Awaited<ReturnType<Ask>>): readonly Line[] {
-  const toCell = ([column, value]: readonly [string, unknown]) => {
-    const cell = dialect.toCell(kindOf(table, column), value);
-    return [column, typeof cell === "string" && isText(kindOf(table, column)) ? fromKept(cell) : cell];
-  };
-  return rows.map((row) => Object.fromEntries(Object.entries(row).map(toCell)));
+  const columns = kindsOf(table, Object.keys(rows[0] ?? {})); // all rows of an answer have the same
+  return rows.map((row) => {
+    const line: Record<string, Cell> = {};
+    for (const [column, kind] of columns) {
+      const cell = dialect.toCell(kind, row[column]);
+      line[column] = isText(kind) && typeof cell === "string" ? fromKept(cell) : cell;
+    }
+    return line;
+  });
 }

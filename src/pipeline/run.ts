@@ -9,6 +9,7 @@ import type { AnySource } from "../contracts/source.ts";
 import { runEngine } from "../engine/engine.ts";
 import type { EngineOptions } from "../engine/engine-options.ts";
 import { Ending, within } from "../engine/ending.ts";
+import type { LookAhead } from "../engine/look-ahead.ts";
 import { SparePlaces } from "../engine/spare-places.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { MapError } from "../errors/map.ts";
@@ -29,7 +30,7 @@ import { RunDetail, type RunDetailOptions } from "./run-detail.ts";
 import { countRows } from "./row-count.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import { requireSeparateFiles } from "./separate-files.ts";
-import { answersOf, earlierRunsOf, type OpenFiles, openFiles, openJournal } from "./stores.ts";
+import { answersOf, earlierRunsOf, lookAheadOf, type OpenFiles, openFiles, openJournal } from "./stores.ts";
 
 /** Takes every row of the source through the steps to the sink: see `RunnablePipeline.run`. */
 export async function runPipeline(definition: PipelineDefinition, runOptions: RunOptions = {}): Promise<RunReport> {
@@ -143,7 +144,7 @@ const savingRun = { code: "JOURNAL_FAILED", what: "the journal: saving the run" 
 
 /** Takes the rows through the engine, and reports. */
 async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promise<RunReport> {
-  const { runId, durationMs, pipeline, context, monitor, journal, signal, recorder, detail, ending } = run;
+  const { runId, durationMs, pipeline, context, monitor, signal, recorder, detail, ending } = run;
   const { steps, sink, settings } = pipeline;
   const { emit, caughtUp, tally } = monitor;
   const { source: rows } = context;
@@ -151,10 +152,12 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const source =
     rows === undefined
       ? pipeline.source
-      : await withinLimit({ ...reading, limitMs: Infinity, signal }, async () => await rows(journal));
+      : await withinLimit({ ...reading, limitMs: Infinity, signal }, async () => await rows(run.journal));
+  const lookAhead = lookAheadOf(run.journal, pipeline, context.kind, source);
+  const journal = lookAhead?.journal ?? run.journal;
   const sparePlaces = new SparePlaces(settings.concurrency);
   const earlier = journal && earlierRunsOf(journal, pipeline.name, sink.identity);
-  const conversation = conversationsOf(run, payloadLog, sparePlaces, earlier);
+  const conversation = conversationsOf({ ...run, journal }, payloadLog, sparePlaces, earlier, lookAhead);
   const outdated = new OutdatedFailures(context.kind === "run" ? deadLetter : undefined);
   const { wasAsked } = monitor;
   const hasFailedBefore = async (pk: string): Promise<boolean> => {
@@ -173,10 +176,11 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       ending,
       sparePlaces,
       runId,
-      source,
+      source: lookAhead?.source ?? source,
       steps,
       sink,
       journal,
+      lookAhead,
       deadLetter: context.deadLetter ?? deadLetter,
       emit: (event) => {
         outdated.observe(event);
@@ -245,6 +249,7 @@ function conversationsOf(
   payloadLog: OpenFiles["payloadLog"],
   sparePlaces: SparePlaces,
   earlier: EarlierRuns | undefined,
+  lookAhead: LookAhead | undefined,
 ): EngineOptions["conversation"] {
   const { name, settings } = pipeline;
   const client = new LLMClient({
@@ -253,7 +258,7 @@ function conversationsOf(
     admission: settings.admission,
     budget: new Budget(settings),
     payloadLog,
-    journal: journal && { answers: answersOf(journal), runId, reuseEarlier: settings.cache },
+    journal: journal && { answers: answersOf(journal, lookAhead), runId, reuseEarlier: settings.cache },
     earlier,
     sparePlaces,
     emit: monitor.emit,

@@ -1,12 +1,15 @@
 import type { DeadLetter, DeadLetterSession } from "../contracts/dead-letter.ts";
 import type { Journal, JournalSession, RunFacts } from "../contracts/journal.ts";
+import type { RunKind } from "../contracts/report.ts";
+import type { AnySource } from "../contracts/source.ts";
 import { PayloadLog, type PayloadLogOptions } from "../llm/call/payload-log.ts";
 import { type Ending, within } from "../engine/ending.ts";
+import { LookAhead } from "../engine/look-ahead.ts";
 import { gathered } from "../engine/gathered.ts";
 import type { StoredAnswers } from "../llm/call/journaled.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
 import { withinLimit } from "../engine/time-limit.ts";
-import type { Settings, Stores } from "./resolve.ts";
+import type { ResolvedPipeline, Settings, Stores } from "./resolve.ts";
 
 /** The stores that a run appends to; undefined where one is off. */
 export interface OpenFiles {
@@ -91,8 +94,23 @@ export async function openJournal(
 }
 
 /** The answers of a journal, looked up for many rows at once. */
-export function answersOf({ answers: { find, save, forget } }: JournalSession): StoredAnswers {
-  return { find: gathered(find), save, forget };
+export function answersOf(
+  { answers: { find, save, forget } }: JournalSession,
+  lookAhead: LookAhead | undefined,
+): StoredAnswers {
+  return { find: gathered(find, lookAhead?.answer), save, forget };
+}
+
+/** Undefined where look-ups cost little, and where little would be found: for a run that asks anew, and one of rows that failed. */
+export function lookAheadOf(
+  journal: JournalSession | undefined,
+  { sink, settings }: Pick<ResolvedPipeline, "sink" | "settings">,
+  kind: RunKind,
+  source: AnySource,
+): LookAhead | undefined {
+  const { lookAheadRows = 0 } = journal ?? {};
+  if (journal === undefined || lookAheadRows < 1 || !settings.cache || kind !== "run") return undefined;
+  return new LookAhead({ ...settings, source, sink, journal, pageRows: lookAheadRows });
 }
 
 /** The evidence of earlier runs, as the journal has it. */

@@ -156,24 +156,22 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     this.#promptHash = hash("sha256", JSON.stringify([this.#system, json]), "hex").slice(0, 16);
   }
 
-  readonly run = async (state: State, { llm, limits = [], onInvalidValue }: StepContext): Promise<z.output<Schema>> => {
+  readonly run = (state: State, { llm, limits = [], onInvalidValue }: StepContext): Promise<z.output<Schema>> => {
     const { maxRetries = 3 } = this.#options;
-    let nullFields: readonly string[] = [];
-    const output = await askUntilValid({
-      step: this.name,
-      prompt: { ...this.render(state), limitedSchema: this.#limited.get(limits), isHopeless: this.#isHopeless },
-      read: (answer) => {
-        const reading = this.read(answer, limits);
-        nullFields = reading.valid ? (reading.nullFields ?? []) : [];
-        return reading;
-      },
-      soleFieldOf: this.#soleFieldOf,
-      flawOf: this.#flawOf,
-      conversation: llm,
-      maxRetries,
-    });
-    for (const field of nullFields) onInvalidValue?.(field);
-    return output;
+    try {
+      return askUntilValid({
+        step: this.name,
+        prompt: { ...this.render(state), limitedSchema: this.#limited.get(limits), isHopeless: this.#isHopeless },
+        read: (answer) => this.read(answer, limits),
+        soleFieldOf: this.#soleFieldOf,
+        flawOf: this.#flawOf,
+        conversation: llm,
+        maxRetries,
+        onInvalidValue,
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   };
 
   /**

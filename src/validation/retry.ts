@@ -29,6 +29,8 @@ export interface AskUntilValidOptions<Output> {
   readonly conversation: Conversation;
   /** The most re-asks: 3 means one call and up to three more. */
   readonly maxRetries: number;
+  /** Called for each of `nullFields` of the answer that is valid. */
+  readonly onInvalidValue?: ((field: string) => void) | undefined;
 }
 
 /**
@@ -42,7 +44,7 @@ export async function askUntilValid<Output>(options: AskUntilValidOptions<Output
   const attempts: InvalidAnswer[] = [];
   try {
     const first = replyOf(options, await options.conversation.ask(options.prompt, 0), undefined, attempts);
-    return first.reading.valid ? first.reading.output : await askAgain(options, first, attempts);
+    return first.reading.valid ? outputOf(options, first.reading) : await askAgain(options, first, attempts);
   } catch (error) {
     // Answers that were paid for are kept, also when the last attempt brought none. A ValidationError has them.
     if (error instanceof LLMEtlError && error.scope === "row" && !(error instanceof ValidationError)) {
@@ -50,6 +52,14 @@ export async function askUntilValid<Output>(options: AskUntilValidOptions<Output
     }
     throw error;
   }
+}
+
+function outputOf<Output>(
+  { onInvalidValue }: AskUntilValidOptions<Output>,
+  { output, nullFields = [] }: Extract<Reading<Output>, { readonly valid: true }>,
+): Output {
+  for (const field of nullFields) onInvalidValue?.(field);
+  return output;
 }
 
 /** Asks again until the answer is valid. It is a function of its own, for most rows need none of it. */
@@ -64,7 +74,7 @@ async function askAgain<Output>(
   let { temperature } = prompt;
   for (;;) {
     const { text, whole, flaw, reading } = reply;
-    if (reading.valid) return reading.output;
+    if (reading.valid) return outputOf(options, reading);
     const { issues } = reading;
     attempts.push({ answer: text, issues: issues.map((issue) => sentenceOf(issue, "detail")) });
     const isHopeless = text === reAsk?.text || issues.every(({ reAsk: line }) => line === null);

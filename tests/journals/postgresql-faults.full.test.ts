@@ -6,6 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import pg from "pg";
 import { Pipeline } from "../../src/builder/pipeline.ts";
 import type { Journal, JournalSession } from "../../src/contracts/journal.ts";
+import type { RunReport } from "../../src/contracts/report.ts";
 import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { RunError } from "../../src/errors/llm-etl-error.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
@@ -537,25 +538,34 @@ test("a server that takes no writes for a while is waited for, also where its co
   }
 });
 
-test("a run that is stopped while the database is away ends within its grace", { skip }, async () => {
-  const { options } = await journalIn(database);
-  const proxy = await startCuttableProxy(new URL(options.connectionString));
-  const stop = new AbortController();
+/** Fifty rows, two at a time, each with a call of 30 ms. */
+function pipelineOver(journal: PostgreSQLJournal) {
   const rows = Array.from({ length: 50 }, (_, index) => ({ id: `${index}`, notes: `Chest pain ${index}.` }));
-  const pipeline = new Pipeline({
+  return new Pipeline({
     name: "visits",
     source: new MemorySource<{ id: string; notes: string }>({ rows, primaryKeyColumn: "id" }),
     llmProvider: new MockProvider({ latencyMs: 30 }),
-    journal: journalBehind(proxy, options),
+    journal,
     payloadLog: "off",
     concurrency: 2,
   })
     .step(new SummarizerStep({ name: "summary", inputMap: { text: (s) => s.raw.notes }, outputKey: "summary" }))
     .to(new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk } }));
-  const running = pipeline.run({ signal: stop.signal, gracePeriodMs: 500 });
-  const answers = async (): Promise<number> => (await database.run(`SELECT FROM "${options.schema}".answers`)).length;
-  while ((await answers()) < 3)
+}
+
+/** Resolves when a run has saved some answers. */
+async function midway(running: Promise<RunReport>, schema: string): Promise<void> {
+  while ((await database.run(`SELECT FROM "${schema}".answers`)).length < 3) {
     equal(await Promise.race([running.then(({ error }) => String(error)), setTimeout(20)]), undefined);
+  }
+}
+
+test("a run that is stopped while the database is away ends within its grace", { skip }, async () => {
+  const { options } = await journalIn(database);
+  const proxy = await startCuttableProxy(new URL(options.connectionString));
+  const stop = new AbortController();
+  const running = pipelineOver(journalBehind(proxy, options)).run({ signal: stop.signal, gracePeriodMs: 500 });
+  await midway(running, options.schema);
   proxy.silence();
   await setTimeout(200);
   const startedAt = performance.now();
@@ -565,6 +575,28 @@ test("a run that is stopped while the database is away ends within its grace", {
   ok(performance.now() - startedAt < 20_000, "0.5 s of grace, and 8 s to end: not a minute");
   proxy.cut();
 });
+
+test(
+  "a run whose journal is away for too long, or another run's, stops; the next one pays for what was in flight",
+  { skip },
+  async () => {
+    for (const problem of ["away", "lock-lost"] as const) {
+      const { journal, options } = await journalIn(database, { timeoutMs: 500 });
+      const proxy = await startCuttableProxy(new URL(options.connectionString));
+      const running = pipelineOver(journalBehind(proxy, options)).run();
+      await midway(running, options.schema);
+      if (problem === "away") proxy.cut();
+      else await database.run(`UPDATE "${options.schema}".pipelines SET epoch = epoch + 1`);
+      const { status, exitCode, error, usage } = await running;
+      deepEqual([status, exitCode], ["failed", 3]);
+      failsWith("JOURNAL_FAILED", { problem })(error);
+      const next = await pipelineOver(journal).run();
+      deepEqual([next.status, next.successCount], ["completed", 50]);
+      ok(usage.calls + next.usage.calls <= 50 + 2, `${usage.calls} and ${next.usage.calls} calls`);
+      if (problem !== "away") proxy.cut();
+    }
+  },
+);
 
 test("a schema's name that the server would cut off is an error of the option", () => {
   for (const schema of ["s".repeat(64), "ü".repeat(32), "a\0b", " "]) {

@@ -226,7 +226,8 @@ test("a wrong password, database or server is told before the first row", async 
 
 test("a pool of the user's serves session and lock, and stays open; one of a single connection is told", async (t) => {
   const { options } = await newJournal();
-  const pool = await new mssql.ConnectionPool({ ...server.config, pool: { max: 3 } }).connect();
+  const config = { ...server.config, pool: { max: 3 }, arrayRowMode: true, stream: true };
+  const pool = await new mssql.ConnectionPool(config).connect();
   t.after(() => pool.close());
   const journal = new SQLServerJournal({ pool, schema: options.schema });
   const session = await journal.open(runFacts("run-1"), noSignal());
@@ -234,11 +235,38 @@ test("a pool of the user's serves session and lock, and stays open; one of a sin
   await assert.rejects(journal.open(runFacts("run-2"), noSignal()), { code: "JOURNAL_IN_USE" });
   await session.close();
   await (await journal.open(runFacts("run-2"), noSignal())).close();
-  assert.equal((await pool.request().query("SELECT @@TRANCOUNT AS depth")).recordset[0]?.depth, 0);
+  const request = pool.request();
+  request.stream = false;
+  assert.deepEqual(Array.from((await request.query("SELECT @@TRANCOUNT")).recordset), [[0]]);
   const single = new mssql.ConnectionPool({ ...server.config, pool: { max: 1 } });
   t.after(() => single.close());
   const opening = new SQLServerJournal({ pool: single, schema: options.schema }).open(runFacts("run-3"), noSignal());
   await assert.rejects(opening, failsWith("JOURNAL_FAILED", { problem: "pool" }));
+});
+
+test("a pool with a connection that is in a transaction already is rejected: nothing of it would be kept", async (t) => {
+  const { options } = await newJournal();
+  const pool = await new mssql.ConnectionPool({ ...server.config, pool: { max: 2 } }).connect();
+  t.after(() => pool.close());
+  const journal = new SQLServerJournal({ pool, schema: options.schema });
+  const rejected = failsWith("JOURNAL_FAILED", { problem: "pool", where: "pool" });
+  const session = await journal.open(runFacts("run-1"), noSignal());
+  await pool.request().batch("BEGIN TRANSACTION"); // on the connection that the lock leaves
+  await assert.rejects(session.answers.save(one, answerOf("lost")), rejected);
+  await session.close();
+  await pool.request().batch("BEGIN TRANSACTION");
+  await assert.rejects(journal.open(runFacts("run-2"), noSignal()), rejected);
+});
+
+test("a run of another epoch saves nothing, though its session is there yet", async () => {
+  const { journal, options } = await newJournal();
+  const session = await journal.open(runFacts("run-1"), noSignal());
+  await session.answers.save(one, answerOf("before"));
+  await server.run(`UPDATE [${options.schema}].[pipelines] SET epoch = epoch + 1`);
+  const lost = failsWith("JOURNAL_FAILED", { problem: "lock-lost" });
+  await assert.rejects(session.answers.save(one, answerOf("late")), lost);
+  assert.equal(rowsOf(options.schema, "answers")[0]?.["text"], "before");
+  await session.close();
 });
 
 test("names that are long, or differ in a blank or in case, are different names", async () => {
@@ -272,6 +300,29 @@ test("names that are long, or differ in a blank or in case, are different names"
   assert.deepEqual(listed, names);
   await reader?.close();
   await session.close();
+});
+
+test("a schema and a pipeline may have any name", async () => {
+  const schema = `odd ]'" ${randomBytes(4).toString("hex")}`;
+  const journal = new SQLServerJournal({ connectionString: server.connectionString, schema });
+  await server.run(journal.createStatements());
+  for (const pipeline of ["it's a [name]", "p ".repeat(300), "\0\ud800", "é😀"]) {
+    const run = { ...runFacts(pipeline), pipeline };
+    const session = await journal.open(run, noSignal());
+    await session.runs.save({ ...runRecord(pipeline, { status: "running", endedAt: null }), pipeline });
+    const reader = await journal.reader();
+    const { items } = (await reader?.runs.list({ limit: 9, pipeline })) ?? { items: [] };
+    assert.deepEqual(
+      items.map(({ runId, pipeline: name, status }) => [runId, name, status]),
+      [[pipeline, pipeline, "running"]],
+    );
+    await reader?.close();
+    await assert.rejects(journal.open({ ...run, runId: "other" }, noSignal()), { code: "JOURNAL_IN_USE" });
+    await session.close();
+  }
+  for (const wrong of ["", " ", "n".repeat(129), "a\0b"]) {
+    assert.throws(() => new SQLServerJournal({ schema: wrong }), failsWith("INVALID_OPTION", { where: "schema" }));
+  }
 });
 
 test("people find runs, failed rows and figures of steps in views", async () => {

@@ -56,65 +56,64 @@ suite("a journal on a real server", { skip: noServer }, () => {
     const steps = await server.run(`SELECT step, calls, p95_ms FROM ${quoted("step_figures")} ${where}`);
     assert.deepEqual(steps, [{ step: "kind", calls: "7", p95_ms: 340 }]);
   });
-});
 
-suite("locks of sessions on a real server", { skip: noServer }, () => {
-  const { schema } = realServer();
-  const connection = new SQLServerConnection("test:sql-server", {});
-  const resource = `${schema}:é`;
-  const held: HeldConnection[] = [];
+  suite("locks of sessions", () => {
+    const connection = new SQLServerConnection("test:sql-server", {});
+    const resource = `${server.schema}:é`;
+    const held: HeldConnection[] = [];
 
-  after(async () => {
-    for (const each of held) each.end();
-    await connection.close();
-  });
+    after(async () => {
+      for (const each of held) each.end();
+      await connection.close();
+    });
 
-  async function hold(): Promise<HeldConnection> {
-    const { signal } = new AbortController();
-    const { pool } = await connection.open({ signal, fail: (problem) => new Error(problem) });
-    const one = await holdConnection(pool, signal);
-    held.push(one);
-    return one;
-  }
+    async function hold(): Promise<HeldConnection> {
+      const { signal } = new AbortController();
+      const { pool } = await connection.open({ signal, fail: (problem) => new Error(problem) });
+      const one = await holdConnection(pool, signal);
+      held.push(one);
+      return one;
+    }
 
-  async function lock(by: HeldConnection, mode: string, name = resource): Promise<number> {
-    const request = by.request().input("Resource", name).input("LockMode", mode).input("LockOwner", "Session");
-    return Number((await request.input("LockTimeout", 0).execute("sp_getapplock")).returnValue);
-  }
+    async function lock(by: HeldConnection, mode: string, name = resource): Promise<number> {
+      const request = by.request().input("Resource", name).input("LockMode", mode).input("LockOwner", "Session");
+      return Number((await request.input("LockTimeout", 0).execute("sp_getapplock")).returnValue);
+    }
 
-  async function unlock(by: HeldConnection): Promise<number> {
-    const request = by.request().input("Resource", resource).input("LockOwner", "Session");
-    return Number((await request.execute("sp_releaseapplock")).returnValue);
-  }
+    async function unlock(by: HeldConnection): Promise<number> {
+      const request = by.request().input("Resource", resource).input("LockOwner", "Session");
+      return Number((await request.execute("sp_releaseapplock")).returnValue);
+    }
 
-  async function isFree(by: HeldConnection, mode: string): Promise<unknown> {
-    const request = by.request().input("resource", mssql.NVarChar(255), resource);
-    const sql = `SELECT APPLOCK_TEST('public', @resource, '${mode}', 'Session') AS is_free`;
-    return (await request.query<{ is_free: number }>(sql)).recordset[0]?.is_free;
-  }
+    async function isFree(by: HeldConnection, mode: string): Promise<unknown> {
+      const request = by.request().input("resource", mssql.NVarChar(255), resource);
+      const sql = `SELECT APPLOCK_TEST('public', @resource, '${mode}', 'Session') AS is_free`;
+      return (await request.query<{ is_free: number }>(sql)).recordset[0]?.is_free;
+    }
 
-  test("an exclusive lock is one session's, whose end frees it; its name is compared letter by letter", async () => {
-    const [one, other] = [await hold(), await hold()];
-    assert.equal(await lock(one, "Exclusive"), 0);
-    assert.deepEqual([await lock(other, "Exclusive"), await lock(other, "Shared")], [-1, -1]);
-    assert.deepEqual([await isFree(other, "Shared"), await isFree(one, "Exclusive")], [0, 1]);
-    assert.equal(await lock(other, "Exclusive", resource.toUpperCase()), 0);
-    one.end();
-    while ((await lock(other, "Exclusive")) !== 0);
-    assert.equal(await unlock(other), 0);
-  });
+    test("an exclusive lock is one session's, whose end frees it; its name is compared letter by letter", async () => {
+      const [one, other] = [await hold(), await hold()];
+      assert.equal(await lock(one, "Exclusive"), 0);
+      assert.deepEqual([await lock(other, "Exclusive"), await lock(other, "Shared")], [-1, -1]);
+      assert.deepEqual([await isFree(other, "Shared"), await isFree(one, "Exclusive")], [0, 1]);
+      assert.equal(await lock(other, "Exclusive", resource.toUpperCase()), 0);
+      one.end();
+      while ((await lock(other, "Exclusive")) !== 0);
+      assert.equal(await unlock(other), 0);
+    });
 
-  test("a shared lock is shared; a session that asks for more keeps it until its last release", async () => {
-    const [one, other] = [await hold(), await hold()];
-    assert.deepEqual([await lock(one, "Shared"), await lock(other, "Shared")], [0, 0]);
-    assert.equal(await isFree(one, "Exclusive"), 0);
-    assert.equal(await unlock(other), 0);
-    assert.equal(await lock(one, "Exclusive"), 0);
-    assert.equal(await unlock(one), 0);
-    assert.equal(await lock(other, "Shared"), -1);
-    assert.equal(await unlock(one), 0);
-    assert.equal(await lock(other, "Shared"), 0);
-    assert.equal(await unlock(other), 0);
-    await assert.rejects(unlock(other), { number: 1223 });
+    test("a shared lock is shared; a session that asks for more keeps it until its last release", async () => {
+      const [one, other] = [await hold(), await hold()];
+      assert.deepEqual([await lock(one, "Shared"), await lock(other, "Shared")], [0, 0]);
+      assert.equal(await isFree(one, "Exclusive"), 0);
+      assert.equal(await unlock(other), 0);
+      assert.equal(await lock(one, "Exclusive"), 0);
+      assert.equal(await unlock(one), 0);
+      assert.equal(await lock(other, "Shared"), -1);
+      assert.equal(await unlock(one), 0);
+      assert.equal(await lock(other, "Shared"), 0);
+      assert.equal(await unlock(other), 0);
+      await assert.rejects(unlock(other), { number: 1223 });
+    });
   });
 });

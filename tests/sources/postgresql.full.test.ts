@@ -4,6 +4,7 @@ import type { SourceRow } from "../../src/contracts/source.ts";
 import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { PostgreSQLSource, type PostgreSQLSourceOptions } from "../../src/sources/postgresql.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
+import { startCuttableProxy } from "../support/cuttable-proxy.ts";
 import { failsWith } from "../support/error-facts.ts";
 import { noPostgreSQL, testDatabase } from "../support/postgresql/database.ts";
 
@@ -29,7 +30,7 @@ function sourceOf(sql: string, options: Options = {}): PostgreSQLSource<Row> {
 
 async function readAll(sql: string, options: Options = {}): Promise<Row[]> {
   const rows: Row[] = [];
-  const context = { signal: new AbortController().signal, parameters: {} };
+  const context = { signal, parameters: {} };
   for await (const row of sourceOf(sql, options).read(context)) rows.push({ ...rawOf(row) });
   return rows;
 }
@@ -52,6 +53,7 @@ async function openCount(): Promise<number> {
   return count;
 }
 
+const { signal } = new AbortController();
 const rows = Array.from({ length: 25 }, (_, index) => ({ id: index + 1, note: `note ${index + 1}` }));
 
 for (const options of [{}, { pageSize: 4 }, { reading: "cursor", pageSize: 4 }] as const) {
@@ -146,7 +148,7 @@ test("keys of each type are found as they were read", { skip }, async () => {
     .filter((sql) => !/json|ARRAY|\{\}|\[2|NULL|NaN|Infinity|float4| BC/.test(sql));
   for (const sql of [...keys, "'a\"b\\,c'::text"]) {
     const source = sourceOf(`SELECT ${sql} AS id`);
-    const context = { signal: new AbortController().signal, parameters: {} };
+    const context = { signal, parameters: {} };
     const [read] = await Array.fromAsync(source.read(context));
     assert.ok(read !== undefined && !("error" in read));
     const id = read.raw["id"];
@@ -203,22 +205,26 @@ test("a lock of another is waited for within sourceTimeoutMs", { skip }, async (
   }
 });
 
-test("a cursor's connection that the server ends says why, and what to do", { skip }, async () => {
-  const search = `?options=${encodeURIComponent("-c idle_in_transaction_session_timeout=100")}`;
-  const source = sourceOf("SELECT id FROM visits", {
-    reading: "cursor",
-    pageSize: 10,
-    connectionString: `${database.url()}${search}`,
-  });
-  const reading = source.read({ signal: new AbortController().signal, parameters: {} });
-  for (let count = 0; count < 10; count += 1) await reading.next();
-  await new Promise((resolve) => setTimeout(resolve, 400));
-  const failing = async (): Promise<unknown> => await Array.fromAsync(reading);
-  await assert.rejects(
-    failing(),
-    (error: Error) =>
-      failsWith("SOURCE_FAILED", { errorStates: ["25P03"] })(error) && error.message.includes('reading: "pages"'),
-  );
+test("a cursor's connection that is lost says why, and what to do", { skip }, async (testing) => {
+  const proxy = await startCuttableProxy(new URL(database.url()));
+  testing.after(proxy.cut);
+  const ended = async (): Promise<unknown> => await database.run("SELECT pg_sleep(0.4)");
+  const ways = [
+    { port: new URL(database.url()).port, lose: ended, errorStates: ["25P03"] },
+    { port: `${proxy.port}`, lose: proxy.cut, errorStates: [] },
+  ];
+  for (const { port, lose, errorStates } of ways) {
+    const url = new URL(database.url());
+    url.port = port;
+    if (errorStates.length > 0) url.search = "?options=-c%20idle_in_transaction_session_timeout%3D100";
+    const options = { reading: "cursor", pageSize: 10, connectionString: url.href } as const;
+    const reading = sourceOf("SELECT id FROM visits", options).read({ signal, parameters: {} });
+    for (let count = 0; count < 10; count += 1) await reading.next();
+    await lose();
+    const isTold = (error: Error): boolean =>
+      failsWith("SOURCE_FAILED", { errorStates })(error) && error.message.includes('reading: "pages"');
+    await assert.rejects(async () => await Array.fromAsync(reading), isTold);
+  }
 });
 
 test(
@@ -227,7 +233,7 @@ test(
   async () => {
     await database.run("CREATE TABLE altered AS SELECT * FROM visits");
     const source = sourceOf("SELECT * FROM altered", { pageSize: 10 });
-    const reading = source.read({ signal: new AbortController().signal, parameters: {} });
+    const reading = source.read({ signal, parameters: {} });
     for (let count = 0; count < 10; count += 1) await reading.next();
     await database.run("ALTER TABLE altered RENAME note TO old; ALTER TABLE altered ADD note text DEFAULT 'new'");
     const failing = async (): Promise<unknown> => await Array.fromAsync(reading);

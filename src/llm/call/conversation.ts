@@ -61,12 +61,10 @@ export class CallConversation implements RowConversation {
   }
 
   #callOf(prompt: Prompt, issueCount: number, issueCodes: readonly string[] | undefined): RowCall {
-    const { messages, schema, temperature, maxOutputTokens, lengthFactor, timeoutFactor } = prompt;
-    const { promptHash, limitedSchema, olderMessages, isHopeless } = prompt;
+    const { promptHash, limitedSchema, olderMessages, isHopeless, ...rest } = prompt;
     const { pipeline, step, pk, provider, signal } = this.#options;
     const row = this.#row;
-    const cacheKey = `${pipeline}.${step}.${promptHash}`;
-    const usual = { messages, schema, temperature, maxOutputTokens, lengthFactor, timeoutFactor, cacheKey };
+    const usual = Object.assign(rest, { cacheKey: `${pipeline}.${step}.${promptHash}` });
     const isLonger = issueCount > 0 && row.cutAnswers.length > 0;
     const request = isLonger ? longer(usual) : usual;
     const older = olderMessages === undefined ? noOlder : [{ ...usual, messages: olderMessages }];

@@ -5,10 +5,8 @@ import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
  * Asks once more, with twice the tokens and without the text, where an answer was cut off for its length. Not where a longer one would
  * be wrong, too, nor where it had twice the tokens already.
  */
-export const longerOnce: RowLayer = (next) => async (call) => {
-  const answer = await next(call);
-  return answer.finishReason === "length" ? await askLonger(call, answer, next) : answer;
-};
+export const longerOnce: RowLayer = (next) => (call) =>
+  next(call).then((answer) => (answer.finishReason === "length" ? askLonger(call, answer, next) : answer));
 
 async function askLonger(call: RowCall, answer: LLMResponse, next: RowAsk): Promise<LLMResponse> {
   const { request, olderRequests, isHopeless, row } = call;

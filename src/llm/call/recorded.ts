@@ -92,13 +92,17 @@ export function reported(report: Report, time: Pick<Time, "now">): RowLayer {
     if (answered !== undefined) reports.push(report(answered));
     await Promise.all(reports);
   };
-  return (next) => async (call) => {
+  return (next) => (call) => {
     call.waitsSinceMs = time.now();
-    try {
-      return await next(call);
-    } finally {
-      if (call.answered !== undefined || call.reports.length > 0) await reportAll(call);
-    }
+    return next(call).then(
+      // Of an answer that the journal had there is nothing to report.
+      (answer) =>
+        call.answered === undefined && call.reports.length === 0 ? answer : reportAll(call).then(() => answer),
+      async (error: unknown) => {
+        await reportAll(call);
+        throw error;
+      },
+    );
   };
 }
 

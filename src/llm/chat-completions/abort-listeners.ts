@@ -1,3 +1,5 @@
+import { TransientMap } from "../../engine/transient-map.ts";
+
 /**
  * Calls functions when a signal aborts, with one listener per signal. An EventTarget searches its listeners each time that
  * one is added, which is slow with hundreds of calls in flight.
@@ -7,7 +9,7 @@ export class AbortListeners {
 
   add(signal: AbortSignal, onAbort: () => void): void {
     const group = this.#groups.get(signal) ?? this.#begin(signal);
-    group.functions.add(onAbort);
+    group.functions.set(onAbort, signal);
   }
 
   remove(signal: AbortSignal, onAbort: () => void): void {
@@ -18,9 +20,9 @@ export class AbortListeners {
   }
 
   #begin(signal: AbortSignal): Group {
-    const functions = new Set<() => void>();
+    const functions = new TransientMap<() => void, AbortSignal>();
     const listener = (): void => {
-      for (const onAbort of functions) onAbort(); // each may remove itself
+      for (const [onAbort] of functions.entries()) if (functions.has(onAbort)) onAbort(); // each may remove itself, and others
     };
     const group = { functions, listener };
     signal.addEventListener("abort", listener);
@@ -30,6 +32,6 @@ export class AbortListeners {
 }
 
 interface Group {
-  readonly functions: Set<() => void>;
+  readonly functions: TransientMap<() => void, AbortSignal>;
   readonly listener: () => void;
 }

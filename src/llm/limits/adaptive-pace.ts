@@ -1,4 +1,5 @@
 import type { RateLimit } from "../../contracts/provider.ts";
+import { TransientMap } from "../../engine/transient-map.ts";
 import { Cliff } from "./cliff.ts";
 import { Gate, longestWaitMs } from "./gate.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
@@ -71,7 +72,7 @@ class AdaptivePace {
   readonly #cliff = new Cliff();
   readonly #gate: Gate;
   readonly #told = new ToldQuota();
-  readonly #inFlight = new Map<CallSize, { readonly call: SentCall; readonly round: Round }>();
+  readonly #inFlight = new TransientMap<CallSize, { readonly call: SentCall; readonly round: Round }>();
   #pace = Infinity;
   #nextAtMs = 0;
   #quota: QuotaBelief = unmeasured(Infinity);

@@ -1,3 +1,4 @@
+import { TransientMap } from "../../engine/transient-map.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
 import { Slots } from "./slots.ts";
 
@@ -31,7 +32,7 @@ export interface ConcurrencyOptions {
 export function concurrency({ most, timeoutMs, random }: ConcurrencyOptions): Limiter {
   const slots = new Slots();
   const speed = new AnswerSpeed(timeoutMs);
-  const sent = new Map<CallSize, { readonly atMs: number; readonly others: number }>();
+  const sent = new TransientMap<CallSize, { readonly atMs: number; readonly others: number }>();
   let limit = Math.min(most, firstLimit);
   let quickestMs = Infinity;
   let overload = 0; // a mean of the newest calls

@@ -1,6 +1,6 @@
 import type { Client, ClientBase, Pool } from "pg";
-import { JournalError } from "../../errors/journal.ts";
 import type { Ask, LockConnection, LockKind } from "../../journal-tables/database.ts";
+import { pooled } from "../../journal-tables/lock.ts";
 import { withClient } from "../connect/client.ts";
 import type { PostgreSQLConnection } from "../connect/connection.ts";
 import { readOnlyProblem, sharesBackends } from "../connect/server-state.ts";
@@ -54,11 +54,4 @@ async function endInTime(client: Client): Promise<void> {
   const timer = setTimeout(() => client.connection.stream.destroy(), 1_000);
   await client.end();
   clearTimeout(timer);
-}
-
-function pooled(identity: string): JournalError {
-  const hint = "connect to the server itself, or to a pooler in session mode";
-  return new JournalError(identity, "can't be kept from other runs: a pooler in transaction mode is on the way", {
-    facts: { problem: "pooler", hint },
-  });
 }

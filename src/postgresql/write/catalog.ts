@@ -21,6 +21,7 @@ WITH RECURSIVE t AS (
     'labels', ARRAY(SELECT l.enumlabel FROM pg_enum l WHERE l.enumtypid IN (y.oid, e.oid) ORDER BY l.enumsortorder),
     'isNotNull', d.required, 'hasDefault', d.filled, 'identity', a.attidentity, 'isGenerated', a.attgenerated <> '',
     'collation', quote_ident(cn.nspname) || '.' || quote_ident(co.collname), 'isDeterministic', COALESCE(co.collisdeterministic, true),
+    'mayBeChanged', EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgtype & 7 = 7), -- BEFORE INSERT, each row
     'equality', (SELECT quote_ident(n.nspname) FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
       WHERE o.oprname = '=' AND o.oprleft = y.oid AND o.oprright = y.oid),
     'maySelect', has_column_privilege(t.oid, a.attnum, 'SELECT'), 'mayUpdate', has_column_privilege(t.oid, a.attnum, 'UPDATE'),

@@ -28,6 +28,8 @@ export interface CatalogColumn extends CatalogType {
   readonly isGenerated: boolean;
   readonly collation: string | null;
   readonly isDeterministic: boolean;
+  /** By a trigger, before a row is inserted. */
+  readonly mayBeChanged: boolean;
   /** The schema of its type's own operator =, quoted. */
   readonly equality: string | null;
   readonly maySelect: boolean;
@@ -41,7 +43,7 @@ export interface PostgreSQLColumn extends TableColumn<string> {
   readonly staged: string;
   /** The operator that holds two equal, whatever the search path. */
   readonly equals: string;
-  /** Two cells are one text where the server holds them equal. */
+  /** Two cells are one text where the server holds them equal, and it stores that text. */
   readonly isExact: boolean;
 }
 
@@ -53,12 +55,13 @@ export function columnFacts(column: CatalogColumn, { strategy, mergeKeys }: Tabl
   const isServers = identity === "a" && !isFoundBy;
   const fit = element === null ? scalar(column) : arrayFit(scalar({ ...column, type: element }), declaration);
   const fold = type === "citext" || !isDeterministic ? (text: string): string => text.toLowerCase() : undefined;
+  const isOneText = /^(?:int\d|uuid|bool|bytea|date|timestamp|timestamptz|text|varchar)$/.test(type);
   const holdsNumbers = /^(?:int\d|numeric|float\d)$/.test(type);
   return {
     name,
     staged: `${declaration}${collation === null ? "" : ` COLLATE ${collation}`}`,
     equals: column.equality === null ? "=" : `OPERATOR(${column.equality}.=)`,
-    isExact: isDeterministic && /^(?:int\d|uuid|bool|bytea|date|timestamp|timestamptz|text|varchar)$/.test(type),
+    isExact: isOneText && isDeterministic && !column.mayBeChanged,
     isNullable: !isNotNull,
     isRequired: isNotNull && !hasDefault && identity === "" && !isGenerated,
     problem: isGenerated

@@ -6,6 +6,8 @@ export interface HeldConnection {
   readonly request: () => Request;
   /** Calls when the connection is gone, and its session with it. */
   readonly onceGone: (call: () => void) => void;
+  /** Gives it back to the pool as it is. */
+  readonly release: () => void;
   /** Ends the connection: its pool makes another one when it needs one. */
   readonly end: () => void;
 }
@@ -32,6 +34,7 @@ export async function holdConnection(pool: ConnectionPool, signal: AbortSignal):
   return {
     request: () => lone.request(),
     onceGone,
+    release,
     end: () => {
       connection.close(); // its end releases it
       release();

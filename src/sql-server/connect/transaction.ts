@@ -96,20 +96,25 @@ function close(connection: object | undefined): void {
 /** T-SQL that tells, at the end of `first`, how deep the transaction is. */
 export const depthQuery = "SELECT @@TRANCOUNT AS [depth];";
 
-/** The pool's connection was in a transaction already, in which a commit commits nothing; undefined where it was not. */
-export function nestingOf({ recordsets }: IResult<ResultRow>): NestingProblem | undefined {
-  const sets = Array.isArray(recordsets) ? recordsets : [];
-  const depth = sets.flatMap((rows) => rows.map((row) => row["depth"])).find((each) => each !== undefined);
-  if (depth === 1) return undefined;
-  const hint =
-    "end your own transactions before the connection goes back to the pool, and leave implicit transactions off";
-  const problem = "the pool's connection was in a transaction already, in which a commit commits nothing";
-  return { problem, facts: { where: "pool", hint } };
-}
-
 export interface NestingProblem {
   readonly problem: string;
   readonly facts: ErrorFacts;
+}
+
+/** The pool's connection was in a transaction already. */
+export const nesting: NestingProblem = {
+  problem: "the pool's connection was in a transaction already, in which a commit commits nothing",
+  facts: {
+    where: "pool",
+    hint: "end your own transactions before the connection goes back to the pool, and leave implicit transactions off",
+  },
+};
+
+/** That problem, where a transaction that has begun is within another one. */
+export function nestingOf({ recordsets }: IResult<ResultRow>): NestingProblem | undefined {
+  const sets = Array.isArray(recordsets) ? recordsets : [];
+  const depth = sets.flatMap((rows) => rows.map((row) => row["depth"])).find((each) => each !== undefined);
+  return depth === 1 ? undefined : nesting;
 }
 
 async function begin(
@@ -155,7 +160,8 @@ export async function cancellable<Result>(
   use: (request: Request) => Promise<Result>,
 ): Promise<Result> {
   signal.throwIfAborted();
-  request.arrayRowMode = false; // a pool of the user's may have it as its default
+  request.arrayRowMode = false; // a pool of the user's may have these as its defaults
+  request.stream = false;
   const cancel = (): void => request.cancel();
   signal.addEventListener("abort", cancel, { once: true });
   try {

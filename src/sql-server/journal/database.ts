@@ -9,6 +9,7 @@ import {
   depthQuery,
   inTransaction,
   type LimitedPool,
+  nesting,
   nestingOf,
   type Run,
 } from "../connect/transaction.ts";
@@ -39,6 +40,7 @@ export function journalDatabase(
   const { identity, timeoutMs: waitMs } = facts;
   const [connection, forLocks] = [connect(), connect()];
   const fail = (problem: string, options?: ErrorOptions): JournalError => new JournalError(identity, problem, options);
+  const nested = (): JournalError => fail(nesting.problem, { facts: { ...nesting.facts, problem: "pool" } });
   return {
     ...facts,
     dialect: { ...dialect, state: async (ask, schema) => await stateOf(ask, schema, identity) },
@@ -66,15 +68,14 @@ export function journalDatabase(
         transact: async (signal, work, { waitMs: longestMs, limitMs } = {}) => {
           const options = { first: depthQuery, waitMs: longestMs ?? limitMs, limitMs };
           const saving = async (run: Run, begun: Parameters<typeof nestingOf>[0]): ReturnType<typeof work> => {
-            const nesting = nestingOf(begun);
-            if (nesting !== undefined) throw fail(nesting.problem, { facts: { ...nesting.facts, problem: "pool" } });
+            if (nestingOf(begun) !== undefined) throw nested();
             return await work(askBy(driver, run));
           };
           return await inTransaction(pool, signal, saving, options);
         },
         lockConnection: async (signal) => {
           const { pool: lockPool } = await forLocks.open({ signal, fail, waitMs });
-          return await openLockConnection(driver, lockPool, signal);
+          return await openLockConnection(driver, lockPool, signal, nested);
         },
         close: async () => {
           await forLocks.close();

@@ -76,8 +76,8 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
 
   /** `begun`: what the server said as it began the transaction, and made the staging table. */
   async #stage(run: Run, begun: IResult<ResultRow>, rows: Rows): Promise<void> {
-    const nesting = nestingOf(begun);
-    if (nesting !== undefined) throw this.#errors.fail(nesting.problem, { facts: nesting.facts });
+    const found = nestingOf(begun);
+    if (found !== undefined) throw this.#errors.fail(found.problem, { facts: found.facts });
     if (rows.length === 0) return;
     const table = stagingRows(this.#connection.driver, this.#target.columns, rows);
     const options = { keepNulls: true, lockTable: true }; // a name of the driver's that its types don't have

@@ -284,6 +284,23 @@ test("an answer under an older key is given without asking; both keys are noted,
   assert.deepEqual(call.row.fingerprints, keys);
 });
 
+test("in a run that asks anew, only an answer that was found under an older key is read as an older version's", async () => {
+  const provider: LLMProvider = { ...rowCall().provider, fingerprint: () => "f", omits: ["temperature"] };
+  const request = { ...rowCall().request, temperature: 0 };
+  const [, older] = fingerprints.keysOf(provider, request);
+  for (const runId of ["earlier", "now"]) {
+    const answers: StoredAnswers = {
+      find: async (key) => await Promise.resolve(key === older ? { ...stored, runId } : undefined),
+      save: async () => {},
+      forget: async () => {},
+    };
+    const layer = journaled({ answers, runId: "now", reuseEarlier: false }, () => {});
+    const call = rowCall({ provider, request });
+    await layer(async () => await Promise.resolve(response))(call);
+    assert.equal(call.row.isFormer, runId === "now");
+  }
+});
+
 test("a new answer is saved under the new key alone", async () => {
   const provider: LLMProvider = { ...rowCall().provider, fingerprint: () => "f", omits: ["temperature"] };
   const request = { ...rowCall().request, temperature: 0 };

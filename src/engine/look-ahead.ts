@@ -1,0 +1,201 @@
+import type { JournalSession, StoredAnswer, WrittenRow } from "../contracts/journal.ts";
+import type { Sink } from "../contracts/sink.ts";
+import type { AnySource, ReadContext, SourceRow } from "../contracts/source.ts";
+import { keyAsGiven } from "./primary-key.ts";
+import { RowBuffer } from "./row-buffer.ts";
+
+/** The most rows of a page. */
+const mostRows = 1000;
+/** The rows of the first page; each may be twice as long as the one before. */
+const firstRows = 100;
+/** So many characters and bytes, rows and answers, a page may hold. What an answer holds is known of the page before. */
+const pageBudget = 4_000_000;
+
+export interface LookAheadOptions {
+  readonly source: AnySource;
+  readonly sink: Pick<Sink<never>, "identity" | "keepsRows">;
+  readonly journal: JournalSession;
+  /** The most rows of a page, where they are fewer than 1,000. */
+  readonly pageRows: number;
+  /** The most rows that are read. */
+  readonly limit: number;
+  /** True where the target is written anew: then what was written is not looked up. */
+  readonly fresh: boolean;
+}
+
+/**
+ * Reads a source ahead by pages, and looks up for a whole page at once what its rows used last: their last writes, and the answers
+ * of these. A look-up made early changes nothing else: each row is rendered and validated as ever, what is not found ahead is looked
+ * for when it is needed, and what the run itself saves or forgets is taken out of the pages.
+ */
+export class LookAhead {
+  readonly #options: LookAheadOptions;
+  /** The page in use, the one before it, of which rows may be on their way, and the one that is being looked up. */
+  #pages: readonly Page[] = [];
+  #rowsOfPage = firstRows;
+  /** The journal, in which whatever is saved is taken out of the pages. */
+  readonly journal: JournalSession;
+  /** The source, read ahead. */
+  readonly source: Pick<AnySource, "name" | "primaryKeyColumn" | "schema" | "namesAreData" | "read">;
+
+  constructor(options: LookAheadOptions) {
+    const { name, primaryKeyColumn, schema, namesAreData } = options.source;
+    this.#options = options;
+    this.journal = watched(options.journal, (keys) => this.#pages.forEach((page) => page.drop(keys)));
+    this.source = { name, primaryKeyColumn, schema, namesAreData, read: (context) => this.#read(context) };
+  }
+
+  readonly row = (pk: string): WrittenRow | undefined => this.#first((page) => page.rows.get(pk));
+
+  /** The fingerprints of the answers that a row used last, at a sink that keeps no rows. */
+  readonly used = (pk: string): readonly string[] | undefined => this.#first((page) => page.used.get(pk));
+
+  readonly answer = (fingerprint: string): StoredAnswer | undefined =>
+    this.#first((page) => page.answers.get(fingerprint));
+
+  #first<Found>(find: (page: Page) => Found | undefined): Found | undefined {
+    for (const page of this.#pages) {
+      const found = find(page);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async *#read(context: ReadContext): AsyncGenerator<SourceRow> {
+    const { source, journal, sink, limit, fresh } = this.#options;
+    const rows = source.read(context);
+    // What a sink used that keeps no rows is not known beforehand.
+    const mayBeKnown = fresh || !sink.keepsRows || (await journal.rows.hasWritten(sink.identity));
+    if (!mayBeKnown) {
+      yield* rows;
+      return;
+    }
+    const buffer = new RowBuffer(rows[Symbol.asyncIterator](), limit);
+    try {
+      let page = await this.#nextPage(buffer);
+      while (page.length > 0) {
+        const coming = this.#nextPage(buffer);
+        coming.catch(() => {}); // whoever comes for it is told
+        for (const row of page) yield row;
+        page = await coming;
+      }
+    } finally {
+      await buffer.close();
+    }
+  }
+
+  /** The next rows, with all that the journal has of them looked up; none after the last. */
+  async #nextPage(buffer: RowBuffer): Promise<readonly SourceRow[]> {
+    const { source, journal, sink, fresh, pageRows } = this.#options;
+    const { rows, size } = await buffer.take(Math.min(this.#rowsOfPage, pageRows), pageBudget);
+    if (rows.length === 0) return rows;
+    const pks = rows.flatMap((row) => keyOf(row, source.primaryKeyColumn) ?? []);
+    const page = new Page();
+    this.#pages = [page, ...this.#pages.slice(0, 2)];
+    try {
+      await page.lookUp(journal, sink.identity, pks, sink.keepsRows && !fresh);
+    } catch {
+      page.clear(); // the rows look for themselves, and say what is wrong
+    }
+    const fitting = Math.floor((pageBudget * rows.length) / (size + page.size + 1));
+    this.#rowsOfPage = Math.max(1, Math.min(mostRows, 2 * this.#rowsOfPage, fitting));
+    return rows;
+  }
+}
+
+/** All that a journal has of the rows of a page, as it was when it was asked, without what has changed since. */
+class Page {
+  readonly rows = new Map<string, WrittenRow>();
+  readonly used = new Map<string, readonly string[]>();
+  readonly answers = new Map<string, StoredAnswer>();
+  /** By its place in the target, the key of a row, where they differ. */
+  readonly #byTargetKey = new Map<string, string>();
+  /** While it is looked up: what a look-up that is on its way may have as it was before. */
+  #dropped: Set<string> | undefined = new Set();
+
+  /** The characters of its answers. */
+  get size(): number {
+    let size = 0;
+    for (const { text } of this.answers.values()) size += text.length;
+    return size;
+  }
+
+  async lookUp(
+    { rows, answers }: JournalSession,
+    sink: string,
+    pks: readonly string[],
+    hasRows: boolean,
+  ): Promise<void> {
+    if (hasRows) await fill(this.rows, rows.find(sink, pks));
+    else await fill(this.used, answers.findUsed(sink, pks));
+    for (const [pk, { targetKey }] of this.rows) if (targetKey !== pk) this.#byTargetKey.set(targetKey, pk);
+    const lists = [...this.used.values(), ...[...this.rows.values()].map(({ fingerprints }) => fingerprints ?? [])];
+    const fingerprints = new Set(lists.flat());
+    if (fingerprints.size > 0) await fill(this.answers, answers.find([...fingerprints]));
+    const dropped = this.#dropped ?? [];
+    this.#dropped = undefined;
+    this.drop(dropped);
+  }
+
+  /** Drops rows, those whose place in the target has one of the keys, and answers. */
+  drop(keys: Iterable<string>): void {
+    for (const key of keys) {
+      this.#dropped?.add(key);
+      this.answers.delete(key);
+      this.used.delete(key);
+      this.rows.delete(key);
+      const other = this.#byTargetKey.get(key);
+      if (other !== undefined) this.rows.delete(other);
+    }
+  }
+
+  clear(): void {
+    for (const map of [this.rows, this.used, this.answers, this.#byTargetKey]) map.clear();
+    this.#dropped = undefined;
+  }
+}
+
+async function fill<Found>(known: Map<string, Found>, finding: Promise<ReadonlyMap<string, Found>>): Promise<void> {
+  for (const [key, found] of await finding) known.set(key, found);
+}
+
+/** The journal, with a function that is told what has changed: fingerprints, primary keys, and keys of the target. */
+function watched(journal: JournalSession, changed: (keys: readonly string[]) => void): JournalSession {
+  const { answers, rows } = journal;
+  // Once it is saved: a page that was looked up before that has the state before it.
+  const saved = async (saving: Promise<void>, keys: readonly string[]): Promise<void> => {
+    await saving.finally(() => changed(keys));
+  };
+  return {
+    ...journal,
+    answers: {
+      ...answers,
+      save: async (fingerprint, answer) => await saved(answers.save(fingerprint, answer), [fingerprint]),
+      forget: async (fingerprints) => await saved(answers.forget(fingerprints), fingerprints),
+      saveUsed: async (sink, uses) =>
+        await saved(
+          answers.saveUsed(sink, uses),
+          uses.map(({ pk }) => pk),
+        ),
+    },
+    rows: {
+      ...rows,
+      saveWritten: async (sink, written) =>
+        await saved(
+          rows.saveWritten(sink, written),
+          written.flatMap(({ pk, targetKey }) => [pk, targetKey]),
+        ),
+      saveFailed: async (sink, failed) =>
+        await saved(
+          rows.saveFailed(sink, failed),
+          failed.flatMap(({ pk }) => pk ?? []),
+        ),
+    },
+  };
+}
+
+/** The key of a row, as far as it can be told before its schema. */
+function keyOf(row: SourceRow, column: string): string | undefined {
+  if (typeof row !== "object" || row === null || "error" in row) return undefined;
+  return keyAsGiven(row.raw, column);
+}
