@@ -305,25 +305,37 @@ test("names are longer than the key of an index may be", { skip }, async () => {
   await reader.close();
 });
 
-test("the settings that free a dead machine's lock are those of the lock's connection", { skip }, async () => {
-  const { journal } = await journalIn(database);
-  const connection = new PostgreSQLConnection("PostgreSQLJournal", { connectionString: database.url() });
-  const { pool } = await connection.open({ signal: noSignal(), fail: (problem) => new Error(problem) });
-  const lock = await openLockConnection(connection, pool, noSignal(), journal.identity);
-  const names = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"];
-  const rows = await lock.ask("SELECT name, setting FROM pg_settings WHERE name = ANY ($1)", [
-    [...names, "idle_session_timeout"],
-  ]);
-  deepEqual(Object.fromEntries(rows.map(({ name, setting }) => [name, setting])), {
-    tcp_keepalives_idle: "20",
-    tcp_keepalives_interval: "10",
-    tcp_keepalives_count: "3",
-    tcp_user_timeout: "50000",
-    idle_session_timeout: "0",
-  });
-  await lock.end();
-  await connection.close();
-});
+test(
+  "the settings that free a dead machine's locks are those of the lock's connection, and of all others",
+  { skip },
+  async () => {
+    const { journal } = await journalIn(database);
+    const connection = new PostgreSQLConnection("PostgreSQLJournal", { connectionString: database.url() });
+    const { pool } = await connection.open({ signal: noSignal(), fail: (problem) => new Error(problem) });
+    const lock = await openLockConnection(connection, pool, noSignal(), journal.identity);
+    const names = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"];
+    const rows = await lock.ask("SELECT name, setting FROM pg_settings WHERE name = ANY ($1)", [
+      [...names, "idle_session_timeout"],
+    ]);
+    deepEqual(Object.fromEntries(rows.map(({ name, setting }) => [name, setting])), {
+      tcp_keepalives_idle: "20",
+      tcp_keepalives_interval: "10",
+      tcp_keepalives_count: "3",
+      tcp_user_timeout: "50000",
+      idle_session_timeout: "0",
+    });
+    const { rows: others } = await pool.query("SELECT setting FROM pg_settings WHERE name = ANY ($1) ORDER BY name", [
+      names.slice(0, 3),
+    ]);
+    deepEqual(
+      others.map(({ setting }) => setting),
+      ["3", "20", "10"],
+      "a transaction of a machine that is gone has locks, too",
+    );
+    await lock.end();
+    await connection.close();
+  },
+);
 
 test("a value that the database does not take is the error of its own save, without content", { skip }, async () => {
   const { journal, options } = await journalIn(database);

@@ -10,9 +10,8 @@ export function askOn(client: ClientBase): Ask {
 }
 
 /** The server frees the lock of a machine that is gone within 50 seconds; older servers don't know each of these settings. */
-const settings = `SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '20'), ('tcp_keepalives_interval', '10'),
-  ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '50000'), ('idle_session_timeout', '0')) AS wanted (name, value)
-  JOIN pg_settings USING (name)`;
+const settings = `SELECT set_config(name, value, false) FROM (VALUES ('tcp_user_timeout', '50000'), ('idle_session_timeout', '0'))
+  AS wanted (name, value) JOIN pg_settings USING (name)`;
 
 /** A connection for advisory locks. @throws {JournalError} if a pooler on the way gives them to others, too; what the driver throws */
 export async function openLockConnection(
