@@ -112,6 +112,19 @@ test("a statement that fails in passing, or whose answer is lost, is repeated, a
   await session.close();
 });
 
+test("a login that is no longer valid midway is told with what to do", async () => {
+  const { journal } = await newJournal();
+  const session = await journal.open(runFacts("run-1"), noSignal());
+  server.faults.add({ on: /UPDATE .*sessions/, error: 18_486 });
+  await assert.rejects(session.answers.save(one, answerOf("late")), (error) => {
+    failsWith("JOURNAL_FAILED", { errorNumbers: [18_486] })(error);
+    assert.match(error instanceof LLMEtlError ? (error.facts.hint ?? "") : "", /locked/);
+    return true;
+  });
+  server.faults.clear();
+  await session.close();
+});
+
 test("a thousand answers are saved in four round trips, and found in one", async () => {
   const { journal } = await newJournal();
   const session = await journal.open(runFacts("run-1"), noSignal());
