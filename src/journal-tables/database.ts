@@ -82,7 +82,6 @@ export interface JournalDialect {
   readonly quote: (name: string) => string;
   /** The place of a value, counted from 1. */
   readonly parameter: (number: number) => string;
-  /** A name may get another form, which no other name has. */
   readonly toValue: (kind: ColumnKind, cell: Cell) => unknown;
   readonly toCell: (kind: ColumnKind, value: unknown) => Cell;
   /** A text begins with a value, or holds it: letter by letter. */

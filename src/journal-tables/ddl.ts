@@ -12,6 +12,11 @@ export interface JournalDDL {
   readonly index: (name: string, table: string, columns: string) => string;
 }
 
+/** A text as a literal of SQL. */
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
 /** The statements that make the tables of a journal, and their indexes. */
 export function tableStatements({ type, number, keys, table, index }: JournalDDL): readonly string[] {
   const made = Object.values(tables).map(({ name, columns, key }) => {

@@ -11,6 +11,9 @@ export interface Save {
   readonly lease?: Lease | undefined;
 }
 
+/** Of the texts of one transaction, beyond its first save: a server, and this process, have them all in memory several times over. */
+const mostCharacters = 16_000_000;
+
 interface Waiting {
   readonly save: Save;
   readonly resolve: (result: unknown) => void;
@@ -43,11 +46,19 @@ export class GatheredSaves {
   async #saveAll(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
-      await this.#saveBatch(batch);
+      await this.#saveBatch(this.#next());
     }
     this.#saving = undefined;
+  }
+
+  /** Those that are saved together, off the beginning of those that wait. */
+  #next(): readonly Waiting[] {
+    let characters = 0;
+    const end = this.#waiting.findIndex(({ save }, index) => {
+      characters += lengthOf(save);
+      return index > 0 && characters > mostCharacters;
+    });
+    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
   }
 
   /** A batch that can't be saved is halved, until those that are to blame stand alone: what others have is paid for, too. */
@@ -71,6 +82,13 @@ export class GatheredSaves {
     });
     return results;
   }
+}
+
+function lengthOf({ changes = [] }: Save): number {
+  let length = 0;
+  for (const { line } of changes)
+    for (const cell of Object.values(line)) if (typeof cell === "string") length += cell.length;
+  return length;
 }
 
 async function resultsOf(saves: readonly Save[], transaction: Transaction): Promise<readonly unknown[]> {

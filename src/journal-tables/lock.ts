@@ -20,6 +20,14 @@ export function silenceMs(leftMs: number): number {
   return Math.min(30_000, Math.max(leftMs, 1_000));
 }
 
+/** The error of a way to the database on which a lock is worth nothing. */
+export function pooled(identity: string): JournalError {
+  const hint = "connect to the server itself, or to a pooler in session mode";
+  return new JournalError(identity, "can't be kept from other runs: a pooler in transaction mode is on the way", {
+    facts: { problem: "pooler", hint },
+  });
+}
+
 type Bounds = InTimeOptions<unknown>;
 const ignoresLate = { timeOver, onLate: () => undefined } as const;
 

@@ -4,7 +4,7 @@ import type { Change } from "./changes.ts";
 import { blockOf, isMeant, marksFor, rowsOf } from "./run-rows.ts";
 import type { Looks } from "./store.ts";
 import { type Line, type Table, tables } from "./tables.ts";
-import { keyHash, toRecord } from "./texts.ts";
+import { keyHash, longestName, toName, toRecord } from "./texts.ts";
 
 export function runChanges(run: RunRecord): readonly Change[] {
   const { runId, pipeline, startedAt, steps } = run;
@@ -50,7 +50,8 @@ export function timelineChanges(runId: string, session: string, slices: readonly
 }
 
 export function valueChanges(runId: string, session: string, values: readonly ValueCounts[]): readonly Change[] {
-  return values.map((counts) => placed(tables.valueCounts, runId, `${counts.column}${end}${session}`, counts));
+  const place = (column: string): string => `${toName(column, longestName - 40)}${end}${session}`; // a UUID
+  return values.map((counts) => placed(tables.valueCounts, runId, place(counts.column), counts));
 }
 
 /** The rows of a run that a filter lets through. Only blocks that may have one are looked into. */

@@ -2,7 +2,7 @@ import type { ChangeGroup } from "./changes.ts";
 import type { Ask, GivenColumns, JournalDatabase } from "./database.ts";
 import type { Looks, PageQuery, Term } from "./store.ts";
 import { type Cell, type ColumnKind, type Line, type Table, tables } from "./tables.ts";
-import { fromKept, toKept } from "./texts.ts";
+import { fromKept, toKept, toName } from "./texts.ts";
 
 type Place = Pick<JournalDatabase, "schema" | "dialect">;
 
@@ -44,7 +44,7 @@ export async function findIn(
   return withNames(place, table, toLines(place, table, found), by, keys);
 }
 
-/** A database may keep a name in another form: the lines have it as it was asked for. */
+/** A name may be kept in another form: the lines have it as it was asked for. */
 function withNames(
   place: Place,
   table: Table,
@@ -142,7 +142,8 @@ export function valueOf({ dialect }: Place, table: Table, column: string, cell: 
 }
 
 function keptAs(kind: ColumnKind, cell: Cell): Cell {
-  return isText(kind) && typeof cell === "string" ? toKept(cell) : cell;
+  if (!isText(kind) || typeof cell !== "string") return cell;
+  return kind === "name" ? toName(cell) : toKept(cell);
 }
 
 function isText(kind: ColumnKind): boolean {

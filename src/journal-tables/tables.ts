@@ -8,6 +8,11 @@ export function isBytes(kind: ColumnKind): boolean {
   return kind === "bytes" || kind === "hash" || kind === "fingerprint";
 }
 
+/** Of any length, and never what lines are found by. */
+export function isLong(kind: ColumnKind): boolean {
+  return kind === "text" || kind === "json";
+}
+
 /** Text stands for itself, bytes are hexadecimal digits: databases and drivers agree on both. */
 export type Cell = string | number | null;
 export type Line = Readonly<Record<string, Cell>>;

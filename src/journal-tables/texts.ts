@@ -14,6 +14,19 @@ export function fromKept(text: string): string {
   return text.startsWith(escaped) ? JSON.parse(text.slice(1)) : text;
 }
 
+/** In UTF-16 code units: three of them fit into a key of an index, of 1,700 bytes as of 2,700. */
+export const longestName = 280;
+
+/**
+ * A text in an index, kept as it is, or, where it is long, or ends in a blank (which some comparisons leave out), its beginning and its hash.
+ */
+export function toName(text: string, longest: number = longestName): string {
+  const kept = toKept(text);
+  if (kept.length <= longest && !kept.endsWith(" ")) return kept;
+  const shown = kept.slice(kept.startsWith(escaped) ? 1 : 0, longest - 50);
+  return `${shown.toWellFormed()}… ${keyHash(text)}`;
+}
+
 export function orNull<Result>(cell: Cell | undefined, convert: (cell: Cell) => Result): Result | null {
   return cell === null || cell === undefined ? null : convert(cell);
 }

@@ -38,6 +38,15 @@ test("saves that come while one is under way go together in the next", async () 
   deepEqual([saved, numbers], [["a", "b", "c"], [1]]);
 });
 
+test("texts that are long go in several transactions, in their order", async () => {
+  const { saves, saved, numbers } = storeWithout(() => false);
+  const text = "x".repeat(6_000_000);
+  const save = async (fingerprint: string): Promise<unknown> =>
+    await saves.save({ changes: [{ kind: "put", table: tables.answers, line: { fingerprint, text } }] });
+  await Promise.all([..."abcde"].map(save));
+  deepEqual([saved, numbers], [[..."abcde"], [1, 2, 3]]);
+});
+
 test("a save that the database does not take fails alone: the others of its transaction, and later ones, are stored", async () => {
   const { saves, saved, numbers } = storeWithout((name) => name === "bad");
   const names = [..."abcdefgh", "bad", ..."ijkl"];

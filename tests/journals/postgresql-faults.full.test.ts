@@ -1,5 +1,6 @@
 // Needs a PostgreSQL server, whose processes are of another program; not dist.
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import pg from "pg";
@@ -10,7 +11,16 @@ import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { RunError } from "../../src/errors/llm-etl-error.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { PostgreSQLJournal } from "../../src/journals/postgresql.ts";
-import { answerOf, badRow, one, other, runAttempt, runFacts, runRecord } from "../../src/testing/journal-samples.ts";
+import {
+  answerOf,
+  badRow,
+  one,
+  other,
+  runAttempt,
+  runFacts,
+  runRecord,
+  valueCounts,
+} from "../../src/testing/journal-samples.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
 import { PostgreSQLConnection } from "../../src/postgresql/connect/connection.ts";
@@ -115,6 +125,31 @@ test("an older journal names the command; its statements bring it up to date", {
   match(String(facts["hint"]), /llm-etl sql create-journal/);
   await database.run(journal.createStatements());
   await (await openRun(journal)).close();
+});
+
+test("one who owns the schema alone makes its tables, whatever its name", { skip }, async () => {
+  const schema = `their "own" o'schema`;
+  const role = `owner_${database.name}`;
+  await database.run(`CREATE ROLE ${role} LOGIN; CREATE SCHEMA "their ""own"" o'schema" AUTHORIZATION ${role}`);
+  try {
+    const url = new URL(database.url());
+    url.username = role;
+    const { journal } = await journalIn({ url: () => url.href, run: async (sql) => await asOwner(sql) }, { schema });
+    await asOwner(journal.createStatements()); // again: nothing changes
+    await (await openRun(journal)).close();
+
+    async function asOwner(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+      const client = new pg.Client({ connectionString: url.href });
+      await client.connect();
+      try {
+        return (await client.query<Record<string, unknown>>(sql)).rows;
+      } finally {
+        await client.end();
+      }
+    }
+  } finally {
+    await database.run(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  }
 });
 
 test("other tables of its schema are not its concern", { skip }, async () => {
@@ -234,25 +269,73 @@ test("names and texts may be any: of the schema, pipelines, models, steps, error
   }
 });
 
-test("the settings that free a dead machine's lock are those of the lock's connection", { skip }, async () => {
+test("names are longer than the key of an index may be", { skip }, async () => {
   const { journal } = await journalIn(database);
-  const connection = new PostgreSQLConnection("PostgreSQLJournal", { connectionString: database.url() });
-  const { pool } = await connection.open({ signal: noSignal(), fail: (problem) => new Error(problem) });
-  const lock = await openLockConnection(connection, pool, noSignal(), journal.identity);
-  const names = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"];
-  const rows = await lock.ask("SELECT name, setting FROM pg_settings WHERE name = ANY ($1)", [
-    [...names, "idle_session_timeout"],
-  ]);
-  deepEqual(Object.fromEntries(rows.map(({ name, setting }) => [name, setting])), {
-    tcp_keepalives_idle: "20",
-    tcp_keepalives_interval: "10",
-    tcp_keepalives_count: "3",
-    tcp_user_timeout: "50000",
-    idle_session_timeout: "0",
-  });
-  await lock.end();
-  await connection.close();
+  const letters = randomBytes(4_000).toString("base64"); // which nothing makes shorter
+  const names = [letters, `${letters} `, `\0${letters}`];
+  for (const name of names) {
+    const session = await journal.open({ ...runFacts("run-1"), pipeline: name }, noSignal());
+    const steps = runRecord("run-1").steps.map((each) => ({ ...each, step: name }));
+    await session.runs.save(runRecord("run-1", { pipeline: name, steps }));
+    deepEqual(
+      await Promise.all(
+        names.map(
+          async (each) => await session.runs.hasAnswered(name, each, runRecord("").steps[0]?.promptHashes[0] ?? ""),
+        ),
+      ),
+      names.map((each) => each === name),
+    );
+    await session.watermarks.save({ pipeline: name, name, value: name, basis: "b", savedAt: new Date(0) });
+    equal((await session.watermarks.find(name, name))?.value, name);
+    equal((await session.leases.claim("run-1", name, "ann", 60_000))?.range, name);
+    await session.runs.saveValues(
+      "run-1",
+      names.map((each) => valueCounts(each)),
+    );
+    await session.close();
+  }
+  const reader = await journal.reader();
+  ok(reader !== undefined);
+  const first = await reader.runs.values("run-1", { limit: 2 });
+  const rest = await reader.runs.values("run-1", { limit: 2, from: first.next ?? "" });
+  const columns = [...first.items, ...rest.items];
+  deepEqual(columns.map(({ column }) => column).toSorted(), names.toSorted());
+  deepEqual(new Set(columns.map(({ trues }) => trues)), new Set([3 * valueCounts("").trues])); // of three sessions
+  equal((await reader.runs.list({ limit: 9, pipeline: letters })).items.length, 0); // the run's last pipeline is another
+  await reader.close();
 });
+
+test(
+  "the settings that free a dead machine's locks are those of the lock's connection, and of all others",
+  { skip },
+  async () => {
+    const { journal } = await journalIn(database);
+    const connection = new PostgreSQLConnection("PostgreSQLJournal", { connectionString: database.url() });
+    const { pool } = await connection.open({ signal: noSignal(), fail: (problem) => new Error(problem) });
+    const lock = await openLockConnection(connection, pool, noSignal(), journal.identity);
+    const names = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"];
+    const rows = await lock.ask("SELECT name, setting FROM pg_settings WHERE name = ANY ($1)", [
+      [...names, "idle_session_timeout"],
+    ]);
+    deepEqual(Object.fromEntries(rows.map(({ name, setting }) => [name, setting])), {
+      tcp_keepalives_idle: "20",
+      tcp_keepalives_interval: "10",
+      tcp_keepalives_count: "3",
+      tcp_user_timeout: "50000",
+      idle_session_timeout: "0",
+    });
+    const { rows: others } = await pool.query("SELECT setting FROM pg_settings WHERE name = ANY ($1) ORDER BY name", [
+      names.slice(0, 3),
+    ]);
+    deepEqual(
+      others.map(({ setting }) => setting),
+      ["3", "20", "10"],
+      "a transaction of a machine that is gone has locks, too",
+    );
+    await lock.end();
+    await connection.close();
+  },
+);
 
 test("a value that the database does not take is the error of its own save, without content", { skip }, async () => {
   const { journal, options } = await journalIn(database);
@@ -540,7 +623,7 @@ test("without a connection a journal can be defined, and prints its statements",
     const journal = new PostgreSQLJournal({ schema: "a" });
     equal(journal.identity, "postgresql:///a");
     deepEqual(journal.requirements.environment, ["DATABASE_URL"]);
-    match(journal.createStatements(), /CREATE SCHEMA IF NOT EXISTS "a"/);
+    match(journal.createStatements(), /CREATE SCHEMA "a"/);
     process.env["DATABASE_URL"] = "postgresql://me:secret@DB.example:5432/clinic";
     equal(journal.identity, "postgresql://db.example/clinic/a");
   } finally {

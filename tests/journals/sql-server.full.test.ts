@@ -112,6 +112,19 @@ test("a statement that fails in passing, or whose answer is lost, is repeated, a
   await session.close();
 });
 
+test("a login that is no longer valid midway is told with what to do", async () => {
+  const { journal } = await newJournal();
+  const session = await journal.open(runFacts("run-1"), noSignal());
+  server.faults.add({ on: /UPDATE .*sessions/, error: 18_486 });
+  await assert.rejects(session.answers.save(one, answerOf("late")), (error) => {
+    failsWith("JOURNAL_FAILED", { errorNumbers: [18_486] })(error);
+    assert.match(error instanceof LLMEtlError ? (error.facts.hint ?? "") : "", /locked/);
+    return true;
+  });
+  server.faults.clear();
+  await session.close();
+});
+
 test("a thousand answers are saved in four round trips, and found in one", async () => {
   const { journal } = await newJournal();
   const session = await journal.open(runFacts("run-1"), noSignal());
@@ -273,13 +286,32 @@ test("names that are long, or differ in a blank or in case, are different names"
   const { journal } = await newJournal();
   const session = await journal.open(runFacts("run-1"), noSignal());
   const long = "n".repeat(600);
-  const names = ["n", "n ", "N", "n  ", "", " ", "n\u0001", long, `${long} `, `${long}n`, "ß", "ss"];
+  const names = [
+    "n",
+    "n ",
+    "N",
+    "n  ",
+    "",
+    " ",
+    "n\u0001",
+    long,
+    `${long} `,
+    `${long}n`,
+    `\0${long}`,
+    `\u0001${long}`,
+    "ß",
+    "ss",
+  ];
   for (const name of names) {
     await session.watermarks.save({ pipeline: name, name, value: `of ${name}`, basis: "b", savedAt: new Date(0) });
   }
   for (const name of names) {
     assert.deepEqual((await session.watermarks.find(name, name))?.value, `of ${name}`, JSON.stringify(name));
   }
+  const reader = await journal.reader();
+  const listed = (await reader?.watermarks.list({ limit: 99 }))?.items.map((watermark) => watermark.name);
+  assert.deepEqual(listed, names);
+  await reader?.close();
   await session.close();
 });
 

@@ -252,11 +252,14 @@ const forms = [
 /** The same for one transaction: behind a pooler each may have another session, which knows nothing of ours. */
 export const setFormsOfTransaction: string = forms.map((form) => `SET LOCAL ${form}`).join("; ");
 
+/** A machine that is gone keeps its locks for 50 seconds at most: servers have 2 hours of their own. */
+const keepalive = "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3";
+
 /** The server writes each value in one form, and ends a statement whose client is gone. */
 async function setUp(client: Client, limitMs: number): Promise<void> {
   const timer = setTimeout(() => void client.end(), limitMs);
   try {
-    await client.query(forms.map((form) => `SET ${form}`).join("; "));
+    await client.query([...forms.map((form) => `SET ${form}`), keepalive].join("; "));
     // Servers before 14, and those on some systems, can't look for the client: they notice its end later.
     await Promise.allSettled([client.query("SET client_connection_check_interval = '2s'")]);
   } finally {

@@ -1,5 +1,6 @@
-import type { JournalDialect } from "../../journal-tables/database.ts";
-import { type ColumnKind, isBytes, tables } from "../../journal-tables/tables.ts";
+import { byColumn } from "../../journal-tables/columns.ts";
+import type { GivenColumns, JournalDialect } from "../../journal-tables/database.ts";
+import { type ColumnKind, isBytes, isLong, tables } from "../../journal-tables/tables.ts";
 import { readOnlyProblem } from "../connect/server-state.ts";
 import { quoteIdentifier } from "../names.ts";
 
@@ -14,7 +15,12 @@ function list(names: readonly string[]): string {
   return names.map(quoteIdentifier).join(", ");
 }
 
-/** Lines come as an array for each column. Values of results are text, or null. */
+function arrayAt([, kind]: GivenColumns[number], index: number): string {
+  const [at, type] = [`$${index + 1}`, typeOf(kind)];
+  return isLong(kind) ? `ARRAY(SELECT json_array_elements_text(${at}::json)::${type})` : `${at}::${type}[]`;
+}
+
+/** Lines come as an array for each column; one of long texts as JSON, for which the driver has no work. Values of results are text, or null. */
 export const dialect: JournalDialect = {
   quote: quoteIdentifier,
   parameter: (number) => `$${number}`,
@@ -25,13 +31,10 @@ export const dialect: JournalDialect = {
   },
   begins: (column, value) => `starts_with(${column}, ${value})`,
   has: (column, value) => `position(${value} in ${column}) > 0`,
-  lines: (columns, lines) => {
-    const arrays = columns.map(([, kind], index) => `$${index + 1}::${typeOf(kind)}[]`);
-    return {
-      sql: `unnest(${arrays.join(", ")}) AS k(${list(columns.map(([name]) => name))})`,
-      values: columns.map(([name, kind]) => lines.map((line) => toValue(kind, line[name] ?? null))),
-    };
-  },
+  lines: (columns, lines) => ({
+    sql: `unnest(${columns.map(arrayAt).join(", ")}) AS k(${list(columns.map(([name]) => name))})`,
+    values: byColumn(columns, lines, toValue),
+  }),
   put: (table, key, columns, k) => {
     const others = columns.filter((column) => !key.includes(column)).map(quoteIdentifier);
     const sets = others.map((column) => `${column} = excluded.${column}`).join(", ");
@@ -50,15 +53,13 @@ export const dialect: JournalDialect = {
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) ORDER BY p.number DESC`,
   state: async (ask, schema) => {
     const [line] = await ask(
-      `SELECT bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
-        AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))::text AS may,
-        current_setting('server_encoding') AS encoding
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      `SELECT bool_and(has_table_privilege(c.oid, p))::text AS may,
+        'has the encoding ' || nullif(nullif(current_setting('server_encoding'), 'UTF8'), 'SQL_ASCII') AS unfit -- the latter keeps any bytes
+      FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = $1 AND c.relname = ANY ($2)`,
       [schema, Object.values(tables).map(({ name }) => name)],
     );
-    const encoding = String(line?.["encoding"]);
-    const unfit = /^(?:UTF8|SQL_ASCII)$/.test(encoding) ? undefined : `has the encoding ${encoding}`; // SQL_ASCII keeps bytes as they come
+    const unfit = typeof line?.["unfit"] === "string" ? line["unfit"] : undefined;
     return { mayWrite: line?.["may"] === "true", readOnly: await readOnlyProblem(ask), unfit };
   },
 };

@@ -1,6 +1,6 @@
 import type { Client, ClientBase, Pool } from "pg";
-import { JournalError } from "../../errors/journal.ts";
 import type { Ask, LockConnection, LockKind } from "../../journal-tables/database.ts";
+import { pooled } from "../../journal-tables/lock.ts";
 import { withClient } from "../connect/client.ts";
 import type { PostgreSQLConnection } from "../connect/connection.ts";
 import { readOnlyProblem, sharesBackends } from "../connect/server-state.ts";
@@ -10,9 +10,8 @@ export function askOn(client: ClientBase): Ask {
 }
 
 /** The server frees the lock of a machine that is gone within 50 seconds; older servers don't know each of these settings. */
-const settings = `SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '20'), ('tcp_keepalives_interval', '10'),
-  ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '50000'), ('idle_session_timeout', '0')) AS wanted (name, value)
-  JOIN pg_settings USING (name)`;
+const settings = `SELECT set_config(name, value, false) FROM (VALUES ('tcp_user_timeout', '50000'), ('idle_session_timeout', '0'))
+  AS wanted (name, value) JOIN pg_settings USING (name)`;
 
 /** A connection for advisory locks. @throws {JournalError} if a pooler on the way gives them to others, too; what the driver throws */
 export async function openLockConnection(
@@ -54,11 +53,4 @@ async function endInTime(client: Client): Promise<void> {
   const timer = setTimeout(() => client.connection.stream.destroy(), 1_000);
   await client.end();
   clearTimeout(timer);
-}
-
-function pooled(identity: string): JournalError {
-  const hint = "connect to the server itself, or to a pooler in session mode";
-  return new JournalError(identity, "can't be kept from other runs: a pooler in transaction mode is on the way", {
-    facts: { problem: "pooler", hint },
-  });
 }

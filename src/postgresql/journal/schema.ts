@@ -1,4 +1,4 @@
-import { tableStatements } from "../../journal-tables/ddl.ts";
+import { quoteText, tableStatements } from "../../journal-tables/ddl.ts";
 import { newestVersion } from "../../journal-tables/tables.ts";
 import { quoteIdentifier } from "../names.ts";
 import { typeOf } from "./dialect.ts";
@@ -37,7 +37,8 @@ export function createStatements(schema: string): string {
   const name = quoteIdentifier(schema);
   return [
     "BEGIN;",
-    `CREATE SCHEMA IF NOT EXISTS ${name};`,
+    // IF NOT EXISTS wants the permission to make schemas for one that is there, too.
+    `DO ${quoteText(`BEGIN IF to_regnamespace(${quoteText(name)}) IS NULL THEN CREATE SCHEMA ${name}; END IF; END`)};`,
     `SET LOCAL search_path TO ${name};`,
     ...tableStatements({
       type: (kind) => (typeOf(kind) === "text" ? 'text COLLATE "C"' : typeOf(kind)),

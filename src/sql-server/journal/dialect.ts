@@ -1,13 +1,10 @@
 import type { JournalDialect } from "../../journal-tables/database.ts";
 import { type ColumnKind, isBytes } from "../../journal-tables/tables.ts";
-import { keyHash } from "../../journal-tables/texts.ts";
+import { longestName } from "../../journal-tables/texts.ts";
 import { quoteIdentifier } from "../identifiers.ts";
 
 /** Texts differ as soon as one letter does, whatever the database's collation. */
 const exact = "COLLATE Latin1_General_100_BIN2";
-
-/** In UTF-16 code units: three of them are within the 1,700 bytes of an index. */
-const longestName = 280;
 
 const types: Readonly<Record<ColumnKind, string>> = {
   text: "nvarchar(max)",
@@ -32,14 +29,6 @@ export function lockResource(name: string): string {
 
 const resourcePrefix = "llm_etl:";
 
-/**
- * A text in an index: as it is, or, where it is long, or ends in a blank (which comparisons leave out), its beginning and its hash.
- */
-function toName(text: string): string {
-  if (text.length <= longestName && !text.endsWith(" ")) return text;
-  return `${text.slice(0, longestName - 50).toWellFormed()}… ${keyHash(text)}`;
-}
-
 function list(columns: readonly string[], of: string = ""): string {
   return columns.map((column) => `${of}${quoteIdentifier(column)}`).join(", ");
 }
@@ -54,8 +43,7 @@ export const dialect: Omit<JournalDialect, "state"> = {
   parameter: (number) => `@p${number}`,
   toValue: (kind, cell) => {
     if (cell === null) return null;
-    if (isBytes(kind)) return Buffer.from(String(cell), "hex");
-    return kind === "name" ? toName(String(cell)) : cell;
+    return isBytes(kind) ? Buffer.from(String(cell), "hex") : cell;
   },
   toCell: (_kind, value) => {
     if (Buffer.isBuffer(value)) return value.toString("hex");
@@ -77,13 +65,7 @@ export const dialect: Omit<JournalDialect, "state"> = {
       quoteIdentifier(place),
       `OPENJSON(@p1) WITH (${quoteIdentifier(place)} int '$[0]', ${given.join(", ")})`,
     ];
-    const rows = lines.map((line, index) => [
-      index,
-      ...columns.map(([name, kind]) => {
-        const cell = line[name] ?? null;
-        return kind === "name" && cell !== null ? toName(String(cell)) : cell;
-      }),
-    ]);
+    const rows = lines.map((line, index) => [index, ...columns.map(([name]) => line[name] ?? null)]);
     return { sql: `(SELECT ${[own, ...typed].join(", ")} FROM ${from}) AS k`, values: [JSON.stringify(rows)] };
   },
   put: (table, key, columns, k) => {

@@ -1,10 +1,10 @@
-import { tableStatements } from "../../journal-tables/ddl.ts";
+import { quoteText, tableStatements } from "../../journal-tables/ddl.ts";
 import { newestVersion } from "../../journal-tables/tables.ts";
 import { quoteIdentifier, quoteTableName } from "../identifiers.ts";
 import { columnType } from "./dialect.ts";
 
 function literal(text: string): string {
-  return `N'${text.replaceAll("'", "''")}'`;
+  return `N${quoteText(text)}`;
 }
 
 function moment(column: string): string {

@@ -4,6 +4,7 @@ import { Dialect, parse } from "@polyglot-sql/sdk";
 import { tables } from "../../../src/journal-tables/tables.ts";
 import { dialect } from "../../../src/sql-server/journal/dialect.ts";
 import { createStatements } from "../../../src/sql-server/journal/schema.ts";
+import { fromKept, toName } from "../../../src/journal-tables/texts.ts";
 import { stateOf } from "../../../src/sql-server/journal/state.ts";
 
 const odd = "odd]'name";
@@ -67,8 +68,12 @@ test("the permissions that count are those on each table of the journal, and on 
 });
 
 test("what identifies a line is within the longest key of an index, whatever its length", () => {
-  const longest = dialect.toValue("name", "\u{1F600}".repeat(500));
-  assert.ok(typeof longest === "string" && longest.isWellFormed() && longest.length * 2 * 3 <= 1700);
+  for (const text of ["\u{1F600}".repeat(500), "\0".repeat(279), "\ud800".repeat(500), `${"n".repeat(279)} `]) {
+    const name = toName(text);
+    assert.ok(name.isWellFormed() && !name.includes("\0") && name.length * 2 * 3 <= 1700, name);
+    assert.ok(Buffer.byteLength(name) * 3 < 2704, "and of PostgreSQL");
+    assert.equal(fromKept(name), name, "it is no JSON that is cut off");
+  }
   const most = Math.max(...Object.values(tables).map(({ key }) => key.length));
   assert.equal(most, 3);
 });
