@@ -1,9 +1,10 @@
 import { JournalError } from "../errors/journal.ts";
 import type { Ask, JournalDatabase } from "./database.ts";
 import { nameOf } from "./statements.ts";
-import { newestVersion } from "./tables.ts";
+import { newestVersion, tables } from "./tables.ts";
 
 const command = "llm-etl sql create-journal <pipeline.ts>";
+const toMake = `print its statements with "${command}", and have them run by one who may make schemas`;
 
 /**
  * The version of the journal that is there; undefined where there is none.
@@ -35,8 +36,7 @@ export async function requireSchema(ask: Ask, database: JournalDatabase): Promis
   if (version === undefined || version < newestVersion) {
     const [problem, words] =
       version === undefined ? ["missing", "is not there yet"] : ["older", "is of an older version"];
-    const hint = `print its statements with "${command}", and have them run by one who may make schemas`;
-    throw new JournalError(identity, words, { facts: { problem, version, newest: newestVersion, hint } });
+    throw new JournalError(identity, words, { facts: { problem, version, newest: newestVersion, hint: toMake } });
   }
   const { readOnly, mayWrite, unfit } = await dialect.state(ask, schema);
   if (readOnly !== undefined) {
@@ -48,6 +48,24 @@ export async function requireSchema(ask: Ask, database: JournalDatabase): Promis
     throw new JournalError(identity, `can't keep every text: the database ${unfit}`, { facts });
   }
   if (!mayWrite) throw notPermitted(database);
+  await requireColumns(ask, database);
+}
+
+/** Asks for no line of any table. */
+async function requireColumns(ask: Ask, database: JournalDatabase): Promise<void> {
+  const { identity, dialect, kindOf, problem } = database;
+  const looks = Object.values(tables).map((table) => {
+    const columns = Object.keys({ ...table.columns, number: "whole" }).map(dialect.quote);
+    return `(SELECT ${columns.join(", ")} FROM ${nameOf(database, table)} WHERE 1 = 0) AS ${dialect.quote(table.name)}`;
+  });
+  try {
+    await ask(`SELECT count(*) AS n FROM ${looks.join(" CROSS JOIN ")}`);
+  } catch (error) {
+    if (kindOf(error) !== "missing") throw error;
+    const hint = `a table that is gone is made anew by "${command}"; for a column restore a copy, or give the journal another schema`;
+    const words = `lacks a table or a column: ${problem(error, false).problem}`;
+    throw new JournalError(identity, words, { facts: { problem: "incomplete", hint }, cause: error });
+  }
 }
 
 function notPermitted({ identity, grants }: JournalDatabase): JournalError {

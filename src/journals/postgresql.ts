@@ -112,7 +112,7 @@ function journalDatabase(
     kindOf: (error) => {
       const { states } = driverFacts(error);
       if (states.includes("42501")) return "permission";
-      return states.includes("42P01") || states.includes("3F000") ? "missing" : undefined;
+      return ["42P01", "42703", "3F000"].some((state) => states.includes(state)) ? "missing" : undefined;
     },
     open: async (openSignal) => {
       const { pool } = await connection.open({ signal: openSignal, fail });

@@ -22,7 +22,7 @@ export interface SQLServerJournalOptions extends SQLServerConnectionOptions, Ans
 }
 
 /**
- * A journal in a database of SQL Server 2016 or newer, or Azure SQL, for one run of a pipeline at a time, on any machine. Its answers hold
+ * A journal in a database of SQL Server 2016 SP1 or newer, or Azure SQL, for one run of a pipeline at a time, on any machine. Its answers hold
  * content: who may read the schema can read them, unless they are encrypted.
  *
  * @example

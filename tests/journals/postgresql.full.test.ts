@@ -110,7 +110,7 @@ test(
 );
 
 test(
-  "a schema that is missing, newer, not permitted or read-only is told before the first row",
+  "a schema that is missing, newer, incomplete, not permitted or read-only is told before the first row",
   { skip: noPostgreSQL },
   async () => {
     const { journal, options } = await newJournal();
@@ -130,6 +130,12 @@ test(
       const readOnly = new URL(options.connectionString);
       readOnly.searchParams.set("options", "-c default_transaction_read_only=on");
       await problems(new PostgreSQLJournal({ ...options, connectionString: readOnly.href }), "read-only");
+      await database.run(`ALTER TABLE "${options.schema}".answers DROP COLUMN model CASCADE`);
+      await problems(journal, "incomplete");
+      await database.run(`DROP TABLE "${options.schema}".answers CASCADE`);
+      await problems(journal, "incomplete");
+      await database.run(journal.createStatements()); // makes it anew
+      equal(await journal.preflight(noSignal()), true);
       await database.run(`UPDATE "${options.schema}".journal_version SET version = 99`);
       await problems(journal, "newer");
     } finally {

@@ -210,6 +210,8 @@ test("a journal that is missing, newer, not permitted, read-only, or not durable
   }
   own.faults.add({ on: /llm-etl:journal/, error: 208, times: 2 });
   await told("compatibility", /SET COMPATIBILITY_LEVEL = 130/);
+  own.faults.add({ on: /WHERE 1 = 0/, error: 207, times: 2 });
+  await told("incomplete", /sql create-journal/);
   own.faults.add({ on: /journal_version/, error: 229, times: 2 });
   await told("permission", /^GRANT /);
   await own.run("UPDATE llm_etl.journal_version SET version = 99");

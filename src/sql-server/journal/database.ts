@@ -20,8 +20,8 @@ import { dialect } from "./dialect.ts";
 import { openLockConnection } from "./lock-connection.ts";
 import { stateOf } from "./state.ts";
 
-/** Of the server's errors: the first says that an object is not there, the others that the login may not. */
-const noObject = 208;
+/** Of the server's errors: a column or an object is not there; the login may not. */
+const missing: ReadonlySet<number> = new Set([207, 208]);
 const denied: ReadonlySet<number> = new Set([229, 230, 297, 300]);
 /** The database takes no writes, as for a while after a failover. */
 const readOnly = 3906;
@@ -50,7 +50,7 @@ export function journalDatabase(
     kindOf: (error) => {
       const { numbers } = driverFacts(error);
       if (numbers.some((number) => denied.has(number))) return "permission";
-      return numbers.includes(noObject) ? "missing" : undefined;
+      return numbers.some((number) => missing.has(number)) ? "missing" : undefined;
     },
     open: async (openSignal) => {
       const { pool, driver } = await connection.open({ signal: openSignal, fail, waitMs });

@@ -41,7 +41,7 @@ async function askFor(ask: Ask, schema: string, identity: string): ReturnType<As
     return await ask(query, [schema]);
   } catch (error) {
     if (!driverFacts(error).numbers.includes(208)) throw error;
-    const hint = "ALTER DATABASE CURRENT SET COMPATIBILITY_LEVEL = 130, on SQL Server 2016 or newer";
+    const hint = "ALTER DATABASE CURRENT SET COMPATIBILITY_LEVEL = 130, on SQL Server 2016 SP1 or newer";
     const words = "needs OPENJSON, which its database does not know";
     throw new JournalError(identity, words, { facts: { problem: "compatibility", hint }, cause: error });
   }
