@@ -197,6 +197,8 @@ test("a journal that is missing, newer, not permitted, read-only, or not durable
   await own.run(journal.createStatements());
   await own.run(journal.createStatements()); // again: nothing changes
   assert.equal(await journal.preflight(noSignal()), true);
+  own.faults.add({ on: /WHERE 1 = 0/, error: 207, times: 2 });
+  await told("incomplete", /sql create-journal/);
   const state = { may_write: bit, updateability: nvarchar, delayed_durability: int };
   const cases: readonly (readonly [problem: string, hint: RegExp, row: readonly Value[]])[] = [
     ["permission", /^GRANT .* ON SCHEMA::\[llm_etl\]/, [false, "READ_WRITE", 0]],
@@ -210,8 +212,6 @@ test("a journal that is missing, newer, not permitted, read-only, or not durable
   }
   own.faults.add({ on: /llm-etl:journal/, error: 208, times: 2 });
   await told("compatibility", /SET COMPATIBILITY_LEVEL = 130/);
-  own.faults.add({ on: /WHERE 1 = 0/, error: 207, times: 2 });
-  await told("incomplete", /sql create-journal/);
   own.faults.add({ on: /journal_version/, error: 229, times: 2 });
   await told("permission", /^GRANT /);
   await own.run("UPDATE llm_etl.journal_version SET version = 99");
