@@ -151,7 +151,7 @@ class Engine {
     const { concurrency, sparePlaces, limit, caughtUp } = this.#options;
     for (let sequence = 0; sequence < limit; sequence += 1) {
       while (this.#inFlight >= concurrency + sparePlaces.count) await this.#rowEnd();
-      await this.#order?.admit(sequence);
+      if (this.#order !== undefined) await this.#order.admit(sequence);
       const catchingUp = caughtUp?.();
       if (catchingUp !== undefined) await catchingUp;
       if (this.#shutdown.error !== null) return;
@@ -197,7 +197,8 @@ class Engine {
 
   async #advance(read: SourceRow, row: RowInFlight): Promise<MappedRow> {
     const { source, steps } = this.#options;
-    let state = await acceptRow(read, source, this.#seen, row);
+    const accepted = acceptRow(read, source, this.#seen, row);
+    let state = accepted instanceof Promise ? await accepted : accepted; // an await for every row would cost a turn each
     const lineage: Record<string, Lineage | null> = {};
     for (const resolved of steps) {
       row.step = resolved.step.name;
