@@ -20,23 +20,23 @@ import { type AnyState, GlobalState } from "./state.ts";
  * @throws {RowSchemaError} if the schema rejects the row, with path, expected and got for each issue; or if it throws
  * @throws {RowError} if the source says that something is wrong with the row
  */
-export async function acceptRow(
+export function acceptRow(
   read: SourceRow,
   { primaryKeyColumn: column, schema, namesAreData }: Pick<AnySource, "primaryKeyColumn" | "schema" | "namesAreData">,
   seen: KeySet,
   row: { pk: string | null },
-): Promise<AnyState> {
+): AnyState | Promise<AnyState> {
   if ("error" in read) throw yieldedError(read);
   const { position, raw } = read;
-  let accepted: unknown = raw;
-  if (schema !== undefined) {
-    row.pk = readKey(position, column, () => keyBeforeSchema(raw, column, position)) ?? null;
-    accepted = await applySchema({ schema, namesAreData }, raw, position);
-  }
-  const pk = readKey(position, column, () => primaryKeyOf(accepted, column, position));
-  row.pk = pk;
-  rejectDuplicate(seen, pk, column, position);
-  return new GlobalState({ pk, raw: freeze(accepted, position), processed: {}, log: [], startedAt: new Date() });
+  const toState = (accepted: unknown): AnyState => {
+    const pk = readKey(position, column, () => primaryKeyOf(accepted, column, position));
+    row.pk = pk;
+    rejectDuplicate(seen, pk, column, position);
+    return new GlobalState({ pk, raw: freeze(accepted, position), processed: {}, log: [], startedAt: new Date() });
+  };
+  if (schema === undefined) return toState(raw);
+  row.pk = readKey(position, column, () => keyBeforeSchema(raw, column, position)) ?? null;
+  return applySchema({ schema, namesAreData }, raw, position).then(toState);
 }
 
 /** The error that a source yielded for a row. One that is none of ours ends the run: it does not say that the row alone is at fault. */

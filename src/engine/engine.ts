@@ -17,7 +17,7 @@ import { type ColumnLimits, columnLimits } from "./column-limits.ts";
 import { type RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
 import { FirstFailures } from "./first-failures.ts";
 import type { EngineOptions } from "./engine-options.ts";
-import { runStep } from "./run-step.ts";
+import { stepError } from "./run-step.ts";
 import { within } from "./ending.ts";
 import { abandonAfterMs, Shutdown } from "./shutdown.ts";
 import { SourceOrder } from "./source-order.ts";
@@ -151,7 +151,7 @@ class Engine {
     const { concurrency, sparePlaces, limit, caughtUp } = this.#options;
     for (let sequence = 0; sequence < limit; sequence += 1) {
       while (this.#inFlight >= concurrency + sparePlaces.count) await this.#rowEnd();
-      await this.#order?.admit(sequence);
+      if (this.#order !== undefined) await this.#order.admit(sequence);
       const catchingUp = caughtUp?.();
       if (catchingUp !== undefined) await catchingUp;
       if (this.#shutdown.error !== null) return;
@@ -197,21 +197,26 @@ class Engine {
 
   async #advance(read: SourceRow, row: RowInFlight): Promise<MappedRow> {
     const { source, steps } = this.#options;
-    let state = await acceptRow(read, source, this.#seen, row);
+    const accepted = acceptRow(read, source, this.#seen, row);
+    let state = accepted instanceof Promise ? await accepted : accepted; // an await for every row would cost a turn each
     const lineage: Record<string, Lineage | null> = {};
     for (const resolved of steps) {
-      row.step = resolved.step.name;
+      const { step } = resolved;
+      row.step = step.name;
       const llm = this.#options.conversation(resolved, state.pk, this.#shutdown.working);
       try {
-        state = await runStep(resolved.step, state, this.#contextOf(resolved.step, state.pk, llm));
-      } catch (error) {
+        // As in `runStep`, which would cost each row another turn.
+        const output: unknown = await step.run(state as never, this.#contextOf(step, state.pk, llm));
+        state = state.with(step.name, step.outputKey, output);
+      } catch (thrown) {
+        const error = stepError(step, thrown);
         await this.#settle(llm, error);
         throw error;
       } finally {
         row.retryCount = llm.retryCount;
         row.usedAnswers = row.usedAnswers.concat(llm.usedAnswers);
       }
-      lineage[resolved.step.outputKey] = llm.lineage;
+      lineage[step.outputKey] = llm.lineage;
       row.processed = state.processed;
     }
     row.step = null;

@@ -1,6 +1,6 @@
 import type { JournalReader, JournalSession, JournalWrites, Page, StoredAnswer } from "../contracts/journal.ts";
 import type { Evaluation, Override } from "../contracts/journal-work.ts";
-import type { KeptTexts, Place } from "./kept-texts.ts";
+import { isMarked, type KeptTexts, type Place } from "./kept-texts.ts";
 
 /** A journal's session in which answers, decisions of people and findings are kept as `texts` says. */
 export function keptSession(session: JournalSession, texts: KeptTexts): JournalSession {
@@ -54,8 +54,10 @@ export function keptReader(reader: JournalReader, texts: KeptTexts): JournalRead
 
 function findAnswers(answers: JournalReader["answers"], texts: KeptTexts): JournalReader["answers"]["find"] {
   return async (fingerprints) => {
-    const found = await answers.find(fingerprints);
-    return new Map([...found].map(([each, answer]) => [each, fromKeptAnswer(texts, each, answer)]));
+    const kept = await answers.find(fingerprints);
+    const found = new Map<string, StoredAnswer>();
+    for (const [fingerprint, answer] of kept) found.set(fingerprint, fromKeptAnswer(texts, fingerprint, answer));
+    return found;
   };
 }
 
@@ -81,6 +83,7 @@ function toKeptAnswer(texts: KeptTexts, fingerprint: string, answer: StoredAnswe
 }
 
 function fromKeptAnswer(texts: KeptTexts, fingerprint: string, answer: StoredAnswer): StoredAnswer {
+  if (!isMarked(answer.text) && !isMarked(answer.model)) return answer; // as most are
   const pair = { text: answer.text, beside: answer.model };
   const { text, beside } = texts.fromKeptPair(pair, placeOfAnswer(fingerprint, answer));
   return { ...answer, text, model: beside };

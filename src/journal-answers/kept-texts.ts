@@ -83,6 +83,7 @@ export function encryptedError(identity: string): JournalError {
   });
 }
 
-function isMarked(text: string): boolean {
+/** True for a text that is not kept as it is. */
+export function isMarked(text: string): boolean {
   return text.startsWith(mark) || text.endsWith(mark);
 }

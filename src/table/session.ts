@@ -110,6 +110,7 @@ class TableSession<
     const violations: Violation[] = [];
     const key: Value[] = [];
     for (const column of this.#target.columns) {
+      if (unchangedKey !== undefined && !column.isKey) continue; // it is not written
       const value = values[column.mapped];
       const fitted = this.#fit(value, column);
       if (!fitted.ok) {

@@ -3,10 +3,14 @@ import { describe, test } from "node:test";
 import { z } from "zod";
 import { failsWith } from "../support/error-facts.ts";
 import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
-import { acceptRow } from "../../src/engine/accept-row.ts";
+import { acceptRow as accept } from "../../src/engine/accept-row.ts";
 import type { AnyState } from "../../src/engine/state.ts";
 import { KeySet } from "../../src/files/key-set.ts";
 import type { RowSchema, SourceRow } from "../../src/contracts/source.ts";
+
+async function acceptRow(...given: Parameters<typeof accept>): Promise<AnyState> {
+  return await accept(...given);
+}
 
 const secret = "Jane Roe, HIV+";
 

@@ -185,6 +185,15 @@ test("check finds what the table can't hold, with the value in the detail only",
   ]);
 });
 
+test("of a row that did not change, and so is not written, the key alone is checked", async (t) => {
+  const { session } = await openSession(t, "CREATE TABLE t (id TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT");
+  assert.deepEqual(session.check?.({ id: "1", value: "secret" }, "1"), []);
+  assert.deepEqual(
+    session.check?.({ id: "1", value: 5 }).map(({ column }) => column),
+    ["id"],
+  );
+});
+
 test("a rowid may be NULL in a row that is added, but not as a merge key", async (t) => {
   const table = "CREATE TABLE t (id INTEGER PRIMARY KEY NOT NULL, value TEXT)";
   assert.deepEqual((await openSession(t, table, { strategy: "insert" })).session.check?.({ id: null, value: "x" }), []);
