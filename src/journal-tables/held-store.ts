@@ -42,12 +42,16 @@ export async function openStore(database: JournalDatabase, run: RunFacts, signal
   const opened = await database.open(signal);
   const lock = new PipelineLock(database, opened, run);
   const session = randomUUID();
+  const patiently = async (attempt: () => Promise<unknown>): Promise<void> => {
+    const goesBy = (error: unknown): PassingError | undefined => passing(database, error);
+    await retryPassing(attempt, { signal, patienceMs: database.timeoutMs, passing: goesBy, delaysMs });
+  };
   try {
-    await opened.use(signal, async (ask) => await requireSchema(ask, database));
-    await lock.take(signal);
+    await patiently(async () => await opened.use(signal, async (ask) => await requireSchema(ask, database)));
+    await patiently(async () => await lock.take(signal));
     const line = { session, pipeline: run.pipeline, last_save: 0 };
-    const groups = groupsOf([{ kind: "put", table: tables.sessions, line }]);
-    for (const group of groups) await opened.use(signal, async (ask) => await applyIn(ask, database, group));
+    for (const group of groupsOf([{ kind: "put", table: tables.sessions, line }]))
+      await patiently(async () => await opened.use(signal, async (ask) => await applyIn(ask, database, group)));
   } catch (error) {
     await lock.release();
     await opened.close();

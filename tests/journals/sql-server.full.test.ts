@@ -93,6 +93,19 @@ async function saveMany(session: JournalSession, round: string, count: number): 
   assert.equal((await session.answers.find(keys)).size, count);
 }
 
+test("a journal is opened though its first statements fail in passing", async () => {
+  const { journal } = await newJournal();
+  for (const on of [/journal_version/, /llm-etl:journal/, /WHERE 1 = 0/, /pipelines/, /sessions/]) {
+    for (const fault of [{ error: 1205 }, { drop: "before" }] as const) {
+      const armed = server.faults.add({ on, ...fault });
+      const session = await journal.open(runFacts("run-1"), noSignal());
+      await session.close();
+      assert.equal(armed.hits, 1, `${String(on)} ${JSON.stringify(fault)}`);
+      server.faults.clear();
+    }
+  }
+});
+
 test("a statement that fails in passing, or whose answer is lost, is repeated, and nothing is lost or doubled", async () => {
   const { journal, options } = await newJournal();
   const session = await journal.open(runFacts("run-1"), noSignal());
