@@ -75,7 +75,7 @@ export class LookAhead {
       let page = await this.#nextPage(buffer);
       while (page.length > 0) {
         const coming = this.#nextPage(buffer);
-        coming.catch(() => {}); // whoever comes for it is told
+        coming.catch(() => {}); // its error is for the one who awaits it
         for (const row of page) yield row;
         page = await coming;
       }
@@ -159,7 +159,7 @@ async function fill<Found>(known: Map<string, Found>, finding: Promise<ReadonlyM
   for (const [key, found] of await finding) known.set(key, found);
 }
 
-/** The journal, with a function that is told what has changed: fingerprints, primary keys, and keys of the target. */
+/** The journal, with a function that takes what has changed: fingerprints, primary keys, and keys of the target. */
 function watched(journal: JournalSession, changed: (keys: readonly string[]) => void): JournalSession {
   const { answers, rows } = journal;
   // Once it is saved: a page that was looked up before that has the state before it.
