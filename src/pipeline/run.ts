@@ -27,6 +27,7 @@ import { plainOptions, RunRecorder } from "./recorder.ts";
 import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
 import { RunDetail, type RunDetailOptions } from "./run-detail.ts";
 import { countRows } from "./row-count.ts";
+import { type RowsOfRun, rowsOfRun } from "./rows-of-run.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import { requireSeparateFiles } from "./separate-files.ts";
 import { answersOf, earlierRunsOf, type OpenFiles, openFiles, openJournal } from "./stores.ts";
@@ -34,7 +35,8 @@ import { answersOf, earlierRunsOf, type OpenFiles, openFiles, openJournal } from
 /** Takes every row of the source through the steps to the sink: see `RunnablePipeline.run`. */
 export async function runPipeline(definition: PipelineDefinition, runOptions: RunOptions = {}): Promise<RunReport> {
   checkOptions("run", runOptions, runChecks);
-  return await startRun(resolvePipeline(definition, runOptions), { ...runOptions, kind: "run" });
+  const pipeline = resolvePipeline(definition, runOptions);
+  return await startRun(pipeline, { ...runOptions, kind: "run", ...rowsOfRun(pipeline, runOptions) });
 }
 
 /** All that a run is given beside the pipeline. */
@@ -43,7 +45,9 @@ export interface RunContext extends Pick<RunOptions, "signal" | "stopNowSignal" 
   /** Takes the failed rows instead of the pipeline's dead letters. */
   readonly deadLetter?: DeadLetterSession;
   /** Gives the rows once the journal is open. @default the pipeline's source */
-  readonly source?: (journal: JournalSession | undefined) => Promise<AnySource>;
+  readonly source?: RowsOfRun["source"];
+  /** Saves what else is to be kept, whenever the figures are. */
+  readonly save?: RowsOfRun["save"];
   /** Called when the last row has ended, while the journal is still held. */
   readonly finish?: () => Promise<void>;
 }
@@ -98,7 +102,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   const journal = stores.journal === null ? undefined : await openJournal(stores.journal, facts, settings, signal);
   const detail = journal && detailOf(pipeline, { runId, runs: journal.runs, hasPrices: currency !== null }, monitor);
   const recorder = new RunRecorder({
-    detail,
+    detail: { save: async (isLast) => void (await Promise.all([detail?.save(isLast), context.save?.()])) },
     runs: journal?.runs,
     run: facts,
     figures: () => monitor.tally.figures(durationMs()),
@@ -151,7 +155,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const source =
     rows === undefined
       ? pipeline.source
-      : await withinLimit({ ...reading, limitMs: Infinity, signal }, async () => await rows(journal));
+      : await withinLimit({ ...reading, limitMs: Infinity, signal }, async () => await rows(journal, emit, signal));
   const sparePlaces = new SparePlaces(settings.concurrency);
   const earlier = journal && earlierRunsOf(journal, pipeline.name, sink.identity);
   const conversation = conversationsOf(run, payloadLog, sparePlaces, earlier);
