@@ -34,9 +34,12 @@ function describeOwn(value: object): unknown {
   return typeof fingerprint === "function" ? ["provider", String(Reflect.apply(fingerprint, value, []))] : undefined;
 }
 
-/** The definition of a Zod schema, or of one of its checks: the rest is made of it, some of it only when it is used. */
+/** The definition of a Zod schema, or of one of its checks, with its description: the rest is made of it, some of it only when it is used. */
 function definitionOf(value: object): object | undefined {
   const inner: unknown = "_zod" in value ? value._zod : undefined;
-  const isZod = typeof inner === "object" && inner !== null && "def" in inner;
-  return isZod && typeof inner.def === "object" ? (inner.def ?? undefined) : undefined;
+  if (typeof inner !== "object" || inner === null || !("def" in inner)) return undefined;
+  const { def } = inner;
+  if (typeof def !== "object" || def === null) return undefined;
+  const described: unknown = "meta" in value && typeof value.meta === "function" ? value.meta() : undefined;
+  return { ...def, meta: described };
 }

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { ChangesRead } from "../../src/contracts/report.ts";
-import type { Parameters } from "../../src/contracts/source.ts";
-import { type GlobalState, type RunEvent, Pipeline, TransformStep } from "../../src/index.ts";
+import type { Parameters as SourceParameters } from "../../src/contracts/source.ts";
+import { z } from "zod";
+import { type GlobalState, LLMOutputBase, LLMStep, Pipeline, type RunEvent, TransformStep } from "../../src/index.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import type { RunOptions } from "../../src/pipeline/options.ts";
@@ -25,7 +26,7 @@ interface Row {
 interface PipelineOptions {
   readonly sql?: string;
   readonly changes?: ColumnChanges | undefined;
-  readonly parameters?: Parameters;
+  readonly parameters?: SourceParameters;
   readonly transform?: (state: GlobalState<Row>, context: { readonly signal: AbortSignal }) => string | Promise<string>;
   readonly columnNote?: (state: { readonly pk: string; readonly processed: { readonly note: string } }) => string;
   readonly targetTable?: string;
@@ -311,4 +312,105 @@ test("changes need a journal, a sink that keeps rows, and a source that finds ro
     const { findings } = await pipeline.check();
     assert.ok(findings.some((finding) => finding.status === "problem" && finding.code === code));
   }
+});
+
+test("a run of another pipeline that came nowhere leaves nothing behind: the one before reads everything again", async (t) => {
+  const site = new Site(t);
+  await site.run();
+  const stop = new AbortController();
+  const other = site.pipeline({
+    transform: async (s, { signal }) => {
+      if (s.pk === "r1") await new Promise((_, reject) => signal.addEventListener("abort", reject));
+      return `${s.raw.note}!`;
+    },
+  });
+  await other.run({
+    stopNowSignal: stop.signal,
+    onEvent: (event) => void (event.type === "row-end" && event.outcome === "written" && stop.abort()),
+  });
+  assert.equal(site.target[1], "r2 note 2!");
+  assert.deepEqual((await site.run()).read, all);
+  assert.equal(site.target[1], "r2 NOTE 2");
+});
+
+/** A pipeline whose step asks a model, with each of its settings. */
+function asking(
+  site: Site,
+  {
+    prompt = "Say the tone.",
+    limit = 20,
+    model = "one",
+    input = (s: { readonly raw: Row }): string | null => s.raw.note,
+    temperature = 0,
+    rowSchema = z.object({ id: z.string(), note: z.string().nullable() }),
+    onRowError = "fail" as "fail" | "dead_letter",
+    answer = () => ({ reasoning: "", tone: "calm" }) as object,
+  } = {},
+) {
+  return new Pipeline({
+    name: "rows",
+    source: new SQLiteSource({
+      databasePath: site.path,
+      sql: "SELECT * FROM source",
+      primaryKeyColumn: "id",
+      changes: byColumn,
+      schema: rowSchema,
+    }),
+    llmProvider: new MockProvider({ model, responses: () => JSON.stringify(answer()) }),
+    payloadLog: "off",
+    flushIntervalMs: 1,
+    journal: new SQLiteJournal({ path: site.journalPath }),
+    onRowError,
+    ...(onRowError === "dead_letter" && { deadLetterPath: `${site.path}.failed.jsonl` }),
+  })
+    .step(
+      new LLMStep({
+        name: "tone",
+        prompt,
+        temperature,
+        schema: LLMOutputBase.extend({ tone: z.string().refine((text) => text.length < limit || text.length > limit) }),
+        inputMap: { text: input },
+        outputKey: "tone",
+        maxRetries: 0,
+      }),
+    )
+    .to(
+      new SQLiteSink({
+        databasePath: site.path,
+        targetTable: "target",
+        mergeKeys: ["id"],
+        columnMap: { id: (s) => s.pk, note: (s) => s.processed.tone.tone },
+      }),
+    );
+}
+
+const asked: Readonly<Record<string, Parameters<typeof asking>[1]>> = {
+  prompt: { prompt: "Say the tone of it." },
+  model: { model: "two" },
+  "input map": { input: (s) => `${s.raw.note}` },
+  temperature: { temperature: 1 },
+  "row's schema": { rowSchema: z.object({ id: z.string(), note: z.string().trim().nullable() }) },
+};
+
+for (const [name, options] of Object.entries(asked)) {
+  test(`everything is read after a change of the ${name} of a step that asks a model`, async (t) => {
+    const site = new Site(t);
+    assert.equal((await asking(site).run()).readCount, 5);
+    assert.equal((await asking(site).run()).readCount, 0);
+    const { readCount, changes } = await asking(site, options).run();
+    assert.deepEqual([readCount, changes?.reasons.length], [5, 1]);
+  });
+}
+
+test("a row that a replay has written is due no more", async (t) => {
+  const site = new Site(t);
+  let isBroken = true;
+  const answer = (): object => (isBroken ? { no: "tone" } : { reasoning: "", tone: "calm" });
+  const pipeline = asking(site, { onRowError: "dead_letter", answer });
+  const first = await pipeline.run({ maxRowErrors: "never" });
+  assert.equal(first.failureCount, 5);
+  isBroken = false;
+  assert.equal((await pipeline.replay()).successCount, 5);
+  const { readCount, changes } = await pipeline.run();
+  assert.deepEqual([readCount, changes?.rows, changes?.dueCount], [0, "changes", 0]);
 });
