@@ -12,32 +12,23 @@ import { Ending, within } from "../engine/ending.ts";
 import { SparePlaces } from "../engine/spare-places.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { MapError } from "../errors/map.ts";
-import { checkOptions } from "../errors/options.ts";
 import { ownVersion } from "../files/own-version.ts";
 import { Budget } from "../llm/call/budget.ts";
 import { LLMClient } from "../llm/call/client.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
 import { currencyOf } from "./currency.ts";
-import type { PipelineDefinition } from "./definition.ts";
 import { requireMaps } from "./map-check.ts";
 import { RunMonitor } from "./monitor.ts";
-import { runChecks, type RunOptions } from "./options.ts";
+import type { RunOptions } from "./options.ts";
 import { OutdatedFailures } from "./outdated-failures.ts";
 import { plainOptions, RunRecorder } from "./recorder.ts";
-import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
+import type { ResolvedPipeline } from "./resolve.ts";
 import { RunDetail, type RunDetailOptions } from "./run-detail.ts";
 import { countRows } from "./row-count.ts";
-import { type RowsOfRun, rowsOfRun } from "./rows-of-run.ts";
+import type { RowsOfRun } from "./rows-of-run.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import { requireSeparateFiles } from "./separate-files.ts";
 import { answersOf, earlierRunsOf, type OpenFiles, openFiles, openJournal } from "./stores.ts";
-
-/** Takes every row of the source through the steps to the sink: see `RunnablePipeline.run`. */
-export async function runPipeline(definition: PipelineDefinition, runOptions: RunOptions = {}): Promise<RunReport> {
-  checkOptions("run", runOptions, runChecks);
-  const pipeline = resolvePipeline(definition, runOptions);
-  return await startRun(pipeline, { ...runOptions, kind: "run", ...rowsOfRun(pipeline, runOptions) });
-}
 
 /** All that a run is given beside the pipeline. */
 export interface RunContext extends Pick<RunOptions, "signal" | "stopNowSignal" | "onEvent"> {

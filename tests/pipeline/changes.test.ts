@@ -333,6 +333,17 @@ test("a run of another pipeline that came nowhere leaves nothing behind: the one
   assert.equal(site.target[1], "r2 NOTE 2");
 });
 
+interface AskingOptions {
+  readonly prompt?: string;
+  readonly limit?: number;
+  readonly model?: string;
+  readonly input?: (state: { readonly raw: Row }) => string | null;
+  readonly temperature?: number;
+  readonly rowSchema?: z.ZodType<Row>;
+  readonly onRowError?: "fail" | "dead_letter";
+  readonly answer?: () => object;
+}
+
 /** A pipeline whose step asks a model, with each of its settings. */
 function asking(
   site: Site,
@@ -340,12 +351,12 @@ function asking(
     prompt = "Say the tone.",
     limit = 20,
     model = "one",
-    input = (s: { readonly raw: Row }): string | null => s.raw.note,
+    input = (s) => s.raw.note,
     temperature = 0,
     rowSchema = z.object({ id: z.string(), note: z.string().nullable() }),
-    onRowError = "fail" as "fail" | "dead_letter",
-    answer = () => ({ reasoning: "", tone: "calm" }) as object,
-  } = {},
+    onRowError = "fail",
+    answer = () => ({ reasoning: "", tone: "calm" }),
+  }: AskingOptions = {},
 ) {
   return new Pipeline({
     name: "rows",
@@ -368,7 +379,7 @@ function asking(
         name: "tone",
         prompt,
         temperature,
-        schema: LLMOutputBase.extend({ tone: z.string().refine((text) => text.length < limit || text.length > limit) }),
+        schema: LLMOutputBase.extend({ tone: z.string().max(limit) }),
         inputMap: { text: input },
         outputKey: "tone",
         maxRetries: 0,
@@ -384,11 +395,12 @@ function asking(
     );
 }
 
-const asked: Readonly<Record<string, Parameters<typeof asking>[1]>> = {
+const asked: Readonly<Record<string, AskingOptions>> = {
   prompt: { prompt: "Say the tone of it." },
   model: { model: "two" },
   "input map": { input: (s) => `${s.raw.note}` },
   temperature: { temperature: 1 },
+  schema: { limit: 30 },
   "row's schema": { rowSchema: z.object({ id: z.string(), note: z.string().trim().nullable() }) },
 };
 
