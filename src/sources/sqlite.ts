@@ -12,13 +12,13 @@ import { type QueryText, queryText, type QueryTextOptions } from "../table/query
 import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
 import { databaseFilesOf, lockWait, openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
 import { bindParameters } from "../sqlite/parameters.ts";
-import { type ChangeOrder, changeQueries, greatestQuery, placesOf } from "../sqlite/changes.ts";
+import { changeQueries, greatestQuery } from "../sqlite/changes.ts";
 import { type FindingQuery, findingQuery, namesOf } from "../sqlite/finding.ts";
 import { scanStatement, statementText } from "../sqlite/statement.ts";
 import { rowsOf, type StatementRows, type StatementValues } from "../sqlite/statement-rows.ts";
 import { rowMaker } from "../sqlite/values.ts";
-import { basisText, type ColumnChanges, resolveColumnChanges } from "../table/column-changes.ts";
-import type { ChangedRow, ChangeReading, CountContext, Parameters, ReadContext } from "../contracts/source.ts";
+import { type ColumnChanges, columnChanges, requireChangeColumn } from "../table/column-changes.ts";
+import type { ChangeReading, CountContext, Parameters, ReadContext } from "../contracts/source.ts";
 import type { RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface SQLiteSourceSettings<Row extends object> {
@@ -84,9 +84,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     this.#busyTimeoutMs = options.busyTimeoutMs ?? lockWait.patienceMs;
     this.files = this.#query.files;
     this.databaseFiles = databaseFilesOf(this.#databasePath);
-    const changes = resolveColumnChanges("SQLiteSource", options.changes);
-    this.changes =
-      changes && this.#changesIn({ ...changes, keyColumn: primaryKeyColumn, where: this.#query.where, fail });
+    this.changes = this.#changesIn(options.changes);
   }
 
   readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);
@@ -132,23 +130,23 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     return isPart ? this.#found(pks, context) : undefined;
   };
 
-  #changesIn(order: ChangeOrder): ChangeReading {
-    return {
-      by: order.column,
-      basis: async (given) => basisText(await this.#query.read(), order, { ...this.#parameters, ...given }),
-      read: (since, context) => this.#changed(order, since, context),
-    };
-  }
-
-  async *#changed(order: ChangeOrder, since: string | undefined, context: ReadContext): AsyncGenerator<ChangedRow> {
-    const startMs = Date.now();
-    let greatest: GivenRow["raw"] | undefined;
-    for await (const { raw } of this.#rows(context, (sql, columns) => [greatestQuery(sql, columns, order)]))
-      greatest = raw;
-    const placeOf = placesOf(order, greatest, startMs);
-    for await (const row of this.#rows(context, (sql, columns) => changeQueries(sql, columns, order, since))) {
-      yield { ...row, place: placeOf(row.raw) };
-    }
+  #changesIn(changes: ColumnChanges | undefined): ChangeReading | undefined {
+    const { where } = this.#query;
+    const keyColumn = this.primaryKeyColumn;
+    return columnChanges(changes, {
+      owner: "SQLiteSource",
+      keyColumn,
+      where,
+      fail,
+      text: async (given) => [await this.#query.read(), { ...this.#parameters, ...given }],
+      greatest: (column, context) =>
+        this.#rows(context, (sql, columns) => {
+          requireChangeColumn(columns, column, { where, fail });
+          return [greatestQuery(sql, columns, { column, keyColumn })];
+        }),
+      rows: (column, since, context) =>
+        this.#rows(context, (sql, columns) => changeQueries(sql, columns, { column, keyColumn }, since)),
+    });
   }
 
   #canBePart(sql: string): boolean {

@@ -3,8 +3,8 @@ import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import type { ChangedRow, ChangePlace } from "../../src/contracts/source.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
-import { changeQueries, type ChangeOrder, greatestQuery } from "../../src/sqlite/changes.ts";
-import { latestMs } from "../../src/sqlite/change-times.ts";
+import { changeQueries, greatestQuery } from "../../src/sqlite/changes.ts";
+import { latestMs } from "../../src/table/change-times.ts";
 import { failsWith } from "../support/error-facts.ts";
 import { noAbort, temporaryDatabase } from "../support/sqlite.ts";
 
@@ -12,13 +12,7 @@ interface Row {
   readonly id: unknown;
 }
 
-const order: ChangeOrder = {
-  column: "changed_at",
-  keyColumn: "id",
-  lagSeconds: 300,
-  where: "the sql",
-  fail: (problem) => new Error(problem),
-};
+const order = { column: "changed_at", keyColumn: "id" };
 
 /** The column `changed_at` of a table with these values, with the keys 1, 2, … */
 function sourceOf(t: TestContext, values: readonly string[], lagSeconds?: number): SQLiteSource<Row> {
@@ -49,7 +43,7 @@ test("the statement of a read uses the index, whatever the query around it", () 
   database.exec(
     "CREATE TABLE t (id TEXT PRIMARY KEY, note TEXT, changed_at TEXT); CREATE INDEX by_change ON t (changed_at)",
   );
-  const place = JSON.stringify(["2026-01-01 00:00:00", "a"]);
+  const place = { value: "2026-01-01 00:00:00", key: "a" };
   for (const sql of [
     "SELECT * FROM t",
     "SELECT id, note, changed_at FROM t WHERE note IS NOT NULL -- ours\n;",

@@ -12,7 +12,7 @@ export function latestMs(value: unknown): number | undefined {
   return typeof value === "number" || typeof value === "bigint" ? latestOfNumber(Number(value)) : undefined;
 }
 
-/** In the forms of SQLite's own functions, and of ISO 8601. */
+/** In the forms of ISO 8601, or with a blank in place of its T. */
 const timeText = /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)? ?(Z|[+-]\d\d(?::?\d\d)?)?$/;
 
 function latestOfText(text: string): number | undefined {
