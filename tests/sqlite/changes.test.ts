@@ -5,6 +5,7 @@ import type { ChangedRow, ChangePlace } from "../../src/contracts/source.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
 import { changeQueries, greatestQuery } from "../../src/sqlite/changes.ts";
 import { latestMs } from "../../src/table/change-times.ts";
+import { sourceContract } from "../../src/testing/source-contract.ts";
 import { failsWith } from "../support/error-facts.ts";
 import { noAbort, temporaryDatabase } from "../support/sqlite.ts";
 
@@ -159,4 +160,13 @@ test("wrong options are rejected at construction", () => {
     { by: "column", colum: "c" },
   ];
   for (const changes of cases) assert.throws(() => construct(changes), failsWith("INVALID_OPTION", {}));
+});
+
+test("SQLiteSource keeps what every source promises that can tell changes", async (t) => {
+  const times = ["'2026-01-02'", "NULL", "'2026-01-01'", "'2999-01-01'", "'2026-01-01'"];
+  const checks = sourceContract({
+    create: () => sourceOf(t, times),
+    rows: times.map((time, index) => ({ id: index + 1, changed_at: time === "NULL" ? null : time.slice(1, -1) })),
+  });
+  for (const { name, check } of checks) await t.test(name, check);
 });
