@@ -43,11 +43,9 @@ test("runs that read only what changed, killed while rows change and fail, miss 
   for (let attempt = 0; attempt < 8; attempt += 1) {
     const before = placeIn(journal);
     const command = startCommand(["run", pipeline, "--quiet"], { FOLDER: folder, FAILING: "yes" });
-    let hasEnded = false;
-    void command.ended.then(() => (hasEnded = true));
     // The last ones may run to their end; the others are killed once they have saved how far they are, or before.
     while (
-      !hasEnded &&
+      command.child.exitCode === null &&
       (attempt % 3 === 2 ? query(data, "SELECT 1 FROM target").length === 0 : placeIn(journal) === before)
     ) {
       changeCount += 1;
