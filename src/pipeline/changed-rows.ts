@@ -37,7 +37,6 @@ export class ChangedRows {
   #savedChangeCount = 0;
   #saving: Promise<void> = Promise.resolve();
 
-  /** Forgets first what was known where everything is to be read: a run that is stopped is then resumed by any other. */
   static async begin(options: ChangedRowsOptions): Promise<ChangedRows> {
     const { pipeline, changes, journal } = options;
     const basis = await changeBasis(pipeline, changes);
@@ -47,7 +46,8 @@ export class ChangedRows {
       const { place, due } = parseProgress(stored.value);
       return new ChangedRows(options, { basis, place, due: await notWritten(due, options), reasons });
     }
-    await forgetChanges(journal, pipeline.name);
+    // The sink's rows are forgotten before any is read.
+    if (pipeline.settings.fresh) await forgetChanges(journal, pipeline.name);
     return new ChangedRows(options, { basis, place: undefined, due: [], reasons });
   }
 
@@ -95,14 +95,16 @@ export class ChangedRows {
   }
 
   async *#read(context: ReadContext): AsyncGenerator<SourceRow, void, undefined> {
-    const { pipeline, changes, emit } = this.#options;
+    const { pipeline, changes, journal, emit } = this.#options;
     const { source } = pipeline;
-    const { place: since, due } = this.#beginning;
+    const { place: since, due, reasons } = this.#beginning;
     emit({ type: "changes", ...this.#facts });
     const dueKeys = new Set(due);
     let position = 0;
     for await (const { place, ...row } of changes.read(since?.exact, context)) {
       position += 1;
+      // Before any row is written: a run that is stopped, or one with the old prompt again, must not go on from there.
+      if (position === 1 && reasons.length > 0) await forgetChanges(journal, pipeline.name);
       const key = keyOf(row, source);
       if (key !== undefined) dueKeys.delete(key);
       this.#progress.read(position, key, place);

@@ -245,6 +245,14 @@ test("full and fresh read everything, and a part of it is gone on with", async (
   assert.deepEqual((await site.run()).read, ["r3", "r4", "r5"]);
 });
 
+test("a mistake that no row was read with costs nothing", async (t) => {
+  const site = new Site(t);
+  await site.run();
+  const { error } = await site.pipeline({ changes: { ...byColumn, column: "changed" } }).run();
+  assert.equal(error?.code, "SOURCE_FAILED");
+  assert.deepEqual((await site.run()).read, []);
+});
+
 test("a run without changes makes the next one with them read everything", async (t) => {
   const site = new Site(t);
   await site.run();
