@@ -245,6 +245,20 @@ test("full and fresh read everything, and a part of it is gone on with", async (
   assert.deepEqual((await site.run()).read, ["r3", "r4", "r5"]);
 });
 
+test("a fresh run that is stopped before its first row is resumed by any other: everything is written anew", async (t) => {
+  const site = new Site(t);
+  await site.run();
+  const stop = new AbortController();
+  const { readCount } = await site.pipeline().run({
+    fresh: true,
+    signal: stop.signal,
+    onEvent: (event) => void (event.type === "changes" && stop.abort()),
+  });
+  assert.equal(readCount, 0);
+  const { successCount, unchangedCount } = await site.pipeline().run();
+  assert.deepEqual([successCount, unchangedCount], [5, 0]);
+});
+
 test("a mistake that no row was read with costs nothing", async (t) => {
   const site = new Site(t);
   await site.run();
