@@ -22,6 +22,7 @@ export type { FieldLimit, Step, StepContext } from "./contracts/step.ts";
 export { Pipeline, type RunnablePipeline, type StateOf } from "./builder/pipeline.ts";
 export type { PipelineOptions, PreviewOptions, ReplayOptions, RunOptions } from "./pipeline/options.ts";
 export type {
+  ChangesRead,
   PreviewedRow,
   PreviewReport,
   ReplayReport,
@@ -119,6 +120,9 @@ export type {
 } from "./contracts/sink.ts";
 
 export type {
+  ChangedRow,
+  ChangePlace,
+  ChangeReading,
   Parameters,
   ParameterValue,
   ReadContext,

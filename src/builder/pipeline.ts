@@ -18,7 +18,7 @@ import {
 import type { PreviewReport, ReplayReport, RunReport } from "../contracts/report.ts";
 import { replayPipeline } from "../pipeline/replay.ts";
 import { previewPipeline } from "../pipeline/preview.ts";
-import { runPipeline } from "../pipeline/run.ts";
+import { runPipeline } from "../pipeline/run-pipeline.ts";
 import { deprecationsOf, requireStoreOptions } from "../pipeline/run-files.ts";
 import type { GlobalState, SinkState } from "../engine/state.ts";
 import type { TargetDescription } from "../contracts/target.ts";

@@ -7,6 +7,7 @@ import { rowFields } from "../table/row-fields.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import type { Sink, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, Parameters, ReadContext, SourceRow } from "../contracts/source.ts";
+import { checkChanges } from "./changes.ts";
 import { checkEnvironment } from "./environment.ts";
 import { checkFiles, checkSeparateFiles } from "./files.ts";
 import { checkJournal } from "./journal.ts";
@@ -63,7 +64,9 @@ export async function checkPipeline(
   }
   await checkProviders(findings, providers, settings.maxCost);
   const maps = { source, steps, sink };
-  const state = await checkSource(findings, maps, { parameters: settings.parameters, signal });
+  const reading: ReadContext = { parameters: settings.parameters, signal };
+  const state = await checkSource(findings, maps, reading);
+  await checkChanges(findings, pipeline, reading);
   const identity = await findings.tryCheck("sink", `sink ${sink.name}`, () => sink.identity);
   const { openTimeoutMs: limitMs, closeTimeoutMs } = settings;
   const journal = await checkJournal(findings, stores.journal, identity, { limitMs, signal });
@@ -188,7 +191,7 @@ function addMapProblems(
 async function firstRows(source: AnySource, context: ReadContext): Promise<readonly SourceRow[]> {
   const rows: SourceRow[] = [];
   try {
-    for await (const row of source.read(context)) {
+    for await (const row of source.changes?.read(undefined, context) ?? source.read(context)) {
       rows.push(row);
       if (rows.length >= mostRowsLookedAt || (await isRight(row, source))) break;
     }

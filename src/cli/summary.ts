@@ -25,6 +25,7 @@ export function summaryOf(
   return [
     `${status} in ${formatDuration(durationMs)}, run ${shortId(runId)}`,
     line("rows", rowsOf(report)),
+    ...changesOf(report),
     ...failuresOf(report, failures),
     ...saved,
     ...invalidValuesOf(report),
@@ -82,6 +83,16 @@ function failuresOf(report: RunReport, failures: ReadonlyMap<string, Failure>): 
     if (failure === undefined || index >= mostCodesShown) return [head];
     return [`${head}, first ${placeOf(failure)}:`, `${indent}  ${failure.message}`];
   });
+}
+
+/** The rows that were read, of a run whose source can tell which rows changed. */
+function changesOf({ changes }: RunReport): readonly string[] {
+  if (changes === undefined) return [];
+  const { by, rows, since, dueCount, reasons } = changes;
+  if (rows === "all") return [line("changes", `everything was read: ${reasons.join(", ")}`)];
+  const after = since === null ? "since the last run" : `since ${since}`;
+  const due = dueCount === 0 ? "" : `, and ${formatThings(dueCount, "row")} that failed before`;
+  return [line("changes", `only what changed ${after} was read (${by})${due}`)];
 }
 
 /** Values that are NULL because what the model gave is invalid. */

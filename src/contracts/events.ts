@@ -1,4 +1,4 @@
-import type { RunKind, RunReport } from "./report.ts";
+import type { ChangesRead, RunKind, RunReport } from "./report.ts";
 
 /** The way in which a row that was read ended. `pending`: the run stopped before the row was done. */
 export type RowOutcome = "written" | "unchanged" | "failed" | "skipped" | "pending";
@@ -35,6 +35,8 @@ export type RunEvent =
     }
   /** The number of rows to read, at most `limit`: emitted if `countRows` asks for it and the source can tell. */
   | { readonly type: "source-count"; readonly rowCount: number }
+  /** The rows that the run reads, where its source can tell which rows changed: emitted once, before the first of them. */
+  | ({ readonly type: "changes" } & ChangesRead)
   /** Rows that hold nothing, and that the source passed over: they are counted apart, and have no outcome. */
   | { readonly type: "empty-rows"; readonly rowCount: number }
   | { readonly type: "row-start"; readonly position: number }

@@ -59,6 +59,20 @@ export interface RunFigures {
  */
 export type RunKind = "run" | "replay" | "preview";
 
+/** The rows that a run reads whose source can tell which rows changed. */
+export interface ChangesRead {
+  /** Names what tells the changes: the column. */
+  readonly by: string;
+  /** `changes`: rows that changed, those of which that is not known, and those that are due. `all`: every row. */
+  readonly rows: "changes" | "all";
+  /** The value in the column behind which rows count as changed, where it is a time or a number; else null. */
+  readonly since: string | null;
+  /** The rows that are read also where they did not change: they failed or were skipped before. */
+  readonly dueCount: number;
+  /** Why it reads all, in clauses; empty where it does not. */
+  readonly reasons: readonly string[];
+}
+
 /** A run in numbers, and how it ended. */
 export interface RunReport extends RunFigures {
   readonly runId: string;
@@ -71,6 +85,8 @@ export interface RunReport extends RunFigures {
    * one. 2: aborted before the first row. 3: stopped by a run error, `maxCalls`, `maxCost` or a signal; run again to go on.
    */
   readonly exitCode: 0 | 1 | 2 | 3;
+  /** The rows that it read, where its source can tell which rows changed. @default every row */
+  readonly changes?: ChangesRead | undefined;
   /** The file with the run's rows, where they did not replace what an earlier run wrote. @default they are in the target */
   readonly rowsAside?: RowsAside | undefined;
 }

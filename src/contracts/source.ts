@@ -26,6 +26,32 @@ export type SourceRow =
   | { readonly position: number; readonly raw: Readonly<Record<string, unknown>> }
   | { readonly position: number; readonly error: RowError; readonly raw?: unknown };
 
+/** The place of a row in the order of changes. */
+export interface ChangePlace {
+  /** Exact, in the source's own form: reading goes on behind it. */
+  readonly exact: string;
+  /** The value for people: a time or a number. null for one that may be content. */
+  readonly shown: string | null;
+  /** True if no row with this place, or one before it, can appear any more: no transaction that may still make one is open. */
+  readonly isSettled: boolean;
+}
+
+/** A row that changed. `place` is null for a row that has none, and is read always: its column is NULL. */
+export type ChangedRow = SourceRow & { readonly place: ChangePlace | null };
+
+/** The ability to read only what changed. Each change gives its row a place behind all those that are settled. */
+export interface ChangeReading {
+  /** Names what tells the changes, for people: the column. */
+  readonly by: string;
+  /** All that decides which rows there are, as text: the statement, the values of its parameters, the column. It may hold content. */
+  readonly basis: (parameters: Parameters) => Promise<string>;
+  /**
+   * The rows behind a place, in the order of their places, and then those that have none; without a place, all rows. Throws before the
+   * first row where the changes can't be told.
+   */
+  readonly read: (since: string | undefined, context: ReadContext) => AsyncIterable<ChangedRow>;
+}
+
 /** Gives rows: lazily, in order, with back-pressure. */
 export interface Source<Row extends object> {
   readonly name: string;
@@ -56,6 +82,8 @@ export interface Source<Row extends object> {
    * @default rows can't be found by key
    */
   readonly find?: (pks: readonly string[], context: ReadContext) => Promise<AsyncIterable<SourceRow> | undefined>;
+  /** Given if runs are to read only what changed since the last one, and rows that are due: those are found by key, so it needs `find`. @default runs read every row */
+  readonly changes?: ChangeReading | undefined;
 }
 
 /** A source whose row type does not matter. */

@@ -27,6 +27,11 @@ export interface Step<In, Key extends string, Out> {
   readonly outputFields?: JSONSchema | undefined;
   /** The functions that make its inputs: a run tries them, over its first row and made-up outputs, before its first call. */
   readonly inputMap?: Readonly<Record<string, (state: In) => unknown>> | undefined;
+  /**
+   * All that can change its output, beside the row, its inputs and its provider: values, schemas and functions, which are compared by their texts.
+   * A run that reads only what changed reads everything once this differs from before. @default its own properties
+   */
+  readonly settings?: object | undefined;
   /** Throws a `RowError` if something is wrong with this row; anything else thrown becomes one. */
   readonly run: (state: In, context: StepContext) => Promise<Out>;
 }

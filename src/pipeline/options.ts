@@ -110,6 +110,11 @@ export interface RunOptions {
   /** Writes every row again, also those whose values did not change: the target was emptied, say. @default false */
   readonly fresh?: boolean | undefined;
   /**
+   * Reads every row, also where the source can tell which rows changed (its `changes`): what a function closes over was changed, say. Rows whose
+   * values did not change are not written again. `fresh` includes it. @default false
+   */
+  readonly full?: boolean | undefined;
+  /**
    * Lets a run with `limit`, or one in which every row fails, replace the complete file of an earlier run: of a sink that
    * writes its file anew. @default false
    */
@@ -140,7 +145,7 @@ export interface PreviewOptions extends Pick<
 }
 
 /** The options of a replay; the rest is as in a run. */
-export interface ReplayOptions extends Omit<RunOptions, "limit" | "fresh" | "replace" | "onRowError"> {
+export interface ReplayOptions extends Omit<RunOptions, "limit" | "fresh" | "full" | "replace" | "onRowError"> {
   /** A dead letter file. @default the pipeline's dead letters */
   readonly path?: string | URL | undefined;
   /** Only rows that failed with one of these error codes. @default all */
@@ -207,11 +212,19 @@ export const runChecks: { readonly [Name in keyof RunOptions]-?: OptionCheck } =
   maxCalls: optional(isCount(1)),
   maxCost: optional(isNumber(0)),
   fresh: optional(isBoolean),
+  full: optional(isBoolean),
   replace: optional(isBoolean),
   cache: optional(isBoolean),
 };
 
-const { limit: _limit, fresh: _fresh, replace: _replace, onRowError: _onRowError, ...sharedChecks } = runChecks;
+const {
+  limit: _limit,
+  fresh: _fresh,
+  full: _full,
+  replace: _replace,
+  onRowError: _onRowError,
+  ...sharedChecks
+} = runChecks;
 
 /** The check of each option of a replay. */
 export const replayChecks: { readonly [Name in keyof ReplayOptions]-?: OptionCheck } = {

@@ -46,7 +46,7 @@ export class RunRecorder {
   };
 
   /** Saves the report's own figures: `show` later says the same as the run did. */
-  async end({ runId: _runId, status, error, exitCode, ...figures }: RunReport): Promise<void> {
+  async end({ runId: _runId, changes: _changes, status, error, exitCode, ...figures }: RunReport): Promise<void> {
     this.#stop();
     const cause = error === null ? null : { code: error.code, message: error.message };
     await this.#save({ status, endedAt: new Date(), error: cause, exitCode, figures });

@@ -30,6 +30,7 @@ export interface Settings {
   readonly maxCalls: number;
   readonly maxCost: number;
   readonly fresh: boolean;
+  readonly full: boolean;
   readonly replace: boolean;
   readonly cache: boolean;
   readonly countRows: boolean;
@@ -100,6 +101,7 @@ function settingsOf(pipeline: PipelineDefinition["options"], run: RunOptions): S
     maxCalls: run.maxCalls ?? pipeline.maxCalls ?? Infinity,
     maxCost: run.maxCost ?? pipeline.maxCost ?? Infinity,
     fresh: run.fresh ?? false,
+    full: run.full ?? false,
     replace: run.replace ?? false,
     cache: run.cache ?? true,
     countRows: run.countRows ?? false,

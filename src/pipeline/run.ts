@@ -13,30 +13,23 @@ import type { LookAhead } from "../engine/look-ahead.ts";
 import { SparePlaces } from "../engine/spare-places.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { MapError } from "../errors/map.ts";
-import { checkOptions } from "../errors/options.ts";
 import { ownVersion } from "../files/own-version.ts";
 import { Budget } from "../llm/call/budget.ts";
 import { LLMClient } from "../llm/call/client.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
 import { currencyOf } from "./currency.ts";
-import type { PipelineDefinition } from "./definition.ts";
 import { requireMaps } from "./map-check.ts";
 import { RunMonitor } from "./monitor.ts";
-import { runChecks, type RunOptions } from "./options.ts";
+import type { RunOptions } from "./options.ts";
 import { OutdatedFailures } from "./outdated-failures.ts";
 import { plainOptions, RunRecorder } from "./recorder.ts";
-import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
+import type { ResolvedPipeline } from "./resolve.ts";
 import { RunDetail, type RunDetailOptions } from "./run-detail.ts";
 import { countRows } from "./row-count.ts";
+import type { RowsOfRun } from "./rows-of-run.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import { requireSeparateFiles } from "./separate-files.ts";
 import { answersOf, earlierRunsOf, lookAheadOf, type OpenFiles, openFiles, openJournal } from "./stores.ts";
-
-/** Takes every row of the source through the steps to the sink: see `RunnablePipeline.run`. */
-export async function runPipeline(definition: PipelineDefinition, runOptions: RunOptions = {}): Promise<RunReport> {
-  checkOptions("run", runOptions, runChecks);
-  return await startRun(resolvePipeline(definition, runOptions), { ...runOptions, kind: "run" });
-}
 
 /** All that a run is given beside the pipeline. */
 export interface RunContext extends Pick<RunOptions, "signal" | "stopNowSignal" | "onEvent"> {
@@ -44,7 +37,9 @@ export interface RunContext extends Pick<RunOptions, "signal" | "stopNowSignal" 
   /** Takes the failed rows instead of the pipeline's dead letters. */
   readonly deadLetter?: DeadLetterSession;
   /** Gives the rows once the journal is open. @default the pipeline's source */
-  readonly source?: (journal: JournalSession | undefined) => Promise<AnySource>;
+  readonly source?: RowsOfRun["source"];
+  /** Saves what else is to be kept, whenever the figures are. */
+  readonly save?: RowsOfRun["save"];
   /** Called when the last row has ended, while the journal is still held. */
   readonly finish?: () => Promise<void>;
 }
@@ -99,7 +94,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   const journal = stores.journal === null ? undefined : await openJournal(stores.journal, facts, settings, signal);
   const detail = journal && detailOf(pipeline, { runId, runs: journal.runs, hasPrices: currency !== null }, monitor);
   const recorder = new RunRecorder({
-    detail,
+    detail: { save: async (isLast) => void (await Promise.all([detail?.save(isLast), context.save?.()])) },
     runs: journal?.runs,
     run: facts,
     figures: () => monitor.tally.figures(durationMs()),
@@ -152,7 +147,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const source =
     rows === undefined
       ? pipeline.source
-      : await withinLimit({ ...reading, limitMs: Infinity, signal }, async () => await rows(run.journal));
+      : await withinLimit({ ...reading, limitMs: Infinity, signal }, async () => await rows(run.journal, emit, signal));
   const lookAhead = lookAheadOf(run.journal, pipeline, context.kind, source);
   const journal = lookAhead?.journal ?? run.journal;
   const sparePlaces = new SparePlaces(settings.concurrency);

@@ -1,4 +1,4 @@
-import type { RunCost, RunFigures, RunReport } from "../contracts/report.ts";
+import type { ChangesRead, RunCost, RunFigures, RunReport } from "../contracts/report.ts";
 import type { RowsAside } from "../contracts/sink.ts";
 import type { RowOutcome, RunEvent } from "../contracts/events.ts";
 import { roundAmount } from "../llm/pricing.ts";
@@ -12,6 +12,7 @@ export class Tally {
   readonly #failuresByCode: Record<string, number> = {};
   readonly #invalidValues: Record<string, number> = {};
   readonly #currency: string | null;
+  #changes: ChangesRead | undefined;
   #cost = 0;
   #savedCost = 0;
   #estimatedCalls = 0;
@@ -45,6 +46,10 @@ export class Tally {
   add(event: RunEvent): void {
     if (event.type === "row-start") this.#readCount += 1;
     if (event.type === "empty-rows") this.#emptyRowCount += event.rowCount;
+    if (event.type === "changes") {
+      const { type: _, ...changes } = event;
+      this.#changes = changes;
+    }
     if (event.type === "row-end") this.#addRow(event.outcome, event.errorCode);
     if (event.type === "re-ask") this.#usage.reAsks += 1;
     if (event.type === "invalid-value") addOne(this.#invalidValues, `${event.step}.${event.field}`);
@@ -105,6 +110,7 @@ export class Tally {
       status: error === null ? "completed" : error.code === "ABORTED" ? "aborted" : "failed",
       error,
       exitCode: exitCode(error, this.#readCount, this.badCount),
+      ...(this.#changes === undefined ? {} : { changes: this.#changes }),
       ...(run.rowsAside === undefined ? {} : { rowsAside: run.rowsAside }),
       ...this.figures(run.durationMs),
     };

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { ErrorFacts } from "../errors/facts.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
@@ -12,10 +12,14 @@ import { type QueryText, queryText, type QueryTextOptions } from "../table/query
 import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
 import { databaseFilesOf, lockWait, openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
 import { bindParameters } from "../sqlite/parameters.ts";
+import { changeQueries, greatestQuery } from "../sqlite/changes.ts";
 import { type FindingQuery, findingQuery, namesOf } from "../sqlite/finding.ts";
 import { scanStatement, statementText } from "../sqlite/statement.ts";
+import { rowsOf, type StatementRows, type StatementValues } from "../sqlite/statement-rows.ts";
 import { rowMaker } from "../sqlite/values.ts";
-import type { CountContext, Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
+import { type ColumnChanges, columnChanges, requireChangeColumn } from "../table/column-changes.ts";
+import type { ChangeReading, CountContext, Parameters, ReadContext } from "../contracts/source.ts";
+import type { RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface SQLiteSourceSettings<Row extends object> {
   /** The database file: relative to the working directory, or a file: URL. It must exist; it is opened read-only. */
@@ -32,6 +36,8 @@ interface SQLiteSourceSettings<Row extends object> {
   readonly parameters?: Parameters | undefined;
   /** The longest time that a lock of another program is waited for before the first row, in milliseconds. @default 60,000 */
   readonly busyTimeoutMs?: number | undefined;
+  /** Lets runs read only what changed since the last one, and rows that are due (docs/changes.md). @default runs read every row */
+  readonly changes?: ColumnChanges | undefined;
 }
 
 export type SQLiteSourceOptions<Row extends object> = SQLiteSourceSettings<Row> & QueryTextOptions;
@@ -52,6 +58,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
   readonly schema: RowSchema<Row> | undefined;
   readonly files: readonly string[];
   readonly databaseFiles: readonly string[];
+  readonly changes: ChangeReading | undefined;
   readonly #databasePath: string;
   readonly #query: QueryText;
   readonly #parameters: Parameters;
@@ -64,6 +71,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       schema: optional(isObject),
       parameters: optional(isObject),
       busyTimeoutMs: optional(isDuration(0)),
+      changes: optional(isObject),
       sql: optional(isName),
       sqlFile: optional(isPath),
     });
@@ -76,6 +84,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     this.#busyTimeoutMs = options.busyTimeoutMs ?? lockWait.patienceMs;
     this.files = this.#query.files;
     this.databaseFiles = databaseFilesOf(this.#databasePath);
+    this.changes = this.#changesIn(options.changes);
   }
 
   readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);
@@ -121,6 +130,25 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     return isPart ? this.#found(pks, context) : undefined;
   };
 
+  #changesIn(changes: ColumnChanges | undefined): ChangeReading | undefined {
+    const { where } = this.#query;
+    const keyColumn = this.primaryKeyColumn;
+    return columnChanges(changes, {
+      owner: "SQLiteSource",
+      keyColumn,
+      where,
+      fail,
+      text: async (given) => [await this.#query.read(), { ...this.#parameters, ...given }],
+      greatest: (column, context) =>
+        this.#rows(context, (sql, columns) => {
+          requireChangeColumn(columns, column, { where, fail });
+          return [greatestQuery(sql, columns, { column, keyColumn })];
+        }),
+      rows: (column, since, context) =>
+        this.#rows(context, (sql, columns) => changeQueries(sql, columns, { column, keyColumn }, since)),
+    });
+  }
+
   #canBePart(sql: string): boolean {
     const database = openDatabase(this.#databasePath, true, fail);
     try {
@@ -138,9 +166,9 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     let position = 0;
     for (let start = 0; start < all.length; start += keysAtATime) {
       const page = all.slice(start, start + keysAtATime);
-      const wrap: Wrap = (sql, columns) => findingQuery(sql, columns, this.primaryKeyColumn, page);
+      const wrap: Wrap = (sql, columns) => [findingQuery(sql, columns, this.primaryKeyColumn, page)];
       for await (const row of this.#rows(context, wrap)) {
-        const key = "error" in row ? undefined : keyAsGiven(row.raw, this.primaryKeyColumn);
+        const key = keyAsGiven(row.raw, this.primaryKeyColumn);
         if (key === undefined || !wanted.delete(key)) continue;
         position += 1;
         yield { ...row, position };
@@ -148,7 +176,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     }
   }
 
-  async *#rows({ signal, parameters }: ReadContext, wrap?: Wrap): AsyncGenerator<SourceRow> {
+  async *#rows({ signal, parameters }: ReadContext, wrap?: Wrap): AsyncGenerator<GivenRow, void, undefined> {
     signal.throwIfAborted();
     const sql = await this.#query.read();
     await requireDatabaseFile(this.#databasePath, fail);
@@ -174,12 +202,13 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       const database = openDatabase(this.#databasePath, true, fail);
       try {
         const { statement, columns } = this.#prepare(database, sql);
-        const finding = wrap?.(sql, columns);
-        const reading =
-          finding === undefined
-            ? statement.iterate(bindings)
-            : this.#prepare(database, finding.sql).statement.iterate({ ...bindings, ...finding.bindings });
-        const rows = reading as unknown as Rows; // the driver's types know objects alone
+        const parts = wrap?.(sql, columns);
+        if (parts !== undefined) database.exec("BEGIN"); // all of them see the rows as they are at one moment
+        const rows = rowsOf(
+          parts?.map((part) => [this.#prepare(database, part.sql).statement, { ...bindings, ...part.bindings }]) ?? [
+            [statement, bindings],
+          ],
+        );
         return { database, columns, rows, first: this.#step(rows, 1) };
       } catch (error) {
         database.close();
@@ -232,7 +261,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     return { statement, columns };
   }
 
-  #step(rows: Rows, position: number): IteratorResult<Values, unknown> {
+  #step(rows: StatementRows, position: number): IteratorResult<StatementValues, unknown> {
     try {
       return rows.next();
     } catch (cause) {
@@ -253,18 +282,15 @@ const longestHoldMs = 5;
 /** So many keys are looked for at a time. SQLite takes at most 32,766 values, and a key may be as many as three. */
 const keysAtATime = 1_000;
 
-/** Makes a query for some of a query's rows, given its result columns. */
-type Wrap = (sql: string, columns: readonly string[]) => FindingQuery;
-
-/** Of a row, in the order of the columns. */
-type Values = readonly SQLOutputValue[];
-type Rows = Iterator<Values, unknown>;
+/** Makes queries for some of a query's rows, given its result columns. */
+type Wrap = (sql: string, columns: readonly string[]) => readonly FindingQuery[];
+type GivenRow = Extract<SourceRow, { readonly raw: Readonly<Record<string, unknown>> }>;
 
 interface Reading {
   readonly database: DatabaseSync;
   readonly columns: readonly string[];
-  readonly rows: Rows;
-  readonly first: IteratorResult<Values, unknown>;
+  readonly rows: StatementRows;
+  readonly first: IteratorResult<StatementValues, unknown>;
 }
 
 function fail(problem: string, options?: ErrorOptions): SourceError {

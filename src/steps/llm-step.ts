@@ -108,6 +108,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
   readonly outputSchema: JSONSchema;
   readonly outputFields: JSONSchema | undefined;
   readonly inputMap: Step<State, Key, z.output<Schema>>["inputMap"];
+  readonly settings: object;
   readonly #options: LLMStepOptions<State, Key, Schema>;
   readonly #strict: StrictSchema;
   readonly #system: string;
@@ -136,7 +137,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     this.name = options.name;
     this.outputKey = options.outputKey;
     this.llmProvider = options.llmProvider;
-    this.#options = options;
+    this.settings = this.#options = options;
     const { schema, askedSchema } = options;
     const asked = askedSchema ?? schema;
     this.#strict = toStrictSchema(asked);

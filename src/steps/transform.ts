@@ -13,6 +13,7 @@ export interface TransformStepOptions<State, Key extends string, Out> {
 export class TransformStep<State, const Key extends string, Out> implements Step<State, Key, Out> {
   readonly name: string;
   readonly outputKey: Key;
+  readonly settings: object;
   readonly run: Step<State, Key, Out>["run"];
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -21,6 +22,7 @@ export class TransformStep<State, const Key extends string, Out> implements Step
     const { name, outputKey, transform } = options;
     this.name = name;
     this.outputKey = outputKey;
+    this.settings = { transform };
     this.run = async (state, { signal }) => await transform(state, { signal });
   }
 }

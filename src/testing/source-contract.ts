@@ -3,6 +3,7 @@ import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { keyAsGiven } from "../engine/primary-key.ts";
 import type { AnySource, Parameters, ReadContext, SourceRow } from "../contracts/source.ts";
 import type { ContractCheck } from "./base.ts";
+import { promisesOfChanges } from "./source-changes-contract.ts";
 
 /** A source without its schema, which no check needs: with it, `new CSVSource({ … })` would be inferred as one of `object`. */
 type CheckedSource = Omit<AnySource, "schema">;
@@ -46,6 +47,7 @@ export function sourceContract({ create, rows, openCount, release }: SourceContr
     ...promisesOfAborting(rows),
     ...promisesOfCountAndParameters(rows),
     ...promisesOfFinding(rows),
+    ...promisesOfChanges(rows),
     ...(openCount === undefined ? [] : promisesOfClosing(openCount)),
   ];
   return promises.map(({ name, check }) => {

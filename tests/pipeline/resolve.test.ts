@@ -35,7 +35,15 @@ test("the defaults are those that the options' documentation says", () => {
     ...{ onRowError: "fail", concurrency: 32, batchSize: 500, flushIntervalMs: 2000, gracePeriodMs: 20_000 },
     ...{ openTimeoutMs: 60_000, closeTimeoutMs: 30_000 },
     ...{ limit: Infinity, parameters: {}, maxRowErrors: Infinity, stopsAtFirstFailures: true },
-    ...{ maxCalls: Infinity, maxCost: Infinity, fresh: false, replace: false, cache: true, countRows: false },
+    ...{
+      maxCalls: Infinity,
+      maxCost: Infinity,
+      fresh: false,
+      full: false,
+      replace: false,
+      cache: true,
+      countRows: false,
+    },
   });
   assert.equal(redact("as it is"), "as it is");
   assert.equal(admission.maxTransportRetries, 5);

@@ -4,7 +4,7 @@ import type { AnySource } from "../../src/contracts/source.ts";
 import { sampleOf } from "../../src/pipeline/sample.ts";
 
 test("a sample says of its source what its source says, that its names are data too", () => {
-  const given: Required<Omit<AnySource, "read" | "find" | "count" | "schema">> = {
+  const given: Required<Omit<AnySource, "read" | "find" | "count" | "schema" | "changes">> = {
     name: "rows",
     primaryKeyColumn: "id",
     namesAreData: true,

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { scanForKeys } from "../../src/engine/primary-key.ts";
 import { RowError } from "../../src/errors/llm-etl-error.ts";
 import { SourceError } from "../../src/errors/source.ts";
-import type { AnySource, ReadContext, SourceRow } from "../../src/contracts/source.ts";
+import type { AnySource, ChangedRow, ChangeReading, ReadContext, SourceRow } from "../../src/contracts/source.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
 
 const rows = [{ id: "1" }, { id: "2" }, { id: "3" }, { id: "4" }];
@@ -61,6 +61,12 @@ const promises = {
   found: "rows that are found by key, if the source can, are those that a read gives",
   foundParameter: "a parameter that the source does not know is rejected when rows are found by key, too",
   foundAborted: "an aborted signal finds no row",
+  changesFind: "a source that can tell changes can find rows by key",
+  changesAll: "changes since nothing are all rows, with positions from 1, those without a place last",
+  changesOn: "changes are read on behind each settled place, in the same order",
+  changesBasis: "what changes are based on is told alike each time",
+  changesAborted: "an aborted signal gives no changed row",
+  changesParameter: "a parameter that the source does not know is rejected when changes are read, too",
   lazy: "a read opens nothing before its first row is pulled",
   closed: "a read leaves nothing open, whether it ends, is stopped or is aborted",
   foundClosed: "finding rows opens nothing that stays open, whether it ends or is stopped",
@@ -220,4 +226,62 @@ test("what a check made is released, also when it fails", async () => {
 
 test("fewer than three rows prove nothing and are rejected", () => {
   assert.throws(() => sourceContract({ create: () => goodSource, rows: rows.slice(0, 2) }), RangeError);
+});
+
+/** The good source, which can tell changes: its first row has no place, and its last one is not settled. */
+function changing(given: Partial<ChangeReading> = {}): AnySource {
+  const read = async function* (since: string | undefined, context: ReadContext): AsyncGenerator<ChangedRow> {
+    let position = 0;
+    const placed: ChangedRow[] = [];
+    for await (const row of readRows(context)) {
+      const place = row.position === 1 ? null : { exact: `${row.position}`, shown: null, isSettled: row.position < 4 };
+      placed.push({ ...row, place });
+    }
+    for (const row of [...placed.slice(1), ...placed.slice(0, 1)]) {
+      if (since !== undefined && row.place !== null && row.place.exact <= since) continue;
+      position += 1;
+      yield { ...row, position };
+    }
+  };
+  const changes = { by: "id", basis: async () => "rows", read, ...given };
+  return { ...goodSource, find: async (pks, context) => scanForKeys(goodSource, pks, context), changes };
+}
+
+/** The same, but that its changed rows pass through `change`, unless that gives none. */
+function changingOtherwise(change: (row: ChangedRow, since: string | undefined) => ChangedRow | undefined): AnySource {
+  const { changes } = changing();
+  assert.ok(changes !== undefined);
+  return changing({
+    read: async function* (since, context) {
+      for await (const row of changes.read(since, context)) {
+        const given = change(row, since);
+        if (given !== undefined) yield given;
+      }
+    },
+  });
+}
+
+test("a source that can tell changes passes every check", async () => {
+  assert.deepEqual(await brokenPromises(() => changing()), []);
+});
+
+test("a source that tells changes wrongly fails the check that says so", async () => {
+  const { find: _, ...withoutFind } = changing();
+  assert.deepEqual(await brokenPromises(() => withoutFind), [promises.changesFind]);
+  let count = 0;
+  const basis = async (): Promise<string> => `${(count += 1)}`;
+  assert.deepEqual(await brokenPromises(() => changing({ basis })), [promises.changesBasis]);
+  const loses = changingOtherwise((row) => (row.place === null ? undefined : row));
+  assert.deepEqual(await brokenPromises(() => loses), [promises.changesAll]);
+  const losesLater = changingOtherwise((row, since) => (since !== undefined && row.place === null ? undefined : row));
+  assert.deepEqual(await brokenPromises(() => losesLater), [promises.changesOn]);
+  const settlesLate = changingOtherwise((row) => ({
+    ...row,
+    place: row.place && { ...row.place, isSettled: row.place.exact === "4" },
+  }));
+  assert.deepEqual(await brokenPromises(() => settlesLate), [promises.changesAll]);
+  const { changes } = changing();
+  const context = { signal: new AbortController().signal, parameters: {} };
+  const takesAll = changing({ read: (since) => changes?.read(since, context) ?? assert.fail("it has none") });
+  assert.deepEqual(await brokenPromises(() => takesAll), [promises.changesAborted, promises.changesParameter]);
 });

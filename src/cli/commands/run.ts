@@ -14,6 +14,7 @@ interface RunCommandOptions extends WatchOptions {
   readonly param?: Readonly<Record<string, string>>;
   readonly maxCost?: number;
   readonly fresh?: boolean;
+  readonly full?: boolean;
   readonly replace?: boolean;
   /** False where `--no-cache` was given. */
   readonly cache: boolean;
@@ -36,34 +37,39 @@ export function runCommand(name: string, context: CommandContext): Command {
     .addOption(new Option("--on-row-error <what>", "at a bad row").choices(["fail", "skip", "dead_letter"]))
     .option("--max-row-errors <rows>", "stop after so many bad rows, 0.05 of them, or never", countOrShare)
     .option("--fresh", "write every row again, unchanged ones as well")
+    .option("--full", "read every row, unchanged ones as well")
     .option("--replace", "let a part of the rows, or none, replace a file")
     .option("--no-cache", "ask again, even if the journal has the answer")
     .option("--no-count", "do not count the rows: no total in the progress")
     .addOption(envFileOption());
-  return addWatchOptions(command)
-    .addHelpText("after", "\nExample:\n  llm-etl run pipeline.ts --limit 100 --max-cost 5")
-    .action(async (path: string | undefined, options: RunCommandOptions) => {
-      const pipeline = await orAborted(context, options, async () => await importPipeline(moduleOr(path)));
-      const { param: parameters = {}, count, quiet = false, json = false, ...given } = options;
-      const { limit, concurrency, batchSize, maxCost, fresh, replace, cache, onRowError, maxRowErrors } = given;
-      const bounds = { limit, maxCost, onRowError, maxRowErrors };
-      const settings = { ...bounds, concurrency, batchSize, fresh, replace, cache, parameters };
-      const watched = await watch(context, options, async (seen) => {
-        return await pipeline.run({ ...settings, countRows: count && !quiet, ...seen });
-      });
-      const { report } = watched;
-      const say = (line: string): unknown => terminal.stderr.write(`${line}\n`);
-      if (!quiet && !json) for (const line of summaryOf(watched, pipeline.canReplay)) say(line);
-      for (const line of endingOf(watched, isDebug())) say(line);
-      if (report.exitCode === 3 && pipeline.journalPath !== null) say(adviceToResume(options, report.error));
-      if (!json) terminal.stdout.write(`Processed: ${report.successCount}, Failed: ${report.failureCount}\n`);
-      setExitCode(report.exitCode);
-    });
+  return (
+    addWatchOptions(command)
+      // Of the 24 lines of a terminal none is left for a blank one.
+      .addHelpText("after", "Example:\n  llm-etl run pipeline.ts --limit 100 --max-cost 5")
+      .action(async (path: string | undefined, options: RunCommandOptions) => {
+        const pipeline = await orAborted(context, options, async () => await importPipeline(moduleOr(path)));
+        const { param: parameters = {}, count, quiet = false, json = false, ...given } = options;
+        const { limit, concurrency, batchSize, maxCost, fresh, full, replace, cache, onRowError, maxRowErrors } = given;
+        const bounds = { limit, maxCost, onRowError, maxRowErrors };
+        const settings = { ...bounds, concurrency, batchSize, fresh, full, replace, cache, parameters };
+        const watched = await watch(context, options, async (seen) => {
+          return await pipeline.run({ ...settings, countRows: count && !quiet, ...seen });
+        });
+        const { report } = watched;
+        const say = (line: string): unknown => terminal.stderr.write(`${line}\n`);
+        if (!quiet && !json) for (const line of summaryOf(watched, pipeline.canReplay)) say(line);
+        for (const line of endingOf(watched, isDebug())) say(line);
+        if (report.exitCode === 3 && pipeline.journalPath !== null) say(adviceToResume(options, report.error));
+        if (!json) terminal.stdout.write(`Processed: ${report.successCount}, Failed: ${report.failureCount}\n`);
+        setExitCode(report.exitCode);
+      })
+  );
 }
 
 /** Says how to resume a stopped run: without `--fresh`, which writes every row again, and `--no-cache`, which asks again. */
-function adviceToResume({ fresh = false, cache }: RunCommandOptions, error: LLMEtlError | null): string {
-  const flags = [...(fresh ? ["--fresh"] : []), ...(cache ? [] : ["--no-cache"])];
+function adviceToResume({ fresh = false, full = false, cache }: RunCommandOptions, error: LLMEtlError | null): string {
+  // One that is stopped is resumed where it was without --full, too.
+  const flags = [...(full ? ["--full"] : []), ...(fresh ? ["--fresh"] : []), ...(cache ? [] : ["--no-cache"])];
   const without = flags.length === 0 ? "" : `, without ${flags.join(" and ")},`;
   const again = `un the same command again${without} to go on: finished work is not repeated.`;
   return error?.code === "ABORTED" ? `R${again}` : `Fix the cause, then r${again}`;
