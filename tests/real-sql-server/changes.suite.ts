@@ -10,6 +10,7 @@ import { SQLServerSink } from "../../src/sinks/sql-server.ts";
 import { SQLServerSource } from "../../src/sources/sql-server.ts";
 import type { SQLServerChanges } from "../../src/sql-server/read/change-boundary.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
+import { changeTypes } from "../support/change-types.ts";
 import { noServer, realServer } from "../support/real-sql-server.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -23,24 +24,6 @@ interface Row {
 
 const byRowversion: SQLServerChanges = { by: "rowversion", column: "c" };
 
-/** Types with values in their order; the first two differ in the last digit. */
-const types: readonly (readonly [type: string, ...values: string[]])[] = [
-  ["DATETIME2(7)", "'2026-01-02T03:04:05.1234567'", "'2026-01-02T03:04:05.1234568'", "'2026-01-03T00:00:00'"],
-  ["DATETIME2(0)", "'0001-01-01T00:00:00'", "'2026-01-02T03:04:05'", "'2026-01-02T03:04:06'"],
-  ["DATETIME", "'2026-01-02T03:04:05.000'", "'2026-01-02T03:04:05.003'", "'2026-01-02T03:04:05.007'"],
-  ["SMALLDATETIME", "'2026-01-02T03:04:00'", "'2026-01-02T03:05:00'", "'2026-01-03T00:00:00'"],
-  ["DATE", "'2026-01-02'", "'2026-01-03'", "'2026-01-04'"],
-  [
-    "DATETIMEOFFSET(7)",
-    "'2026-01-02T03:04:05.1234567+02:00'",
-    "'2026-01-02T01:04:05.1234568Z'",
-    "'2026-01-02T05:00:00Z'",
-  ],
-  ["BIGINT", "1767225600000", "1767225600001", "1767225600002"],
-  ["INT", "-1", "1767225600", "1767225601"],
-  ["DECIMAL(20,7)", "1767225600.0000001", "1767225600.0000002", "1767225600.5"],
-];
-
 suite("changes on a real server", { skip: noServer }, () => {
   const server = realServer();
 
@@ -53,7 +36,8 @@ suite("changes on a real server", { skip: noServer }, () => {
       .map(({ place, ...row }) => `${idOf(row)}${place === null ? "?" : place.isSettled ? "" : "~"}`)
       .join(" ");
 
-  for (const [type, first, second, third] of types) {
+  for (const [type, ...values] of changeTypes) {
+    const [first, second, third] = values.map((value) => (typeof value === "string" ? `'${value}'` : String(value)));
     test(`rows come in the order of a column of ${type}, and a read goes on behind each to the last digit`, async () => {
       const name = `by_${type.replaceAll(/\W/g, "_")}`;
       const table = await server.create(name, `id INT NOT NULL PRIMARY KEY, c ${type} NULL`);

@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { join } from "node:path";
 import mssql from "mssql";
+import { Pipeline } from "../../src/index.ts";
+import { SQLiteJournal } from "../../src/journals/sqlite.ts";
+import { MockProvider } from "../../src/llm/providers/mock.ts";
+import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import type { ChangedRow, ChangePlace, Parameters, Source } from "../../src/contracts/source.ts";
 import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { SQLServerSource } from "../../src/sources/sql-server.ts";
 import type { SQLServerChanges } from "../../src/sql-server/read/change-boundary.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
+import { changeTypes } from "../support/change-types.ts";
 import { failsWith } from "../support/error-facts.ts";
+import { rejectedAlike } from "../support/rejected-alike.ts";
+import { execute, temporaryFolder } from "../support/sqlite.ts";
 import { resultSet, type SQLServer, startSQLServer } from "../support/sql-server.ts";
 
 type Changing = Pick<Source<{ id: number }>, "changes" | "find">;
@@ -85,26 +93,8 @@ async function openTransaction(t: TestContext, { config }: SQLServer): Promise<m
 
 const long = 86_400_000;
 
-/** Types with values in their order: two that differ in the last digit, and a greater one. */
-const types: readonly (readonly [type: string, ...values: unknown[]])[] = [
-  ["DATETIME2(7)", "2026-01-02T03:04:05.1234567", "2026-01-02T03:04:05.1234568", "2026-01-03T00:00:00"],
-  ["DATETIME2(0)", "0001-01-01T00:00:00", "2026-01-02T03:04:05", "2026-01-02T03:04:06"],
-  ["DATETIME", "2026-01-02T03:04:05.000", "2026-01-02T03:04:05.003", "2026-01-02T03:04:05.007"],
-  ["SMALLDATETIME", "2026-01-02T03:04:00", "2026-01-02T03:05:00", "2026-01-03T00:00:00"],
-  ["DATE", "2026-01-02", "2026-01-03", "2026-01-04"],
-  [
-    "DATETIMEOFFSET(7)",
-    "2026-01-02T03:04:05.1234567+02:00",
-    "2026-01-02T01:04:05.1234568+00:00",
-    "2026-01-02T00:04:05.1234569-01:00",
-  ],
-  ["BIGINT", 1_767_225_600_000n, 1_767_225_600_001n, 1_767_225_600_002n],
-  ["INT", -1, 1_767_225_600, 1_767_225_601],
-  ["DECIMAL(20,7)", "1767225600.0000001", "1767225600.0000002", "1767225600.5000000"],
-];
-
 test("changes are read in the order of their column, of any type that tells them, to its last digit", async (t) => {
-  for (const [type, first, second, third] of types) {
+  for (const [type, first, second, third] of changeTypes) {
     const server = await serverOf(t, type, [third, null, first, second, first]);
     for (const lagSeconds of [undefined, 0]) {
       const source = sourceOf(server, { ...byColumn, lagSeconds });
@@ -317,14 +307,38 @@ test("a column that can't tell changes, or a statement that may pass over rows, 
     ],
     [{ by: "column", column: "at" }, { word: "NOLOCK" }, "SELECT * FROM dbo.t WITH (NOLOCK)"],
     [{ by: "rowversion", column: "v" }, { word: "READPAST" }, "SELECT * FROM dbo.t WITH (READPAST)"],
-    [
-      { by: "rowversion", column: "v" },
-      { where: "the sql" },
-      "SELECT id, v FROM dbo.t FOR SYSTEM_TIME ALL FOR JSON PATH",
-    ],
   ];
   for (const [changes, facts, sql = "SELECT id, v, word, at FROM dbo.t"] of cases) {
     await assert.rejects(rowsOf(sourceOf(server, changes, { sql })), failsWith("SOURCE_FAILED", facts));
+  }
+});
+
+test("a pipeline that can't read changes is rejected before its first row, by run and check alike", async (t) => {
+  const server = await versioned(t, 1);
+  const folder = temporaryFolder(t);
+  const databasePath = join(folder, "data.db");
+  execute(databasePath, "CREATE TABLE target (id INTEGER PRIMARY KEY)");
+  for (const [changes, sql, facts] of [
+    [{ ...byRowversion, column: "note" }, "SELECT id, note FROM dbo.t", { column: "note", got: "nvarchar(20)" }],
+    [byColumn, "SELECT id, c FROM dbo.t", { column: "c", got: "timestamp" }],
+    [byRowversion, "SELECT id, c FROM dbo.t WITH (NOLOCK)", { word: "NOLOCK" }],
+  ] as const) {
+    const { connectionString } = server;
+    const pipeline = new Pipeline({
+      name: "rows",
+      source: new SQLServerSource<{ id: number }>({ connectionString, sql, primaryKeyColumn: "id", changes }),
+      llmProvider: new MockProvider(),
+      payloadLog: "off",
+      journal: new SQLiteJournal({ path: join(folder, "journal.db") }),
+    }).to(
+      new SQLiteSink({
+        databasePath,
+        targetTable: "target",
+        mergeKeys: ["id"],
+        columnMap: { id: (s) => Number(s.pk) },
+      }),
+    );
+    await rejectedAlike(pipeline, "SOURCE_FAILED", facts);
   }
 });
 
