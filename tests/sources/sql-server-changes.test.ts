@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { join } from "node:path";
+import { Dialect, parse } from "@polyglot-sql/sdk";
 import mssql from "mssql";
 import { Pipeline } from "../../src/index.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
@@ -277,6 +278,43 @@ test("any form of query has its changes: common tables, an order, hints, paramet
     const rows = await rowsOf(source);
     assert.deepEqual(rows.map(idOf), [2, 3]);
     assert.deepEqual(await idsOf(source, placeOf(rows[0]).exact), [3]);
+  }
+});
+
+/** The queries that the server was asked to describe before they were run. */
+function described({ statements }: SQLServer): string[] {
+  return statements.flatMap(({ parameters: { tsql } }) => (typeof tsql === "string" ? [tsql] : []));
+}
+
+test("the column may be the key itself", async (t) => {
+  const server = await serverOf(t, "INT", [null, null, null]);
+  const source = sourceOf(server, { by: "column", column: "id", lagSeconds: 0 }, { sql: "SELECT id FROM dbo.t" });
+  server.forget();
+  const rows = await rowsOf(source);
+  assert.equal(await marksOf(source), "1 2 3~");
+  assert.deepEqual(await idsOf(source, placeOf(rows[0]).exact), [2, 3]);
+  const orders = described(server).flatMap((text) => /ORDER BY .*/.exec(text)?.[0] ?? []);
+  assert.ok(orders.length > 5);
+  for (const order of orders) assert.doesNotMatch(order, /,/, "the server takes no column twice (error 169)");
+});
+
+test("every statement is T-SQL to an independent parser", async (t) => {
+  const times = await serverOf(t, "DATETIME2(7)", ["2026-01-01", null, "2999-01-01"]);
+  const versions = await versioned(t, 2);
+  const options = { sql: "WITH a AS (SELECT id, c FROM dbo.t) SELECT id, c FROM a ORDER BY id OPTION (RECOMPILE)" };
+  for (const source of [
+    sourceOf(times, byColumn),
+    sourceOf(times, { ...byColumn, lagSeconds: 0 }, options),
+    sourceOf(versions, byRowversion, options),
+  ]) {
+    const [row] = await rowsOf(source);
+    await rowsOf(source, placeOf(row).exact);
+  }
+  const texts = new Set([...described(times), ...described(versions)]);
+  assert.ok(texts.size > 10);
+  for (const text of texts) {
+    const { success, error } = parse(text, Dialect.TSQL);
+    assert.ok(success, `${error}: ${text}`);
   }
 });
 

@@ -86,12 +86,13 @@ function requireType(
   throw fail(`the column of the changes, "${column}", has a type that can't tell them`, { facts });
 }
 
+const questionForLeast = `SELECT MIN_ACTIVE_ROWVERSION() AS [least],
+  CAST(DATABASEPROPERTYEX(DB_NAME(), 'Updateability') AS nvarchar(60)) AS [updateability]`;
+const questionForTime = "SELECT SYSUTCDATETIME() AS [utc], SYSDATETIME() AS [local]";
+
 /** The least version that an open transaction has given to a row, or that the next one will give. */
 async function leastActive({ ask, fail, where }: BoundaryQuestions): Promise<string | undefined> {
-  const row = await ask(
-    "the question for the least active rowversion",
-    `SELECT MIN_ACTIVE_ROWVERSION() AS least, CAST(DATABASEPROPERTYEX(DB_NAME(), 'Updateability') AS nvarchar(60)) AS updateability`,
-  );
+  const row = await ask("the question for the least active rowversion", questionForLeast);
   if (row["updateability"] === "READ_ONLY") {
     const hint = "connect to the primary, without ApplicationIntent=ReadOnly, or tell changes by a column of times";
     const facts = { where, expected: "the database that is written to", got: "one that is read-only here", hint };
@@ -111,7 +112,7 @@ async function timeBefore(
   type: ResultType,
   { ask }: BoundaryQuestions,
 ): Promise<string | undefined> {
-  const row = await ask("the question for the server's time", "SELECT SYSUTCDATETIME() AS utc, SYSDATETIME() AS local");
+  const row = await ask("the question for the server's time", questionForTime);
   const now = new Date();
   const here = now.getTime();
   const local = [msOf(row["local"]), here - now.getTimezoneOffset() * 60_000];

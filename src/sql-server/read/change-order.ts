@@ -71,14 +71,17 @@ export function changeQuery(
     if (since !== undefined) conditions.push(`${change} >= ${since}`);
     if (after !== undefined) conditions.push(`(${change} > ${since} OR ${key} > ${after})`);
   }
-  const by = part === "none" ? key : `${change}, ${key}`;
-  return { outer: `SELECT * FROM ${rowsName}\nWHERE ${conditions.join(" AND ")}\nORDER BY ${by}`, bounds };
+  const by = new Set(part === "none" ? [key] : [change, key]); // the server takes no column twice
+  return {
+    outer: `SELECT * FROM ${rowsName}\nWHERE ${conditions.join(" AND ")}\nORDER BY ${[...by].join(", ")}`,
+    bounds,
+  };
 }
 
 /** A query over {@link rowsName} for the greatest value, `greatest`. */
 export function greatestQuery(column: string): string {
   const change = columnOf(column);
-  return `SELECT TOP (1) ${change} AS greatest FROM ${rowsName}\nWHERE ${change} IS NOT NULL ORDER BY ${change} DESC`;
+  return `SELECT TOP (1) ${change} AS [greatest] FROM ${rowsName}\nWHERE ${change} IS NOT NULL ORDER BY ${change} DESC`;
 }
 
 /** True if a value, as a key is written, can be compared with those of a column of this type. */
