@@ -1,5 +1,6 @@
 import type { Requirements } from "../contracts/requirements.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
+import { OptionError } from "../errors/option.ts";
 import { SourceError } from "../errors/source.ts";
 import { checkOptions, isCount, isDuration, isName, isObject, isPath, optional } from "../errors/options.ts";
 import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
@@ -11,8 +12,12 @@ import {
 import { SQLServerConnection } from "../sql-server/connect/connection.ts";
 import { bindParameters } from "../sql-server/parameters.ts";
 import { type PageSettings, pagingParameters, ReadSession } from "../sql-server/read/read-session.ts";
-import { findRows } from "../sql-server/read/find-rows.ts";
+import { type Finding, findRows } from "../sql-server/read/find-rows.ts";
+import { checkChanges, type SQLServerChanges } from "../sql-server/read/change-boundary.ts";
+import { changedRows } from "../sql-server/read/changed-rows.ts";
 import { countingQuery, requireQuery } from "../sql-server/read/statement.ts";
+import { queryBasis } from "../table/column-changes.ts";
+import type { ChangedRow, ChangeReading } from "../contracts/source.ts";
 import type { Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 
 interface SQLServerSourceSettings<Row extends object> extends SQLServerConnectionOptions {
@@ -28,6 +33,13 @@ interface SQLServerSourceSettings<Row extends object> extends SQLServerConnectio
   readonly parameters?: Parameters | undefined;
   /** Reads in pages: no SELECT stays open while steps work, and the reading survives a broken connection. @default one SELECT */
   readonly paging?: SQLServerPaging<Row> | undefined;
+  /**
+   * Lets runs read only what changed since the last one, and rows that are due (docs/changes.md). It reads in the order of the changes, so it
+   * excludes `paging`.
+   *
+   * @default runs read every row
+   */
+  readonly changes?: SQLServerChanges | undefined;
   /** The longest time to try again after a transient failure or a failed connection, in milliseconds. @default 300,000 */
   readonly sourceTimeoutMs?: number | undefined;
 }
@@ -63,6 +75,7 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
   readonly schema: RowSchema<Row> | undefined;
   readonly requirements: Requirements;
   readonly files: readonly string[];
+  readonly changes: ChangeReading | undefined;
   readonly #connect: () => SQLServerConnection;
   readonly #query: QueryText;
   readonly #parameters: Parameters;
@@ -78,6 +91,7 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
       schema: optional(isObject),
       parameters: optional(isObject),
       paging: optional(isObject),
+      changes: optional(isObject),
       sourceTimeoutMs: optional(isDuration(0)),
       sql: optional(isName),
       sqlFile: optional(isPath),
@@ -96,6 +110,7 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
     const logins = { haveWorked: false };
     this.#connect = () => new SQLServerConnection(owner, { connectionString, pool, tokenCredential }, seams, logins);
     this.requirements = this.#connect().requirements;
+    this.changes = this.#changesIn(options.changes);
   }
 
   readonly read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#rows(context);
@@ -132,38 +147,42 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
    */
   readonly find = async (
     pks: readonly string[],
-    { signal, parameters: given }: ReadContext,
-  ): Promise<AsyncGenerator<SourceRow, void, undefined> | undefined> => {
+    context: ReadContext,
+  ): Promise<AsyncGenerator<SourceRow, void, undefined> | undefined> =>
+    await findRows({ ...(await this.#statement(context)), paging: this.#paging }, pks);
+
+  /** All that a reading of the statement needs but its connection. */
+  async #statement({ signal, parameters: given }: ReadContext): Promise<Omit<Finding, "paging">> {
     signal.throwIfAborted();
     const text = await this.#query.read();
     const parameters = this.#bind(text, { ...this.#parameters, ...given });
     const { where } = this.#query;
     const { sleep } = this.#seams;
-    const session = { signal, fail, where, text, parameters, maxWaitMs: this.#sourceTimeoutMs, sleep };
     const { primaryKeyColumn } = this;
-    return await findRows({ ...session, connect: this.#connect, primaryKeyColumn, paging: this.#paging }, pks);
-  };
-
-  async *#rows({ signal, parameters: given }: ReadContext): AsyncGenerator<SourceRow> {
-    signal.throwIfAborted();
-    const text = await this.#query.read();
-    const parameters = this.#bind(text, { ...this.#parameters, ...given });
-    const connection = this.#connect();
-    const paging = this.#paging;
-    const session = new ReadSession({
-      connection,
+    const connect = this.#connect;
+    return {
+      connect,
+      primaryKeyColumn,
       signal,
       fail,
-      where: this.#query.where,
+      where,
       text,
       parameters,
-      required: {
-        primaryKeyColumn: this.primaryKeyColumn,
-        ...(paging !== undefined && { "paging.keyColumn": paging.keyColumn }),
-      },
       maxWaitMs: this.#sourceTimeoutMs,
-      sleep: this.#seams.sleep,
-    });
+      sleep,
+    };
+  }
+
+  async *#rows(context: ReadContext): AsyncGenerator<SourceRow> {
+    const { signal } = context;
+    const statement = await this.#statement(context);
+    const connection = this.#connect();
+    const paging = this.#paging;
+    const required = {
+      primaryKeyColumn: this.primaryKeyColumn,
+      ...(paging !== undefined && { "paging.keyColumn": paging.keyColumn }),
+    };
+    const session = new ReadSession({ ...statement, connection, required });
     try {
       let position = 1;
       for await (const raw of paging === undefined ? session.readAll() : session.readPages(paging)) {
@@ -174,6 +193,33 @@ export class SQLServerSource<Row extends object> implements Source<Row> {
     } finally {
       await connection.close();
     }
+  }
+
+  #changesIn(changes: SQLServerChanges | undefined): ChangeReading | undefined {
+    if (changes === undefined) return undefined;
+    checkChanges(owner, changes);
+    if (this.#paging !== undefined) {
+      const hint =
+        "leave out paging, and @after and @page_size: the reading of changes goes on behind its last row after a break";
+      throw new OptionError(owner, "paging", "", { expected: "changes or paging", got: "both", hint });
+    }
+    const { by, column } = changes;
+    return {
+      by: column,
+      basis: async (given) => {
+        const text = await this.#query.read();
+        return queryBasis([text, { ...this.#parameters, ...given }], by === "column" ? column : `${by} ${column}`);
+      },
+      read: (since, context) => this.#changedRows(changes, since, context),
+    };
+  }
+
+  async *#changedRows(
+    changes: SQLServerChanges,
+    since: string | undefined,
+    context: ReadContext,
+  ): AsyncGenerator<ChangedRow, void, undefined> {
+    yield* changedRows({ ...(await this.#statement(context)), changes }, since);
   }
 
   #bind(sql: string, given: Parameters): ReturnType<typeof bindParameters> {

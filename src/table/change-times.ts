@@ -31,11 +31,27 @@ function latestOfText(text: string): number | undefined {
 /** Seconds, milliseconds, microseconds or nanoseconds since 1970, by their size; or the days of a Julian date. */
 function latestOfNumber(number: number): number | undefined {
   if (number > 2_400_000 && number < 2_600_000) return (number - 2_440_587.5) * dayMs + 1;
-  for (const [unit, perMs] of [1e-3, 1, 1e3, 1e6].entries()) {
-    if (number < leastSeconds * 1000 ** unit || number >= leastSeconds * 1000 ** (unit + 1)) continue;
-    return (Number.isInteger(number) ? number + 1 : number) / perMs + (Number.isInteger(number) ? 0 : 1);
-  }
-  return undefined;
+  const perMs = perMsIn(number);
+  if (perMs === undefined) return undefined;
+  return (Number.isInteger(number) ? number + 1 : number) / perMs + (Number.isInteger(number) ? 0 : 1);
+}
+
+/** The units of the number in a millisecond, by its size: seconds, milliseconds, microseconds or nanoseconds since 1970. */
+function perMsIn(number: number): number | undefined {
+  return [1e-3, 1, 1e3, 1e6].find(
+    (_, unit) => number >= leastSeconds * 1000 ** unit && number < leastSeconds * 1000 ** (unit + 1),
+  );
+}
+
+/**
+ * The last whole number, in digits, that does not come after a moment. Undefined where the example is no time.
+ *
+ * @param example a number since 1970 in the unit that is wanted
+ */
+export function numberOfMoment(example: number, ms: number): string | undefined {
+  const perMs = perMsIn(example);
+  if (perMs === undefined) return undefined;
+  return String(perMs < 1 ? Math.floor(ms * perMs) : BigInt(Math.floor(ms)) * BigInt(perMs));
 }
 
 /**

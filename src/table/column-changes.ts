@@ -29,7 +29,8 @@ export interface ColumnChanges {
   readonly lagSeconds?: number | undefined;
 }
 
-const columnChecks: { readonly [Name in keyof ColumnChanges]-?: OptionCheck } = {
+/** The checks of {@link ColumnChanges}. */
+export const columnChecks: { readonly [Name in keyof ColumnChanges]-?: OptionCheck } = {
   by: isOneOf("column"),
   column: isName,
   lagSeconds: optional(isNumber(0)),
@@ -77,12 +78,14 @@ export function columnChanges(changes: ColumnChanges | undefined, query: Changin
       yield { ...row, place: placeOf(row.raw) };
     }
   };
-  const basis = async (given: Parameters): Promise<string> => {
-    const [sql, parameters] = await query.text(given);
-    const sorted = Object.entries(parameters).toSorted(([one], [other]) => (one < other ? -1 : 1));
-    return JSON.stringify([sql, column, toJSONValue(sorted, reversible)]);
-  };
+  const basis = async (given: Parameters): Promise<string> => queryBasis(await query.text(given), column);
   return { by: column, basis, read };
+}
+
+/** The basis of the changes of a query: see {@link ChangeReading.basis}. */
+export function queryBasis([sql, parameters]: readonly [sql: string, parameters: Parameters], column: string): string {
+  const sorted = Object.entries(parameters).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return JSON.stringify([sql, column, toJSONValue(sorted, reversible)]);
 }
 
 /** @throws the error of `fail` if the column of the changes is no result column */

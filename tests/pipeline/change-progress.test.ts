@@ -5,7 +5,8 @@ import type { RowOutcome } from "../../src/contracts/events.ts";
 import type { ChangePlace } from "../../src/contracts/source.ts";
 import { ChangeProgress } from "../../src/pipeline/change-progress.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
-import { execute, noAbort, query, temporaryDatabase } from "../support/sqlite.ts";
+import { RunsOverChanges } from "../support/runs-over-changes.ts";
+import { execute, query, temporaryDatabase } from "../support/sqlite.ts";
 
 const outcomes = fc.constantFrom<RowOutcome>("written", "unchanged", "failed", "skipped", "pending");
 
@@ -97,19 +98,20 @@ const startMs = Date.UTC(2026, 0, 1);
 /** A site whose writers commit in any order: each row has the time at which its transaction gave it, up to the lag before its commit. */
 class Interleaving {
   readonly #path: string;
-  readonly #source: SQLiteSource<{ id: string }>;
-  readonly target = new Map<string, unknown>();
-  #known: { place: ChangePlace | undefined; due: readonly string[] } = { place: undefined, due: [] };
+  readonly runs: RunsOverChanges;
   #writeCount = 0;
 
   constructor(path: string) {
     this.#path = path;
-    this.#source = new SQLiteSource<{ id: string }>({
-      databasePath: path,
-      sql: "SELECT * FROM source",
-      primaryKeyColumn: "id",
-      changes: { by: "column", column: "changed_at", lagSeconds },
-    });
+    const changes = { by: "column", column: "changed_at", lagSeconds } as const;
+    this.runs = new RunsOverChanges(
+      new SQLiteSource<{ id: string }>({
+        databasePath: path,
+        sql: "SELECT * FROM source",
+        primaryKeyColumn: "id",
+        changes,
+      }),
+    );
     execute(path, "DELETE FROM source");
   }
 
@@ -122,35 +124,6 @@ class Interleaving {
     const time = openSeconds === null ? null : new Date(Date.now() - openSeconds * 1000).toISOString().slice(0, 19);
     const values = `'${id}', ${this.#writeCount}, ${time === null ? "NULL" : `'${time}'`}`;
     execute(this.#path, `INSERT OR REPLACE INTO source VALUES (${values})`);
-  }
-
-  /** Reads as a run does. `during` is called while rows are on their way. */
-  async run(outcomeOf: (index: number) => RowOutcome, during: () => void = () => {}): Promise<number> {
-    const progress = new ChangeProgress(this.#known.place, this.#known.due);
-    const context = { signal: noAbort(), parameters: {} };
-    const ends: (() => void)[] = [];
-    const due = new Set(this.#known.due);
-    const take = (raw: Readonly<Record<string, unknown>>, place: ChangePlace | null): void => {
-      const position = ends.length + 1;
-      const id = String(raw["id"]);
-      due.delete(id);
-      progress.read(position, id, place);
-      ends.push(() => {
-        const outcome = outcomeOf(position);
-        if (isGood(outcome)) this.target.set(id, raw["note"]);
-        progress.ended(position, outcome);
-      });
-    };
-    assert.ok(this.#source.changes !== undefined);
-    for await (const row of this.#source.changes.read(this.#known.place?.exact, context)) {
-      if (!("error" in row)) take(row.raw, row.place);
-    }
-    during();
-    for await (const row of (await this.#source.find([...due], context)) ?? [])
-      if (!("error" in row)) take(row.raw, null);
-    for (const end of ends.toReversed()) end();
-    this.#known = { place: progress.place, due: progress.due };
-    return ends.length;
   }
 }
 
@@ -183,17 +156,14 @@ test("whatever the order in which writers commit, the target is as the source af
       };
       for (const { before, during, outcomes: ends } of given) {
         writeAll(before);
-        await site.run(
-          (index) => ends[index % ends.length] ?? "written",
-          () => writeAll(during),
-        );
+        await site.runs.run((index) => ends[index % ends.length] ?? "written", { rows: () => writeAll(during) });
       }
-      await site.run(() => "written");
-      assert.deepEqual(site.target, site.source);
+      await site.runs.run(() => "written");
+      assert.deepEqual(site.runs.target, site.source);
       t.mock.timers.setTime(Date.now() + 10 * lagSeconds * 1000);
-      await site.run(() => "unchanged");
+      await site.runs.run(() => "unchanged");
       const withoutTime = query(path, "SELECT id FROM source WHERE changed_at IS NULL").length;
-      assert.equal(await site.run(() => "unchanged"), withoutTime);
+      assert.equal(await site.runs.run(() => "unchanged"), withoutTime);
     }),
     { numRuns: 60 },
   );

@@ -13,9 +13,8 @@ import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
 import type { ColumnChanges } from "../../src/table/column-changes.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
-import type { ErrorFacts } from "../../src/errors/facts.ts";
-import type { ErrorCode } from "../../src/errors/llm-etl-error.ts";
 import { failsWith } from "../support/error-facts.ts";
+import { rejectedAlike } from "../support/rejected-alike.ts";
 import { execute, query, temporaryFolder } from "../support/sqlite.ts";
 
 interface Row {
@@ -277,32 +276,11 @@ test("a run without changes makes the next one with them read everything", async
 
 test("a pipeline that can't read changes is rejected before its first row, by run and check alike", async (t) => {
   const site = new Site(t);
-  const expectRejected = async (
-    pipeline: ReturnType<Site["pipeline"]>,
-    code: ErrorCode,
-    facts: ErrorFacts,
-  ): Promise<void> => {
-    const { findings } = await pipeline.check();
-    assert.ok(
-      findings.some((finding) => finding.status === "problem" && finding.code === code),
-      `check finds ${code}`,
-    );
-    const ended = await pipeline.run().then(
-      ({ error }) => error,
-      (error: unknown) => error,
-    );
-    assert.throws(
-      () => {
-        throw ended;
-      },
-      failsWith(code, facts),
-    );
-  };
-  await expectRejected(site.pipeline({ changes: { ...byColumn, column: "changed" } }), "SOURCE_FAILED", {
+  await rejectedAlike(site.pipeline({ changes: { ...byColumn, column: "changed" } }), "SOURCE_FAILED", {
     column: "changed",
     nearest: "changed_at",
   });
-  await expectRejected(site.pipeline({ changes: { ...byColumn, column: "note" } }), "SOURCE_FAILED", {
+  await rejectedAlike(site.pipeline({ changes: { ...byColumn, column: "note" } }), "SOURCE_FAILED", {
     column: "note",
   });
 });

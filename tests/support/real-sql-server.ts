@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { after, before } from "node:test";
-import type { ConnectionPool } from "mssql";
+import type { ConnectionPool, Transaction } from "mssql";
 import { tables } from "../../src/journal-tables/tables.ts";
 import { SQLServerJournal } from "../../src/journals/sql-server.ts";
 import { SQLServerConnection } from "../../src/sql-server/connect/connection.ts";
@@ -14,11 +14,18 @@ export const noServer: string | false =
 
 export type ServerRow = Readonly<Record<string, unknown>>;
 
+export interface OpenTransaction {
+  readonly run: (sql: string) => Promise<void>;
+  readonly commit: () => Promise<void>;
+}
+
 /** The server of SQL_SERVER_CONN, with a schema that is there for the tests of one file. */
 export interface RealServer {
   readonly schema: string;
   /** Runs T-SQL in a batch of its own. */
   readonly run: (sql: string) => Promise<readonly ServerRow[]>;
+  /** A transaction of its own. One that is still open at the end is rolled back. */
+  readonly begin: () => Promise<OpenTransaction>;
   /** A new table in the schema: its quoted name. */
   readonly create: (name: string, columns: string) => Promise<string>;
   readonly drop: (name: string) => Promise<void>;
@@ -34,12 +41,25 @@ export function realServer(): RealServer {
   const connection = new SQLServerConnection("test:sql-server", {});
   const made = new Set<string>();
   const last: string[] = [];
+  const open = new Set<Transaction>();
   let pool: ConnectionPool | undefined;
 
   const run = async (sql: string): Promise<readonly ServerRow[]> => {
     if (pool === undefined) throw new Error("the server was not reached");
     const { recordset } = await pool.request().batch<ServerRow>(sql);
     return recordset ?? [];
+  };
+  const begin = async (): Promise<OpenTransaction> => {
+    if (pool === undefined) throw new Error("the server was not reached");
+    const transaction = await pool.transaction().begin();
+    open.add(transaction);
+    return {
+      run: async (sql) => void (await transaction.request().batch(sql)),
+      commit: async () => {
+        open.delete(transaction);
+        await transaction.commit();
+      },
+    };
   };
   const drop = async (name: string): Promise<void> => {
     await run(`DROP TABLE IF EXISTS ${quoteTableName({ schema, table: name })}`);
@@ -59,6 +79,7 @@ export function realServer(): RealServer {
   });
   after(async () => {
     try {
+      for (const transaction of open) await transaction.rollback();
       for (const sql of last) await run(sql);
       for (const name of made) await drop(name);
       await run(`DROP SCHEMA ${quoteIdentifier(schema)}`);
@@ -70,6 +91,7 @@ export function realServer(): RealServer {
   return {
     schema,
     run,
+    begin,
     create,
     drop,
     atEnd: (sql) => last.push(sql),

@@ -2,12 +2,25 @@ import { quoteIdentifier } from "../identifiers.ts";
 import { outlineStatement } from "./statement.ts";
 
 /**
- * A query for the rows of another one whose key is one of the parameters. What may stand only once in a statement moves out: common
- * tables before it, hints behind it. Undefined where the form of the query is not understood.
+ * A query for the rows of another one whose key is one of the parameters. Undefined where the form of the query is not understood.
  *
  * @param keys the names of the parameters, without `@`
  */
 export function findingQuery(sql: string, keyColumn: string, keys: readonly string[]): string | undefined {
+  const among = keys.map((name) => `@${name}`).join(", ");
+  return queryAround(sql, `SELECT * FROM ${rowsName}\nWHERE ${rowsName}.${quoteIdentifier(keyColumn)} IN (${among})`);
+}
+
+/** The name of the rows of a query in the one around it. */
+export const rowsName = "llm_etl_rows";
+
+/**
+ * A query over the rows of another one. What may stand only once in a statement moves out: common tables before it, hints behind it.
+ * Undefined where the form of the query is not understood.
+ *
+ * @param outer the query over {@link rowsName}
+ */
+export function queryAround(sql: string, outer: string): string | undefined {
   const { outerWords, end } = outlineStatement(sql);
   const places = new Map<string, number>();
   for (const { word, at } of outerWords) if (!places.has(word)) places.set(word, at);
@@ -21,9 +34,7 @@ export function findingQuery(sql: string, keyColumn: string, keys: readonly stri
   const options = places.get("OPTION") ?? end;
   const common = first.word === "WITH" ? `${sql.slice(first.at, select)}\n, ` : "WITH ";
   const body = `${sql.slice(select, options)}${orderKept(places)}`;
-  const among = keys.map((name) => `@${name}`).join(", ");
-  const where = `WHERE llm_etl_rows.${quoteIdentifier(keyColumn)} IN (${among})`;
-  return `${common}llm_etl_rows AS (\n${body}\n)\nSELECT * FROM llm_etl_rows\n${where}\n${sql.slice(options, end)}`.trimEnd();
+  return `${common}${rowsName} AS (\n${body}\n)\n${outer}\n${sql.slice(options, end)}`.trimEnd();
 }
 
 /** Inside of another query an order is allowed only where it decides which rows there are. */

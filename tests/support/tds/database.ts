@@ -156,10 +156,14 @@ export class Database {
     return seen.values();
   };
 
-  readonly uncommitted = (table: Table, reader: Session): Change[] => {
-    const others = [...this.sessions].filter((session) => session !== reader);
+  readonly uncommitted = (table: Table, reader: Session): Change[] =>
+    this.changes(reader).filter((change) => change.table === table);
+
+  /** What open transactions have changed, but for those of one session. */
+  readonly changes = (except?: Session): Change[] => {
+    const others = [...this.sessions].filter((session) => session !== except);
     const entries = others.flatMap((session) => session.transaction?.log ?? []);
-    return entries.filter((entry): entry is Change => "row" in entry && entry.table === table);
+    return entries.filter((entry): entry is Change => "row" in entry);
   };
 }
 

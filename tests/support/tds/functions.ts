@@ -5,7 +5,7 @@ import type { Session } from "./database.ts";
 import { dateAdd, dateDifference, formatMoment, momentOfDate } from "./date-time.ts";
 import type { Compiled } from "./scope.ts";
 import { type SQLType, textOf, type Value } from "./sql-type.ts";
-import { dataLength } from "./table.ts";
+import { dataLength, leastRowVersion } from "./table.ts";
 
 const int: SQLType = { name: "int" };
 const bigint: SQLType = { name: "bigint" };
@@ -47,6 +47,8 @@ export function systemFunction(name: string, given: readonly Compiled[], session
     case "@@IDENTITY":
     case "SCOPE_IDENTITY":
       return constant({ name: "numeric", precision: 38, scale: 0 }, () => session.scopeIdentity);
+    case "MIN_ACTIVE_ROWVERSION":
+      return constant({ name: "binary", length: 8 }, () => leastRowVersion(session.database.changes()));
     case "DB_NAME":
       return constant(text(128), () => options.name);
     case "SCHEMA_NAME":

@@ -54,6 +54,22 @@ interface Move {
 
 let rowVersion = 2000n;
 
+/** What MIN_ACTIVE_ROWVERSION gives: the least version that one of these changes gave, or else the next one. */
+export function leastRowVersion(uncommitted: Iterable<Change>): Buffer {
+  let least = versionOf(rowVersion + 1n);
+  for (const { table, after } of uncommitted) {
+    const value = after?.[table.columns.findIndex(({ type }) => type.name === "timestamp")];
+    if (Buffer.isBuffer(value) && value.compare(least) < 0) least = value;
+  }
+  return least;
+}
+
+function versionOf(version: bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(version);
+  return bytes;
+}
+
 export class Table {
   readonly database: string;
   readonly schema: string;
@@ -117,10 +133,8 @@ export class Table {
   }
 
   nextRowVersion(): Buffer {
-    const bytes = Buffer.alloc(8);
     rowVersion += 1n;
-    bytes.writeBigUInt64BE(rowVersion);
-    return bytes;
+    return versionOf(rowVersion);
   }
 
   /** For a column: what is longer than declared is an error, named as the server's version names it. */
