@@ -1,50 +1,29 @@
 import type { Client, ClientBase, FieldDef, QueryArrayResult } from "pg";
 import type { Requirements } from "../contracts/requirements.ts";
-import type { Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
+import type { ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 import { messageOf } from "../errors/error-text.ts";
 import { type ErrorOptions, LLMEtlError } from "../errors/llm-etl-error.ts";
-import { checkOptions, isCount, isDuration, isName, isObject, isOneOf, isPath, optional } from "../errors/options.ts";
+import { checkOptions } from "../errors/options.ts";
 import { SourceError } from "../errors/source.ts";
 import { inTransaction } from "../postgresql/connect/client.ts";
 import { PostgreSQLConnection, setFormsOfTransaction } from "../postgresql/connect/connection.ts";
-import { connectionChecks, type ConnectionSeams } from "../postgresql/connect/options.ts";
-import type { PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
+import type { ConnectionSeams } from "../postgresql/connect/options.ts";
 import { driverFacts, passingOfDriver as passing, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
 import { boundLockWaits, timingLocks } from "../postgresql/lock-waits.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
-import { type Bound, parseQuery, wrapped } from "../postgresql/read/statement.ts";
-import { type Columns, keyCondition, type Page, pageOf, resultColumns, type Texts } from "../postgresql/read/values.ts";
+import { type PostgreSQLSourceOptions, sourceChecks } from "../postgresql/read/options.ts";
+import { parseQuery } from "../postgresql/read/statement.ts";
+import { keyCondition, resultColumns } from "../postgresql/read/values.ts";
 import { boundAsText, valuesOf } from "../table/named-parameters.ts";
-import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
+import { type Bound, wrapped } from "../table/query-statement.ts";
+import { type QueryText, queryText } from "../table/query-text.ts";
 import { afterRow, piecesInOrder, rowsOf, rowsWithKeys } from "../table/query-rows.ts";
 import { requireColumns } from "../table/result-columns.ts";
 import { queryProblem } from "../table/sql-state.ts";
 import { retryPassing } from "../table/retry.ts";
+import { type Columns, type Page, pageOf, type Texts } from "../table/text-rows.ts";
 
-interface PostgreSQLSourceSettings<Row extends object> extends PostgreSQLConnectionOptions {
-  /** The result column that identifies a row: a value of its own for each row, never NULL. */
-  readonly primaryKeyColumn: NoInfer<keyof Row & string>;
-  /** Checks and converts each row, and gives the type `Row`. Without it write `new PostgreSQLSource<Row>(…)`. */
-  readonly schema?: RowSchema<Row> | undefined;
-  /**
-   * Values for the `@name` in the SQL, each under its bare name; those given at run time win. The server takes the type from the place: where it
-   * can't tell, write `CAST(@name AS integer)`.
-   */
-  readonly parameters?: Parameters | undefined;
-  /**
-   * `pages` asks for the rows page by page, in the order of their keys: nothing stays open on the server while steps work, and the reading goes on
-   * after a broken connection. `cursor` makes the result once, in its own order, and keeps a transaction open until its last row.
-   *
-   * @default "pages", but "cursor" for a query that orders, bounds or groups its rows (ORDER BY, LIMIT, GROUP BY, DISTINCT, UNION, WITH, …)
-   */
-  readonly reading?: "pages" | "cursor" | undefined;
-  /** The rows that are asked for at once, which are held in memory. @default 1,000 */
-  readonly pageSize?: number | undefined;
-  /** The longest time to try again after a failure that passes, in milliseconds. @default 300,000 */
-  readonly sourceTimeoutMs?: number | undefined;
-}
-
-export type PostgreSQLSourceOptions<Row extends object> = PostgreSQLSourceSettings<Row> & QueryTextOptions;
+export type { PostgreSQLSourceOptions } from "../postgresql/read/options.ts";
 
 /**
  * Reads the rows of one query, in transactions that can only read. docs/postgresql.md has the JavaScript value of each type; no digit is lost.
@@ -59,22 +38,12 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
   readonly files: readonly string[];
   readonly #connect: () => PostgreSQLConnection;
   readonly #query: QueryText;
-  readonly #options: Pick<PostgreSQLSourceSettings<Row>, "parameters" | "reading"> &
+  readonly #options: Pick<PostgreSQLSourceOptions<Row>, "parameters" | "reading"> &
     Readonly<Record<"pageSize" | "sourceTimeoutMs", number>>;
   readonly #seams: ConnectionSeams;
 
   constructor(options: PostgreSQLSourceOptions<Row>, seams: ConnectionSeams = {}) {
-    checkOptions<PostgreSQLSourceOptions<Row>>(owner, options, {
-      ...connectionChecks,
-      primaryKeyColumn: isName,
-      schema: optional(isObject),
-      parameters: optional(isObject),
-      reading: optional(isOneOf("pages", "cursor")),
-      pageSize: optional(isCount(1)),
-      sourceTimeoutMs: optional(isDuration(0)),
-      sql: optional(isName),
-      sqlFile: optional(isPath),
-    });
+    checkOptions<PostgreSQLSourceOptions<Row>>(owner, options, sourceChecks);
     const { connectionString, tokenCredential, parameters, reading } = options;
     const { pageSize = 1_000, sourceTimeoutMs = 300_000 } = options;
     this.primaryKeyColumn = options.primaryKeyColumn;
@@ -98,7 +67,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
   /** Lets the server count the query's rows. */
   readonly count = async (context: ReadContext): Promise<number> => {
     const query = await this.#bind(context);
-    const counting = wrapped(query, "", "count(*)");
+    const counting = wrapped(query, "", { what: "count(*)" });
     const connection = this.#connect();
     try {
       return await this.#ask({ ...context, connection }, counting, (_, { rows }) => Number(rows[0]?.[0]));
@@ -132,7 +101,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const connection = this.#connect();
     const ask = async (keys: readonly string[]): Promise<Page> => {
       const [condition, value] = keyCondition(this.#key, type, keys, query.values.length + 1);
-      const page = wrapped({ ...query, values: [...query.values, value] }, `WHERE ${condition}`);
+      const page = wrapped(query, `WHERE ${condition}`, { values: [value] });
       return await this.#ask({ signal, connection }, page, (_, result) => pageOf(columns, result, this.#changed));
     };
     try {
@@ -162,14 +131,13 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const place = columns.findIndex(({ name }) => name === this.primaryKeyColumn);
     const { pageSize } = this.#options;
     const order = `ORDER BY ${this.#key} FETCH FIRST ${pageSize} ROWS WITH TIES`;
-    const { values } = query;
     let count = 0;
     const ask = async (last?: Texts): Promise<Page> => {
-      const after = last === undefined ? "IS NOT NULL" : `> $${values.length + 1}`;
-      const page = { ...query, values: last === undefined ? values : [...values, last[place] ?? null] };
+      const after = last === undefined ? "IS NOT NULL" : `> $${query.values.length + 1}`;
+      const values = last === undefined ? [] : [last[place] ?? null];
       const work = { ...reading, when: afterRow(count) };
-      const text = wrapped(page, `WHERE ${this.#key} ${after} ${order}`);
-      const piece = await this.#ask(work, text, (_, result) => pageOf(columns, result, this.#changed));
+      const page = wrapped(query, `WHERE ${this.#key} ${after} ${order}`, { values });
+      const piece = await this.#ask(work, page, (_, result) => pageOf(columns, result, this.#changed));
       count += piece.rows.length;
       return piece;
     };
