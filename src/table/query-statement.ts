@@ -70,6 +70,11 @@ export function wrapped(query: Bound, rest: string, { what = "*", values = [] }:
   };
 }
 
+/** A column of the query within the other one. @param quoted its name */
+export function inWrapped(quoted: string): string {
+  return `llm_etl_rows.${quoted}`;
+}
+
 interface Wrapping {
   readonly what?: string;
   readonly values?: Bound["values"];

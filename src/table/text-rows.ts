@@ -1,3 +1,4 @@
+import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import type { RowPiece } from "./query-rows.ts";
 
 /** A column of a result, and how its texts become JavaScript values. */
@@ -19,11 +20,20 @@ export interface TextResult {
   readonly rows: readonly Texts[];
 }
 
-/** @throws the error of `changed` where the columns are others than those that were described: a table was altered meanwhile */
-export function pageOf(columns: Columns, { fields, rows }: TextResult, changed: () => Error): Page {
+/** A query's name in messages, and what makes an error of it. */
+interface Failing {
+  readonly where: string;
+  readonly fail: (problem: string, options: ErrorOptions) => Error;
+}
+
+/** @throws the error of `fail` where the columns are others than those that were described: a table was altered meanwhile */
+export function pageOf(columns: Columns, { fields, rows }: TextResult, { where, fail }: Failing): Page {
   const isSame = ({ name, typeID }: ResultColumn, index: number): boolean =>
     fields[index]?.name === name && fields[index].dataTypeID === typeID;
-  if (fields.length !== columns.length || !columns.every(isSame)) throw changed();
+  if (fields.length !== columns.length || !columns.every(isSame)) {
+    const facts = { where, hint: "a table was altered during the reading: run again" };
+    throw fail(`${where} gives other columns than before`, { facts });
+  }
   const toRow = (texts: Texts): Record<string, unknown> => {
     const entries = columns.map(({ name, read }, index): [string, unknown] => {
       const text = texts[index] ?? null;

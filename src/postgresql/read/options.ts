@@ -9,6 +9,7 @@ import {
   type OptionCheck,
   optional,
 } from "../../errors/options.ts";
+import type { ColumnChanges } from "../../table/column-changes.ts";
 import type { QueryTextOptions } from "../../table/query-text.ts";
 import { connectionChecks, type PostgreSQLConnectionOptions } from "../connect/options.ts";
 
@@ -33,6 +34,11 @@ interface PostgreSQLSourceSettings<Row extends object> extends PostgreSQLConnect
   readonly pageSize?: number | undefined;
   /** The longest time to try again after a failure that passes, in milliseconds. @default 300,000 */
   readonly sourceTimeoutMs?: number | undefined;
+  /**
+   * Lets runs read only what changed since the last one, and rows that are due (docs/changes.md). They are read by a cursor, as they are at one
+   * moment. @default runs read every row
+   */
+  readonly changes?: ColumnChanges | undefined;
 }
 
 export type PostgreSQLSourceOptions<Row extends object> = PostgreSQLSourceSettings<Row> & QueryTextOptions;
@@ -46,6 +52,7 @@ export const sourceChecks: { readonly [Name in keyof PostgreSQLSourceOptions<obj
   reading: optional(isOneOf("pages", "cursor")),
   pageSize: optional(isCount(1)),
   sourceTimeoutMs: optional(isDuration(0)),
+  changes: optional(isObject),
   sql: optional(isName),
   sqlFile: optional(isPath),
 };

@@ -25,3 +25,6 @@ const pattern = new RegExp(
 export function parseQuery(sql: string, where: string, fail: Fail): Query {
   return parseNamedQuery({ sql, where, fail }, { pattern });
 }
+
+/** The offsets of the clock that the server writes a time without a time zone by, of today and yesterday: `-08:00`. */
+export const zonesQuery = "SELECT to_char(now(), 'TZH:TZM'), to_char(now() - interval '1 day', 'TZH:TZM')";
