@@ -18,7 +18,10 @@ export async function changeBasis(
     ["the source's key or its schema", settingsText({ name, primaryKeyColumn, schema })],
     ...steps.map(({ step, provider }): [string, string] => {
       const { name: stepName, outputKey, inputMap, outputSchema, settings: own = { ...step } } = step;
-      return [`the step ${stepName}`, settingsText({ outputKey, inputMap, outputSchema, own, provider })];
+      return [
+        `the step ${stepName}`,
+        settingsText({ outputKey, inputMap, outputSchema, own, provider, classes: classesOf(step) }),
+      ];
     }),
     ["the steps or their order", settingsText(steps.map(({ step }) => step.name))],
     ["the target", sink.identity],
@@ -29,6 +32,13 @@ export async function changeBasis(
     ["the version of llm-etl", ownVersion()],
   ];
   return JSON.stringify(parts.map(([part, text]) => [part, hash("sha256", text, "hex").slice(0, 24)]));
+}
+
+/** The classes of a value, with the methods that they have. */
+function classesOf(value: object): readonly unknown[] {
+  const above: unknown = Object.getPrototypeOf(value);
+  if (typeof above !== "object" || above === null || above === Object.prototype) return [];
+  return [above.constructor, ...classesOf(above)];
 }
 
 /** The names of the parts in which a basis differs from an earlier one. */
