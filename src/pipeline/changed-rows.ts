@@ -1,9 +1,10 @@
 import type { EventHandler, RunEvent } from "../contracts/events.ts";
 import type { JournalSession } from "../contracts/journal.ts";
 import type { ChangesRead } from "../contracts/report.ts";
+import type { SinkSession } from "../contracts/sink.ts";
 import type { AnySource, ChangePlace, ChangeReading, ReadContext, SourceRow } from "../contracts/source.ts";
 import { keyAsGiven } from "../engine/primary-key.ts";
-import { changeBasis, differences } from "./change-basis.ts";
+import { changeBasis, differences, withLimits } from "./change-basis.ts";
 import { ChangeProgress, mostDue } from "./change-progress.ts";
 import { decidedSince, type Decisions, decisionsApplied, decisionsIn } from "./decided-rows.ts";
 import type { ResolvedPipeline } from "./resolve.ts";
@@ -24,6 +25,8 @@ export interface ChangedRowsOptions {
 /** The point at which earlier runs have left off. */
 interface Beginning {
   readonly basis: string;
+  /** The basis of the run that left off; undefined where there is none. */
+  readonly basisBefore: string | undefined;
   readonly place: ChangePlace | undefined;
   readonly due: readonly string[];
   /** Those of the journal, and those that rows had in the target before. */
@@ -36,8 +39,8 @@ interface Beginning {
 /** The rows of a run that reads what changed since the last one, and rows that are due. It keeps in the journal how far it came. */
 export class ChangedRows {
   readonly #options: ChangedRowsOptions;
-  readonly #beginning: Beginning;
-  readonly #progress: ChangeProgress;
+  #beginning: Beginning;
+  #progress: ChangeProgress;
   #savedChangeCount = 0;
   #saving: Promise<void> = Promise.resolve();
 
@@ -52,14 +55,14 @@ export class ChangedRows {
       const decided = decidedSince(decisions, decisionsBefore);
       if (decided.length <= mostDue) {
         const all = [...new Set([...(await notWritten(due, options)), ...decided])];
-        return new ChangedRows(options, { basis, place, due: all, decisions, decisionsBefore, reasons });
+        const basisBefore = stored.basis;
+        return new ChangedRows(options, { basis, basisBefore, place, due: all, decisions, decisionsBefore, reasons });
       }
       reasons.push(`what people decided on more than ${mostDue} rows changed`);
     }
     // The sink's rows are forgotten before any is read.
     if (pipeline.settings.fresh) await forgetChanges(journal, pipeline.name);
-    const decisionsBefore = new Map<string, string>();
-    return new ChangedRows(options, { basis, place: undefined, due: [], decisions, decisionsBefore, reasons });
+    return new ChangedRows(options, beginningWithAll({ basis, decisions, reasons }));
   }
 
   private constructor(options: ChangedRowsOptions, beginning: Beginning) {
@@ -76,6 +79,15 @@ export class ChangedRows {
     const read = (context: ReadContext): AsyncGenerator<SourceRow> => this.#read(context);
     const canCount = place === undefined && count !== undefined;
     return { name, primaryKeyColumn, schema, namesAreData, read, ...(canCount && { count }) };
+  }
+
+  /** Takes the limits of the target, before the first row is read. */
+  targetOpened(limits: NonNullable<SinkSession["limits"]>): void {
+    const beginning = { ...this.#beginning, basis: withLimits(this.#beginning.basis, limits) };
+    const { basis, basisBefore } = beginning;
+    const reasons = basisBefore === undefined ? [] : differences(basis, basisBefore).map(asReason);
+    this.#beginning = reasons.length === 0 ? beginning : beginningWithAll({ ...beginning, reasons });
+    this.#progress = new ChangeProgress(this.#beginning.place, this.#beginning.due);
   }
 
   /** Sees what becomes of the rows. */
@@ -156,7 +168,15 @@ function reasonsOf({ settings }: ResolvedPipeline, basis: string, before: string
   if (settings.fresh) return ["fresh was asked for"];
   if (settings.full) return ["full was asked for"];
   if (before === undefined) return ["no run before it got so far as to know what changed"];
-  return differences(basis, before).map((part) => `${part} changed`);
+  return differences(basis, before).map(asReason);
+}
+
+function asReason(part: string): string {
+  return `${part} changed`;
+}
+
+function beginningWithAll(known: Pick<Beginning, "basis" | "decisions" | "reasons">): Beginning {
+  return { ...known, basisBefore: undefined, place: undefined, due: [], decisionsBefore: new Map() };
 }
 
 /** The keys among these whose rows were not written since they failed, by a replay say. */

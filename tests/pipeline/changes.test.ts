@@ -440,6 +440,21 @@ for (const [name, options] of Object.entries(asked)) {
   });
 }
 
+test("everything is read after a change of what the target's columns hold: a taxonomy may stand there", async (t) => {
+  const site = new Site(t);
+  const allow = (tones: string): void =>
+    site.change(`ALTER TABLE target RENAME TO before;
+      CREATE TABLE target (id TEXT PRIMARY KEY, note TEXT CHECK (note IN (${tones})));
+      INSERT INTO target SELECT * FROM before; DROP TABLE before`);
+  allow("'calm', 'angry'");
+  assert.equal((await asking(site).run()).readCount, 5);
+  assert.equal((await asking(site).run()).readCount, 0);
+  allow("'calm', 'angry', 'sad'");
+  const { readCount, changes } = await asking(site).run();
+  assert.deepEqual([readCount, changes?.reasons.length], [5, 1]);
+  assert.equal((await asking(site).run()).readCount, 0);
+});
+
 test("a row that a replay has written is due no more", async (t) => {
   const site = new Site(t);
   let isBroken = true;
@@ -461,10 +476,15 @@ async function decide(site: Site, decisions: Readonly<Record<string, string | un
     signal,
   );
   const on = { pipeline: "rows", step: "note", reviewer: null, decidedAt: new Date(0) }; // its clock may be anything
-  for (const [pk, output] of Object.entries(decisions)) {
-    if (output === undefined) await session.overrides.forget("rows", "note", [`hash of ${pk}`]);
-    else await session.overrides.save([{ ...on, pk, inputHash: `hash of ${pk}`, output: JSON.stringify(output) }]);
-  }
+  const decided = Object.entries(decisions).map(([pk, output]) => ({ pk, inputHash: `hash of ${pk}`, output }));
+  const isTakenBack = ({ output }: { readonly output?: string | undefined }): boolean => output === undefined;
+  await session.overrides.save(
+    decided
+      .filter((each) => !isTakenBack(each))
+      .map((each) => ({ ...on, ...each, output: JSON.stringify(each.output) })),
+  );
+  const takenBack = decided.filter(isTakenBack).map(({ inputHash }) => inputHash);
+  await session.overrides.forget("rows", "note", takenBack);
   await session.close();
 }
 
