@@ -67,7 +67,7 @@ export interface ChangesRead {
   readonly rows: "changes" | "all";
   /** The value in the column behind which rows count as changed, where it is a time or a number; else null. */
   readonly since: string | null;
-  /** The rows that are read also where they did not change: they failed or were skipped before. */
+  /** The rows that are read also where they did not change: they failed or were skipped before, or a person decided on their outputs since. */
   readonly dueCount: number;
   /** Why it reads all, in clauses; empty where it does not. */
   readonly reasons: readonly string[];

@@ -28,7 +28,7 @@ export interface Step<In, Key extends string, Out> {
   /** The functions that make its inputs: a run tries them, over its first row and made-up outputs, before its first call. */
   readonly inputMap?: Readonly<Record<string, (state: In) => unknown>> | undefined;
   /**
-   * All that can change its output, beside the row, its inputs and its provider: values, schemas and functions, which are compared by their texts.
+   * All that can change its output, beside the row, its inputs, its provider and the text of its class: values, schemas and functions, which are compared by their texts.
    * A run that reads only what changed reads everything once this differs from before. @default its own properties
    */
   readonly settings?: object | undefined;

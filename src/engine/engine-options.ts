@@ -47,6 +47,8 @@ export interface EngineOptions {
   readonly emit: EventHandler;
   /** @default nobody wants to know */
   readonly onRowEnd?: RowEndHandler | undefined;
+  /** Called with the session of the sink once it is open, before the first row is read. */
+  readonly onOpened?: ((session: SinkSession) => void) | undefined;
   /** Called with the session of the sink once it is closed. */
   readonly onClosed?: ((session: SinkSession) => void) | undefined;
   /** Facts by which a run stops of which the first rows all fail; undefined where it goes on. */

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import type { ColumnLimit } from "../contracts/sink.ts";
 import type { ChangeReading } from "../contracts/source.ts";
 import { ownVersion } from "../files/own-version.ts";
 import type { ResolvedPipeline } from "./resolve.ts";
@@ -18,7 +19,10 @@ export async function changeBasis(
     ["the source's key or its schema", settingsText({ name, primaryKeyColumn, schema })],
     ...steps.map(({ step, provider }): [string, string] => {
       const { name: stepName, outputKey, inputMap, outputSchema, settings: own = { ...step } } = step;
-      return [`the step ${stepName}`, settingsText({ outputKey, inputMap, outputSchema, own, provider })];
+      return [
+        `the step ${stepName}`,
+        settingsText({ outputKey, inputMap, outputSchema, own, provider, classes: classesOf(step) }),
+      ];
     }),
     ["the steps or their order", settingsText(steps.map(({ step }) => step.name))],
     ["the target", sink.identity],
@@ -28,15 +32,31 @@ export async function changeBasis(
     ],
     ["the version of llm-etl", ownVersion()],
   ];
-  return JSON.stringify(parts.map(([part, text]) => [part, hash("sha256", text, "hex").slice(0, 24)]));
+  return JSON.stringify(parts.map(([part, text]) => [part, digestOf(text)]));
 }
 
-/** The names of the parts in which a basis differs from an earlier one. */
+/** A basis with the limits of the target's columns besides: they are part of what a model is asked, and known once the target is open. */
+export function withLimits(basis: string, limits: Readonly<Record<string, Pick<ColumnLimit, "schema">>>): string {
+  const schemas = Object.entries(limits).map(([column, { schema }]) => [column, schema]);
+  return JSON.stringify([...partsIn(basis), ["the limits of the target's columns", digestOf(settingsText(schemas))]]);
+}
+
+function digestOf(text: string): string {
+  return hash("sha256", text, "hex").slice(0, 24);
+}
+
+/** The classes of a value, with the methods that they have. */
+function classesOf(value: object): readonly unknown[] {
+  const above: unknown = Object.getPrototypeOf(value);
+  if (typeof above !== "object" || above === null || above === Object.prototype) return [];
+  return [above.constructor, ...classesOf(above)];
+}
+
+/** The names of the parts of a basis that an earlier one lacks, or has otherwise. */
 export function differences(basis: string, earlier: string): readonly string[] {
-  if (basis === earlier) return [];
   const before = new Map(partsIn(earlier));
   const changed = partsIn(basis).filter(([part, digest]) => before.get(part) !== digest);
-  return changed.length === 0 ? ["the pipeline"] : changed.map(([part]) => part);
+  return changed.map(([part]) => part);
 }
 
 function partsIn(basis: string): [string, string][] {

@@ -100,7 +100,8 @@ export class ChangeProgress {
   #join(piece: Piece, next: Piece): boolean {
     const isPassed = piece === this.#passed;
     const failed = next.failed.filter((key) => !isPassed || !this.#due.has(key));
-    if (failed.length + (isPassed ? this.#due.size : piece.failed.length) > this.#mostDue) return false;
+    const known = isPassed ? this.#due.size : piece.failed.length;
+    if (failed.length > 0 && known + failed.length > this.#mostDue) return false;
     if (isPassed) {
       for (const key of failed) this.#due.add(key);
       this.#changeCount += 1;

@@ -1,10 +1,12 @@
 import type { EventHandler, RunEvent } from "../contracts/events.ts";
 import type { JournalSession } from "../contracts/journal.ts";
 import type { ChangesRead } from "../contracts/report.ts";
+import type { SinkSession } from "../contracts/sink.ts";
 import type { AnySource, ChangePlace, ChangeReading, ReadContext, SourceRow } from "../contracts/source.ts";
 import { keyAsGiven } from "../engine/primary-key.ts";
-import { changeBasis, differences } from "./change-basis.ts";
-import { ChangeProgress } from "./change-progress.ts";
+import { changeBasis, differences, withLimits } from "./change-basis.ts";
+import { ChangeProgress, mostDue } from "./change-progress.ts";
+import { decidedSince, type Decisions, decisionsApplied, decisionsIn } from "./decided-rows.ts";
 import type { ResolvedPipeline } from "./resolve.ts";
 
 /** The watermark's name. A pipeline has one: with another statement, other parameters or another target everything is read again. */
@@ -23,8 +25,13 @@ export interface ChangedRowsOptions {
 /** The point at which earlier runs have left off. */
 interface Beginning {
   readonly basis: string;
+  /** The basis of the run that left off; undefined where there is none. */
+  readonly basisBefore: string | undefined;
   readonly place: ChangePlace | undefined;
   readonly due: readonly string[];
+  /** Those of the journal, and those that rows had in the target before. */
+  readonly decisions: Decisions;
+  readonly decisionsBefore: Decisions;
   /** Why everything is read, in clauses. */
   readonly reasons: readonly string[];
 }
@@ -32,8 +39,8 @@ interface Beginning {
 /** The rows of a run that reads what changed since the last one, and rows that are due. It keeps in the journal how far it came. */
 export class ChangedRows {
   readonly #options: ChangedRowsOptions;
-  readonly #beginning: Beginning;
-  readonly #progress: ChangeProgress;
+  #beginning: Beginning;
+  #progress: ChangeProgress;
   #savedChangeCount = 0;
   #saving: Promise<void> = Promise.resolve();
 
@@ -41,14 +48,21 @@ export class ChangedRows {
     const { pipeline, changes, journal } = options;
     const basis = await changeBasis(pipeline, changes);
     const stored = await journal.watermarks.find(pipeline.name, watermarkName);
+    const decisions = await decisionsIn(pipeline);
     const reasons = reasonsOf(pipeline, basis, stored?.basis);
     if (stored !== undefined && reasons.length === 0) {
-      const { place, due } = parseProgress(stored.value);
-      return new ChangedRows(options, { basis, place, due: await notWritten(due, options), reasons });
+      const { place, due, decisionsBefore } = parseProgress(stored.value);
+      const decided = decidedSince(decisions, decisionsBefore);
+      if (decided.length <= mostDue) {
+        const all = [...new Set([...(await notWritten(due, options)), ...decided])];
+        const basisBefore = stored.basis;
+        return new ChangedRows(options, { basis, basisBefore, place, due: all, decisions, decisionsBefore, reasons });
+      }
+      reasons.push(`what people decided on more than ${mostDue} rows changed`);
     }
     // The sink's rows are forgotten before any is read.
     if (pipeline.settings.fresh) await forgetChanges(journal, pipeline.name);
-    return new ChangedRows(options, { basis, place: undefined, due: [], reasons });
+    return new ChangedRows(options, beginningWithAll({ basis, decisions, reasons }));
   }
 
   private constructor(options: ChangedRowsOptions, beginning: Beginning) {
@@ -67,6 +81,15 @@ export class ChangedRows {
     return { name, primaryKeyColumn, schema, namesAreData, read, ...(canCount && { count }) };
   }
 
+  /** Takes the limits of the target, before the first row is read. */
+  targetOpened(limits: NonNullable<SinkSession["limits"]>): void {
+    const beginning = { ...this.#beginning, basis: withLimits(this.#beginning.basis, limits) };
+    const { basis, basisBefore } = beginning;
+    const reasons = basisBefore === undefined ? [] : differences(basis, basisBefore).map(asReason);
+    this.#beginning = reasons.length === 0 ? beginning : beginningWithAll({ ...beginning, reasons });
+    this.#progress = new ChangeProgress(this.#beginning.place, this.#beginning.due);
+  }
+
   /** Sees what becomes of the rows. */
   observe(event: RunEvent): void {
     if (event.type === "row-end") this.#progress.ended(event.position, event.outcome);
@@ -82,8 +105,9 @@ export class ChangedRows {
     const { pipeline, journal } = this.#options;
     const { place, due, changeCount } = this.#progress;
     if (place === undefined || changeCount === this.#savedChangeCount) return;
-    const value = JSON.stringify({ exact: place.exact, shown: place.shown, due });
-    const { basis } = this.#beginning;
+    const { basis, decisions, decisionsBefore } = this.#beginning;
+    const decided = [...decisionsApplied(decisions, decisionsBefore, new Set(due))];
+    const value = JSON.stringify({ exact: place.exact, shown: place.shown, due, decided });
     await journal.watermarks.save({
       pipeline: pipeline.name,
       name: watermarkName,
@@ -140,11 +164,19 @@ export async function forgetChanges({ watermarks }: JournalSession, pipeline: st
   await watermarks.forget(pipeline, watermarkName);
 }
 
-function reasonsOf({ settings }: ResolvedPipeline, basis: string, before: string | undefined): readonly string[] {
+function reasonsOf({ settings }: ResolvedPipeline, basis: string, before: string | undefined): string[] {
   if (settings.fresh) return ["fresh was asked for"];
   if (settings.full) return ["full was asked for"];
   if (before === undefined) return ["no run before it got so far as to know what changed"];
-  return differences(basis, before).map((part) => `${part} changed`);
+  return differences(basis, before).map(asReason);
+}
+
+function asReason(part: string): string {
+  return `${part} changed`;
+}
+
+function beginningWithAll(known: Pick<Beginning, "basis" | "decisions" | "reasons">): Beginning {
+  return { ...known, basisBefore: undefined, place: undefined, due: [], decisionsBefore: new Map() };
 }
 
 /** The keys among these whose rows were not written since they failed, by a replay say. */
@@ -167,7 +199,14 @@ function keyOf({ raw }: SourceRow, { primaryKeyColumn }: AnySource): string | un
   return isRow ? keyAsGiven(raw as Readonly<Record<string, unknown>>, primaryKeyColumn) : undefined; // an object has fields by name
 }
 
-function parseProgress(text: string): Pick<Beginning, "place" | "due"> {
-  const { exact, shown, due }: { exact: string; shown: string | null; due: string[] } = JSON.parse(text); // as it was saved
-  return { place: { exact, shown, isSettled: true }, due };
+function parseProgress(text: string): Pick<Beginning, "place" | "due" | "decisionsBefore"> {
+  const { exact, shown, due, decided = [] }: StoredProgress = JSON.parse(text); // as it was saved
+  return { place: { exact, shown, isSettled: true }, due, decisionsBefore: new Map(decided) };
+}
+
+interface StoredProgress {
+  readonly exact: string;
+  readonly shown: string | null;
+  readonly due: string[];
+  readonly decided?: [string, string][];
 }

@@ -1,6 +1,7 @@
 import type { EventHandler, RunEvent } from "../contracts/events.ts";
 import type { JournalSession } from "../contracts/journal.ts";
 import type { AnySource } from "../contracts/source.ts";
+import type { EngineOptions } from "../engine/engine-options.ts";
 import { ChangedRows, forgetChanges } from "./changed-rows.ts";
 import type { RunOptions } from "./options.ts";
 import { requireChanges } from "./require-changes.ts";
@@ -10,6 +11,7 @@ import type { ResolvedPipeline } from "./resolve.ts";
 export interface RowsOfRun {
   readonly source: (journal: JournalSession | undefined, emit: EventHandler, signal: AbortSignal) => Promise<AnySource>;
   readonly onEvent: RunOptions["onEvent"];
+  readonly onOpened?: EngineOptions["onOpened"];
   readonly save?: (() => Promise<void>) | undefined;
 }
 
@@ -36,6 +38,7 @@ export function rowsOfRun(pipeline: ResolvedPipeline, { onEvent }: Pick<RunOptio
       rows?.observe(event);
       return onEvent?.(event);
     },
+    onOpened: ({ limits }) => rows?.targetOpened(limits ?? {}),
     save: async () => await rows?.save(),
   };
 }

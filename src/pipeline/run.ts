@@ -38,6 +38,8 @@ export interface RunContext extends Pick<RunOptions, "signal" | "stopNowSignal" 
   readonly deadLetter?: DeadLetterSession;
   /** Gives the rows once the journal is open. @default the pipeline's source */
   readonly source?: RowsOfRun["source"];
+  /** Called once the sink is open. */
+  readonly onOpened?: RowsOfRun["onOpened"];
   /** Saves what else is to be kept, whenever the figures are. */
   readonly save?: RowsOfRun["save"];
   /** Called when the last row has ended, while the journal is still held. */
@@ -186,6 +188,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       signal,
       stopNowSignal: context.stopNowSignal,
       conversation,
+      onOpened: context.onOpened,
       onClosed: (session) => {
         rowsAside = session.rowsAside?.();
       },

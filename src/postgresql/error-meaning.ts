@@ -111,6 +111,11 @@ export function stepToConnect(error: unknown): string | undefined {
   return known.stepToConnect([...states, ...codes]);
 }
 
+/** All of it that the message of a query that failed is made of. */
+export function queryError(error: unknown): DriverFacts & { readonly toConnect: string | undefined } {
+  return { ...driverFacts(error), toConnect: stepToConnect(error) };
+}
+
 /** In milliseconds. */
 export const retryDelaysMs = { shortest: 100, longest: 30_000 } as const;
 

@@ -1,50 +1,29 @@
 import type { Client, ClientBase, FieldDef, QueryArrayResult } from "pg";
 import type { Requirements } from "../contracts/requirements.ts";
-import type { Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
-import { messageOf } from "../errors/error-text.ts";
+import type { ChangeReading, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 import { type ErrorOptions, LLMEtlError } from "../errors/llm-etl-error.ts";
-import { checkOptions, isCount, isDuration, isName, isObject, isOneOf, isPath, optional } from "../errors/options.ts";
+import { checkOptions } from "../errors/options.ts";
 import { SourceError } from "../errors/source.ts";
 import { inTransaction } from "../postgresql/connect/client.ts";
 import { PostgreSQLConnection, setFormsOfTransaction } from "../postgresql/connect/connection.ts";
-import { connectionChecks, type ConnectionSeams } from "../postgresql/connect/options.ts";
-import type { PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
-import { driverFacts, passingOfDriver as passing, retryDelaysMs, stepToConnect } from "../postgresql/error-meaning.ts";
+import type { ConnectionSeams } from "../postgresql/connect/options.ts";
+import { passingOfDriver as passing, queryError, retryDelaysMs } from "../postgresql/error-meaning.ts";
 import { boundLockWaits, timingLocks } from "../postgresql/lock-waits.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
-import { type Bound, parseQuery, wrapped } from "../postgresql/read/statement.ts";
-import { type Columns, keyCondition, type Page, pageOf, resultColumns, type Texts } from "../postgresql/read/values.ts";
+import { type PostgreSQLSourceOptions, sourceChecks } from "../postgresql/read/options.ts";
+import { parseQuery, zonesQuery } from "../postgresql/read/statement.ts";
+import { keyCondition, resultColumns } from "../postgresql/read/values.ts";
+import { changeQueries, greatestQuery } from "../table/change-order.ts";
+import { type ColumnChanges, columnChanges, type PlaceValues, requireChangeColumn } from "../table/column-changes.ts";
 import { boundAsText, valuesOf } from "../table/named-parameters.ts";
-import { type QueryText, queryText, type QueryTextOptions } from "../table/query-text.ts";
-import { afterRow, piecesInOrder, rowsOf, rowsWithKeys } from "../table/query-rows.ts";
+import { QueryAttempts, type Trying } from "../table/query-attempts.ts";
+import { type Bound, inWrapped, wrapped } from "../table/query-statement.ts";
+import { type QueryText, queryText } from "../table/query-text.ts";
+import { afterRow, type GivenRow, piecesInOrder, rowsOf, rowsWithKeys } from "../table/query-rows.ts";
 import { requireColumns } from "../table/result-columns.ts";
-import { queryProblem } from "../table/sql-state.ts";
-import { retryPassing } from "../table/retry.ts";
+import { type Columns, type Page, pageOf, type Texts } from "../table/text-rows.ts";
 
-interface PostgreSQLSourceSettings<Row extends object> extends PostgreSQLConnectionOptions {
-  /** The result column that identifies a row: a value of its own for each row, never NULL. */
-  readonly primaryKeyColumn: NoInfer<keyof Row & string>;
-  /** Checks and converts each row, and gives the type `Row`. Without it write `new PostgreSQLSource<Row>(…)`. */
-  readonly schema?: RowSchema<Row> | undefined;
-  /**
-   * Values for the `@name` in the SQL, each under its bare name; those given at run time win. The server takes the type from the place: where it
-   * can't tell, write `CAST(@name AS integer)`.
-   */
-  readonly parameters?: Parameters | undefined;
-  /**
-   * `pages` asks for the rows page by page, in the order of their keys: nothing stays open on the server while steps work, and the reading goes on
-   * after a broken connection. `cursor` makes the result once, in its own order, and keeps a transaction open until its last row.
-   *
-   * @default "pages", but "cursor" for a query that orders, bounds or groups its rows (ORDER BY, LIMIT, GROUP BY, DISTINCT, UNION, WITH, …)
-   */
-  readonly reading?: "pages" | "cursor" | undefined;
-  /** The rows that are asked for at once, which are held in memory. @default 1,000 */
-  readonly pageSize?: number | undefined;
-  /** The longest time to try again after a failure that passes, in milliseconds. @default 300,000 */
-  readonly sourceTimeoutMs?: number | undefined;
-}
-
-export type PostgreSQLSourceOptions<Row extends object> = PostgreSQLSourceSettings<Row> & QueryTextOptions;
+export type { PostgreSQLSourceOptions } from "../postgresql/read/options.ts";
 
 /**
  * Reads the rows of one query, in transactions that can only read. docs/postgresql.md has the JavaScript value of each type; no digit is lost.
@@ -57,24 +36,15 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
   readonly primaryKeyColumn: keyof Row & string;
   readonly schema: RowSchema<Row> | undefined;
   readonly files: readonly string[];
+  readonly changes: ChangeReading | undefined;
   readonly #connect: () => PostgreSQLConnection;
   readonly #query: QueryText;
-  readonly #options: Pick<PostgreSQLSourceSettings<Row>, "parameters" | "reading"> &
+  readonly #options: Pick<PostgreSQLSourceOptions<Row>, "parameters" | "reading"> &
     Readonly<Record<"pageSize" | "sourceTimeoutMs", number>>;
-  readonly #seams: ConnectionSeams;
+  readonly #attempts: QueryAttempts;
 
   constructor(options: PostgreSQLSourceOptions<Row>, seams: ConnectionSeams = {}) {
-    checkOptions<PostgreSQLSourceOptions<Row>>(owner, options, {
-      ...connectionChecks,
-      primaryKeyColumn: isName,
-      schema: optional(isObject),
-      parameters: optional(isObject),
-      reading: optional(isOneOf("pages", "cursor")),
-      pageSize: optional(isCount(1)),
-      sourceTimeoutMs: optional(isDuration(0)),
-      sql: optional(isName),
-      sqlFile: optional(isPath),
-    });
+    checkOptions<PostgreSQLSourceOptions<Row>>(owner, options, sourceChecks);
     const { connectionString, tokenCredential, parameters, reading } = options;
     const { pageSize = 1_000, sourceTimeoutMs = 300_000 } = options;
     this.primaryKeyColumn = options.primaryKeyColumn;
@@ -82,11 +52,13 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     this.#query = queryText(owner, options, fail);
     this.files = this.#query.files;
     this.#options = { parameters, reading, pageSize, sourceTimeoutMs };
-    this.#seams = seams;
+    const patience = { patienceMs: sourceTimeoutMs, delaysMs: retryDelaysMs, passing };
+    this.#attempts = new QueryAttempts({ ...seams, ...patience, ...this.#named, found: queryError });
     // A connection for each reading: the first to end must not close that of another.
     const logins = { haveWorked: false };
     this.#connect = () => new PostgreSQLConnection(owner, { connectionString, tokenCredential }, seams, logins);
     this.#connect(); // looks at the connection string
+    this.changes = this.#changesIn(options.changes);
   }
 
   get requirements(): Requirements {
@@ -97,14 +69,10 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
 
   /** Lets the server count the query's rows. */
   readonly count = async (context: ReadContext): Promise<number> => {
-    const query = await this.#bind(context);
-    const counting = wrapped(query, "", "count(*)");
-    const connection = this.#connect();
-    try {
-      return await this.#ask({ ...context, connection }, counting, (_, { rows }) => Number(rows[0]?.[0]));
-    } finally {
-      await connection.close();
-    }
+    const counting = wrapped(await this.#bind(context), "", { what: "count(*)" });
+    return await this.#connected(context, async (work) => {
+      return await this.#ask(work, counting, (_, { rows }) => Number(rows[0]?.[0]));
+    });
   };
 
   /**
@@ -114,17 +82,47 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
   readonly find = async (pks: readonly string[], context: ReadContext): Promise<Found | undefined> => {
     context.signal.throwIfAborted();
     const query = await this.#bind(context);
-    const connection = this.#connect();
     try {
-      const columns = await this.#describe({ ...context, connection }, query);
+      const columns = await this.#connected(context, async (work) => await this.#describe(work, query));
       return this.#found(pks, query, columns, context.signal);
     } catch (error) {
       if (error instanceof LLMEtlError && error.facts["isOfQuery"] === true) return undefined;
       throw error;
-    } finally {
-      await connection.close();
     }
   };
+
+  #changesIn(changes: ColumnChanges | undefined): ChangeReading | undefined {
+    return columnChanges(changes, {
+      owner,
+      keyColumn: this.primaryKeyColumn,
+      ...this.#named,
+      text: async (given) => [await this.#query.read(), { ...this.#options.parameters, ...given }],
+      zones: async (context) => {
+        const query = { text: zonesQuery, values: [], isPlain: false };
+        return await this.#connected(
+          context,
+          async (work) => await this.#ask(work, query, (_, { rows }) => rows.flat().map(String)),
+        );
+      },
+      greatest: (...given) => this.#greatest(...given),
+      rows: (column, since, context) => {
+        const order = { change: inWrapped(quoteIdentifier(column)), key: this.#key };
+        return this.#rows(context, (query) => changeQueries(query, order, since));
+      },
+    });
+  }
+
+  async *#greatest(column: string, context: ReadContext, since?: PlaceValues): AsyncGenerator<GivenRow> {
+    const query = await this.#bind(context);
+    const page = await this.#connected(context, async (work) => {
+      const columns = await this.#describe(work, query);
+      const names = columns.map(({ name }) => name);
+      requireChangeColumn(names, column, this.#named);
+      const greatest = greatestQuery(query, inWrapped(quoteIdentifier(column)), since);
+      return await this.#ask(work, greatest, (_, result) => pageOf(columns, result, this.#named));
+    });
+    for (const texts of page.rows) yield { position: 1, raw: page.toRow(texts) };
+  }
 
   async *#found(pks: readonly string[], query: Bound, columns: Columns, signal: AbortSignal): Found {
     signal.throwIfAborted();
@@ -132,8 +130,8 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const connection = this.#connect();
     const ask = async (keys: readonly string[]): Promise<Page> => {
       const [condition, value] = keyCondition(this.#key, type, keys, query.values.length + 1);
-      const page = wrapped({ ...query, values: [...query.values, value] }, `WHERE ${condition}`);
-      return await this.#ask({ signal, connection }, page, (_, result) => pageOf(columns, result, this.#changed));
+      const page = wrapped(query, `WHERE ${condition}`, { values: [value] });
+      return await this.#ask({ signal, connection }, page, (_, result) => pageOf(columns, result, this.#named));
     };
     try {
       yield* rowsWithKeys(pks, this.primaryKeyColumn, keysAtATime, ask);
@@ -142,15 +140,17 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     }
   }
 
-  async *#rows(context: ReadContext): AsyncGenerator<SourceRow> {
+  /** @param parts makes queries for some of the rows, which are read as they are at one moment */
+  async *#rows(context: ReadContext, parts?: (query: Bound) => readonly Bound[]): AsyncGenerator<GivenRow> {
     const { signal } = context;
     signal.throwIfAborted();
     const query = await this.#bind(context);
     const { reading = query.isPlain ? "pages" : "cursor" } = this.#options;
     const connection = this.#connect();
     const work = { signal, connection };
+    const isInPages = parts === undefined && reading === "pages";
     try {
-      yield* rowsOf(reading === "pages" ? this.#pages(work, query) : this.#cursor(work, query), signal);
+      yield* rowsOf(isInPages ? this.#pages(work, query) : this.#cursor(work, parts?.(query) ?? [query]), signal);
     } finally {
       await connection.close();
     }
@@ -162,65 +162,72 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const place = columns.findIndex(({ name }) => name === this.primaryKeyColumn);
     const { pageSize } = this.#options;
     const order = `ORDER BY ${this.#key} FETCH FIRST ${pageSize} ROWS WITH TIES`;
-    const { values } = query;
     let count = 0;
     const ask = async (last?: Texts): Promise<Page> => {
-      const after = last === undefined ? "IS NOT NULL" : `> $${values.length + 1}`;
-      const page = { ...query, values: last === undefined ? values : [...values, last[place] ?? null] };
+      const after = last === undefined ? "IS NOT NULL" : `> $${query.values.length + 1}`;
+      const values = last === undefined ? [] : [last[place] ?? null];
       const work = { ...reading, when: afterRow(count) };
-      const text = wrapped(page, `WHERE ${this.#key} ${after} ${order}`);
-      const piece = await this.#ask(work, text, (_, result) => pageOf(columns, result, this.#changed));
+      const page = wrapped(query, `WHERE ${this.#key} ${after} ${order}`, { values });
+      const piece = await this.#ask(work, page, (_, result) => pageOf(columns, result, this.#named));
       count += piece.rows.length;
       return piece;
     };
     yield* piecesInOrder(pageSize, ask);
-    yield* this.#cursor({ ...reading, count }, wrapped(query, `WHERE ${this.#key} IS NULL`));
+    yield* this.#cursor({ ...reading, count }, [wrapped(query, `WHERE ${this.#key} IS NULL`)]);
   }
 
-  /** One result, in a transaction of its own. A broken connection is tried again only before its first row. */
-  async *#cursor(reading: Reading, { text, values }: Bound): AsyncGenerator<Page> {
+  /** The results of queries, in one transaction, which sees one moment. A broken connection is tried again only before its first row. */
+  async *#cursor(reading: Reading, queries: readonly Bound[]): AsyncGenerator<Page> {
     const { connection, signal } = reading;
+    const [begin, hint] = queries.length > 1 ? [inOneMoment, ofBrokenChanges] : ["BEGIN READ ONLY", ofBrokenCursor];
     let { count = 0 } = reading;
     let client: Client | undefined;
     let ended: Error | undefined;
     const stop = (): void => void client?.end();
-    const fetch = { text: `FETCH ${this.#options.pageSize} FROM llm_etl_rows`, rowMode: "array" } as const;
+    const fetch = async (own: Client, index: number): Promise<QueryResult> => {
+      const text = `FETCH ${this.#options.pageSize} FROM llm_etl_rows_${index}`;
+      return await own.query<Texts>({ text, rowMode: "array" });
+    };
     signal.addEventListener("abort", stop, { once: true });
     try {
-      const first = await this.#trying(
+      const first = await this.#try(
         async () => {
           await connection.open({ signal, fail });
           await client?.end();
           ended = undefined;
           client = await connection.session(signal);
           client.once("error", (error) => (ended = error));
-          await client.query(`BEGIN READ ONLY; ${this.#settings}`);
-          await client.query(`DECLARE llm_etl_rows NO SCROLL CURSOR FOR\n${text}`, [...values]);
-          const result = await client.query<Texts>(fetch);
+          await client.query(`${begin}; ${this.#settings}`);
+          for (const [index, { text, values }] of queries.entries()) {
+            await client.query(`DECLARE llm_etl_rows_${index} NO SCROLL CURSOR FOR\n${text}`, [...values]);
+          }
+          const result = await fetch(client, 0);
           return { own: client, columns: await this.#columnsOf(client, result.fields), result };
         },
         { signal, when: afterRow(count) },
       );
-      for (let { result } = first; result.rows.length > 0; result = await first.own.query<Texts>(fetch)) {
-        yield pageOf(first.columns, result, this.#changed);
-        count += result.rows.length;
+      for (const index of queries.keys()) {
+        let result = index === 0 ? first.result : await fetch(first.own, index);
+        for (; result.rows.length > 0; result = await fetch(first.own, index)) {
+          yield pageOf(first.columns, result, this.#named);
+          count += result.rows.length;
+        }
       }
     } catch (error) {
       const first = passing(error) === undefined ? error : (ended ?? error); // the server says why it ends a connection
-      throw this.#failure(first, { signal, when: afterRow(count), hint: ofBrokenCursor });
+      throw this.#attempts.failure(first, { signal, when: afterRow(count), hint });
     } finally {
       signal.removeEventListener("abort", stop);
       await client?.end();
     }
   }
 
-  readonly #changed = (): Error => {
-    const facts = { where: this.#query.where, hint: ofChange };
-    return fail(`${facts.where} gives other columns than before`, { facts });
-  };
+  get #named(): Readonly<{ where: string; fail: typeof fail }> {
+    return { where: this.#query.where, fail };
+  }
 
   get #key(): string {
-    return `llm_etl_rows.${quoteIdentifier(this.primaryKeyColumn)}`;
+    return inWrapped(quoteIdentifier(this.primaryKeyColumn));
   }
 
   get #settings(): string {
@@ -246,7 +253,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     use: (client: ClientBase, result: QueryResult) => Result | Promise<Result>,
   ): Promise<Result> {
     const { connection, signal } = reading;
-    return await this.#trying(async () => {
+    return await this.#try(async () => {
       const { pool } = await connection.open({ signal, fail });
       return await inTransaction(pool, signal, async (client) => {
         await client.query(`SET TRANSACTION READ ONLY; ${this.#settings}`);
@@ -256,13 +263,16 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     }, reading);
   }
 
-  async #trying<Result>(attempt: () => Promise<Result>, { signal, when = "" }: Trying): Promise<Result> {
-    const { sourceTimeoutMs: patienceMs } = this.#options;
-    const options = { ...this.#seams, signal, patienceMs, delaysMs: retryDelaysMs, passing };
+  async #try<Result>(attempt: () => Promise<Result>, trying: Trying): Promise<Result> {
+    return await this.#attempts.try(async () => await timingLocks(attempt), trying);
+  }
+
+  async #connected<Result>({ signal }: Trying, work: (reading: Reading) => Promise<Result>): Promise<Result> {
+    const connection = this.#connect();
     try {
-      return await retryPassing(async () => await timingLocks(attempt), options);
-    } catch (error) {
-      throw this.#failure(error, { signal, when });
+      return await work({ signal, connection });
+    } finally {
+      await connection.close();
     }
   }
 
@@ -272,27 +282,16 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     const values = valuesOf(wanted, { ...this.#options.parameters, ...parameters }, where, fail);
     return { text, isPlain, values: values.map(boundAsText) };
   }
-
-  #failure(error: unknown, { signal, when = "", hint }: Trying & { readonly hint?: string }): unknown {
-    if (signal.aborted) return signal.reason;
-    if (error instanceof LLMEtlError) return error;
-    const { where } = this.#query;
-    const found = { ...driverFacts(error), message: messageOf(error), toConnect: stepToConnect(error) };
-    const { reason, isOfQuery, step, facts } = queryProblem(found);
-    const detail = `${where} failed${when}: ${messageOf(error)}`;
-    const all = { where, ...facts, isOfQuery, hint: passing(error) === undefined ? step : (hint ?? step) };
-    return fail(`${where} failed${when}: ${reason}`, { cause: error, detail, facts: all });
-  }
 }
 
 type Found = AsyncGenerator<SourceRow, void, undefined>;
 type QueryResult = QueryArrayResult<Texts>;
-type Trying = { readonly signal: AbortSignal; readonly when?: string };
 /** `count`: the rows that were given before. */
 type Reading = Trying & { readonly connection: PostgreSQLConnection; readonly count?: number };
 
 const [owner, keysAtATime] = ["PostgreSQLSource", 1_000] as const;
-const ofChange = "a table was altered during the reading: run again";
+const inOneMoment = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const ofBrokenChanges = "run again: it goes on behind the rows that have ended";
 const ofBrokenCursor = 'with reading: "pages" a read goes on after such a break; run again to go on by the journal';
 
 function fail(problem: string, options?: ErrorOptions): SourceError {

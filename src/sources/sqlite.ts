@@ -17,6 +17,7 @@ import { type FindingQuery, findingQuery, namesOf } from "../sqlite/finding.ts";
 import { scanStatement, statementText } from "../sqlite/statement.ts";
 import { rowsOf, type StatementRows, type StatementValues } from "../sqlite/statement-rows.ts";
 import { rowMaker } from "../sqlite/values.ts";
+import type { GivenRow } from "../table/query-rows.ts";
 import { type ColumnChanges, columnChanges, requireChangeColumn } from "../table/column-changes.ts";
 import type { ChangeReading, CountContext, Parameters, ReadContext } from "../contracts/source.ts";
 import type { RowSchema, Source, SourceRow } from "../contracts/source.ts";
@@ -284,7 +285,6 @@ const keysAtATime = 1_000;
 
 /** Makes queries for some of a query's rows, given its result columns. */
 type Wrap = (sql: string, columns: readonly string[]) => readonly FindingQuery[];
-type GivenRow = Extract<SourceRow, { readonly raw: Readonly<Record<string, unknown>> }>;
 
 interface Reading {
   readonly database: DatabaseSync;

@@ -1,4 +1,4 @@
-import type { SQLInputValue } from "node:sqlite";
+import { changedParts, greatestPart } from "../table/change-order.ts";
 import type { PlaceValues } from "../table/column-changes.ts";
 import type { FindingQuery } from "./finding.ts";
 import { quoteIdentifier } from "./identifiers.ts";
@@ -23,30 +23,23 @@ export function changeQueries(
   since: PlaceValues | undefined,
 ): readonly FindingQuery[] {
   const { from, change, key } = partsOf(sql, columns, order);
-  const [condition, bindings] = boundOf(change, key, since);
+  const hasKey = since !== undefined && since.key !== null;
+  const place = since && { value: "@llm_etl_since", isKeyBehind: hasKey ? `${key} > @llm_etl_key` : undefined };
+  const [ordered, withoutPlace] = changedParts({ change, key }, place);
+  const bindings = {
+    ...(since !== undefined && { "@llm_etl_since": toSQLiteValue(since.value) }),
+    ...(hasKey && { "@llm_etl_key": toSQLiteValue(since.key) }),
+  };
   return [
-    { sql: `${from} WHERE ${condition} ORDER BY ${change}, ${key}`, bindings },
-    { sql: `${from} WHERE ${change} IS NULL`, bindings: {} },
+    { sql: `${from} ${ordered}`, bindings },
+    { sql: `${from} ${withoutPlace}`, bindings: {} },
   ];
 }
 
 /** A query for the row of `sql` with the greatest place; it gives none where no row has a place. */
 export function greatestQuery(sql: string, columns: readonly string[], order: ChangeColumns): FindingQuery {
   const { from, change } = partsOf(sql, columns, order);
-  return { sql: `${from} WHERE ${change} IS NOT NULL ORDER BY ${change} DESC LIMIT 1`, bindings: {} };
-}
-
-function boundOf(
-  change: string,
-  key: string,
-  since: PlaceValues | undefined,
-): readonly [condition: string, bindings: Record<string, SQLInputValue>] {
-  if (since === undefined) return [`${change} IS NOT NULL`, {}];
-  const from = `${change} >= @llm_etl_since`;
-  const value = toSQLiteValue(since.value);
-  if (since.key === null) return [from, { "@llm_etl_since": value }];
-  const behind = `${from} AND (${change} > @llm_etl_since OR ${key} > @llm_etl_key)`;
-  return [behind, { "@llm_etl_since": value, "@llm_etl_key": toSQLiteValue(since.key) }];
+  return { sql: `${from} ${greatestPart(change)}`, bindings: {} };
 }
 
 function partsOf(

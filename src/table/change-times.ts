@@ -5,27 +5,34 @@ const dayMs = 86_400_000;
 
 /**
  * The latest moment that a value may stand for, in milliseconds since 1970: the end of its second or its day, and of a text without a
- * time zone the later one of UTC and the local time. Undefined for a value that is no time.
+ * time zone the latest one in UTC, the local time and those of `zones`. Undefined for a value that is no time.
+ *
+ * @param zones offsets of other clocks: `-08:00`
  */
-export function latestMs(value: unknown): number | undefined {
-  if (typeof value === "string") return latestOfText(value);
+export function latestMs(value: unknown, zones: readonly string[] = []): number | undefined {
+  if (typeof value === "string") return latestOfText(value, zones);
   return typeof value === "number" || typeof value === "bigint" ? latestOfNumber(Number(value)) : undefined;
 }
 
 /** In the forms of ISO 8601, or with a blank in place of its T. */
 const timeText = /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)? ?(Z|[+-]\d\d(?::?\d\d)?)?$/;
 
-function latestOfText(text: string): number | undefined {
+function latestOfText(text: string, others: readonly string[]): number | undefined {
   const [, date, minute, second, fraction, zone] = timeText.exec(text) ?? [];
   if (date === undefined) return undefined;
   const spanMs = minute === undefined ? dayMs : second === undefined ? 60_000 : fraction === undefined ? 1000 : 1;
   const local = `${date}T${minute ?? "00:00"}:${second ?? "00"}.${(fraction ?? "").slice(0, 3).padEnd(3, "0")}`;
   const zones =
     zone === undefined
-      ? ["Z", ""]
+      ? ["Z", "", ...others]
       : [zone.replace(/^([+-]\d\d):?(\d\d)?$/, (_, hours, minutes = "00") => `${hours}:${minutes}`)];
   const latest = Math.max(...zones.map((each) => Date.parse(`${local}${each}`))) + spanMs;
   return Number.isNaN(latest) ? undefined : latest;
+}
+
+/** True for a number since 1970 as text, with all of its digits: that of a type that JavaScript's numbers do not hold. */
+export function isNumeralOfTime(value: unknown): boolean {
+  return typeof value === "string" && /^(?:\d{10}|\d{13}|\d{16}|\d{19})(?:\.\d+)?$/.test(value);
 }
 
 /** Seconds, milliseconds, microseconds or nanoseconds since 1970, by their size; or the days of a Julian date. */

@@ -1,18 +1,12 @@
-import type {
-  ChangedRow,
-  ChangePlace,
-  ChangeReading,
-  Parameters,
-  ReadContext,
-  SourceRow,
-} from "../contracts/source.ts";
+import type { ChangedRow, ChangePlace, ChangeReading, Parameters, ReadContext } from "../contracts/source.ts";
 import { closest } from "../errors/closest.ts";
 import { describeType } from "../errors/describe-type.ts";
 import type { ErrorOptions } from "../errors/llm-etl-error.ts";
 import { listNames } from "../errors/name-list.ts";
 import { checkOptions, isName, isNumber, isOneOf, type OptionCheck, optional } from "../errors/options.ts";
 import { fromReversible, reversible, toJSONValue } from "../json/json.ts";
-import { isBeforeTimes, latestMs } from "./change-times.ts";
+import type { GivenRow } from "./query-rows.ts";
+import { isBeforeTimes, isNumeralOfTime, latestMs } from "./change-times.ts";
 
 /** A column that each change of a row sets to a greater value than any before: `changed_at`. */
 export interface ColumnChanges {
@@ -37,7 +31,6 @@ export const columnChecks: { readonly [Name in keyof ColumnChanges]-?: OptionChe
 };
 
 type Raw = Readonly<Record<string, unknown>>;
-type GivenRow = Extract<SourceRow, { readonly raw: Raw }>;
 
 /** The values of a place: of the column, never NULL, and of the key, which comes after it in the order. */
 export interface PlaceValues {
@@ -55,8 +48,16 @@ export interface ChangingQuery {
   readonly fail: (problem: string, options: ErrorOptions) => Error;
   /** The query and the values of its parameters. */
   readonly text: (given: Parameters) => Promise<readonly [sql: string, parameters: Parameters]>;
-  /** The row with the greatest value in the column; none where it is NULL in each. {@link requireChangeColumn} is to be called first. */
-  readonly greatest: (column: string, context: ReadContext) => AsyncIterable<GivenRow>;
+  /**
+   * The offsets, as `-08:00`, of the clocks that a time without a time zone may be of, beside UTC and this machine's: that of the server.
+   * @default none
+   */
+  readonly zones?: ((context: ReadContext) => Promise<readonly string[]>) | undefined;
+  /**
+   * The row with the greatest value in the column, of those behind a place or of all; none where it is NULL in each.
+   * {@link requireChangeColumn} is to be called first.
+   */
+  readonly greatest: (column: string, context: ReadContext, since: PlaceValues | undefined) => AsyncIterable<GivenRow>;
   /**
    * The rows behind a place, or all, in the order of column and key, and then those in which the column is NULL: as they are at one moment, so
    * that a row which changes meanwhile does not come twice.
@@ -72,9 +73,11 @@ export function columnChanges(changes: ColumnChanges | undefined, query: Changin
   const read = async function* (since: string | undefined, context: ReadContext): AsyncGenerator<ChangedRow> {
     const startMs = Date.now();
     let greatest: unknown = null;
-    for await (const { raw } of query.greatest(column, context)) greatest = raw[column] ?? null;
-    const placeOf = placesOf({ ...query, column, lagSeconds }, greatest, startMs);
-    for await (const row of query.rows(column, since === undefined ? undefined : valuesIn(since), context)) {
+    const place = since === undefined ? undefined : valuesIn(since);
+    for await (const { raw } of query.greatest(column, context, place)) greatest = raw[column] ?? null;
+    const zones = (await query.zones?.(context)) ?? [];
+    const placeOf = placesOf({ ...query, column, lagSeconds, zones }, greatest, startMs);
+    for await (const row of query.rows(column, place, context)) {
       yield { ...row, place: placeOf(row.raw) };
     }
   };
@@ -101,6 +104,12 @@ export function requireChangeColumn(
   throw fail(problem, { facts: { where, column, columns, nearest, hint } });
 }
 
+interface PlaceOptions extends Pick<ChangingQuery, "keyColumn" | "where" | "fail"> {
+  readonly column: string;
+  readonly lagSeconds: number;
+  readonly zones: readonly string[];
+}
+
 /**
  * Gives each row its place.
  *
@@ -109,34 +118,32 @@ export function requireChangeColumn(
  * @throws the error of `fail` if a lag can't be told from such values
  */
 function placesOf(
-  {
-    column,
-    keyColumn,
-    lagSeconds,
-    where,
-    fail,
-  }: Omit<ChangingQuery, "text" | "owner" | "greatest" | "rows"> & Readonly<{ column: string; lagSeconds: number }>,
+  { column, keyColumn, lagSeconds, zones, where, fail }: PlaceOptions,
   greatest: unknown,
   startMs: number,
 ): (row: Raw) => ChangePlace | null {
   const cutMs = startMs - lagSeconds * 1000;
-  if (lagSeconds > 0 && greatest !== null && latestMs(greatest) === undefined) {
-    const hint = "with lagSeconds: 0 any values will do that grow, and whose transactions commit in their order";
+  const areNumerals = isNumeralOfTime(greatest);
+  const ofKind = (value: unknown): unknown => (areNumerals && typeof value === "string" ? Number(value) : value);
+  const isStructure = typeof greatest === "object" && !(greatest instanceof Uint8Array);
+  if (greatest !== null && (isStructure || (lagSeconds > 0 && latestMs(ofKind(greatest)) === undefined))) {
+    const hint =
+      "with lagSeconds: 0 any numbers, texts or bytes will do that grow, and whose transactions commit in their order";
     const expected = "times: texts as 2026-11-30 18:00:00, or seconds or milliseconds since 1970";
     const facts = { where, column, expected, got: describeType(greatest), hint };
     throw fail(`the greatest value of "${column}" is no time`, { facts });
   }
   const isSettled = (value: unknown): boolean => {
-    const latest = latestMs(value);
+    const latest = latestMs(ofKind(value), zones);
     if (latest !== undefined) return latest <= cutMs;
-    return lagSeconds > 0 ? isBeforeTimes(value, cutMs) : value !== greatest;
+    return lagSeconds > 0 ? isBeforeTimes(ofKind(value), cutMs) : value !== greatest;
   };
   return (row) => {
     const value = row[column] ?? null;
     if (value === null) return null;
     return {
       exact: JSON.stringify(toJSONValue([value, row[keyColumn] ?? null], reversible)),
-      shown: shownOf(value),
+      shown: shownOf(ofKind(value)),
       isSettled: isSettled(value),
     };
   };

@@ -3,6 +3,9 @@ import { keyAsGiven } from "../engine/primary-key.ts";
 
 type Raw = Readonly<Record<string, unknown>>;
 
+/** A row that was read, whatever it holds. */
+export type GivenRow = Extract<SourceRow, { readonly raw: Raw }>;
+
 /** A database's answer to a query, or to a part of it: rows of cells, and how a row is made of them. */
 export interface RowPiece<Cells> {
   readonly rows: readonly Cells[];
@@ -13,7 +16,7 @@ export interface RowPiece<Cells> {
 export async function* rowsOf<Cells>(
   pieces: AsyncIterable<RowPiece<Cells>>,
   signal: AbortSignal,
-): AsyncGenerator<SourceRow, void, undefined> {
+): AsyncGenerator<GivenRow, void, undefined> {
   let position = 1;
   for await (const { rows, toRow } of pieces) {
     for (const cells of rows) {

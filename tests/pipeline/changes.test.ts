@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { ChangesRead } from "../../src/contracts/report.ts";
+import type { Step } from "../../src/contracts/step.ts";
 import type { Parameters as SourceParameters } from "../../src/contracts/source.ts";
 import { z } from "zod";
 import { type GlobalState, LLMOutputBase, LLMStep, Pipeline, type RunEvent, TransformStep } from "../../src/index.ts";
@@ -12,6 +13,7 @@ import { CSVSink } from "../../src/sinks/csv.ts";
 import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
 import type { ColumnChanges } from "../../src/table/column-changes.ts";
+import { runFacts } from "../../src/testing/journal-samples.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
 import { failsWith } from "../support/error-facts.ts";
 import { rejectedAlike } from "../support/rejected-alike.ts";
@@ -29,6 +31,7 @@ interface PipelineOptions {
   readonly transform?: (state: GlobalState<Row>, context: { readonly signal: AbortSignal }) => string | Promise<string>;
   readonly columnNote?: (state: { readonly pk: string; readonly processed: { readonly note: string } }) => string;
   readonly targetTable?: string;
+  readonly step?: Step<GlobalState<Row>, "note", string>;
 }
 
 const byColumn: ColumnChanges = { by: "column", column: "changed_at" };
@@ -67,6 +70,7 @@ class Site {
     transform = upper,
     columnNote = (s) => s.processed.note,
     targetTable = "target",
+    step = new TransformStep({ name: "note", transform, outputKey: "note" }),
     ...given
   }: PipelineOptions = {}) {
     const changes = "changes" in given ? given.changes : byColumn;
@@ -79,7 +83,7 @@ class Site {
       flushIntervalMs: 1,
       journal: new SQLiteJournal({ path: this.journalPath }),
     })
-      .step(new TransformStep({ name: "note", transform, outputKey: "note" }))
+      .step(step)
       .to(
         new SQLiteSink({
           databasePath: this.path,
@@ -414,6 +418,21 @@ for (const [name, options] of Object.entries(asked)) {
   });
 }
 
+test("everything is read after a change of what the target's columns hold: a taxonomy may stand there", async (t) => {
+  const site = new Site(t);
+  const allow = (tones: string): void =>
+    site.change(`ALTER TABLE target RENAME TO before;
+      CREATE TABLE target (id TEXT PRIMARY KEY, note TEXT CHECK (note IN (${tones})));
+      INSERT INTO target SELECT * FROM before; DROP TABLE before`);
+  allow("'calm', 'angry'");
+  assert.equal((await asking(site).run()).readCount, 5);
+  assert.equal((await asking(site).run()).readCount, 0);
+  allow("'calm', 'angry', 'sad'");
+  const { readCount, changes } = await asking(site).run();
+  assert.deepEqual([readCount, changes?.reasons.length], [5, 1]);
+  assert.equal((await asking(site).run()).readCount, 0);
+});
+
 test("a row that a replay has written is due no more", async (t) => {
   const site = new Site(t);
   let isBroken = true;
@@ -425,4 +444,93 @@ test("a row that a replay has written is due no more", async (t) => {
   assert.equal((await pipeline.replay()).successCount, 5);
   const { readCount, changes } = await pipeline.run();
   assert.deepEqual([readCount, changes?.rows, changes?.dueCount], [0, "changes", 0]);
+});
+
+/** Has people decide on the outputs of these rows, or take that back. */
+async function decide(site: Site, decisions: Readonly<Record<string, string | undefined>>): Promise<void> {
+  const { signal } = new AbortController();
+  const session = await new SQLiteJournal({ path: site.journalPath }).open(
+    { ...runFacts("deciding"), pipeline: "rows" },
+    signal,
+  );
+  const on = { pipeline: "rows", step: "note", reviewer: null, decidedAt: new Date(0) }; // its clock may be anything
+  const decided = Object.entries(decisions).map(([pk, output]) => ({ pk, inputHash: `hash of ${pk}`, output }));
+  const isTakenBack = ({ output }: { readonly output?: string | undefined }): boolean => output === undefined;
+  await session.overrides.save(
+    decided
+      .filter((each) => !isTakenBack(each))
+      .map((each) => ({ ...on, ...each, output: JSON.stringify(each.output) })),
+  );
+  const takenBack = decided.filter(isTakenBack).map(({ inputHash }) => inputHash);
+  await session.overrides.forget("rows", "note", takenBack);
+  await session.close();
+}
+
+test("rows on whose outputs a person decided since are due, each once", async (t) => {
+  const site = new Site(t);
+  await decide(site, { r1: "before the first run" });
+  await site.run();
+  assert.deepEqual((await site.run()).read, []);
+  await decide(site, { r2: "A", r4: "B", gone: "C" });
+  const { read, changes } = await site.run();
+  assert.deepEqual([read, changes?.rows, changes?.dueCount], [["r2", "r4"], "changes", 3]);
+  assert.deepEqual((await site.run()).read, []);
+  await decide(site, { r1: "another", r2: undefined, r3: "D", r4: "B" });
+  assert.deepEqual((await site.run({}, { limit: 1 })).read.length, 1);
+  const rest = await site.run();
+  assert.deepEqual([rest.read.length, rest.changes?.dueCount], [2, 2]);
+  site.put("r3", "bad", minute(3)); // at the time that it had
+  await decide(site, { r3: "E" });
+  assert.deepEqual((await site.run()).read, ["r3 skipped"]);
+  assert.deepEqual((await site.run()).read, ["r3 skipped"]);
+  site.put("r3", "good", minute(3));
+  assert.deepEqual((await site.run()).read, ["r3"]);
+  assert.deepEqual((await site.run()).changes?.dueCount, 0);
+});
+
+test("where people decided on more rows than are read by key, everything is read, and said so", async (t) => {
+  const site = new Site(t);
+  await site.run();
+  const names = Array.from({ length: 10_001 }, (_, index) => `other ${index}`);
+  await decide(site, { r1: "A", ...Object.fromEntries(names.slice(0, 9_999).map((name) => [name, "B"])) });
+  assert.deepEqual((await site.run()).read, ["r1"]);
+  await decide(site, Object.fromEntries(names.map((name) => [name, "C"])));
+  const { read, changes } = await site.run();
+  assert.deepEqual([read, changes?.rows, changes?.reasons.length], [all, "all", 1]);
+  assert.deepEqual((await site.run()).read, []);
+});
+
+test("everything is read after an upgrade of llm-etl, and said so", async (t) => {
+  const site = new Site(t);
+  await site.run();
+  const version = "the version of llm-etl";
+  const basis: unknown = JSON.parse(String(query(site.journalPath, "SELECT basis FROM watermarks")[0]?.["basis"]));
+  assert.ok(Array.isArray(basis) && basis.some(([part]: unknown[]) => part === version));
+  const earlier = basis.map(([part, digest]: unknown[]) => [part, part === version ? "0.0.1" : digest]);
+  execute(site.journalPath, `UPDATE watermarks SET basis = '${JSON.stringify(earlier).replaceAll("'", "''")}'`);
+  const { read, changes } = await site.run();
+  assert.deepEqual([read, changes?.reasons], [all, [`${version} changed`]]);
+});
+
+class Once implements Step<GlobalState<Row>, "note", string> {
+  readonly name = "note";
+  readonly outputKey = "note";
+  readonly run = async (state: GlobalState<Row>): Promise<string> => await Promise.resolve(this.textOf(state));
+
+  textOf(state: GlobalState<Row>): string {
+    return `${state.raw.note}`;
+  }
+}
+
+class Twice extends Once {
+  override textOf(state: GlobalState<Row>): string {
+    return `${state.raw.note} ${state.raw.note}`;
+  }
+}
+
+test("everything is read after a change of a method of a step's class", async (t) => {
+  const site = new Site(t);
+  await site.run({ step: new Once() });
+  assert.deepEqual((await site.run({ step: new Once() })).read, []);
+  assert.deepEqual((await site.run({ step: new Twice() })).read, all);
 });

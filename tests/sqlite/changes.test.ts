@@ -112,6 +112,8 @@ test("a text without a time zone may be in UTC or in the local time: the later o
   assert.equal(latestMs("2026-06-01 12:00:00"), Math.max(utc, local) + 1000);
   assert.equal(latestMs("2026-06-01 12:00"), Math.max(utc, local) + 60_000);
   assert.equal(latestMs("2026-06-01T12:00:00.5+00"), utc + 501);
+  assert.equal(latestMs("2026-06-01 12:00:00", ["-11:00", "+05:30"]), Math.max(utc + 11 * 3_600_000, local) + 1000);
+  assert.equal(latestMs("2026-06-01T12:00:00Z", ["-11:00"]), utc + 1000);
   for (const value of [
     "",
     "today",
@@ -139,6 +141,16 @@ test("what is no time holds nothing up where it comes before all times, and hide
     failsWith("SOURCE_FAILED", { column: "changed_at", got: "a text of 7 characters" }),
   );
   await assert.rejects(changesOf(sourceOf(t, ["1", "2"])), failsWith("SOURCE_FAILED", { column: "changed_at" }));
+});
+
+test("numbers since 1970 may be texts, as of a type with more digits than a number has", async (t) => {
+  const rows = await changesOf(sourceOf(t, ["'1764500000.000001'", "'1764500000.000002'", "'9764500000'"]));
+  assert.deepEqual(
+    rows.map((row) => placeOf(row).isSettled),
+    [true, true, false],
+  );
+  assert.equal(placeOf(rows[2]).shown, "9764500000");
+  await assert.rejects(changesOf(sourceOf(t, ["'20261130120000'"])), failsWith("SOURCE_FAILED", {}));
 });
 
 test("with lagSeconds: 0 any values will do: all are settled but the greatest, of which more may come", async (t) => {

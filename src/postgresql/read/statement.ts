@@ -1,4 +1,4 @@
-import { scanSQL } from "../../table/scan-sql.ts";
+import { parseNamedQuery, type Query } from "../../table/query-statement.ts";
 import type { Fail } from "../connect/connection.ts";
 
 // A quote or a comment that is never closed runs to the end of the text, and is left for the server to report.
@@ -16,60 +16,15 @@ const pattern = new RegExp(
   "uy",
 );
 
-export interface Query {
-  /** Without its semicolon, and with `$1` in place of the first name. */
-  readonly text: string;
-  /** The names of its parameters, without `@`, in the order of their numbers. */
-  readonly parameters: readonly string[];
-  /** It may be a part of another query, once for each page of its rows: it neither orders nor bounds nor groups them itself. */
-  readonly isPlain: boolean;
-}
-
-/** With one of these each page would make the whole result anew, or another one. */
-const ofWhole = "ORDER LIMIT OFFSET FETCH FOR GROUP HAVING DISTINCT UNION INTERSECT EXCEPT OVER".split(" ");
-
 /**
  * The one query that a text is.
  *
  * @param where the text's name in messages: `the sql`
- * @throws the error of `fail` for a text that is empty, holds several statements, one that is not a query, or parameters without a name
+ * @throws as {@link parseNamedQuery}
  */
 export function parseQuery(sql: string, where: string, fail: Fail): Query {
-  const { count, variables, variablePlaces, words, outerWords, end } = scanSQL(sql, { pattern });
-  const wrong = (problem: string, facts: object): Error => fail(`${where} ${problem}`, { facts: { where, ...facts } });
-  if (sql.includes("\0") || !sql.isWellFormed()) {
-    throw wrong("holds a NUL character or half of a surrogate pair", { hint: "save it as UTF-8, without it" });
-  }
-  if (count !== 1)
-    throw wrong(count === 0 ? "is empty" : "holds several statements", { expected: "one query", got: count });
-  const [first = ""] = words;
-  if (!["SELECT", "WITH", "VALUES", "TABLE"].includes(first)) {
-    throw wrong(`begins with ${first}`, { word: first, expected: "a query: SELECT …, or WITH … SELECT …" });
-  }
-  if (variables.some((name) => /^\d/.test(name))) {
-    throw wrong("has a positional parameter ($1)", { hint: "name it, as in @name" });
-  }
-  let text = "";
-  let from = 0;
-  for (const { name, at } of variablePlaces) {
-    text += `${sql.slice(from, at)}$${variables.indexOf(name) + 1}`;
-    from = at + name.length + 1;
-  }
-  const outer = outerWords
-    .map(({ word }) => word)
-    .join(" ")
-    .replaceAll(/\bIS (?:NOT )?DISTINCT FROM\b/g, "=")
-    .split(" ");
-  const isPlain = outer[0] === "SELECT" && !outer.some((word) => ofWhole.includes(word));
-  return { text: (text + sql.slice(from, Math.max(from, end))).replace(/^[\s;]+/, ""), parameters: variables, isPlain };
+  return parseNamedQuery({ sql, where, fail }, { pattern });
 }
 
-/** A query with the values of its parameters. */
-export interface Bound extends Pick<Query, "text" | "isPlain"> {
-  readonly values: readonly (string | Buffer | null)[];
-}
-
-/** The query as a part of another one. */
-export function wrapped(query: Bound, rest: string, what = "*"): Bound {
-  return { ...query, text: `SELECT ${what} FROM (\n${query.text}\n) AS llm_etl_rows ${rest}` };
-}
+/** The offsets of the clock that the server writes a time without a time zone by, of today and yesterday: `-08:00`. */
+export const zonesQuery = "SELECT to_char(now(), 'TZH:TZM'), to_char(now() - interval '1 day', 'TZH:TZM')";

@@ -1,22 +1,9 @@
-import type { ClientBase, FieldDef, QueryArrayResult } from "pg";
+import type { ClientBase, FieldDef } from "pg";
 import { parseExactly } from "../../json/json.ts";
 import { parseArray } from "../../table/array-text.ts";
-import type { RowPiece } from "../../table/query-rows.ts";
 import { isMoment, isText, isWhole } from "../../table/key-texts.ts";
 import { textInUTC } from "../../table/moment.ts";
-
-/** A column of a result, and how its texts become JavaScript values. */
-export interface ResultColumn {
-  readonly name: string;
-  /** As the catalog calls it: int8, timestamptz, _text. */
-  readonly type: string;
-  readonly typeID: number;
-  readonly read: (text: string) => unknown;
-}
-
-export type Columns = readonly ResultColumn[];
-export type Texts = (string | null)[];
-export type Page = RowPiece<Texts>;
+import type { Columns, ResultColumn } from "../../table/text-rows.ts";
 
 /** The columns of a result; one look into the catalog tells the types that extensions and users have made. */
 export async function resultColumns(client: ClientBase, fields: readonly FieldDef[]): Promise<Columns> {
@@ -33,21 +20,6 @@ export async function resultColumns(client: ClientBase, fields: readonly FieldDe
     const readElement = readerOf(element);
     return { name, type, typeID: dataTypeID, read: (text) => parseArray(text, readElement, delimiter) };
   });
-}
-
-/** @throws the error of `changed` where the columns are others than those that were described: a table was altered meanwhile */
-export function pageOf(columns: Columns, { fields, rows }: QueryArrayResult<Texts>, changed: () => Error): Page {
-  const isSame = ({ name, typeID }: ResultColumn, index: number): boolean =>
-    fields[index]?.name === name && fields[index].dataTypeID === typeID;
-  if (fields.length !== columns.length || !columns.every(isSame)) throw changed();
-  const toRow = (texts: Texts): Record<string, unknown> => {
-    const entries = columns.map(({ name, read }, index): [string, unknown] => {
-      const text = texts[index] ?? null;
-      return [name, text === null ? null : read(text)];
-    });
-    return Object.fromEntries(entries);
-  };
-  return { rows, toRow };
 }
 
 function readerOf(type: string): ResultColumn["read"] {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ErrorFacts } from "../../../src/errors/facts.ts";
 import { SourceError } from "../../../src/errors/source.ts";
-import { parseQuery, type Query } from "../../../src/postgresql/read/statement.ts";
+import { parseQuery } from "../../../src/postgresql/read/statement.ts";
+import type { Query } from "../../../src/table/query-statement.ts";
 import { failsWith } from "../../support/error-facts.ts";
 
 function parse(sql: string): Query {
