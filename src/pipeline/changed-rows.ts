@@ -8,7 +8,7 @@ import { ChangeProgress } from "./change-progress.ts";
 import type { ResolvedPipeline } from "./resolve.ts";
 
 /** The watermark's name. A pipeline has one: with another statement, other parameters or another target everything is read again. */
-const watermarkName = "changes";
+export const watermarkName = "changes";
 
 /** So many keys at a time are looked up in the journal. */
 const pageSize = 1000;
@@ -167,7 +167,7 @@ function keyOf({ raw }: SourceRow, { primaryKeyColumn }: AnySource): string | un
   return isRow ? keyAsGiven(raw as Readonly<Record<string, unknown>>, primaryKeyColumn) : undefined; // an object has fields by name
 }
 
-function parseProgress(text: string): Pick<Beginning, "place" | "due"> {
+export function parseProgress(text: string): Pick<Beginning, "place" | "due"> {
   const { exact, shown, due }: { exact: string; shown: string | null; due: string[] } = JSON.parse(text); // as it was saved
   return { place: { exact, shown, isSettled: true }, due };
 }
