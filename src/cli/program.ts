@@ -43,7 +43,7 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     load: async () => (await import("./commands/show.ts")).showCommand,
   },
   journal: {
-    summary: "show what a journal holds, and remove what is old",
+    summary: "show what a journal holds, remove what is old, copy it",
     load: async () => (await import("./commands/journal.ts")).journalCommand,
   },
   sql: {

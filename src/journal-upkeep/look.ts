@@ -1,5 +1,5 @@
-import type { Journal, JournalReader } from "../contracts/journal.ts";
-import type { JournalContents } from "../contracts/journal-upkeep.ts";
+import type { Journal, JournalReader, JournalSession } from "../contracts/journal.ts";
+import type { JournalContents, JournalUpkeep } from "../contracts/journal-upkeep.ts";
 import { JournalError } from "../errors/journal.ts";
 
 /** A look into a journal that tells all that it holds. */
@@ -30,8 +30,28 @@ export async function withLook<Result>(
   }
 }
 
+/**
+ * Does work while no run uses a journal, and releases it.
+ *
+ * @throws {JournalInUseError} if a run holds it
+ * @throws {JournalError} if it is of a kind that can't be held for that
+ */
+export async function whileHeld<Result>(
+  { identity, name, upkeep: hold }: Journal,
+  signal: AbortSignal,
+  work: (upkeep: JournalSession & JournalUpkeep) => Promise<Result>,
+): Promise<Result> {
+  if (hold === undefined) throw unsupported(identity, name);
+  const upkeep = await hold(signal);
+  try {
+    return await work(upkeep);
+  } finally {
+    await upkeep.close();
+  }
+}
+
 /** The error of a kind of journal that leaves out what the commands need: an option of the contract. */
-export function unsupported(identity: string, name: string): JournalError {
+function unsupported(identity: string, name: string): JournalError {
   const hint =
     "give the kind of journal `contents` and `upkeep` (contracts/journal-upkeep.ts), or use one of llm-etl's own";
   return new JournalError(identity, `is a ${name}, which does not let llm-etl journal look into it or change it`, {

@@ -217,7 +217,7 @@ test("it stops between two transactions, and goes on from there when it is calle
   const journal = await journalWith(async ({ answers, runs }) => {
     await runs.save(ranAt("old", 100));
     await Promise.all(
-      Array.from({ length: 12_000 }, async (_, index) => await answers.save(print(index), answerOf("", "old"))),
+      Array.from({ length: 5_200 }, async (_, index) => await answers.save(print(index), answerOf("", "old"))),
     );
   });
   const stop = new AbortController();
@@ -232,7 +232,7 @@ test("it stops between two transactions, and goes on from there when it is calle
     await assert.rejects(prune({ look, upkeep: stopping, request, signal: stop.signal }), /^Error: stopped$/);
     await upkeep.close();
     const left = (await look.contents.answerCounts())[0]?.count;
-    assert.equal(left, 7000);
+    assert.equal(left, 200);
   });
-  assert.deepEqual(await pruned(journal), { answers: { goes: 7000 }, runs: { goes: 1 } });
+  assert.deepEqual(await pruned(journal), { answers: { goes: 200 }, runs: { goes: 1 } });
 });

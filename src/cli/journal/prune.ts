@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import type { Journal } from "../../contracts/journal.ts";
 import { OptionError } from "../../errors/option.ts";
-import { type Look, unsupported, withLook } from "../../journal-upkeep/look.ts";
+import { type Look, whileHeld, withLook } from "../../journal-upkeep/look.ts";
 import { prune, type PruneFinding, type PruneRequest, type StayReason } from "../../journal-upkeep/prune.ts";
 import { runAges } from "../../journal-upkeep/runs.ts";
 import { addText, age } from "../arguments.ts";
@@ -77,13 +77,7 @@ async function pruneWith(
   { yes, signal, request }: Given,
 ): Promise<readonly PruneFinding[]> {
   if (!yes) return await prune({ look, upkeep: undefined, request, signal });
-  if (journal.upkeep === undefined) throw unsupported(journal.identity, journal.name);
-  const upkeep = await journal.upkeep(signal);
-  try {
-    return await prune({ look, upkeep, request, signal });
-  } finally {
-    await upkeep.close();
-  }
+  return await whileHeld(journal, signal, async (upkeep) => await prune({ look, upkeep, request, signal }));
 }
 
 /** The names under which the journal has the rows of sinks. @throws {OptionError} for one that it does not know, and for the pipeline's own */
