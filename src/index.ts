@@ -50,6 +50,15 @@ export type {
   WrittenRow,
 } from "./contracts/journal.ts";
 export type {
+  AnswerCount,
+  AnswerOwner,
+  FailedKnownRow,
+  JournalContents,
+  JournalUpkeep,
+  RowCount,
+  StoredUse,
+} from "./contracts/journal-upkeep.ts";
+export type {
   RunAttempt,
   RunRow,
   RunRowFilter,

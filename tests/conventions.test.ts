@@ -39,7 +39,7 @@ const floors: readonly (readonly string[])[] = [
   ["index.ts"],
   ["builder"],
   ["web"],
-  ["check", "plan", "evaluate"],
+  ["check", "plan", "evaluate", "journal-upkeep"],
   ["cluster"],
   ["pipeline"],
   ["sources", "sinks", "steps"],

@@ -31,6 +31,8 @@ export interface RunnablePipeline<State = unknown> {
   readonly journal: Journal | null;
   /** The journal's absolute path, or the identity of one that is no file; null where it is off. */
   readonly journalPath: string | null;
+  /** The sink's identity: the journal knows its rows by it. */
+  readonly sinkIdentity: string;
   /** True if `replay` can work: the sink keeps rows, and the journal is on. */
   readonly canReplay: boolean;
   /**
@@ -132,6 +134,9 @@ export class Pipeline<Row extends object, Processed extends object = object> {
       name: options.name,
       journal: stores.journal,
       journalPath: stores.journal?.identity ?? null,
+      get sinkIdentity() {
+        return sink.identity;
+      },
       canReplay: sink.keepsRows && stores.journal !== null,
       run: async (runOptions) => await runPipeline(definition, runOptions),
       replay: async (replayOptions) => await replayPipeline(definition, replayOptions),

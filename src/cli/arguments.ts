@@ -29,6 +29,15 @@ export function pastTime(text: string): Date {
   throw new InvalidArgumentError("Expected a date or a time, for example 2026-01-31 or 2026-01-31T18:00.");
 }
 
+const unitMs = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
+
+/** Parses an age: hours, days or weeks, in milliseconds. @throws {InvalidArgumentError} */
+export function age(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([hdw])$/.exec(text) ?? [];
+  if (unit === "h" || unit === "d" || unit === "w") return Number(count) * unitMs[unit];
+  throw new InvalidArgumentError("Expected a number of hours, days or weeks, for example 12h, 90d or 8w.");
+}
+
 /** Adds a value of an option that may be repeated. */
 export function addText(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

@@ -30,6 +30,13 @@ export function formatThings(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+/** Formats a number of bytes: `512 bytes`, `1.2 MB`. */
+export function formatBytes(bytes: number): string {
+  const [unit, size] = bytes < 1e6 ? ["kB", 1e3] : bytes < 1e9 ? ["MB", 1e6] : ["GB", 1e9];
+  if (bytes < 1e3) return `${formatCount(bytes)} bytes`;
+  return `${(bytes / size).toLocaleString("en", { maximumFractionDigits: 1 })} ${unit}`;
+}
+
 /** Formats a rate: `1,234`, `12.3` or `0.45`. */
 export function formatRate(perSecond: number): string {
   return perSecond.toLocaleString(

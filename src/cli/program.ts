@@ -42,6 +42,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "show what one run did, and whether it can be resumed",
     load: async () => (await import("./commands/show.ts")).showCommand,
   },
+  journal: {
+    summary: "show what a journal holds, remove what is old, copy it",
+    load: async () => (await import("./commands/journal.ts")).journalCommand,
+  },
   sql: {
     summary: "print the SQL for a pipeline, without running it",
     load: async () => (await import("./commands/sql.ts")).sqlCommand,
@@ -52,8 +56,8 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
   },
 };
 
-const help = `
-Exit code: 0 all rows fine, 1 some failed, 2 no start, 3 stopped: run again.
+// Of the 24 lines of a terminal none is left for a blank one.
+const help = `Exit code: 0 all rows fine, 1 some failed, 2 no start, 3 stopped: run again.
 Example:
   llm-etl init my-project`;
 

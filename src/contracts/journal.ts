@@ -1,60 +1,13 @@
-import type { LLMResponse } from "./provider.ts";
 import type { RunFigures, RunKind, RunReport } from "./report.ts";
 import type { Requirements } from "./requirements.ts";
 import type { Evaluation, Lease, LeasedRange, Override, SubmittedWork, Watermark } from "./journal-work.ts";
 import type { RunAttempt, RunRow, RunRowFilter, StepFigures, TimeSlice, ValueCounts } from "./run-detail.ts";
-import type { Lineage } from "./state.ts";
+import type { JournalContents, JournalUpkeep } from "./journal-upkeep.ts";
+import type { BadRow, KnownRow, RowUse, StoredAnswer, WrittenRow } from "./journal-rows.ts";
+import type { Page, PageRequest } from "./page.ts";
 
-/** An answer as it came, with what it cost; also one that was cut off, for a longer one was then asked for. */
-export interface StoredAnswer extends Pick<LLMResponse, "text" | "model" | "usage"> {
-  readonly finishReason: "stop" | "length";
-  /** The run that paid for it. */
-  readonly runId: string;
-}
-
-/** The answers that a row used in its last run, by their fingerprints and in their order. */
-export interface RowUse {
-  readonly pk: string;
-  readonly fingerprints: readonly string[];
-}
-
-/** The last write of a row, and the facts of that write, which columns may show. */
-export interface WrittenRow {
-  readonly pk: string;
-  /** Tells the row from others in the target. A row that is written takes its place from any other with the same. */
-  readonly targetKey: string;
-  /** SHA-256 of the column values, in hexadecimal digits. */
-  readonly valuesHash: string;
-  readonly runId: string;
-  readonly startedAt: Date;
-  readonly completedAt: Date;
-  readonly lineage: Readonly<Record<string, Lineage | null>>;
-  /** Of the answers that it used in its last run, in their order; null where that is not known: 0.1 did not keep it. */
-  readonly fingerprints: readonly string[] | null;
-}
-
-/** A row that failed or was skipped, in one run. Holds no content. */
-export interface BadRow {
-  /** The number of the row in its source. */
-  readonly position: number;
-  /** null where the key itself is wrong. */
-  readonly pk: string | null;
-  /** False where the key belongs to another row of the run: what is known of that row then stays. */
-  readonly ownsKey: boolean;
-  /** null where the row failed before its first step or at the sink. */
-  readonly step: string | null;
-  readonly errorCode: string;
-  readonly errorMessage: string;
-  /** Calls that the failing step made for this row after its first. */
-  readonly retryCount: number;
-  readonly runId: string;
-  readonly failedAt: Date;
-}
-
-/** The last that is known of a row at a sink. */
-export type KnownRow =
-  | (WrittenRow & { readonly outcome: "written" })
-  | (Pick<BadRow, "errorCode" | "runId"> & { readonly outcome: "failed"; readonly pk: string });
+export type { BadRow, KnownRow, RowUse, StoredAnswer, WrittenRow } from "./journal-rows.ts";
+export type { Page, PageRequest } from "./page.ts";
 
 /** A run, as it is known when it opens the journal. */
 export interface RunFacts {
@@ -92,20 +45,6 @@ export interface RunRecord extends RunFacts {
 /** A run as the history shows it. `interrupted`: its process died before it could say how it ended. */
 export interface PastRun extends Omit<RunRecord, "status"> {
   readonly status: RunRecord["status"] | "interrupted";
-}
-
-/** A part of a long list. */
-export interface Page<Item> {
-  readonly items: readonly Item[];
-  /** For `PageRequest.from`: the next page begins there. null after the last page. */
-  readonly next: string | null;
-}
-
-export interface PageRequest {
-  /** The most items of the page. */
-  readonly limit: number;
-  /** The `next` of the page before. @default the first page */
-  readonly from?: string | undefined;
 }
 
 /** Which runs are meant; all that is given must hold. */
@@ -152,6 +91,13 @@ export interface Journal {
   readonly open: (run: RunFacts, signal: AbortSignal) => Promise<JournalSession>;
   /** Opens it for a look, also while a run writes, and changes nothing. Undefined where there is none yet. */
   readonly reader: () => Promise<JournalReader | undefined>;
+  /**
+   * Opens it for `llm-etl journal prune` and `copy`, brought up to date, while no run of any pipeline uses it: none can begin until it is closed.
+   * @default these commands can't be used with it
+   *
+   * @throws {JournalInUseError} if a run holds it
+   */
+  readonly upkeep?: ((signal: AbortSignal) => Promise<JournalSession & JournalUpkeep>) | undefined;
 }
 
 /** A run's use of the journal. What a function has resolved to have saved is there after any death of the process. */
@@ -291,6 +237,8 @@ export interface JournalReader {
   };
   /** The ranges of a run. */
   readonly leases: { readonly list: (runId: string, request: PageRequest) => Promise<Page<LeasedRange>> };
+  /** All that it holds. @default `llm-etl journal` can't be used with it */
+  readonly contents?: JournalContents | undefined;
   /** The run that holds the journal, in words; undefined where none does. */
   readonly holder: () => Promise<string | undefined>;
   readonly close: () => Promise<void>;

@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import type { Journal, JournalReader, Page, PageRequest } from "../contracts/journal.ts";
+import type { Journal, JournalReader, JournalSession, Page, PageRequest } from "../contracts/journal.ts";
 import type { Watermark } from "../contracts/journal-work.ts";
 import { JournalError } from "../errors/journal.ts";
 import { keptReader, keptSession } from "./kept-answers.ts";
@@ -13,7 +13,10 @@ const [proofPipeline, proofName] = ["", "answers"];
 const [scheme, proven] = ["aes-256-gcm 1", "the key of this journal"];
 
 /** The parts of a journal that open it. */
-export type JournalParts = Pick<Journal, "open" | "reader"> & { readonly preflight: NonNullable<Journal["preflight"]> };
+export type JournalParts = Pick<Journal, "open" | "reader"> & {
+  readonly preflight: NonNullable<Journal["preflight"]>;
+  readonly upkeep: NonNullable<Journal["upkeep"]>;
+};
 
 interface KeptJournal extends JournalParts {
   readonly identity: () => string;
@@ -45,7 +48,18 @@ export class AnswerKeeping {
    * Each part rejects with a SettingError or an OptionError if there is no key, or it is none, and with a {@link JournalError} if
    * the key is another one, or the journal is encrypted and no key is wanted.
    */
-  in({ identity, preflight, open, reader }: KeptJournal): JournalParts {
+  in({ identity, preflight, open, reader, upkeep }: KeptJournal): JournalParts {
+    const kept = async <Session extends JournalSession>(opening: () => Promise<Session>): Promise<Session> => {
+      const key = this.#key();
+      const session = await opening();
+      return await orClose(session, async () => {
+        const { watermarks } = session;
+        if (key !== undefined && (await watermarks.find(proofPipeline, proofName)) === undefined)
+          await watermarks.save(proofOf(key));
+        requireProof(identity(), key, await watermarks.find(proofPipeline, proofName));
+        return keptSession(session, new KeptTexts(identity(), key));
+      });
+    };
     return {
       preflight: async (signal) => {
         const key = this.#key();
@@ -58,17 +72,8 @@ export class AnswerKeeping {
         }
         return isThere;
       },
-      open: async (run, signal) => {
-        const key = this.#key();
-        const session = await open(run, signal);
-        return await orClose(session, async () => {
-          const { watermarks } = session;
-          if (key !== undefined && (await watermarks.find(proofPipeline, proofName)) === undefined)
-            await watermarks.save(proofOf(key));
-          requireProof(identity(), key, await watermarks.find(proofPipeline, proofName));
-          return keptSession(session, new KeptTexts(identity(), key));
-        });
-      },
+      open: async (run, signal) => await kept(async () => await open(run, signal)),
+      upkeep: async (signal) => await kept(async () => await upkeep(signal)),
       reader: async () => {
         const key = this.#key();
         const look = await reader();

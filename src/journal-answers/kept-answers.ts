@@ -1,9 +1,9 @@
 import type { JournalReader, JournalSession, JournalWrites, Page, StoredAnswer } from "../contracts/journal.ts";
 import type { Evaluation, Override } from "../contracts/journal-work.ts";
-import { isMarked, type KeptTexts, type Place } from "./kept-texts.ts";
+import { isMarked, type KeptTexts, type Place, withoutMark } from "./kept-texts.ts";
 
 /** A journal's session in which answers, decisions of people and findings are kept as `texts` says. */
-export function keptSession(session: JournalSession, texts: KeptTexts): JournalSession {
+export function keptSession<Session extends JournalSession>(session: Session, texts: KeptTexts): Session {
   const { overrides, evaluations, leases } = session;
   return {
     ...session,
@@ -38,9 +38,14 @@ function keptWrites({ answers, rows, runs }: JournalWrites, texts: KeptTexts): J
 
 /** The same for a look. */
 export function keptReader(reader: JournalReader, texts: KeptTexts): JournalReader {
-  const { answers, overrides, evaluations } = reader;
+  const { answers, overrides, evaluations, contents } = reader;
   return {
     ...reader,
+    contents: contents && {
+      ...contents,
+      answerCounts: async () =>
+        (await contents.answerCounts()).map(({ runId, model, count }) => ({ runId, model: withoutMark(model), count })),
+    },
     answers: { ...answers, find: findAnswers(answers, texts) },
     overrides: {
       list: async (request) => pageOf(await overrides.list(request), (each) => fromKeptOverride(texts, each)),

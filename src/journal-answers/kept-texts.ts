@@ -87,3 +87,8 @@ export function encryptedError(identity: string): JournalError {
 export function isMarked(text: string): boolean {
   return text.startsWith(mark) || text.endsWith(mark);
 }
+
+/** A value beside a text, without the mark that it has where the text is not kept as it is. */
+export function withoutMark(beside: string): string {
+  return beside.startsWith(mark) ? beside.slice(mark.length) : beside;
+}

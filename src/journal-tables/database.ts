@@ -25,6 +25,8 @@ export interface JournalDatabase {
   readonly kindOf: (error: unknown) => "missing" | "permission" | undefined;
   /** The reason why it is away, or why something failed, with the next step. The message holds neither content nor a secret. */
   readonly problem: (error: unknown, isAway: boolean) => { readonly problem: string; readonly options: ErrorOptions };
+  /** The bytes that its tables take, with their indexes; null where that can't be told. @default it can't be told */
+  readonly size?: ((ask: Ask) => Promise<number | null>) | undefined;
   /** The statements that let the user of a run use the journal. */
   readonly grants: string;
 }

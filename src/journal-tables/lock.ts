@@ -10,7 +10,7 @@ import { type Line, tables } from "./tables.ts";
 import { keyHash } from "./texts.ts";
 
 /** In milliseconds: so long a database may take to notice that a process was killed. */
-const noticeMs = 1_500;
+export const noticeMs = 1_500;
 
 /** In milliseconds: as often the connection is proved, for a run with slow calls may have nothing to save for minutes. */
 const proofMs = 5_000;
@@ -26,6 +26,11 @@ export function pooled(identity: string): JournalError {
   return new JournalError(identity, "can't be kept from other runs: a pooler in transaction mode is on the way", {
     facts: { problem: "pooler", hint },
   });
+}
+
+/** Each run shares it; who has it alone has the journal, with all pipelines that share it. */
+export function journalLock({ schema }: Pick<JournalDatabase, "schema">): string {
+  return keyHash(`${schema}\0`).slice(0, 16);
 }
 
 type Bounds = InTimeOptions<unknown>;
@@ -63,13 +68,20 @@ export class PipelineLock {
   async take(signal: AbortSignal): Promise<void> {
     await this.#keepIf({ ...ignoresLate, signal, waitMs: silenceMs(Infinity) }, async (connection) => {
       const endsAt = performance.now() + noticeMs;
-      while (!(await this.#tryToTake(connection))) {
-        if (performance.now() > endsAt) {
-          const { holder } = (await this.#line(connection)) ?? {};
-          throw new JournalInUseError(this.#database.identity, String(holder ?? "another process"));
+      const untilTaken = async (attempt: () => Promise<boolean>, holder: () => Promise<unknown>): Promise<void> => {
+        while (!(await attempt())) {
+          if (performance.now() > endsAt) throw new JournalInUseError(this.#database.identity, String(await holder()));
+          await setTimeout(50, undefined, { signal });
         }
-        await setTimeout(50, undefined, { signal });
-      }
+      };
+      await untilTaken(
+        async () => await this.#shareJournal(connection),
+        async () => "a process that prunes or copies it",
+      );
+      await untilTaken(
+        async () => await this.#tryToTake(connection),
+        async () => (await this.#line(connection))?.["holder"] ?? "another process",
+      );
       return true;
     });
     void Promise.allSettled([this.#watch()]);
@@ -100,12 +112,17 @@ export class PipelineLock {
     await this.#drop(this.#connection);
   }
 
+  async #shareJournal({ tryToLock }: LockConnection): Promise<boolean> {
+    return await tryToLock(journalLock(this.#database), "shared");
+  }
+
   get #isWorker(): boolean {
     return this.#run.role === "worker";
   }
 
   async #takeAgain(): Promise<void> {
     await this.#keepIf(this.#bounds, async (connection) => {
+      if (!(await this.#shareJournal(connection))) throw this.lost();
       const isTaken = await connection.tryToLock(this.#name, this.#isWorker ? "shared" : "alone");
       const line = await this.#line(connection);
       if (Number(line?.["epoch"]) !== this.#epoch) throw this.lost();

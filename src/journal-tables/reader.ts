@@ -1,4 +1,6 @@
 import type { JournalReader } from "../contracts/journal.ts";
+import type { JournalContents } from "../contracts/journal-upkeep.ts";
+import { contentsOf } from "./contents.ts";
 import { toRange } from "./leases.ts";
 import {
   answersOf,
@@ -18,7 +20,7 @@ import { tables } from "./tables.ts";
 import { keyHash } from "./texts.ts";
 
 /** A look into a journal in a database. */
-export function readerOf(looks: Looks, close: () => Promise<void>): JournalReader {
+export function readerOf(looks: Looks, size: JournalContents["size"], close: () => Promise<void>): JournalReader {
   const rowsOf = async (sink: string, pks: readonly string[]) =>
     pks.length === 0 ? [] : await looks.find(tables.rows, tables.rows.key, rowKeys(sink, pks));
   return {
@@ -83,6 +85,7 @@ export function readerOf(looks: Looks, close: () => Promise<void>): JournalReade
         return await pageIn(looks, tables.leases, { ...query, ...request }, toRange);
       },
     },
+    contents: contentsOf(looks, size),
     holder: async () => (await looks.held()).map(({ holder }) => String(holder))[0],
     close,
   };

@@ -1,4 +1,5 @@
 import type { BadRow, KnownRow, RowUse, WrittenRow } from "../contracts/journal.ts";
+import type { FailedKnownRow } from "../contracts/journal-upkeep.ts";
 import type { Change } from "./changes.ts";
 import { type Line, tables } from "./tables.ts";
 import { keyHash, orNull, splitFingerprints, toRecord } from "./texts.ts";
@@ -99,10 +100,19 @@ function toLine({ pk, targetKey, valuesHash, runId, startedAt, completedAt, line
 }
 
 export function failedChanges(sink: string, rows: readonly BadRow[]): readonly Change[] {
-  const key = keyHash(sink);
   return rows.flatMap((row): readonly Change[] => {
-    const { position, pk, ownsKey, step, errorCode, errorMessage, retryCount, runId, failedAt } = row;
-    const failure = {
+    const { pk, ownsKey } = row;
+    const added = addedFailures([row]);
+    return pk === null || !ownsKey ? added : [...added, failedRowChange(sink, { ...row, pk })];
+  });
+}
+
+/** Failures of runs. */
+export function addedFailures(rows: readonly BadRow[]): readonly Change[] {
+  return rows.map(({ position, pk, ownsKey, step, errorCode, errorMessage, retryCount, runId, failedAt }) => ({
+    kind: "put",
+    table: tables.failures,
+    line: {
       run_id: runId,
       position,
       pk,
@@ -112,13 +122,18 @@ export function failedChanges(sink: string, rows: readonly BadRow[]): readonly C
       error_message: errorMessage,
       retry_count: retryCount,
       failed_at: failedAt.getTime(),
-    };
-    const added: Change = { kind: "put", table: tables.failures, line: failure };
-    if (pk === null || !ownsKey) return [added];
-    const line = { sink: key, row_key: keyHash(pk), pk, ...nothingKnown };
-    const failed = { ...line, outcome: "failed", run_id: runId, error_code: errorCode };
-    return [added, { kind: "put", table: tables.rows, line: failed }];
-  });
+    },
+  }));
+}
+
+/** A row at a sink, as failed. */
+export function failedRowChange(sink: string, { pk, runId, errorCode }: FailedKnownRow): Change {
+  const line = { sink: keyHash(sink), row_key: keyHash(pk), pk, ...nothingKnown };
+  return {
+    kind: "put",
+    table: tables.rows,
+    line: { ...line, outcome: "failed", run_id: runId, error_code: errorCode },
+  };
 }
 
 export function toBadRow(line: Line): BadRow {

@@ -16,6 +16,11 @@ export function looksOf(place: Place, use: <Result>(work: (ask: Ask) => Promise<
       const sql = `SELECT count(*) AS n FROM ${nameOf(place, table)} ${conditionOf(place, table, where, values)}`;
       return Number((await use(async (ask) => await ask(sql, values)))[0]?.["n"]);
     },
+    counts: async (table, columns) => {
+      const names = columns.map(place.dialect.quote).join(", ");
+      const sql = `SELECT ${names}, count(*) AS n FROM ${nameOf(place, table)} GROUP BY ${names}`;
+      return toLines(place, table, await use(async (ask) => await ask(sql)));
+    },
     held: async () => {
       const sql = place.dialect.held(nameOf(place, tables.pipelines));
       return toLines(place, tables.pipelines, await use(async (ask) => await ask(sql)));
@@ -90,7 +95,7 @@ async function pageIn(
   ask: Ask,
   place: Place,
   table: Table,
-  { where, order, from, limit, by = "number" }: PageQuery,
+  { where, order, from, limit, by = "number", columns }: PageQuery,
 ): Promise<readonly Line[]> {
   const { quote } = place.dialect;
   const values: unknown[] = [];
@@ -98,13 +103,25 @@ async function pageIn(
   const condition = conditionOf(place, table, [...where, ...beyond], values);
   const direction = order === "rising" ? "ASC" : "DESC";
   const found = await ask(
-    `SELECT * FROM ${nameOf(place, table)} ${condition} ORDER BY ${quote(by)} ${direction} OFFSET 0 ROWS FETCH NEXT ${limit} ROWS ONLY`,
+    `SELECT ${columns?.map(quote).join(", ") ?? "*"} FROM ${nameOf(place, table)} ${condition} ORDER BY ${quote(by)} ${direction} OFFSET 0 ROWS FETCH NEXT ${limit} ROWS ONLY`,
     values,
   );
   return toLines(place, table, found);
 }
 
-type Condition = readonly [column: string, operator: Term[1] | ">" | "<", value: string | number];
+/** Removes the lines of a run up to and including one, in the order of a column. */
+export async function removeUpTo(
+  ask: Ask,
+  place: Place,
+  table: Table,
+  { runId, by, last }: { readonly runId: string; readonly by: string; readonly last: string | number },
+): Promise<void> {
+  const values: unknown[] = [];
+  const condition = conditionOf(place, table, [["run_id", "=", runId] as const, [by, "<=", last] as const], values);
+  await ask(`DELETE FROM ${nameOf(place, table)} ${condition}`, values);
+}
+
+type Condition = readonly [column: string, operator: Term[1] | ">" | "<" | "<=", value: string | number];
 
 function conditionOf(place: Place, table: Table, where: readonly Condition[], values: unknown[]): string {
   const { dialect } = place;

@@ -13,6 +13,8 @@ export interface PageQuery {
   readonly limit: number;
   /** The unique column of the order. @default "number" */
   readonly by?: string | undefined;
+  /** @default all */
+  readonly columns?: readonly string[] | undefined;
 }
 
 /** Questions to the tables of a journal. Whole numbers and bytes are given back as text, too. */
@@ -21,6 +23,8 @@ export interface Looks {
   readonly find: (table: Table, by: readonly string[], keys: readonly Line[]) => Promise<readonly Line[]>;
   readonly page: (table: Table, query: PageQuery) => Promise<readonly Line[]>;
   readonly count: (table: Table, where: readonly Term[]) => Promise<number>;
+  /** The number of lines, `n`, with each combination of these columns. */
+  readonly counts: (table: Table, columns: readonly string[]) => Promise<readonly Line[]>;
   /** The pipelines whose lock is held by some run, as lines of their table. */
   readonly held: () => Promise<readonly Line[]>;
 }

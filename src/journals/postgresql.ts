@@ -43,6 +43,7 @@ export class PostgreSQLJournal implements Journal {
   readonly preflight: NonNullable<Journal["preflight"]>;
   readonly open: Journal["open"];
   readonly reader: Journal["reader"];
+  readonly upkeep: NonNullable<Journal["upkeep"]>;
   readonly #connection: PostgreSQLConnection;
   readonly #schema: string;
   readonly #answers: AnswerKeeping;
@@ -67,6 +68,7 @@ export class PostgreSQLJournal implements Journal {
       preflight: this.preflight,
       open: this.open,
       reader: this.reader,
+      upkeep: this.upkeep,
     } = this.#answers.in({ ...parts, identity: () => this.identity }));
   }
 
@@ -104,6 +106,11 @@ function journalDatabase(
     ...facts,
     dialect,
     grants: `GRANT USAGE ON SCHEMA ${name} TO <user>; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${name} TO <user>`,
+    size: async (ask) => {
+      const sizes =
+        "SELECT sum(pg_total_relation_size(oid))::text AS bytes FROM pg_class WHERE relkind = 'r' AND relnamespace = $1::regnamespace";
+      return Number((await ask(sizes, [name]))[0]?.["bytes"] ?? 0);
+    },
     problem: (error, isAway) => (isAway ? connection.problem(error) : failure(error)),
     passing: (error) => {
       const isReadOnly = driverFacts(error).states.includes("25006");

@@ -36,6 +36,7 @@ export class SQLServerJournal implements Journal {
   readonly preflight: NonNullable<Journal["preflight"]>;
   readonly open: Journal["open"];
   readonly reader: Journal["reader"];
+  readonly upkeep: NonNullable<Journal["upkeep"]>;
   readonly #connection: SQLServerConnection;
   readonly #schema: string;
   readonly #answers: AnswerKeeping;
@@ -60,7 +61,7 @@ export class SQLServerJournal implements Journal {
       journalDatabase({ connect, isShared: pool !== undefined }, { identity: this.identity, schema, timeoutMs }),
     );
     const kept = this.#answers.in({ ...parts, identity: () => this.identity });
-    ({ preflight: this.preflight, open: this.open, reader: this.reader } = kept);
+    ({ preflight: this.preflight, open: this.open, reader: this.reader, upkeep: this.upkeep } = kept);
   }
 
   /** Server, database and schema; without the first two while no setting says them: to define a pipeline needs none. */

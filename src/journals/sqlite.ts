@@ -13,6 +13,7 @@ import { requireOneName } from "../sqlite/journal/open.ts";
 import { lockWait } from "../sqlite/open.ts";
 import { openReader } from "../sqlite/journal/reader.ts";
 import { openSession } from "../sqlite/journal/session.ts";
+import { openUpkeep } from "../sqlite/journal/upkeep.ts";
 
 export interface SQLiteJournalOptions extends AnswersOptions {
   /** The file, on a local disk. Pipelines may share one, but not at the same time. */
@@ -39,6 +40,7 @@ export class SQLiteJournal implements Journal {
   readonly preflight: () => Promise<boolean>;
   readonly open: Journal["open"];
   readonly reader: Journal["reader"];
+  readonly upkeep: NonNullable<Journal["upkeep"]>;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
   constructor(options: SQLiteJournalOptions) {
@@ -63,8 +65,9 @@ export class SQLiteJournal implements Journal {
         return await openSession(path, busyTimeoutMs, signal);
       },
       reader: async () => await openReader(path),
+      upkeep: async (signal) => await openUpkeep(path, busyTimeoutMs, signal),
     });
-    ({ open: this.open, reader: this.reader } = parts);
+    ({ open: this.open, reader: this.reader, upkeep: this.upkeep } = parts);
     this.preflight = async () => await parts.preflight(new AbortController().signal);
   }
 }

@@ -10,7 +10,7 @@ import { decidedSince, type Decisions, decisionsApplied, decisionsIn } from "./d
 import type { ResolvedPipeline } from "./resolve.ts";
 
 /** The watermark's name. A pipeline has one: with another statement, other parameters or another target everything is read again. */
-const watermarkName = "changes";
+export const watermarkName = "changes";
 
 /** So many keys at a time are looked up in the journal. */
 const pageSize = 1000;
@@ -199,7 +199,7 @@ function keyOf({ raw }: SourceRow, { primaryKeyColumn }: AnySource): string | un
   return isRow ? keyAsGiven(raw as Readonly<Record<string, unknown>>, primaryKeyColumn) : undefined; // an object has fields by name
 }
 
-function parseProgress(text: string): Pick<Beginning, "place" | "due" | "decisionsBefore"> {
+export function parseProgress(text: string): Pick<Beginning, "place" | "due" | "decisionsBefore"> {
   const { exact, shown, due, decided = [] }: StoredProgress = JSON.parse(text); // as it was saved
   return { place: { exact, shown, isSettled: true }, due, decisionsBefore: new Map(decided) };
 }

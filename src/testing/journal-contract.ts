@@ -6,6 +6,7 @@ import { leaseChecks } from "./journal-lease-contract.ts";
 import { readerChecks } from "./journal-reader-contract.ts";
 import { runDetailChecks } from "./journal-run-contract.ts";
 import { answerOf, badRow, one, other, runFacts, runningRecord, runRecord, writtenRow } from "./journal-samples.ts";
+import { upkeepChecks } from "./journal-upkeep-contract.ts";
 import { workChecks } from "./journal-work-contract.ts";
 
 /**
@@ -24,6 +25,7 @@ export function journalContract(options: {
     ...runDetailChecks,
     ...workChecks,
     ...leaseChecks,
+    ...upkeepChecks,
   };
   return Object.entries(checks).map(([name, check]) => ({
     name,

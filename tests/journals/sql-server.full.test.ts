@@ -1,6 +1,6 @@
 // Full lane: processes of its own that write into the journal, and seconds of CPU for the server of the tests; not dist.
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -8,12 +8,25 @@ import { pathToFileURL } from "node:url";
 import mssql from "mssql";
 import type { JournalSession } from "../../src/contracts/journal.ts";
 import { LLMEtlError } from "../../src/errors/llm-etl-error.ts";
+import { copyJournal } from "../../src/journal-upkeep/copy.ts";
+import { whileHeld, withLook } from "../../src/journal-upkeep/look.ts";
+import { prune } from "../../src/journal-upkeep/prune.ts";
+import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { SQLServerJournal, type SQLServerJournalOptions } from "../../src/journals/sql-server.ts";
 import { journalContract } from "../../src/testing/journal-contract.ts";
-import { answerOf, badRow, one, runAttempt, runFacts, runRecord } from "../../src/testing/journal-samples.ts";
+import {
+  answerOf,
+  badRow,
+  one,
+  runAttempt,
+  runFacts,
+  runRecord,
+  writtenRow,
+} from "../../src/testing/journal-samples.ts";
 import { type CuttableProxy, startCuttableProxy } from "../support/cuttable-proxy.ts";
 import { failsWith } from "../support/error-facts.ts";
 import { resultSet, startSQLServer, type TableRow } from "../support/sql-server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import type { SQLType, Value } from "../support/tds/sql-type.ts";
 
 const module = pathToFileURL(join(import.meta.dirname, "../../src/journals/sql-server.ts")).href;
@@ -394,4 +407,34 @@ test("a network that is silent for a while is waited for, one that stays so ends
   assert.ok(performance.now() - startedAt < 40_000);
   await session.close();
   await proxy.mend();
+});
+
+test("what a journal in a file has is copied, once, and pruned as there (not on a real server)", async () => {
+  const { journal } = await newJournal(encrypted);
+  const file = new SQLiteJournal({ path: join(temporaryFolder(), "journal.db") });
+  const session = await file.open(runFacts("filling"), noSignal());
+  const startedAt = new Date("2026-01-01");
+  await session.runs.save(runRecord("run-1", { startedAt, endedAt: startedAt }));
+  await session.runs.saveAttempts("run-1", [runAttempt(), runAttempt()]);
+  await session.rows.saveFailed("memory", [badRow(2)]);
+  for (const text of ["used", "unused"]) await session.answers.save(hash("sha256", text), answerOf(text));
+  await session.rows.saveWritten("memory", [{ ...writtenRow("1"), fingerprints: [hash("sha256", "used")] }]);
+  await session.close();
+  const part = { pipeline: "visits", sink: "memory" };
+  const signal = noSignal();
+  await withLook(file, async (from) => {
+    await whileHeld(journal, signal, async (upkeep) => {
+      await withLook(journal, async (look) => {
+        const copy = async () => await copyJournal({ from: { ...from, part }, to: { upkeep, look, part }, signal });
+        const copied = (await copy()).map((finding) => finding.copied);
+        assert.deepEqual(copied, [1, 2, 2, 0, 0, 0, 0]);
+        assert.ok((await copy()).every((finding) => finding.copied === 0));
+        assert.equal((await look.runs.attempts("run-1", "1", { limit: 5 })).items.length, 2);
+        const request = { before: new Date(), includeCurrent: false, sinkKeys: [] };
+        const [answers] = await prune({ look, upkeep, request, signal });
+        assert.deepEqual([answers?.goes, answers?.stays], [1, { used: 1 }]);
+        assert.equal((await upkeep.answers.find([hash("sha256", "used")])).size, 1);
+      });
+    });
+  });
 });

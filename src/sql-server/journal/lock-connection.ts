@@ -34,6 +34,10 @@ export async function openLockConnection(
     await call("sp_releaseapplock", { Resource: lockResource(name) });
     locks.delete(name);
   };
+  /** One after the other: a connection does one thing at a time. */
+  const unlockAll = async (): Promise<void> => {
+    for (const name of locks) await unlock(name);
+  };
   const noSignal = new AbortController().signal; // a run that was stopped keeps its lock to the end
   const ask = askBy(driver, async (use) => await cancellable(held.request(), noSignal, use));
   const [found] = await ask(depthQuery).catch((error: unknown) => {
@@ -63,7 +67,7 @@ export async function openLockConnection(
     },
     end: async () => {
       // A server may be late to notice the end of a connection, and a network may be silent.
-      const unlocked = Promise.allSettled(Array.from(locks, unlock));
+      const unlocked = Promise.allSettled([unlockAll()]);
       await Promise.race([unlocked, setTimeout(longestEndMs, undefined, { ref: false })]);
       held.end();
     },

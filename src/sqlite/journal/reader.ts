@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { BadRow, JournalReader, Page, PageRequest, PastRun, RunFilter } from "../../contracts/journal.ts";
 import { fromExactText, toExactText } from "../../files/exact-text.ts";
 import { findAnswer } from "./answers.ts";
+import { contentsOf } from "./contents.ts";
 import { asJournalError } from "./failure.ts";
 import { Evaluations, Overrides, Watermarks } from "./decisions.ts";
 import { prepareFind } from "./find-values.ts";
@@ -70,6 +71,7 @@ export async function openReader(path: string): Promise<JournalReader | undefine
     leases: {
       list: async (runId, request) => await list(3, (database) => new Leases(database).list(runId, request)),
     },
+    contents: contentsOf(path, read),
     holder: async () => await guarded(async () => ((await isHeld(path)) ? holderOf(path) : undefined)),
     close: async () => {},
   };

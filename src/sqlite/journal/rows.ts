@@ -52,11 +52,20 @@ export class Rows {
   }
 
   saveFailed(sink: string, row: BadRow): void {
-    const { position, pk, ownsKey, step, errorCode, errorMessage, retryCount, runId, failedAt } = row;
+    this.addFailure(row);
+    const { pk, ownsKey, errorCode, runId } = row;
+    if (pk !== null && ownsKey) this.setFailed(sink, pk, runId, errorCode);
+  }
+
+  /** Adds it to the failures of its run. */
+  addFailure({ position, pk, ownsKey, step, errorCode, errorMessage, retryCount, runId, failedAt }: BadRow): void {
     const key = pk === null ? null : toExactText(pk);
     const failure = [step, errorCode, errorMessage, retryCount, failedAt.getTime()];
     this.#statements.addFailure.run(runId, position, key, ownsKey ? 1 : 0, ...failure);
-    if (key !== null && ownsKey) this.#statements.saveFailed.run(this.#keyOf(sink), key, runId, errorCode);
+  }
+
+  setFailed(sink: string, pk: string, runId: string, errorCode: string): void {
+    this.#statements.saveFailed.run(this.#keyOf(sink), toExactText(pk), runId, errorCode);
   }
 
   forgetAll(sink: string): void {
@@ -76,7 +85,7 @@ export class Rows {
 }
 
 /** Bytes as hexadecimal digits: the driver makes a text of them in a fraction of the time that it takes for bytes. */
-const usedDigits = "iif(fingerprints IS NULL, NULL, lower(hex(fingerprints)))";
+export const usedDigits = "iif(fingerprints IS NULL, NULL, lower(hex(fingerprints)))";
 
 /** The statement that finds a row by sink and primary key. A journal that nobody has brought up to date has no fingerprints. */
 export function rowQuery(hasFingerprints: boolean): string {

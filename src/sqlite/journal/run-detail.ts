@@ -104,7 +104,7 @@ export function attemptsIn(
   return pageOf(lines, limit, toAttempt);
 }
 
-function toAttempt(line: Line): RunAttempt {
+export function toAttempt(line: Line): RunAttempt {
   const { issue_codes: codes, error_code: errorCode, cost } = line;
   return {
     pk: fromExactText(line["pk"]),

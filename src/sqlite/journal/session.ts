@@ -26,6 +26,19 @@ import { Work } from "./work.ts";
  * @throws {JournalInUseError} if a run holds it: with the process and its start
  */
 export async function openSession(path: string, busyTimeoutMs: number, signal: AbortSignal): Promise<JournalSession> {
+  return (await openAlone(path, busyTimeoutMs, signal)).session;
+}
+
+/** A session, and the parts that it works with. */
+export interface OpenSession {
+  readonly session: JournalSession;
+  readonly database: DatabaseSync;
+  /** Does work in a transaction, with all that gathers in this turn. */
+  readonly save: Save;
+}
+
+/** The same, for more than a run does. @throws as {@link openSession} */
+export async function openAlone(path: string, busyTimeoutMs: number, signal: AbortSignal): Promise<OpenSession> {
   const lock = await lockJournal(path, signal);
   let database: DatabaseSync | undefined;
   let log: FileHandle | undefined;
@@ -52,7 +65,7 @@ interface Opened {
 
 type Save = (work: () => void) => Promise<void>;
 
-function sessionOf({ path, busyTimeoutMs, database, lock, log }: Opened): JournalSession {
+function sessionOf({ path, busyTimeoutMs, database, lock, log }: Opened): OpenSession {
   const asError = (cause: unknown): LLMEtlError => asJournalError(path, cause);
   const files = [new OpenFile(path, { isNeverEmpty: true }), new OpenFile(`${path}-wal`)];
   const answers = new Answers(database);
@@ -67,7 +80,7 @@ function sessionOf({ path, busyTimeoutMs, database, lock, log }: Opened): Journa
   });
   const save: Save = async (work) => await commits.save(work);
   const writes = writesOf(database, commits, answers);
-  return {
+  const session: JournalSession = {
     ...writes(save),
     ...storesOf(database, commits),
     leases: leasesOf(path, { database, save, writes }),
@@ -80,6 +93,7 @@ function sessionOf({ path, busyTimeoutMs, database, lock, log }: Opened): Journa
       }
     },
   };
+  return { session, database, save };
 }
 
 /** The part that rows on their way use, with all that it saves going through a function. */

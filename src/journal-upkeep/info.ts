@@ -1,0 +1,117 @@
+import type { SubmittedWork } from "../contracts/journal-work.ts";
+import { parseProgress, watermarkName } from "../pipeline/changed-rows.ts";
+import type { Look } from "./look.ts";
+import { pagesOf, type RunAge, runAges } from "./runs.ts";
+
+/** Answers of one model, by the age of the run that paid for them. */
+export interface AnswersInfo {
+  readonly model: string;
+  readonly count: number;
+  /** Those up to 7 days old, up to 30 and up to 90, and the rest. */
+  readonly countByAge: readonly [week: number, month: number, quarter: number, older: number];
+}
+
+export interface SinkInfo {
+  /** null where no run that the journal knows wrote to it. */
+  readonly sink: string | null;
+  /** The name under which the journal has its rows. */
+  readonly sinkKey: string;
+  readonly writtenCount: number;
+  readonly failedCount: number;
+  /** Rows of which nothing is known but the answers that they used. */
+  readonly otherCount: number;
+}
+
+export interface JournalInfo {
+  /** In bytes; null where the journal can't tell. */
+  readonly size: number | null;
+  readonly runs: { readonly count: number; readonly first: Date | null; readonly last: Date | null };
+  readonly answers: readonly AnswersInfo[];
+  readonly sinks: readonly SinkInfo[];
+  readonly watermarkCount: number;
+  /** Rows that a run with `changes` reads although they did not change, by pipeline. */
+  readonly dueRows: Readonly<Record<string, number>>;
+  readonly decisionCount: number;
+  readonly evaluationCount: number;
+  /** By state. */
+  readonly submittedWork: Readonly<Partial<Record<SubmittedWork["state"], number>>>;
+  /** The run that has the journal, in words; null where none has. */
+  readonly holder: string | null;
+}
+
+const dayMs = 86_400_000;
+const ageLimits = [7, 30, 90].map((days) => days * dayMs);
+
+/** Tells what a journal holds. */
+export async function journalInfo(look: Look, now: Date = new Date()): Promise<JournalInfo> {
+  const runs = await runAges(look);
+  const times = [...runs.values()].map(({ startedAt }) => startedAt.getTime());
+  const edge = (pick: (one: number, other: number) => number): Date | null =>
+    times.length === 0 ? null : new Date(times.reduce(pick));
+  return {
+    size: await look.contents.size(),
+    runs: { count: runs.size, first: edge(Math.min), last: edge(Math.max) },
+    answers: await answersInfo(look, runs, now),
+    sinks: await sinksInfo(look, runs),
+    ...(await watermarksInfo(look)),
+    decisionCount: await countOf(look.overrides.list),
+    evaluationCount: await countOf(look.evaluations.list),
+    submittedWork: await workInfo(look),
+    holder: (await look.holder()) ?? null,
+  };
+}
+
+async function answersInfo(
+  { contents }: Look,
+  runs: ReadonlyMap<string, RunAge>,
+  now: Date,
+): Promise<readonly AnswersInfo[]> {
+  const byModel = new Map<string, [number, number, number, number]>();
+  for (const { model, runId, count } of await contents.answerCounts()) {
+    const counts = byModel.get(model) ?? [0, 0, 0, 0];
+    byModel.set(model, counts);
+    const ageMs = now.getTime() - (runs.get(runId)?.lastAt.getTime() ?? -Infinity);
+    const found = ageLimits.findIndex((limit) => ageMs <= limit);
+    counts[found === -1 ? 3 : found] = (counts[found === -1 ? 3 : found] ?? 0) + count;
+  }
+  return [...byModel].map(([model, countByAge]) => ({
+    model,
+    count: countByAge.reduce((sum, count) => sum + count, 0),
+    countByAge,
+  }));
+}
+
+/** The rows of each sink. */
+async function sinksInfo({ contents }: Look, runs: ReadonlyMap<string, RunAge>): Promise<readonly SinkInfo[]> {
+  const names = new Map([...runs.values()].map(({ sink }) => [contents.sinkKey(sink), sink]));
+  const counts = await contents.rowCounts();
+  return [...Map.groupBy(counts, ({ sinkKey }) => sinkKey)].map(([sinkKey, ofSink]) => {
+    const count = (wanted: string): number => ofSink.find(({ outcome }) => outcome === wanted)?.count ?? 0;
+    const [writtenCount, failedCount, otherCount] = [count("written"), count("failed"), count("known")];
+    return { sink: names.get(sinkKey) ?? null, sinkKey, writtenCount, failedCount, otherCount };
+  });
+}
+
+async function watermarksInfo({ watermarks }: Look): Promise<Pick<JournalInfo, "watermarkCount" | "dueRows">> {
+  const dueRows: Record<string, number> = {};
+  let watermarkCount = 0;
+  for await (const page of pagesOf(watermarks.list, 100)) {
+    watermarkCount += page.length;
+    for (const { pipeline, name, value } of page)
+      if (name === watermarkName) dueRows[pipeline] = parseProgress(value).due.length;
+  }
+  return { watermarkCount, dueRows };
+}
+
+async function workInfo({ work }: Look): Promise<JournalInfo["submittedWork"]> {
+  const counts: Partial<Record<SubmittedWork["state"], number>> = {};
+  for await (const page of pagesOf(work.list, 500))
+    for (const { state } of page) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
+}
+
+async function countOf(list: Parameters<typeof pagesOf>[0]): Promise<number> {
+  let count = 0;
+  for await (const page of pagesOf(list, 500)) count += page.length;
+  return count;
+}

@@ -1,0 +1,39 @@
+import type { JournalReader, Page, PageRequest, PastRun } from "../contracts/journal.ts";
+
+/** So many things are asked for at a time. */
+export const pageSize = 5_000;
+
+/** All items of a list, page by page. */
+export async function* pagesOf<Item>(
+  list: (request: PageRequest) => Promise<Page<Item>>,
+  limit: number = pageSize,
+): AsyncGenerator<readonly Item[], void> {
+  for (let from: string | undefined; ;) {
+    const { items, next } = await list({ limit, from });
+    yield items;
+    if (next === null) return;
+    from = next;
+  }
+}
+
+/** A run, as far as it tells how old things are, and whose. */
+export interface RunAge extends Pick<PastRun, "runId" | "pipeline" | "sink" | "version" | "status" | "startedAt"> {
+  /** The last moment at which it is known to have gone on. */
+  readonly lastAt: Date;
+  /** True if it read all rows, as far as it knows. */
+  readonly isWhole: boolean;
+}
+
+/** The runs that the journal knows, by id, the newest first. */
+export async function runAges({ runs }: Pick<JournalReader, "runs">): Promise<ReadonlyMap<string, RunAge>> {
+  const ages = new Map<string, RunAge>();
+  for await (const page of pagesOf(runs.list, 500)) for (const run of page) ages.set(run.runId, ageOf(run));
+  return ages;
+}
+
+function ageOf({ figures, endedAt, kind, options, ...run }: PastRun): RunAge {
+  const { runId, pipeline, sink, version, status, startedAt } = run;
+  const lastAt = endedAt ?? new Date(startedAt.getTime() + figures.durationMs);
+  const isWhole = kind === "run" && status === "completed" && options["limit"] === undefined;
+  return { runId, pipeline, sink, version, status, startedAt, lastAt, isWhole };
+}
