@@ -9,6 +9,9 @@ export type Ask = (sql: string, values?: readonly unknown[]) => Promise<readonly
 /** The columns of lines that a statement is given, with their kinds. */
 export type GivenColumns = readonly (readonly [name: string, kind: ColumnKind])[];
 
+/** Writes a statement, and adds its values to those of the statements that go with it. */
+export type Statement = (values: unknown[]) => string;
+
 /** A database that may hold a journal: all that differs from one to the other. */
 export interface JournalDatabase {
   /** The journal, in messages. */
@@ -34,7 +37,18 @@ export interface JournalDatabase {
 export interface OpenDatabase {
   /** Does work on one connection. */
   readonly use: DoWork;
-  /** Does it in one transaction, which the second part of its result commits. @throws {CommitInDoubtError} */
+  /**
+   * Makes changes in one transaction, in as few round trips as it can. The first statement is their admission: where it is not given, none is
+   * made, and the result is false.
+   *
+   * @throws {CommitInDoubtError}
+   */
+  readonly changeAtOnce: (
+    signal: AbortSignal,
+    statements: readonly [admission: Statement, ...changes: Statement[]],
+    limits?: WorkOptions,
+  ) => Promise<boolean>;
+  /** Does work in one transaction, which the second part of its result commits. @throws {CommitInDoubtError} */
   readonly transact: <Result>(
     signal: AbortSignal,
     work: (ask: Ask) => Promise<readonly [result: Result, commit: boolean]>,
@@ -79,6 +93,9 @@ export interface DatabaseState {
   readonly unfit?: string | undefined;
 }
 
+/** `alone`: no other session saves at the same time. `at-once`: of changes that go with it. */
+export type Admission = "shared" | "alone" | "at-once";
+
 /** The SQL of a database. A table's name is given with its schema, quoted. */
 export interface JournalDialect {
   readonly quote: (name: string) => string;
@@ -89,20 +106,17 @@ export interface JournalDialect {
   /** A text begins with a value, or holds it: letter by letter. */
   readonly begins: (column: string, value: string) => string;
   readonly has: (column: string, value: string) => string;
-  /** Lines as a table `k`, and its values, the first of which is at place 1. */
-  readonly lines: (
-    columns: GivenColumns,
-    lines: readonly Line[],
-  ) => { readonly sql: string; readonly values: unknown[] };
+  /** Lines as a table `k`; their values are added to others. */
+  readonly lines: (columns: GivenColumns, lines: readonly Line[], values: unknown[]) => string;
   /** Adds the lines `k` in their order, or sets the columns of those that are there with the key. An empty key is never there. */
   readonly put: (table: string, key: readonly string[], columns: readonly string[], k: string) => string;
   /**
    * The admission of a save, with the values name and epoch of a pipeline, session and number of the save. Where the epoch is the pipeline's and the
    * number is greater than the session's last one, it stores the number, makes the commit wait for the disk, and gives one line with the
    * database's clock as `now`, in milliseconds since 1970; else none. The pipeline's line stays locked until the commit: against change, or against other saves,
-   * too.
+   * too. One for changes at once may be an error where it is not given.
    */
-  readonly admit: (pipelines: string, sessions: string, isAlone: boolean) => string;
+  readonly admit: (pipelines: string, sessions: string, forWhat: Admission) => string;
   /** The lines of `pipelines` whose lock, of the name in the column `lock_name`, some connection has; the newest first. */
   readonly held: (pipelines: string) => string;
   readonly state: (ask: Ask, schema: string) => Promise<DatabaseState>;

@@ -22,12 +22,12 @@ interface Waiting {
 
 /** Saves, gathered: one transaction is under way at a time, and what comes meanwhile goes in the next. */
 export class GatheredSaves {
-  readonly #store: Pick<Store, "save">;
+  readonly #store: Pick<Store, "save" | "transact">;
   #waiting: Waiting[] = [];
   #saving: Promise<void> | undefined;
   #number = 0;
 
-  constructor(store: Pick<Store, "save">) {
+  constructor(store: Pick<Store, "save" | "transact">) {
     this.#store = store;
   }
 
@@ -75,9 +75,14 @@ export class GatheredSaves {
 
   async #commit(saves: readonly Save[]): Promise<readonly unknown[]> {
     this.#number += 1;
+    const isPlain = saves.every(({ work, lease }) => work === undefined && lease === undefined);
+    if (isPlain) {
+      await this.#store.save(this.#number, groupsOf(saves.flatMap(({ changes = [] }) => changes)));
+      return saves.map(() => true);
+    }
     const isAlone = saves.some(({ work }) => work !== undefined);
     let results: readonly unknown[] = [];
-    await this.#store.save({ number: this.#number, isAlone }, async (transaction) => {
+    await this.#store.transact({ number: this.#number, isAlone }, async (transaction) => {
       results = await resultsOf(saves, transaction); // those of a commit in doubt, too: it is not done again where it was stored
     });
     return results;

@@ -6,11 +6,11 @@ import { CommitInDoubtError } from "../table/dialect.ts";
 import type { WorkOptions } from "../table/pooled-work.ts";
 import { type PassingError, retryPassing } from "../table/retry.ts";
 import { groupsOf } from "./changes.ts";
-import type { Ask, JournalDatabase, OpenDatabase } from "./database.ts";
+import type { Admission, Ask, JournalDatabase, OpenDatabase, Statement } from "./database.ts";
 import { PipelineLock, silenceMs } from "./lock.ts";
 import { requireSchema } from "./schema.ts";
-import { applyIn, findIn, looksOf, nameOf, valueOf } from "./statements.ts";
-import type { SaveGuard, Store, Transaction } from "./store.ts";
+import { applyIn, findIn, looksOf, nameOf, statementOf, valueOf } from "./statements.ts";
+import type { Store } from "./store.ts";
 import { tables } from "./tables.ts";
 
 const delaysMs = { shortest: 100, longest: 2_000 } as const;
@@ -61,21 +61,24 @@ export async function openStore(database: JournalDatabase, run: RunFacts, signal
   return heldStore(database, opened, { lock, session });
 }
 
+/** Statements of one round trip: those of more would have more values than some servers take. */
+const mostAtOnce = 100;
+
 interface Holder {
   readonly lock: PipelineLock;
   readonly session: string;
 }
 
-function heldStore(database: JournalDatabase, { use, transact, close }: OpenDatabase, holder: Holder): Store {
-  const { timeoutMs } = database;
+type Patience = <Result>(attempt: (limits: WorkOptions) => Promise<Result>) => Promise<Result>;
+
+/** Tries again while the database is away; once it is gone, or the lock is lost, nothing is tried any more. */
+function patienceOf(database: JournalDatabase, signal: AbortSignal): Patience {
   let gone: LLMEtlError | undefined; // the run is about to stop then: it waits for nothing more
-  const life = new AbortController(); // what is finished is saved after an abort of the run, too
-  const { signal } = life;
-  const patiently = async <Result>(attempt: (limits: WorkOptions) => Promise<Result>): Promise<Result> => {
+  return async (attempt) => {
     if (gone !== undefined) throw gone;
     let wasInDoubt = false; // it may be stored: under another number it would be stored twice
     let startedAt = 0;
-    const timed = async (leftMs: number): Promise<Result> => {
+    const timed = async (leftMs: number) => {
       startedAt = performance.now();
       return await attempt({ waitMs: leftMs, limitMs: silenceMs(leftMs) });
     };
@@ -85,30 +88,65 @@ function heldStore(database: JournalDatabase, { use, transact, close }: OpenData
       return found && { ...found, waitedMs: performance.now() - startedAt };
     };
     try {
-      return await retryPassing(timed, { signal, patienceMs: timeoutMs, passing: goesBy, delaysMs });
+      return await retryPassing(timed, { signal, patienceMs: database.timeoutMs, passing: goesBy, delaysMs });
     } catch (error) {
       const failure = asJournalError(database, error);
       if (wasInDoubt || isGone(failure)) gone = failure;
       throw failure;
     }
   };
-  return {
+}
+
+function heldStore(
+  database: JournalDatabase,
+  { use, changeAtOnce, transact, close }: OpenDatabase,
+  holder: Holder,
+): Store {
+  const life = new AbortController(); // what is finished is saved after an abort of the run, too
+  const { signal } = life;
+  const patiently = patienceOf(database, signal);
+  const saved = async (number: number, attempt: (limits: WorkOptions) => Promise<boolean>): Promise<void> => {
+    await patiently(async (limits) => {
+      await holder.lock.ensure();
+      if (!(await attempt(limits))) await use(signal, async (ask) => await requireSaved(ask, number), limits);
+    });
+  };
+  /** Without an admission a save was stored before, or another run has the pipeline. */
+  const requireSaved = async (ask: Ask, number: number): Promise<void> => {
+    const { session, lock } = holder;
+    const [known] = await findIn(ask, database, tables.sessions, tables.sessions.key, [{ session }]);
+    if (Number(known?.["last_save"] ?? 0) < number) throw lock.lost();
+  };
+  const store: Store = {
     ...looksOf(database, async (work) => await patiently(async (limits) => await use(signal, work, limits))),
     session: holder.session,
-    save: async (guard, work) =>
-      await patiently(async (limits) => {
-        await holder.lock.ensure();
-        const saved = async (ask: Ask) => {
-          const now = await admitted(ask, database, { ...holder, guard });
-          if (now === undefined) return [undefined, false] as const;
-          const transaction: Transaction = {
-            now,
+    save: async (number, changes) => {
+      if (changes.length > mostAtOnce) {
+        await store.transact({ number, isAlone: false }, async ({ apply }) => {
+          for (const group of changes) await apply(group);
+        });
+        return;
+      }
+      await saved(number, async (limits) => {
+        const statements = changes.map((group) => statementOf(database, group));
+        return await changeAtOnce(signal, [admission(database, holder, number, "at-once"), ...statements], limits);
+      });
+    },
+    transact: async ({ number, isAlone }, work) =>
+      await saved(number, async (limits) => {
+        const admit = admission(database, holder, number, isAlone ? "alone" : "shared");
+        const admitted = async (ask: Ask) => {
+          const values: unknown[] = [];
+          const [line] = await ask(admit(values), values);
+          if (line === undefined) return [false, false] as const;
+          await work({
+            now: new Date(Number(line["now"])),
             find: async (table, by, keys) => await findIn(ask, database, table, by, keys),
             apply: async (group) => await applyIn(ask, database, group),
-          };
-          return [await work(transaction), true] as const;
+          });
+          return [true, true] as const;
         };
-        return await transact(signal, saved, limits);
+        return await transact(signal, admitted, limits);
       }),
     close: async () => {
       life.abort(new JournalError(database.identity, "was closed"));
@@ -116,24 +154,18 @@ function heldStore(database: JournalDatabase, { use, transact, close }: OpenData
       await close();
     },
   };
+  return store;
 }
 
-/**
- * The database's clock, where the run may save; undefined where this was saved before.
- *
- * @throws {JournalError} if another run has the pipeline
- */
-async function admitted(
-  ask: Ask,
+function admission(
   database: JournalDatabase,
-  { lock, session, guard }: Holder & { readonly guard: SaveGuard },
-): Promise<Date | undefined> {
-  const names = [nameOf(database, tables.pipelines), nameOf(database, tables.sessions)] as const;
-  const sql = database.dialect.admit(...names, guard.isAlone);
-  const name = valueOf(database, tables.pipelines, "name", lock.pipeline);
-  const [line] = await ask(sql, [name, lock.epoch, session, guard.number]);
-  if (line !== undefined) return new Date(Number(line["now"]));
-  const [known] = await findIn(ask, database, tables.sessions, tables.sessions.key, [{ session }]);
-  if (Number(known?.["last_save"] ?? 0) >= guard.number) return undefined;
-  throw lock.lost();
+  { lock, session }: Holder,
+  number: number,
+  forWhat: Admission,
+): Statement {
+  const [pipelines, sessions] = [nameOf(database, tables.pipelines), nameOf(database, tables.sessions)];
+  return (values) => {
+    values.push(valueOf(database, tables.pipelines, "name", lock.pipeline), lock.epoch, session, number);
+    return database.dialect.admit(pipelines, sessions, forWhat);
+  };
 }

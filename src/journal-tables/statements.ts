@@ -1,5 +1,5 @@
 import type { ChangeGroup } from "./changes.ts";
-import type { Ask, GivenColumns, JournalDatabase } from "./database.ts";
+import type { Ask, GivenColumns, JournalDatabase, Statement } from "./database.ts";
 import type { Looks, PageQuery, Term } from "./store.ts";
 import { type Cell, type ColumnKind, type Line, type Table, tables } from "./tables.ts";
 import { fromKept, toKept, toName } from "./texts.ts";
@@ -41,7 +41,8 @@ export async function findIn(
   keys: readonly Line[],
 ): Promise<readonly Line[]> {
   if (keys.length === 0) return [];
-  const { sql, values } = linesOf(place, table, by, keys);
+  const values: unknown[] = [];
+  const sql = linesOf(place, table, by, keys, values);
   const found = await ask(
     `SELECT t.* FROM ${sql} JOIN ${nameOf(place, table)} AS t ON ${equal(place, "t", by)}`,
     values,
@@ -70,25 +71,28 @@ function withNames(
   });
 }
 
-/** Makes a group's changes with one statement, or as few as the database needs. */
+/** Makes a group's changes. */
 export async function applyIn(ask: Ask, place: Place, group: ChangeGroup): Promise<void> {
+  const values: unknown[] = [];
+  await ask(statementOf(place, group)(values), values);
+}
+
+/** The statement that makes a group's changes. */
+export function statementOf(place: Place, group: ChangeGroup): Statement {
   const { quote, put, parameter } = place.dialect;
   const { kind, table, columns, lines, values: wanted = {}, except } = group;
   const name = nameOf(place, table);
-  const { sql, values } = linesOf(place, table, columns, lines);
-  if (kind === "put") {
-    await ask(put(name, table.key, columns, sql), values);
-    return;
-  }
-  const where = `WHERE EXISTS (SELECT 1 FROM ${sql} WHERE ${equal(place, quote(table.name), columns, except)})`;
-  const sets = Object.entries(wanted).map(([column, cell]) => {
-    values.push(valueOf(place, table, column, cell));
-    return `${quote(column)} = ${parameter(values.length)}`;
-  });
-  await ask(
-    kind === "remove" ? `DELETE FROM ${name} ${where}` : `UPDATE ${name} SET ${sets.join(", ")} ${where}`,
-    values,
-  );
+  return (values) => {
+    const sql = linesOf(place, table, columns, lines, values);
+    if (kind === "put") return put(name, table.key, columns, sql);
+    const where = `WHERE EXISTS (SELECT 1 FROM ${sql} WHERE ${equal(place, quote(table.name), columns, except)})`;
+    if (kind === "remove") return `DELETE FROM ${name} ${where}`;
+    const sets = Object.entries(wanted).map(([column, cell]) => {
+      values.push(valueOf(place, table, column, cell));
+      return `${quote(column)} = ${parameter(values.length)}`;
+    });
+    return `UPDATE ${name} SET ${sets.join(", ")} ${where}`;
+  };
 }
 
 async function pageIn(
@@ -141,15 +145,21 @@ function equal({ dialect: { quote } }: Place, table: string, columns: readonly s
   return terms.join(" AND ");
 }
 
-function linesOf({ dialect }: Place, table: Table, columns: readonly string[], lines: readonly Line[]) {
+function linesOf(
+  { dialect }: Place,
+  table: Table,
+  columns: readonly string[],
+  lines: readonly Line[],
+  values: unknown[],
+): string {
   const kinds = kindsOf(table, columns);
   const texts = kinds.filter(([, kind]) => isText(kind));
-  if (texts.length === 0) return dialect.lines(kinds, lines);
+  if (texts.length === 0) return dialect.lines(kinds, lines, values);
   const kept = lines.map((line) => ({
     ...line,
     ...Object.fromEntries(texts.map(([column, kind]) => [column, keptAs(kind, line[column] ?? null)])),
   }));
-  return dialect.lines(kinds, kept);
+  return dialect.lines(kinds, kept, values);
 }
 
 /** A cell as a value of a statement. */

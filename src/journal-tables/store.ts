@@ -29,7 +29,7 @@ export interface Looks {
   readonly held: () => Promise<readonly Line[]>;
 }
 
-/** A save does this within its transaction. */
+/** Work does this within its transaction. */
 export interface Transaction extends Pick<Looks, "find"> {
   /** The database's clock. */
   readonly now: Date;
@@ -47,13 +47,9 @@ export interface SaveGuard {
 export interface Store extends Looks {
   /** Names the session among those of its run. */
   readonly session: string;
-  /**
-   * Does `work` in one transaction, in which the run is known to hold the pipeline. Resolves to undefined, without `work`, where a save with
-   * the number is stored already.
-   */
-  readonly save: <Result>(
-    guard: SaveGuard,
-    work: (transaction: Transaction) => Promise<Result>,
-  ) => Promise<Result | undefined>;
+  /** Makes changes in one transaction, in which the run is known to hold the pipeline; none where a save with the number is stored already. */
+  readonly save: (number: number, changes: readonly ChangeGroup[]) => Promise<void>;
+  /** Does `work` in such a transaction; without it where a save with the number is stored already. */
+  readonly transact: (guard: SaveGuard, work: (transaction: Transaction) => Promise<void>) => Promise<void>;
   readonly close: () => Promise<void>;
 }

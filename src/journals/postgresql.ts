@@ -9,6 +9,7 @@ import { AnswerKeeping } from "../journal-answers/answer-keeping.ts";
 import { answersChecks, type AnswersOptions } from "../journal-answers/options.ts";
 import type { JournalDatabase } from "../journal-tables/database.ts";
 import { journalIn } from "../journal-tables/journal.ts";
+import { makeAtOnce } from "../postgresql/connect/at-once.ts";
 import { inTransaction, withClient } from "../postgresql/connect/client.ts";
 import { PostgreSQLConnection } from "../postgresql/connect/connection.ts";
 import { connectionChecks, type PostgreSQLConnectionOptions } from "../postgresql/connect/options.ts";
@@ -122,10 +123,17 @@ function journalDatabase(
       return ["42P01", "42703", "3F000"].some((state) => states.includes(state)) ? "missing" : undefined;
     },
     open: async (openSignal) => {
-      const { pool } = await connection.open({ signal: openSignal, fail });
+      const { pool, driver } = await connection.open({ signal: openSignal, fail });
       return {
         use: async (signal, work, limits) =>
           await withClient(pool, signal, async (client) => await work(askOn(client)), limits),
+        changeAtOnce: async (signal, statements, limits) => {
+          const written = statements.map((write): [string, unknown[]] => {
+            const values: unknown[] = [];
+            return [write(values), values];
+          });
+          return await withClient(pool, signal, async (client) => await makeAtOnce(client, driver, written), limits);
+        },
         transact: async (signal, work, limits) =>
           await inTransaction(pool, signal, async (client) => await work(askOn(client)), limits),
         lockConnection: async (signal) => await openLockConnection(connection, pool, signal, identity),

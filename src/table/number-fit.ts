@@ -123,3 +123,13 @@ function isWhole({ unscaled, scale }: { readonly unscaled: bigint; readonly scal
 function describe(value: unknown): string {
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : describeType(value);
 }
+
+/** The numbers of a decimal type, unless a JSON number does not hold their digits exactly. */
+export function decimalLimit(
+  precision: number,
+  scale: number,
+): { readonly minimum?: number; readonly maximum?: number } {
+  if (precision > 15) return {};
+  const maximum = Number(decimalText(10n ** BigInt(precision) - 1n, scale));
+  return { minimum: -maximum, maximum };
+}

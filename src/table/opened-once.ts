@@ -1,3 +1,8 @@
+/** The logins with one set of settings. What has worked is not wrong: a server that is not found then, or denies it, fails over or starts. */
+export interface Logins {
+  haveWorked: boolean;
+}
+
 /** Something that is opened by the first who needs it, and again after it failed or was closed. */
 export class OpenedOnce<Opened> {
   #opening: Promise<Opened> | undefined;

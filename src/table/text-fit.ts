@@ -108,3 +108,17 @@ function describe(value: unknown): string {
   if (typeof value === "number") return String(value);
   return value instanceof Date ? "an invalid date" : describeType(value);
 }
+
+/** The cell as text, for a database none of whose texts holds a NUL character, and no JSON in a form of its own its escape. No limit of a schema's says so. */
+export function textWithoutNUL(
+  fitted: Fitted<StagedValue>,
+  declaration: string,
+  isParsedJSON: boolean,
+): Fitted<string> {
+  if (!fitted.ok) return fitted;
+  const value = String(fitted.value);
+  const isEscaped = isParsedJSON && /(?<!\\)(?:\\\\)*\\u0000/.test(value);
+  if (!value.includes("\0") && !isEscaped) return { ok: true, value };
+  const problem = `the column is ${declaration}, which holds no NUL character (\\u0000): replace it in the columnMap`;
+  return { ok: false, problem, demand: "must be text without NUL characters" };
+}

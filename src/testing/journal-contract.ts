@@ -71,6 +71,7 @@ const sessionChecks: Readonly<Record<string, JournalCheck>> = {
   "the rows of one sink are forgotten, and those of others are not": inSession(forgetsRows),
   "keys that differ in a lone surrogate, in case or in a trailing blank are different keys": inSession(tellsKeysApart),
   "a thousand writes at once are all saved, and found in one look-up": inSession(savesManyAtOnce),
+  "writes at once to one key are made in their order, however they alternate": inSession(keepsTheirOrder),
   "what was saved is there when the journal is opened again": savesForGood,
   "closing twice is harmless": inSession(closesTwice),
 };
@@ -220,6 +221,16 @@ async function savesManyAtOnce(session: JournalSession): Promise<void> {
   await Promise.all(fingerprints.map(async (each) => await session.answers.save(each, answerOf(each))));
   const found = await session.answers.find(fingerprints);
   for (const fingerprint of fingerprints) equal(found.get(fingerprint)?.text, fingerprint);
+}
+
+async function keepsTheirOrder(session: JournalSession): Promise<void> {
+  for (const count of [3, 4, 301, 302]) {
+    const changes = Array.from({ length: count }, async (_, index) => {
+      await (index % 2 === 0 ? session.answers.save(one, answerOf(`${index}`)) : session.answers.forget([one]));
+    });
+    await Promise.all(changes);
+    equal((await find(session, one))?.text, count % 2 === 0 ? undefined : `${count - 1}`);
+  }
 }
 
 async function savesForGood({ open, read }: OpenedJournal): Promise<void> {

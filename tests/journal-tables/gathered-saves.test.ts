@@ -1,7 +1,8 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { GatheredSaves, type Save } from "../../src/journal-tables/gathered-saves.ts";
-import type { SaveGuard, Store, Transaction } from "../../src/journal-tables/store.ts";
+import type { ChangeGroup } from "../../src/journal-tables/changes.ts";
+import type { Store } from "../../src/journal-tables/store.ts";
 import { tables } from "../../src/journal-tables/tables.ts";
 
 const put = (fingerprint: string): Save => ({
@@ -12,24 +13,22 @@ const put = (fingerprint: string): Save => ({
 function storeWithout(isBad: (fingerprint: string) => boolean) {
   const saved: string[] = [];
   const numbers: number[] = [];
-  const save: Store["save"] = async <Result>(
-    { number }: SaveGuard,
-    work: (transaction: Transaction) => Promise<Result>,
-  ): Promise<Result> => {
+  const save: Store["save"] = async (number, changes) => {
     numbers.push(number);
-    const wanted: string[] = [];
-    const result = await work({
+    const wanted = changes.flatMap(({ lines }) => lines.map(({ fingerprint }) => String(fingerprint)));
+    if (wanted.some(isBad)) throw new Error("a value that the database does not take");
+    saved.push(...wanted);
+  };
+  const transact: Store["transact"] = async ({ number }, work) => {
+    const changes: ChangeGroup[] = [];
+    await work({
       now: new Date(0),
       find: async () => [],
-      apply: async ({ lines }) => {
-        for (const { fingerprint } of lines) wanted.push(String(fingerprint));
-        if (wanted.some(isBad)) throw new Error("a value that the database does not take");
-      },
+      apply: async (group) => void changes.push(group),
     });
-    saved.push(...wanted);
-    return result;
+    await save(number, changes);
   };
-  return { saved, numbers, saves: new GatheredSaves({ save }) };
+  return { saved, numbers, saves: new GatheredSaves({ save, transact }) };
 }
 
 test("saves that come while one is under way go together in the next", async () => {
@@ -60,11 +59,10 @@ test("a save that the database does not take fails alone: the others of its tran
 
 test("a lost store rejects all of a batch, and each later save", async () => {
   const gone = new Error("gone");
-  const saves = new GatheredSaves({
-    save: async () => {
-      throw gone;
-    },
-  });
+  const fails = async (): Promise<never> => {
+    throw gone;
+  };
+  const saves = new GatheredSaves({ save: fails, transact: fails });
   const outcomes = await Promise.allSettled(["a", "b"].map(async (name) => await saves.save(put(name))));
   deepEqual(
     outcomes.map(({ status }) => status),

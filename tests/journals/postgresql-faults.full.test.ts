@@ -345,7 +345,7 @@ test("a value that the database does not take is the error of its own save, with
     const text = index === 13 ? "the secret" : `${index}`;
     await session.answers.save(`${index}`.padStart(64, "0"), answerOf(text));
   });
-  const outcomes = await Promise.allSettled(saves);
+  const outcomes = await Promise.allSettled([session.runs.saveAttempts("run-1", [runAttempt()]), ...saves]);
   const failed = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
   equal(failed.length, 1);
   const [error] = failed;
@@ -354,20 +354,55 @@ test("a value that the database does not take is the error of its own save, with
   await session.answers.save(other, answerOf("later"));
   await session.close();
   equal((await database.run(`SELECT FROM "${options.schema}".answers`)).length, 20);
+  equal(
+    (await database.run(`SELECT FROM "${options.schema}".attempts`)).length,
+    1,
+    "what is saved with it is saved once",
+  );
 });
 
 for (const when of ["before", "after"] as const) {
   test(`a commit whose ${when === "before" ? "request" : "answer"} is lost is made once`, { skip }, async () => {
-    const { options } = await journalIn(database);
-    const proxy = await startCommitProxy(options.connectionString);
-    const session = await openRun(new PostgreSQLJournal({ ...options, connectionString: proxy.url }));
-    proxy.loseCommit(when);
-    await session.runs.saveAttempts("run-1", [runAttempt()]);
-    equal((await database.run(`SELECT FROM "${options.schema}".attempts`)).length, 1);
-    await session.close();
-    proxy.close();
+    for (const commit of ["1 / count(*)", "COMMIT\0"]) {
+      const { options } = await journalIn(database);
+      const proxy = await startCommitProxy(options.connectionString, commit);
+      const session = await openRun(new PostgreSQLJournal({ ...options, connectionString: proxy.url }));
+      const lease = await session.leases.claim("run-1", "1-100", "ann", 60_000);
+      ok(lease !== undefined);
+      const { runs } = commit === "COMMIT\0" ? session.leases.under(lease) : session;
+      const lost = proxy.loseCommit(when);
+      await runs.saveAttempts("run-1", [runAttempt()]);
+      equal(lost.hits, 1);
+      equal((await database.run(`SELECT FROM "${options.schema}".attempts`)).length, 1);
+      await session.close();
+      proxy.close();
+    }
   });
 }
+
+test("all that is saved at once, of several tables, goes in one round trip", { skip }, async () => {
+  const { options } = await journalIn(database);
+  const proxy = await startCuttableProxy(new URL(options.connectionString));
+  const session = await openRun(journalBehind(proxy, options));
+  await session.answers.save(one, answerOf("before"));
+  proxy.silence("answers");
+  const saving = Promise.all([
+    session.answers.save(other, answerOf("kept")),
+    session.answers.forget([one]),
+    session.runs.saveAttempts("run-1", [runAttempt()]),
+    session.runs.saveValues("run-1", [valueCounts("age")]),
+  ]);
+  const answers = async (): Promise<unknown> => await database.run(`SELECT text FROM "${options.schema}".answers`);
+  for (let tries = 0; tries < 600 && JSON.stringify(await answers()) !== '[{"text":"kept"}]'; tries += 1) {
+    await setTimeout(20); // though not a word of the server's has arrived
+  }
+  deepEqual(await answers(), [{ text: "kept" }]);
+  await proxy.mend();
+  await saving;
+  equal((await database.run(`SELECT FROM "${options.schema}".attempts`)).length, 1);
+  await session.close();
+  proxy.cut();
+});
 
 test(
   "a network that is silent for a while is waited for, one that stays so ends the saves in time",

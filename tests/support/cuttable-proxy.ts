@@ -6,17 +6,20 @@ export interface CuttableProxy {
   readonly port: number;
   /** Ends all connections, and takes no new ones. */
   readonly cut: () => void;
-  /** Hands on nothing more, in either direction; it takes connections, and ends none. */
-  readonly silence: () => void;
+  /** Hands on nothing more, in either direction, or none of the server's answers; it takes connections, and ends none. */
+  readonly silence: (what?: "all" | "answers") => void;
   /** Ends the cut or the silence; what was written meanwhile arrives late. */
   readonly mend: () => Promise<void>;
 }
 
 export async function startCuttableProxy(target: URL): Promise<CuttableProxy> {
   const sockets = new Map<Socket, Socket>();
-  let isSilent = false;
+  const upstreams = new WeakSet<Socket>();
+  let silent: "all" | "answers" | undefined;
+  const isSilent = (socket: Socket): boolean => silent === "all" || (silent === "answers" && upstreams.has(socket));
   const server = createServer((client) => {
     const upstream = connect(Number(target.port === "" ? 80 : target.port), target.hostname);
+    upstreams.add(upstream);
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],
@@ -27,7 +30,7 @@ export async function startCuttableProxy(target: URL): Promise<CuttableProxy> {
         sockets.delete(socket);
         other.destroy();
       });
-      if (!isSilent) socket.pipe(other);
+      if (!isSilent(socket)) socket.pipe(other);
     }
   });
   const listen = async (port: number): Promise<number> => {
@@ -42,14 +45,15 @@ export async function startCuttableProxy(target: URL): Promise<CuttableProxy> {
       server.close();
       for (const socket of sockets.keys()) socket.destroy();
     },
-    silence: () => {
-      isSilent = true;
-      for (const [socket, other] of sockets) socket.unpipe(other);
+    silence: (what = "all") => {
+      silent = what;
+      for (const [socket, other] of sockets) if (isSilent(socket)) socket.unpipe(other);
     },
     mend: async () => {
-      if (!isSilent) await listen(port);
-      else for (const [socket, other] of sockets) socket.pipe(other);
-      isSilent = false;
+      const silenced = [...sockets].filter(([socket]) => isSilent(socket));
+      if (silent === undefined) await listen(port);
+      silent = undefined;
+      for (const [socket, other] of silenced) socket.pipe(other);
     },
   };
 }

@@ -4,12 +4,13 @@ import type { Requirements } from "../../contracts/requirements.ts";
 import { messageOf, withoutSecrets } from "../../errors/error-text.ts";
 import { type ErrorOptions, LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { OptionError, SettingError } from "../../errors/option.ts";
-import { OpenedOnce } from "../../table/opened-once.ts";
+import { type Logins, OpenedOnce } from "../../table/opened-once.ts";
 import { retryPassing } from "../../table/retry.ts";
+import { requireCredential } from "../../table/token-credential.ts";
 import { driverFacts, passingAtFirst, passingError, retryDelaysMs, stepToConnect } from "../error-meaning.ts";
 import { parseConnectionString } from "./connection-string.ts";
 import { type Driver, loadDriver } from "./driver.ts";
-import { checkConnectionOptions, type ConnectionSeams, type PostgreSQLConnectionOptions } from "./options.ts";
+import type { ConnectionSeams, PostgreSQLConnectionOptions } from "./options.ts";
 import { connectionSettings, type ConnectionSettings, defaultPort } from "./settings.ts";
 
 /** Makes the error of the caller where connecting or a statement fails: a `SourceError` or a `SinkError`. */
@@ -30,11 +31,6 @@ export interface ConnectContext {
 
 export interface DriverSeams extends ConnectionSeams {
   readonly loadDriver?: ((owner: string) => Promise<Driver>) | undefined;
-}
-
-/** The logins with one set of settings. What has worked is not wrong: a host that is not found then is a failover. */
-export interface Logins {
-  haveWorked: boolean;
 }
 
 const variable = "DATABASE_URL";
@@ -66,7 +62,7 @@ export class PostgreSQLConnection {
     seams: DriverSeams = {},
     logins: Logins = { haveWorked: false },
   ) {
-    checkConnectionOptions(owner, options);
+    requireCredential(owner, options.tokenCredential, "give { getToken: async () => ({ token }) }");
     const { connectionString, tokenCredential } = options;
     this.#owner = owner;
     this.#options = { connectionString, tokenCredential };

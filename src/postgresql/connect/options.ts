@@ -1,5 +1,5 @@
-import { OptionError } from "../../errors/option.ts";
-import { hasFunctions, isName, type OptionCheck, optional } from "../../errors/options.ts";
+import { isName, type OptionCheck, optional } from "../../errors/options.ts";
+import { isCredential } from "../../table/token-credential.ts";
 
 /** The slice of a credential of `@azure/identity` that is used. */
 export interface PostgreSQLTokenCredential {
@@ -19,25 +19,11 @@ export interface PostgreSQLConnectionOptions {
   readonly tokenCredential?: PostgreSQLTokenCredential | undefined;
 }
 
-const isCredential = optional(hasFunctions("a credential of @azure/identity", "getToken"));
-
 /** For `checkOptions`, beside the checks of the owner's own options. */
 export const connectionChecks: { readonly [Name in keyof PostgreSQLConnectionOptions]-?: OptionCheck } = {
   connectionString: optional(isName),
-  // A message about a wrong value shows it, and text here is a secret: it goes on to `checkConnectionOptions`.
-  tokenCredential: { ...isCredential, fits: (value) => typeof value === "string" || isCredential.fits(value) },
+  tokenCredential: isCredential,
 };
-
-/** @throws {OptionError} for a token in place of what gets one */
-export function checkConnectionOptions(owner: string, { tokenCredential }: PostgreSQLConnectionOptions): void {
-  if (typeof tokenCredential !== "string") return;
-  const hint = "give { getToken: async () => ({ token }) }";
-  throw new OptionError(owner, "tokenCredential", "", {
-    expected: "a credential of @azure/identity",
-    got: "text",
-    hint,
-  });
-}
 
 /** The parts that a test replaces. */
 export interface ConnectionSeams {

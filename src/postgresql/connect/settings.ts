@@ -2,7 +2,8 @@ import { userInfo } from "node:os";
 import type { ConnectionOptions as TLSOptions } from "node:tls";
 import type { ClientConfig } from "pg";
 import type { Invalid } from "../../table/connection-url.ts";
-import { isOnThisMachine, readSettingFile } from "../../table/server-settings.ts";
+import { isOnThisMachine, settingsOf } from "../../table/server-settings.ts";
+import { tokensOf } from "../../table/token-credential.ts";
 import { type Keyword, keywords } from "./connection-string.ts";
 import type { PostgreSQLTokenCredential } from "./options.ts";
 
@@ -40,18 +41,7 @@ export function connectionSettings(
   tokenCredential: PostgreSQLTokenCredential | undefined,
   invalid: Invalid,
 ): ConnectionSettings {
-  const value = (name: Keyword): string | undefined => {
-    const found = given.get(name) ?? environment[keywords[name]];
-    return found === "" ? undefined : found;
-  };
-  const wrong = (name: Keyword, expected: string): Error =>
-    invalid(`${name}${given.has(name) ? "" : ` (from ${keywords[name]})`}`, { where: name, expected });
-  const whole = (name: Keyword, most: number): number | undefined => {
-    const text = value(name);
-    if (text === undefined) return undefined;
-    if (!/^\d{1,10}$/.test(text) || Number(text) > most) throw wrong(name, `a whole number up to ${most}`);
-    return Number(text);
-  };
+  const { value, whole, file, wrong } = settingsOf(given, { environment, variables: keywords }, invalid);
   const host = (value("host") ?? "localhost").replace(/^\[(.*)\]$/, "$1");
   const port = whole("port", 65_535) ?? defaultPort;
   const user = value("user") ?? userInfo().username;
@@ -67,9 +57,7 @@ export function connectionSettings(
     throw invalid("a token goes through encrypted connections only", { where: "sslmode", hint: "write verify-full" });
   }
   const seconds = whole("connect_timeout", 2_000_000) ?? 0;
-  const read = (name: Keyword): Buffer | undefined =>
-    readSettingFile(value(name) === "system" ? undefined : value(name), name, invalid);
-  const login = tokenCredential === undefined ? password : async (): Promise<string> => await tokenOf(tokenCredential);
+  const login = tokenCredential === undefined ? password : tokensOf(tokenCredential, tokenScope);
   return {
     host,
     port,
@@ -88,7 +76,7 @@ export function connectionSettings(
       ...(value("options") !== undefined && { options: value("options") }),
       ...(value("sslnegotiation") === "direct" && mode !== "disable" && { sslnegotiation: "direct" }),
       enableChannelBinding: ["prefer", "require"].includes(value("channel_binding") ?? ""),
-      ssl: mode === "disable" ? false : tlsOptions(mode, read),
+      ssl: mode === "disable" ? false : tlsOptions(mode, file),
       keepAlive: true, // a server that is gone is noticed within half a minute
       keepAliveInitialDelayMillis: 10_000,
     }),
@@ -96,22 +84,14 @@ export function connectionSettings(
 }
 
 /** As libpq means them: `require` encrypts, and trusts any server, but where a root certificate is given. */
-function tlsOptions(mode: Exclude<Mode, "disable">, read: (name: Keyword) => Buffer | undefined): TLSOptions {
-  const ca = read("sslrootcert");
-  const cert = read("sslcert");
-  const key = read("sslkey");
+function tlsOptions(mode: Exclude<Mode, "disable">, file: (name: Keyword) => Buffer | undefined): TLSOptions {
+  const [ca, cert, key] = [file("sslrootcert"), file("sslcert"), file("sslkey")];
   const isVerified = mode.startsWith("verify") || (mode === "require" && ca !== undefined);
   return {
     rejectUnauthorized: isVerified,
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
+    ...(ca && { ca }),
+    ...(cert && { cert }),
+    ...(key && { key }),
     ...(mode !== "verify-full" && { checkServerIdentity: () => undefined }),
   };
-}
-
-async function tokenOf(credential: PostgreSQLTokenCredential): Promise<string> {
-  const found = await credential.getToken(tokenScope);
-  if (found === null) throw Object.assign(new Error("the credential gave no token"), { code: "ENOTOKEN" });
-  return found.token;
 }

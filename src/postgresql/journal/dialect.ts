@@ -15,8 +15,8 @@ function list(names: readonly string[]): string {
   return names.map(quoteIdentifier).join(", ");
 }
 
-function arrayAt([, kind]: GivenColumns[number], index: number): string {
-  const [at, type] = [`$${index + 1}`, typeOf(kind)];
+function arrayAt([, kind]: GivenColumns[number], place: number): string {
+  const [at, type] = [`$${place}`, typeOf(kind)];
   return isLong(kind) ? `ARRAY(SELECT json_array_elements_text(${at}::json)::${type})` : `${at}::${type}[]`;
 }
 
@@ -31,22 +31,24 @@ export const dialect: JournalDialect = {
   },
   begins: (column, value) => `starts_with(${column}, ${value})`,
   has: (column, value) => `position(${value} in ${column}) > 0`,
-  lines: (columns, lines) => ({
-    sql: `unnest(${columns.map(arrayAt).join(", ")}) AS k(${list(columns.map(([name]) => name))})`,
-    values: byColumn(columns, lines, toValue),
-  }),
+  lines: (columns, lines, values) => {
+    const arrays = columns.map((column, index) => arrayAt(column, values.length + index + 1));
+    values.push(...byColumn(columns, lines, toValue));
+    return `unnest(${arrays.join(", ")}) AS k(${list(columns.map(([name]) => name))})`;
+  },
   put: (table, key, columns, k) => {
     const others = columns.filter((column) => !key.includes(column)).map(quoteIdentifier);
     const sets = others.map((column) => `${column} = excluded.${column}`).join(", ");
     const conflict = `ON CONFLICT (${list(key)}) DO ${sets === "" ? "NOTHING" : `UPDATE SET ${sets}`}`;
     return `INSERT INTO ${table} (${list(columns)}) SELECT ${list(columns)} FROM ${k} ${key.length === 0 ? "" : conflict}`;
   },
-  admit: (pipelines, sessions, isAlone) =>
-    `WITH held AS (SELECT 1 FROM ${pipelines} WHERE name = $1 AND epoch = $2 FOR ${isAlone ? "UPDATE" : "SHARE"})
+  admit: (pipelines, sessions, forWhat) =>
+    `WITH held AS (SELECT 1 FROM ${pipelines} WHERE name = $1 AND epoch = $2 FOR ${forWhat === "alone" ? "UPDATE" : "SHARE"}), admitted AS (
     UPDATE ${sessions} SET last_save = $4 WHERE session = $3 AND last_save < $4 AND EXISTS (SELECT FROM held)
     RETURNING floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now,
       set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true) AS commits,
-      set_config('idle_in_transaction_session_timeout', '30s', true) AS silence`, // of a machine that is gone: it has the line locked
+      set_config('idle_in_transaction_session_timeout', '30s', true) AS silence) -- of a machine that is gone: it has the line locked
+    SELECT ${forWhat === "at-once" ? "1 / count(*)" : "*"} FROM admitted`, // to divide by 0 is an error: the changes that follow are not made
   held: (pipelines) =>
     `SELECT p.* FROM ${pipelines} p WHERE EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
       AND lpad(to_hex(l.classid::bigint), 8, '0') || lpad(to_hex(l.objid::bigint), 8, '0') = p.lock_name

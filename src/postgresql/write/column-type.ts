@@ -1,11 +1,19 @@
 import { checkedLimit, fitChoice } from "../../table/choices.ts";
 import { beyondDates, fitDate, fitDateTime2, fitTime } from "../../table/date-fit.ts";
-import type { Fitted, TableColumn, TableRequest } from "../../table/dialect.ts";
+import type { TableColumn, TableRequest } from "../../table/dialect.ts";
 import { arrayFit } from "../../table/array-text.ts";
 import { type Fit, mapped } from "../../table/fit.ts";
 import { foldName } from "../names.ts";
-import { fitBit, fitDecimal, fitFloating, fitNumeric, fitWhole, notFinite } from "../../table/number-fit.ts";
-import { fitBinary, fitCharacters, fitGUID, fitJSON, fitMarkup } from "../../table/text-fit.ts";
+import {
+  decimalLimit,
+  fitBit,
+  fitDecimal,
+  fitFloating,
+  fitNumeric,
+  fitWhole,
+  notFinite,
+} from "../../table/number-fit.ts";
+import { fitBinary, fitCharacters, fitGUID, fitJSON, fitMarkup, textWithoutNUL } from "../../table/text-fit.ts";
 
 /** A type as the catalog has it, of a domain the one that it is made from. */
 interface CatalogType {
@@ -69,22 +77,12 @@ export function columnFacts(column: CatalogColumn, { strategy, mergeKeys }: Tabl
       : isServers
         ? `is GENERATED ALWAYS AS IDENTITY, so the server gives its values: ${takeOut}, or use strategy "update" to find rows by it`
         : undefined,
-    fit: (value) => asText(fit(value), column),
+    fit: (value) => textWithoutNUL(fit(value), declaration, type === "jsonb"),
     limit: element === null ? limitOf(column) : {},
     ...checkedLimit(column.checks, { isColumn: (one) => one === name || one === "VALUE", holdsNumbers, fold }),
     maySelect: column.maySelect,
     mayUpdate: column.mayUpdate,
   };
-}
-
-/** No text of the server's holds a NUL character, and no limit of a schema's says so. */
-function asText(fitted: ReturnType<Fit>, { declaration, type }: CatalogType): Fitted<string> {
-  if (!fitted.ok) return fitted;
-  const value = String(fitted.value);
-  const isEscaped = type === "jsonb" && /(?<!\\)(?:\\\\)*\\u0000/.test(value);
-  if (!value.includes("\0") && !isEscaped) return { ok: true, value };
-  const problem = `the column is ${declaration}, which holds no NUL character (\\u0000): replace it in the columnMap`;
-  return { ok: false, problem, demand: "must be text without NUL characters" };
 }
 
 function scalar({ declaration, type, modifier, labels }: CatalogType): Fit {
@@ -144,7 +142,5 @@ function limitOf({ type, modifier, labels }: CatalogType): PostgreSQLColumn["lim
   if (modifier < 0) return {};
   if (type === "varchar" || type === "bpchar") return { maxLength: modifier - 4 };
   const { precision, scale } = sizeOf(modifier);
-  if (type !== "numeric" || precision > 15 || scale < 0) return {}; // a JSON number does not hold more digits exactly
-  const maximum = Number(`${10n ** BigInt(precision) - 1n}e-${scale}`);
-  return { minimum: -maximum, maximum };
+  return type === "numeric" && scale >= 0 ? decimalLimit(precision, scale) : {};
 }

@@ -1,5 +1,6 @@
 import { OptionError } from "../../errors/option.ts";
 import { hasFunctions, isName, type OptionCheck, optional } from "../../errors/options.ts";
+import { isCredential, requireCredential, textLater } from "../../table/token-credential.ts";
 
 /** The slice of a credential of `@azure/identity` that is used. */
 export interface EntraTokenCredential {
@@ -41,7 +42,7 @@ export interface ConnectionSeams {
 export const connectionChecks: { readonly [Name in keyof SQLServerConnectionOptions]-?: OptionCheck } = {
   connectionString: optional(isName),
   pool: textLater(hasFunctions("a ConnectionPool of mssql", "connect", "request", "transaction")),
-  tokenCredential: textLater(hasFunctions("a credential of @azure/identity", "getToken")),
+  tokenCredential: isCredential,
 };
 
 /**
@@ -55,22 +56,10 @@ export function checkConnectionOptions(owner: string, options: SQLServerConnecti
     const hint = "is it a connectionString?";
     throw new OptionError(owner, "pool", "", { expected: "a ConnectionPool of mssql", got: "text", hint });
   }
-  if (typeof tokenCredential === "string") {
-    const hint = "give { getToken: async () => ({ token, expiresOnTimestamp }) }";
-    throw new OptionError(owner, "tokenCredential", "", {
-      expected: "a credential of @azure/identity",
-      got: "text",
-      hint,
-    });
-  }
+  requireCredential(owner, tokenCredential, "give { getToken: async () => ({ token, expiresOnTimestamp }) }");
   if (pool === undefined) return;
   if (connectionString !== undefined)
     throw new OptionError(owner, "pool", "it is given beside connectionString", { hint: "keep one of the two" });
   if (tokenCredential !== undefined)
     throw new OptionError(owner, "tokenCredential", "the pool has its own", { hint: "take it out" });
-}
-
-/** A message about a wrong value shows it, and text here is a secret: it goes on to `checkConnectionOptions`. */
-function textLater(check: OptionCheck): OptionCheck {
-  return { ...optional(check), fits: (value) => typeof value === "string" || check.fits(value) };
 }

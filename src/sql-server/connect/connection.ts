@@ -9,7 +9,7 @@ import { connectionSettings, type ConnectionSettings } from "./connection-settin
 import { type Driver, loadDriver, poolConfig, secretsOf } from "./driver.ts";
 import { defaultPort } from "./server-address.ts";
 import { passingAtFirst, passingError, retryDelaysMs } from "../error-meaning.ts";
-import { OpenedOnce } from "../../table/opened-once.ts";
+import { type Logins, OpenedOnce } from "../../table/opened-once.ts";
 import { retryPassing } from "../../table/retry.ts";
 
 /** Makes the error of the caller where connecting or a statement fails: a `SourceError` or a `SinkError`. */
@@ -29,11 +29,6 @@ export interface ConnectContext {
 
 interface DriverSeams extends ConnectionSeams {
   readonly loadDriver?: ((owner: string) => Promise<Driver>) | undefined;
-}
-
-/** The logins with one set of settings. What has worked is not wrong: a denial then is a failover, or a database that starts. */
-export interface Logins {
-  haveWorked: boolean;
 }
 
 const variable = "SQL_SERVER_CONN";

@@ -3,6 +3,7 @@ import { messageOf } from "../../errors/error-text.ts";
 import { JournalError } from "../../errors/journal.ts";
 import type { ErrorOptions } from "../../errors/llm-etl-error.ts";
 import type { JournalDatabase } from "../../journal-tables/database.ts";
+import { CommitInDoubtError } from "../../table/dialect.ts";
 import type { SQLServerConnection } from "../connect/connection.ts";
 import {
   cancellable,
@@ -16,7 +17,7 @@ import {
 import { driverFacts, knownError, passingError, stepToConnect } from "../error-meaning.ts";
 import { quoteIdentifier } from "../identifiers.ts";
 import { askBy } from "./ask.ts";
-import { dialect } from "./dialect.ts";
+import { changesAtOnce, dialect, raised } from "./dialect.ts";
 import { openLockConnection } from "./lock-connection.ts";
 import { stateOf } from "./state.ts";
 
@@ -64,6 +65,21 @@ export function journalDatabase(
         use: async (signal, work, { limitMs } = {}) => {
           const run: Run = async (use) => await cancellable(limited.request({ requestTimeout: limitMs }), signal, use);
           return await work(askBy(driver, run));
+        },
+        changeAtOnce: async (signal, statements, { limitMs } = {}) => {
+          const values: unknown[] = [];
+          const text = changesAtOnce(statements, values);
+          const run: Run = async (use) => await cancellable(limited.request({ requestTimeout: limitMs }), signal, use);
+          try {
+            await askBy(driver, run)(text, values);
+            return true;
+          } catch (error) {
+            const { numbers } = driverFacts(error);
+            if (numbers.includes(raised.notAdmitted)) return false;
+            if (numbers.includes(raised.nested)) throw nested();
+            const isAnswered = numbers.length > 0 || passingError(error) === undefined;
+            throw isAnswered ? error : new CommitInDoubtError(error);
+          }
         },
         transact: async (signal, work, { waitMs: longestMs, limitMs } = {}) => {
           const options = { first: depthQuery, waitMs: longestMs ?? limitMs, limitMs };

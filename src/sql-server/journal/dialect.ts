@@ -1,4 +1,4 @@
-import type { JournalDialect } from "../../journal-tables/database.ts";
+import type { JournalDialect, Statement } from "../../journal-tables/database.ts";
 import { type ColumnKind, isBytes } from "../../journal-tables/tables.ts";
 import { longestName } from "../../journal-tables/texts.ts";
 import { quoteIdentifier } from "../identifiers.ts";
@@ -37,6 +37,29 @@ function equal(columns: readonly string[]): string {
   return columns.map((column) => `t.${quoteIdentifier(column)} = k.${quoteIdentifier(column)}`).join(" AND ");
 }
 
+/** The numbers of errors that the text of changes raises itself. */
+export const raised = { nested: 52_048, notAdmitted: 52_049 } as const;
+
+/**
+ * Changes after their admission, as one text: a transaction of its own, which any error undoes, and a request that is cancelled. The settings end
+ * with the text.
+ */
+export function changesAtOnce(
+  [admission, ...changes]: readonly [Statement, ...Statement[]],
+  values: unknown[],
+): string {
+  return [
+    "SET NOCOUNT ON; SET IMPLICIT_TRANSACTIONS OFF; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;",
+    `IF @@TRANCOUNT > 0 THROW ${raised.nested}, 'in a transaction already', 1;`,
+    "SET XACT_ABORT ON;",
+    "BEGIN TRANSACTION;",
+    admission(values),
+    `IF @@ROWCOUNT = 0 THROW ${raised.notAdmitted}, 'not admitted', 1;`,
+    ...changes.map((write) => `${write(values)};`),
+    "COMMIT TRANSACTION;",
+  ].join("\n");
+}
+
 /** Lines come as JSON, an array for each: one parameter, however many they are. */
 export const dialect: Omit<JournalDialect, "state"> = {
   quote: quoteIdentifier,
@@ -51,7 +74,7 @@ export const dialect: Omit<JournalDialect, "state"> = {
   },
   begins: (column, value) => `SUBSTRING(${column}, 1, DATALENGTH(${value}) / 2) = ${value}`,
   has: (column, value) => `CHARINDEX(${value}, ${column}) > 0`,
-  lines: (columns, lines) => {
+  lines: (columns, lines, values) => {
     const given = columns.map(([name, kind], index) => {
       const type = isBytes(kind) ? "varchar(max)" : types[kind];
       return `${quoteIdentifier(name)} ${type} '$[${index + 1}]'`;
@@ -61,12 +84,12 @@ export const dialect: Omit<JournalDialect, "state"> = {
       if (isBytes(kind)) return `CONVERT(${types[kind]}, ${name}, 2) AS ${name}`; // of hexadecimal digits
       return kind === "whole" ? name : `${name} ${exact} AS ${name}`;
     });
+    values.push(JSON.stringify(lines.map((line, index) => [index, ...columns.map(([name]) => line[name] ?? null)])));
     const [own, from] = [
       quoteIdentifier(place),
-      `OPENJSON(@p1) WITH (${quoteIdentifier(place)} int '$[0]', ${given.join(", ")})`,
+      `OPENJSON(@p${values.length}) WITH (${quoteIdentifier(place)} int '$[0]', ${given.join(", ")})`,
     ];
-    const rows = lines.map((line, index) => [index, ...columns.map(([name]) => line[name] ?? null)]);
-    return { sql: `(SELECT ${[own, ...typed].join(", ")} FROM ${from}) AS k`, values: [JSON.stringify(rows)] };
+    return `(SELECT ${[own, ...typed].join(", ")} FROM ${from}) AS k`;
   },
   put: (table, key, columns, k) => {
     const insert = `INSERT INTO ${table} (${list(columns)}) SELECT ${list(columns, "k.")} FROM ${k}`;
@@ -79,8 +102,8 @@ export const dialect: Omit<JournalDialect, "state"> = {
     const update = sets === "" ? "" : `UPDATE t SET ${sets} FROM ${k} INNER JOIN ${known} ON ${equal(key)};\n`;
     return `${update}${insert} WHERE NOT EXISTS (SELECT 1 FROM ${known} WHERE ${equal(key)}) ${inOrder}`;
   },
-  admit: (pipelines, sessions, isAlone) => {
-    const hints = isAlone ? "XLOCK, HOLDLOCK" : "HOLDLOCK"; // until the commit
+  admit: (pipelines, sessions, forWhat) => {
+    const hints = forWhat === "alone" ? "XLOCK, HOLDLOCK" : "HOLDLOCK"; // until the commit
     const isHeld = `EXISTS (SELECT 1 FROM ${pipelines} WITH (${hints}) WHERE [name] = @p1 AND [epoch] = @p2)`;
     return `UPDATE ${sessions} SET [last_save] = @p4 OUTPUT DATEDIFF_BIG(MILLISECOND, '1970-01-01', SYSUTCDATETIME()) AS [now]
 WHERE [session] = @p3 AND [last_save] < @p4 AND ${isHeld};`;

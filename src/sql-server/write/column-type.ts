@@ -1,7 +1,6 @@
 import type { ISqlType } from "mssql";
 import type { ColumnLimit } from "../../contracts/sink.ts";
 import type { TableColumn } from "../../table/dialect.ts";
-import { decimalText } from "../../table/decimal-text.ts";
 import {
   fitDate,
   fitDateTime,
@@ -13,7 +12,7 @@ import {
 } from "../../table/date-fit.ts";
 import type { Driver } from "../connect/driver.ts";
 import { type Fit, type StagedValue, violation } from "../../table/fit.ts";
-import { fitBit, fitDecimal, fitFloat, fitMoney, fitWhole } from "../../table/number-fit.ts";
+import { decimalLimit, fitBit, fitDecimal, fitFloat, fitMoney, fitWhole } from "../../table/number-fit.ts";
 import { codePage } from "./code-page.ts";
 import { fitCodePage } from "./code-page-fit.ts";
 import { fitBinary, fitGUID, fitMarkup, fitUnicode } from "../../table/text-fit.ts";
@@ -174,10 +173,9 @@ function dateTimeOffset({ scale }: DeclaredType): ColumnType {
 
 function decimal({ type, precision, scale }: DeclaredType): ColumnType {
   const declaration = `${type.toUpperCase()}(${precision},${scale})`;
-  const highest = Number(decimalText(10n ** BigInt(precision) - 1n, scale));
   return {
     ...converted(declaration, fitDecimal(declaration, precision, scale)),
-    limit: precision > 15 ? {} : limitOf(-highest, highest),
+    limit: decimalLimit(precision, scale),
   };
 }
 

@@ -2,16 +2,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dialect, parse } from "@polyglot-sql/sdk";
 import { tables } from "../../../src/journal-tables/tables.ts";
-import { dialect } from "../../../src/sql-server/journal/dialect.ts";
+import { changesAtOnce, dialect } from "../../../src/sql-server/journal/dialect.ts";
+import { groupsOf } from "../../../src/journal-tables/changes.ts";
+import type { Statement } from "../../../src/journal-tables/database.ts";
+import { statementOf } from "../../../src/journal-tables/statements.ts";
 import { createStatements } from "../../../src/sql-server/journal/schema.ts";
 import { fromKept, toName } from "../../../src/journal-tables/texts.ts";
 import { stateOf } from "../../../src/sql-server/journal/state.ts";
 
 const odd = "odd]'name";
+const one = "0a".repeat(32);
 
 function statementsOf({ key, columns, name }: (typeof tables)["rows"]): readonly string[] {
   const kinds = Object.entries(columns);
-  const { sql } = dialect.lines(kinds, []);
+  const sql = dialect.lines(kinds, [], []);
   const table = `${dialect.quote(odd)}.${dialect.quote(name)}`;
   const names = kinds.map(([column]) => column);
   return [
@@ -23,7 +27,9 @@ function statementsOf({ key, columns, name }: (typeof tables)["rows"]): readonly
 
 test("every statement of the journal is T-SQL, without MERGE", () => {
   const found = Object.values(tables).flatMap(statementsOf);
-  const others = [true, false].map((isAlone) => dialect.admit("[s].[pipelines]", "[s].[sessions]", isAlone));
+  const others = (["alone", "shared"] as const).map((forWhat) =>
+    dialect.admit("[s].[pipelines]", "[s].[sessions]", forWhat),
+  );
   const conditions = [dialect.begins("[run_id]", "@p1"), dialect.has("[marks]", "@p1")];
   const held = dialect.held("[s].[pipelines]");
   for (const statement of [
@@ -37,6 +43,30 @@ test("every statement of the journal is T-SQL, without MERGE", () => {
     assert.equal(parsed.ast?.length, 1, statement);
     assert.doesNotMatch(statement, /\bMERGE\b/);
   }
+});
+
+test("changes at once are T-SQL, each with values of its own", () => {
+  const place = { schema: odd, dialect: { ...dialect, state: async () => ({ mayWrite: true, readOnly: undefined }) } };
+  const groups = groupsOf([
+    { kind: "put", table: tables.answers, line: { fingerprint: one, text: "a", run_id: "@p1" } },
+    { kind: "set", table: tables.rows, line: { sink: "00" }, values: { outcome: "known", pk: null } },
+    { kind: "remove", table: tables.work, line: { id: "b" } },
+  ]);
+  const admission: Statement = (values) => {
+    values.push("name", 1, "session", 2);
+    return dialect.admit("[s].[pipelines]", "[s].[sessions]", "at-once");
+  };
+  const values: unknown[] = [];
+  const text = changesAtOnce([admission, ...groups.map((group) => statementOf(place, group))], values);
+  const parsed = parse(text.replaceAll(/^IF @@\w+ .* THROW .*$/gm, ""), Dialect.TSQL); // which the parser does not know
+  assert.ok(parsed.success, `${parsed.error}: ${text}`);
+  const places = [...text.matchAll(/@p(\d+)/g)].map(([, number]) => Number(number));
+  assert.deepEqual(
+    [...new Set(places)].toSorted((a, b) => a - b),
+    values.map((_, index) => index + 1),
+  );
+  assert.deepEqual(values.slice(0, 4), ["name", 1, "session", 2]);
+  assert.deepEqual(values.slice(6, 8), ["known", null]);
 });
 
 test("the tables of a journal are T-SQL, and an odd name of the schema is quoted wherever it stands", () => {
