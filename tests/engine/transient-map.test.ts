@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { getHeapSpaceStatistics } from "node:v8";
 import { TransientMap } from "../../src/engine/transient-map.ts";
+import { garbageCollector } from "../support/heap.ts";
 
 test("entries come and go as in a Map, however many", () => {
   const map = new TransientMap<number, string>();
@@ -30,9 +30,7 @@ test("entries may be deleted while those of now are gone through", () => {
 });
 
 test("what was deleted is garbage for the next small collection, also once the map is old", () => {
-  setFlagsFromString("--expose-gc");
-  const collect: unknown = runInNewContext("gc");
-  assert.ok(typeof collect === "function");
+  const collect = garbageCollector();
   const map = new TransientMap<number, readonly number[]>();
   for (let key = -64; key < 0; key += 1) map.set(key, []);
   collect(); // the map is old from now on

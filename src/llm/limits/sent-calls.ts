@@ -57,6 +57,7 @@ export class SentCalls {
     this.#sentCost += cost;
     const sentTokens = this.#sentTokens;
     const call = { number, sentAtMs: nowMs, tokens, sentTokens, cost, isAnswered: false, isRejected: false };
+    this.#settle(-Infinity); // a run that is never rejected asks for no sum, and its calls would all be kept
     this.#calls.push(call);
     return call;
   }
@@ -111,6 +112,7 @@ export class SentCalls {
     return call.sentAtMs + rejectionPatience * this.#rejectionMs;
   }
 
+  /** Lets go of the calls that have ended, up to the first that is still out, and not old enough at that time to be accepted. */
   #settle(nowMs: number): void {
     for (let call = this.#calls[this.#oldest]; call !== undefined; call = this.#calls[this.#oldest]) {
       if (!call.isAnswered && !call.isRejected && nowMs < this.acceptedAfterMs(call)) break;

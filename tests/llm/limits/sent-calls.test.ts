@@ -36,6 +36,18 @@ test("a rejection that comes late takes back what was taken for accepted", () =>
   assert.ok(calls.rejectionMs > 10 && calls.rejectionMs < 200, "the mean moves a part of the way");
 });
 
+test("calls that have ended are let go, although nobody asks what was accepted: a run may have millions", () => {
+  const calls = new SentCalls();
+  const [first, second, third] = [calls.add(10, 0), calls.add(10, 1), calls.add(10, 2)];
+  first.isAnswered = third.isAnswered = true;
+  calls.add(10, 3);
+  assert.equal(calls.settledCount, 1, "the second is out, and may be rejected");
+  second.isAnswered = true;
+  calls.add(10, 4);
+  assert.equal(calls.settledCount, 3);
+  assert.deepEqual(calls.acceptedAt(4), { atMs: 4, count: 5, cost: 50 }, "before the first rejection none is expected");
+});
+
 test("once all calls have ended, the counts are those of the answers, however many and in whatever order", () => {
   const call = fc.record({ tokens: fc.integer({ min: 1, max: 5000 }), tookMs: fc.nat(3000), isAnswered: fc.boolean() });
   const repeated = fc.tuple(fc.array(call, { minLength: 1, maxLength: 60 }), fc.integer({ min: 1, max: 80 }));
