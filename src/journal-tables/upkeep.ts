@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import type { JournalSession } from "../contracts/journal.ts";
 import type { JournalUpkeep } from "../contracts/journal-upkeep.ts";
 import { JournalInUseError } from "../errors/journal.ts";
-import { type Change, groupsOf } from "./changes.ts";
+import { type Change, type ChangeGroup, groupsOf } from "./changes.ts";
 import type { Ask, JournalDatabase, LockConnection } from "./database.ts";
 import { asJournalError } from "./held-store.ts";
 import { journalLock, noticeMs } from "./lock.ts";
@@ -51,13 +51,15 @@ export async function openUpkeep(
       throw asJournalError(database, error);
     }
   };
-  const apply = async (changes: readonly Change[]): Promise<void> => {
-    for (const group of groupsOf(changes)) await use(async () => await applyIn(ask, database, group));
+  const applyGroups = async (groups: readonly ChangeGroup[]): Promise<void> => {
+    for (const group of groups) await use(async () => await applyIn(ask, database, group));
   };
+  const apply = async (changes: readonly Change[]): Promise<void> => await applyGroups(groupsOf(changes));
   const store: Store = {
     ...looksOf(database, use),
     session: randomUUID(),
-    save: async (_, work) =>
+    save: async (_, groups) => await applyGroups(groups),
+    transact: async (_, work) =>
       await use(async () => {
         const find: Store["find"] = async (table, by, keys) => await findIn(ask, database, table, by, keys);
         const applyGroup = applyIn.bind(undefined, ask, database);
