@@ -49,7 +49,7 @@ const floors: readonly (readonly string[])[] = [
   ["journal-tables", "journal-answers"],
   ["table"],
   ["engine"],
-  ["validation"],
+  ["validation", "prompt"],
   ["contracts"],
   ["errors"],
   ["files", "json"],
