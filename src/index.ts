@@ -5,7 +5,14 @@ export type { BatchOutcome, EventHandler, RowOutcome, RunEvent } from "./contrac
 export { ColumnMapError, SinkDataError, SinkError, TargetError, ValueError } from "./errors/sink.ts";
 export type { ErrorFacts, Fact } from "./errors/facts.ts";
 export { DeadLetterError, JournalError, JournalInUseError, LeaseLostError, PayloadLogError } from "./errors/journal.ts";
-export { EmptyInputError, InputMapError, InputTooLongError, StepFailedError, ValidationError } from "./errors/step.ts";
+export {
+  EmptyInputError,
+  InputMapError,
+  InputTooLongError,
+  StepFailedError,
+  ValidationError,
+  WhenError,
+} from "./errors/step.ts";
 export {
   type ErrorCode,
   errorCodes,

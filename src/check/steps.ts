@@ -57,8 +57,11 @@ export async function checkSteps(findings: Findings, options: StepsCheckOptions)
       lack = `step "${step.name}" gave nothing for the first row`;
       continue;
     }
-    if (prompt === undefined) findings.add("steps", subjectOf(step), "ok", "ran on the first row; it asks no model");
-    state = result.state;
+    ({ state } = result);
+    const isApplied = step.when === undefined || state.processed[step.outputKey] !== null;
+    if (!isApplied) findings.add("steps", subjectOf(step), "not checked", "it does not apply to the first row");
+    else if (prompt === undefined)
+      findings.add("steps", subjectOf(step), "ok", "ran on the first row; it asks no model");
     if (step.outputSchema === undefined) results[step.outputKey] = state.processed[step.outputKey];
   }
   return { prompts, results };

@@ -32,9 +32,17 @@ export interface Step<In, Key extends string, Out> {
    * A run that reads only what changed reads everything once this differs from before. @default its own properties
    */
   readonly settings?: object | undefined;
+  /**
+   * Says of a row if the step applies to it. Where it does not the step is not run, and its output is null: `Out` has null then. It is called
+   * once for each row, before the step's inputs are made; if it throws, or gives no boolean, the row fails. @default each row
+   */
+  readonly when?: ((state: In) => boolean) | undefined;
   /** Throws a `RowError` if something is wrong with this row; anything else thrown becomes one. */
   readonly run: (state: In, context: StepContext) => Promise<Out>;
 }
+
+/** The output of a step with the option `when`, where `Applies` is what the function gives: null too. Without one (`never`) it is `Out`. */
+export type OutputWhen<Out, Applies extends boolean> = Out | (Applies extends boolean ? null : never);
 
 /** The limit of a column, for the field of a step's output that is written there unchanged. */
 export interface FieldLimit extends ColumnLimit {

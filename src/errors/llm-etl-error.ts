@@ -57,6 +57,7 @@ export const errorCodes = [
   "TOO_MANY_ROW_ERRORS",
   "UNHANDLED_ERROR",
   "VALUE_DOES_NOT_FIT",
+  "WHEN_FAILED",
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

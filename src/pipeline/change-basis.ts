@@ -17,8 +17,8 @@ export async function changeBasis(
     ["the statement, its parameters or the column of the changes", await changes.basis(settings.parameters)],
     ["the source's key or its schema", settingsText({ name, primaryKeyColumn, schema })],
     ...steps.map(({ step, provider }): [string, string] => {
-      const { name: stepName, outputKey, inputMap, outputSchema, settings: own = { ...step } } = step;
-      return [`the step ${stepName}`, settingsText({ outputKey, inputMap, outputSchema, own, provider })];
+      const { name: stepName, outputKey, inputMap, when, outputSchema, settings: own = { ...step } } = step;
+      return [`the step ${stepName}`, settingsText({ outputKey, inputMap, when, outputSchema, own, provider })];
     }),
     ["the steps or their order", settingsText(steps.map(({ step }) => step.name))],
     ["the target", sink.identity],

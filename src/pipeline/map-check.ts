@@ -122,9 +122,17 @@ class Check {
     let isPaidFor = false;
     for (const { step } of steps) {
       const state = stateOf(first, row, outputs);
+      const later = laterKeys(steps, outputs);
+      if (step.when !== undefined) {
+        const trial = { where: `when of ${step.name}`, read: step.when, state, first, variant, isPaidFor, later };
+        this.#try(trial, (value) => {
+          // A function is the stand-in for an output that no schema describes.
+          if (typeof value === "boolean" || typeof value === "function") return undefined;
+          return { problem: "returned a wrong value", facts: { expected: "true or false", got: describeType(value) } };
+        });
+      }
       for (const [input, read] of Object.entries(step.inputMap ?? {})) {
         const where = `inputMap.${input} of ${step.name}`;
-        const later = laterKeys(steps, outputs);
         this.#try({ where, read, state, first, variant, isPaidFor, later }, (value) => {
           if (value instanceof Date || typeof value !== "object" || value === null) return undefined;
           return {
@@ -161,8 +169,9 @@ class Check {
     return { value: first.raw, shape: isLikeAll ? shapeOfValue(first.raw) : undefined };
   }
 
-  #outputOf({ outputKey, outputSchema, outputFields = outputSchema }: AnyStep, variant: Variant): MadeUp {
+  #outputOf({ outputKey, outputSchema, outputFields = outputSchema, when }: AnyStep, variant: Variant): MadeUp {
     const isAsked = outputSchema !== undefined;
+    if (when !== undefined && variant === "null") return { value: null, shape: undefined, isAsked };
     if (outputFields !== undefined) {
       return { value: sampleOf(outputFields, { unknown: anything, variant }), shape: shapeOf(outputFields), isAsked };
     }

@@ -26,8 +26,9 @@ export interface ClassifierStepOptions<
   Name extends string,
   Place extends ReasoningPlace = "first",
   OnInvalid extends OnInvalidConfidence = "fail",
+  Applies extends boolean = never,
 >
-  extends ModelStepOptions<State, Key, "text" | "context">, ClassifierOutputOptions<Place, OnInvalid> {
+  extends ModelStepOptions<State, Key, "text" | "context", Applies>, ClassifierOutputOptions<Place, OnInvalid> {
   /** The categories to choose from; up to about 200 of them fit one step. */
   readonly taxonomy: readonly Category<Name>[];
   /**
@@ -54,9 +55,10 @@ export class ClassifierStep<
   const Name extends string,
   const Place extends ReasoningPlace = "first",
   const OnInvalid extends OnInvalidConfidence = "fail",
-> extends LLMStep<State, Key, ClassifierSchema<Name, Place, OnInvalid>> {
+  Applies extends boolean = never,
+> extends LLMStep<State, Key, ClassifierSchema<Name, Place, OnInvalid>, Applies> {
   /** @throws {OptionError} for an empty taxonomy, a blank name, definition or example, and a name that occurs twice */
-  constructor(options: ClassifierStepOptions<State, Key, Name, Place, OnInvalid>) {
+  constructor(options: ClassifierStepOptions<State, Key, Name, Place, OnInvalid, Applies>) {
     checkOptions("ClassifierStep", options, {
       ...modelStepChecks,
       taxonomy: isObject,

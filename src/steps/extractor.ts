@@ -8,7 +8,8 @@ export interface ExtractorStepOptions<
   State,
   Key extends string,
   Shape extends z.core.$ZodShape,
-> extends ModelStepOptions<State, Key, "text" | "context"> {
+  Applies extends boolean = never,
+> extends ModelStepOptions<State, Key, "text" | "context", Applies> {
   /** The fields to find. `.describe()` explains a field to the model; `.nullable()` lets the model answer "not there". */
   readonly schema: z.ZodObject<Shape>;
 }
@@ -18,16 +19,17 @@ export interface ExtractorStepOptions<
  *
  * Inputs: `text`, and optionally `context`. Output: the schema's fields, and `reasoning`.
  */
-export class ExtractorStep<State, const Key extends string, Shape extends z.core.$ZodShape> extends LLMStep<
+export class ExtractorStep<
   State,
-  Key,
-  z.ZodObject<z.util.Extend<typeof LLMOutputBase.shape, Shape>>
-> {
+  const Key extends string,
+  Shape extends z.core.$ZodShape,
+  Applies extends boolean = never,
+> extends LLMStep<State, Key, z.ZodObject<z.util.Extend<typeof LLMOutputBase.shape, Shape>>, Applies> {
   /**
    * @throws {OptionError} for an option that is unknown or has a wrong value
    * @throws {SchemaError} for a schema that no model can be asked for
    */
-  constructor(options: ExtractorStepOptions<State, Key, Shape>) {
+  constructor(options: ExtractorStepOptions<State, Key, Shape, Applies>) {
     checkOptions("ExtractorStep", options, { ...modelStepChecks, schema: isObjectSchema });
     toStrictSchema(options.schema);
     super({ ...options, prompt, schema: withReasoning(options.schema) });

@@ -1,10 +1,11 @@
 import { hash } from "node:crypto";
 import type { z } from "zod";
-import type { FieldLimit, Step, StepContext } from "../contracts/step.ts";
+import type { FieldLimit, OutputWhen, Step } from "../contracts/step.ts";
 import {
   checkOptions,
   hasFunctions,
   isCount,
+  isFunction,
   isFunctionMap,
   isName,
   isNumber,
@@ -33,11 +34,23 @@ import { isObjectSchema, type StrictSchema, toStrictSchema } from "../validation
 export type { InputMap, InputValue } from "../prompt/row-inputs.ts";
 
 /** The options of every step that asks a model. */
-export interface ModelStepOptions<State, Key extends string, Input extends string = string> {
+export interface ModelStepOptions<
+  State,
+  Key extends string,
+  Input extends string = string,
+  Applies extends boolean = never,
+> {
   readonly name: string;
   readonly inputMap: InputMap<State, Input>;
   /** The key of the output in `state.processed`. */
   readonly outputKey: Key;
+  /**
+   * The rows that the step applies to: those for which it gives true. Other rows make no call, and the step's output is null for them, which its
+   * type says. If it throws, or gives no boolean, the row fails. @default each row
+   *
+   * @example when: (s) => s.processed.visit_type.category === "Emergency"
+   */
+  readonly when?: ((state: State) => Applies) | undefined;
   /** Further instructions, a part of the system message. They are equal for every row. */
   readonly instructions?: string | undefined;
   /** @default the pipeline's */
@@ -59,7 +72,8 @@ export interface LLMStepOptions<
   Key extends string,
   Schema extends z.ZodObject,
   Input extends string = string,
-> extends ModelStepOptions<State, Key, Input> {
+  Applies extends boolean = never,
+> extends ModelStepOptions<State, Key, Input, Applies> {
   /** The task: what to do with the inputs. It is equal for every row. */
   readonly prompt: string;
   /** The schema of an answer; extend `LLMOutputBase`. A refinement that fails is sent back to the model like any rule. */
@@ -76,6 +90,7 @@ export const modelStepChecks: { readonly [Name in keyof ModelStepOptions<unknown
   name: isName,
   inputMap: isFunctionMap,
   outputKey: isName,
+  when: optional(isFunction),
   instructions: optional(isText),
   llmProvider: optional(hasFunctions("a provider", "complete", "fingerprint")),
   maxRetries: optional(isCount(0)),
@@ -89,19 +104,21 @@ export const modelStepChecks: { readonly [Name in keyof ModelStepOptions<unknown
  * Asks a model about each row, until the answer fits the schema. Use it as it is, or extend it for a step of your own:
  * `render` and `read` are pure, `run` asks the model between them.
  */
-export class LLMStep<State, const Key extends string, Schema extends z.ZodObject> implements Step<
+export class LLMStep<
   State,
-  Key,
-  z.output<Schema>
-> {
+  const Key extends string,
+  Schema extends z.ZodObject,
+  Applies extends boolean = never,
+> implements Step<State, Key, OutputWhen<z.output<Schema>, Applies>> {
   readonly name: string;
   readonly outputKey: Key;
   readonly llmProvider: LLMProvider | undefined;
   readonly outputSchema: JSONSchema;
   readonly outputFields: JSONSchema | undefined;
-  readonly inputMap: Step<State, Key, z.output<Schema>>["inputMap"];
+  readonly inputMap: Step<State, Key, unknown>["inputMap"];
+  readonly when: Step<State, Key, unknown>["when"];
   readonly settings: object;
-  readonly #options: LLMStepOptions<State, Key, Schema>;
+  readonly #options: LLMStepOptions<State, Key, Schema, string, Applies>;
   readonly #strict: StrictSchema;
   readonly #system: string;
   readonly #schema: Prompt["schema"];
@@ -116,7 +133,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
    * @throws {OptionError} for an option that is unknown or has a wrong value
    * @throws {SchemaError} for a schema that no model can be asked for, or that is asynchronous
    */
-  constructor(options: LLMStepOptions<State, Key, Schema>) {
+  constructor(options: LLMStepOptions<State, Key, Schema, string, Applies>) {
     const checks = {
       ...modelStepChecks,
       prompt: isName,
@@ -129,6 +146,7 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     this.name = options.name;
     this.outputKey = options.outputKey;
     this.llmProvider = options.llmProvider;
+    this.when = options.when;
     this.settings = this.#options = options;
     const { schema, askedSchema } = options;
     const asked = askedSchema ?? schema;
@@ -147,7 +165,8 @@ export class LLMStep<State, const Key extends string, Schema extends z.ZodObject
     this.#promptHash = hash("sha256", JSON.stringify([this.#system, json]), "hex").slice(0, 16);
   }
 
-  readonly run = (state: State, { llm, limits = [], onInvalidValue }: StepContext): Promise<z.output<Schema>> => {
+  readonly run: Step<State, Key, OutputWhen<z.output<Schema>, Applies>>["run"] = (state, context) => {
+    const { llm, limits = [], onInvalidValue } = context;
     const { maxRetries = 3 } = this.#options;
     try {
       return askUntilValid({
