@@ -148,9 +148,11 @@ export { ExtractorStep, type ExtractorStepOptions } from "./steps/extractor.ts";
 export {
   type InputMap,
   type InputValue,
+  type InputValues,
   LLMStep,
   type LLMStepOptions,
   type ModelStepOptions,
+  type StepExample,
 } from "./steps/llm-step.ts";
 export { SummarizerStep, type SummarizerStepOptions } from "./steps/summarizer.ts";
 export { TransformStep, type TransformStepOptions } from "./steps/transform.ts";

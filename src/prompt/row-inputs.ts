@@ -11,6 +11,10 @@ export type InputValue = string | number | bigint | boolean | Date | null | unde
 export type InputMap<State, Input extends string = string> = Readonly<Record<"text", (state: State) => InputValue>> &
   Readonly<Partial<Record<Input, (state: State) => InputValue>>>;
 
+/** The values of the inputs, in place of the functions that make them of a row. */
+export type InputValues<Input extends string = string> = Readonly<Record<"text", InputValue>> &
+  Readonly<Partial<Record<Input, InputValue>>>;
+
 export interface RowInputsOptions<State> {
   /** The step's name, for messages. */
   readonly step: string;
@@ -46,9 +50,22 @@ export class RowInputs<State> {
     const blocks: string[] = [];
     for (const [name, map] of this.#inputs) {
       const content = name === "text" ? this.#text(state) : this.#input(name, map, state);
-      if (content.trim() !== "") blocks.push(`<${name}>\n${content.replaceAll("<", "&lt;")}\n</${name}>`);
+      if (content.trim() !== "") blocks.push(block(name, content));
     }
     return blocks.join("\n\n");
+  }
+
+  /**
+   * The same of values, for an example that stands in the prompt.
+   *
+   * @throws {RowError} if `text` is blank, or a value is of a wrong kind
+   */
+  renderValues(values: InputValues): string {
+    const { inputMap, ...options } = this.#options;
+    const given = Object.keys(inputMap).map((name) => [name, () => values[name]] as const);
+    return new RowInputs({ ...options, inputMap: { text: () => values.text, ...Object.fromEntries(given) } }).render(
+      {},
+    );
   }
 
   #text(state: State): string {
@@ -82,6 +99,10 @@ export class RowInputs<State> {
     }
     return String(value).toWellFormed(); // a lone surrogate is not UTF-8, and a service would reject the request
   }
+}
+
+function block(name: string, content: string): string {
+  return `<${name}>\n${content.replaceAll("<", "&lt;")}\n</${name}>`;
 }
 
 function givenFunctions<State>(inputMap: InputMap<State>): Readonly<Record<string, (state: State) => unknown>> {

@@ -28,7 +28,15 @@ export interface ClassifierStepOptions<
   OnInvalid extends OnInvalidConfidence = "fail",
   Applies extends boolean = never,
 >
-  extends ModelStepOptions<State, Key, "text" | "context", Applies>, ClassifierOutputOptions<Place, OnInvalid> {
+  extends
+    ModelStepOptions<
+      State,
+      Key,
+      "text" | "context",
+      Applies,
+      z.input<ClassifierSchema<NoInfer<Name>, Place, OnInvalid>>
+    >,
+    ClassifierOutputOptions<Place, OnInvalid> {
   /** The categories to choose from; up to about 200 of them fit one step. */
   readonly taxonomy: readonly Category<Name>[];
   /**

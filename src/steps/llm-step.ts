@@ -5,6 +5,7 @@ import {
   checkOptions,
   hasFunctions,
   isCount,
+  isList,
   isFunction,
   isFunctionMap,
   isName,
@@ -21,6 +22,7 @@ import type { LLMProvider } from "../contracts/provider.ts";
 import { cutAnswerFlaw, schemaEcho } from "../validation/answer-flaws.ts";
 import { soleField } from "../validation/kept-fields.ts";
 import { describeIssues, type Issue, unspoken } from "../validation/issues.ts";
+import { examplesText, type StepExample } from "../prompt/examples.ts";
 import { type InputMap, RowInputs } from "../prompt/row-inputs.ts";
 import { systemMessage } from "../prompt/system-message.ts";
 import { rowFields } from "../table/row-fields.ts";
@@ -31,7 +33,8 @@ import { askUntilValid, type Reading } from "../validation/retry.ts";
 import { parseNow, rejectAsynchronous } from "../validation/synchronous-schema.ts";
 import { isObjectSchema, type StrictSchema, toStrictSchema } from "../validation/strict-schema.ts";
 
-export type { InputMap, InputValue } from "../prompt/row-inputs.ts";
+export type { StepExample } from "../prompt/examples.ts";
+export type { InputMap, InputValue, InputValues } from "../prompt/row-inputs.ts";
 
 /** The options of every step that asks a model. */
 export interface ModelStepOptions<
@@ -39,6 +42,7 @@ export interface ModelStepOptions<
   Key extends string,
   Input extends string = string,
   Applies extends boolean = never,
+  Answer extends object = never,
 > {
   readonly name: string;
   readonly inputMap: InputMap<State, Input>;
@@ -53,6 +57,13 @@ export interface ModelStepOptions<
   readonly when?: ((state: State) => Applies) | undefined;
   /** Further instructions, a part of the system message. They are equal for every row. */
   readonly instructions?: string | undefined;
+  /**
+   * Inputs, each with the answer that is wanted: a part of the system message, equal for every row. An answer has each field of the schema, as
+   * the model is to write it. @default none
+   *
+   * @example examples: [{ input: { text: "My card was swallowed" }, output: { reasoning: "…", category: "Card", confidence: 0.9 } }]
+   */
+  readonly examples?: readonly StepExample<Input, Answer>[] | undefined;
   /** @default the pipeline's */
   readonly llmProvider?: LLMProvider | undefined;
   /** The most re-asks after an invalid answer; each has the reasons. @default 3 */
@@ -73,7 +84,7 @@ export interface LLMStepOptions<
   Schema extends z.ZodObject,
   Input extends string = string,
   Applies extends boolean = never,
-> extends ModelStepOptions<State, Key, Input, Applies> {
+> extends ModelStepOptions<State, Key, Input, Applies, z.input<Schema>> {
   /** The task: what to do with the inputs. It is equal for every row. */
   readonly prompt: string;
   /** The schema of an answer; extend `LLMOutputBase`. A refinement that fails is sent back to the model like any rule. */
@@ -92,6 +103,7 @@ export const modelStepChecks: { readonly [Name in keyof ModelStepOptions<unknown
   outputKey: isName,
   when: optional(isFunction),
   instructions: optional(isText),
+  examples: optional(isList),
   llmProvider: optional(hasFunctions("a provider", "complete", "fingerprint")),
   maxRetries: optional(isCount(0)),
   temperature: optional(isNumber(0, 2)),
@@ -156,7 +168,10 @@ export class LLMStep<
     this.inputMap = this.#inputs.functions;
     const madeUp = this.#strict.undoNulls(new AnswerSampler(0).answer([], this.#strict.json));
     for (const each of new Set([asked, schema])) rejectAsynchronous(each, madeUp);
-    this.#system = systemMessage(options);
+    const { prompt, instructions, examples = [] } = options;
+    const shown = { step, inputs: this.#inputs, schema: asked, strict: this.#strict };
+    const exampleTexts = examples.length === 0 ? undefined : examplesText(examples, shown);
+    this.#system = systemMessage({ prompt, instructions, examples: exampleTexts });
     this.#limited = new LimitedSchemas(this.#strict.json);
     const { json } = this.#strict;
     this.#schema = { name: this.name.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 64), json };

@@ -9,7 +9,7 @@ export interface SummarizerStepOptions<
   State,
   Key extends string,
   Applies extends boolean = never,
-> extends ModelStepOptions<State, Key, "text" | "focus", Applies> {
+> extends ModelStepOptions<State, Key, "text" | "focus", Applies, SummarizerOutput> {
   /** The most characters of a summary, in UTF-16 units, as NVARCHAR counts them. @default no limit */
   readonly maxCharacters?: number | undefined;
   /** The most sentences of a summary, as `Intl.Segmenter` counts them. @default no limit */
