@@ -85,6 +85,7 @@ export {
   type ClassifierSchema,
   LLMOutputBase,
   type OnInvalidConfidence,
+  type LabelCounts,
   type ReasoningPlace,
   SummarizerOutput,
 } from "./validation/base-schemas.ts";
@@ -143,6 +144,7 @@ export {
   type ClassifierOutput,
   ClassifierStep,
   type ClassifierStepOptions,
+  type LabelsOutput,
 } from "./steps/classifier.ts";
 export { ExtractorStep, type ExtractorStepOptions } from "./steps/extractor.ts";
 export {

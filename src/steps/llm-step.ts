@@ -27,7 +27,7 @@ import { type InputMap, RowInputs } from "../prompt/row-inputs.ts";
 import { systemMessage } from "../prompt/system-message.ts";
 import { rowFields } from "../table/row-fields.ts";
 import { LimitedSchemas, violationsOf } from "../validation/limited-schema.ts";
-import { withNulls } from "../validation/null-fields.ts";
+import { withNulls, withNullsAt } from "../validation/null-fields.ts";
 import { parseAnswer } from "../validation/parse-answer.ts";
 import { askUntilValid, type Reading } from "../validation/retry.ts";
 import { parseNow, rejectAsynchronous } from "../validation/synchronous-schema.ts";
@@ -247,9 +247,12 @@ export class LLMStep<
     limits: readonly FieldLimit[],
   ): Reading<z.output<Schema>> | undefined {
     const { schema, askedSchema } = this.#options;
-    const left = askedSchema && withNulls(value, issues);
-    const result = left && parseNow(schema, left.value);
-    if (!result?.success || violationsOf(result.data, limits).length > 0) return undefined;
-    return { valid: true, output: result.data, nullFields: left?.fields };
+    if (askedSchema === undefined) return undefined;
+    for (const left of [withNulls(value, issues), withNullsAt(value, issues)]) {
+      const result = left && parseNow(schema, left.value);
+      if (!result?.success || violationsOf(result.data, limits).length > 0) continue;
+      return { valid: true, output: result.data, nullFields: left?.fields };
+    }
+    return undefined;
   }
 }
