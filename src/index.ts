@@ -9,6 +9,7 @@ export {
   EmptyInputError,
   InputMapError,
   InputTooLongError,
+  ProviderChoiceError,
   StepFailedError,
   ValidationError,
   WhenError,

@@ -49,7 +49,7 @@ const floors: readonly (readonly string[])[] = [
   ["journal-tables", "journal-answers"],
   ["table"],
   ["engine"],
-  ["prompt"],
+  ["model-step"],
   ["validation"],
   ["contracts"],
   ["errors"],

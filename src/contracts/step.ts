@@ -19,8 +19,10 @@ export interface Step<In, Key extends string, Out> {
   readonly name: string;
   /** The output's name in `state.processed`. */
   readonly outputKey: Key;
-  /** The step's own provider. @default the pipeline's */
-  readonly llmProvider?: LLMProvider | undefined;
+  /** The step's own provider, or for each row the name of one of `llmProviders`. @default the pipeline's */
+  readonly llmProvider?: LLMProvider | ((state: In) => string) | undefined;
+  /** The providers that `llmProvider` chooses from, by name. */
+  readonly llmProviders?: Readonly<Record<string, LLMProvider>> | undefined;
   /** Describes the output, with its limits as keywords. A step with a model has it. */
   readonly outputSchema?: JSONSchema | undefined;
   /** The output as later steps and the sink find it, where that is not what the model fills in: after transforms. @default outputSchema */
@@ -57,5 +59,8 @@ export type AnyStep = Step<never, string, unknown>;
 /** A step, and the provider that it asks. */
 export interface ResolvedStep {
   readonly step: AnyStep;
+  /** Of a step that chooses for each row, the first of `choices`. */
   readonly provider: LLMProvider;
+  /** By name, the providers that the step chooses from for each row. @default `provider` for each row */
+  readonly choices?: Readonly<Record<string, LLMProvider>> | undefined;
 }

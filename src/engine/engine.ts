@@ -16,7 +16,7 @@ import { type ColumnLimits, columnLimits } from "./column-limits.ts";
 import { type RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
 import { FirstFailures } from "./first-failures.ts";
 import type { EngineOptions } from "./engine-options.ts";
-import { applies, settleAnswers, stepError } from "./run-step.ts";
+import { applies, settleAnswers, stepError, withProviderFor } from "./run-step.ts";
 import { within } from "./ending.ts";
 import { abandonAfterMs, Shutdown } from "./shutdown.ts";
 import { SourceOrder } from "./source-order.ts";
@@ -202,12 +202,16 @@ class Engine {
     for (const resolved of steps) {
       const { step } = resolved;
       row.step = step.name;
-      const llm = this.#options.conversation(resolved, state.pk, this.#shutdown.working);
+      if (!applies(step, state)) {
+        emit({ type: "not-applied", step: step.name, pk: state.pk });
+        state = state.with(step.name, step.outputKey, null);
+        lineage[step.outputKey] = null;
+        continue;
+      }
+      const llm = this.#options.conversation(withProviderFor(resolved, state), state.pk, this.#shutdown.working);
       try {
-        let output: unknown = null;
         // As in `runStep`, which would cost each row another turn.
-        if (applies(step, state)) output = await step.run(state as never, this.#contextOf(step, state.pk, llm));
-        else emit({ type: "not-applied", step: step.name, pk: state.pk });
+        const output: unknown = await step.run(state as never, this.#contextOf(step, state.pk, llm));
         state = state.with(step.name, step.outputKey, output);
       } catch (thrown) {
         const error = stepError(step, thrown);

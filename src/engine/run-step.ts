@@ -1,9 +1,10 @@
 import type { RowConversation } from "../contracts/conversation.ts";
-import type { AnyStep, StepContext } from "../contracts/step.ts";
+import type { AnyStep, ResolvedStep, StepContext } from "../contracts/step.ts";
 import { describeType } from "../errors/describe-type.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { ignoreRejection } from "../errors/promised.ts";
-import { StepFailedError, WhenError } from "../errors/step.ts";
+import { listNames } from "../errors/name-list.ts";
+import { ProviderChoiceError, StepFailedError, WhenError } from "../errors/step.ts";
 import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
 import type { AnyState } from "./state.ts";
 
@@ -25,19 +26,52 @@ export async function runStep(step: AnyStep, state: AnyState, context: StepConte
 /** @throws {WhenError} if the step can't say if it applies to the row */
 export function applies({ name, when }: AnyStep, state: AnyState): boolean {
   if (when === undefined) return true;
-  let value: unknown;
+  const value = resultOf({ name, option: "when", read: when, ErrorClass: WhenError }, state);
+  if (typeof value === "boolean") return value;
+  throw new WhenError(name, "returned a wrong value", { facts: { expected: "true or false", got: gotOf(value) } });
+}
+
+/**
+ * The step with the provider that it asks about this row.
+ *
+ * @throws {ProviderChoiceError} if the step's function names none of its providers
+ */
+export function withProviderFor(resolved: ResolvedStep, state: AnyState): ResolvedStep {
+  const { step, choices } = resolved;
+  const { name, llmProvider: read } = step;
+  if (choices === undefined || typeof read !== "function") return resolved;
+  const value = resultOf({ name, option: "llmProvider", read, ErrorClass: ProviderChoiceError }, state);
+  const provider = typeof value === "string" && Object.hasOwn(choices, value) ? choices[value] : undefined;
+  if (provider !== undefined) return { step, provider };
+  const expected = `one of ${listNames(Object.keys(choices))}`;
+  const got = typeof value === "string" ? "another name" : gotOf(value);
+  const detail = `${name}: llmProvider gave ${JSON.stringify(value)}, which is no name of llmProviders`;
+  throw new ProviderChoiceError(name, "returned a wrong value", { detail, facts: { expected, got } });
+}
+
+interface Question {
+  /** The step's name. */
+  readonly name: string;
+  readonly option: string;
+  readonly read: (state: never) => unknown;
+  readonly ErrorClass: typeof WhenError | typeof ProviderChoiceError;
+}
+
+function resultOf({ name, option, read, ErrorClass }: Question, state: AnyState): unknown {
   try {
-    value = when(state as never); // as for `run`
+    return read(state as never); // as for `run`
   } catch (error) {
-    throw new WhenError(name, `threw ${describeThrown(error)}`, {
+    const detail = `${name}: ${option} threw ${thrownDetail(error)}`;
+    throw new ErrorClass(name, `threw ${describeThrown(error)}`, {
       cause: error,
-      detail: `${name}: when threw ${thrownDetail(error)}`,
+      detail,
       facts: { ...thrownBy(error) },
     });
   }
-  if (typeof value === "boolean") return value;
-  const got = ignoreRejection(value) ? "a promise" : describeType(value);
-  throw new WhenError(name, "returned a wrong value", { facts: { expected: "true or false", got } });
+}
+
+function gotOf(value: unknown): string {
+  return ignoreRejection(value) ? "a promise" : describeType(value);
 }
 
 export function stepError({ name }: AnyStep, thrown: unknown): LLMEtlError {

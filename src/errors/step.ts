@@ -27,6 +27,14 @@ export class WhenError extends RowError {
   }
 }
 
+/** The function `llmProvider` of a step threw, or gave no name of its `llmProviders`. */
+export class ProviderChoiceError extends RowError {
+  constructor(step: string, problem: string, options: ErrorOptions = {}) {
+    const facts = { step, where: "llmProvider", ...options.facts };
+    super("PROVIDER_CHOICE_FAILED", `${step}: llmProvider ${problem}`, { ...options, facts });
+  }
+}
+
 /** An input is longer than `maxInputCharacters`, and `onTooLong` is `"fail"`. No call was made. */
 export class InputTooLongError extends RowError {
   constructor(step: string, length: number, maxInputCharacters: number) {

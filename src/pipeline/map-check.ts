@@ -8,6 +8,7 @@ import { describeType } from "../errors/describe-type.ts";
 import { nameOf, textOf } from "../errors/error-text.ts";
 import { MapError } from "../errors/map.ts";
 import { ignoreRejection } from "../errors/promised.ts";
+import { listNames } from "../errors/name-list.ts";
 import { KeySet } from "../files/key-set.ts";
 import { sampleOf } from "../json/sample.ts";
 import { rowFields } from "../table/row-fields.ts";
@@ -129,6 +130,15 @@ class Check {
           // A function is the stand-in for an output that no schema describes.
           if (typeof value === "boolean" || typeof value === "function") return undefined;
           return { problem: "returned a wrong value", facts: { expected: "true or false", got: describeType(value) } };
+        });
+      }
+      if (typeof step.llmProvider === "function") {
+        const names = Object.keys(step.llmProviders ?? {});
+        const where = `llmProvider of ${step.name}`;
+        this.#try({ where, read: step.llmProvider, state, first, variant, isPaidFor, later }, (value) => {
+          if (typeof value === "function" || names.some((name) => name === value)) return undefined;
+          const got = typeof value === "string" ? "another name" : describeType(value);
+          return { problem: "returned a wrong value", facts: { expected: `one of ${listNames(names)}`, got } };
         });
       }
       for (const [input, read] of Object.entries(step.inputMap ?? {})) {

@@ -1,30 +1,17 @@
 import { hash } from "node:crypto";
 import type { z } from "zod";
 import type { FieldLimit, OutputWhen, Step } from "../contracts/step.ts";
-import {
-  checkOptions,
-  hasFunctions,
-  isCount,
-  isList,
-  isFunction,
-  isFunctionMap,
-  isName,
-  isNumber,
-  isOneOf,
-  isText,
-  type OptionCheck,
-  optional,
-} from "../errors/options.ts";
+import { checkOptions, isName, optional } from "../errors/options.ts";
 import type { Prompt } from "../contracts/conversation.ts";
 import { AnswerSampler } from "../llm/mock/sample-answer.ts";
 import type { JSONSchema } from "../json/json-schema.ts";
-import type { LLMProvider } from "../contracts/provider.ts";
 import { cutAnswerFlaw, schemaEcho } from "../validation/answer-flaws.ts";
 import { soleField } from "../validation/kept-fields.ts";
 import { describeIssues, type Issue, unspoken } from "../validation/issues.ts";
-import { examplesText, type StepExample } from "../prompt/examples.ts";
-import { type InputMap, RowInputs } from "../prompt/row-inputs.ts";
-import { systemMessage } from "../prompt/system-message.ts";
+import { examplesText } from "../model-step/examples.ts";
+import { type ModelStepOptions, modelStepChecks, requireChoice } from "../model-step/options.ts";
+import { RowInputs } from "../model-step/row-inputs.ts";
+import { systemMessage } from "../model-step/system-message.ts";
 import { rowFields } from "../table/row-fields.ts";
 import { LimitedSchemas, violationsOf } from "../validation/limited-schema.ts";
 import { withNulls, withNullsAt } from "../validation/null-fields.ts";
@@ -33,50 +20,9 @@ import { askUntilValid, type Reading } from "../validation/retry.ts";
 import { parseNow, rejectAsynchronous } from "../validation/synchronous-schema.ts";
 import { isObjectSchema, type StrictSchema, toStrictSchema } from "../validation/strict-schema.ts";
 
-export type { StepExample } from "../prompt/examples.ts";
-export type { InputMap, InputValue, InputValues } from "../prompt/row-inputs.ts";
-
-/** The options of every step that asks a model. */
-export interface ModelStepOptions<
-  State,
-  Key extends string,
-  Input extends string = string,
-  Applies extends boolean = never,
-  Answer extends object = never,
-> {
-  readonly name: string;
-  readonly inputMap: InputMap<State, Input>;
-  /** The key of the output in `state.processed`. */
-  readonly outputKey: Key;
-  /**
-   * The rows that the step applies to: those for which it gives true. Other rows make no call, and the step's output is null for them, which its
-   * type says. If it throws, or gives no boolean, the row fails. @default each row
-   *
-   * @example when: (s) => s.processed.visit_type.category === "Emergency"
-   */
-  readonly when?: ((state: State) => Applies) | undefined;
-  /** Further instructions, a part of the system message. They are equal for every row. */
-  readonly instructions?: string | undefined;
-  /**
-   * Inputs, each with the answer that is wanted: a part of the system message, equal for every row. An answer has each field of the schema, as
-   * the model is to write it. @default none
-   *
-   * @example examples: [{ input: { text: "My card was swallowed" }, output: { reasoning: "…", category: "Card", confidence: 0.9 } }]
-   */
-  readonly examples?: readonly StepExample<Input, Answer>[] | undefined;
-  /** @default the pipeline's */
-  readonly llmProvider?: LLMProvider | undefined;
-  /** The most re-asks after an invalid answer; each has the reasons. @default 3 */
-  readonly maxRetries?: number | undefined;
-  /** From 0 to 2; not sent to models that have none. @default 0 */
-  readonly temperature?: number | undefined;
-  /** The most tokens of an answer. Azure counts them against the quota when a request arrives. @default 512 */
-  readonly maxOutputTokens?: number | undefined;
-  /** The most characters (UTF-16 units) of `text` that the model is sent. @default no limit */
-  readonly maxInputCharacters?: number | undefined;
-  /** The treatment of a longer `text`: fail the row without a call, or send the beginning. @default "fail" */
-  readonly onTooLong?: "fail" | "truncate" | undefined;
-}
+export type { StepExample } from "../model-step/examples.ts";
+export { type ModelStepOptions, modelStepChecks } from "../model-step/options.ts";
+export type { InputMap, InputValue, InputValues } from "../model-step/row-inputs.ts";
 
 export interface LLMStepOptions<
   State,
@@ -96,22 +42,6 @@ export interface LLMStepOptions<
   readonly askedSchema?: z.ZodObject | undefined;
 }
 
-/** The checks of {@link ModelStepOptions}, for the options of a step built on it. */
-export const modelStepChecks: { readonly [Name in keyof ModelStepOptions<unknown, string>]-?: OptionCheck } = {
-  name: isName,
-  inputMap: isFunctionMap,
-  outputKey: isName,
-  when: optional(isFunction),
-  instructions: optional(isText),
-  examples: optional(isList),
-  llmProvider: optional(hasFunctions("a provider", "complete", "fingerprint")),
-  maxRetries: optional(isCount(0)),
-  temperature: optional(isNumber(0, 2)),
-  maxOutputTokens: optional(isCount(1)),
-  maxInputCharacters: optional(isCount(1)),
-  onTooLong: optional(isOneOf("fail", "truncate")),
-};
-
 /**
  * Asks a model about each row, until the answer fits the schema. Use it as it is, or extend it for a step of your own:
  * `render` and `read` are pure, `run` asks the model between them.
@@ -124,7 +54,8 @@ export class LLMStep<
 > implements Step<State, Key, OutputWhen<z.output<Schema>, Applies>> {
   readonly name: string;
   readonly outputKey: Key;
-  readonly llmProvider: LLMProvider | undefined;
+  readonly llmProvider: Step<State, Key, unknown>["llmProvider"];
+  readonly llmProviders: Step<State, Key, unknown>["llmProviders"];
   readonly outputSchema: JSONSchema;
   readonly outputFields: JSONSchema | undefined;
   readonly inputMap: Step<State, Key, unknown>["inputMap"];
@@ -157,7 +88,9 @@ export class LLMStep<
     this.#inputs = new RowInputs({ step, inputMap, maxInputCharacters, onTooLong });
     this.name = options.name;
     this.outputKey = options.outputKey;
+    requireChoice(options);
     this.llmProvider = options.llmProvider;
+    this.llmProviders = options.llmProviders;
     this.when = options.when;
     this.settings = this.#options = options;
     const { schema, askedSchema } = options;
