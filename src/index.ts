@@ -5,7 +5,15 @@ export type { BatchOutcome, EventHandler, RowOutcome, RunEvent } from "./contrac
 export { ColumnMapError, SinkDataError, SinkError, TargetError, ValueError } from "./errors/sink.ts";
 export type { ErrorFacts, Fact } from "./errors/facts.ts";
 export { DeadLetterError, JournalError, JournalInUseError, LeaseLostError, PayloadLogError } from "./errors/journal.ts";
-export { EmptyInputError, InputMapError, InputTooLongError, StepFailedError, ValidationError } from "./errors/step.ts";
+export {
+  EmptyInputError,
+  InputMapError,
+  InputTooLongError,
+  ProviderChoiceError,
+  StepFailedError,
+  ValidationError,
+  WhenError,
+} from "./errors/step.ts";
 export {
   type ErrorCode,
   errorCodes,
@@ -87,6 +95,7 @@ export {
   type ClassifierSchema,
   LLMOutputBase,
   type OnInvalidConfidence,
+  type LabelCounts,
   type ReasoningPlace,
   SummarizerOutput,
 } from "./validation/base-schemas.ts";
@@ -145,14 +154,17 @@ export {
   type ClassifierOutput,
   ClassifierStep,
   type ClassifierStepOptions,
+  type LabelsOutput,
 } from "./steps/classifier.ts";
 export { ExtractorStep, type ExtractorStepOptions } from "./steps/extractor.ts";
 export {
   type InputMap,
   type InputValue,
+  type InputValues,
   LLMStep,
   type LLMStepOptions,
   type ModelStepOptions,
+  type StepExample,
 } from "./steps/llm-step.ts";
 export { SummarizerStep, type SummarizerStepOptions } from "./steps/summarizer.ts";
 export { TransformStep, type TransformStepOptions } from "./steps/transform.ts";

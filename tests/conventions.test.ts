@@ -49,6 +49,7 @@ const floors: readonly (readonly string[])[] = [
   ["journal-tables", "journal-answers"],
   ["table"],
   ["engine"],
+  ["model-step"],
   ["validation"],
   ["contracts"],
   ["errors"],

@@ -9,9 +9,12 @@ import { holdsTests, isModule, makeWorkspace, type Workspace } from "./support/d
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
 const folder = temporaryFolder();
-const pages = globSync(["{README,CONTRIBUTING}.md", "{docs,docs/guides}/*.md", "{examples,templates}/**/README.md"], {
-  cwd: root,
-})
+const pages = globSync(
+  ["{README,CONTRIBUTING}.md", "{docs,docs/guides,docs/recipes}/*.md", "{examples,templates}/**/README.md"],
+  {
+    cwd: root,
+  },
+)
   .map((page) => page.replaceAll("\\", "/"))
   .toSorted();
 const markdownOf = (page: string): string => readFileSync(join(root, page), "utf8");

@@ -1,6 +1,6 @@
 import type { AnyStep, FieldLimit, ResolvedStep, StepContext } from "../contracts/step.ts";
 import type { AnyState } from "../engine/state.ts";
-import { runStep } from "../engine/run-step.ts";
+import { runStep, withProviderFor } from "../engine/run-step.ts";
 import type { Prompt } from "../contracts/conversation.ts";
 import { consequenceOf, Ping } from "./ping.ts";
 import { estimatedInputTokens } from "../llm/token-usage.ts";
@@ -40,12 +40,14 @@ export async function checkSteps(findings: Findings, options: StepsCheckOptions)
   const { pipeline, signal } = options;
   let { state } = options;
   let lack = "there is no first row to show it for";
-  for (const { step, provider } of options.steps) {
-    describe(findings, { step, provider }, options);
+  for (const resolved of options.steps) {
+    const { step } = resolved;
+    describe(findings, resolved, options);
     if (state === undefined) {
       findings.add("steps", subjectOf(step), "not checked", lack);
       continue;
     }
+    const provider = providerFor(resolved, state);
     const dryRun = new DryRun({ pipeline, step: step.name, pk: state.pk, provider, signal });
     const result = await tryStep(step, state, dryRun, options);
     const { prompt } = dryRun;
@@ -57,11 +59,23 @@ export async function checkSteps(findings: Findings, options: StepsCheckOptions)
       lack = `step "${step.name}" gave nothing for the first row`;
       continue;
     }
-    if (prompt === undefined) findings.add("steps", subjectOf(step), "ok", "ran on the first row; it asks no model");
-    state = result.state;
+    ({ state } = result);
+    const isApplied = step.when === undefined || state.processed[step.outputKey] !== null;
+    if (!isApplied) findings.add("steps", subjectOf(step), "not checked", "it does not apply to the first row");
+    else if (prompt === undefined)
+      findings.add("steps", subjectOf(step), "ok", "ran on the first row; it asks no model");
     if (step.outputSchema === undefined) results[step.outputKey] = state.processed[step.outputKey];
   }
   return { prompts, results };
+}
+
+/** The provider for the first row; the first of those that there are where the step's function can't say, of which `checkMaps` tells. */
+function providerFor(resolved: ResolvedStep, state: AnyState): ResolvedStep["provider"] {
+  try {
+    return withProviderFor(resolved, state).provider;
+  } catch {
+    return resolved.provider;
+  }
 }
 
 /** The subject of a step's findings on the first row. */
@@ -70,10 +84,12 @@ function subjectOf({ name, outputSchema }: AnyStep): string {
 }
 
 /** Adds a finding for the provider and the fields that a step asks for, and one for the limits of the target's columns. */
-function describe(findings: Findings, { step, provider }: ResolvedStep, { limits }: StepsCheckOptions): void {
+function describe(findings: Findings, { step, provider, choices }: ResolvedStep, { limits }: StepsCheckOptions): void {
   if (step.outputSchema === undefined) return;
   const fields = Object.keys(step.outputSchema.properties ?? {});
-  findings.add("steps", `step ${step.name}`, "ok", `asks ${provider.name} for ${listItems(fields)}`);
+  const named = Object.entries(choices ?? {}).map(([choice, { name }]) => `${choice} (${name})`);
+  const asked = named.length === 0 ? provider.name : `one of ${listItems(named)}, by the row,`;
+  findings.add("steps", `step ${step.name}`, "ok", `asks ${asked} for ${listItems(fields)}`);
   const learned = (limits.get(step.outputKey) ?? []).flatMap(inWords);
   if (learned.length > 0) findings.add("steps", `limits of ${step.name}`, "ok", learned.join("; "));
 }

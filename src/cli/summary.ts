@@ -28,6 +28,7 @@ export function summaryOf(
     ...changesOf(report),
     ...failuresOf(report, failures),
     ...saved,
+    ...notAppliedOf(report),
     ...invalidValuesOf(report),
     ...asideOf(report),
     ...callLinesOf(report),
@@ -93,6 +94,13 @@ function changesOf({ changes }: RunReport): readonly string[] {
   const after = since === null ? "since the last run" : `since ${since}`;
   const due = dueCount === 0 ? "" : `, and ${formatThings(dueCount, "row")} that failed before`;
   return [line("changes", `only what changed ${after} was read (${by})${due}`)];
+}
+
+/** Steps that did not apply to all rows. */
+function notAppliedOf({ notApplied = {} }: RunReport): readonly string[] {
+  return Object.entries(notApplied).map(([step, count]) =>
+    line("steps", `${step} did not apply to ${formatThings(count, "row")}`),
+  );
 }
 
 /** Values that are NULL because what the model gave is invalid. */

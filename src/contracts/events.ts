@@ -115,6 +115,8 @@ export type RunEvent =
   | { readonly type: "re-ask"; readonly step: string; readonly pk: string; readonly issueCount: number }
   /** A field of a step's output is null: the model's value is invalid, and the row is kept without it. */
   | { readonly type: "invalid-value"; readonly step: string; readonly pk: string; readonly field: string }
+  /** The step does not apply to the row, by its `when`: no call was made, and its output is null. */
+  | { readonly type: "not-applied"; readonly step: string; readonly pk: string }
   | { readonly type: "batch-start"; readonly rowCount: number }
   | {
       readonly type: "batch-end";

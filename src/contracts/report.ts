@@ -46,6 +46,8 @@ export interface RunFigures {
   readonly failuresByCode: Readonly<Record<string, number>>;
   /** Values that are null in rows that were kept, for the model's were invalid, by step and field: `visit_type.confidence`. @default none */
   readonly invalidValues?: Readonly<Record<string, number>> | undefined;
+  /** Rows to which a step did not apply, by step: its `when` gave false. Rows that then failed count too. @default none */
+  readonly notApplied?: Readonly<Record<string, number>> | undefined;
   readonly usage: RunUsage;
   /** The cost of all attempts by the providers' prices; null if no provider has prices. */
   readonly cost: RunCost | null;

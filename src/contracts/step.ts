@@ -19,8 +19,10 @@ export interface Step<In, Key extends string, Out> {
   readonly name: string;
   /** The output's name in `state.processed`. */
   readonly outputKey: Key;
-  /** The step's own provider. @default the pipeline's */
-  readonly llmProvider?: LLMProvider | undefined;
+  /** The step's own provider, or for each row the name of one of `llmProviders`. @default the pipeline's */
+  readonly llmProvider?: LLMProvider | ((state: In) => string) | undefined;
+  /** The providers that `llmProvider` chooses from, by name. */
+  readonly llmProviders?: Readonly<Record<string, LLMProvider>> | undefined;
   /** Describes the output, with its limits as keywords. A step with a model has it. */
   readonly outputSchema?: JSONSchema | undefined;
   /** The output as later steps and the sink find it, where that is not what the model fills in: after transforms. @default outputSchema */
@@ -32,9 +34,17 @@ export interface Step<In, Key extends string, Out> {
    * A run that reads only what changed reads everything once this differs from before. @default its own properties
    */
   readonly settings?: object | undefined;
+  /**
+   * Says of a row if the step applies to it. Where it does not the step is not run, and its output is null: `Out` has null then. It is called
+   * once for each row, before the step's inputs are made; if it throws, or gives no boolean, the row fails. @default each row
+   */
+  readonly when?: ((state: In) => boolean) | undefined;
   /** Throws a `RowError` if something is wrong with this row; anything else thrown becomes one. */
   readonly run: (state: In, context: StepContext) => Promise<Out>;
 }
+
+/** The output of a step with the option `when`, where `Applies` is what the function gives: null too. Without one (`never`) it is `Out`. */
+export type OutputWhen<Out, Applies extends boolean> = Out | (Applies extends boolean ? null : never);
 
 /** The limit of a column, for the field of a step's output that is written there unchanged. */
 export interface FieldLimit extends ColumnLimit {
@@ -49,5 +59,8 @@ export type AnyStep = Step<never, string, unknown>;
 /** A step, and the provider that it asks. */
 export interface ResolvedStep {
   readonly step: AnyStep;
+  /** Of a step that chooses for each row, the first of `choices`. */
   readonly provider: LLMProvider;
+  /** By name, the providers that the step chooses from for each row. @default `provider` for each row */
+  readonly choices?: Readonly<Record<string, LLMProvider>> | undefined;
 }

@@ -4,10 +4,9 @@ import type { RowConversation } from "../contracts/conversation.ts";
 import type { SinkSession } from "../contracts/sink.ts";
 import type { SourceRow } from "../contracts/source.ts";
 import type { Lineage } from "../contracts/state.ts";
-import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
+import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { SinkError } from "../errors/sink.ts";
 import { SourceError } from "../errors/source.ts";
-import { StepFailedError } from "../errors/step.ts";
 import { KeySet } from "../files/key-set.ts";
 import { acceptRow } from "./accept-row.ts";
 import { BatchWriter, type FinishedRow } from "./batch-writer.ts";
@@ -17,7 +16,7 @@ import { type ColumnLimits, columnLimits } from "./column-limits.ts";
 import { type RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
 import { FirstFailures } from "./first-failures.ts";
 import type { EngineOptions } from "./engine-options.ts";
-import { stepError } from "./run-step.ts";
+import { applies, settleAnswers, stepError, withProviderFor } from "./run-step.ts";
 import { within } from "./ending.ts";
 import { abandonAfterMs, Shutdown } from "./shutdown.ts";
 import { SourceOrder } from "./source-order.ts";
@@ -196,21 +195,27 @@ class Engine {
   }
 
   async #advance(read: SourceRow, row: RowInFlight): Promise<MappedRow> {
-    const { source, steps } = this.#options;
+    const { source, steps, emit } = this.#options;
     const accepted = acceptRow(read, source, this.#seen, row);
     let state = accepted instanceof Promise ? await accepted : accepted; // an await for every row would cost a turn each
     const lineage: Record<string, Lineage | null> = {};
     for (const resolved of steps) {
       const { step } = resolved;
       row.step = step.name;
-      const llm = this.#options.conversation(resolved, state.pk, this.#shutdown.working);
+      if (!applies(step, state)) {
+        emit({ type: "not-applied", step: step.name, pk: state.pk });
+        state = state.with(step.name, step.outputKey, null);
+        lineage[step.outputKey] = null;
+        continue;
+      }
+      const llm = this.#options.conversation(withProviderFor(resolved, state), state.pk, this.#shutdown.working);
       try {
         // As in `runStep`, which would cost each row another turn.
         const output: unknown = await step.run(state as never, this.#contextOf(step, state.pk, llm));
         state = state.with(step.name, step.outputKey, output);
       } catch (thrown) {
         const error = stepError(step, thrown);
-        await this.#settle(llm, error);
+        await settleAnswers(llm, error, this.#shutdown.working);
         throw error;
       } finally {
         row.retryCount = llm.retryCount;
@@ -227,14 +232,6 @@ class Engine {
     const onInvalidValue = (field: string): void =>
       this.#options.emit({ type: "invalid-value", step: step.name, pk, field });
     return { signal: this.#shutdown.working, llm, limits: this.#limits.get(step.outputKey), onInvalidValue };
-  }
-
-  /** Settles what becomes of the answers of a step that failed. */
-  async #settle(llm: RowConversation, error: unknown): Promise<void> {
-    // Of a function with a bug the answers are as good as ever: once it is fixed, they are not paid for again.
-    const isAnswersFault = error instanceof LLMEtlError && error.scope === "row" && !(error instanceof StepFailedError);
-    if (isAnswersFault && error.confirmation === undefined && !this.#shutdown.working.aborted) await llm.forget();
-    else if (!(error instanceof StepFailedError)) await llm.putBack();
   }
 
   /** Waits for work of a run that has given up. */

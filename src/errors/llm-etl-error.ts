@@ -39,6 +39,7 @@ export const errorCodes = [
   "PIPELINE_MODULE_INVALID",
   "PRIMARY_KEY_DUPLICATE",
   "PRIMARY_KEY_MISSING",
+  "PROVIDER_CHOICE_FAILED",
   "PROVIDER_FAILED",
   "QUOTA_EXHAUSTED",
   "RATE_LIMITED",
@@ -57,6 +58,7 @@ export const errorCodes = [
   "TOO_MANY_ROW_ERRORS",
   "UNHANDLED_ERROR",
   "VALUE_DOES_NOT_FIT",
+  "WHEN_FAILED",
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

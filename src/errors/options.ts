@@ -56,6 +56,7 @@ export const isPath: OptionCheck = checkThat(
   "a path, as text or a file: URL",
   (value) => (typeof value === "string" && value !== "") || (value instanceof URL && value.protocol === "file:"),
 );
+export const isList: OptionCheck = checkThat("an array", (value) => Array.isArray(value));
 export const isTextList: OptionCheck = checkThat(
   "an array of texts",
   (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),

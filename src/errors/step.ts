@@ -19,6 +19,22 @@ export class InputMapError extends RowError {
   }
 }
 
+/** The function `when` of a step threw, or returned something else than true or false. */
+export class WhenError extends RowError {
+  constructor(step: string, problem: string, options: ErrorOptions = {}) {
+    const facts = { step, where: "when", ...options.facts };
+    super("WHEN_FAILED", `${step}: when ${problem}`, { ...options, facts });
+  }
+}
+
+/** The function `llmProvider` of a step threw, or gave no name of its `llmProviders`. */
+export class ProviderChoiceError extends RowError {
+  constructor(step: string, problem: string, options: ErrorOptions = {}) {
+    const facts = { step, where: "llmProvider", ...options.facts };
+    super("PROVIDER_CHOICE_FAILED", `${step}: llmProvider ${problem}`, { ...options, facts });
+  }
+}
+
 /** An input is longer than `maxInputCharacters`, and `onTooLong` is `"fail"`. No call was made. */
 export class InputTooLongError extends RowError {
   constructor(step: string, length: number, maxInputCharacters: number) {

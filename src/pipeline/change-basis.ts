@@ -17,12 +17,11 @@ export async function changeBasis(
   const parts: readonly (readonly [name: string, text: string])[] = [
     ["the statement, its parameters or the column of the changes", await changes.basis(settings.parameters)],
     ["the source's key or its schema", settingsText({ name, primaryKeyColumn, schema })],
-    ...steps.map(({ step, provider }): [string, string] => {
-      const { name: stepName, outputKey, inputMap, outputSchema, settings: own = { ...step } } = step;
-      return [
-        `the step ${stepName}`,
-        settingsText({ outputKey, inputMap, outputSchema, own, provider, classes: classesOf(step) }),
-      ];
+    ...steps.map(({ step, provider, choices }): [string, string] => {
+      const { name: stepName, outputKey, inputMap, when, outputSchema, settings: own = { ...step } } = step;
+      const classes = classesOf(step);
+      const text = settingsText({ outputKey, inputMap, when, outputSchema, own, provider, choices, classes });
+      return [`the step ${stepName}`, text];
     }),
     ["the steps or their order", settingsText(steps.map(({ step }) => step.name))],
     ["the target", sink.identity],

@@ -8,6 +8,7 @@ import { describeType } from "../errors/describe-type.ts";
 import { nameOf, textOf } from "../errors/error-text.ts";
 import { MapError } from "../errors/map.ts";
 import { ignoreRejection } from "../errors/promised.ts";
+import { listNames } from "../errors/name-list.ts";
 import { KeySet } from "../files/key-set.ts";
 import { sampleOf } from "../json/sample.ts";
 import { rowFields } from "../table/row-fields.ts";
@@ -122,9 +123,26 @@ class Check {
     let isPaidFor = false;
     for (const { step } of steps) {
       const state = stateOf(first, row, outputs);
+      const later = laterKeys(steps, outputs);
+      if (step.when !== undefined) {
+        const trial = { where: `when of ${step.name}`, read: step.when, state, first, variant, isPaidFor, later };
+        this.#try(trial, (value) => {
+          // A function is the stand-in for an output that no schema describes.
+          if (typeof value === "boolean" || typeof value === "function") return undefined;
+          return { problem: "returned a wrong value", facts: { expected: "true or false", got: describeType(value) } };
+        });
+      }
+      if (typeof step.llmProvider === "function") {
+        const names = Object.keys(step.llmProviders ?? {});
+        const where = `llmProvider of ${step.name}`;
+        this.#try({ where, read: step.llmProvider, state, first, variant, isPaidFor, later }, (value) => {
+          if (typeof value === "function" || names.some((name) => name === value)) return undefined;
+          const got = typeof value === "string" ? "another name" : describeType(value);
+          return { problem: "returned a wrong value", facts: { expected: `one of ${listNames(names)}`, got } };
+        });
+      }
       for (const [input, read] of Object.entries(step.inputMap ?? {})) {
         const where = `inputMap.${input} of ${step.name}`;
-        const later = laterKeys(steps, outputs);
         this.#try({ where, read, state, first, variant, isPaidFor, later }, (value) => {
           if (value instanceof Date || typeof value !== "object" || value === null) return undefined;
           return {
@@ -161,8 +179,9 @@ class Check {
     return { value: first.raw, shape: isLikeAll ? shapeOfValue(first.raw) : undefined };
   }
 
-  #outputOf({ outputKey, outputSchema, outputFields = outputSchema }: AnyStep, variant: Variant): MadeUp {
+  #outputOf({ outputKey, outputSchema, outputFields = outputSchema, when }: AnyStep, variant: Variant): MadeUp {
     const isAsked = outputSchema !== undefined;
+    if (when !== undefined && variant === "null") return { value: null, shape: undefined, isAsked };
     if (outputFields !== undefined) {
       return { value: sampleOf(outputFields, { unknown: anything, variant }), shape: shapeOf(outputFields), isAsked };
     }

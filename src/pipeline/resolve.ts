@@ -3,7 +3,7 @@ import type { Journal } from "../contracts/journal.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import type { Sink } from "../contracts/sink.ts";
 import type { AnySource, Parameters } from "../contracts/source.ts";
-import type { ResolvedStep } from "../contracts/step.ts";
+import type { AnyStep, ResolvedStep } from "../contracts/step.ts";
 import type { PayloadLogOptions } from "../llm/call/payload-log.ts";
 import { defaultGracePeriodMs } from "../engine/ending.ts";
 import { type ResolvedAdmissionOptions, resolveAdmission } from "../llm/limits/options.ts";
@@ -63,16 +63,13 @@ export function resolvePipeline(
   runOptions: RunOptions = {},
   llmProvider?: LLMProvider,
 ): ResolvedPipeline {
-  const resolvedSteps = steps.map((step) => ({
-    step,
-    provider: llmProvider ?? step.llmProvider ?? options.llmProvider,
-  }));
+  const resolvedSteps = steps.map((step) => resolveStep(step, options.llmProvider, llmProvider));
   const settings = settingsOf(options, runOptions);
   return {
     name: options.name,
     source: options.source,
     steps: resolvedSteps,
-    providers: [...new Set(resolvedSteps.map(({ provider }) => provider))],
+    providers: [...new Set(resolvedSteps.flatMap(({ provider, choices }) => Object.values(choices ?? { provider })))],
     sink,
     settings,
     stores: {
@@ -81,6 +78,13 @@ export function resolvePipeline(
       deadLetter: settings.onRowError === "dead_letter" ? deadLetterOf(options) : null,
     },
   };
+}
+
+function resolveStep(step: AnyStep, ofPipeline: LLMProvider, forAll: LLMProvider | undefined): ResolvedStep {
+  const { llmProvider, llmProviders: choices = {} } = step;
+  if (forAll !== undefined) return { step, provider: forAll };
+  if (typeof llmProvider !== "function") return { step, provider: llmProvider ?? ofPipeline };
+  return { step, provider: Object.values(choices)[0] ?? ofPipeline, choices };
 }
 
 /** The one place with the defaults of a run. */

@@ -11,6 +11,7 @@ export class Tally {
   readonly #outcomes: Record<RowOutcome, number> = { written: 0, unchanged: 0, failed: 0, skipped: 0, pending: 0 };
   readonly #failuresByCode: Record<string, number> = {};
   readonly #invalidValues: Record<string, number> = {};
+  readonly #notApplied: Record<string, number> = {};
   readonly #currency: string | null;
   #changes: ChangesRead | undefined;
   #cost = 0;
@@ -52,6 +53,7 @@ export class Tally {
     }
     if (event.type === "row-end") this.#addRow(event.outcome, event.errorCode);
     if (event.type === "re-ask") this.#usage.reAsks += 1;
+    if (event.type === "not-applied") addOne(this.#notApplied, event.step);
     if (event.type === "invalid-value") addOne(this.#invalidValues, `${event.step}.${event.field}`);
     if (event.type === "call-end" && event.wasSent !== false) {
       this.#usage.calls += 1;
@@ -83,6 +85,7 @@ export class Tally {
       pendingCount: pending,
       ...(this.#emptyRowCount === 0 ? {} : { emptyRowCount: this.#emptyRowCount }),
       failuresByCode: { ...this.#failuresByCode },
+      ...(Object.keys(this.#notApplied).length > 0 && { notApplied: { ...this.#notApplied } }),
       ...(Object.keys(this.#invalidValues).length > 0 && { invalidValues: { ...this.#invalidValues } }),
       usage: {
         ...this.#usage,

@@ -7,6 +7,9 @@ import {
   classifierOutput,
   type ClassifierOutputOptions,
   type ClassifierSchema,
+  type LabelCounts,
+  labelsOutput,
+  type LabelsSchema,
   type OnInvalidConfidence,
   type ReasoningPlace,
 } from "../validation/base-schemas.ts";
@@ -26,10 +29,27 @@ export interface ClassifierStepOptions<
   Name extends string,
   Place extends ReasoningPlace = "first",
   OnInvalid extends OnInvalidConfidence = "fail",
+  Applies extends boolean = never,
+  Several extends LabelCounts | undefined = undefined,
 >
-  extends ModelStepOptions<State, Key, "text" | "context">, ClassifierOutputOptions<Place, OnInvalid> {
+  extends
+    ModelStepOptions<
+      State,
+      Key,
+      "text" | "context",
+      Applies,
+      z.input<ClassifiedSchema<NoInfer<Name>, Place, OnInvalid, Several>>
+    >,
+    ClassifierOutputOptions<Place, OnInvalid> {
   /** The categories to choose from; up to about 200 of them fit one step. */
   readonly taxonomy: readonly Category<Name>[];
+  /**
+   * Asks for several labels, each a category with a confidence, the surest first and none twice; how many of them is limited by `min` and
+   * `max`, and `{}` allows any number. The output is then `{ labels, reasoning }`. @default one category
+   *
+   * @example labels: { min: 0, max: 5 }
+   */
+  readonly labels?: Several | undefined;
   /**
    * The place of the model's reasoning in its answer: `"first"` gives better categories, `false` leaves it out and saves about half of
    * the tokens of an answer. @default "first"
@@ -44,9 +64,10 @@ export interface ClassifierStepOptions<
 }
 
 /**
- * Puts each row into exactly one category of the taxonomy.
+ * Puts each row into exactly one category of the taxonomy, or with `labels` into several.
  *
- * Inputs: `text`, and optionally `context`. Output: `{ category, confidence, reasoning }`; without `reasoning` where it is left out.
+ * Inputs: `text`, and optionally `context`. Output: `{ category, confidence, reasoning }`, with `labels` `{ labels: [{ category, confidence }],
+ * reasoning }`; without `reasoning` where it is left out.
  */
 export class ClassifierStep<
   State,
@@ -54,18 +75,25 @@ export class ClassifierStep<
   const Name extends string,
   const Place extends ReasoningPlace = "first",
   const OnInvalid extends OnInvalidConfidence = "fail",
-> extends LLMStep<State, Key, ClassifierSchema<Name, Place, OnInvalid>> {
-  /** @throws {OptionError} for an empty taxonomy, a blank name, definition or example, and a name that occurs twice */
-  constructor(options: ClassifierStepOptions<State, Key, Name, Place, OnInvalid>) {
+  Applies extends boolean = never,
+  Several extends LabelCounts | undefined = undefined,
+> extends LLMStep<State, Key, ClassifiedSchema<Name, Place, OnInvalid, Several>, Applies> {
+  /**
+   * @throws {OptionError} for an empty taxonomy, a blank name, definition or example, a name that occurs twice, and numbers of labels that
+   * can't be had
+   */
+  constructor(options: ClassifierStepOptions<State, Key, Name, Place, OnInvalid, Applies, Several>) {
     checkOptions("ClassifierStep", options, {
       ...modelStepChecks,
       taxonomy: isObject,
+      labels: optional(isObject),
       reasoning: optional(isReasoningPlace),
       maxReasoningCharacters: optional(isCount(1)),
       onInvalidConfidence: optional(isOneOf("fail", "null")),
     });
-    const { taxonomy, reasoning, maxReasoningCharacters, onInvalidConfidence, ...rest } = options;
+    const { taxonomy, labels, reasoning, maxReasoningCharacters, onInvalidConfidence, ...rest } = options;
     checkTaxonomy(taxonomy);
+    if (labels !== undefined) checkLabels(labels, taxonomy.length);
     if (reasoning === false && maxReasoningCharacters !== undefined) {
       throw new OptionError("ClassifierStep", "maxReasoningCharacters", "there is no reasoning to limit", {
         hint: 'leave it out, or set reasoning: "first"',
@@ -73,11 +101,23 @@ export class ClassifierStep<
     }
     const names = taxonomy.map(({ name }) => name);
     const answer = { reasoning, maxReasoningCharacters };
-    const schema = classifierOutput(names, { ...answer, onInvalidConfidence });
-    const askedSchema = onInvalidConfidence === "null" ? classifierOutput(names, answer) : undefined;
-    super({ ...rest, prompt: promptFor(taxonomy), schema, askedSchema });
+    const schemaOf = (confidence?: OnInvalid): ClassifiedSchema<Name, Place, OnInvalid, Several> => {
+      const asked = { ...answer, onInvalidConfidence: confidence };
+      const made = labels === undefined ? classifierOutput(names, asked) : labelsOutput(names, { ...asked, ...labels });
+      return made as ClassifiedSchema<Name, Place, OnInvalid, Several>; // which of the two is known when it is called
+    };
+    const askedSchema = onInvalidConfidence === "null" ? schemaOf() : undefined;
+    super({ ...rest, prompt: promptFor(taxonomy, labels), schema: schemaOf(onInvalidConfidence), askedSchema });
   }
 }
+
+/** The schema of an answer: of one category, or of several labels. */
+type ClassifiedSchema<
+  Name extends string,
+  Place extends ReasoningPlace,
+  OnInvalid extends OnInvalidConfidence,
+  Several extends LabelCounts | undefined,
+> = [Several] extends [undefined] ? ClassifierSchema<Name, Place, OnInvalid> : LabelsSchema<Name, Place, OnInvalid>;
 
 /** The output of a {@link ClassifierStep} in `state.processed`. */
 export type ClassifierOutput<
@@ -85,6 +125,13 @@ export type ClassifierOutput<
   Place extends ReasoningPlace = "first",
   OnInvalid extends OnInvalidConfidence = "fail",
 > = z.output<ClassifierSchema<Name, Place, OnInvalid>>;
+
+/** The output of a {@link ClassifierStep} with `labels`. */
+export type LabelsOutput<
+  Name extends string = string,
+  Place extends ReasoningPlace = "first",
+  OnInvalid extends OnInvalidConfidence = "fail",
+> = z.output<LabelsSchema<Name, Place, OnInvalid>>;
 
 const isReasoningPlace: OptionCheck = {
   expected: '"first", "last" or false',
@@ -116,6 +163,16 @@ function checkTaxonomy(taxonomy: readonly Category[]): void {
   }
 }
 
+function checkLabels(labels: LabelCounts, categoryCount: number): void {
+  checkOptions("ClassifierStep: labels", labels, { min: optional(isCount(0)), max: optional(isCount(1)) });
+  const { min = 0, max = categoryCount } = labels;
+  const most = Math.min(max, categoryCount);
+  if (max <= categoryCount && min <= most) return;
+  const name = max > categoryCount ? "max" : "min";
+  const facts = { expected: `at most ${name === "max" ? categoryCount : most}`, got: name === "max" ? max : min };
+  throw new OptionError("ClassifierStep: labels", name, "no answer could have that many labels", facts);
+}
+
 /** `entry` is the position of the category at fault, from 1. */
 function wrong(problem: string, facts: ErrorFacts): OptionError {
   return new OptionError("ClassifierStep", "taxonomy", problem, facts);
@@ -125,15 +182,31 @@ function isFilled(value: unknown): value is string {
   return typeof value === "string" && value.trim() !== "";
 }
 
-function promptFor(taxonomy: readonly Category[]): string {
+function promptFor(taxonomy: readonly Category[], labels: LabelCounts | undefined): string {
   const categories = taxonomy.map(({ name, definition, examples = [] }) => {
     const lines = examples.map((example) => `  - example: ${JSON.stringify(example)}`);
     return [`- ${JSON.stringify(name)}: ${definition.trim()}`, ...lines].join("\n");
   });
+  const list = `Categories:\n${categories.join("\n")}`;
+  const context = "A context, if there is one, helps to understand the text.";
+  if (labels !== undefined) {
+    return [
+      `Classify the text: give it ${labelWords(labels)}, each a category whose definition fits it, the surest first, none twice.`,
+      list,
+      "Use a category's name exactly as it is written. Where a category and a more specific one fit, choose the more specific. " +
+        `${(labels.min ?? 0) === 0 ? "Where none fits, give an empty list. " : ""}${context}`,
+    ].join("\n\n");
+  }
   return [
     "Classify the text: choose the one category whose definition fits it best.",
-    `Categories:\n${categories.join("\n")}`,
+    list,
     "Use a category's name exactly as it is written. Where several fit, choose the most specific; where none fits " +
-      "well, choose the nearest and give a low confidence. A context, if there is one, helps to understand the text.",
+      `well, choose the nearest and give a low confidence. ${context}`,
   ].join("\n\n");
+}
+
+function labelWords({ min = 0, max }: LabelCounts): string {
+  if (min === max) return `exactly ${min} ${min === 1 ? "label" : "labels"}`;
+  if (max === undefined) return min === 0 ? "as many labels as fit" : `at least ${min} labels`;
+  return min === 0 ? `at most ${max} labels` : `${min} to ${max} labels`;
 }

@@ -4,11 +4,15 @@ import { LLMOutputBase } from "../validation/base-schemas.ts";
 import { isObjectSchema, toStrictSchema } from "../validation/strict-schema.ts";
 import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
 
+/** The schema of an answer: reasoning, and then the fields. */
+type Extracted<Shape extends z.core.$ZodShape> = z.ZodObject<z.util.Extend<typeof LLMOutputBase.shape, Shape>>;
+
 export interface ExtractorStepOptions<
   State,
   Key extends string,
   Shape extends z.core.$ZodShape,
-> extends ModelStepOptions<State, Key, "text" | "context"> {
+  Applies extends boolean = never,
+> extends ModelStepOptions<State, Key, "text" | "context", Applies, z.input<Extracted<NoInfer<Shape>>>> {
   /** The fields to find. `.describe()` explains a field to the model; `.nullable()` lets the model answer "not there". */
   readonly schema: z.ZodObject<Shape>;
 }
@@ -18,16 +22,17 @@ export interface ExtractorStepOptions<
  *
  * Inputs: `text`, and optionally `context`. Output: the schema's fields, and `reasoning`.
  */
-export class ExtractorStep<State, const Key extends string, Shape extends z.core.$ZodShape> extends LLMStep<
+export class ExtractorStep<
   State,
-  Key,
-  z.ZodObject<z.util.Extend<typeof LLMOutputBase.shape, Shape>>
-> {
+  const Key extends string,
+  Shape extends z.core.$ZodShape,
+  Applies extends boolean = never,
+> extends LLMStep<State, Key, Extracted<Shape>, Applies> {
   /**
    * @throws {OptionError} for an option that is unknown or has a wrong value
    * @throws {SchemaError} for a schema that no model can be asked for
    */
-  constructor(options: ExtractorStepOptions<State, Key, Shape>) {
+  constructor(options: ExtractorStepOptions<State, Key, Shape, Applies>) {
     checkOptions("ExtractorStep", options, { ...modelStepChecks, schema: isObjectSchema });
     toStrictSchema(options.schema);
     super({ ...options, prompt, schema: withReasoning(options.schema) });
@@ -35,9 +40,7 @@ export class ExtractorStep<State, const Key extends string, Shape extends z.core
 }
 
 /** Adds `reasoning` before the schema's fields, and keeps its strictness, refinements and description. */
-function withReasoning<Shape extends z.core.$ZodShape>(
-  schema: z.ZodObject<Shape>,
-): z.ZodObject<z.util.Extend<typeof LLMOutputBase.shape, Shape>> {
+function withReasoning<Shape extends z.core.$ZodShape>(schema: z.ZodObject<Shape>): Extracted<Shape> {
   const { catchall, checks = [] } = schema._zod.def;
   const extended = LLMOutputBase.extend(schema.shape);
   const closed = catchall?._zod.def.type === "never" ? extended.strict() : extended;

@@ -5,11 +5,11 @@ import { checkOptions, isCount, isTextList, type OptionCheck, optional } from ".
 import { SummarizerOutput } from "../validation/base-schemas.ts";
 import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
 
-export interface SummarizerStepOptions<State, Key extends string> extends ModelStepOptions<
+export interface SummarizerStepOptions<
   State,
-  Key,
-  "text" | "focus"
-> {
+  Key extends string,
+  Applies extends boolean = never,
+> extends ModelStepOptions<State, Key, "text" | "focus", Applies, SummarizerOutput> {
   /** The most characters of a summary, in UTF-16 units, as NVARCHAR counts them. @default no limit */
   readonly maxCharacters?: number | undefined;
   /** The most sentences of a summary, as `Intl.Segmenter` counts them. @default no limit */
@@ -27,9 +27,14 @@ export interface SummarizerStepOptions<State, Key extends string> extends ModelS
  *
  * Inputs: `text`, and optionally `focus`: the matters that count for the reader. Output: `{ text, reasoning }`.
  */
-export class SummarizerStep<State, const Key extends string> extends LLMStep<State, Key, typeof SummarizerOutput> {
+export class SummarizerStep<State, const Key extends string, Applies extends boolean = never> extends LLMStep<
+  State,
+  Key,
+  typeof SummarizerOutput,
+  Applies
+> {
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
-  constructor(options: SummarizerStepOptions<State, Key>) {
+  constructor(options: SummarizerStepOptions<State, Key, Applies>) {
     checkOptions("SummarizerStep", options, {
       ...modelStepChecks,
       maxCharacters: optional(isCount(1)),

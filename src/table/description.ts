@@ -9,7 +9,7 @@ import { fieldType, unknownType } from "./value-type.ts";
 
 interface Described {
   readonly source: AnySource;
-  readonly steps: readonly Pick<Step<never, string, unknown>, "outputKey" | "outputSchema">[];
+  readonly steps: readonly Pick<Step<never, string, unknown>, "outputKey" | "outputSchema" | "when">[];
   readonly sink: Pick<Sink<never>, "name" | "columnMap" | "table">;
 }
 
@@ -120,7 +120,9 @@ function ofRow(path: readonly string[], { source, row }: Schemas): FieldType {
 
 function ofStep([outputKey, ...path]: readonly string[], { steps }: Schemas): FieldType {
   if (outputKey === undefined) return { type: { kind: "json" }, isNullable: false };
-  const schema = steps.find((step) => step.outputKey === outputKey)?.outputSchema;
+  const { outputSchema: schema, when } = steps.find((step) => step.outputKey === outputKey) ?? {};
   if (schema === undefined) return { type: unknownType("its step has no schema"), isNullable: true };
-  return fieldType(schema, path) ?? { type: unknownType("its step's schema has no such field"), isNullable: true };
+  const field = fieldType(schema, path);
+  if (field === undefined) return { type: unknownType("its step's schema has no such field"), isNullable: true };
+  return when === undefined ? field : { ...field, isNullable: true };
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ContentFreeSentence } from "../errors/broken-rule.ts";
 
 /**
  * The base of every output schema: extend it with the fields that you want.
@@ -50,17 +51,81 @@ export function classifierOutput<
   categories: readonly Category[],
   options: ClassifierOutputOptions<Place, OnInvalid> = {},
 ): ClassifierSchema<Category, Place, OnInvalid> {
-  const { reasoning: place, maxReasoningCharacters: most, onInvalidConfidence } = options;
+  const fields = withReasoning(choiceOf(categories, options), options);
+  return z.object(fields) as unknown as ClassifierSchema<Category, Place, OnInvalid>; // known when it is called
+}
+
+function choiceOf<Category extends string>(
+  categories: readonly Category[],
+  { onInvalidConfidence }: Pick<ClassifierOutputOptions<ReasoningPlace, OnInvalidConfidence>, "onInvalidConfidence">,
+) {
   const confidence = z.number().min(0).max(1).describe("How sure you are of the category, from 0 to 1");
-  const choice = {
+  return {
     category: z.enum(categories),
     confidence: onInvalidConfidence === "null" ? confidence.nullable() : confidence,
   };
+}
+
+function withReasoning(
+  fields: z.core.$ZodShape,
+  { reasoning: place, maxReasoningCharacters: most }: ClassifierOutputOptions<ReasoningPlace, OnInvalidConfidence>,
+): z.core.$ZodShape {
   const { shape } = LLMOutputBase;
   const { description = "" } = shape.reasoning;
   const reasoning = most === undefined ? shape.reasoning : z.string().max(most).describe(description);
-  const fields = place === false ? choice : place === "last" ? { ...choice, reasoning } : { reasoning, ...choice };
-  return z.object(fields) as unknown as ClassifierSchema<Category, Place, OnInvalid>; // known when it is called
+  return place === false ? fields : place === "last" ? { ...fields, reasoning } : { reasoning, ...fields };
+}
+
+/** The number of labels of a row. */
+export interface LabelCounts {
+  /** From 0 up. @default 0 */
+  readonly min?: number | undefined;
+  /** From 1 up, and no more than there are categories. @default the number of categories */
+  readonly max?: number | undefined;
+}
+
+/** The output of a `ClassifierStep` with several labels. */
+export type LabelsSchema<
+  Category extends string,
+  Place extends ReasoningPlace = "first",
+  OnInvalid extends OnInvalidConfidence = "fail",
+> = z.ZodObject<
+  (Place extends false ? unknown : { reasoning: z.ZodString }) & {
+    labels: z.ZodArray<z.ZodObject<Choice<Category, OnInvalid>>>;
+  }
+>;
+
+/** The output of a `ClassifierStep` with several labels: some of `categories`, none twice, each with the model's own confidence in it. */
+export function labelsOutput<
+  Category extends string,
+  Place extends ReasoningPlace = "first",
+  OnInvalid extends OnInvalidConfidence = "fail",
+>(
+  categories: readonly Category[],
+  { min = 0, max = categories.length, ...options }: ClassifierOutputOptions<Place, OnInvalid> & LabelCounts = {},
+): LabelsSchema<Category, Place, OnInvalid> {
+  const labels = z
+    .array(z.object(choiceOf(categories, options)))
+    .min(min)
+    .max(max)
+    .check(({ value, issues }) => {
+      const seen = new Set<Category>();
+      for (const [index, { category }] of value.entries()) {
+        if (seen.has(category)) {
+          const message = `must be another category than the labels before it`;
+          issues.push({
+            code: "custom",
+            message,
+            input: category,
+            path: [index, "category"],
+            params: new ContentFreeSentence(message),
+          });
+        }
+        seen.add(category);
+      }
+    })
+    .describe("The categories of the text, the surest first, none twice");
+  return z.object(withReasoning({ labels }, options)) as unknown as LabelsSchema<Category, Place, OnInvalid>; // known when it is called
 }
 
 export type SummarizerOutput = z.output<typeof SummarizerOutput>;

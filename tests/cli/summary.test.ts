@@ -41,6 +41,14 @@ test("values that are null because they stayed invalid have a line for each fiel
   assert.match(lines[1] ?? "", /kind\.note/);
 });
 
+test("steps that did not apply to all rows have a line each", () => {
+  const lines = summaryOf(watched({ readCount: 3, successCount: 3, notApplied: { summarize: 1200, rate: 1 } })).slice(
+    2,
+  );
+  assert.deepEqual(lines.map(numbersIn).slice(0, 2), [["1,200"], ["1"]]);
+  assert.match(lines[0] ?? "", /summarize/);
+});
+
 test("a summary has counts, failures by code with the first row, calls, tokens, cost and reused answers", (t) => {
   const lines = summaryOf(
     watched(

@@ -6,8 +6,10 @@ import {
   EmptyInputError,
   InputMapError,
   InputTooLongError,
+  ProviderChoiceError,
   StepFailedError,
   ValidationError,
+  WhenError,
 } from "../../src/errors/step.ts";
 import { type ErrorScope, errorCodes, LLMEtlError, RowError, RunError } from "../../src/errors/llm-etl-error.ts";
 import { OptionError, SchemaError, SettingError } from "../../src/errors/option.ts";
@@ -31,6 +33,8 @@ test("each error has its class's name, a code of the list, and a scope that says
     [new RowSchemaError("row 1"), "RowSchemaError", "ROW_SCHEMA_MISMATCH", "row"],
     [new EmptyInputError("classify"), "EmptyInputError", "EMPTY_INPUT", "row"],
     [new InputMapError("classify", "text", "threw"), "InputMapError", "INPUT_MAP_FAILED", "row"],
+    [new WhenError("classify", "threw"), "WhenError", "WHEN_FAILED", "row"],
+    [new ProviderChoiceError("classify", "threw"), "ProviderChoiceError", "PROVIDER_CHOICE_FAILED", "row"],
     [new InputTooLongError("classify", 9, 8), "InputTooLongError", "INPUT_TOO_LONG", "row"],
     [new ValidationError("classify", "m", "d", []), "ValidationError", "INVALID_OUTPUT", "row"],
     [new StepFailedError("own", new Error(secret)), "StepFailedError", "STEP_FAILED", "row"],

@@ -3,6 +3,8 @@ import { InputTooLongError, StepFailedError } from "../../src/errors/step.ts";
 import type { StepContext } from "../../src/contracts/step.ts";
 import { ClassifierStep } from "../../src/steps/classifier.ts";
 import { type InputValue, LLMStep, type LLMStepOptions } from "../../src/steps/llm-step.ts";
+import { applies } from "../../src/engine/run-step.ts";
+import { GlobalState } from "../../src/engine/state.ts";
 import { LLMOutputBase } from "../../src/validation/base-schemas.ts";
 import { assertSentences } from "../support/error-sentences.ts";
 
@@ -30,6 +32,17 @@ test("the sentences about a step's inputs", async (t) => {
     rendering("Jane Doe", { maxInputCharacters: 3 }),
     () => new InputTooLongError("read note", 9, 8),
   ]);
+});
+
+test("the sentences about a step that can't say if it applies", async (t) => {
+  const deciding = (when: () => unknown) => () => {
+    const step = new LLMStep({ ...options, prompt: "p", schema: LLMOutputBase, when: when as () => boolean }); // some give others
+    return applies(step, new GlobalState({ pk: "1", raw: {}, processed: {}, log: [], startedAt: new Date(0) }));
+  };
+  const throws = (): never => {
+    throw new TypeError("Jane Doe");
+  };
+  await assertSentences(t, [deciding(throws), deciding(() => "Jane Doe"), deciding(() => null)]);
 });
 
 test("the sentences about a step that failed", async (t) => {

@@ -25,7 +25,7 @@ interface State {
 }
 const schema = LLMOutputBase.extend({ mood: z.enum(["good", "bad"]), note: z.string().optional() });
 type Options = LLMStepOptions<State, "out", typeof schema>;
-const options: Options = {
+const options: Omit<Options, "examples"> = {
   name: "mood step",
   prompt: "Say what the mood is.",
   schema,

@@ -48,6 +48,8 @@ class Sampler {
   #words: ReadonlySet<string> | undefined;
   #confidence = 0.6;
   #depth = 0;
+  /** By the list of choices, those of the items before; undefined outside of a list. */
+  #chosen: Map<readonly unknown[], readonly unknown[]> | undefined;
 
   constructor(lines: ReadonlyMap<string, ReadonlySet<string>>, text: string, root: JSONSchema, hash: Buffer) {
     this.#lines = lines;
@@ -93,7 +95,11 @@ class Sampler {
     const wanted = this.#depth >= maxDepth ? 0 : 1 + (this.#byte(name) % 2);
     const length = Math.min(Math.max(wanted, Number(minItems)), Number(maxItems));
     const items = Array.isArray(schema.items) ? schema.items[0] : schema.items;
-    return Array.from({ length }, (_, index) => this.value(asSchema(items ?? {}), `${name}${index}`));
+    const outer = this.#chosen;
+    this.#chosen = new Map();
+    const list = Array.from({ length }, (_, index) => this.value(asSchema(items ?? {}), `${name}${index}`));
+    this.#chosen = outer;
+    return list;
   }
 
   #number(schema: JSONSchema, name: string, isInteger: boolean): number {
@@ -122,9 +128,15 @@ class Sampler {
     return filled + ".".repeat(Math.max(0, Number(minLength) - [...filled].length)); // Zod counts code points
   }
 
-  /** The value whose line in the system message shares the most words with the row; the hash decides between equals. */
+  /**
+   * The value whose line in the system message shares the most words with the row; the hash decides between equals. In a list each item has
+   * another value, as long as there are any.
+   */
   #choice(values: readonly unknown[]): unknown {
-    const names = values.filter((value) => value !== null);
+    const all = values.filter((value) => value !== null);
+    const chosen = this.#chosen?.get(values) ?? [];
+    const left = all.filter((value) => !chosen.includes(value));
+    const names = left.length === 0 ? all : left;
     const words = (this.#words ??= wordsOf(this.#text));
     const scores = names.map((name) =>
       overlap(words, this.#lines.get(JSON.stringify(name)) ?? wordsOf(JSON.stringify(name))),
@@ -132,7 +144,9 @@ class Sampler {
     const best = Math.max(0, ...scores);
     this.#confidence = Math.min(0.97, 0.55 + 0.08 * best);
     const candidates = names.filter((_, index) => scores[index] === best);
-    return candidates[this.#byte(String(candidates.length)) % candidates.length] ?? null;
+    const choice = candidates[this.#byte(String(candidates.length)) % candidates.length] ?? null;
+    this.#chosen?.set(values, [...chosen, choice]);
+    return choice;
   }
 
   #byte(name: string): number {
