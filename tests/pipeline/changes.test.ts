@@ -346,6 +346,9 @@ interface AskingOptions {
   readonly rowSchema?: z.ZodType<Row>;
   readonly onRowError?: "fail" | "dead_letter";
   readonly answer?: () => object;
+  readonly when?: (state: { readonly raw: Row }) => boolean;
+  readonly example?: string;
+  readonly choose?: () => string;
 }
 
 /** A pipeline whose step asks a model, with each of its settings. */
@@ -360,8 +363,12 @@ function asking(
     rowSchema = z.object({ id: z.string(), note: z.string().nullable() }),
     onRowError = "fail",
     answer = () => ({ reasoning: "", tone: "calm" }),
+    when = () => true,
+    example = "mild",
+    choose = () => "usual",
   }: AskingOptions = {},
 ) {
+  const llmProvider = new MockProvider({ model, responses: () => JSON.stringify(answer()) });
   return new Pipeline({
     name: "rows",
     source: new SQLiteSource({
@@ -371,7 +378,7 @@ function asking(
       changes: byColumn,
       schema: rowSchema,
     }),
-    llmProvider: new MockProvider({ model, responses: () => JSON.stringify(answer()) }),
+    llmProvider,
     payloadLog: "off",
     flushIntervalMs: 1,
     journal: new SQLiteJournal({ path: site.journalPath }),
@@ -385,6 +392,10 @@ function asking(
         temperature,
         schema: LLMOutputBase.extend({ tone: z.string().max(limit) }),
         inputMap: { text: input },
+        when,
+        examples: [{ input: { text: "fine" }, output: { reasoning: "", tone: example } }],
+        llmProviders: { usual: llmProvider, other: llmProvider },
+        llmProvider: choose,
         outputKey: "tone",
         maxRetries: 0,
       }),
@@ -394,7 +405,7 @@ function asking(
         databasePath: site.path,
         targetTable: "target",
         mergeKeys: ["id"],
-        columnMap: { id: (s) => s.pk, note: (s) => s.processed.tone.tone },
+        columnMap: { id: (s) => s.pk, note: (s) => s.processed.tone?.tone },
       }),
     );
 }
@@ -404,6 +415,9 @@ const asked: Readonly<Record<string, AskingOptions>> = {
   model: { model: "two" },
   "input map": { input: (s) => `${s.raw.note}` },
   temperature: { temperature: 1 },
+  when: { when: (s) => s.raw.id !== "r9" },
+  examples: { example: "kind" },
+  "choice of a model": { choose: () => "other" },
   schema: { limit: 30 },
   "row's schema": { rowSchema: z.object({ id: z.string(), note: z.string().trim().nullable() }) },
 };
