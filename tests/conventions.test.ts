@@ -47,7 +47,7 @@ const floors: readonly (readonly string[])[] = [
   ["sql-server", "postgresql", "sqlite", "csv"],
   ["llm"],
   ["journal-tables", "journal-answers"],
-  ["table"],
+  ["table", "data-file"],
   ["engine"],
   ["model-step"],
   ["validation"],

@@ -31,6 +31,7 @@ export const errorCodes = [
   "INVALID_RESPONSE",
   "JOURNAL_FAILED",
   "JOURNAL_IN_USE",
+  "JSONL_ROW_INVALID",
   "LIMIT_REACHED",
   "MAP_MISMATCH",
   "NETWORK_ERROR",

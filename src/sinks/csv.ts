@@ -1,22 +1,12 @@
 import { stringify, type Options as StringifyOptions } from "csv-stringify/sync";
-import { problemOf, toCell, type Cell } from "../csv/cell-text.ts";
+import { toCell, type Cell } from "../csv/cell-text.ts";
 import { type CSVFilePath, filePathChecks, filePathOf } from "../csv/file-path.ts";
 import { isBlankText } from "../csv/format.ts";
 import { isDelimiter } from "../csv/options.ts";
-import { TargetFile } from "../csv/target-file.ts";
-import { filesOfPlace, targetPlace } from "../csv/target-place.ts";
-import { SinkDataError } from "../errors/sink.ts";
+import { lookAtFile, openFileSession } from "../data-file/file-session.ts";
+import { filesOfPlace, targetPlace } from "../data-file/target-place.ts";
 import { checkOptions, isBoolean, isFunctionMap, isOneOf, optional } from "../errors/options.ts";
-import type {
-  ColumnMap,
-  ColumnValues,
-  RowsAside,
-  Sink,
-  SinkContext,
-  SinkRun,
-  SinkSession,
-  Violation,
-} from "../contracts/sink.ts";
+import type { ColumnMap, ColumnValues, Sink, SinkContext, SinkRun, SinkSession } from "../contracts/sink.ts";
 
 /** The options of a {@link CSVSink}. The folder of its file is created if it is missing. */
 export type CSVSinkOptions<State, Column extends string = string> = CSVFilePath & {
@@ -104,54 +94,23 @@ export class CSVSink<State, Column extends string = string> implements Sink<Stat
     this.preserveOrder = options.preserveOrder ?? false;
     this.columnMap = columnMap;
     this.files = (run) => filesOfPlace(targetPlace(path, run));
-    this.open = (context) => openSession({ path, columns, format, bom }, context);
-    this.preflight = (context) => lookAt({ path, columns }, context);
+    const header = (bom ? "\uFEFF" : "") + stringify([columns], { ...format, quoted_match: readOtherwise });
+    const textOf = (rows: readonly ColumnValues[]): string =>
+      textOfRows(
+        rows.map((values) => columns.map((column) => toCell(values[column]))),
+        format,
+      );
+    const written = { owner: `CSVSink ${path}`, path, columns, header, textOf };
+    this.open = async (context) => await openFileSession(written, context);
+    this.preflight = async (context) => await lookAtFile(written, context);
   }
-}
-
-interface Writing {
-  readonly path: string;
-  readonly columns: readonly string[];
-  readonly format: StringifyOptions;
-  readonly bom: boolean;
-}
-
-async function openSession({ path, columns, format, bom }: Writing, context: SinkContext): Promise<SinkSession> {
-  context.signal.throwIfAborted();
-  const owner = `CSVSink ${path}`;
-  const file = await TargetFile.open(owner, path, context);
-  let writtenCount = 0;
-  let rowsAside: RowsAside | undefined;
-  try {
-    await file.append((bom ? "\uFEFF" : "") + stringify([columns], { ...format, quoted_match: readOtherwise }));
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-  return {
-    check: (values) => findViolations(columns, values),
-    write: async (batch) => {
-      const lines = batch.flatMap(({ rows }) => rows.map((values) => toCells(owner, columns, values)));
-      await file.append(textOf(lines, format));
-      writtenCount += lines.length;
-    },
-    close: async (outcome, { readCount } = { readCount: writtenCount }) => {
-      if (outcome === "completed") {
-        rowsAside ??= await file.publish({ readCount, writtenCount });
-        return;
-      }
-      if (writtenCount > 0 && !file.isClosed) rowsAside = { path: file.partialPath, reason: "stopped" };
-      await file.close();
-    },
-    rowsAside: () => rowsAside,
-  };
 }
 
 /** Names that a reader of CSV files takes for others without quotes: blanks around them, and the line that names the delimiter. */
 const readOtherwise = /^(?:\s|sep=)|\s$/i;
 
 /** A row of blank texts alone stands in quotes: without them readers pass over it. */
-function textOf(rows: readonly (readonly Cell[])[], format: StringifyOptions): string {
+function textOfRows(rows: readonly (readonly Cell[])[], format: StringifyOptions): string {
   if (!rows.some(isBlank)) return stringify([...rows], format);
   const inQuotes = { ...format, quoted: true, quoted_empty: true };
   return rows.map((row) => stringify([row], isBlank(row) ? inQuotes : format)).join("");
@@ -159,32 +118,4 @@ function textOf(rows: readonly (readonly Cell[])[], format: StringifyOptions): s
 
 function isBlank(row: readonly Cell[]): boolean {
   return row.every((cell) => cell === null || (typeof cell === "string" && isBlankText(cell)));
-}
-
-/** The preflight of `open`. */
-async function lookAt(
-  { path, columns }: Pick<Writing, "path" | "columns">,
-  context: SinkContext,
-): Promise<Omit<SinkSession, "write">> {
-  context.signal.throwIfAborted();
-  await TargetFile.preflight(`CSVSink ${path}`, path, context);
-  return { check: (values) => findViolations(columns, values), close: async () => {} };
-}
-
-/** @throws {SinkDataError} for what {@link findViolations} reports: nothing was written */
-function toCells(owner: string, columns: readonly string[], values: ColumnValues): Cell[] {
-  const [violation] = findViolations(columns, values);
-  if (violation !== undefined) {
-    throw new SinkDataError(owner, violation.message, { facts: { where: violation.column } });
-  }
-  return columns.map((column) => toCell(values[column]));
-}
-
-function findViolations(columns: readonly string[], values: ColumnValues): readonly Violation[] {
-  return columns.flatMap((column) => {
-    const problem = problemOf(values[column]);
-    if (problem === undefined) return [];
-    const message = `column "${column}" ${problem}`;
-    return [{ column, message, detail: message }];
-  });
 }

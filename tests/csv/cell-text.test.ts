@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { problemOf, toCell } from "../../src/csv/cell-text.ts";
+import { toCell } from "../../src/csv/cell-text.ts";
+import { textProblem } from "../../src/data-file/text-problem.ts";
 
 test("every kind of value has its text", () => {
   const cases: readonly (readonly [unknown, unknown])[] = [
@@ -38,9 +39,9 @@ test("a value without text has a problem, which does not show it", () => {
     [-Infinity, "-Infinity"],
   ];
   for (const [value, kind] of textless) {
-    const problem = problemOf(value) ?? "";
+    const problem = textProblem(value) ?? "";
     assert.ok(problem.includes(kind) && !problem.includes("secret"), problem);
   }
   for (const value of ["😀", 1, null, undefined, new Date(0), {}, Number.MAX_VALUE])
-    assert.equal(problemOf(value), undefined);
+    assert.equal(textProblem(value), undefined);
 });

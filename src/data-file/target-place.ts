@@ -1,5 +1,6 @@
 import { type BigIntStats, constants, lstatSync } from "node:fs";
 import { access } from "node:fs/promises";
+import { extname } from "node:path";
 import type { SinkRun } from "../contracts/sink.ts";
 import type { ErrorFacts } from "../errors/facts.ts";
 import { SinkError } from "../errors/sink.ts";
@@ -8,7 +9,7 @@ import { isMountPoint } from "../files/mount-point.ts";
 import { realPath } from "../files/real-path.ts";
 import { statusOf } from "../files/same-file.ts";
 
-/** The files of a CSV file that is written anew, as absolute paths without links: what stands beside it is beside the file itself. */
+/** The files of a file that is written anew, as absolute paths without links: what stands beside it is beside the file itself. */
 export interface TargetPlace {
   readonly path: string;
   readonly partialPath: string;
@@ -24,7 +25,7 @@ export function targetPlace(path: string, { limit, replace = false }: SinkRun): 
     path: real,
     partialPath: `${real}.partial`,
     lockPath: `${real}.partial.lock`,
-    limitPath: limit === undefined || replace ? undefined : realPath(`${real}.limit-${limit}.csv`),
+    limitPath: limit === undefined || replace ? undefined : realPath(`${real}.limit-${limit}${extname(path)}`),
   };
 }
 
