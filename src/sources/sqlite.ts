@@ -12,7 +12,7 @@ import { type QueryText, queryText, type QueryTextOptions } from "../table/query
 import { contentFreeMessage, isKind } from "../sqlite/errors.ts";
 import { databaseFilesOf, lockWait, openDatabase, requireDatabaseFile, untilUnlocked } from "../sqlite/open.ts";
 import { bindParameters } from "../sqlite/parameters.ts";
-import { changeQueries, greatestQuery } from "../sqlite/changes.ts";
+import { changeQueries, greatestQuery, planned } from "../sqlite/changes.ts";
 import { type FindingQuery, findingQuery, namesOf } from "../sqlite/finding.ts";
 import { scanStatement, statementText } from "../sqlite/statement.ts";
 import { rowsOf, type StatementRows, type StatementValues } from "../sqlite/statement-rows.ts";
@@ -146,7 +146,9 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
           return [greatestQuery(sql, columns, { column, keyColumn })];
         }),
       rows: (column, since, context) =>
-        this.#rows(context, (sql, columns) => changeQueries(sql, columns, { column, keyColumn }, since)),
+        this.#rows(context, (sql, columns, database) =>
+          planned(database, changeQueries(sql, columns, { column, keyColumn }, since), column, context),
+        ),
     });
   }
 
@@ -203,7 +205,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       const database = openDatabase(this.#databasePath, true, fail);
       try {
         const { statement, columns } = this.#prepare(database, sql);
-        const parts = wrap?.(sql, columns);
+        const parts = wrap?.(sql, columns, database);
         if (parts !== undefined) database.exec("BEGIN"); // all of them see the rows as they are at one moment
         const rows = rowsOf(
           parts?.map((part) => [this.#prepare(database, part.sql).statement, { ...bindings, ...part.bindings }]) ?? [
@@ -284,7 +286,7 @@ const longestHoldMs = 5;
 const keysAtATime = 1_000;
 
 /** Makes queries for some of a query's rows, given its result columns. */
-type Wrap = (sql: string, columns: readonly string[]) => readonly FindingQuery[];
+type Wrap = (sql: string, columns: readonly string[], database: DatabaseSync) => readonly FindingQuery[];
 
 interface Reading {
   readonly database: DatabaseSync;

@@ -1,3 +1,5 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { ReadContext } from "../contracts/source.ts";
 import { changedParts, greatestPart } from "../table/change-order.ts";
 import type { PlaceValues } from "../table/column-changes.ts";
 import type { FindingQuery } from "./finding.ts";
@@ -40,6 +42,21 @@ export function changeQueries(
 export function greatestQuery(sql: string, columns: readonly string[], order: ChangeColumns): FindingQuery {
   const { from, change } = partsOf(sql, columns, order);
   return { sql: `${from} ${greatestPart(change)}`, bindings: {} };
+}
+
+/** The queries of {@link changeQueries}. Where that is asked for, it is reported that no index serves their order. */
+export function planned(
+  database: DatabaseSync,
+  queries: readonly FindingQuery[],
+  column: string,
+  { onFound }: Pick<ReadContext, "onFound">,
+): readonly FindingQuery[] {
+  const [first] = queries;
+  if (onFound === undefined || first === undefined) return queries;
+  const plan = database.prepare(`EXPLAIN QUERY PLAN ${first.sql}`).all();
+  if (plan.some(({ detail }) => detail === "USE TEMP B-TREE FOR ORDER BY"))
+    onFound(`no index on the column of the changes, "${column}", serves: each run looks at every row, and sorts them`);
+  return queries;
 }
 
 function partsOf(

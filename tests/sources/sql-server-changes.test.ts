@@ -155,6 +155,17 @@ test("a row is settled when its time is over by the lag: by the clocks of the se
   }
 });
 
+test("with a lag of any length nothing is settled that is later than 1970", async (t) => {
+  for (const [type, value] of [
+    ["SMALLDATETIME", "2026-01-01"],
+    ["DATETIMEOFFSET(0)", "2026-01-01T00:00:00+00:00"],
+    ["BIGINT", 1_767_225_600n],
+  ]) {
+    const source = sourceOf(await serverOf(t, String(type), [value]), { ...byColumn, lagSeconds: Number.MAX_VALUE });
+    assert.equal(await marksOf(source), "1~", String(type));
+  }
+});
+
 test("a day is settled when it is over", async (t) => {
   const dayAgo = (days: number): string => new Date(Date.now() - days * long).toISOString().slice(0, 10);
   const server = await serverOf(t, "DATE", [dayAgo(3), dayAgo(0), dayAgo(-3)]);

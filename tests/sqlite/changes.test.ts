@@ -58,6 +58,24 @@ test("the statement of a read uses the index, whatever the query around it", () 
   }
 });
 
+test("check says where no index serves the column", async (t) => {
+  const found: string[] = [];
+  for (const sql of ["", "CREATE INDEX by_change ON t (changed_at)", "CREATE INDEX by_place ON t (changed_at, id)"]) {
+    const table =
+      "CREATE TABLE t (id INTEGER PRIMARY KEY, note, changed_at); INSERT INTO t VALUES (1, 2, '2026-01-01')";
+    const source = new SQLiteSource<Row>({
+      databasePath: temporaryDatabase(t, `${table}; ${sql}`),
+      sql: "SELECT * FROM t",
+      primaryKeyColumn: "id",
+      changes: { by: "column", column: "changed_at" },
+    });
+    const context = { signal: noAbort(), parameters: {}, onFound: (finding: string) => void found.push(finding) };
+    await Array.fromAsync(source.changes?.read(undefined, context) ?? []);
+  }
+  assert.equal(found.length, 1);
+  assert.ok(found[0]?.includes('"changed_at"'));
+});
+
 test("rows come in the order of their changes, then those without one; a read goes on behind each place", async (t) => {
   const times = ["'2026-01-03'", "NULL", "'2026-01-01'", "'2026-01-02'", "'2026-01-01'"];
   const source = sourceOf(t, times);

@@ -57,7 +57,7 @@ export async function changeBoundary(
   if (lagSeconds > 0 && stepMs(columnType) !== undefined) return await timeBefore(lagSeconds, columnType, questions);
   const greatest = await questions.greatest();
   if (lagSeconds === 0 || greatest === undefined) return keyText(greatest);
-  const boundary = numberOfMoment(Number(greatest), Date.now() - lagSeconds * 1000);
+  const boundary = numberOfMoment(Number(greatest), before(Date.now(), lagSeconds));
   if (boundary !== undefined) return boundary;
   const hint = "with lagSeconds: 0 any values will do that grow, and whose transactions commit in their order";
   const expected = "times: a column of DATETIME2 or the like, or seconds or milliseconds since 1970";
@@ -118,7 +118,7 @@ async function timeBefore(
   const local = [msOf(row["local"]), here - now.getTimezoneOffset() * 60_000];
   const nowMs = Math.min(here, msOf(row["utc"]), ...(type.name === "datetimeoffset" ? [] : local));
   const step = stepMs(type) ?? 1;
-  const text = new Date(Math.floor((nowMs - lagSeconds * 1000) / step) * step).toISOString();
+  const text = new Date(Math.floor(before(nowMs, lagSeconds) / step) * step).toISOString();
   switch (type.name) {
     case "date":
       return text.slice(0, 10);
@@ -129,6 +129,11 @@ async function timeBefore(
     default:
       return text;
   }
+}
+
+/** The moment before another one by a lag; not before 1970, where some types begin. */
+function before(nowMs: number, lagSeconds: number): number {
+  return Math.max(0, nowMs - lagSeconds * 1000);
 }
 
 /** Of a time in UTC, or as if it were. */
