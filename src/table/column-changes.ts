@@ -6,7 +6,7 @@ import { listNames } from "../errors/name-list.ts";
 import { checkOptions, isName, isNumber, isOneOf, type OptionCheck, optional } from "../errors/options.ts";
 import { fromReversible, reversible, toJSONValue } from "../json/json.ts";
 import type { GivenRow } from "./query-rows.ts";
-import { isBeforeTimes, isNumeralOfTime, latestMs } from "./change-times.ts";
+import { isBeforeTimes, isNumeralOfTime, lacksZone, latestMs } from "./change-times.ts";
 
 /** A column that each change of a row sets to a greater value than any before: `changed_at`. */
 export interface ColumnChanges {
@@ -74,7 +74,7 @@ export function columnChanges(changes: ColumnChanges | undefined, query: Changin
     let greatest: unknown = null;
     const place = since === undefined ? undefined : valuesIn(since);
     for await (const { raw } of query.greatest(column, context, place)) greatest = raw[column] ?? null;
-    const zones = (await query.zones?.(context)) ?? [];
+    const zones = (lacksZone(greatest) ? await query.zones?.(context) : undefined) ?? [];
     const placeOf = placesOf({ ...query, column, lagSeconds, zones }, greatest, startMs);
     for await (const row of query.rows(column, place, context)) {
       yield { ...row, place: placeOf(row.raw) };
