@@ -105,9 +105,9 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
         );
       },
       greatest: (...given) => this.#greatest(...given),
-      rows: (column, since, context) => {
+      rows: (column, bounds, context) => {
         const order = { change: inWrapped(quoteIdentifier(column)), key: this.#key };
-        return this.#rows(context, (query) => changeQueries(query, order, since));
+        return this.#rows(context, (query) => changeQueries(query, order, bounds));
       },
     });
   }

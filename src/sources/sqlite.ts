@@ -145,8 +145,8 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
           requireChangeColumn(columns, column, { where, fail });
           return [greatestQuery(sql, columns, { column, keyColumn })];
         }),
-      rows: (column, since, context) =>
-        this.#rows(context, (sql, columns) => changeQueries(sql, columns, { column, keyColumn }, since)),
+      rows: (column, bounds, context) =>
+        this.#rows(context, (sql, columns) => changeQueries(sql, columns, { column, keyColumn }, bounds)),
     });
   }
 

@@ -37,6 +37,12 @@ export interface PlaceValues {
   readonly key: unknown;
 }
 
+/** The rows to read: those behind a place, and up to a value; all where neither is given. */
+export interface ChangeBounds {
+  readonly since?: PlaceValues | undefined;
+  readonly until?: unknown;
+}
+
 /** A source whose query has a column that tells the changes: all that the database has a part in. */
 export interface ChangingQuery {
   /** The class, in messages about options. */
@@ -58,10 +64,10 @@ export interface ChangingQuery {
    */
   readonly greatest: (column: string, context: ReadContext, since: PlaceValues | undefined) => AsyncIterable<GivenRow>;
   /**
-   * The rows behind a place, or all, in the order of column and key, and then those in which the column is NULL: as they are at one moment, so
-   * that a row which changes meanwhile does not come twice.
+   * Rows in the order of column and key, and then those in which the column is NULL: as they are at one moment, so that a row which changes
+   * meanwhile does not come twice.
    */
-  readonly rows: (column: string, since: PlaceValues | undefined, context: ReadContext) => AsyncIterable<GivenRow>;
+  readonly rows: (column: string, bounds: ChangeBounds, context: ReadContext) => AsyncIterable<GivenRow>;
 }
 
 /** The reading of what changed by a column. @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -76,7 +82,9 @@ export function columnChanges(changes: ColumnChanges | undefined, query: Changin
     for await (const { raw } of query.greatest(column, context, place)) greatest = raw[column] ?? null;
     const zones = (lacksZone(greatest) ? await query.zones?.(context) : undefined) ?? [];
     const placeOf = placesOf({ ...query, column, lagSeconds, zones }, greatest, startMs);
-    for await (const row of query.rows(column, place, context)) {
+    // Without a lag what is greater than the greatest value, which may have changed since, is left to the next run.
+    const until = lagSeconds === 0 ? greatest : null;
+    for await (const row of query.rows(column, { since: place, until }, context)) {
       yield { ...row, place: placeOf(row.raw) };
     }
   };
@@ -133,7 +141,7 @@ function placesOf(
   const isSettled = (value: unknown): boolean => {
     const latest = latestMs(ofKind(value), zones);
     if (latest !== undefined) return latest <= cutMs;
-    return lagSeconds > 0 ? isBeforeTimes(ofKind(value), cutMs) : value !== greatest;
+    return lagSeconds > 0 ? isBeforeTimes(ofKind(value), cutMs) : greatest !== null && !mayBeEqual(value, greatest);
   };
   return (row) => {
     const value = row[column] ?? null;
@@ -144,6 +152,16 @@ function placesOf(
       isSettled: isSettled(value),
     };
   };
+}
+
+/** True for values that a database may hold equal: numbers with other digits, texts in another letter case or with blanks behind them. */
+function mayBeEqual(one: unknown, other: unknown): boolean {
+  if (one instanceof Uint8Array && other instanceof Uint8Array) return Buffer.compare(one, other) === 0;
+  const [text, otherText] = [String(one), String(other)];
+  return (
+    text.trimEnd().localeCompare(otherText.trimEnd(), "en", { sensitivity: "base" }) === 0 ||
+    Number(text) === Number(otherText)
+  );
 }
 
 /** A number, or a time: of any other value it is not known that it is no content. */

@@ -90,7 +90,7 @@ test("the statements of a read search the index, whatever the query around it", 
   ]) {
     const query = { text, values: [], isPlain: true };
     for (const { text: sql, values } of [
-      ...changeQueries(query, order, since),
+      ...changeQueries(query, order, { since }),
       greatestQuery(query, order.change, since),
     ]) {
       const [line] = await database.run(`EXPLAIN (FORMAT JSON) ${sql}`, values);
