@@ -11,10 +11,16 @@ import { passingOfDriver as passing, queryError, retryDelaysMs } from "../postgr
 import { boundLockWaits, timingLocks } from "../postgresql/lock-waits.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
 import { type PostgreSQLSourceOptions, sourceChecks } from "../postgresql/read/options.ts";
-import { parseQuery, zonesQuery } from "../postgresql/read/statement.ts";
+import { clockOf, parseQuery } from "../postgresql/read/statement.ts";
 import { keyCondition, resultColumns } from "../postgresql/read/values.ts";
 import { changeQueries, greatestQuery } from "../table/change-order.ts";
-import { type ColumnChanges, columnChanges, type PlaceValues, requireChangeColumn } from "../table/column-changes.ts";
+import {
+  type ColumnChanges,
+  columnChanges,
+  type Greatest,
+  type PlaceValues,
+  requireChangeColumn,
+} from "../table/column-changes.ts";
 import { boundAsText, valuesOf } from "../table/named-parameters.ts";
 import { QueryAttempts, type Trying } from "../table/query-attempts.ts";
 import { type Bound, inWrapped, wrapped } from "../table/query-statement.ts";
@@ -97,13 +103,6 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
       keyColumn: this.primaryKeyColumn,
       ...this.#named,
       text: async (given) => [await this.#query.read(), { ...this.#options.parameters, ...given }],
-      zones: async (context) => {
-        const query = { text: zonesQuery, values: [], isPlain: false };
-        return await this.#connected(
-          context,
-          async (work) => await this.#ask(work, query, (_, { rows }) => rows.flat().map(String)),
-        );
-      },
       greatest: (...given) => this.#greatest(...given),
       rows: (column, bounds, context) => {
         const order = { change: inWrapped(quoteIdentifier(column)), key: this.#key };
@@ -112,16 +111,18 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     });
   }
 
-  async *#greatest(column: string, context: ReadContext, since?: PlaceValues): AsyncGenerator<GivenRow> {
+  async #greatest(column: string, context: ReadContext, since?: PlaceValues): Promise<Greatest> {
     const query = await this.#bind(context);
-    const page = await this.#connected(context, async (work) => {
+    return await this.#connected(context, async (work) => {
       const columns = await this.#describe(work, query);
+      const greatest = greatestQuery(query, inWrapped(quoteIdentifier(column)), since);
       const names = columns.map(({ name }) => name);
       requireChangeColumn(names, column, this.#named);
-      const greatest = greatestQuery(query, inWrapped(quoteIdentifier(column)), since);
-      return await this.#ask(work, greatest, (_, result) => pageOf(columns, result, this.#named));
+      return await this.#ask(work, greatest, async (client, result) => {
+        const { rows, toRow } = pageOf(columns, result, this.#named);
+        return { row: rows.map(toRow)[0], clock: await clockOf(client) };
+      });
     });
-    for (const texts of page.rows) yield { position: 1, raw: page.toRow(texts) };
   }
 
   async *#found(pks: readonly string[], query: Bound, columns: Columns, signal: AbortSignal): Found {

@@ -140,11 +140,14 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       where,
       fail,
       text: async (given) => [await this.#query.read(), { ...this.#parameters, ...given }],
-      greatest: (column, context) =>
-        this.#rows(context, (sql, columns) => {
+      greatest: async (column, context) => {
+        const found = this.#rows(context, (sql, columns) => {
           requireChangeColumn(columns, column, { where, fail });
           return [greatestQuery(sql, columns, { column, keyColumn })];
-        }),
+        });
+        for await (const { raw } of found) return { row: raw };
+        return { row: undefined };
+      },
       rows: (column, bounds, context) =>
         this.#rows(context, (sql, columns) => changeQueries(sql, columns, { column, keyColumn }, bounds)),
     });

@@ -17,12 +17,6 @@ export function latestMs(value: unknown, zones: readonly string[] = []): number 
 /** In the forms of ISO 8601, or with a blank in place of its T. */
 const timeText = /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)? ?(Z|[+-]\d\d(?::?\d\d)?)?$/;
 
-/** True for a time that says no time zone. */
-export function lacksZone(value: unknown): boolean {
-  const found = typeof value === "string" ? timeText.exec(value) : null;
-  return found !== null && found.at(-1) === undefined;
-}
-
 function latestOfText(text: string, others: readonly string[]): number | undefined {
   const [, date, minute, second, fraction, zone] = timeText.exec(text) ?? [];
   if (date === undefined) return undefined;

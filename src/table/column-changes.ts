@@ -6,7 +6,7 @@ import { listNames } from "../errors/name-list.ts";
 import { checkOptions, isName, isNumber, isOneOf, type OptionCheck, optional } from "../errors/options.ts";
 import { fromReversible, reversible, toJSONValue } from "../json/json.ts";
 import type { GivenRow } from "./query-rows.ts";
-import { isBeforeTimes, isNumeralOfTime, lacksZone, latestMs } from "./change-times.ts";
+import { isBeforeTimes, isNumeralOfTime, latestMs } from "./change-times.ts";
 
 /** A column that each change of a row sets to a greater value than any before: `changed_at`. */
 export interface ColumnChanges {
@@ -43,6 +43,20 @@ export interface ChangeBounds {
   readonly until?: unknown;
 }
 
+/** The row with the greatest value, and the clock of the server that it is on. */
+export interface Greatest {
+  readonly row: Raw | undefined;
+  /** @default the rows are on this machine */
+  readonly clock?: ServerClock | undefined;
+}
+
+export interface ServerClock {
+  /** In milliseconds since 1970. */
+  readonly nowMs: number;
+  /** Its offsets of late: `-08:00`. A time without a time zone may be of it. */
+  readonly zones: readonly string[];
+}
+
 /** A source whose query has a column that tells the changes: all that the database has a part in. */
 export interface ChangingQuery {
   /** The class, in messages about options. */
@@ -54,15 +68,10 @@ export interface ChangingQuery {
   /** The query and the values of its parameters. */
   readonly text: (given: Parameters) => Promise<readonly [sql: string, parameters: Parameters]>;
   /**
-   * The offsets, as `-08:00`, of the clocks that a time without a time zone may be of, beside UTC and this machine's: that of the server.
-   * @default none
-   */
-  readonly zones?: ((context: ReadContext) => Promise<readonly string[]>) | undefined;
-  /**
    * The row with the greatest value in the column, of those behind a place or of all; none where it is NULL in each.
    * {@link requireChangeColumn} is to be called first.
    */
-  readonly greatest: (column: string, context: ReadContext, since: PlaceValues | undefined) => AsyncIterable<GivenRow>;
+  readonly greatest: (column: string, context: ReadContext, since: PlaceValues | undefined) => Promise<Greatest>;
   /**
    * Rows in the order of column and key, and then those in which the column is NULL: as they are at one moment, so that a row which changes
    * meanwhile does not come twice.
@@ -77,11 +86,11 @@ export function columnChanges(changes: ColumnChanges | undefined, query: Changin
   const { column, lagSeconds = 300 } = changes;
   const read = async function* (since: string | undefined, context: ReadContext): AsyncGenerator<ChangedRow> {
     const startMs = Date.now();
-    let greatest: unknown = null;
     const place = since === undefined ? undefined : valuesIn(since);
-    for await (const { raw } of query.greatest(column, context, place)) greatest = raw[column] ?? null;
-    const zones = (lacksZone(greatest) ? await query.zones?.(context) : undefined) ?? [];
-    const placeOf = placesOf({ ...query, column, lagSeconds, zones }, greatest, startMs);
+    const { row: last, clock } = await query.greatest(column, context, place);
+    const greatest = last?.[column] ?? null;
+    const nowMs = Math.min(startMs, clock?.nowMs ?? startMs); // whoever is behind: values may be of either clock
+    const placeOf = placesOf({ ...query, column, lagSeconds, zones: clock?.zones ?? [] }, greatest, nowMs);
     // Without a lag what is greater than the greatest value, which may have changed since, is left to the next run.
     const until = lagSeconds === 0 ? greatest : null;
     for await (const row of query.rows(column, { since: place, until }, context)) {
@@ -119,15 +128,15 @@ interface PlaceOptions extends Pick<ChangingQuery, "keyColumn" | "where" | "fail
  * Gives each row its place.
  *
  * @param greatest the greatest value, which tells what kind of values the column has
- * @param startMs when the reading starts, in milliseconds since 1970
+ * @param nowMs when the reading starts, in milliseconds since 1970
  * @throws the error of `fail` if a lag can't be told from such values
  */
 function placesOf(
   { column, keyColumn, lagSeconds, zones, where, fail }: PlaceOptions,
   greatest: unknown,
-  startMs: number,
+  nowMs: number,
 ): (row: Raw) => ChangePlace | null {
-  const cutMs = startMs - lagSeconds * 1000;
+  const cutMs = nowMs - lagSeconds * 1000;
   const areNumerals = isNumeralOfTime(greatest);
   const ofKind = (value: unknown): unknown => (areNumerals && typeof value === "string" ? Number(value) : value);
   const isStructure = typeof greatest === "object" && !(greatest instanceof Uint8Array);

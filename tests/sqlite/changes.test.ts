@@ -169,9 +169,7 @@ test("with lagSeconds: 0 what became greater than the greatest value meanwhile i
     {
       ...{ owner: "a source", keyColumn: "id", where: "the sql", fail: (problem) => new Error(problem) },
       text: async () => await Promise.resolve(["", {}]),
-      greatest: async function* () {
-        yield await Promise.resolve({ position: 1, raw: { id: 1, changed_at: 5 } });
-      },
+      greatest: async () => await Promise.resolve({ row: { id: 1, changed_at: 5 } }),
       rows: async function* (_, { until }) {
         asked.push(until);
         yield await Promise.resolve({ position: 1, raw: { id: 2, changed_at: 4 } }); // row 1 was changed since
