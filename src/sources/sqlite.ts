@@ -145,8 +145,7 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
           requireChangeColumn(columns, column, { where, fail });
           return [greatestQuery(sql, columns, { column, keyColumn })];
         });
-        for await (const { raw } of found) return { row: raw };
-        return { row: undefined };
+        return { row: (await Array.fromAsync(found))[0]?.raw };
       },
       rows: (column, bounds, context) =>
         this.#rows(context, (sql, columns) => changeQueries(sql, columns, { column, keyColumn }, bounds)),
