@@ -11,13 +11,19 @@ import { passingOfDriver as passing, queryError, retryDelaysMs } from "../postgr
 import { boundLockWaits, timingLocks } from "../postgresql/lock-waits.ts";
 import { quoteIdentifier } from "../postgresql/names.ts";
 import { type PostgreSQLSourceOptions, sourceChecks } from "../postgresql/read/options.ts";
-import { parseQuery, zonesQuery } from "../postgresql/read/statement.ts";
+import { clockOf, parseQuery } from "../postgresql/read/statement.ts";
 import { keyCondition, resultColumns } from "../postgresql/read/values.ts";
 import { changeQueries, greatestQuery } from "../table/change-order.ts";
-import { type ColumnChanges, columnChanges, type PlaceValues, requireChangeColumn } from "../table/column-changes.ts";
+import {
+  type ColumnChanges,
+  columnChanges,
+  type Greatest,
+  type PlaceValues,
+  requireChangeColumn,
+} from "../table/column-changes.ts";
 import { boundAsText, valuesOf } from "../table/named-parameters.ts";
 import { QueryAttempts, type Trying } from "../table/query-attempts.ts";
-import { type Bound, inWrapped, wrapped } from "../table/query-statement.ts";
+import { type Bound, declared, inWrapped, wrapped } from "../table/query-statement.ts";
 import { type QueryText, queryText } from "../table/query-text.ts";
 import { afterRow, type GivenRow, piecesInOrder, rowsOf, rowsWithKeys } from "../table/query-rows.ts";
 import { requireColumns } from "../table/result-columns.ts";
@@ -52,8 +58,8 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     this.#query = queryText(owner, options, fail);
     this.files = this.#query.files;
     this.#options = { parameters, reading, pageSize, sourceTimeoutMs };
-    const patience = { patienceMs: sourceTimeoutMs, delaysMs: retryDelaysMs, passing };
-    this.#attempts = new QueryAttempts({ ...seams, ...patience, ...this.#named, found: queryError });
+    const patience = { ...seams, patienceMs: sourceTimeoutMs, delaysMs: retryDelaysMs, passing };
+    this.#attempts = new QueryAttempts({ ...this.#named, ...patience, found: queryError, timing: timingLocks });
     // A connection for each reading: the first to end must not close that of another.
     const logins = { haveWorked: false };
     this.#connect = () => new PostgreSQLConnection(owner, { connectionString, tokenCredential }, seams, logins);
@@ -86,8 +92,10 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
       const columns = await this.#connected(context, async (work) => await this.#describe(work, query));
       return this.#found(pks, query, columns, context.signal);
     } catch (error) {
-      if (error instanceof LLMEtlError && error.facts["isOfQuery"] === true) return undefined;
-      throw error;
+      if (!(error instanceof LLMEtlError) || error.facts["isOfQuery"] !== true) throw error;
+      const alone = { ...query, text: declared(0, query) };
+      await this.#connected(context, async (work) => await this.#ask(work, alone, () => undefined)); // or it is the query's own fault
+      return undefined;
     }
   };
 
@@ -97,31 +105,26 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
       keyColumn: this.primaryKeyColumn,
       ...this.#named,
       text: async (given) => [await this.#query.read(), { ...this.#options.parameters, ...given }],
-      zones: async (context) => {
-        const query = { text: zonesQuery, values: [], isPlain: false };
-        return await this.#connected(
-          context,
-          async (work) => await this.#ask(work, query, (_, { rows }) => rows.flat().map(String)),
-        );
-      },
       greatest: (...given) => this.#greatest(...given),
-      rows: (column, since, context) => {
+      rows: (column, bounds, context) => {
         const order = { change: inWrapped(quoteIdentifier(column)), key: this.#key };
-        return this.#rows(context, (query) => changeQueries(query, order, since));
+        return this.#rows(context, (query) => changeQueries(query, order, bounds));
       },
     });
   }
 
-  async *#greatest(column: string, context: ReadContext, since?: PlaceValues): AsyncGenerator<GivenRow> {
+  async #greatest(column: string, context: ReadContext, since?: PlaceValues): Promise<Greatest> {
     const query = await this.#bind(context);
-    const page = await this.#connected(context, async (work) => {
+    return await this.#connected(context, async (work) => {
       const columns = await this.#describe(work, query);
+      const greatest = greatestQuery(query, inWrapped(quoteIdentifier(column)), since);
       const names = columns.map(({ name }) => name);
       requireChangeColumn(names, column, this.#named);
-      const greatest = greatestQuery(query, inWrapped(quoteIdentifier(column)), since);
-      return await this.#ask(work, greatest, (_, result) => pageOf(columns, result, this.#named));
+      return await this.#ask(work, greatest, async (client, result) => {
+        const { rows, toRow } = pageOf(columns, result, this.#named);
+        return { row: rows.map(toRow)[0], clock: await clockOf(client) };
+      });
     });
-    for (const texts of page.rows) yield { position: 1, raw: page.toRow(texts) };
   }
 
   async *#found(pks: readonly string[], query: Bound, columns: Columns, signal: AbortSignal): Found {
@@ -190,7 +193,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     };
     signal.addEventListener("abort", stop, { once: true });
     try {
-      const first = await this.#try(
+      const first = await this.#attempts.try(
         async () => {
           await connection.open({ signal, fail });
           await client?.end();
@@ -198,9 +201,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
           client = await connection.session(signal);
           client.once("error", (error) => (ended = error));
           await client.query(`${begin}; ${this.#settings}`);
-          for (const [index, { text, values }] of queries.entries()) {
-            await client.query(`DECLARE llm_etl_rows_${index} NO SCROLL CURSOR FOR\n${text}`, [...values]);
-          }
+          for (const each of queries.entries()) await client.query(declared(...each), [...each[1].values]);
           const result = await fetch(client, 0);
           return { own: client, columns: await this.#columnsOf(client, result.fields), result };
         },
@@ -253,7 +254,7 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
     use: (client: ClientBase, result: QueryResult) => Result | Promise<Result>,
   ): Promise<Result> {
     const { connection, signal } = reading;
-    return await this.#try(async () => {
+    return await this.#attempts.try(async () => {
       const { pool } = await connection.open({ signal, fail });
       return await inTransaction(pool, signal, async (client) => {
         await client.query(`SET TRANSACTION READ ONLY; ${this.#settings}`);
@@ -261,10 +262,6 @@ export class PostgreSQLSource<Row extends object> implements Source<Row> {
         return [await use(client, result), false];
       });
     }, reading);
-  }
-
-  async #try<Result>(attempt: () => Promise<Result>, trying: Trying): Promise<Result> {
-    return await this.#attempts.try(async () => await timingLocks(attempt), trying);
   }
 
   async #connected<Result>({ signal }: Trying, work: (reading: Reading) => Promise<Result>): Promise<Result> {

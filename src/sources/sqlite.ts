@@ -140,14 +140,16 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
       where,
       fail,
       text: async (given) => [await this.#query.read(), { ...this.#parameters, ...given }],
-      greatest: (column, context) =>
-        this.#rows(context, (sql, columns) => {
+      greatest: async (column, context) => {
+        const found = this.#rows(context, (sql, columns) => {
           requireChangeColumn(columns, column, { where, fail });
           return [greatestQuery(sql, columns, { column, keyColumn })];
-        }),
-      rows: (column, since, context) =>
+        });
+        return { row: (await Array.fromAsync(found))[0]?.raw };
+      },
+      rows: (column, bounds, context) =>
         this.#rows(context, (sql, columns, database) =>
-          planned(database, changeQueries(sql, columns, { column, keyColumn }, since), column, context),
+          planned(database, changeQueries(sql, columns, { column, keyColumn }, bounds), column, context),
         ),
     });
   }
@@ -204,13 +206,11 @@ export class SQLiteSource<Row extends object> implements Source<Row> {
     const attempt = (): Reading => {
       const database = openDatabase(this.#databasePath, true, fail);
       try {
-        const { statement, columns } = this.#prepare(database, sql);
-        const parts = wrap?.(sql, columns, database);
-        if (parts !== undefined) database.exec("BEGIN"); // all of them see the rows as they are at one moment
+        const { columns } = this.#prepare(database, sql);
+        const parts = wrap?.(sql, columns, database) ?? [{ sql, bindings: {} }];
+        if (wrap !== undefined) database.exec("BEGIN"); // all parts see the rows as they are at one moment
         const rows = rowsOf(
-          parts?.map((part) => [this.#prepare(database, part.sql).statement, { ...bindings, ...part.bindings }]) ?? [
-            [statement, bindings],
-          ],
+          parts.map((part) => [this.#prepare(database, part.sql).statement, { ...bindings, ...part.bindings }]),
         );
         return { database, columns, rows, first: this.#step(rows, 1) };
       } catch (error) {

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { ReadContext } from "../contracts/source.ts";
 import { changedParts, greatestPart } from "../table/change-order.ts";
-import type { PlaceValues } from "../table/column-changes.ts";
+import type { ChangeBounds } from "../table/column-changes.ts";
 import type { FindingQuery } from "./finding.ts";
 import { quoteIdentifier } from "./identifiers.ts";
 import { statementText } from "./statement.ts";
@@ -22,15 +22,17 @@ export function changeQueries(
   sql: string,
   columns: readonly string[],
   order: ChangeColumns,
-  since: PlaceValues | undefined,
+  { since, until = null }: ChangeBounds,
 ): readonly FindingQuery[] {
   const { from, change, key } = partsOf(sql, columns, order);
   const hasKey = since !== undefined && since.key !== null;
   const place = since && { value: "@llm_etl_since", isKeyBehind: hasKey ? `${key} > @llm_etl_key` : undefined };
-  const [ordered, withoutPlace] = changedParts({ change, key }, place);
+  const most = until === null ? undefined : "@llm_etl_until";
+  const [ordered, withoutPlace] = changedParts({ change, key }, place, most);
   const bindings = {
     ...(since !== undefined && { "@llm_etl_since": toSQLiteValue(since.value) }),
     ...(hasKey && { "@llm_etl_key": toSQLiteValue(since.key) }),
+    ...(until !== null && { "@llm_etl_until": toSQLiteValue(until) }),
   };
   return [
     { sql: `${from} ${ordered}`, bindings },

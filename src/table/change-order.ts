@@ -1,4 +1,4 @@
-import type { PlaceValues } from "./column-changes.ts";
+import type { ChangeBounds, PlaceValues } from "./column-changes.ts";
 import { type Bound, wrapped } from "./query-statement.ts";
 
 /** The columns that order the changes of a query's rows, as they stand in SQL. */
@@ -14,12 +14,18 @@ export interface PlaceInSQL {
   readonly isKeyBehind: string | undefined;
 }
 
-/** The ends of two queries, from WHERE on, that read the rows behind a place, or all, in the order of their places, and then those that have none. */
+/**
+ * The ends of two queries, from WHERE on, that read the rows behind a place, or all, in the order of their places, and then those that have none.
+ *
+ * @param until the greatest value that is read. @default any
+ */
 export function changedParts(
   { change, key }: ChangeOrder,
   since: PlaceInSQL | undefined,
+  until?: string,
 ): readonly [ordered: string, withoutPlace: string] {
-  return [`WHERE ${boundOf(change, since)} ORDER BY ${change}, ${key}`, `WHERE ${change} IS NULL`];
+  const most = until === undefined ? "" : ` AND ${change} <= ${until}`;
+  return [`WHERE ${boundOf(change, since)}${most} ORDER BY ${change}, ${key}`, `WHERE ${change} IS NULL`];
 }
 
 /** The end of a query for the row with the greatest place, of those from a value on or of all; there is none where no row has a place. */
@@ -35,13 +41,21 @@ function boundOf(change: string, since: PlaceInSQL | undefined): string {
 }
 
 /** The queries of {@link changedParts}, of a server that puts a key that is NULL behind all others. */
-export function changeQueries(query: Bound, order: ChangeOrder, since: PlaceValues | undefined): readonly Bound[] {
-  const [value, key] = [textOf(since?.value), textOf(since?.key)];
-  if (value === null) return changedParts(order, undefined).map((part) => wrapped(query, part));
-  const first = query.values.length + 1;
-  const isKeyBehind = key === null ? undefined : `${order.key} > $${first + 1} OR ${order.key} IS NULL`;
-  const [ordered, withoutPlace] = changedParts(order, { value: `$${first}`, isKeyBehind });
-  return [wrapped(query, ordered, { values: key === null ? [value] : [value, key] }), wrapped(query, withoutPlace)];
+export function changeQueries(query: Bound, order: ChangeOrder, { since, until }: ChangeBounds): readonly Bound[] {
+  const values: (string | Buffer)[] = [];
+  const inSQL = (value: unknown): string | undefined => {
+    const text = textOf(value);
+    return text === null ? undefined : `$${query.values.length + values.push(text)}`;
+  };
+  const value = inSQL(since?.value);
+  const key = value === undefined ? undefined : inSQL(since?.key);
+  const isKeyBehind = key === undefined ? undefined : `${order.key} > ${key} OR ${order.key} IS NULL`;
+  const [ordered, withoutPlace] = changedParts(
+    order,
+    value === undefined ? undefined : { value, isKeyBehind },
+    inSQL(until),
+  );
+  return [wrapped(query, ordered, { values }), wrapped(query, withoutPlace)];
 }
 
 /** That of {@link greatestPart}, of the rows behind a place or of all: where those behind it are few, they are not looked for among all. */

@@ -38,6 +38,26 @@ export interface PlaceValues {
   readonly key: unknown;
 }
 
+/** The rows to read: those behind a place, and up to a value; all where neither is given. */
+export interface ChangeBounds {
+  readonly since?: PlaceValues | undefined;
+  readonly until?: unknown;
+}
+
+/** The row with the greatest value, and the clock of the server that it is on. */
+export interface Greatest {
+  readonly row: Raw | undefined;
+  /** @default the rows are on this machine */
+  readonly clock?: ServerClock | undefined;
+}
+
+export interface ServerClock {
+  /** In milliseconds since 1970. */
+  readonly nowMs: number;
+  /** Its offsets of late: `-08:00`. A time without a time zone may be of it. */
+  readonly zones: readonly string[];
+}
+
 /** A source whose query has a column that tells the changes: all that the database has a part in. */
 export interface ChangingQuery {
   /** The class, in messages about options. */
@@ -49,20 +69,15 @@ export interface ChangingQuery {
   /** The query and the values of its parameters. */
   readonly text: (given: Parameters) => Promise<readonly [sql: string, parameters: Parameters]>;
   /**
-   * The offsets, as `-08:00`, of the clocks that a time without a time zone may be of, beside UTC and this machine's: that of the server.
-   * @default none
-   */
-  readonly zones?: ((context: ReadContext) => Promise<readonly string[]>) | undefined;
-  /**
    * The row with the greatest value in the column, of those behind a place or of all; none where it is NULL in each.
    * {@link requireChangeColumn} is to be called first.
    */
-  readonly greatest: (column: string, context: ReadContext, since: PlaceValues | undefined) => AsyncIterable<GivenRow>;
+  readonly greatest: (column: string, context: ReadContext, since: PlaceValues | undefined) => Promise<Greatest>;
   /**
-   * The rows behind a place, or all, in the order of column and key, and then those in which the column is NULL: as they are at one moment, so
-   * that a row which changes meanwhile does not come twice.
+   * Rows in the order of column and key, and then those in which the column is NULL: as they are at one moment, so that a row which changes
+   * meanwhile does not come twice.
    */
-  readonly rows: (column: string, since: PlaceValues | undefined, context: ReadContext) => AsyncIterable<GivenRow>;
+  readonly rows: (column: string, bounds: ChangeBounds, context: ReadContext) => AsyncIterable<GivenRow>;
 }
 
 /** The reading of what changed by a column. @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -72,12 +87,14 @@ export function columnChanges(changes: ColumnChanges | undefined, query: Changin
   const { column, lagSeconds = 300 } = changes;
   const read = async function* (since: string | undefined, context: ReadContext): AsyncGenerator<ChangedRow> {
     const startMs = Date.now();
-    let greatest: unknown = null;
     const place = since === undefined ? undefined : valuesIn(since);
-    for await (const { raw } of query.greatest(column, context, place)) greatest = raw[column] ?? null;
-    const zones = (await query.zones?.(context)) ?? [];
-    const placeOf = placesOf({ ...query, column, lagSeconds, zones }, greatest, startMs);
-    for await (const row of query.rows(column, place, context)) {
+    const { row: last, clock } = await query.greatest(column, context, place);
+    const greatest = last?.[column] ?? null;
+    const nowMs = Math.min(startMs, clock?.nowMs ?? startMs); // whoever is behind: values may be of either clock
+    const placeOf = placesOf({ ...query, column, lagSeconds, zones: clock?.zones ?? [] }, greatest, nowMs);
+    // Without a lag what is greater than the greatest value, which may have changed since, is left to the next run.
+    const until = lagSeconds === 0 ? greatest : null;
+    for await (const row of query.rows(column, { since: place, until }, context)) {
       yield { ...row, place: placeOf(row.raw) };
     }
   };
@@ -114,15 +131,15 @@ interface PlaceOptions extends Pick<ChangingQuery, "keyColumn" | "where" | "fail
  * Gives each row its place.
  *
  * @param greatest the greatest value, which tells what kind of values the column has
- * @param startMs when the reading starts, in milliseconds since 1970
+ * @param nowMs when the reading starts, in milliseconds since 1970
  * @throws the error of `fail` if a lag can't be told from such values
  */
 function placesOf(
   { column, keyColumn, lagSeconds, zones, where, fail }: PlaceOptions,
   greatest: unknown,
-  startMs: number,
+  nowMs: number,
 ): (row: Raw) => ChangePlace | null {
-  const cutMs = startMs - lagSeconds * 1000;
+  const cutMs = nowMs - lagSeconds * 1000;
   const areNumerals = isNumeralOfTime(greatest);
   const ofKind = (value: unknown): unknown => (areNumerals && typeof value === "string" ? Number(value) : value);
   const isStructure = typeof greatest === "object" && !(greatest instanceof Uint8Array);
@@ -136,7 +153,7 @@ function placesOf(
   const isSettled = (value: unknown): boolean => {
     const latest = latestMs(ofKind(value), zones);
     if (latest !== undefined) return latest <= cutMs;
-    return lagSeconds > 0 ? isBeforeTimes(ofKind(value), cutMs) : value !== greatest;
+    return lagSeconds > 0 ? isBeforeTimes(ofKind(value), cutMs) : greatest !== null && !mayBeEqual(value, greatest);
   };
   return (row) => {
     const value = row[column] ?? null;
@@ -147,6 +164,16 @@ function placesOf(
       isSettled: isSettled(value),
     };
   };
+}
+
+/** True for values that a database may hold equal: numbers with other digits, texts in another letter case or with blanks behind them. */
+function mayBeEqual(one: unknown, other: unknown): boolean {
+  if (one instanceof Uint8Array && other instanceof Uint8Array) return Buffer.compare(one, other) === 0;
+  const [text, otherText] = [String(one), String(other)];
+  return (
+    text.trimEnd().localeCompare(otherText.trimEnd(), "en", { sensitivity: "base" }) === 0 ||
+    Number(text) === Number(otherText)
+  );
 }
 
 /** A number, or a time: of any other value it is not known that it is no content. */

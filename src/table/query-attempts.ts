@@ -9,6 +9,8 @@ export interface QueryAttemptOptions extends Pick<RetryOptions, "patienceMs" | "
   readonly where: string;
   readonly fail: (problem: string, options: ErrorOptions) => Error;
   readonly found: (error: unknown) => Omit<QueryError, "message">;
+  /** Does an attempt, and takes down on its error how long it waited. @default nothing is taken down */
+  readonly timing?: (<Result>(attempt: () => Promise<Result>) => Promise<Result>) | undefined;
 }
 
 /** `when`: for a message, how far a reading had come: see `afterRow`. */
@@ -28,7 +30,8 @@ export class QueryAttempts {
   /** Tries again after what passes. @throws as {@link failure} */
   readonly try = async <Result>(attempt: () => Promise<Result>, trying: Trying): Promise<Result> => {
     try {
-      return await retryPassing(attempt, { ...this.#options, signal: trying.signal });
+      const { timing = async (once) => await once() } = this.#options;
+      return await retryPassing(async () => await timing(attempt), { ...this.#options, signal: trying.signal });
     } catch (error) {
       throw this.failure(error, trying);
     }

@@ -75,6 +75,11 @@ export function inWrapped(quoted: string): string {
   return `llm_etl_rows.${quoted}`;
 }
 
+/** The statement that opens a cursor over the query, `llm_etl_rows_` and its number. */
+export function declared(number: number, { text }: Pick<Query, "text">): string {
+  return `DECLARE llm_etl_rows_${number} NO SCROLL CURSOR FOR\n${text}`;
+}
+
 interface Wrapping {
   readonly what?: string;
   readonly values?: Bound["values"];

@@ -59,6 +59,15 @@ test("the place moves past the rows that have ended, in order, and those that di
   );
 });
 
+test("rows that end well are passed, also where more are due than failed ones are kept", () => {
+  const progress = new ChangeProgress(placeOf(-1), ["a", "b", "c"], 2);
+  for (const [index, outcome] of (["written", "written", "failed", "written"] as const).entries()) {
+    progress.read(index + 1, `k${index}`, placeOf(index));
+    progress.ended(index + 1, outcome);
+  }
+  assert.deepEqual([progress.place?.exact, progress.due], ["1", ["a", "b", "c"]]);
+});
+
 test("rather than keep more due rows than it may, the place stays before those", () => {
   fc.assert(
     fc.property(readings, fc.nat(3), ({ rows, order }, most) => {

@@ -158,6 +158,18 @@ test("keys of each type are found as they were read", { skip }, async () => {
   }
 });
 
+test("rows of a query that is wrong by itself can't be looked for, and the error says why", { skip }, async () => {
+  const context = { signal, parameters: {} };
+  for (const [sql, state] of [
+    ["SELECT id FROM visitz", "42P01"],
+    ["SELECT no_such_column AS id FROM visits", "42703"],
+    ["SELEC id FROM visits", undefined],
+  ] as const) {
+    const facts = state === undefined ? {} : { errorStates: [state] };
+    await assert.rejects(sourceOf(sql).find([], context), failsWith("SOURCE_FAILED", facts), sql);
+  }
+});
+
 test("a query that can't be read is rejected before its first row, with what to do", { skip }, async () => {
   const problems: readonly (readonly [sql: string, options: Options, facts: ErrorFacts])[] = [
     ["", { sql: " -- nothing" }, { got: 0 }],

@@ -4,6 +4,7 @@ import { test, type TestContext } from "node:test";
 import type { ChangedRow, ChangePlace } from "../../src/contracts/source.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
 import { changeQueries, greatestQuery } from "../../src/sqlite/changes.ts";
+import { columnChanges } from "../../src/table/column-changes.ts";
 import { latestMs } from "../../src/table/change-times.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
 import { failsWith } from "../support/error-facts.ts";
@@ -51,7 +52,7 @@ test("the statement of a read uses the index, whatever the query around it", () 
     "WITH some AS (SELECT * FROM t) SELECT * FROM some",
   ]) {
     const columns = ["id", "note", "changed_at"];
-    for (const query of [...changeQueries(sql, columns, order, place), greatestQuery(sql, columns, order)]) {
+    for (const query of [...changeQueries(sql, columns, order, { since: place }), greatestQuery(sql, columns, order)]) {
       const plan = database.prepare(`EXPLAIN QUERY PLAN ${query.sql}`).all();
       assert.match(String(plan[0]?.["detail"]), /^SEARCH t USING INDEX by_change \(changed_at[=>]\?\)/);
     }
@@ -177,6 +178,49 @@ test("with lagSeconds: 0 any values will do: all are settled but the greatest, o
     rows.map((row) => placeOf(row).isSettled),
     [true, false, false],
   );
+});
+
+test("with lagSeconds: 0 what became greater than the greatest value meanwhile is left to the next run", async () => {
+  const asked: unknown[] = [];
+  const changes = columnChanges(
+    { by: "column", column: "changed_at", lagSeconds: 0 },
+    {
+      ...{ owner: "a source", keyColumn: "id", where: "the sql", fail: (problem) => new Error(problem) },
+      text: async () => await Promise.resolve(["", {}]),
+      greatest: async () => await Promise.resolve({ row: { id: 1, changed_at: 5 } }),
+      rows: async function* (_, { until }) {
+        asked.push(until);
+        yield await Promise.resolve({ position: 1, raw: { id: 2, changed_at: 4 } }); // row 1 was changed since
+      },
+    },
+  );
+  const context = { signal: noAbort(), parameters: {} };
+  const rows = await Array.fromAsync(changes?.read(undefined, context) ?? []);
+  assert.deepEqual([asked, rows.map((row) => placeOf(row).isSettled)], [[5], [true]]);
+});
+
+test("with lagSeconds: 0 bytes are compared, and texts that a database may hold equal are not settled", async (t) => {
+  const cases: readonly (readonly [values: readonly string[], settled: readonly boolean[]])[] = [
+    [
+      ["x'01'", "x'02'", "x'02'"],
+      [true, false, false],
+    ],
+    [
+      ["'A'", "'B'", "'b'"],
+      [true, false, false],
+    ],
+    [
+      ["'1'", "'1.5'", "'1.50'"],
+      [true, false, false],
+    ],
+  ];
+  for (const [values, settled] of cases) {
+    const rows = await changesOf(sourceOf(t, values, 0));
+    assert.deepEqual(
+      rows.map((row) => placeOf(row).isSettled),
+      settled,
+    );
+  }
 });
 
 test("wrong options are rejected at construction", () => {

@@ -1,3 +1,5 @@
+import type { ClientBase } from "pg";
+import type { ServerClock } from "../../table/column-changes.ts";
 import { parseNamedQuery, type Query } from "../../table/query-statement.ts";
 import type { Fail } from "../connect/connection.ts";
 
@@ -26,5 +28,11 @@ export function parseQuery(sql: string, where: string, fail: Fail): Query {
   return parseNamedQuery({ sql, where, fail }, { pattern });
 }
 
-/** The offsets of the clock that the server writes a time without a time zone by, of today and yesterday: `-08:00`. */
-export const zonesQuery = "SELECT to_char(now(), 'TZH:TZM'), to_char(now() - interval '1 day', 'TZH:TZM')";
+/** The server's clock, and the offsets of the time zone that it writes a time without one in, of today and yesterday: `-08:00`. */
+const clockQuery = `SELECT extract(epoch FROM clock_timestamp()) * 1000, to_char(now(), 'TZH:TZM'), to_char(now() - interval '1 day', 'TZH:TZM')`;
+
+export async function clockOf(client: ClientBase): Promise<ServerClock> {
+  const { rows } = await client.query<string[]>({ text: clockQuery, rowMode: "array" });
+  const [now, ...zones] = rows[0] ?? [];
+  return { nowMs: Number(now), zones };
+}
