@@ -248,7 +248,7 @@ test("a run hands its kind to the dead letters, and removes old lines of the pay
   for (const file of [path, payloadLogPath]) writeFileSync(file, '{"timestamp":"2026-01-01T00:00:00.000Z"}\n');
   const pipeline = new Pipeline({
     name: "visits",
-    source: new MemorySource({ rows: [{ id: "1" }], primaryKeyColumn: "id" }),
+    source: new MemorySource<{ id: string }>({ rows: [{ id: "1" }], primaryKeyColumn: "id" }),
     llmProvider: new MockProvider(),
     journal: "off",
     payloadLogPath,

@@ -127,8 +127,12 @@ test("info tells size, runs, answers by age and the rows of each sink", async ()
   assert.ok(info.size > 4096);
   assert.equal(info.runs.count, 3);
   assert.deepEqual(
-    info.answers.map(({ count, countByAge }: { count: number; countByAge: number[] }) => [count, countByAge]),
-    [[60, [60, 0, 0, 0]]],
+    info.answers.map(({ steps, count, countByAge }: { steps: string[]; count: number; countByAge: number[] }) => [
+      steps,
+      count,
+      countByAge,
+    ]),
+    [[["sum"], 60, [60, 0, 0, 0]]],
   );
   assert.deepEqual(
     info.sinks.map(({ writtenCount, failedCount, otherCount }: Record<string, number>) => [
