@@ -50,12 +50,10 @@ const ageLimits = [7 * dayMs, 30 * dayMs, 90 * dayMs] as const;
 /** Tells what a journal holds. */
 export async function journalInfo(look: Look, now: Date = new Date()): Promise<JournalInfo> {
   const runs = await runAges(look);
-  const times = [...runs.values()].map(({ startedAt }) => startedAt.getTime());
-  const edge = (pick: (one: number, other: number) => number): Date | null =>
-    times.length === 0 ? null : new Date(times.reduce(pick));
+  const times = [...runs.values()].map(({ startedAt }) => startedAt).toSorted((a, b) => a.getTime() - b.getTime());
   return {
     size: await look.contents.size(),
-    runs: { count: runs.size, first: edge(Math.min), last: edge(Math.max) },
+    runs: { count: runs.size, first: times[0] ?? null, last: times.at(-1) ?? null },
     answers: await answersInfo(look, runs, now),
     sinks: await sinksInfo(look, runs),
     ...(await watermarksInfo(look)),

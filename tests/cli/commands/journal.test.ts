@@ -126,6 +126,8 @@ test("info tells size, runs, answers by age and the rows of each sink", async ()
   assert.equal(info.journal, join(folder, "journal.db"));
   assert.ok(info.size > 4096);
   assert.equal(info.runs.count, 3);
+  const [first, last] = [info.runs.first, info.runs.last].map((time: string) => Date.parse(time));
+  assert.ok(first !== undefined && last !== undefined && first < last && last <= Date.now());
   assert.deepEqual(
     info.answers.map(({ steps, count, countByAge }: { steps: string[]; count: number; countByAge: number[] }) => [
       steps,
