@@ -5,7 +5,7 @@ import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { holding } from "../files/lines-lock.ts";
 import { syncFolder } from "../files/sync-folder.ts";
 import type { DeadLetterContents, LinePlace } from "./contents.ts";
-import { rewriteFile } from "./rewrite.ts";
+import { rewriteFile } from "../files/rewrite-lines.ts";
 
 /** Works with a dead letter file that nobody else appends to, or writes anew, meanwhile. */
 export async function rewriting(path: string, work: (file: FileHandle) => Promise<void>): Promise<void> {

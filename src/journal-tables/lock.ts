@@ -104,7 +104,11 @@ export class PipelineLock {
   lost(): JournalError {
     const hint = "let the run that has it end, then run again: what this run had saved is there";
     const facts = { problem: "lock-lost", hint };
-    return new JournalError(this.#database.identity, "was taken over by another run of the pipeline", { facts });
+    return new JournalError(
+      this.#database.identity,
+      "was taken over: by another run of the pipeline, or to be pruned or copied",
+      { facts },
+    );
   }
 
   async release(): Promise<void> {

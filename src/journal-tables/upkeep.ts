@@ -36,6 +36,7 @@ export async function openUpkeep(
   };
   try {
     connection = await opened.lockConnection(signal);
+    connection.onceGone(() => {}); // what is asked next says so
     await requireSchema(connection.ask, database);
     await takeJournal(database, connection, signal);
   } catch (error) {

@@ -3,8 +3,13 @@ import { parseProgress, watermarkName } from "../pipeline/changed-rows.ts";
 import type { Look } from "./look.ts";
 import { pagesOf, type RunAge, runAges } from "./runs.ts";
 
-/** Answers of one model, by the age of the run that paid for them. */
+/** Answers of one step and model, by the age of the run that paid for them. */
 export interface AnswersInfo {
+  /**
+   * The steps that asked the model in those runs: an answer does not say which of them it is for. None where the run is not known any more, or
+   * is of version 0.1.
+   */
+  readonly steps: readonly string[];
   readonly model: string;
   readonly count: number;
   /** Those up to 7 days old, up to 30 and up to 90, and the rest. */
@@ -40,17 +45,15 @@ export interface JournalInfo {
 }
 
 const dayMs = 86_400_000;
-const ageLimits = [7, 30, 90].map((days) => days * dayMs);
+const ageLimits = [7 * dayMs, 30 * dayMs, 90 * dayMs] as const;
 
 /** Tells what a journal holds. */
 export async function journalInfo(look: Look, now: Date = new Date()): Promise<JournalInfo> {
   const runs = await runAges(look);
-  const times = [...runs.values()].map(({ startedAt }) => startedAt.getTime());
-  const edge = (pick: (one: number, other: number) => number): Date | null =>
-    times.length === 0 ? null : new Date(times.reduce(pick));
+  const times = [...runs.values()].map(({ startedAt }) => startedAt).toSorted((a, b) => a.getTime() - b.getTime());
   return {
     size: await look.contents.size(),
-    runs: { count: runs.size, first: edge(Math.min), last: edge(Math.max) },
+    runs: { count: runs.size, first: times[0] ?? null, last: times.at(-1) ?? null },
     answers: await answersInfo(look, runs, now),
     sinks: await sinksInfo(look, runs),
     ...(await watermarksInfo(look)),
@@ -66,19 +69,24 @@ async function answersInfo(
   runs: ReadonlyMap<string, RunAge>,
   now: Date,
 ): Promise<readonly AnswersInfo[]> {
-  const byModel = new Map<string, [number, number, number, number]>();
+  const found = new Map<string, AnswersInfo & { countByAge: [number, number, number, number]; count: number }>();
   for (const { model, runId, count } of await contents.answerCounts()) {
-    const counts = byModel.get(model) ?? [0, 0, 0, 0];
-    byModel.set(model, counts);
-    const ageMs = now.getTime() - (runs.get(runId)?.lastAt.getTime() ?? -Infinity);
-    const found = ageLimits.findIndex((limit) => ageMs <= limit);
-    counts[found === -1 ? 3 : found] = (counts[found === -1 ? 3 : found] ?? 0) + count;
+    const run = runs.get(runId);
+    const steps = (run?.steps ?? []).flatMap(({ step, models }) => (models.includes(model) ? [step] : []));
+    const key = JSON.stringify([steps, model]);
+    const info = found.get(key) ?? { steps, model, count: 0, countByAge: [0, 0, 0, 0] };
+    found.set(key, info);
+    info.count += count;
+    info.countByAge[ageGroup(now.getTime() - (run?.lastAt.getTime() ?? -Infinity))] += count;
   }
-  return [...byModel].map(([model, countByAge]) => ({
-    model,
-    count: countByAge.reduce((sum, count) => sum + count, 0),
-    countByAge,
-  }));
+  return [...found.values()];
+}
+
+function ageGroup(ageMs: number): 0 | 1 | 2 | 3 {
+  const [week, month, quarter] = ageLimits;
+  if (ageMs <= week) return 0;
+  if (ageMs <= month) return 1;
+  return ageMs <= quarter ? 2 : 3;
 }
 
 /** The rows of each sink. */

@@ -1,4 +1,5 @@
 import type { JournalReader, Page, PageRequest, PastRun } from "../contracts/journal.ts";
+import type { StepFigures } from "../contracts/run-detail.ts";
 
 /** So many things are asked for at a time. */
 export const pageSize = 5_000;
@@ -20,6 +21,8 @@ export async function* pagesOf<Item>(
 export interface RunAge extends Pick<PastRun, "runId" | "pipeline" | "sink" | "version" | "status" | "startedAt"> {
   /** The last moment at which it is known to have gone on. */
   readonly lastAt: Date;
+  /** The models that answered, by step. */
+  readonly steps: readonly Pick<StepFigures, "step" | "models">[];
   /** True if it read all rows, as far as it knows. */
   readonly isWhole: boolean;
 }
@@ -32,8 +35,9 @@ export async function runAges({ runs }: Pick<JournalReader, "runs">): Promise<Re
 }
 
 function ageOf({ figures, endedAt, kind, options, ...run }: PastRun): RunAge {
+  const steps = run.steps.map(({ step, models }) => ({ step, models }));
   const { runId, pipeline, sink, version, status, startedAt } = run;
   const lastAt = endedAt ?? new Date(startedAt.getTime() + figures.durationMs);
   const isWhole = kind === "run" && status === "completed" && options["limit"] === undefined;
-  return { runId, pipeline, sink, version, status, startedAt, lastAt, isWhole };
+  return { runId, pipeline, sink, version, status, startedAt, lastAt, steps, isWhole };
 }

@@ -51,6 +51,8 @@ export interface PipelineOptions<Row extends object> {
   readonly payloadLogPath?: string | URL | undefined;
   /** At this size the payload log is renamed and begun anew, in bytes. @default 1 GiB */
   readonly payloadLogMaxBytes?: number | undefined;
+  /** The age in days beyond which lines of the payload log, and of those it was before, are removed as a run begins. @default all are kept */
+  readonly payloadLogKeepDays?: number | undefined;
   /**
    * The journal, which keeps answers, rows and runs: what was done is then not done or paid for again. `"off"` for none.
    * `"on"` works until 1.0. @default one file, mode 0600, ".llm-etl/<name>.db" in the working directory
@@ -171,6 +173,7 @@ export const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-
   payloadLog: optional(isOneOf("full", "metadata", "off")),
   payloadLogPath: optional(isPath),
   payloadLogMaxBytes: optional(isCount(1)),
+  payloadLogKeepDays: optional(isCount(1)),
   deadLetter: optional(hasFunctions("a dead letter office", "open", "replay")),
   journal: optional({
     expected: 'a journal (an object with open, reader) or "off"',

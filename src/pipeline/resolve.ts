@@ -116,5 +116,6 @@ function settingsOf(pipeline: PipelineDefinition["options"], run: RunOptions): S
 
 function payloadLogOf(options: PipelineDefinition["options"]): Stores["payloadLog"] {
   const { payloadLog: level = "full", payloadLogMaxBytes: maxBytes = 1024 ** 3, redact = (text) => text } = options;
-  return level === "off" ? null : { path: payloadLogPathOf(options), level, redact, maxBytes };
+  const { payloadLogKeepDays: keepDays } = options;
+  return level === "off" ? null : { path: payloadLogPathOf(options), level, redact, maxBytes, keepDays };
 }

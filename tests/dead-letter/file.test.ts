@@ -4,11 +4,15 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { Pipeline } from "../../src/builder/pipeline.ts";
 import { DeadLetterError } from "../../src/errors/journal.ts";
 import { EmptyInputError, ValidationError } from "../../src/errors/step.ts";
 import type { FailedRow } from "../../src/contracts/dead-letter.ts";
 import { DeadLetterFile } from "../../src/dead-letter/file.ts";
 import { lockFile } from "../../src/files/file-lock.ts";
+import { MockProvider } from "../../src/llm/providers/mock.ts";
+import { MemorySink } from "../../src/testing/memory-sink.ts";
+import { MemorySource } from "../../src/testing/memory-source.ts";
 import { readLines } from "../support/run-rows.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -215,4 +219,43 @@ test("what can't be encoded is marked, and the rest of the row is kept: it is no
   );
   assert.deepEqual(readLines(path)[1]?.["partial_state"], { out: { $unencodable: "RangeError" }, other: 1 });
   assert.ok(!text.includes("Jane Roe"));
+});
+
+test("with keepDays, older lines of any pipeline leave the file and its copies as a run begins, and not as a replay does", async () => {
+  const { path, text } = await keep([row]);
+  const aged = (days: number, name: string): string =>
+    text
+      .replace(/"timestamp":"[^"]+"/, `"timestamp":"${new Date(Date.now() - days * 86_400_000).toISOString()}"`)
+      .replace('"pipeline":"visits"', `"pipeline":"${name}"`);
+  const young = aged(29, "visits");
+  const all = aged(31, "visits") + aged(40, "bills") + young;
+  const copy = path.replace(".jsonl", ".20260101T000000000Z.jsonl");
+  writeFileSync(path, all);
+  writeFileSync(copy, aged(31, "visits"));
+  const letters = new DeadLetterFile({ path, keepDays: 30 });
+  await (await letters.open({ ...run, kind: "replay" })).close();
+  assert.equal(readFileSync(path, "utf8"), all);
+  await (await letters.open({ ...run, kind: "run" })).close();
+  assert.equal(readFileSync(path, "utf8"), young);
+  assert.ok(!existsSync(copy));
+  for (const keepDays of [0, -1, 1.5]) assert.throws(() => new DeadLetterFile({ path, keepDays }), /keepDays/);
+});
+
+test("a run hands its kind to the dead letters, and removes old lines of the payload log", async () => {
+  const place = join(folder, "of a run");
+  mkdirSync(place);
+  const [path, payloadLogPath] = [join(place, "failed.jsonl"), join(place, "payloads.jsonl")];
+  for (const file of [path, payloadLogPath]) writeFileSync(file, '{"timestamp":"2026-01-01T00:00:00.000Z"}\n');
+  const pipeline = new Pipeline({
+    name: "visits",
+    source: new MemorySource<{ id: string }>({ rows: [{ id: "1" }], primaryKeyColumn: "id" }),
+    llmProvider: new MockProvider(),
+    journal: "off",
+    payloadLogPath,
+    payloadLogKeepDays: 30,
+    onRowError: "dead_letter",
+    deadLetter: new DeadLetterFile({ path, keepDays: 30 }),
+  }).to(new MemorySink({ columnMap: { id: (s: { pk: string }) => s.pk } }));
+  assert.equal((await pipeline.run()).successCount, 1);
+  assert.deepEqual([readFileSync(path, "utf8"), readFileSync(payloadLogPath, "utf8")], ["", ""]);
 });

@@ -7,6 +7,9 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Agent } from "undici";
 import type { LLMProvider, RunEvent } from "../../src/index.ts";
+import { whileHeld, withLook } from "../../src/journal-upkeep/look.ts";
+import { prune, type PruneFinding } from "../../src/journal-upkeep/prune.ts";
+import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import {
@@ -47,6 +50,17 @@ function deaf(name: "all-written-mock" | "all-written-azure"): LLMProvider {
   return { name: provider.name, fingerprint, complete: async () => assert.fail("the model was called") };
 }
 
+/** Prunes all that is older than now, and gives what became of the answers. */
+async function pruneAll(copy: string): Promise<PruneFinding | undefined> {
+  const journal = new SQLiteJournal({ path: join(copy, "journal.db") });
+  const request = { before: new Date(), includeCurrent: false, sinkKeys: [] };
+  const { signal } = new AbortController();
+  const findings = await withLook(journal, async (look) => {
+    return await whileHeld(journal, signal, async (upkeep) => await prune({ look, upkeep, request, signal }));
+  });
+  return findings.find(({ what }) => what === "answers");
+}
+
 /** A row as it would be written in any run: without the facts of the run. */
 function content({
   run_id: _runId,
@@ -76,6 +90,19 @@ for (const name of ["all-written-mock", "all-written-azure"] as const) {
       assert.ok(report.usage.reusedAnswers > 3 * rowCount, `${report.usage.reusedAnswers} answers were reused`);
       assert.deepEqual(rowsOf(join(copy, "data.db")), before);
       assert.equal(before.length, rowCount);
+    });
+
+    test("prune takes no answer while the rows have not ended since, and then none that they use: no run calls", async () => {
+      const copy = copyOf(name);
+      const run = async () => await allWritten({ folder: copy, llmProvider: deaf(name) }).run({ fresh: true });
+      const before = await pruneAll(copy);
+      assert.equal(before?.goes, 0);
+      assert.ok((before?.stays.olderVersion ?? 0) > 0);
+      assert.equal((await run()).usage.calls, 0);
+      const after = await pruneAll(copy);
+      assert.equal(after?.stays.olderVersion, undefined);
+      assert.ok((after?.stays.used ?? 0) > 0);
+      assert.equal((await run()).usage.calls, 0);
     });
 
     test("a new target is filled with the same rows without a call", async () => {

@@ -96,6 +96,32 @@ test(
 );
 
 test(
+  "a run that lost its connection saves nothing while its journal is held to be pruned, nor after that",
+  { skip: noPostgreSQL },
+  async () => {
+    for (const isOver of [false, true]) {
+      const { journal, options } = await newJournal();
+      const proxy = await startCuttableProxy(new URL(options.connectionString));
+      try {
+        const session = await journalBehind(proxy, options).open(runFacts("run-1"), noSignal());
+        proxy.cut();
+        const upkeep = await journal.upkeep(noSignal());
+        if (isOver) await upkeep.close();
+        await proxy.mend();
+        await rejects(
+          session.answers.save(one, answerOf("late")),
+          failsWith("JOURNAL_FAILED", { problem: "lock-lost" }),
+        );
+        if (!isOver) await upkeep.close();
+        await session.close();
+      } finally {
+        proxy.cut();
+      }
+    }
+  },
+);
+
+test(
   "a database that is away for longer than the timeout ends the saves, with what to do",
   { skip: noPostgreSQL },
   async () => {

@@ -52,7 +52,8 @@ function describe(info: JournalInfo & { readonly journal: string; readonly kind:
 const ageNames = ["up to 7 days", "up to 30 days", "up to 90 days", "older"] as const;
 
 const answerColumns: readonly Column<AnswersInfo>[] = [
-  { name: "answers of", text: ({ model }) => model },
+  { name: "answers of", text: ({ steps }) => (steps.length === 0 ? "-" : steps.join(" or ")) },
+  { name: "model", text: ({ model }) => model },
   ...ageNames.map((age, index) => ({
     name: age,
     text: ({ countByAge }: AnswersInfo) => formatCount(countByAge[index] ?? 0),

@@ -3,6 +3,7 @@ import { PayloadLogError } from "../../errors/journal.ts";
 import { ignoreRejection } from "../../errors/promised.ts";
 import { describeThrown } from "../../errors/thrown.ts";
 import { LinesFile } from "../../files/lines-file.ts";
+import { daysAgo, removeOldLines } from "../../files/old-lines.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { LLMRequest, LLMResponse } from "../../contracts/provider.ts";
 import type { Attempt } from "./row-call.ts";
@@ -15,6 +16,8 @@ export interface PayloadLogOptions {
   /** Applied to each message and each answer before it is logged. */
   readonly redact: (text: string) => string;
   readonly maxBytes: number;
+  /** Lines older than so many days are removed as it is opened. @default all are kept */
+  readonly keepDays?: number | undefined;
 }
 
 /** The log of every attempt, one JSON object a line. */
@@ -29,8 +32,9 @@ export class PayloadLog {
 
   /** @throws {PayloadLogError} if the file can't be opened for writing */
   static async open(options: PayloadLogOptions): Promise<PayloadLog> {
-    const { path, maxBytes } = options;
+    const { path, maxBytes, keepDays } = options;
     try {
+      if (keepDays !== undefined) await removeOldLines(path, daysAgo(keepDays));
       return new PayloadLog(options, await LinesFile.open(path, { durable: false, maxBytes }));
     } catch (error) {
       throw new PayloadLogError(path, error);

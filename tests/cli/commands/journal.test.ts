@@ -126,9 +126,15 @@ test("info tells size, runs, answers by age and the rows of each sink", async ()
   assert.equal(info.journal, join(folder, "journal.db"));
   assert.ok(info.size > 4096);
   assert.equal(info.runs.count, 3);
+  const [first, last] = [info.runs.first, info.runs.last].map((time: string) => Date.parse(time));
+  assert.ok(first !== undefined && last !== undefined && first < last && last <= Date.now());
   assert.deepEqual(
-    info.answers.map(({ count, countByAge }: { count: number; countByAge: number[] }) => [count, countByAge]),
-    [[60, [60, 0, 0, 0]]],
+    info.answers.map(({ steps, count, countByAge }: { steps: string[]; count: number; countByAge: number[] }) => [
+      steps,
+      count,
+      countByAge,
+    ]),
+    [[["sum"], 60, [60, 0, 0, 0]]],
   );
   assert.deepEqual(
     info.sinks.map(({ writtenCount, failedCount, otherCount }: Record<string, number>) => [

@@ -110,6 +110,16 @@ test("a line that a crash cut off is ended first", async () => {
   assert.match(text, /^\{"timestamp":"2025\n\{"timestamp":"2025-02-02T.*\}\n$/);
 });
 
+test("with payloadLogKeepDays the lines of earlier runs leave the file once they are older", async () => {
+  const days = (count: number): Attempt => ({ ...payload, startedAt: new Date(Date.now() - count * 86_400_000) });
+  const { path } = await log([days(40), days(20)]);
+  assert.equal(readLines(path).length, 2);
+  await log([days(0)], { path });
+  assert.equal(readLines(path).length, 3, "all are kept by default");
+  await log([days(0)], { path, keepDays: 30 });
+  assert.equal(readLines(path).length, 3);
+});
+
 test("at payloadLogMaxBytes the file is renamed and begun anew", async () => {
   const { path } = await log([payload, payload, payload], { maxBytes: 700 });
   const names = readdirSync(join(path, "..")).filter((name) => !name.endsWith(".lock"));

@@ -4,7 +4,7 @@ import fs, { mkdtemp, open } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { rewriteFile } from "../../src/dead-letter/rewrite.ts";
+import { rewriteFile } from "../../src/files/rewrite-lines.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();

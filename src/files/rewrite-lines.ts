@@ -1,5 +1,5 @@
 import { copyFile, constants, type FileHandle, link, open, rename, rm } from "node:fs/promises";
-import { rotatedPath } from "../files/lines-file.ts";
+import { rotatedPath } from "./lines-file.ts";
 
 export interface Rewriting {
   readonly path: string;
