@@ -98,7 +98,7 @@ test("a journal of a newer version is refused, with both versions", async () => 
   const database = new DatabaseSync(path);
   database.exec("PRAGMA user_version = 7");
   database.close();
-  await assertProblem(path, "newer", { version: 7, newest: 3 });
+  await assertProblem(path, "newer", { version: 7, newest: 4 });
 });
 
 test("a journal that was cut off is refused, also at 0 bytes", async () => {
@@ -308,7 +308,7 @@ test("what another program's transaction keeps from being saved is saved after i
   const journal = await openJournal(path);
   await answerIn(journal, fingerprint); // has begun to read
   const other = new DatabaseSync(path);
-  other.exec("BEGIN IMMEDIATE; PRAGMA user_version = 3");
+  other.exec("BEGIN IMMEDIATE; PRAGMA user_version = 4");
   let isSaved = false;
   const saving = Promise.all([
     journal.answers.save(fingerprint, stored),

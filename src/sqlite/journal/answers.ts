@@ -1,14 +1,15 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { fromExactText, toExactText } from "../../files/exact-text.ts";
 import type { StoredAnswer } from "../../contracts/journal.ts";
-import { type FindValues, prepareFind } from "./find-values.ts";
+import { type FindValues, prepareFind, prepareFindAll } from "./find-values.ts";
+import { NearAnswers } from "./near-answers.ts";
 
 /** So much of a fingerprint is in the index. */
 const beginningBytes = 8;
 
 /** The parts of an answer: a column of bytes that nobody reads would cost as much as all of these. */
 const answerColumns =
-  "text, finish_reason, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, run_id";
+  "number, text, finish_reason, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, run_id";
 
 /** So many fingerprints wait in memory, at most, before the index takes them. */
 const mostWaiting = 16_384;
@@ -26,8 +27,11 @@ export class Answers {
   readonly #indexed: StatementSync;
   readonly #add: StatementSync;
   readonly #remove: StatementSync;
+  readonly #near: NearAnswers;
   /** By fingerprint the numbers of the answers that the index lacks. */
-  readonly #waiting = new Map<string, number>();
+  readonly #numbers = new Map<string, number>();
+  readonly #findWaiting: ReturnType<typeof prepareFindAll>;
+  #isUndone = false;
   #lastNumber: number;
   /** A journal that has none, as that of a first run, need not be asked. */
   #hasIndex: boolean;
@@ -41,6 +45,13 @@ export class Answers {
       `SELECT ${answerColumns} FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
       WHERE beginning = ? AND fingerprint = ? ORDER BY answer DESC LIMIT 1`,
     );
+    const findBlock = prepareFindAll(
+      database,
+      `SELECT ${answerColumns}, lower(hex(fingerprint)) FROM answers WHERE number BETWEEN ? AND ?`,
+    );
+    this.#near = new NearAnswers(
+      (first, last) => new Map(findBlock(first, last).map((line) => [String(line.at(-1)), toAnswer(line)])),
+    );
     this.#indexed = database.prepare("SELECT answer FROM fingerprints WHERE beginning = ?");
     this.#add = database.prepare("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     this.#remove = database.prepare("DELETE FROM answers WHERE number = ? AND fingerprint = ?");
@@ -49,18 +60,36 @@ export class Answers {
     );
     this.#lastNumber = Number(last.get()?.["n"]);
     this.#hasIndex = database.prepare("SELECT 1 FROM fingerprints LIMIT 1").get() !== undefined;
-    const missing = database.prepare(
-      "SELECT fingerprint, number FROM answers WHERE number > (SELECT answer FROM indexed)",
+    this.#findWaiting = prepareFindAll(
+      database,
+      "SELECT lower(hex(fingerprint)), number FROM answers WHERE number > (SELECT answer FROM indexed)",
     );
-    for (const { fingerprint, number } of missing.iterate()) {
-      if (fingerprint instanceof Uint8Array)
-        this.#waiting.set(Buffer.from(fingerprint).toString("hex"), Number(number));
-    }
+    this.#readWaiting();
+  }
+
+  /** To be called where a transaction was undone: what it changed is then read anew. */
+  readonly undone = (): void => {
+    this.#isUndone = true;
+  };
+
+  get #waiting(): Map<string, number> {
+    if (this.#isUndone) this.#readWaiting();
+    return this.#numbers;
+  }
+
+  #readWaiting(): void {
+    this.#numbers.clear();
+    for (const [fingerprint, number] of this.#findWaiting()) this.#numbers.set(String(fingerprint), Number(number));
+    this.#isUndone = false;
   }
 
   find(fingerprint: string): StoredAnswer | undefined {
+    const near = this.#waiting.has(fingerprint) ? undefined : this.#near.get(fingerprint);
+    if (near !== undefined) return near;
     const found = this.#rowOf(fingerprint);
-    return found === undefined ? undefined : toAnswer(found);
+    if (found === undefined) return undefined;
+    this.#near.found(Number(found[0]));
+    return toAnswer(found);
   }
 
   /** Stores an answer; it counts before any that has the same fingerprint. */
@@ -70,6 +99,7 @@ export class Answers {
     const tokens = [inputTokens, cachedTokens, outputTokens, reasoningTokens];
     const before = this.#waiting.get(fingerprint);
     if (before !== undefined) this.#remove.run(before, key);
+    this.#near.drop(fingerprint);
     this.#lastNumber += 1;
     this.#add.run(this.#lastNumber, key, toExactText(text), finishReason, model, ...tokens, runId);
     this.#waiting.set(fingerprint, this.#lastNumber);
@@ -80,17 +110,21 @@ export class Answers {
     const waiting = this.#waiting.get(fingerprint);
     if (waiting !== undefined) this.#remove.run(waiting, key);
     this.#waiting.delete(fingerprint);
+    this.#near.drop(fingerprint);
     if (!this.#hasIndex) return;
     for (const { answer } of this.#indexed.all(key.subarray(0, beginningBytes))) this.#remove.run(Number(answer), key);
   }
 
-  /** Puts what waits into the index, where it is so much. */
+  /** Puts what waits into the index, where it is so much, and removes the answers in whose place it is. */
   index(leastCount: number = mostWaiting): void {
     if (this.#waiting.size < leastCount) return;
+    const waiting = `SELECT substr(fingerprint, 1, ${beginningBytes}) AS beginning, number, fingerprint FROM answers
+        WHERE number > (SELECT answer FROM indexed) ORDER BY 1`;
     this.#database.exec(`
       BEGIN IMMEDIATE;
-      INSERT INTO fingerprints
-        SELECT substr(fingerprint, 1, ${beginningBytes}), number FROM answers WHERE number > (SELECT answer FROM indexed) ORDER BY 1;
+      DELETE FROM answers WHERE number IN (SELECT replaced.number FROM (${waiting}) AS newer JOIN fingerprints USING (beginning)
+        JOIN answers AS replaced ON replaced.number = fingerprints.answer AND replaced.fingerprint = newer.fingerprint);
+      INSERT INTO fingerprints SELECT beginning, number FROM (${waiting});
       UPDATE indexed SET answer = max(answer, coalesce((SELECT max(number) FROM answers), 0));
       COMMIT`);
     this.#waiting.clear();
@@ -113,8 +147,8 @@ export function findAnswer(database: DatabaseSync, fingerprint: string): StoredA
   const key = Buffer.from(fingerprint, "hex");
   const find = prepareFind(
     database,
-    `SELECT ${answerColumns}, number FROM answers WHERE fingerprint = ?1 AND number > (SELECT answer FROM indexed)
-      UNION ALL SELECT ${answerColumns}, number FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
+    `SELECT ${answerColumns} FROM answers WHERE fingerprint = ?1 AND number > (SELECT answer FROM indexed)
+      UNION ALL SELECT ${answerColumns} FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
       WHERE beginning = ?2 AND fingerprint = ?1 ORDER BY number DESC LIMIT 1`,
   );
   const found = find(key, key.subarray(0, beginningBytes));
@@ -123,7 +157,7 @@ export function findAnswer(database: DatabaseSync, fingerprint: string): StoredA
 
 /** The answer of a line with {@link answerColumns}. */
 function toAnswer(values: readonly SQLOutputValue[]): StoredAnswer {
-  const [text, finishReason, model, inputTokens, cachedTokens, outputTokens, reasoningTokens, runId] = values;
+  const [, text, finishReason, model, inputTokens, cachedTokens, outputTokens, reasoningTokens, runId] = values;
   return {
     text: fromExactText(text),
     finishReason: finishReason === "length" ? "length" : "stop",

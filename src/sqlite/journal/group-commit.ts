@@ -15,6 +15,8 @@ export interface GroupCommitOptions {
   readonly log: FileHandle;
   /** Called after each commit. */
   readonly onCommit: () => void;
+  /** Called where a transaction was undone. */
+  readonly onUndone: () => void;
   readonly asError: (cause: unknown) => LLMEtlError;
   /** True if another program writes to the database at the moment. */
   readonly isBusy: (error: unknown) => boolean;
@@ -88,7 +90,7 @@ export class GroupCommit {
 
   /** Commits all that waits, in one transaction. */
   readonly #commit = (): void => {
-    const { database, onCommit, asError, beforeCommit } = this.#options;
+    const { database, onCommit, onUndone, asError, beforeCommit } = this.#options;
     const group = this.#waiting;
     if (group.length === 0) return;
     this.#waiting = [];
@@ -103,6 +105,7 @@ export class GroupCommit {
     } catch (error) {
       const failure = asError(error);
       this.#endTransaction();
+      onUndone();
       if (this.#waitsOut(error, group)) return;
       for (const { reject } of group) reject(failure);
       return;

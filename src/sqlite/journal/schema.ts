@@ -12,7 +12,7 @@ const applicationId = 0x6c6c6574;
 const migrations: readonly string[] = [
   `CREATE TABLE answers (
      number INTEGER PRIMARY KEY,       -- greater than that of any answer that is indexed
-     fingerprint BLOB NOT NULL,        -- SHA-256 of the request; the last one of a fingerprint counts
+     fingerprint BLOB NOT NULL,        -- SHA-256 of the request
      text NOT NULL,                    -- UTF-16 bytes where SQLite's text can't hold it
      finish_reason TEXT NOT NULL,
      model TEXT NOT NULL,
@@ -128,6 +128,8 @@ const migrations: readonly string[] = [
      is_done INTEGER NOT NULL,
      UNIQUE (run_id, range)
    );`,
+  `-- One answer for each fingerprint: earlier versions left those in whose place a newer one is.
+   DELETE FROM answers WHERE number NOT IN (SELECT max(number) FROM answers GROUP BY fingerprint);`,
 ];
 
 /**

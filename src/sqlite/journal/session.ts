@@ -77,6 +77,7 @@ function sessionOf({ path, busyTimeoutMs, database, lock, log }: Opened): OpenSe
     busyTimeoutMs,
     beforeCommit: () => files.forEach((file) => requireInPlace(path, file)),
     onCommit: () => answers.index(),
+    onUndone: answers.undone,
   });
   const save: Save = async (work) => await commits.save(work);
   const writes = writesOf(database, commits, answers);

@@ -65,9 +65,36 @@ test("what was rolled back is not found, also where its number is given to anoth
   assert.deepEqual(answers.find(fingerprint(2)), stored("kept"));
 });
 
-test("whatever is kept, forgotten, indexed and reopened in any order, the last word on a fingerprint counts", () => {
+/** A transaction that fails. */
+function undo(database: DatabaseSync, answers: Answers, key: string): void {
+  database.exec("BEGIN");
+  answers.save(key, stored("undone"));
+  answers.save(key, stored("undone again"));
+  answers.forget(fingerprint(1, 1));
+  database.exec("ROLLBACK");
+  answers.undone();
+}
+
+test("of a fingerprint that an earlier version left with several answers, the newest stays", () => {
+  const database = newDatabase();
+  const [one, other] = [fingerprint(1), fingerprint(2)];
+  const add = database.prepare("INSERT INTO answers VALUES (?, ?, ?, 'stop', 'mock', 1, 0, 1, 0, 'run-1')");
+  for (const [index, [key, text]] of [
+    [one, "old"],
+    [other, "other"],
+    [one, "new"],
+  ].entries())
+    add.run(index + 1, Buffer.from(`${key}`, "hex"), `${text}`);
+  database.exec("PRAGMA user_version = 3");
+  migrate(database, "j.db");
+  assert.equal(countIn(database, "answers"), 2);
+  const answers = new Answers(database);
+  assert.deepEqual([answers.find(one)?.text, answers.find(other)?.text], ["new", "other"]);
+});
+
+test("whatever is kept, forgotten, undone, indexed and reopened in any order, the last word on a fingerprint counts", () => {
   const action = fc.record({
-    what: fc.constantFrom("keep", "keep", "keep", "forget", "index", "reopen"),
+    what: fc.constantFrom("keep", "keep", "keep", "forget", "index", "reopen", "undo"),
     number: fc.integer({ min: 0, max: 5 }),
   });
   fc.assert(
@@ -83,9 +110,11 @@ test("whatever is kept, forgotten, indexed and reopened in any order, the last w
         if (what === "forget") expected.delete(number);
         if (what === "index") answers.index(1);
         if (what === "reopen") answers = new Answers(database);
+        if (what === "undo") undo(database, answers, key);
         for (let one = 0; one <= 5; one += 1) {
           assert.equal(answers.find(fingerprint(one, one % 2))?.text, expected.get(one));
         }
+        if (what === "index") assert.equal(countIn(database, "answers"), expected.size, "one for each fingerprint");
       }
       database.close();
     }),
