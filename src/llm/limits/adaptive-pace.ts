@@ -2,7 +2,7 @@ import type { RateLimit } from "../../contracts/provider.ts";
 import { TransientMap } from "../../engine/transient-map.ts";
 import { Cliff } from "./cliff.ts";
 import { Gate, longestWaitMs } from "./gate.ts";
-import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
+import { type CallSize, type Failure, isRejection, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
 import { ownWaitMs, windowWaitMs } from "./own-wait.ts";
 import { grownPace, unknownGrowth } from "./pace-growth.ts";
 import { PaceTrials } from "./pace-trials.ts";
@@ -11,6 +11,7 @@ import { QuotaUnit } from "./quota-unit.ts";
 import { type Round, Rounds } from "./rounds.ts";
 import { type MeasuredQuota, Saturation } from "./saturation.ts";
 import { type Accepted, rateBetween, type SentCall, SentCalls } from "./sent-calls.ts";
+import { fewestAccepted, SlowStart } from "./slow-start.ts";
 import { ToldQuota } from "./told-quota.ts";
 
 /** Of a quota that was found, the share that is used: calls may arrive closer together than they left. */
@@ -57,12 +58,6 @@ export function adaptivePace({ random }: AdaptivePaceOptions): Limiter {
   };
 }
 
-function isRejection(outcome: CallOutcome): outcome is Failure {
-  return outcome.type === "failure" && (outcome.kind === "rate-limit" || outcome.kind === "overload");
-}
-
-type Failure = CallOutcome & { readonly type: "failure" };
-
 /** Paces and quotas are in tokens a second. */
 class AdaptivePace {
   readonly #calls = new SentCalls();
@@ -79,6 +74,7 @@ class AdaptivePace {
   /** The share of calls that is rejected whatever the pace, and the mean share of late. */
   #chance = 0;
   #meanShare = 0;
+  readonly #slowStart = new SlowStart();
   readonly #trials = new PaceTrials();
   /** When the gate opened last after a long time, or the first call went. */
   #opening: Accepted | undefined;
@@ -93,6 +89,8 @@ class AdaptivePace {
 
   waitMs(nowMs: number): number {
     this.#openGate(nowMs);
+    const slowPace = this.#slowStart.paceAt(nowMs, this.#calls);
+    if (slowPace !== undefined && slowPace !== this.#pace) this.#setPace(slowPace, nowMs);
     this.#judgeRounds(nowMs);
     const paceMs = this.#pace === Infinity ? 0 : this.#nextAtMs - nowMs;
     const waitMs = Math.max(this.#gate.waitMs(nowMs), paceMs, 0);
@@ -150,6 +148,7 @@ class AdaptivePace {
     this.#saturation.rejected(this.#calls.acceptedAt(nowMs), this.#chance);
     const isCliff = this.#cliff.isReached(call, this.#calls.settledCount, this.#chance, nowMs);
     if (this.#gate.isClosed(nowMs)) return noEvents;
+    this.#slowStart.end();
     if (isCliff) return this.#fall(failure, nowMs);
     this.#stepBack(nowMs);
     return noEvents;
@@ -200,8 +199,7 @@ class AdaptivePace {
   }
 
   #grow(isPaced: boolean, rate: number): void {
-    const meanCost = this.#calls.sentCost / this.#calls.sentCount;
-    const callsTooLate = (this.#pace * this.#calls.rejectionMs) / (1000 * meanCost);
+    const callsTooLate = (this.#pace * this.#calls.rejectionMs) / (1000 * this.#calls.meanCost);
     if (!isPaced) this.#pace = this.#pace > 2 * rate ? Infinity : 1.1 * this.#pace;
     else
       this.#pace = grownPace({ pace: this.#pace, quota: this.#quota.rate, growth: this.#quota.growth, callsTooLate });
@@ -226,9 +224,8 @@ class AdaptivePace {
     const { measured } = this.#saturation;
     const latest = this.#latestFall;
     const opening = this.#opening ?? accepted;
-    const isStuck = latest !== undefined && accepted.count - latest.accepted.count < 3;
-    const { sentCost, sentCount } = this.#calls;
-    const meanCost = sentCost / sentCount;
+    const isStuck = accepted.count - (latest?.accepted.count ?? 0) < fewestAccepted;
+    const { sentCost, sentCount, meanCost } = this.#calls;
     const latestRate = kind === "overload" ? meanCost * this.#cliff.sentRate(sentCount, nowMs) : 0;
     const sentRate = Math.max(latestRate, (1000 * sentCost) / Math.max(200, nowMs - opening.atMs));
     const asksForWindow = (askedMs ?? 0) >= windowWaitMs;
@@ -242,8 +239,8 @@ class AdaptivePace {
 
     const pace = Math.min(this.#pace, sentRate);
     if (this.#isWindow) this.#setPace(pace, nowMs); // the window will be there in full again
-    else if (isStuck && latest.wasShort) this.#setPace(this.#pace, nowMs); // it is no slower pace that is missing, but a longer wait
-    else if (isStuck) {
+    else if (isStuck && latest?.wasShort === true) this.#setPace(this.#pace, nowMs); // it is no slower pace that is missing, but a longer wait
+    else if (isStuck && latest !== undefined) {
       const cost = Math.max(meanCost, accepted.cost - latest.accepted.cost);
       const rate = Math.min(this.#pace, (1500 * cost) / (nowMs - latest.accepted.atMs));
       this.#quota = unmeasured(rate);
@@ -273,6 +270,9 @@ class AdaptivePace {
     if (closedMs === undefined) return;
     this.#nextAtMs = 0;
     this.#rounds.restart(nowMs);
+    const fall = this.#latestFall?.accepted;
+    if (fall !== undefined && this.#quota.knownBy === 0 && !this.#isOutage)
+      this.#slowStart.begin(fall.atMs, this.#calls, this.#pace, nowMs);
     if (closedMs < windowWaitMs || this.#opening === undefined) return;
     // From one opening to the next, what was accepted is the quota: also of a window that was used up at once.
     const accepted = this.#calls.acceptedAt(nowMs);
@@ -293,7 +293,6 @@ class AdaptivePace {
   #setPace(pace: number, nowMs: number): void {
     this.#pace = pace;
     this.#rounds.restart(nowMs);
-    const meanCost = this.#calls.sentCost / this.#calls.sentCount;
-    this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + (1000 * meanCost) / pace);
+    this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + (1000 * this.#calls.meanCost) / pace);
   }
 }

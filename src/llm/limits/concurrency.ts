@@ -1,5 +1,5 @@
 import { TransientMap } from "../../engine/transient-map.ts";
-import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
+import { type CallOutcome, type CallSize, isRejection, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
 import { Slots } from "./slots.ts";
 
 /** Calls in flight before the first answer. */
@@ -82,7 +82,7 @@ export function concurrency({ most, timeoutMs, random }: ConcurrencyOptions): Li
       slots.accepted(others);
       answered(nowMs - atMs, nowMs);
     } else if (outcome.type === "failure") {
-      if (outcome.kind === "rate-limit" || outcome.kind === "overload") slots.rejected(others);
+      if (isRejection(outcome)) slots.rejected(others);
       if (outcome.kind === "overload") overloaded(true, nowMs);
       if (outcome.kind === "timeout") return timedOut(nowMs);
     }

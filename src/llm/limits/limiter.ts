@@ -24,6 +24,13 @@ export type CallOutcome =
    */
   | { readonly type: "other"; readonly isOfRow?: boolean | undefined };
 
+export type Failure = CallOutcome & { readonly type: "failure" };
+
+/** True for a call that the service turned away unread: by the rate of the calls, or for now. */
+export function isRejection(outcome: CallOutcome): outcome is Failure {
+  return outcome.type === "failure" && (outcome.kind === "rate-limit" || outcome.kind === "overload");
+}
+
 /** A limiter's answer to the end of a call. */
 export type LimitEvent =
   /** No call goes for so long. */

@@ -93,6 +93,11 @@ export class SentCalls {
     return this.#sentCost;
   }
 
+  /** The cost of a call in the mean; NaN before the first one. */
+  get meanCost(): number {
+    return this.#sentCost / this.#sentCount;
+  }
+
   /** All calls before this number are accepted or rejected. */
   get settledCount(): number {
     return this.#sentCount - (this.#calls.length - this.#oldest);

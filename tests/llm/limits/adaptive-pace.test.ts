@@ -82,6 +82,45 @@ for (const [name, tell] of Object.entries(tellings)) {
   });
 }
 
+for (const [name, tell] of Object.entries(tellings)) {
+  test(`a quota of about one call a second is found by few rejections beyond those of the first calls: ${name}`, () => {
+    const counts = [0.5, 0.75, 1, 1.5].map((perSecond) => {
+      const take = bucket(() => perSecond, 1, tell);
+      const { sent } = runService({ limits: allLimits(12), rows: 12, seconds: 120, take });
+      const late = answered(callsBetween(sent, 60, 120)) / (60 * perSecond);
+      assert.ok(late >= 0.6, `${late} of ${perSecond} a second`);
+      return rejected(callsBetween(sent, 0, 20));
+    });
+    const sum = counts.reduce((all, count) => all + count, 0);
+    assert.ok(sum <= 4 * (12 + 8), `${counts.join(", ")} calls rejected`);
+  });
+}
+
+test("a run that begins when a quota is all but used up loses hardly more time than until there is room, and none where others used it up", () => {
+  for (const [kind, answeredCount, untilSeconds, mostLost] of [
+    ["rate-limit", 0, 3, 3],
+    ["rate-limit", 0, 8, 3],
+    ["rate-limit", 1, 8, 10],
+    ["rate-limit", 2, 8, 10],
+    ["rate-limit", 1, 30, 30],
+    ["rate-limit", 2, 30, 30],
+    ["overload", 1, 3, 4], // an outage is no quota
+    ["overload", 1, 8, 4],
+  ] as const) {
+    for (const retryAfterMs of [undefined, 0]) {
+      let count = 0;
+      const take = (nowMs: number): Taken => {
+        count += 1;
+        if (count <= answeredCount || nowMs >= untilSeconds * 1000) return { outcome: answer, afterMs: 200 };
+        return { outcome: { type: "failure", kind, retryAfterMs }, afterMs: 10 };
+      };
+      const { sent } = runService({ limits: allLimits(12), rows: 12, seconds: 150, take });
+      const lost = 150 - untilSeconds - answered(sent) / 60; // 12 rows at 200 ms
+      assert.ok(lost <= mostLost, `${lost} s lost: ${kind}, ${answeredCount} answered, ${untilSeconds} s`);
+    }
+  }
+});
+
 test("a quota that becomes smaller, or larger, is found anew", () => {
   const perSecondAt = (nowMs: number): number => (nowMs < 20_000 || nowMs >= 60_000 ? 100 : 50);
   const take = bucket(perSecondAt, 20, () => undefined);
