@@ -10,7 +10,7 @@ import { type SQLServer, startSQLServer } from "../support/sql-server.ts";
 const lagSeconds = 60;
 
 /** How many interleavings are tried of each way to tell changes. */
-const trials = Number(process.env["INTERLEAVINGS"] ?? 30);
+const trials = Number(process.env["INTERLEAVINGS"] ?? 12);
 
 const runs = (write: fc.Arbitrary<Write>) =>
   fc.array(

@@ -175,6 +175,7 @@ test("an abort ends a beginning that the server does not answer", async (t) => {
   const ending = inTransaction(pool, controller.signal, adding(1));
   setTimeout(() => controller.abort(reason), 50);
   await assert.rejects(ending, reason);
+  server.faults.clear(); // on a busy machine nothing was sent yet
   await inTransaction(pool, noAbort, adding(2));
   assert.deepEqual(server.table("dbo.t").rows(), [{ id: 2 }]);
 });
