@@ -9,7 +9,15 @@ const mostRows = 1000;
 /** The rows of the first page; each may be twice as long as the one before. */
 const firstRows = 100;
 /** So many characters and bytes, rows and answers, a page may hold. What an answer holds is known of the page before. */
-const pageBudget = 4_000_000;
+const pageBudget = 3_000_000;
+/** Pages that are read, and looked up, before the one in use has ended: a round trip waits for none of another page. */
+const pagesAhead = 2;
+
+/** Rows of a page, and the end of its look-up. */
+interface TakenRows {
+  readonly rows: readonly SourceRow[];
+  readonly known: Promise<void> | undefined;
+}
 
 export interface LookAheadOptions {
   readonly source: AnySource;
@@ -30,7 +38,7 @@ export interface LookAheadOptions {
  */
 export class LookAhead {
   readonly #options: LookAheadOptions;
-  /** The page in use, the one before it, of which rows may be on their way, and the one that is being looked up. */
+  /** The page in use, the one before it, of which rows may be on their way, and those that are being looked up. */
   #pages: readonly Page[] = [];
   #rowsOfPage = firstRows;
   /** The journal, in which whatever is saved is taken out of the pages. */
@@ -72,42 +80,54 @@ export class LookAhead {
     }
     const buffer = new RowBuffer(rows[Symbol.asyncIterator](), limit);
     try {
-      let page = await this.#nextPage(buffer);
-      while (page.length > 0) {
-        const coming = this.#nextPage(buffer);
-        coming.catch(() => {}); // its error is for the one who awaits it
-        for (const row of page) yield row;
-        page = await coming;
+      const coming: Promise<TakenRows>[] = [];
+      const takeNext = (): void => {
+        const before = coming.at(-1);
+        const next = before === undefined ? this.#take(buffer) : before.then(async () => await this.#take(buffer));
+        next.catch(() => {}); // its error is for the one who awaits it
+        coming.push(next);
+      };
+      for (let count = 0; count < pagesAhead; count += 1) takeNext();
+      for (let next = coming[0]; next !== undefined; next = coming[0]) {
+        const { rows: taken, known } = await next;
+        if (taken.length === 0) break;
+        takeNext();
+        void coming.shift();
+        await known;
+        for (const row of taken) yield row;
       }
     } finally {
       await buffer.close();
     }
   }
 
-  /** The next rows, with all that the journal has of them looked up; none after the last. */
-  async #nextPage(buffer: RowBuffer): Promise<readonly SourceRow[]> {
-    const { source, journal, sink, fresh, pageRows } = this.#options;
-    const { rows, size } = await buffer.take(Math.min(this.#rowsOfPage, pageRows), pageBudget);
-    if (rows.length === 0) return rows;
-    const pks = rows.flatMap((row) => keyOf(row, source.primaryKeyColumn) ?? []);
+  /** The next rows, none after the last; the look-up of all that the journal has of them has begun. */
+  async #take(buffer: RowBuffer): Promise<TakenRows> {
+    const { rows, size } = await buffer.take(Math.min(this.#rowsOfPage, this.#options.pageRows), pageBudget);
+    if (rows.length === 0) return { rows, known: undefined };
     const page = new Page();
-    this.#pages = [page, ...this.#pages.slice(0, 2)];
+    this.#pages = [page, ...this.#pages.slice(0, pagesAhead + 1)];
+    return { rows, known: this.#lookUp(page, rows, size) };
+  }
+
+  async #lookUp(page: Page, rows: readonly SourceRow[], size: number): Promise<void> {
+    const { source, journal, sink, fresh } = this.#options;
     try {
+      const pks = rows.flatMap((row) => keyOf(row, source.primaryKeyColumn) ?? []);
       await page.lookUp(journal, sink.identity, pks, sink.keepsRows && !fresh);
     } catch {
       page.clear(); // the rows look for themselves, and say what is wrong
     }
     const fitting = Math.floor((pageBudget * rows.length) / (size + page.size + 1));
     this.#rowsOfPage = Math.max(1, Math.min(mostRows, 2 * this.#rowsOfPage, fitting));
-    return rows;
   }
 }
 
 /** All that a journal has of the rows of a page, as it was when it was asked, without what has changed since. */
 class Page {
-  readonly rows = new Map<string, WrittenRow>();
-  readonly used = new Map<string, readonly string[]>();
-  readonly answers = new Map<string, StoredAnswer>();
+  rows = new Map<string, WrittenRow>();
+  used = new Map<string, readonly string[]>();
+  answers = new Map<string, StoredAnswer>();
   /** By its place in the target, the key of a row, where they differ. */
   readonly #byTargetKey = new Map<string, string>();
   /** While it is looked up: what a look-up that is on its way may have as it was before. */
@@ -126,12 +146,12 @@ class Page {
     pks: readonly string[],
     hasRows: boolean,
   ): Promise<void> {
-    if (hasRows) await fill(this.rows, rows.find(sink, pks));
-    else await fill(this.used, answers.findUsed(sink, pks));
+    if (hasRows) this.rows = new Map(await rows.find(sink, pks));
+    else this.used = new Map(await answers.findUsed(sink, pks));
     for (const [pk, { targetKey }] of this.rows) if (targetKey !== pk) this.#byTargetKey.set(targetKey, pk);
     const lists = [...this.used.values(), ...[...this.rows.values()].map(({ fingerprints }) => fingerprints ?? [])];
     const fingerprints = new Set(lists.flat());
-    if (fingerprints.size > 0) await fill(this.answers, answers.find([...fingerprints]));
+    if (fingerprints.size > 0) this.answers = new Map(await answers.find([...fingerprints]));
     const dropped = this.#dropped ?? [];
     this.#dropped = undefined;
     this.drop(dropped);
@@ -153,10 +173,6 @@ class Page {
     for (const map of [this.rows, this.used, this.answers, this.#byTargetKey]) map.clear();
     this.#dropped = undefined;
   }
-}
-
-async function fill<Found>(known: Map<string, Found>, finding: Promise<ReadonlyMap<string, Found>>): Promise<void> {
-  for (const [key, found] of await finding) known.set(key, found);
 }
 
 /** The journal, with a function that takes what has changed: fingerprints, primary keys, and keys of the target. */

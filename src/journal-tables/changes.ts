@@ -53,7 +53,11 @@ function inLockOrder({ kind, table: { key, columns } }: ChangeGroup, lines: Read
 
 /** Tells lines apart by some of their columns. */
 export function keyText(line: Line, columns: readonly string[]): string {
-  const [only = "", ...others] = columns;
-  if (others.length === 0) return String(line[only]);
-  return JSON.stringify(columns.map((column) => String(line[column])));
+  if (columns.length === 1) return String(line[columns[0] ?? ""]);
+  let text = "";
+  for (const column of columns) {
+    const cell = String(line[column]);
+    text += `${cell.length} ${cell}`; // the length tells where it ends, whatever is in it
+  }
+  return text;
 }

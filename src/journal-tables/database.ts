@@ -3,8 +3,8 @@ import type { WorkOptions } from "../table/pooled-work.ts";
 import type { PassingError } from "../table/retry.ts";
 import type { Cell, ColumnKind, Line } from "./tables.ts";
 
-/** Asks on one connection; the lines of the answer have the driver's values. */
-export type Ask = (sql: string, values?: readonly unknown[]) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+/** Asks on one connection; the rows of the answer have the driver's values, and are the asker's own. */
+export type Ask = (sql: string, values?: readonly unknown[]) => Promise<readonly Record<string, unknown>[]>;
 
 /** The columns of lines that a statement is given, with their kinds. */
 export type GivenColumns = readonly (readonly [name: string, kind: ColumnKind])[];
@@ -106,7 +106,7 @@ export interface JournalDialect {
   /** A text begins with a value, or holds it: letter by letter. */
   readonly begins: (column: string, value: string) => string;
   readonly has: (column: string, value: string) => string;
-  /** Lines as a table `k`; their values are added to others. */
+  /** Lines as a table `k`, with a column `llm_etl_place` that counts them from 1; their values are added to others. */
   readonly lines: (columns: GivenColumns, lines: readonly Line[], values: unknown[]) => string;
   /** Adds the lines `k` in their order, or sets the columns of those that are there with the key. An empty key is never there. */
   readonly put: (table: string, key: readonly string[], columns: readonly string[], k: string) => string;

@@ -19,11 +19,12 @@ export function looksOf(place: Place, use: <Result>(work: (ask: Ask) => Promise<
     counts: async (table, columns) => {
       const names = columns.map(place.dialect.quote).join(", ");
       const sql = `SELECT ${names}, count(*) AS n FROM ${nameOf(place, table)} GROUP BY ${names}`;
-      return toLines(place, table, await use(async (ask) => await ask(sql)));
+      return toLines(place, table, await use(async (ask) => await ask(sql)), [...columns, "n"]);
     },
     held: async () => {
-      const sql = place.dialect.held(nameOf(place, tables.pipelines));
-      return toLines(place, tables.pipelines, await use(async (ask) => await ask(sql)));
+      const { pipelines } = tables;
+      const sql = place.dialect.held(nameOf(place, pipelines));
+      return toLines(place, pipelines, await use(async (ask) => await ask(sql)), Object.keys(pipelines.columns));
     },
   };
 }
@@ -41,35 +42,19 @@ export async function findIn(
   keys: readonly Line[],
 ): Promise<readonly Line[]> {
   if (keys.length === 0) return [];
+  const { quote } = place.dialect;
   const values: unknown[] = [];
-  const sql = linesOf(place, table, by, keys, values);
-  const found = await ask(
-    `SELECT t.* FROM ${sql} JOIN ${nameOf(place, table)} AS t ON ${equal(place, "t", by)}`,
-    values,
-  );
-  return withNames(place, table, toLines(place, table, found), by, keys);
+  const k = linesOf(place, table, by, keys, values);
+  const others = Object.keys(table.columns).filter((column) => !by.includes(column));
+  const wanted = [`k.${quote(keyPlace)}`, ...others.map((column) => `t.${quote(column)}`)].join(", ");
+  const sql = `SELECT ${wanted} FROM ${k} JOIN ${nameOf(place, table)} AS t ON ${equal(place, "t", by)}`;
+  const found = await ask(sql, values);
+  for (const row of found) Object.assign(row, keys[Number(row[keyPlace]) - 1]); // a name may be kept in another form
+  return toLines(place, table, found, others);
 }
 
-/** A name may be kept in another form: the lines have it as it was asked for. */
-function withNames(
-  place: Place,
-  table: Table,
-  lines: readonly Line[],
-  by: readonly string[],
-  keys: readonly Line[],
-): readonly Line[] {
-  const changed = by.flatMap((column) => {
-    const cells = kindOf(table, column) === "name" ? keys.map((key) => String(key[column])) : [];
-    const forms = cells.map((cell) => [fromKept(String(valueOf(place, table, column, cell))), cell] as const);
-    const asked = new Map(forms.filter(([form, cell]) => form !== cell));
-    return asked.size === 0 ? [] : [{ column, asked }];
-  });
-  if (changed.length === 0) return lines;
-  return lines.map((line) => {
-    const names = changed.map(({ column, asked }) => [column, asked.get(String(line[column])) ?? line[column] ?? null]);
-    return { ...line, ...Object.fromEntries(names) };
-  });
-}
+/** The column with the place of a line among those that a statement is given, counted from 1. */
+export const keyPlace = "llm_etl_place";
 
 /** Makes a group's changes. */
 export async function applyIn(ask: Ask, place: Place, group: ChangeGroup): Promise<void> {
@@ -110,7 +95,7 @@ async function pageIn(
     `SELECT ${columns?.map(quote).join(", ") ?? "*"} FROM ${nameOf(place, table)} ${condition} ORDER BY ${quote(by)} ${direction} OFFSET 0 ROWS FETCH NEXT ${limit} ROWS ONLY`,
     values,
   );
-  return toLines(place, table, found);
+  return toLines(place, table, found, columns ?? [...Object.keys(table.columns), "number"]);
 }
 
 /** Removes the lines of a run up to and including one, in the order of a column. */
@@ -185,14 +170,19 @@ function kindOf({ columns }: Table, column: string): ColumnKind {
   return columns[column] ?? "whole"; // `number` is in every table
 }
 
-function toLines({ dialect }: Place, table: Table, rows: Awaited<ReturnType<Ask>>): readonly Line[] {
-  const columns = kindsOf(table, Object.keys(rows[0] ?? {})); // all rows of an answer have the same
-  return rows.map((row) => {
-    const line: Record<string, Cell> = {};
-    for (const [column, kind] of columns) {
+/** Rows of an answer as lines: they are the same objects, for there may be many. */
+function toLines(
+  { dialect }: Place,
+  table: Table,
+  rows: Awaited<ReturnType<Ask>>,
+  columns: readonly string[],
+): readonly Line[] {
+  for (const [column, kind] of kindsOf(table, columns)) {
+    const isKept = isText(kind);
+    for (const row of rows) {
       const cell = dialect.toCell(kind, row[column]);
-      line[column] = isText(kind) && typeof cell === "string" ? fromKept(cell) : cell;
+      row[column] = isKept && typeof cell === "string" ? fromKept(cell) : cell;
     }
-    return line;
-  });
+  }
+  return rows as readonly Line[]; // each value is a cell now
 }

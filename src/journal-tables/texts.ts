@@ -45,5 +45,8 @@ export function keyHash(text: string): string {
 const digits = 64;
 
 export function splitFingerprints(cell: Cell | undefined): readonly string[] | null {
-  return orNull(cell, (text) => String(text).match(new RegExp(`.{${digits}}`, "g")) ?? []);
+  return orNull(cell, (found) => {
+    const text = String(found);
+    return Array.from({ length: text.length / digits }, (_, index) => text.slice(index * digits, (index + 1) * digits));
+  });
 }

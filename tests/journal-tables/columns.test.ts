@@ -4,17 +4,18 @@ import { byColumn } from "../../src/journal-tables/columns.ts";
 
 test("lines become an array for each column, and one of long texts becomes JSON, which no driver has to escape", () => {
   const lines = [
-    { key: "0a", text: 'a "b" \\c', count: 1 },
-    { key: "0b", text: null, count: null },
+    { key: "0a", text: 'a "b" \\c', count: 1, name: "a" },
+    { key: null, text: null, count: null, name: "b" },
   ];
   const columns = byColumn(
     [
       ["key", "hash"],
       ["text", "text"],
       ["count", "whole"],
+      ["name", "name"],
     ],
     lines,
-    (kind, cell) => (kind === "hash" ? `\\x${cell}` : cell),
+    (_kind, cell) => cell,
   );
-  deepEqual(columns, [["\\x0a", "\\x0b"], JSON.stringify(['a "b" \\c', null]), [1, null]]);
+  deepEqual(columns, [`{"\\\\x0a",NULL}`, JSON.stringify(['a "b" \\c', null]), "{1,NULL}", ["a", "b"]]);
 });

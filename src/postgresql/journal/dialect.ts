@@ -1,6 +1,7 @@
 import { byColumn } from "../../journal-tables/columns.ts";
 import type { GivenColumns, JournalDialect } from "../../journal-tables/database.ts";
 import { type ColumnKind, isBytes, isLong, tables } from "../../journal-tables/tables.ts";
+import { keyPlace } from "../../journal-tables/statements.ts";
 import { readOnlyProblem } from "../connect/server-state.ts";
 import { quoteIdentifier } from "../names.ts";
 
@@ -34,7 +35,7 @@ export const dialect: JournalDialect = {
   lines: (columns, lines, values) => {
     const arrays = columns.map((column, index) => arrayAt(column, values.length + index + 1));
     values.push(...byColumn(columns, lines, toValue));
-    return `unnest(${arrays.join(", ")}) AS k(${list(columns.map(([name]) => name))})`;
+    return `unnest(${arrays.join(", ")}) WITH ORDINALITY AS k(${list([...columns.map(([name]) => name), keyPlace])})`;
   },
   put: (table, key, columns, k) => {
     const others = columns.filter((column) => !key.includes(column)).map(quoteIdentifier);

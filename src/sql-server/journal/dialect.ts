@@ -1,5 +1,6 @@
 import type { JournalDialect, Statement } from "../../journal-tables/database.ts";
 import { type ColumnKind, isBytes } from "../../journal-tables/tables.ts";
+import { keyPlace as place } from "../../journal-tables/statements.ts";
 import { longestName } from "../../journal-tables/texts.ts";
 import { quoteIdentifier } from "../identifiers.ts";
 
@@ -19,9 +20,6 @@ const types: Readonly<Record<ColumnKind, string>> = {
 export function columnType(kind: ColumnKind): string {
   return isBytes(kind) || kind === "whole" ? types[kind] : `${types[kind]} ${exact}`;
 }
-
-/** The column with the place of a line among those that a statement is given. */
-const place = "llm_etl_place";
 
 export function lockResource(name: string): string {
   return `${resourcePrefix}${name}`;
@@ -84,7 +82,9 @@ export const dialect: Omit<JournalDialect, "state"> = {
       if (isBytes(kind)) return `CONVERT(${types[kind]}, ${name}, 2) AS ${name}`; // of hexadecimal digits
       return kind === "whole" ? name : `${name} ${exact} AS ${name}`;
     });
-    values.push(JSON.stringify(lines.map((line, index) => [index, ...columns.map(([name]) => line[name] ?? null)])));
+    values.push(
+      JSON.stringify(lines.map((line, index) => [index + 1, ...columns.map(([name]) => line[name] ?? null)])),
+    );
     const [own, from] = [
       quoteIdentifier(place),
       `OPENJSON(@p${values.length}) WITH (${quoteIdentifier(place)} int '$[0]', ${given.join(", ")})`,
