@@ -26,7 +26,7 @@ export function changeQueries(
 ): readonly FindingQuery[] {
   const { from, change, key } = partsOf(sql, columns, order);
   const hasKey = since !== undefined && since.key !== null;
-  const place = since && { value: "@llm_etl_since", isKeyBehind: hasKey ? `${key} > @llm_etl_key` : undefined };
+  const place = since && { value: "@llm_etl_since", key: hasKey ? "@llm_etl_key" : undefined };
   const most = until === null ? undefined : "@llm_etl_until";
   const [ordered, withoutPlace] = changedParts({ change, key }, place, most);
   const bindings = {

@@ -166,14 +166,13 @@ function placesOf(
   };
 }
 
-/** True for values that a database may hold equal: numbers with other digits, texts in another letter case or with blanks behind them. */
+const collator = new Intl.Collator("en", { sensitivity: "base" });
+
+/** True for values that a database may hold equal: numerals with other digits, texts in another letter case or with blanks behind them. */
 function mayBeEqual(one: unknown, other: unknown): boolean {
   if (one instanceof Uint8Array && other instanceof Uint8Array) return Buffer.compare(one, other) === 0;
-  const [text, otherText] = [String(one), String(other)];
-  return (
-    text.trimEnd().localeCompare(otherText.trimEnd(), "en", { sensitivity: "base" }) === 0 ||
-    Number(text) === Number(otherText)
-  );
+  if (typeof one !== "string" || typeof other !== "string") return one === other;
+  return collator.compare(one.trimEnd(), other.trimEnd()) === 0 || Number(one) === Number(other);
 }
 
 /** A number, or a time: of any other value it is not known that it is no content. */

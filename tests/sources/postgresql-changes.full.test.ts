@@ -97,9 +97,12 @@ test("the statements of a read search the index, whatever the query around it", 
       const [line] = await database.run(`EXPLAIN (FORMAT JSON) ${sql}`, values);
       const plans = line?.["QUERY PLAN"] as readonly { readonly Plan: Plan }[] | undefined; // as the server writes it
       const parts = (plans ?? []).flatMap(({ Plan: plan }) => partsOfPlan(plan));
+      if (parts.every((part) => part["Node Type"] === "Result")) continue; // the server knows that no key is NULL
       const search = parts.find((part) => part["Index Name"] === "visits_by_change");
       assert.ok(search !== undefined, sql);
-      if (sql.includes(">=")) assert.match(search["Index Cond"] ?? "", /changed_at >= /, sql);
+      const condition = search["Index Cond"] ?? "";
+      if (sql.includes(">=")) assert.match(condition, /changed_at >= /, sql);
+      if (sql.includes('"id") > (')) assert.match(condition, /ROW\((?:\w+\.)?changed_at, (?:\w+\.)?id\) > ROW/, sql);
       assert.ok(!parts.some((part) => part["Node Type"] === "Seq Scan"), sql);
     }
   }
@@ -194,7 +197,7 @@ test("keys of each type tell rows of one time apart; a row whose key is NULL com
     assert.equal(rows.length, list.length + 1);
     for (const [index, row] of rows.slice(0, -1).entries()) {
       const rest = await changesOf(source, placeOf(row).exact);
-      assert.deepEqual(rest.map(idOf), rows.slice(index + 1).map(idOf), sql);
+      assert.deepEqual(rest.map(idOf), [null, ...rows.slice(index + 1, -1).map(idOf)], sql);
     }
     assert.equal(idOf(rows.at(-1) ?? assert.fail()), null);
     assert.equal((await changesOf(source, placeOf(rows.at(-1)).exact)).length, rows.length, "they are read again");

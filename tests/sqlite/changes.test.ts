@@ -89,6 +89,18 @@ test("rows come in the order of their changes, then those without one; a read go
   assert.deepEqual(placeOf(rows[0]).shown, "2026-01-01");
 });
 
+test("among rows of one time those behind a place are searched for in an index on both columns", () => {
+  const database = new DatabaseSync(":memory:");
+  database.exec("CREATE TABLE t (id TEXT PRIMARY KEY, changed_at TEXT); CREATE INDEX by_both ON t (changed_at, id)");
+  const since = { value: "2026-01-01 00:00:00", key: "a" };
+  const [query] = changeQueries("SELECT * FROM t", ["id", "changed_at"], order, { since });
+  const plan = database.prepare(`EXPLAIN QUERY PLAN ${query?.sql}`).all();
+  assert.match(
+    String(plan[0]?.["detail"]),
+    /^SEARCH t USING (?:COVERING )?INDEX by_both \(\(changed_at,id\)>\(\?,\?\)\)/,
+  );
+});
+
 test("a place is exact: bytes, whole numbers of 64 bits, texts of any characters and numbers with a fraction", async (t) => {
   const values = ["-0.5", "1.5", "9007199254740992", "9007199254740993", "'a''\"b'", "'😀'", "x'00ff'", "x'01'"];
   const source = sourceOf(t, values, 0);
