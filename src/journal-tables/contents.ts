@@ -1,4 +1,5 @@
 import type { JournalContents, RowCount } from "../contracts/journal-upkeep.ts";
+import type { RunAttempt } from "../contracts/run-detail.ts";
 import { pageIn } from "./records.ts";
 import { usedIn } from "./rows.ts";
 import { toAttempt } from "./run-detail.ts";
@@ -52,17 +53,22 @@ function outcomeOf(cell: unknown): RowCount["outcome"] {
 
 /** By row, as the index has them: a page ends with the last attempt for a row. */
 async function attemptsOfRun(looks: Looks, ...[runId, { limit, from }]: Parameters<JournalContents["attempts"]>) {
-  const where = [["run_id", "=", runId]] as const;
-  const query = { where, order: "rising", by: "row_key" } as const;
-  const keys = await looks.page(tables.attempts, { ...query, from, limit, columns: ["row_key"] });
-  const names = [...new Set(keys.map(({ row_key }) => String(row_key)))];
-  const lines = await looks.find(
-    tables.attempts,
-    ["run_id", "row_key"],
-    names.map((row_key) => ({ run_id: runId, row_key })),
-  );
-  const order = new Map(names.map((name, index) => [name, index]));
-  const place = (line: (typeof lines)[number]): number => order.get(String(line["row_key"])) ?? 0;
-  const sorted = lines.toSorted((a, b) => place(a) - place(b) || Number(a["number"]) - Number(b["number"]));
-  return { items: sorted.map(toAttempt), next: keys.length === limit ? (names.at(-1) ?? null) : null };
+  const { attempts } = tables;
+  const ofRun = ["run_id", "=", runId] as const;
+  const query = { where: [ofRun], order: "rising", by: "row_key", columns: ["row_key"] } as const;
+  const keys = (await looks.page(attempts, { ...query, from, limit })).map(({ row_key }) => String(row_key));
+  const [first, last] = [keys[0], keys.at(-1)];
+  if (first === undefined || last === undefined) return { items: [], next: null };
+  const where = [ofRun, ["row_key", ">=", first] as const, ["row_key", "<=", last] as const];
+  const items: RunAttempt[] = [];
+  for (let after: string | undefined; ;) {
+    const request = { limit: attemptsAtOnce, from: after };
+    const page = await pageIn(looks, attempts, { where, order: "rising", ...request }, toAttempt);
+    items.push(...page.items);
+    if (page.next === null) return { items, next: keys.length === limit ? last : null };
+    after = page.next;
+  }
 }
+
+/** Attempts are asked for so many at a time. */
+const attemptsAtOnce = 1_000;

@@ -110,7 +110,7 @@ export async function removeUpTo(
   await ask(`DELETE FROM ${nameOf(place, table)} ${condition}`, values);
 }
 
-type Condition = readonly [column: string, operator: Term[1] | ">" | "<" | "<=", value: string | number];
+type Condition = readonly [column: string, operator: Term[1] | ">" | "<", value: string | number];
 
 function conditionOf(place: Place, table: Table, where: readonly Condition[], values: unknown[]): string {
   const { dialect } = place;

@@ -2,7 +2,7 @@ import type { ChangeGroup } from "./changes.ts";
 import type { Line, Table } from "./tables.ts";
 
 /** A condition on lines. `has`: the text holds this one; `begins`: it begins so. */
-export type Term = readonly [column: string, operator: "=" | ">=" | "begins" | "has", value: string | number];
+export type Term = readonly [column: string, operator: "=" | ">=" | "<=" | "begins" | "has", value: string | number];
 
 export interface PageQuery {
   readonly where: readonly Term[];

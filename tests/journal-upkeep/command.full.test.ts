@@ -173,7 +173,8 @@ test(
     assert.equal(answersOf((await jsonOf(...prune)).findings), 0);
     assert.equal(await callsOf(bills, "--fresh"), 0);
     const info = await jsonOf("journal", "info", bills);
-    assert.deepEqual([info.answers[0].count, info.sinks.length, info.holder], [40, 2, null]);
+    const answerCount = info.answers.reduce((sum: number, { count }: { count: number }) => sum + count, 0);
+    assert.deepEqual([answerCount, info.sinks.length, info.holder], [40, 2, null]);
     assert.ok(info.size > 100_000);
     const session = await new PostgreSQLJournal(options).open({ ...runFacts("run"), pipeline: "a third" }, noSignal());
     const deniedPrune = await startCommand(prune).ended;

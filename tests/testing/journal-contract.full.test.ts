@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Journal, JournalReader, JournalSession, Page, PageRequest } from "../../src/contracts/journal.ts";
+import type { JournalUpkeep } from "../../src/contracts/journal-upkeep.ts";
 import type { Lease } from "../../src/contracts/journal-work.ts";
 import type { RunRowFilter, TimeSlice, ValueCounts } from "../../src/contracts/run-detail.ts";
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
@@ -21,6 +22,7 @@ type Spoil<Sound> = {
 interface Spoiling extends Omit<Spoil<JournalSession>, "close"> {
   readonly close?: () => Promise<void>;
   readonly reader?: Omit<Spoil<JournalReader>, "holder" | "close">;
+  readonly upkeep?: Spoil<Pick<JournalUpkeep, "add" | "remove">>;
   readonly holder?: () => Promise<undefined>;
   readonly journal?: Partial<Journal>;
   /** Whether a second run gets a journal of its own. */
@@ -35,7 +37,15 @@ function spoil<Sound extends object>(sound: Sound, spoiling: object): Sound {
   return { ...sound, ...Object.fromEntries(spoiled) };
 }
 
-function spoiled({ close, reader = {}, holder, journal: given, sharesNothing = false, ...groups }: Spoiling): Journal {
+function spoiled({
+  close,
+  reader = {},
+  upkeep = {},
+  holder,
+  journal: given,
+  sharesNothing = false,
+  ...groups
+}: Spoiling): Journal {
   const path = join(folder, `${(count += 1)}.db`);
   const journal = new SQLiteJournal({ path });
   let opened = 0;
@@ -52,6 +62,7 @@ function spoiled({ close, reader = {}, holder, journal: given, sharesNothing = f
       const sound = await journal.reader();
       return sound === undefined ? undefined : { ...spoil(sound, reader), ...(holder && { holder }) };
     },
+    upkeep: async (signal) => spoil(await journal.upkeep(signal), upkeep),
     ...given,
   };
 }
@@ -422,11 +433,18 @@ test("a journal that forgets to save or to find anything is found, function by f
     new AbortController().signal,
   );
   await sound.close();
+  const { add, remove, close } = await new SQLiteJournal({ path: join(folder, "sound.db") }).upkeep(
+    new AbortController().signal,
+  );
+  await close();
   const reader = await new SQLiteJournal({ path: join(folder, "sound.db") }).reader();
   const functions = (groups: object): (readonly [group: string, name: string])[] =>
     Object.entries(groups).flatMap(([group, each]) => Object.keys(each).map((name) => [group, name] as const));
   const spoilings = [
     ...functions(sound).map(([group, name]) => [`${group}.${name}`, spoilingOf(group, name)] as const),
+    ...functions({ add, remove }).map(
+      ([group, name]) => [`upkeep: ${group}.${name}`, { upkeep: spoilingOf(group, name) } as Spoiling] as const,
+    ),
     ...functions(reader ?? {}).map(
       ([group, name]) => [`reader: ${group}.${name}`, { reader: spoilingOf(group, name) } as Spoiling] as const,
     ),
@@ -449,6 +467,9 @@ test("a journal that forgets to save or to find anything is found, function by f
 
 /** Words in the names of the checks that are likely to notice: they come first. */
 const wordsOf: Readonly<Record<string, RegExp>> = {
+  "add.": /added/,
+  "remove.": /removed/,
+  contents: /listed|counted/,
   work: /work|fingerprint/,
   watermarks: /watermark/,
   evaluations: /evaluation/,
@@ -488,6 +509,7 @@ const empty: Page<never> = { items: [], next: null };
 const emptyResult: Readonly<Record<string, unknown>> = {
   "answers.find": new Map(),
   "answers.findUsed": new Map(),
+  "remove.partOfRun": true,
   "rows.find": new Map(),
   "rows.findFailed": new Map(),
   "rows.hasWritten": false,
