@@ -13,7 +13,7 @@ import { SQLServerConnection } from "../sql-server/connect/connection.ts";
 import { bindParameters } from "../sql-server/parameters.ts";
 import { type PageSettings, pagingParameters, ReadSession } from "../sql-server/read/read-session.ts";
 import { type Finding, findRows } from "../sql-server/read/find-rows.ts";
-import { checkChanges, type SQLServerChanges } from "../sql-server/read/change-boundary.ts";
+import { checkChanges, type SQLServerChanges } from "../sql-server/read/change-options.ts";
 import { changedRows } from "../sql-server/read/changed-rows.ts";
 import { countingQuery, requireQuery } from "../sql-server/read/statement.ts";
 import { queryBasis } from "../table/column-changes.ts";

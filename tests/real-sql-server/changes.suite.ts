@@ -8,7 +8,7 @@ import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { SQLServerSink } from "../../src/sinks/sql-server.ts";
 import { SQLServerSource } from "../../src/sources/sql-server.ts";
-import type { SQLServerChanges } from "../../src/sql-server/read/change-boundary.ts";
+import type { SQLServerChanges } from "../../src/sql-server/read/change-options.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
 import { changeTypes } from "../support/change-types.ts";
 import { noServer, realServer } from "../support/real-sql-server.ts";

@@ -10,7 +10,7 @@ import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import type { ChangedRow, ChangePlace, Parameters, Source } from "../../src/contracts/source.ts";
 import type { ErrorFacts } from "../../src/errors/facts.ts";
 import { SQLServerSource } from "../../src/sources/sql-server.ts";
-import type { SQLServerChanges } from "../../src/sql-server/read/change-boundary.ts";
+import type { SQLServerChanges } from "../../src/sql-server/read/change-options.ts";
 import { sourceContract } from "../../src/testing/source-contract.ts";
 import { changeTypes } from "../support/change-types.ts";
 import { failsWith } from "../support/error-facts.ts";

@@ -3,7 +3,7 @@ import { test, type TestContext } from "node:test";
 import fc from "fast-check";
 import mssql from "mssql";
 import { SQLServerSource } from "../../src/sources/sql-server.ts";
-import type { SQLServerChanges } from "../../src/sql-server/read/change-boundary.ts";
+import type { SQLServerChanges } from "../../src/sql-server/read/change-options.ts";
 import { RunsOverChanges } from "../support/runs-over-changes.ts";
 import { type SQLServer, startSQLServer } from "../support/sql-server.ts";
 

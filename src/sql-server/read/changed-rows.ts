@@ -4,7 +4,8 @@ import { keyAsGiven } from "../../engine/primary-key.ts";
 import { toExactText } from "../../files/exact-text.ts";
 import { KeySet } from "../../files/key-set.ts";
 import { passingError } from "../error-meaning.ts";
-import { changeBoundary, type SQLServerChanges } from "./change-boundary.ts";
+import { changeBoundary } from "./change-boundary.ts";
+import type { SQLServerChanges } from "./change-options.ts";
 import {
   canGoOnBehind,
   type ChangeOrder,
