@@ -99,6 +99,7 @@ export {
   type ReasoningPlace,
   SummarizerOutput,
 } from "./validation/base-schemas.ts";
+export { type Passage, verbatim } from "./validation/verbatim.ts";
 export type { AdmissionOptions } from "./llm/limits/options.ts";
 export type { Ask, Call, Layer } from "./contracts/call.ts";
 export type { Conversation, Prompt } from "./contracts/conversation.ts";

@@ -9,6 +9,7 @@ import { alternativesOf } from "../json/schema-fields.ts";
 import { describeIssues } from "../validation/issues.ts";
 import type { StrictSchema } from "../validation/strict-schema.ts";
 import { parseNow } from "../validation/synchronous-schema.ts";
+import { placePassages } from "../validation/verbatim.ts";
 import type { InputValues, RowInputs } from "./row-inputs.ts";
 
 /** Inputs, and the answer that is wanted for them. The model is shown it with each row. */
@@ -61,6 +62,8 @@ function exampleText(
     const [issue] = describeIssues(result.error.issues, example.output, strict.full);
     throw wrong(`output.${issue?.path ?? ""} ${issue?.message ?? "is wrong"}`, { where: issue?.path });
   }
+  const [misquoted] = placePassages(result.data, String(example.input.text)).issues;
+  if (misquoted !== undefined) throw wrong(`output.${misquoted.path} ${misquoted.message}`, { where: misquoted.path });
   const unknown = unknownField(example.output, strict.json);
   if (unknown !== undefined) throw wrong(`the schema has no field "${unknown}"`, { where: unknown });
   try {

@@ -49,7 +49,7 @@ export class RowInputs<State> {
   render(state: State): string {
     const blocks: string[] = [];
     for (const [name, map] of this.#inputs) {
-      const content = name === "text" ? this.#text(state) : this.#input(name, map, state);
+      const content = name === "text" ? this.textOf(state) : this.#input(name, map, state);
       if (content.trim() !== "") blocks.push(block(name, content));
     }
     return blocks.join("\n\n");
@@ -68,7 +68,12 @@ export class RowInputs<State> {
     );
   }
 
-  #text(state: State): string {
+  /**
+   * The input `text` of a row, as much of it as the model is sent.
+   *
+   * @throws {RowError} as `render`
+   */
+  textOf(state: State): string {
     const { step, maxInputCharacters = Infinity, onTooLong = "fail", inputMap } = this.#options;
     const text = this.#input("text", inputMap.text, state);
     if (text.trim() === "") throw new EmptyInputError(step);

@@ -15,6 +15,7 @@ import { systemMessage } from "../model-step/system-message.ts";
 import { rowFields } from "../table/row-fields.ts";
 import { LimitedSchemas, violationsOf } from "../validation/limited-schema.ts";
 import { withNulls, withNullsAt } from "../validation/null-fields.ts";
+import { hasPassages, type Placed, placePassages } from "../validation/verbatim.ts";
 import { parseAnswer } from "../validation/parse-answer.ts";
 import { askUntilValid, type Reading } from "../validation/retry.ts";
 import { parseNow, rejectAsynchronous } from "../validation/synchronous-schema.ts";
@@ -68,6 +69,8 @@ export class LLMStep<
   readonly #promptHash: string;
   readonly #limited: LimitedSchemas;
   readonly #inputs: RowInputs<State>;
+  /** True if a field is a passage of the row's text. */
+  readonly #hasPassages: boolean;
   readonly #soleFieldOf: ((issues: readonly Issue[]) => string | undefined) | undefined;
   readonly #flawOf = (cutAnswer: string): Issue | undefined => cutAnswerFlaw(cutAnswer, this.#strict.json);
   readonly #isHopeless = (cutAnswer: string): boolean => this.#flawOf(cutAnswer) !== undefined;
@@ -105,6 +108,7 @@ export class LLMStep<
     const shown = { step, inputs: this.#inputs, schema: asked, strict: this.#strict };
     const exampleTexts = examples.length === 0 ? undefined : examplesText(examples, shown);
     this.#system = systemMessage({ prompt, instructions, examples: exampleTexts });
+    this.#hasPassages = hasPassages(this.#strict.full);
     this.#limited = new LimitedSchemas(this.#strict.json);
     const { json } = this.#strict;
     this.#schema = { name: this.name.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 64), json };
@@ -120,7 +124,9 @@ export class LLMStep<
       return askUntilValid({
         step: this.name,
         prompt: { ...this.render(state), limitedSchema: this.#limited.get(limits), isHopeless: this.#isHopeless },
-        read: (answer) => this.read(answer, limits),
+        read: this.#hasPassages
+          ? (answer) => this.read(answer, limits, this.#inputs.textOf(state))
+          : (answer) => this.read(answer, limits),
         soleFieldOf: this.#soleFieldOf,
         flawOf: this.#flawOf,
         conversation: llm,
@@ -152,11 +158,11 @@ export class LLMStep<
   };
 
   /**
-   * Reads an answer: the output, or its issues. `limits` are those of the target's columns.
+   * Reads an answer: the output, or its issues. `limits` are those of the target's columns, `text` is the row's, in which passages must stand.
    *
    * @throws {SchemaError} if a check of the schema turns out to be asynchronous
    */
-  readonly read = (answer: string, limits: readonly FieldLimit[] = []): Reading<z.output<Schema>> => {
+  readonly read = (answer: string, limits: readonly FieldLimit[] = [], text = ""): Reading<z.output<Schema>> => {
     const parsed = parseAnswer(answer);
     if (!parsed.valid) return parsed;
     const value = this.#strict.undoNulls(parsed.output);
@@ -164,27 +170,34 @@ export class LLMStep<
     const asked = askedSchema && parseNow(askedSchema, value);
     const result = asked?.success === false ? asked : parseNow(schema, value);
     if (result.success) {
-      const issues = violationsOf(result.data, limits);
-      return issues.length === 0 ? { valid: true, output: result.data } : { valid: false, issues };
+      const { output, issues: misquoted } = this.#placed(result.data, text);
+      const issues = [...misquoted, ...violationsOf(output, limits)];
+      return issues.length === 0 ? { valid: true, output } : { valid: false, issues };
     }
     const issues = describeIssues(result.error.issues, value, this.#strict.full);
     const echo = schemaEcho(answer, this.#strict.json);
     if (echo !== undefined) return { valid: false, issues: [echo, ...issues.map(unspoken)] };
-    return this.#withNulls(value, issues, limits) ?? { valid: false, issues };
+    return this.#withNulls(value, issues, { limits, text }) ?? { valid: false, issues };
   };
+
+  #placed<Output>(output: Output, text: string): Placed<Output> {
+    return this.#hasPassages ? placePassages(output, text) : { output, issues: [] };
+  }
 
   /** The output with null in the fields at fault, where the model was asked for more than the schema needs. */
   #withNulls(
     value: unknown,
     issues: readonly Issue[],
-    limits: readonly FieldLimit[],
+    { limits, text }: { readonly limits: readonly FieldLimit[]; readonly text: string },
   ): Reading<z.output<Schema>> | undefined {
     const { schema, askedSchema } = this.#options;
     if (askedSchema === undefined) return undefined;
     for (const left of [withNulls(value, issues), withNullsAt(value, issues)]) {
       const result = left && parseNow(schema, left.value);
-      if (!result?.success || violationsOf(result.data, limits).length > 0) continue;
-      return { valid: true, output: result.data, nullFields: left?.fields };
+      if (!result?.success) continue;
+      const { output, issues: misquoted } = this.#placed(result.data, text);
+      if (misquoted.length > 0 || violationsOf(output, limits).length > 0) continue;
+      return { valid: true, output, nullFields: left?.fields };
     }
     return undefined;
   }

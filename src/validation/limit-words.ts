@@ -25,7 +25,7 @@ export function formatWords(format: string): string {
 
 /** Limits, by their keywords in JSON Schema, in words; the format aside. Keywords that say nothing to a model are left out. */
 export function limitWords(limits: Readonly<Record<string, unknown>>): readonly string[] {
-  const { pattern, multipleOf, uniqueItems } = limits;
+  const { pattern, multipleOf, uniqueItems, verbatim } = limits;
   return [
     ...sizeWords(limits["minLength"], limits["maxLength"], "characters"),
     ...sizeWords(limits["minItems"], limits["maxItems"], "items"),
@@ -33,6 +33,7 @@ export function limitWords(limits: Readonly<Record<string, unknown>>): readonly 
     ...(typeof multipleOf === "number" ? [`a multiple of ${multipleOf}`] : []),
     ...(typeof pattern === "string" ? [`that matches ${pattern}`] : []),
     ...(uniqueItems === true ? ["no two alike"] : []),
+    ...(verbatim === true ? ["copied word for word from the text"] : []),
   ];
 }
 
