@@ -87,8 +87,8 @@ function failuresOf(report: RunReport, failures: ReadonlyMap<string, Failure>): 
 }
 
 /** The rows that were read, of a run whose source can tell which rows changed. */
-function changesOf({ changes }: RunReport): readonly string[] {
-  if (changes === undefined) return [];
+function changesOf({ changes, readCount, status }: RunReport): readonly string[] {
+  if (changes === undefined || (readCount === 0 && status !== "completed")) return []; // it was to be read, and was not
   const { by, rows, since, dueCount, reasons } = changes;
   if (rows === "all") return [line("changes", `everything was read: ${reasons.join(", ")}`)];
   const after = since === null ? "since the last run" : `since ${since}`;

@@ -49,6 +49,16 @@ test("steps that did not apply to all rows have a line each", () => {
   assert.match(lines[0] ?? "", /summarize/);
 });
 
+test("it says what was read of a source that can tell what changed, but not of a run that read nothing of it", () => {
+  const changes = { by: "changed_at", rows: "all", since: null, dueCount: 0, reasons: ["full was asked for"] } as const;
+  const linesOf = (report: object): readonly string[] =>
+    summaryOf(watched({ changes, ...report })).filter((line) => line.includes("full was asked for"));
+  assert.equal(linesOf({ readCount: 3, successCount: 3 }).length, 1);
+  assert.equal(linesOf({ readCount: 0 }).length, 1);
+  assert.equal(linesOf({ readCount: 0, status: "failed" }).length, 0);
+  assert.equal(linesOf({ readCount: 2, pendingCount: 2, status: "aborted" }).length, 1);
+});
+
 test("a summary has counts, failures by code with the first row, calls, tokens, cost and reused answers", (t) => {
   const lines = summaryOf(
     watched(
