@@ -117,7 +117,7 @@ export class SentCalls {
     return call.sentAtMs + rejectionPatience * this.#rejectionMs;
   }
 
-  /** Lets go of the calls that have ended, up to the first that is still out, and not old enough at that time to be accepted. */
+  /** Drops the calls that have ended, up to the first that is still out, and not old enough at that time to be accepted. */
   #settle(nowMs: number): void {
     for (let call = this.#calls[this.#oldest]; call !== undefined; call = this.#calls[this.#oldest]) {
       if (!call.isAnswered && !call.isRejected && nowMs < this.acceptedAfterMs(call)) break;
