@@ -24,7 +24,7 @@ const folder = temporaryFolder();
 let count = 0;
 const noSignal = (): AbortSignal => new AbortController().signal;
 const print = (number: number): string => hash("sha256", `${number}`);
-const own = { pipeline: "visits", sink: "memory" };
+const own = { pipeline: "visits", sinks: ["memory"] };
 const page = { limit: 100 };
 
 function newJournal(given: Omit<SQLiteJournalOptions, "path"> = {}): SQLiteJournal {
@@ -148,7 +148,7 @@ test("all that a journal holds of a pipeline is in the other one, and nothing of
 test("under another pipeline's name it goes on from watermarks, decisions and submitted work; runs keep their name", async () => {
   const [from, to] = [newJournal(), newJournal()];
   await filled(from, fill);
-  await copy(from, to, { toPart: { pipeline: "renamed", sink: "memory" } });
+  await copy(from, to, { toPart: { pipeline: "renamed", sinks: ["memory"] } });
   const content = await contentOf(to, "renamed");
   assert.equal(content.watermarks.length, 1);
   assert.deepEqual([...new Set(content.runs.map(({ pipeline }) => pipeline))], ["visits"]);
