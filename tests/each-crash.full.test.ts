@@ -83,8 +83,9 @@ async function killAndRun({ environment, change, ask, expected }: Site): Promise
       JSON.stringify(await ask("SELECT id, code, place FROM lines ORDER BY 1, 2"));
     const before = await written();
     // Some are killed before they write, the others at any moment after.
-    while (command.child.exitCode === null && attempt % 4 > 0 && (await written()) === before) await setTimeout(5);
-    await setTimeout(attempt % 4 === 0 ? 300 * random() : 120 * random());
+    const isEarly = attempt % 4 === 0;
+    if (!isEarly) while (command.child.exitCode === null && (await written()) === before) await setTimeout(5);
+    await setTimeout((isEarly ? 300 : 120) * random());
     kills += command.child.kill("SIGKILL") ? 1 : 0;
     await command.ended;
   }

@@ -73,6 +73,7 @@ async function contentOf(journal: SQLiteJournal, pipeline: string) {
     answers: [...(await answers.find([1, 2, 3].map(print)))].toSorted(),
     rows: [...(await rows.find("memory", ["1", "2", "3"]))].toSorted(),
     used: [...(await answers.findUsed("memory", ["1", "2", "3"]))].toSorted(),
+    children: [...(await look.children.find("memory", ["1", "2", "3"]))].toSorted(),
     runs: (await runs.list(page)).items,
     failures: (await runs.failures("run-1", page)).items,
     ended: (await runs.rows("run-1", page)).items,
@@ -89,7 +90,16 @@ async function contentOf(journal: SQLiteJournal, pipeline: string) {
 
 const savedAt = new Date("2026-01-03T00:00:00Z");
 
-async function fill({ answers, rows, runs, watermarks, overrides, work, evaluations }: JournalSession): Promise<void> {
+async function fill({
+  answers,
+  rows,
+  children,
+  runs,
+  watermarks,
+  overrides,
+  work,
+  evaluations,
+}: JournalSession): Promise<void> {
   await runs.saveRows("run-1", [runRow(1), runRow(2)]);
   await runs.saveAttempts("run-1", [runAttempt(), runAttempt({ waitMs: 1 })]);
   await runs.saveTimeline("run-1", [timeSlice(1), timeSlice(2)]);
@@ -103,6 +113,10 @@ async function fill({ answers, rows, runs, watermarks, overrides, work, evaluati
   await answers.saveUsed("memory", [
     { pk: "2", fingerprints: [print(1)] },
     { pk: "3", fingerprints: [print(1)] },
+  ]);
+  await children.save("memory", [
+    { pk: "1", children: ["a", "b"] },
+    { pk: "2", children: ["c"] },
   ]);
   await watermarks.save({ pipeline: "visits", name: "changes", value: "{}", basis: "b", savedAt });
   const decision = { step: "kind", inputHash: "h", output: '"A"', pk: "1", reviewer: "Ann", decidedAt: savedAt };
