@@ -97,7 +97,7 @@ function requireUsable(owner: string, entry: Entry): void {
     throw notReadable(owner, "an archive with a password", { hint: "save it without one" });
   }
   if (compressionMethod !== 0 && compressionMethod !== 8) {
-    throw notReadable(owner, "packed in a way that no Excel uses", { method: compressionMethod });
+    throw notReadable(owner, "an archive that is packed in a way Excel does not use", { method: compressionMethod });
   }
   const isBomb = bytes > suspectBytes && bytes > compressedSize * suspectRatio;
   if (isBomb || bytes > maxStreamedBytes) {

@@ -11,9 +11,8 @@ export const maxCellCharacters = 32_767;
 
 /** The error of a file that is no workbook, or none that can be read. */
 export function notReadable(owner: string, got: string, facts: ErrorFacts = {}): SourceError {
-  return new SourceError(owner, `the file is ${got}`, {
-    facts: { expected: "an Excel workbook (.xlsx)", got, ...facts },
-  });
+  const expected = "an Excel workbook (.xlsx)";
+  return new SourceError(owner, "the file can't be read as a workbook", { facts: { expected, got, ...facts } });
 }
 
 /** The error of a workbook that ends too early, or in which something is wrong that no program writes. */

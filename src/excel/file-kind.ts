@@ -19,11 +19,11 @@ export async function requireWorkbook(owner: string, file: FileHandle): Promise<
 }
 
 async function errorFor(owner: string, file: FileHandle, head: Buffer): Promise<SourceError> {
-  if (head.length === 0) return notReadable(owner, "empty");
+  if (head.length === 0) return notReadable(owner, "an empty file");
   if (head.subarray(0, compound.length).equals(compound)) {
     return (await holds(file, encryptedPart))
       ? notReadable(owner, "a workbook with a password", { hint: "save it without one" })
-      : notReadable(owner, "of the time before .xlsx (.xls)", { hint: save });
+      : notReadable(owner, "a workbook of the time before .xlsx (.xls)", { hint: save });
   }
   const text = head.toString("latin1").trimStart().toLowerCase();
   if (text.startsWith("%pdf")) return notReadable(owner, "a PDF");
@@ -37,7 +37,7 @@ async function errorFor(owner: string, file: FileHandle, head: Buffer): Promise<
   const isText = !head.includes(0) || head[0] === 0xff || head[0] === 0xfe;
   return isText
     ? notReadable(owner, "text, whatever its name says", { hint: `if it is CSV, read it with CSVSource; or ${save}` })
-    : notReadable(owner, "of another kind", { hint: save });
+    : notReadable(owner, "a file of another kind", { hint: save });
 }
 
 /** True if the bytes stand somewhere in the file. */

@@ -152,11 +152,10 @@ function toSourceRow(
   { number, cells }: SheetRow,
   position: number,
 ): SourceRow {
-  const faults = new Map<string, number[]>();
+  let faults: Map<string, number[]> | undefined;
   const note = (fault: string, column: number): void => {
-    const noted = faults.get(fault);
-    if (noted === undefined) faults.set(fault, [column]);
-    else noted.push(column);
+    faults ??= new Map();
+    faults.set(fault, [...(faults.get(fault) ?? []), column]);
   };
   const raw: Record<string, ExcelValue> = {};
   for (const [index, column] of columns.entries()) {
@@ -173,7 +172,7 @@ function toSourceRow(
     if (!isBlankCell(cells[index])) note("a value where the header has no column", index + 1);
   }
   if (reading.rowNumberColumn !== undefined) raw[reading.rowNumberColumn] = String(position);
-  if (faults.size === 0) return { position, raw };
+  if (faults === undefined) return { position, raw };
   return { position, error: rowError(reading, faults, { number, cells }, position), raw: textsOf(cells) };
 }
 

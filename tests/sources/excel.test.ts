@@ -157,6 +157,32 @@ test("a formula without its result is the error of its row, in a workbook that o
   ]);
 });
 
+test("cells come through a workbook that ExcelSink wrote and LibreOffice saved under another name", async () => {
+  assert.deepEqual(seen(await readFile(join(samples, "libreoffice.xlsx"))), [
+    {
+      id: 1,
+      formula: "=1+1",
+      number: -0.5,
+      large: 1e300,
+      yes: true,
+      day: new Date("2026-11-30"),
+      first: new Date("1900-01-01"),
+      march: new Date("1900-03-01"),
+      moment: new Date("2026-11-30T08:30:15.250Z"),
+      text: "00123",
+      blanks: "  two \n lines ",
+      cr: "a\nb", // LibreOffice keeps no CR
+      ctrl: "a\u0001b",
+      esc: "a_x0041_b",
+      empty: null,
+      none: null,
+      key: "1234567890123456",
+      list: "[1,2]",
+      emoji: '\u{1F600} <&">',
+    },
+  ]);
+});
+
 test("a number keeps the digits that the workbook has", async () => {
   const numbers = ["9007199254740993", "-12345678901234567890", "1.5E-7", "1E21", "0.30000000000000004", "00"];
   const cells = numbers.map((text) => `<c><v>${text}</v></c>`).join("");
