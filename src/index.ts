@@ -2,7 +2,7 @@ export type { CheckOptions } from "./check/check.ts";
 export type { Requirements } from "./contracts/requirements.ts";
 export type { CheckArea, CheckReport, Finding, FindingStatus, PingFacts, StepPrompt } from "./check/report.ts";
 export type { BatchOutcome, EventHandler, RowOutcome, RunEvent } from "./contracts/events.ts";
-export { ColumnMapError, SinkDataError, SinkError, TargetError, ValueError } from "./errors/sink.ts";
+export { ColumnMapError, EachError, SinkDataError, SinkError, TargetError, ValueError } from "./errors/sink.ts";
 export type { ErrorFacts, Fact } from "./errors/facts.ts";
 export { DeadLetterError, JournalError, JournalInUseError, LeaseLostError, PayloadLogError } from "./errors/journal.ts";
 export {
@@ -27,11 +27,19 @@ export {
 export { OptionError, SchemaError, SettingError } from "./errors/option.ts";
 export { PrimaryKeyError, RowSchemaError, SourceError } from "./errors/source.ts";
 export type { FieldLimit, Step, StepContext } from "./contracts/step.ts";
-export { Pipeline, type RunnablePipeline, type StateOf } from "./builder/pipeline.ts";
+export {
+  type EachOptions,
+  Pipeline,
+  type PipelineItems,
+  type RunnablePipeline,
+  type StateOf,
+  type WithItem,
+} from "./builder/pipeline.ts";
 export type { PipelineOptions, PreviewOptions, ReplayOptions, RunOptions } from "./pipeline/options.ts";
 export type {
   ChangesRead,
   PreviewedRow,
+  PreviewedTarget,
   PreviewReport,
   ReplayReport,
   RunCost,
@@ -52,6 +60,7 @@ export type {
   PastRun,
   RunFacts,
   RunFilter,
+  RowChildren,
   RowUse,
   RunRecord,
   StoredAnswer,
@@ -134,6 +143,7 @@ export type {
   SinkContext,
   SinkRun,
   SinkSession,
+  SinkGroups,
   SinkTable,
   Violation,
 } from "./contracts/sink.ts";

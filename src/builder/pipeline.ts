@@ -1,13 +1,14 @@
 import { resolvePipeline } from "../pipeline/resolve.ts";
 import { checkAdmission } from "../llm/limits/options.ts";
-import type { Sink } from "../contracts/sink.ts";
+import type { Destination, Each, Sink } from "../contracts/sink.ts";
 import type { Step } from "../contracts/step.ts";
 import { type CheckOptions, checkPipeline } from "../check/check.ts";
 import type { CheckReport } from "../check/report.ts";
 import type { Journal } from "../contracts/journal.ts";
 import { warnOf } from "../errors/deprecation.ts";
 import { OptionError } from "../errors/option.ts";
-import { checkOptions, hasFunctions, type OptionCheck } from "../errors/options.ts";
+import { checkOptions, hasFunctions, isCount, isFunction, type OptionCheck, optional } from "../errors/options.ts";
+import type { PipelineDefinition } from "../pipeline/definition.ts";
 import {
   pipelineChecks,
   type PipelineOptions,
@@ -31,12 +32,12 @@ export interface RunnablePipeline<State = unknown> {
   readonly journal: Journal | null;
   /** The journal's absolute path, or the identity of one that is no file; null where it is off. */
   readonly journalPath: string | null;
-  /** The sink's identity: the journal knows its rows by it. */
-  readonly sinkIdentity: string;
-  /** True if `replay` can work: the sink keeps rows, and the journal is on. */
+  /** The identities of its sinks, in order: the journal knows their rows by them. */
+  readonly sinkIdentities: readonly string[];
+  /** True if `replay` can work: its sinks keep rows, and the journal is on. */
   readonly canReplay: boolean;
   /**
-   * Takes every row from the source to the sink. Resolves to the report, also when rows failed or the run was stopped:
+   * Takes every row from the source to its sinks. Resolves to the report, also when rows failed or the run was stopped:
    * `status`, `error` and `exitCode` say so.
    *
    * @throws {LLMEtlError} if the run aborts before the first row: an option, a setting or a target that does not fit
@@ -70,19 +71,52 @@ export interface RunnablePipeline<State = unknown> {
    * @example const { rows } = await pipeline.preview({ rows: 5 });
    */
   readonly preview: (options?: PreviewOptions) => Promise<PreviewReport<State>>;
-  /** Describes what the target has to hold, as far as column map and schemas tell. Connects to nothing. */
+  /** Describes what the target has to hold, or the first one, as far as column map and schemas tell. Connects to nothing. */
   readonly describeTarget: () => TargetDescription;
+  /** The same of all targets, in the order of the sinks. */
+  readonly describeTargets: () => readonly TargetDescription[];
+  /**
+   * Makes each row several rows of one more sink: see {@link Pipeline.each}. A row gets there once the sinks before have it.
+   *
+   * @example pipeline.to(invoices).each((s) => s.processed.lines, { key: (line) => line.number }).to(invoiceLines)
+   */
+  readonly each: <Item>(
+    items: (state: State) => readonly Item[],
+    options: EachOptions<Item>,
+  ) => PipelineItems<State, Item>;
 }
+
+export interface EachOptions<Item> {
+  /** Tells an item from the others of its row: two items with one key fail the row. `index` counts from 0. */
+  readonly key: (item: Item, index: number) => string | number | bigint;
+  /** The most items that a row may have: all of them are written in one transaction. A row with more fails. @default 10,000 */
+  readonly maxItems?: number | undefined;
+}
+
+/** The state that the column map of a sink behind `each` sees: the row's, and the item with its place from 0. */
+export type WithItem<State, Item> = State & { readonly item: Item; readonly index: number };
+
+/** The items of a pipeline's rows, on their way to sinks. */
+export interface PipelineItems<State, Item> {
+  /**
+   * Ends in sinks that have a row for each item.
+   *
+   * @throws {OptionError} for a sink that keeps rows and has no `groupKey`, and without a journal: it knows which rows to delete
+   */
+  readonly to: (...sinks: SinksOf<WithItem<State, Item>>) => RunnablePipeline<State>;
+}
+
+type SinksOf<State> = readonly [first: Sink<State>, ...others: Sink<State>[]];
 
 /**
  * The type of a finished state of a pipeline, with its sink or without: the parameter of the functions of a column map.
  *
  * @example const columns = { id: (state: StateOf<typeof pipeline>) => state.pk };
  */
-export type StateOf<P extends RunnablePipeline | { readonly to: (sink: never) => RunnablePipeline }> =
+export type StateOf<P extends RunnablePipeline | { readonly to: (...sinks: never) => RunnablePipeline }> =
   P extends RunnablePipeline<infer State>
     ? State
-    : P extends { readonly to: (sink: never) => RunnablePipeline<infer State> }
+    : P extends { readonly to: (...sinks: never) => RunnablePipeline<infer State> }
       ? State
       : never;
 
@@ -124,27 +158,108 @@ export class Pipeline<Row extends object, Processed extends object = object> {
     return next;
   }
 
-  /** Ends in a sink. */
-  to(sink: Sink<SinkState<Row, Processed>>): RunnablePipeline<SinkState<Row, Processed>> {
-    if (!isSink.fits(sink)) throw new OptionError("Pipeline", "to", "", { expected: isSink.expected });
-    const options = this.#options;
-    const definition = { options, steps: this.#steps, sink };
-    const { source, steps, stores } = resolvePipeline(definition);
-    return {
-      name: options.name,
-      journal: stores.journal,
-      journalPath: stores.journal?.identity ?? null,
-      get sinkIdentity() {
-        return sink.identity;
-      },
-      canReplay: sink.keepsRows && stores.journal !== null,
-      run: async (runOptions) => await runPipeline(definition, runOptions),
-      replay: async (replayOptions) => await replayPipeline(definition, replayOptions),
-      preview: async (previewOptions) => await previewPipeline(definition, previewOptions),
-      check: async (given) => await checkPipeline(definition, given),
-      describeTarget: () => describeTarget({ source, steps: steps.map(({ step }) => step), sink }),
-    };
+  /**
+   * Ends in one sink or in several. A row has ended when all of them have it: each gets it once the one before has written it, and one that has
+   * it already is not asked for it again.
+   */
+  to(...sinks: SinksOf<SinkState<Row, Processed>>): RunnablePipeline<SinkState<Row, Processed>> {
+    return runnable({ options: this.#options, steps: this.#steps }, [], sinks, undefined);
   }
+
+  /**
+   * Makes each row several rows of a sink: one for each item. The row stays the unit that is counted, resumed and written; a row without an item
+   * is written as none. Rows of the target that a row had before, and that it no longer has, are deleted.
+   *
+   * @param items gives the items of a finished row, an empty array for none
+   * @throws {OptionError} for an option that is unknown or has a wrong value
+   *
+   * @example pipeline.each((s) => s.processed.findings.items, { key: (item) => item.code }).to(findings)
+   */
+  each<Item>(
+    items: (state: SinkState<Row, Processed>) => readonly Item[],
+    options: EachOptions<Item>,
+  ): PipelineItems<SinkState<Row, Processed>, Item> {
+    return itemsOf({ options: this.#options, steps: this.#steps }, [], items, options);
+  }
+}
+
+type Unended = Omit<PipelineDefinition, "destinations">;
+
+/** A pipeline that ends in these sinks, after those that it has. */
+function runnable<State>(
+  pipeline: Unended,
+  before: readonly Destination[],
+  sinks: readonly Sink<never>[],
+  each: Each | undefined,
+): RunnablePipeline<State> {
+  if (!sinks.every(isSink.fits)) throw new OptionError("Pipeline", "to", "", { expected: isSink.expected });
+  for (const sink of sinks) requireGroups(sink, each, pipeline.options.journal === "off");
+  const destinations = labelled([...before, ...sinks.map((sink) => ({ sink, each }))]);
+  const [first] = destinations;
+  if (first === undefined) throw new OptionError("Pipeline", "to", "", { expected: "a sink", got: "none" });
+  const definition: PipelineDefinition = { ...pipeline, destinations };
+  const { source, steps, stores } = resolvePipeline(definition);
+  const describe = ({ sink, each: ofSink }: Destination): TargetDescription =>
+    describeTarget({ source, steps: steps.map(({ step }) => step), sink, each: ofSink });
+  return {
+    name: pipeline.options.name,
+    journal: stores.journal,
+    journalPath: stores.journal?.identity ?? null,
+    get sinkIdentities() {
+      return destinations.map(({ sink }) => sink.identity);
+    },
+    canReplay: destinations.every(({ sink }) => sink.keepsRows) && stores.journal !== null,
+    run: async (runOptions) => await runPipeline(definition, runOptions),
+    replay: async (replayOptions) => await replayPipeline(definition, replayOptions),
+    preview: async (previewOptions) => await previewPipeline(definition, previewOptions),
+    check: async (given) => await checkPipeline(definition, given),
+    describeTarget: () => describe(first),
+    describeTargets: () => destinations.map(describe),
+    each: (items, options) => itemsOf(pipeline, destinations, items, options),
+  };
+}
+
+function itemsOf<State, Item>(
+  pipeline: Unended,
+  before: readonly Destination[],
+  items: (state: State) => readonly Item[],
+  options: EachOptions<Item>,
+): PipelineItems<State, Item> {
+  if (!isFunction.fits(items)) {
+    throw new OptionError("Pipeline.each", "items", "", { expected: isFunction.expected });
+  }
+  checkOptions("Pipeline.each", options, { key: isFunction, maxItems: optional(isCount(1)) });
+  const { key, maxItems = 10_000 } = options;
+  return { to: (...sinks) => runnable(pipeline, before, sinks, { items, key, maxItems }) };
+}
+
+/** A sink that keeps rows has to delete those that a row no longer has: it needs to know what they share. */
+function requireGroups({ name, keepsRows, groups }: Sink<never>, each: Each | undefined, isJournalOff: boolean): void {
+  if (each === undefined) {
+    if (groups === undefined) return;
+    const hint = "end in the sink with .each(…).to(sink), or leave out groupKey";
+    throw new OptionError("Pipeline", "to", `the sink ${name} has a groupKey, and gets one row for each`, { hint });
+  }
+  if (!keepsRows) return;
+  if (groups === undefined) {
+    const hint = 'give it groupKey: the mergeKeys that come from s.pk, and strategy "merge"';
+    throw new OptionError("Pipeline.each", "to", `the sink ${name} does not say which rows are of one row`, { hint });
+  }
+  if (!isJournalOff) return;
+  const problem = "rows of the target that a row no longer has are known by it";
+  throw new OptionError("Pipeline", "journal", problem, { expected: "a journal", got: "off" });
+}
+
+/** Names each of several by its table, or by its kind: the second of one name with its number. */
+function labelled(destinations: readonly Destination[]): readonly Destination[] {
+  if (destinations.length === 1) return destinations;
+  const counts = new Map<string, number>();
+  return destinations.map(({ sink, each }) => {
+    const name = sink.table?.name ?? sink.name;
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    return { sink, each, label: count === 1 ? name : `${name} ${count}` };
+  });
 }
 
 const isStep: OptionCheck = hasFunctions("a step", "run");

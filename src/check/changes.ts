@@ -6,7 +6,7 @@ import type { Findings } from "./report.ts";
 /** Looks at what a run needs that reads only what changed; at nothing where it reads every row. */
 export async function checkChanges(
   findings: Findings,
-  pipeline: Pick<ResolvedPipeline, "source" | "sink" | "stores">,
+  pipeline: Pick<ResolvedPipeline, "source" | "destinations" | "stores">,
   context: ReadContext,
 ): Promise<void> {
   const { changes } = pipeline.source;

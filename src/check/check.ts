@@ -1,29 +1,26 @@
-import { withinLimit } from "../engine/time-limit.ts";
-import type { ResolvedStep } from "../contracts/step.ts";
 import type { AnyState } from "../engine/state.ts";
-import { acceptAlone, checkMaps, type MapProblem } from "../pipeline/map-check.ts";
+import { acceptAlone, checkMaps } from "../pipeline/map-check.ts";
+import type { MapProblem } from "../pipeline/trials.ts";
 import { type ResolvedPipeline, resolvePipeline } from "../pipeline/resolve.ts";
 import { rowFields } from "../table/row-fields.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
-import type { Sink, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, Parameters, ReadContext, SourceRow } from "../contracts/source.ts";
 import { checkChanges } from "./changes.ts";
 import { checkEnvironment } from "./environment.ts";
 import { checkFiles, checkSeparateFiles } from "./files.ts";
 import { checkJournal } from "./journal.ts";
 import { type CheckReport, Findings } from "./report.ts";
+import { checkSinks, identitiesOf } from "./sinks.ts";
 import { checkSteps } from "./steps.ts";
 import { currencyOf } from "../pipeline/currency.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
-import { type ColumnLimits, columnLimits } from "../engine/column-limits.ts";
 import { listItems } from "../errors/name-list.ts";
 import { checkOptions as requireOptions, isBoolean, optional } from "../errors/options.ts";
 import { runChecks } from "../pipeline/options.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
 import { deprecationsOf } from "../pipeline/run-files.ts";
 import { problemOf } from "../errors/thrown.ts";
-import { targetEmptiedError } from "../engine/change-detector.ts";
 
 export interface CheckOptions {
   /** Values for the names in the source's statement, as for a run. */
@@ -51,10 +48,11 @@ export async function checkPipeline(
   const { signal = new AbortController().signal } = checkOptions;
   signal.throwIfAborted();
   const pipeline = resolvePipeline(definition, { parameters });
-  const { name, source, steps, providers, sink, settings, stores } = pipeline;
+  const { name, source, steps, providers, destinations, settings, stores } = pipeline;
   const rowErrorStatus = settings.onRowError === "fail" ? "problem" : "warning";
   const findings = new Findings({ rowErrorStatus, signal });
-  const parts = [source, ...providers, sink, stores.journal, stores.deadLetter];
+  const sinks = destinations.map(({ sink }) => sink);
+  const parts = [source, ...providers, ...sinks, stores.journal, stores.deadLetter];
   checkEnvironment(
     findings,
     parts.filter((part) => part !== null),
@@ -63,30 +61,33 @@ export async function checkPipeline(
     findings.add("files", `option ${option}`, "warning", message);
   }
   await checkProviders(findings, providers, settings.maxCost);
-  const maps = { source, steps, sink };
+  const maps = { source, steps, destinations };
   const reading: ReadContext = { parameters: settings.parameters, signal };
   const state = await checkSource(findings, maps, reading);
   await checkChanges(findings, pipeline, reading);
-  const identity = await findings.tryCheck("sink", `sink ${sink.name}`, () => sink.identity);
+  const identities = await identitiesOf(findings, sinks);
   const { openTimeoutMs: limitMs, closeTimeoutMs } = settings;
-  const journal = await checkJournal(findings, stores.journal, identity, { limitMs, signal });
-  const hasWritten = sink.keepsRows && (journal?.writtenCount ?? 0) > 0;
-  const limits =
-    identity === undefined
-      ? undefined
-      : await checkSink(findings, sink, { steps, hasWritten, limitMs, closeTimeoutMs, signal });
+  const journal = await checkJournal(findings, stores.journal, [...identities.values()], { limitMs, signal });
+  const limits = await checkSinks(findings, destinations, {
+    identities,
+    steps,
+    writtenCounts: journal?.writtenCounts ?? new Map(),
+    limitMs,
+    closeTimeoutMs,
+    signal,
+  });
   await checkSeparateFiles(findings, pipeline);
   await checkFiles(findings, stores, { limitMs, signal });
   const { prompts, results } = await checkSteps(findings, {
     pipeline: name,
     steps,
-    limits: limits?.ofSteps ?? new Map(),
+    limits: limits.ofSteps,
     state,
     ping,
     show: areShown ? settings.redact : undefined,
     signal,
   });
-  addMapProblems(findings, checkMaps(maps, state, limits?.ofColumns ?? {}, results).problems, {
+  addMapProblems(findings, checkMaps(maps, state, limits.ofColumns, results).problems, {
     hasRow: state !== undefined,
     rowErrorStatus,
   });
@@ -117,7 +118,7 @@ async function checkProviders(findings: Findings, providers: readonly LLMProvide
 /** Reads one row, and accepts it as a run does. Undefined where that can't be done. */
 async function checkSource(
   findings: Findings,
-  maps: Pick<ResolvedPipeline, "source" | "steps" | "sink">,
+  maps: Pick<ResolvedPipeline, "source" | "steps" | "destinations">,
   context: ReadContext,
 ): Promise<AnyState | undefined> {
   const { source } = maps;
@@ -161,10 +162,13 @@ async function checkSource(
 const mostRowsLookedAt = 20;
 
 /** The columns; where their names are content those that someone wrote down in the pipeline, and how many others there are. */
-function namedColumns(maps: Pick<ResolvedPipeline, "source" | "steps" | "sink">, state: AnyState): readonly string[] {
+function namedColumns(
+  maps: Pick<ResolvedPipeline, "source" | "steps" | "destinations">,
+  state: AnyState,
+): readonly string[] {
   const { primaryKeyColumn, schema, namesAreData = false } = maps.source;
   const fields = Object.keys((schema === undefined ? undefined : rowFields(schema)?.properties) ?? {});
-  const named = new Set([primaryKeyColumn, ...fields, ...checkMaps(maps, state, {}).rowNames]);
+  const named = new Set([primaryKeyColumn, ...fields, ...checkMaps(maps, state, []).rowNames]);
   const columns = Object.entries(state.raw);
   const shown = columns
     .filter(([column]) => !namesAreData || named.has(column))
@@ -181,7 +185,7 @@ function addMapProblems(
 ): void {
   for (const { status, isThrow, error } of problems) {
     const subject = String(error.facts.where);
-    const isOfColumns = subject.startsWith("columnMap.");
+    const isOfColumns = subject.startsWith("columnMap.") || subject.startsWith("each.");
     if (isThrow && hasRow && !isOfColumns) continue;
     findings.addError(isOfColumns ? "sink" : "steps", subject, error, status === "row" ? rowErrorStatus : status);
   }
@@ -217,71 +221,4 @@ function typeOf(value: unknown): string {
   if (value instanceof Date) return "date";
   if (value instanceof Uint8Array) return "bytes";
   return Array.isArray(value) ? "array" : typeof value;
-}
-
-interface SinkCheck {
-  readonly steps: readonly ResolvedStep[];
-  /** True if the journal knows of rows that were written there. */
-  readonly hasWritten: boolean;
-  /** The longest time that the preflight may take, in milliseconds. */
-  readonly limitMs: number;
-  /** The same for its end. */
-  readonly closeTimeoutMs: number;
-  readonly signal: AbortSignal;
-}
-
-interface SinkLimits {
-  readonly ofColumns: NonNullable<SinkSession["limits"]>;
-  /** Those of the columns, as they hold of the steps' outputs. */
-  readonly ofSteps: ColumnLimits;
-}
-
-/** Opens the target for a look. What its columns say of the steps' outputs; undefined where that is not known. */
-async function checkSink(
-  findings: Findings,
-  sink: Sink<never>,
-  { steps, hasWritten, limitMs, closeTimeoutMs, signal }: SinkCheck,
-): Promise<SinkLimits | undefined> {
-  const subject = `sink ${sink.name}`;
-  const limit = { code: "SINK_FAILED", option: "openTimeoutMs", limitMs, signal } as const;
-  const session = await findings.tryCheck("sink", subject, async () => {
-    const { preflight = sink.open } = sink;
-    const look = async (inTime: AbortSignal): Promise<Omit<SinkSession, "write">> =>
-      await preflight({ signal: inTime });
-    return await withinLimit(
-      { ...limit, what: `${sink.name}: preflight` },
-      look,
-      async (late) => await late.close("stopped"),
-    );
-  });
-  if (session === undefined) return undefined;
-  findings.add("sink", subject, "ok", `${sink.identity} takes ${listItems(Object.keys(sink.columnMap))}`);
-  try {
-    if (hasWritten) {
-      await findings.tryCheck("sink", "rows written before", async () => {
-        const looking = { ...limit, what: `${sink.name}: isEmpty` };
-        const isEmpty = await withinLimit(looking, async () => (await session.isEmpty?.()) ?? false);
-        if (isEmpty) throw targetEmptiedError(sink);
-      });
-    }
-    const ofColumns = session.limits ?? {};
-    return await findings.tryCheck("sink", "columns", () => {
-      const ofSteps = columnLimits(
-        sink,
-        ofColumns,
-        steps.map(({ step }) => step),
-      );
-      return { ofColumns, ofSteps };
-    });
-  } finally {
-    const closing = {
-      ...limit,
-      option: "closeTimeoutMs",
-      limitMs: closeTimeoutMs,
-      what: `${sink.name}: close`,
-    } as const;
-    await findings.tryCheck("sink", subject, async () => {
-      await withinLimit(closing, async () => await session.close("stopped"));
-    });
-  }
 }

@@ -4,8 +4,8 @@ import { JournalInUseError } from "../errors/journal.ts";
 import type { Findings } from "./report.ts";
 
 export interface JournalFacts {
-  /** The number of rows written to the sink; 0 where the sink is not known. */
-  readonly writtenCount: number;
+  /** By sink, the number of rows that were written there. */
+  readonly writtenCounts: ReadonlyMap<string, number>;
   readonly lastRun: PastRun | undefined;
   /** The run that holds it, in words; undefined where none does. */
   readonly holder: string | undefined;
@@ -15,7 +15,7 @@ export interface JournalFacts {
 export async function checkJournal(
   findings: Findings,
   journal: Journal | null,
-  sinkIdentity: string | undefined,
+  sinks: readonly string[],
   { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
 ): Promise<JournalFacts | undefined> {
   if (journal === null) {
@@ -32,7 +32,7 @@ export async function checkJournal(
     } as const;
     return await withinLimit({ ...limit, signal }, async (inTime) => {
       await journal.preflight?.(inTime);
-      return await readJournal(journal, sinkIdentity);
+      return await readJournal(journal, sinks);
     });
   });
   if (facts === undefined) return undefined;
@@ -40,21 +40,23 @@ export async function checkJournal(
     findings.add("files", "journal", "ok", `${identity}, which is not there yet`);
     return undefined;
   }
-  const { writtenCount, lastRun, holder } = facts;
-  const rows = `${writtenCount} ${writtenCount === 1 ? "row" : "rows"} written to this sink`;
+  const { writtenCounts, lastRun, holder } = facts;
+  const counts = [...writtenCounts.values()].map((count) => `${count} ${count === 1 ? "row" : "rows"}`);
+  const rows = `${counts.join(" and ")} written to ${counts.length === 1 ? "this sink" : "these sinks"}`;
   const last = lastRun === undefined ? "no run yet" : `last run ${lastRun.startedAt.toISOString()}, ${lastRun.status}`;
   findings.add("files", "journal", "ok", `${identity}: ${rows}; ${last}`);
   if (holder !== undefined) findings.addError("files", "journal", new JournalInUseError(identity, holder));
   return facts;
 }
 
-async function readJournal(journal: Journal, sinkIdentity: string | undefined): Promise<JournalFacts | null> {
+async function readJournal(journal: Journal, sinks: readonly string[]): Promise<JournalFacts | null> {
   const reader = await journal.reader();
   if (reader === undefined) return null;
   try {
     const { items } = await reader.runs.list({ limit: 1 });
-    const writtenCount = sinkIdentity === undefined ? 0 : await reader.rows.writtenCount(sinkIdentity);
-    return { writtenCount, lastRun: items[0], holder: await reader.holder() };
+    const writtenCounts = new Map<string, number>();
+    for (const sink of sinks) writtenCounts.set(sink, await reader.rows.writtenCount(sink));
+    return { writtenCounts, lastRun: items[0], holder: await reader.holder() };
   } finally {
     await reader.close();
   }

@@ -62,7 +62,7 @@ function line(name: string, text: string): string {
 
 function rowsOf(report: RunReport): string {
   const { readCount, successCount, unchangedCount, failureCount, skippedCount, pendingCount } = report;
-  const { emptyRowCount = 0 } = report;
+  const { emptyRowCount = 0, writtenRowCount } = report;
   const empty = emptyRowCount === 0 ? "" : `; ${formatThings(emptyRowCount, "empty row")} passed over`;
   const counts: readonly (readonly [count: number, name: string])[] = [
     [unchangedCount, "unchanged"],
@@ -72,7 +72,8 @@ function rowsOf(report: RunReport): string {
   ];
   const others = counts.filter(([count]) => count > 0).map(([count, name]) => `${formatCount(count)} ${name}`);
   const read = [`${formatCount(readCount)} read`, `${formatCount(successCount - unchangedCount)} written`, ...others];
-  return `${read.join(", ")}${empty}`;
+  const inTargets = writtenRowCount === undefined ? "" : `; ${formatThings(writtenRowCount, "row")} written to targets`;
+  return `${read.join(", ")}${inTargets}${empty}`;
 }
 
 function failuresOf(report: RunReport, failures: ReadonlyMap<string, Failure>): readonly string[] {

@@ -105,8 +105,15 @@ export async function orAborted<Result>(
 }
 
 /** The line about a run at its start: its pipeline and its parts, from the source through the steps to the sink. */
-function wayOf({ pipeline, runId, source, steps, sink }: Extract<RunEvent, { readonly type: "run-start" }>): string {
-  return `${pipeline}, run ${shortId(runId)}: ${[source, ...steps, sink].join(" → ")}`;
+function wayOf({
+  pipeline,
+  runId,
+  source,
+  steps,
+  sink,
+  sinks = [sink],
+}: Extract<RunEvent, { readonly type: "run-start" }>): string {
+  return `${pipeline}, run ${shortId(runId)}: ${[source, ...steps, sinks.join(", ")].join(" → ")}`;
 }
 
 async function progressFor(

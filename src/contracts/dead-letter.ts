@@ -17,6 +17,8 @@ export interface FailedRow {
   readonly partialState: Readonly<Record<string, unknown>>;
   /** Calls that the failing step made for this row after its first. */
   readonly retryCount: number;
+  /** The identity of the sink at which it failed, where the pipeline has several. @default it failed before, or there is one */
+  readonly sink?: string | undefined;
 }
 
 /** A place where failed rows are kept. A plug-in: `new Pipeline({ deadLetter: new DeadLetterFile({ path }) })`. */

@@ -21,8 +21,10 @@ export type RunEvent =
       readonly kind: RunKind;
       readonly startedAt: Date;
       readonly source: string;
-      /** The sink's identity. */
+      /** The identity of the sink, or of the first one. */
       readonly sink: string;
+      /** The identities of the sinks, where there are several. @default the one */
+      readonly sinks?: readonly string[] | undefined;
       /** Their names, in order. */
       readonly steps: readonly string[];
       readonly concurrency: number;
@@ -50,6 +52,8 @@ export type RunEvent =
       readonly errorMessage: string | null;
       /** The step at which it failed; null if that was before the first step or after the last. */
       readonly step: string | null;
+      /** The identity of the sink at which it failed, where there are several. @default it failed before, or there is one */
+      readonly sink?: string | undefined;
     }
   | { readonly type: "call-start"; readonly step: string; readonly pk: string }
   | {
@@ -117,10 +121,14 @@ export type RunEvent =
   | { readonly type: "invalid-value"; readonly step: string; readonly pk: string; readonly field: string }
   /** The step does not apply to the row, by its `when`: no call was made, and its output is null. */
   | { readonly type: "not-applied"; readonly step: string; readonly pk: string }
-  | { readonly type: "batch-start"; readonly rowCount: number }
+  /** `sink` is the sink's identity, `rowCount` counts rows of the source. Each sink writes one batch at a time. */
+  | { readonly type: "batch-start"; readonly sink: string; readonly rowCount: number }
   | {
       readonly type: "batch-end";
+      readonly sink: string;
       readonly rowCount: number;
+      /** Rows of the target: behind `each` they are not as many. */
+      readonly targetRowCount: number;
       readonly durationMs: number;
       readonly outcome: BatchOutcome;
     }

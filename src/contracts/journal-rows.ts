@@ -14,6 +14,13 @@ export interface RowUse {
   readonly fingerprints: readonly string[];
 }
 
+/** The rows that a row of the source has in a target where it may have several. */
+export interface RowChildren {
+  readonly pk: string;
+  /** Each by a text that tells it from the others. */
+  readonly children: readonly string[];
+}
+
 /** The last write of a row, and the facts of that write, which columns may show. */
 export interface WrittenRow {
   readonly pk: string;

@@ -3,10 +3,10 @@ import type { Requirements } from "./requirements.ts";
 import type { Evaluation, Lease, LeasedRange, Override, SubmittedWork, Watermark } from "./journal-work.ts";
 import type { RunAttempt, RunRow, RunRowFilter, StepFigures, TimeSlice, ValueCounts } from "./run-detail.ts";
 import type { JournalContents, JournalUpkeep } from "./journal-upkeep.ts";
-import type { BadRow, KnownRow, RowUse, StoredAnswer, WrittenRow } from "./journal-rows.ts";
+import type { BadRow, KnownRow, RowChildren, RowUse, StoredAnswer, WrittenRow } from "./journal-rows.ts";
 import type { Page, PageRequest } from "./page.ts";
 
-export type { BadRow, KnownRow, RowUse, StoredAnswer, WrittenRow } from "./journal-rows.ts";
+export type { BadRow, KnownRow, RowChildren, RowUse, StoredAnswer, WrittenRow } from "./journal-rows.ts";
 export type { Page, PageRequest } from "./page.ts";
 
 /** A run, as it is known when it opens the journal. */
@@ -14,8 +14,10 @@ export interface RunFacts {
   readonly runId: string;
   readonly pipeline: string;
   readonly kind: RunKind;
-  /** The sink's identity. */
+  /** The identity of its sink, or of the first one. */
   readonly sink: string;
+  /** The identities of its sinks, where it has several. @default the one */
+  readonly sinks?: readonly string[] | undefined;
   readonly startedAt: Date;
   readonly processId: number;
   readonly host: string;
@@ -177,8 +179,15 @@ export interface JournalWrites {
     /** Stores failures. The last write of a row that owns its key is forgotten: its next success is written. */
     readonly saveFailed: (sink: string, rows: readonly BadRow[]) => Promise<void>;
     readonly hasWritten: (sink: string) => Promise<boolean>;
-    /** Forgets every row of the sink: the next run writes them anew. The answers that they used stay known. */
+    /** Forgets every row of the sink: the next run writes them anew. The answers that they used stay known, and their children. */
     readonly forgetAll: (sink: string) => Promise<void>;
+  };
+  /** Rows of a target by the row of the source that they are of, where it may have several. They stay known when the row fails. */
+  readonly children: {
+    /** By primary key. Called for many at once. */
+    readonly find: (sink: string, pks: readonly string[]) => Promise<ReadonlyMap<string, readonly string[]>>;
+    /** Stores the children of rows in place of those that are known. */
+    readonly save: (sink: string, rows: readonly RowChildren[]) => Promise<void>;
   };
   readonly runs: {
     /** Adds a run, or replaces what is known of it. */
@@ -205,6 +214,7 @@ export interface JournalReader {
     /** The number of rows whose last outcome at the sink was to be written. */
     readonly writtenCount: (sink: string) => Promise<number>;
   };
+  readonly children: Pick<JournalSession["children"], "find">;
   readonly runs: {
     /** The newest first. */
     readonly list: (request: RunFilter & PageRequest) => Promise<Page<PastRun>>;

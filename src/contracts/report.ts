@@ -42,6 +42,8 @@ export interface RunFigures {
   readonly pendingCount: number;
   /** Rows of the source that hold nothing. They are passed over: no other count has them. @default none */
   readonly emptyRowCount?: number | undefined;
+  /** Rows that were written to targets, where a row of the source is not one row of one target. @default the rows that were written */
+  readonly writtenRowCount?: number | undefined;
   /** Failed and skipped rows by error code. */
   readonly failuresByCode: Readonly<Record<string, number>>;
   /** Values that are null in rows that were kept, for the model's were invalid, by step and field: `visit_type.confidence`. @default none */
@@ -111,6 +113,14 @@ export interface ReplayReport extends RunReport {
   readonly keptPath: string | null;
 }
 
+/** The rows of one sink that a row would be there. */
+export interface PreviewedTarget {
+  /** The sink's identity. */
+  readonly sink: string;
+  /** By column. */
+  readonly rows: readonly ColumnValues[];
+}
+
 /** A row of a preview: finished, with its state and the values that its columns would have, or failed. */
 export type PreviewedRow<State> =
   | {
@@ -118,8 +128,10 @@ export type PreviewedRow<State> =
       readonly position: number;
       readonly pk: string;
       readonly state: State;
-      /** By column of the sink, the value that a run would write. */
+      /** By column of the sink, the value that a run would write; of the first sink, and of the first item behind `each`. */
       readonly values: ColumnValues;
+      /** All that a run would write, where that is not one row of one sink. @default `values` */
+      readonly targets?: readonly PreviewedTarget[] | undefined;
       readonly failure: null;
     }
   | {

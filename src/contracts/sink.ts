@@ -5,11 +5,17 @@ import type { SQLDialect } from "./target.ts";
 export type ColumnMap<State, Column extends string = string> = Readonly<Record<Column, (state: State) => unknown>>;
 export type ColumnValues = Readonly<Record<string, unknown>>;
 
-/** All that one row of the source puts into the target: today one row. It is written, counted and resumed as one. */
+/** All that one row of the source puts into the target: mostly one row. It is written, counted and resumed as one. */
 export interface RowGroup {
   /** The primary key of the source's row. */
   readonly pk: string;
   readonly rows: readonly ColumnValues[];
+  /**
+   * Rows that were written for this row of the source, and that it no longer has: by the columns of the merge keys. They are deleted in the
+   * same transaction, before `rows` are written; one that is not there any more is of no matter. Only of a sink that has `groups`.
+   * @default none
+   */
+  readonly gone?: readonly ColumnValues[] | undefined;
 }
 
 /** The reason why a value can't be written. `message` holds no content, `detail` does. */
@@ -59,6 +65,25 @@ export interface RowsAside {
   readonly reason: "limit" | "no-row-succeeded" | "stopped";
 }
 
+/** A sink of a pipeline. A row has ended when each of them has it; they take it in their order. */
+export interface Destination {
+  readonly sink: Sink<never>;
+  /** The items of a row, each of which is a row of the target. @default the row is one */
+  readonly each?: Each | undefined;
+  /** Tells it from the others in messages. @default the pipeline has one sink */
+  readonly label?: string | undefined;
+}
+
+/** The items of a row that become rows of a target. */
+export interface Each {
+  /** Gives the array of the items. */
+  readonly items: (state: never) => unknown;
+  /** Gives what tells an item from the others of its row: a text or a number. */
+  readonly key: (item: never, index: number) => unknown;
+  /** The most items that a row may have. */
+  readonly maxItems: number;
+}
+
 export interface SinkContext extends SinkRun {
   /** Aborted when the run gives up; an open or a write that waits ends within moments. */
   readonly signal: AbortSignal;
@@ -76,6 +101,11 @@ export interface Sink<State> {
   readonly columnMap: ColumnMap<State>;
   /** The table of a sink that writes to one. */
   readonly table?: SinkTable | undefined;
+  /**
+   * Of a sink that keeps rows, and takes several rows for a row of the source: it then deletes `gone` rows, too.
+   * @default it takes one row for each
+   */
+  readonly groups?: SinkGroups | undefined;
   /** The packages and variables that `check` looks for. */
   readonly requirements?: Requirements | undefined;
   /** The files that a run writes to, as absolute paths: no other file of the run may be one of them. @default none */
@@ -89,6 +119,14 @@ export interface Sink<State> {
    * @default `open`, and then `close("stopped")`
    */
   readonly preflight?: ((context: SinkContext) => Promise<Omit<SinkSession, "write">>) | undefined;
+}
+
+/** How the rows of a target are told apart where a row of the source may have several. */
+export interface SinkGroups {
+  /** The columns that all rows of one row of the source share. */
+  readonly groupKey: readonly string[];
+  /** The columns by which a row is found: those of `groupKey`, and more. */
+  readonly mergeKeys: readonly string[];
 }
 
 /** The table that a sink writes to, as far as it is known without a connection. */

@@ -35,7 +35,7 @@ export async function openSession(path: string, run: Run): Promise<DeadLetterSes
   };
 }
 
-function lineOf({ pk, step, error, raw, partialState, retryCount }: FailedRow, run: Run): string {
+function lineOf({ pk, step, error, raw, partialState, retryCount, sink }: FailedRow, run: Run): string {
   const fields = {
     pk: encode(pk),
     run_id: encode(run.runId),
@@ -49,6 +49,7 @@ function lineOf({ pk, step, error, raw, partialState, retryCount }: FailedRow, r
     timestamp: encode(new Date()),
     retry_attempts: encode(retryCount),
     attempts: encode(error.attempts),
+    ...(sink !== undefined && { sink: encode(sink) }),
   };
   return objectOf(Object.entries(fields));
 }

@@ -1,8 +1,10 @@
 export interface BatcherOptions<Item> {
-  /** A batch closes at so many items, */
+  /** A batch closes at this size, */
   readonly size: number;
   /** or so long after its first item, in milliseconds. */
   readonly intervalMs: number;
+  /** The size of an item. @default 1 */
+  readonly sizeOf?: ((item: Item) => number) | undefined;
   /** Called with one batch at a time. Must not reject. */
   readonly write: (batch: readonly Item[]) => Promise<void>;
 }
@@ -11,6 +13,7 @@ export interface BatcherOptions<Item> {
 export class Batcher<Item> {
   readonly #options: BatcherOptions<Item>;
   #filling: Item[] = [];
+  #filled = 0;
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #overdue = false;
@@ -23,6 +26,7 @@ export class Batcher<Item> {
   async add(item: Item): Promise<void> {
     while (this.#isFull()) await (this.#writing ?? this.#write());
     this.#filling.push(item);
+    this.#filled += this.#options.sizeOf?.(item) ?? 1;
     if (this.#isFull() && this.#writing === undefined) void this.#write();
     else this.#timer ??= setTimeout(this.#close, this.#options.intervalMs);
   }
@@ -33,7 +37,7 @@ export class Batcher<Item> {
   }
 
   #isFull(): boolean {
-    return this.#filling.length >= this.#options.size;
+    return this.#filled >= this.#options.size;
   }
 
   readonly #close = (): void => {
@@ -47,6 +51,7 @@ export class Batcher<Item> {
     this.#overdue = false;
     const batch = this.#filling;
     this.#filling = [];
+    this.#filled = 0;
     this.#writing = this.#options.write(batch).finally(() => {
       this.#writing = undefined;
       if (this.#isFull() || this.#overdue) void this.#write();

@@ -1,12 +1,14 @@
 import { hash } from "node:crypto";
 import type { BadRow, JournalSession, RowUse, WrittenRow } from "../contracts/journal.ts";
-import type { ColumnMap, RowGroup, Sink, SinkSession } from "../contracts/sink.ts";
+import type { ColumnValues, Destination, Each, RowGroup, Sink, SinkSession } from "../contracts/sink.ts";
+import { ChildRows, type RowsOfGroup } from "./child-rows.ts";
 import { mapColumns, assertFits } from "./column-map.ts";
 import { gathered } from "./gathered.ts";
+import { itemsOf } from "./items-of-row.ts";
 import type { LookAhead } from "./look-ahead.ts";
 import { TargetError } from "../errors/sink.ts";
 import { reversible, toJSONValue } from "../json/json.ts";
-import { type GlobalState, SinkState } from "./state.ts";
+import { type GlobalState, ItemState, SinkState } from "./state.ts";
 import type { Lineage } from "../contracts/state.ts";
 
 type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;
@@ -22,10 +24,11 @@ export interface MappedRow {
   readonly record: WrittenRow | undefined;
   /** The answers that it used, where the record does not say so and the journal does not know it. @default it is known */
   readonly use?: RowUse | undefined;
+  /** The group's rows in the target before and after, where it may have several and the journal knows them. */
+  readonly ofGroup?: RowsOfGroup | undefined;
 }
 
-export interface ChangeDetectorOptions {
-  readonly sink: Sink<never>;
+export interface ChangeDetectorOptions extends Destination {
   readonly runId: string;
   readonly journal: JournalSession | undefined;
   /** @default nothing is looked up ahead */
@@ -38,6 +41,8 @@ const lookEvery = 1024;
 /** Knows what earlier runs wrote to the sink, so that a row whose values did not change is not written again. */
 export class ChangeDetector {
   readonly #sink: Sink<never>;
+  readonly #each: Each | undefined;
+  readonly #children: ChildRows | undefined;
   /** The target's columns, sorted. */
   readonly #columns: readonly string[];
   readonly #runId: string;
@@ -50,19 +55,29 @@ export class ChangeDetector {
   #unchangedCount = 0;
   #looking: Promise<void> | undefined;
 
-  constructor({ sink, runId, journal, lookAhead }: ChangeDetectorOptions) {
+  constructor({ sink, each, runId, journal, lookAhead }: ChangeDetectorOptions) {
     this.#sink = sink;
+    this.#each = each;
     this.#columns = Object.keys(sink.columnMap).toSorted();
     this.#runId = runId;
     this.#journal = journal;
     const rows = sink.keepsRows ? journal?.rows : undefined;
+    const { identity } = sink;
     this.#rows = rows;
+    const { groups } = sink;
+    const isKnown = each !== undefined && rows !== undefined && journal !== undefined && groups !== undefined;
+    this.#children = isKnown ? new ChildRows(journal.children, identity, groups) : undefined;
     this.#find =
-      rows === undefined ? nothing : gathered(async (pks) => await rows.find(sink.identity, pks), lookAhead?.row);
+      rows === undefined
+        ? nothing
+        : gathered(async (pks) => await rows.find(identity, pks), lookAhead && ((pk) => lookAhead.row(identity, pk)));
     this.#findUsed =
       journal === undefined
         ? nothing
-        : gathered(async (pks) => await journal.answers.findUsed(sink.identity, pks), lookAhead?.used);
+        : gathered(
+            async (pks) => await journal.answers.findUsed(identity, pks),
+            lookAhead && ((pk) => lookAhead.used(identity, pk)),
+          );
   }
 
   /**
@@ -75,6 +90,7 @@ export class ChangeDetector {
     this.#session = session;
     if (this.#rows === undefined) return;
     if (fresh) return await this.#rows.forgetAll(identity);
+    if (this.#each !== undefined) return; // where no row had an item, the target is rightly empty
     if (session.isEmpty === undefined || !(await this.#rows.hasWritten(identity))) return;
     if (await session.isEmpty()) throw targetEmptiedError(this.#sink);
   }
@@ -88,7 +104,6 @@ export class ChangeDetector {
    * @throws {TargetError} if the target turns out not to hold a row that did not change
    */
   async map(state: AnyState, lineage: RowLineage, usedAnswers: readonly string[] = []): Promise<MappedRow> {
-    const { columnMap } = this.#sink;
     const before = await this.#find(state.pk);
     if (before !== undefined) {
       const group = this.#mapAsBefore(state, lineage, before);
@@ -102,7 +117,9 @@ export class ChangeDetector {
       }
     }
     const facts = { completedAt: new Date(), run: { id: this.#runId }, lineage };
-    const group = mapGroup(columnMap, new SinkState(state, facts));
+    const mapped = this.#mapGroup(new SinkState(state, facts));
+    const ofGroup = await this.#children?.compare(mapped);
+    const group = ofGroup === undefined ? mapped : { ...mapped, gone: ofGroup.gone };
     this.#check(group);
     if (this.#rows === undefined) {
       const use = await this.#newUse(state.pk, usedAnswers);
@@ -124,12 +141,23 @@ export class ChangeDetector {
       lineage,
       fingerprints: usedAnswers,
     };
-    return { group, isUnchanged: false, record };
+    return { group, isUnchanged: false, record, ofGroup };
   }
 
-  async saveWritten(written: readonly Pick<MappedRow, "record" | "use">[]): Promise<void> {
+  /** To be called before rows are written: those that a killed run left in the target must be known to the next one. */
+  async beforeWrite(rows: readonly Pick<MappedRow, "ofGroup">[]): Promise<void> {
+    await this.#children?.beforeWrite(rows.flatMap(({ ofGroup }) => ofGroup ?? []));
+  }
+
+  /** To be called for a row that the target rejected: nothing of it is there that was not before. */
+  async notWritten({ ofGroup }: Pick<MappedRow, "ofGroup">): Promise<void> {
+    if (ofGroup !== undefined) await this.#children?.notWritten(ofGroup);
+  }
+
+  async saveWritten(written: readonly Pick<MappedRow, "record" | "use" | "ofGroup">[]): Promise<void> {
     const rows = written.flatMap(({ record }) => record ?? []);
     if (rows.length > 0) await this.#rows?.saveWritten(this.#sink.identity, rows);
+    await this.#children?.written(written.flatMap(({ ofGroup }) => ofGroup ?? []));
     await this.#saveUsed(written.flatMap(({ use }) => use ?? []));
   }
 
@@ -160,18 +188,25 @@ export class ChangeDetector {
       facts,
     );
     try {
-      return mapGroup(this.#sink.columnMap, stateThen);
+      return this.#mapGroup(stateThen);
     } catch {
       return undefined; // with the facts of now it throws again, or the row has changed
     }
   }
 
+  #mapGroup(state: AnySinkState): RowGroup {
+    const { columnMap } = this.#sink;
+    const map = (of: AnySinkState): ColumnValues => mapColumns(columnMap, of as never); // the builder's types have matched them
+    const each = this.#each;
+    const { pk } = state;
+    if (each === undefined) return { pk, rows: [map(state)] };
+    return { pk, rows: itemsOf(each, state).map((item, index) => map(new ItemState(state, item, index))) };
+  }
+
   /** A hash of the values by column name. NULL is a value, and a text is not the number or date that it spells. */
   #hashOf({ rows }: RowGroup): string {
-    const [content, ...others] = rows.map((values) =>
-      this.#columns.map((column) => [column, contentOf(values[column])]),
-    );
-    return hash("sha256", JSON.stringify(others.length === 0 ? content : [content, ...others]), "hex");
+    const contents = rows.map((values) => this.#columns.map((column) => [column, contentOf(values[column])]));
+    return hash("sha256", JSON.stringify(this.#each === undefined ? contents[0] : { rows: contents }), "hex");
   }
 
   /** @param unchangedKey of a row that is not written, because it did not change */
@@ -180,13 +215,14 @@ export class ChangeDetector {
     for (const values of rows) assertFits(this.#sink.name, this.#session, values, unchangedKey);
   }
 
-  /** The group's place in the target: the key of its one row. A group of several will have a key of its own, that of its parent. */
-  #keyOf({ pk, rows: [values, ...others] }: RowGroup): string {
-    return (values === undefined || others.length > 0 ? undefined : this.#session?.keyOf?.(values)) ?? pk;
+  /** The group's place in the target: the key of its one row. Rows of a row that may have several are known one by one. */
+  #keyOf({ pk, rows: [values] }: RowGroup): string {
+    return (values === undefined || this.#each !== undefined ? undefined : this.#session?.keyOf?.(values)) ?? pk;
   }
 
   /** Looks for some rows in the target; the rows after one of these wait for what is found. Undefined where there is nothing to wait for. */
   #confirm(group: RowGroup): Promise<void> | undefined {
+    if (group.rows.length === 0) return this.#looking;
     this.#unchangedCount += 1;
     const count = this.#unchangedCount;
     const isDue = count % lookEvery === 0 || (count < lookEvery && Number.isInteger(Math.log2(count)));
@@ -220,11 +256,6 @@ export function targetEmptiedError({ name, identity }: Pick<Sink<never>, "name" 
 const lost =
   "the journal has rows that were written there: the table was emptied, restored or swapped for another. " +
   "If that was meant, run once with fresh: true (--fresh): every row is written again, and no answer is paid for twice";
-
-function mapGroup(columnMap: ColumnMap<never>, state: AnySinkState): RowGroup {
-  const values = mapColumns(columnMap, state as never); // the builder's types have matched them
-  return { pk: state.pk, rows: [values] };
-}
 
 function contentOf(value: unknown): unknown {
   if (typeof value === "string") return value; // as most are

@@ -48,6 +48,15 @@ export function columnLimits(
   return found;
 }
 
+/** The limits of several sinks: a field has to keep those of each. */
+export function limitsOfAll(ofSinks: readonly ColumnLimits[]): ColumnLimits {
+  const all = new Map<string, readonly FieldLimit[]>();
+  for (const limits of ofSinks) {
+    for (const [outputKey, found] of limits) all.set(outputKey, [...(all.get(outputKey) ?? []), ...found]);
+  }
+  return all;
+}
+
 /** True if each object on the way to the field has the next name, whatever alternative it is. */
 function isInEachAlternative(schema: JSONSchema, path: readonly string[]): boolean {
   return path.every((name, index) => {

@@ -2,7 +2,7 @@ import type { RowConversation } from "../contracts/conversation.ts";
 import type { DeadLetterSession } from "../contracts/dead-letter.ts";
 import type { EventHandler } from "../contracts/events.ts";
 import type { JournalSession } from "../contracts/journal.ts";
-import type { Sink, SinkSession } from "../contracts/sink.ts";
+import type { Destination, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, Parameters, SourceRow } from "../contracts/source.ts";
 import type { ResolvedStep } from "../contracts/step.ts";
 import type { Ending } from "./ending.ts";
@@ -16,7 +16,8 @@ export interface EngineOptions {
   readonly runId: string;
   readonly source: Pick<AnySource, "name" | "primaryKeyColumn" | "schema" | "namesAreData" | "read">;
   readonly steps: readonly ResolvedStep[];
-  readonly sink: Sink<never>;
+  /** At least one, in the order in which a row comes to them. */
+  readonly destinations: readonly Destination[];
   readonly conversation: (step: ResolvedStep, pk: string, signal: AbortSignal) => RowConversation;
   /** Undefined where it is off. */
   readonly journal: JournalSession | undefined;
@@ -47,19 +48,17 @@ export interface EngineOptions {
   readonly emit: EventHandler;
   /** @default nobody wants to know */
   readonly onRowEnd?: RowEndHandler | undefined;
-  /** Called with the session of the sink once it is open, before the first row is read. */
-  readonly onOpened?: ((session: SinkSession) => void) | undefined;
-  /** Called with the session of the sink once it is closed. */
-  readonly onClosed?: ((session: SinkSession) => void) | undefined;
+  /** Called with the sessions of the sinks once they are open, before the first row is read. */
+  readonly onOpened?: ((sessions: readonly SinkSession[]) => void) | undefined;
+  /** Called with the sessions of the sinks once they are closed. */
+  readonly onClosed?: ((sessions: readonly SinkSession[]) => void) | undefined;
   /** Facts by which a run stops of which the first rows all fail; undefined where it goes on. */
   readonly firstFailures: Pick<FirstFailuresOptions, "wasAsked" | "hasFailedBefore"> | undefined;
   /**
-   * Called with the first row, before it is accepted, and with the limits of the target; with the next ones, too, until it resolves to true. What it
-   * throws ends the run.
+   * Called with the first row, before it is accepted, and with the sessions of the sinks; with the next ones, too, until it resolves to true. What
+   * it throws ends the run.
    */
-  readonly beforeFirstRow?:
-    | ((row: SourceRow, limits: NonNullable<SinkSession["limits"]>) => Promise<boolean>)
-    | undefined;
+  readonly beforeFirstRow?: ((row: SourceRow, sessions: readonly SinkSession[]) => Promise<boolean>) | undefined;
   /** Undefined while those who see events keep up; else a promise of it. */
   readonly caughtUp?: (() => Promise<void> | undefined) | undefined;
 }

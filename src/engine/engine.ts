@@ -1,31 +1,27 @@
 import type { AnyStep, StepContext } from "../contracts/step.ts";
 import { setImmediate } from "node:timers/promises";
 import type { RowConversation } from "../contracts/conversation.ts";
-import type { SinkSession } from "../contracts/sink.ts";
 import type { SourceRow } from "../contracts/source.ts";
 import type { Lineage } from "../contracts/state.ts";
 import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
-import { SinkError } from "../errors/sink.ts";
 import { SourceError } from "../errors/source.ts";
 import { KeySet } from "../files/key-set.ts";
 import { acceptRow } from "./accept-row.ts";
-import { BatchWriter, type FinishedRow } from "./batch-writer.ts";
-import { Batcher } from "./batcher.ts";
-import { type MappedRow, ChangeDetector } from "./change-detector.ts";
-import { type ColumnLimits, columnLimits } from "./column-limits.ts";
+import type { MappedRow } from "./change-detector.ts";
+import { type ColumnLimits, columnLimits, limitsOfAll } from "./column-limits.ts";
 import { type RowInFlight, RowsInFlight } from "./rows-in-flight.ts";
 import { FirstFailures } from "./first-failures.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { applies, settleAnswers, stepError, withProviderFor } from "./run-step.ts";
 import { within } from "./ending.ts";
 import { abandonAfterMs, Shutdown } from "./shutdown.ts";
-import { SourceOrder } from "./source-order.ts";
-import { TimedSink } from "./timed-sink.ts";
+import type { FinishedRow } from "./finished-row.ts";
+import { SinksOfRun } from "./sinks-of-run.ts";
 
 /**
- * Takes every row from the source to the sink. Resolves to the error that ended the run, or to null when all rows have ended.
+ * Takes every row from the source to its sinks. Resolves to the error that ended the run, or to null when all rows have ended.
  *
- * @throws {LLMEtlError} if the sink does not open: nothing was read
+ * @throws {LLMEtlError} if a sink does not open: nothing was read
  */
 export async function runEngine(options: EngineOptions): Promise<LLMEtlError | null> {
   return await new Engine(options).run();
@@ -34,98 +30,68 @@ export async function runEngine(options: EngineOptions): Promise<LLMEtlError | n
 class Engine {
   readonly #options: EngineOptions;
   readonly #seen = new KeySet();
-  readonly #written: ChangeDetector;
   readonly #shutdown: Shutdown;
-  readonly #timed: TimedSink;
   readonly #rows: RowsInFlight;
-  readonly #batcher: Batcher<FinishedRow>;
-  readonly #order: SourceOrder<FinishedRow> | undefined;
-  #session: SinkSession | undefined;
+  readonly #sinks: SinksOfRun;
   #limits: ColumnLimits = new Map();
   #inFlight = 0;
   #readCount = 0;
   #hasTriedMaps = false;
+  #hasOpened = false;
   #onRowEnd: (() => void) | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    const { batchSize, flushIntervalMs, concurrency, sink, steps, emit } = options;
+    const outputKeys = options.steps.map(({ step }) => step.outputKey);
     const shutdown = new Shutdown(options.gracePeriodMs);
-    const written = new ChangeDetector(options);
-    const outputKeys = steps.map(({ step }) => step.outputKey);
-    const flush = async (): Promise<void> => await this.#batcher.drain();
-    const isHeldBack = (): boolean => this.#order?.isHolding ?? false;
+    const flush = async (): Promise<void> => await this.#sinks.drain();
+    const isHeldBack = (): boolean => this.#sinks.isHolding;
     const firstFailures =
       options.firstFailures && new FirstFailures({ ...options.firstFailures, flush, isHeldBack, shutdown });
-    const rows = new RowsInFlight({ ...options, outputKeys, written, shutdown, firstFailures });
-    const session = (): SinkSession | undefined => this.#session;
-    const { write } = new BatchWriter({ sinkName: sink.name, session, rows, written, shutdown, emit });
+    const saveFailed: SinksOfRun["saveFailed"] = async (...failed) => await this.#sinks.saveFailed(...failed);
     this.#shutdown = shutdown;
-    this.#timed = new TimedSink(options, shutdown.working);
-    this.#written = written;
-    this.#rows = rows;
-    this.#batcher = new Batcher({ size: batchSize, intervalMs: flushIntervalMs, write });
-    if (sink.preserveOrder) {
-      this.#order = new SourceOrder(Math.max(batchSize, 4 * concurrency), (row) => this.#batcher.add(row));
-    }
+    this.#rows = new RowsInFlight({ ...options, outputKeys, saveFailed, shutdown, firstFailures });
+    this.#sinks = new SinksOfRun(options, this.#rows, shutdown);
   }
 
   async run(): Promise<LLMEtlError | null> {
     this.#shutdown.listen(this.#options.signal, false);
     this.#shutdown.listen(this.#options.stopNowSignal, true);
     try {
-      this.#session = await this.#open();
+      await this.#open();
       this.#shutdown.begin();
       await this.#shutdown.orAbandoned(this.#readAndFinish());
-      if (this.#shutdown.isAbandoned) await this.#withinEnd(this.#batcher.drain()); // what is complete
+      if (this.#shutdown.isAbandoned) await this.#withinEnd(this.#sinks.drain()); // what is complete
     } catch (error) {
-      if (this.#shutdown.error === null || this.#session !== undefined) throw error;
+      if (this.#shutdown.error === null || this.#hasOpened) throw error;
       // Otherwise the abort ended the opening.
     } finally {
       this.#rows.endAll();
-      await this.#close();
+      await this.#sinks.close(this.#readCount);
+      if (this.#hasOpened) this.#options.onClosed?.(this.#sinks.sessions);
       this.#shutdown.end();
       this.#seen.close();
     }
     return this.#shutdown.error;
   }
 
-  async #open(): Promise<SinkSession> {
-    const { sink, steps, fresh } = this.#options;
-    const session = await this.#timed.open();
-    try {
-      const limits = session.limits ?? {};
-      this.#limits = columnLimits(
-        sink,
-        limits,
-        steps.map(({ step }) => step),
-      );
-      await this.#timed.within("open", async () => await this.#written.begin(session, fresh));
-    } catch (error) {
-      await this.#timed.close(session, "stopped");
-      throw error;
-    }
-    return session;
+  async #open(): Promise<void> {
+    const { destinations, steps, onOpened } = this.#options;
+    await this.#sinks.open((sessions) => {
+      onOpened?.(sessions);
+      const own = steps.map(({ step }) => step);
+      const limits = destinations.map(({ sink }, place) => columnLimits(sink, sessions[place]?.limits ?? {}, own));
+      this.#limits = limitsOfAll(limits);
+    });
+    this.#hasOpened = true;
   }
 
   async #readAndFinish(): Promise<void> {
     await this.#read();
     while (this.#inFlight > 0) await this.#rowEnd();
     await this.#rows.confirmAll();
-    await this.#batcher.drain();
+    await this.#sinks.drain();
     await this.#rows.settled();
-  }
-
-  async #close(): Promise<void> {
-    const outcome = this.#shutdown.error === null ? "completed" : "stopped";
-    try {
-      const rows = { readCount: this.#readCount };
-      const closing = this.#session && this.#timed.close(this.#session, outcome, rows);
-      await (this.#shutdown.isAbandoned ? this.#withinEnd(closing) : closing);
-      if (this.#session !== undefined) this.#options.onClosed?.(this.#session);
-    } catch (error) {
-      this.#shutdown.stopFor(error, (problem, more) => new SinkError(this.#options.sink.name, problem, more));
-    }
   }
 
   async #read(): Promise<void> {
@@ -150,7 +116,8 @@ class Engine {
     const { concurrency, sparePlaces, limit, caughtUp } = this.#options;
     for (let sequence = 0; sequence < limit; sequence += 1) {
       while (this.#inFlight >= concurrency + sparePlaces.count) await this.#rowEnd();
-      if (this.#order !== undefined) await this.#order.admit(sequence);
+      const admitted = this.#sinks.admit(sequence);
+      if (admitted !== undefined) await admitted;
       const catchingUp = caughtUp?.();
       if (catchingUp !== undefined) await catchingUp;
       if (this.#shutdown.error !== null) return;
@@ -168,7 +135,7 @@ class Engine {
   /** Stops the run instead of throwing, so that the source is told that no more rows are wanted. */
   async #tryMaps(row: SourceRow): Promise<void> {
     try {
-      this.#hasTriedMaps = (await this.#options.beforeFirstRow?.(row, this.#session?.limits ?? {})) ?? true;
+      this.#hasTriedMaps = (await this.#options.beforeFirstRow?.(row, this.#sinks.sessions)) ?? true;
     } catch (error) {
       this.#shutdown.stopFor(error, (problem) => new RunError("INTERNAL_ERROR", problem, { cause: error }));
     }
@@ -182,19 +149,19 @@ class Engine {
     let finished: FinishedRow | undefined;
     try {
       const mapped = await this.#advance(read, row);
-      if (mapped.isUnchanged) this.#rows.end(row, "unchanged");
-      else finished = { ...mapped, row };
+      if (mapped.every(({ isUnchanged }) => isUnchanged)) this.#rows.end(row, "unchanged");
+      else finished = { row, sequence, mapped };
     } catch (error) {
       await this.#rows.fail(error, row);
     }
     if (this.#shutdown.isAbandoned) return; // the run has ended without this row
-    if (this.#order !== undefined) await this.#order.ended(sequence, finished);
-    else if (finished !== undefined) await this.#batcher.add(finished);
+    const accepted = this.#sinks.accept(sequence, finished);
+    if (accepted !== undefined) await accepted;
     this.#inFlight -= 1;
     this.#onRowEnd?.();
   }
 
-  async #advance(read: SourceRow, row: RowInFlight): Promise<MappedRow> {
+  async #advance(read: SourceRow, row: RowInFlight): Promise<readonly MappedRow[]> {
     const { source, steps, emit } = this.#options;
     const accepted = acceptRow(read, source, this.#seen, row);
     let state = accepted instanceof Promise ? await accepted : accepted; // an await for every row would cost a turn each
@@ -225,7 +192,12 @@ class Engine {
       row.processed = state.processed;
     }
     row.step = null;
-    return await this.#written.map(state, lineage, row.usedAnswers);
+    const mapped: MappedRow[] = [];
+    for (const { written } of this.#sinks.writers) {
+      row.sinkPlace = mapped.length;
+      mapped.push(await written.map(state, lineage, row.usedAnswers));
+    }
+    return mapped;
   }
 
   #contextOf(step: AnyStep, pk: string, llm: RowConversation): StepContext {

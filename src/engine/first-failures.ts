@@ -54,8 +54,9 @@ export class FirstFailures {
 
   async #judge(): Promise<void> {
     const { flush, isHeldBack, shutdown } = this.#options;
+    const wasHeldBack = isHeldBack(); // it may go to a batch while the others are written
     await flush();
-    if (this.#hasSucceeded || isHeldBack()) return;
+    if (this.#hasSucceeded || wasHeldBack || isHeldBack()) return;
     const problem = `${this.#count} rows failed after the model was asked about them, and none got through since the start`;
     const hint = 'look at their causes before you run again; maxRowErrors: "never" goes on';
     shutdown.stop(

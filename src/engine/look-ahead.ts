@@ -13,6 +13,8 @@ const pageBudget = 3_000_000;
 /** Pages that are read, and looked up, before the one in use has ended: a round trip waits for none of another page. */
 const pagesAhead = 2;
 
+type LookedUpSink = Pick<Sink<never>, "identity" | "keepsRows">;
+
 /** Rows of a page, and the end of its look-up. */
 interface TakenRows {
   readonly rows: readonly SourceRow[];
@@ -21,7 +23,7 @@ interface TakenRows {
 
 export interface LookAheadOptions {
   readonly source: AnySource;
-  readonly sink: Pick<Sink<never>, "identity" | "keepsRows">;
+  readonly sinks: readonly LookedUpSink[];
   readonly journal: JournalSession;
   /** The most rows of a page, where they are fewer than 1,000. */
   readonly pageRows: number;
@@ -53,10 +55,12 @@ export class LookAhead {
     this.source = { name, primaryKeyColumn, schema, namesAreData, read: (context) => this.#read(context) };
   }
 
-  readonly row = (pk: string): WrittenRow | undefined => this.#first((page) => page.rows.get(pk));
+  readonly row = (sink: string, pk: string): WrittenRow | undefined =>
+    this.#first((page) => page.sinks.get(sink)?.rows.get(pk));
 
   /** The fingerprints of the answers that a row used last, at a sink that keeps no rows. */
-  readonly used = (pk: string): readonly string[] | undefined => this.#first((page) => page.used.get(pk));
+  readonly used = (sink: string, pk: string): readonly string[] | undefined =>
+    this.#first((page) => page.sinks.get(sink)?.used.get(pk));
 
   readonly answer = (fingerprint: string): StoredAnswer | undefined =>
     this.#first((page) => page.answers.get(fingerprint));
@@ -70,11 +74,9 @@ export class LookAhead {
   }
 
   async *#read(context: ReadContext): AsyncGenerator<SourceRow> {
-    const { source, journal, sink, limit, fresh } = this.#options;
+    const { source, limit } = this.#options;
     const rows = source.read(context);
-    // What a sink used that keeps no rows is not known beforehand.
-    const mayBeKnown = fresh || !sink.keepsRows || (await journal.rows.hasWritten(sink.identity));
-    if (!mayBeKnown) {
+    if (!(await this.#mayBeKnown())) {
       yield* rows;
       return;
     }
@@ -101,6 +103,15 @@ export class LookAhead {
     }
   }
 
+  /** False where no row has anything to look up; of a sink that keeps none that is not known beforehand. */
+  async #mayBeKnown(): Promise<boolean> {
+    const { sinks, journal, fresh } = this.#options;
+    for (const { identity, keepsRows } of sinks) {
+      if (fresh || !keepsRows || (await journal.rows.hasWritten(identity))) return true;
+    }
+    return false;
+  }
+
   /** The next rows, none after the last; the look-up of all that the journal has of them has begun. */
   async #take(buffer: RowBuffer): Promise<TakenRows> {
     const { rows, size } = await buffer.take(Math.min(this.#rowsOfPage, this.#options.pageRows), pageBudget);
@@ -111,10 +122,10 @@ export class LookAhead {
   }
 
   async #lookUp(page: Page, rows: readonly SourceRow[], size: number): Promise<void> {
-    const { source, journal, sink, fresh } = this.#options;
+    const { source, journal, sinks, fresh } = this.#options;
     try {
       const pks = rows.flatMap((row) => keyOf(row, source.primaryKeyColumn) ?? []);
-      await page.lookUp(journal, sink.identity, pks, sink.keepsRows && !fresh);
+      await page.lookUp(journal, pks, sinks, fresh);
     } catch {
       page.clear(); // the rows look for themselves, and say what is wrong
     }
@@ -123,13 +134,39 @@ export class LookAhead {
   }
 }
 
-/** All that a journal has of the rows of a page, as it was when it was asked, without what has changed since. */
-class Page {
+/** All that a journal has of the rows of a page at one sink. */
+class PageAtSink {
   rows = new Map<string, WrittenRow>();
   used = new Map<string, readonly string[]>();
-  answers = new Map<string, StoredAnswer>();
   /** By its place in the target, the key of a row, where they differ. */
   readonly #byTargetKey = new Map<string, string>();
+
+  /** Gives the fingerprints that the rows used. */
+  async lookUp(
+    { rows, answers }: JournalSession,
+    { identity }: LookedUpSink,
+    pks: readonly string[],
+    hasRows: boolean,
+  ): Promise<readonly string[]> {
+    if (hasRows) this.rows = new Map(await rows.find(identity, pks));
+    else this.used = new Map(await answers.findUsed(identity, pks));
+    for (const [pk, { targetKey }] of this.rows) if (targetKey !== pk) this.#byTargetKey.set(targetKey, pk);
+    return [...this.used.values(), ...[...this.rows.values()].map(({ fingerprints }) => fingerprints ?? [])].flat();
+  }
+
+  drop(key: string): void {
+    this.used.delete(key);
+    this.rows.delete(key);
+    const other = this.#byTargetKey.get(key);
+    if (other !== undefined) this.rows.delete(other);
+  }
+}
+
+/** All that a journal has of the rows of a page, as it was when it was asked, without what has changed since. */
+class Page {
+  /** By the sink's identity. */
+  readonly sinks = new Map<string, PageAtSink>();
+  answers = new Map<string, StoredAnswer>();
   /** While it is looked up: what a look-up that is on its way may have as it was before. */
   #dropped: Set<string> | undefined = new Set();
 
@@ -141,36 +178,36 @@ class Page {
   }
 
   async lookUp(
-    { rows, answers }: JournalSession,
-    sink: string,
+    journal: JournalSession,
     pks: readonly string[],
-    hasRows: boolean,
+    sinks: readonly LookedUpSink[],
+    fresh: boolean,
   ): Promise<void> {
-    if (hasRows) this.rows = new Map(await rows.find(sink, pks));
-    else this.used = new Map(await answers.findUsed(sink, pks));
-    for (const [pk, { targetKey }] of this.rows) if (targetKey !== pk) this.#byTargetKey.set(targetKey, pk);
-    const lists = [...this.used.values(), ...[...this.rows.values()].map(({ fingerprints }) => fingerprints ?? [])];
-    const fingerprints = new Set(lists.flat());
-    if (fingerprints.size > 0) this.answers = new Map(await answers.find([...fingerprints]));
+    const looking = sinks.map(async (sink) => {
+      const page = new PageAtSink();
+      return { sink, page, used: await page.lookUp(journal, sink, pks, sink.keepsRows && !fresh) };
+    });
+    const pages = await Promise.all(looking);
+    for (const { sink, page } of pages) this.sinks.set(sink.identity, page);
+    const fingerprints = new Set(pages.flatMap(({ used }) => used));
+    if (fingerprints.size > 0) this.answers = new Map(await journal.answers.find([...fingerprints]));
     const dropped = this.#dropped ?? [];
     this.#dropped = undefined;
     this.drop(dropped);
   }
 
-  /** Drops rows, those whose place in the target has one of the keys, and answers. */
+  /** Drops rows, those whose place in a target has one of the keys, and answers. */
   drop(keys: Iterable<string>): void {
     for (const key of keys) {
       this.#dropped?.add(key);
       this.answers.delete(key);
-      this.used.delete(key);
-      this.rows.delete(key);
-      const other = this.#byTargetKey.get(key);
-      if (other !== undefined) this.rows.delete(other);
+      for (const page of this.sinks.values()) page.drop(key);
     }
   }
 
   clear(): void {
-    for (const map of [this.rows, this.used, this.answers, this.#byTargetKey]) map.clear();
+    this.sinks.clear();
+    this.answers.clear();
     this.#dropped = undefined;
   }
 }

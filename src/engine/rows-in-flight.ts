@@ -1,11 +1,12 @@
 import type { DeadLetterSession } from "../contracts/dead-letter.ts";
 import type { EventHandler, RowOutcome } from "../contracts/events.ts";
+import type { BadRow } from "../contracts/journal.ts";
+import type { Destination } from "../contracts/sink.ts";
 import type { SourceRow } from "../contracts/source.ts";
 import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { asLLMEtlError } from "../errors/thrown.ts";
 import type { FirstFailures } from "./first-failures.ts";
 import type { Shutdown } from "./shutdown.ts";
-import type { ChangeDetector } from "./change-detector.ts";
 import { TransientMap } from "./transient-map.ts";
 
 /** A row on its way, and how far it is. */
@@ -15,6 +16,8 @@ export interface RowInFlight {
   pk: string | null;
   /** The step that it is at; null before the first and after the last. */
   step: string | null;
+  /** The place of the sink that it has come to, from 0; null before. */
+  sinkPlace: number | null;
   retryCount: number;
   processed: Readonly<Record<string, unknown>>;
   /** The fingerprints of the answers that it is based on so far. */
@@ -32,7 +35,10 @@ export interface RowsInFlightOptions {
   readonly outputKeys: readonly string[];
   readonly onRowError: "fail" | "skip" | "dead_letter";
   readonly deadLetter: DeadLetterSession | undefined;
-  readonly written: ChangeDetector;
+  /** In order. */
+  readonly destinations: readonly Destination[];
+  /** Keeps the failure of a row, with the answers that it used, at the sink with this place. */
+  readonly saveFailed: (row: BadRow, usedAnswers: readonly string[], sinkPlace: number) => Promise<void>;
   readonly shutdown: Shutdown;
   readonly emit: EventHandler;
   /** Undefined where any number of rows may fail. */
@@ -58,6 +64,7 @@ export class RowsInFlight {
       raw,
       pk: null,
       step: null,
+      sinkPlace: null,
       retryCount: 0,
       processed: nothing,
       usedAnswers: none,
@@ -74,7 +81,9 @@ export class RowsInFlight {
     if (outcome === "written" || outcome === "unchanged") this.#options.firstFailures?.succeeded();
     this.#options.onRowEnd?.(row, outcome, error);
     const failure = { errorCode: error?.code ?? null, errorMessage: error?.message ?? null };
-    this.#options.emit({ type: "row-end", position, pk, outcome, ...failure, step: error && step });
+    const sink = error === null ? undefined : this.#sinkOf(row);
+    const place = { step: error && step, ...(sink !== undefined && { sink }) };
+    this.#options.emit({ type: "row-end", position, pk, outcome, ...failure, ...place });
   }
 
   /** Ends every row that is left as pending: the next run does them. */
@@ -128,7 +137,9 @@ export class RowsInFlight {
     let isCounted = false;
     try {
       isCounted = (await firstFailures?.isCounted(row.pk)) ?? false;
-      await deadLetter?.add({ ...row, error, partialState });
+      const { position, pk, step, raw, retryCount } = row;
+      const failed = { position, pk, step, raw, retryCount, partialState, error };
+      await deadLetter?.add({ ...failed, sink: this.#sinkOf(row) });
       await this.#saveFailed(error, row);
     } catch (failure) {
       shutdown.stopFor(
@@ -142,10 +153,17 @@ export class RowsInFlight {
   }
 
   async #saveFailed({ code, message }: LLMEtlError, row: RowInFlight): Promise<void> {
-    const { written, runId } = this.#options;
-    const { position, pk, step, retryCount, usedAnswers } = row;
+    const { saveFailed, runId } = this.#options;
+    const { position, pk, step, retryCount, usedAnswers, sinkPlace } = row;
     const ownsKey = code !== "PRIMARY_KEY_DUPLICATE"; // what the journal knows of the key is the other row's
     const failure = { errorCode: code, errorMessage: message, failedAt: new Date() };
-    await written.saveFailed({ position, pk, ownsKey, step, retryCount, runId, ...failure }, usedAnswers);
+    const bad = { position, pk, ownsKey, step, retryCount, runId, ...failure };
+    await saveFailed(bad, usedAnswers, sinkPlace ?? 0);
+  }
+
+  /** The sink at which a row failed; undefined where there is one only, and where it did not come so far. */
+  #sinkOf({ sinkPlace }: RowInFlight): string | undefined {
+    const { sink, label } = this.#options.destinations[sinkPlace ?? -1] ?? {};
+    return label === undefined ? undefined : sink?.identity;
   }
 }

@@ -73,5 +73,22 @@ export class SinkState<Row extends object = object, Processed extends object = o
   }
 }
 
+/** The state that the column map of a sink behind `each` sees: the finished row, and one of its items. */
+export class ItemState<
+  Row extends object = object,
+  Processed extends object = object,
+  Item = unknown,
+> extends SinkState<Row, Processed> {
+  readonly item: Item;
+  /** The item's place among those of its row, from 0. */
+  readonly index: number;
+
+  constructor(state: SinkState<Row, Processed>, item: Item, index: number) {
+    super(state, state);
+    this.item = item;
+    this.index = index;
+  }
+}
+
 /** A state whose types do not matter: the builder has matched them. */
 export type AnyState = GlobalState<object, Readonly<Record<string, unknown>>>;

@@ -15,8 +15,6 @@ export interface TimedSinkOptions {
   readonly openTimeoutMs: number;
   readonly closeTimeoutMs: number;
   readonly ending: Ending;
-  /** Called once the sink is open. */
-  readonly onOpened?: ((session: SinkSession) => void) | undefined;
 }
 
 /** Opens and closes a sink, each within its time, and within what is left of a run that was stopped. */
@@ -36,9 +34,7 @@ export class TimedSink {
     const run = { limit: limit === Infinity ? undefined : limit, replace };
     try {
       const open = async (signal: AbortSignal): Promise<SinkSession> => await sink.open({ signal, ...run });
-      const session = await this.within("open", open, async (late) => await late.close("stopped"));
-      this.#options.onOpened?.(session);
-      return session;
+      return await this.within("open", open, async (late) => await late.close("stopped"));
     } catch (error) {
       if (error instanceof LLMEtlError || this.#signal.aborted) throw error;
       const { problem, options } = problemOf(error);

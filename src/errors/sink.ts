@@ -33,6 +33,17 @@ export class ColumnMapError extends RowError {
   }
 }
 
+/** A function of `each` threw, or gave no array of items that can be told apart. */
+export class EachError extends RowError {
+  /** @param where `items` or `key` */
+  constructor(where: "items" | "key", problem: string, options: ErrorOptions = {}) {
+    super("EACH_FAILED", `each: ${where} ${problem}`, {
+      ...options,
+      facts: { where: `each.${where}`, ...options.facts },
+    });
+  }
+}
+
 /** The sink's own check found values that the target can't hold. Nothing was written. `facts.where` has their columns. */
 export class ValueError extends RowError {
   constructor(message: string, detail: string, columns: readonly string[] = []) {

@@ -2,7 +2,7 @@ import type { JournalReader, JournalSession, JournalWrites, Page, StoredAnswer }
 import type { Evaluation, Override } from "../contracts/journal-work.ts";
 import { isMarked, type KeptTexts, type Place, withoutMark } from "./kept-texts.ts";
 
-/** A journal's session in which answers, decisions of people and findings are kept as `texts` says. */
+/** A journal's session in which answers, keys that come from them, decisions of people and findings are kept as `texts` says. */
 export function keptSession<Session extends JournalSession>(session: Session, texts: KeptTexts): Session {
   const { overrides, evaluations, leases } = session;
   return {
@@ -24,7 +24,7 @@ export function keptSession<Session extends JournalSession>(session: Session, te
   };
 }
 
-function keptWrites({ answers, rows, runs }: JournalWrites, texts: KeptTexts): JournalWrites {
+function keptWrites({ answers, rows, children, runs }: JournalWrites, texts: KeptTexts): JournalWrites {
   return {
     answers: {
       ...answers,
@@ -32,13 +32,24 @@ function keptWrites({ answers, rows, runs }: JournalWrites, texts: KeptTexts): J
       save: async (fingerprint, answer) => await answers.save(fingerprint, toKeptAnswer(texts, fingerprint, answer)),
     },
     rows,
+    children: {
+      find: findChildren(children, texts),
+      save: async (sink, ofRows) =>
+        await children.save(
+          sink,
+          ofRows.map((row) => ({
+            ...row,
+            children: row.children.map((one) => texts.toKept(one, ["child", sink, row.pk])),
+          })),
+        ),
+    },
     runs,
   };
 }
 
 /** The same for a look. */
 export function keptReader(reader: JournalReader, texts: KeptTexts): JournalReader {
-  const { answers, overrides, evaluations, contents } = reader;
+  const { answers, children, overrides, evaluations, contents } = reader;
   return {
     ...reader,
     contents: contents && {
@@ -47,6 +58,7 @@ export function keptReader(reader: JournalReader, texts: KeptTexts): JournalRead
         (await contents.answerCounts()).map(({ runId, model, count }) => ({ runId, model: withoutMark(model), count })),
     },
     answers: { ...answers, find: findAnswers(answers, texts) },
+    children: { find: findChildren(children, texts) },
     overrides: {
       list: async (request) => pageOf(await overrides.list(request), (each) => fromKeptOverride(texts, each)),
     },
@@ -63,6 +75,13 @@ function findAnswers(answers: JournalReader["answers"], texts: KeptTexts): Journ
     const found = new Map<string, StoredAnswer>();
     for (const [fingerprint, answer] of kept) found.set(fingerprint, fromKeptAnswer(texts, fingerprint, answer));
     return found;
+  };
+}
+
+function findChildren(children: JournalReader["children"], texts: KeptTexts): JournalReader["children"]["find"] {
+  return async (sink, pks) => {
+    const kept = await children.find(sink, pks);
+    return new Map([...kept].map(([pk, ofRow]) => [pk, ofRow.map((one) => texts.fromKept(one, ["child", sink, pk]))]));
   };
 }
 

@@ -13,7 +13,7 @@ import {
   toWatermark,
   workPage,
 } from "./records.ts";
-import { byPk, rowKeys, toBadRow, toKnownRow, usedIn } from "./rows.ts";
+import { byPk, childrenIn, rowKeys, toBadRow, toKnownRow, usedIn } from "./rows.ts";
 import { runRowsIn, timelineIn, toAttempt, valuesIn } from "./run-detail.ts";
 import type { Looks } from "./store.ts";
 import { tables } from "./tables.ts";
@@ -38,6 +38,13 @@ export function readerOf(looks: Looks, size: JournalContents["size"], close: () 
           ["sink", "=", keyHash(sink)],
           ["outcome", "=", "written"],
         ]),
+    },
+    children: {
+      find: async (sink, pks) => {
+        if (pks.length === 0) return new Map();
+        const lines = await looks.find(tables.children, tables.children.key, rowKeys(sink, pks));
+        return byPk(lines, (_, line) => childrenIn(line));
+      },
     },
     runs: {
       list: async ({ limit, from, ...filter }) => {

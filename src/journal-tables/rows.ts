@@ -1,4 +1,4 @@
-import type { BadRow, KnownRow, RowUse, WrittenRow } from "../contracts/journal.ts";
+import type { BadRow, KnownRow, RowChildren, RowUse, WrittenRow } from "../contracts/journal.ts";
 import type { FailedKnownRow } from "../contracts/journal-upkeep.ts";
 import type { Change } from "./changes.ts";
 import { type Line, tables } from "./tables.ts";
@@ -158,6 +158,19 @@ export function usedChanges(sink: string, uses: readonly RowUse[]): readonly Cha
     table: tables.rows,
     line: { sink: key, row_key: keyHash(pk), pk, fingerprints: fingerprints.join("") },
   }));
+}
+
+export function childrenChanges(sink: string, rows: readonly RowChildren[]): readonly Change[] {
+  const key = keyHash(sink);
+  return rows.map(({ pk, children }) => ({
+    kind: "put",
+    table: tables.children,
+    line: { sink: key, row_key: keyHash(pk), pk, children: toRecord(children) },
+  }));
+}
+
+export function childrenIn(line: Line): readonly string[] {
+  return JSON.parse(String(line["children"])); // as it was saved
 }
 
 /** The answers that rows used stay known. */

@@ -8,6 +8,8 @@ import { GatheredSaves } from "./gathered-saves.ts";
 import { claim, release, renew } from "./leases.ts";
 import { answerLine, answersOf, fingerprintsPage, toEvaluation, toOverride, toWatermark, workPage } from "./records.ts";
 import {
+  childrenChanges,
+  childrenIn,
   byPk,
   failedChanges,
   forgetRowsChange,
@@ -99,6 +101,11 @@ function writesOf(store: Store, looks: GatheredLooks, save: SaveChanges): Journa
         return (await store.page(tables.rows, { where, order: "rising", limit: 1 })).length > 0;
       },
       forgetAll: async (sink) => await save([forgetRowsChange(sink)]),
+    },
+    children: {
+      find: async (sink, pks) =>
+        byPk(await looks.find(tables.children, rowKeys(sink, pks)), (_, line) => childrenIn(line)),
+      save: async (sink, rows) => await save(childrenChanges(sink, rows)),
     },
     runs: {
       save: async (run) => await save(runChanges(run)),

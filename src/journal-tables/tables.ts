@@ -37,6 +37,7 @@ type TableName =
   | "sessions"
   | "answers"
   | "rows"
+  | "children"
   | "failures"
   | "runs"
   | "answeredPrompts"
@@ -85,6 +86,8 @@ export const tables: Readonly<Record<TableName, Table>> = {
     lineage: "json",
     fingerprints: "bytes",
   }),
+  /** The rows of a target that a row has there, where it may have several: a JSON array of texts. */
+  children: table("children", ["sink", "row_key"], { sink: "hash", row_key: "hash", pk: "text", children: "json" }),
   failures: table("failures", [], {
     run_id: "name",
     position: "whole",

@@ -118,7 +118,9 @@ function upkeepOf(database: JournalDatabase, store: Store, { use, apply }: Doing
     remove: {
       rows: async (sinkKey, pks) =>
         await apply(
-          pks.map((pk) => ({ kind: "remove", table: tables.rows, line: { sink: sinkKey, row_key: keyHash(pk) } })),
+          [tables.rows, tables.children].flatMap((table) =>
+            pks.map((pk) => ({ kind: "remove", table, line: { sink: sinkKey, row_key: keyHash(pk) } })),
+          ),
         ),
       partOfRun: async (runId) => {
         if (!(await removeFirst(tables.attempts, runId, "row_key"))) return false;

@@ -7,8 +7,8 @@ import { UsedAnswers } from "./used-answers.ts";
 /** The pipeline whose part of a journal is meant. */
 export interface OwnPart {
   readonly pipeline: string;
-  /** The identity of its sink. */
-  readonly sink: string;
+  /** The identities of its sinks. */
+  readonly sinks: readonly string[];
 }
 
 export type CopiedKind = "runs" | "answers" | "rows" | "decisions" | "submitted work" | "evaluations" | "watermarks";
@@ -53,7 +53,7 @@ export async function copyJournal(options: CopyOptions): Promise<readonly CopyFi
   ];
   const runs = await runAges(from);
   const own = new Map([...runs].filter(([, { pipeline }]) => pipeline === from.part.pipeline));
-  const sinks = new Set([from.part.sink, ...[...own.values()].map(({ sink }) => sink)]);
+  const sinks = new Set([...from.part.sinks, ...[...own.values()].flatMap((run) => run.sinks)]);
   const toRuns = await runAges(to.look);
   const findings: Finding[] = [];
   for (const [what, copy] of parts) {
@@ -180,6 +180,14 @@ async function copyRowsOf(copying: Copying, sink: string, uses: readonly StoredU
     return ours !== undefined || !used.has(pk);
   };
   const wanted = uses.filter((use) => finding.add(isWanted(use)));
+  const children = await from.children.find(
+    sink,
+    wanted.map(({ pk }) => pk),
+  );
+  await upkeep.children.save(
+    sink,
+    [...children].map(([pk, ofRow]) => ({ pk, children: ofRow })),
+  );
   const rows = wanted.map(({ pk }) => known.get(pk)).filter((row) => row !== undefined);
   await upkeep.rows.saveWritten(
     sink,

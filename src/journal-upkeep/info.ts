@@ -91,7 +91,9 @@ function ageGroup(ageMs: number): 0 | 1 | 2 | 3 {
 
 /** The rows of each sink. */
 async function sinksInfo({ contents }: Look, runs: ReadonlyMap<string, RunAge>): Promise<readonly SinkInfo[]> {
-  const names = new Map([...runs.values()].map(({ sink }) => [contents.sinkKey(sink), sink]));
+  const names = new Map(
+    [...runs.values()].flatMap(({ sinks }) => sinks.map((sink) => [contents.sinkKey(sink), sink] as const)),
+  );
   const counts = await contents.rowCounts();
   return [...Map.groupBy(counts, ({ sinkKey }) => sinkKey)].map(([sinkKey, ofSink]) => {
     const count = (wanted: string): number => ofSink.find(({ outcome }) => outcome === wanted)?.count ?? 0;

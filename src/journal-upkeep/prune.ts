@@ -126,10 +126,11 @@ async function newestRuns(
   const sinkKeys = new Set((await contents.rowCounts()).map(({ sinkKey }) => sinkKey));
   const newest = new Map<string, RunAge>();
   for (const run of runs.values()) {
-    const key = contents.sinkKey(run.sink);
-    const known = newest.get(key);
-    const isNewer = known === undefined || known.startedAt < run.startedAt;
-    if (isNewer && sinkKeys.has(key) && !forgotten.has(key)) newest.set(key, run);
+    for (const key of run.sinks.map((sink) => contents.sinkKey(sink))) {
+      const known = newest.get(key);
+      const isNewer = known === undefined || known.startedAt < run.startedAt;
+      if (isNewer && sinkKeys.has(key) && !forgotten.has(key)) newest.set(key, run);
+    }
   }
   return new Set([...newest.values()].map(({ runId }) => runId));
 }

@@ -18,7 +18,9 @@ export async function* pagesOf<Item>(
 }
 
 /** A run, as far as it tells how old things are, and whose. */
-export interface RunAge extends Pick<PastRun, "runId" | "pipeline" | "sink" | "version" | "status" | "startedAt"> {
+export interface RunAge extends Pick<PastRun, "runId" | "pipeline" | "version" | "status" | "startedAt"> {
+  /** The identities of its sinks. */
+  readonly sinks: readonly string[];
   /** The last moment at which it is known to have gone on. */
   readonly lastAt: Date;
   /** The models that answered, by step. */
@@ -36,8 +38,8 @@ export async function runAges({ runs }: Pick<JournalReader, "runs">): Promise<Re
 
 function ageOf({ figures, endedAt, kind, options, ...run }: PastRun): RunAge {
   const steps = run.steps.map(({ step, models }) => ({ step, models }));
-  const { runId, pipeline, sink, version, status, startedAt } = run;
+  const { runId, pipeline, sink, sinks = [sink], version, status, startedAt } = run;
   const lastAt = endedAt ?? new Date(startedAt.getTime() + figures.durationMs);
   const isWhole = kind === "run" && status === "completed" && options["limit"] === undefined;
-  return { runId, pipeline, sink, version, status, startedAt, lastAt, steps, isWhole };
+  return { runId, pipeline, sinks, version, status, startedAt, lastAt, steps, isWhole };
 }

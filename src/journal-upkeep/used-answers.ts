@@ -70,9 +70,12 @@ function hasUnseenRows(
   isMeant: (sinkKey: string) => boolean,
 ): boolean {
   const seen = new Set(counts.flatMap((each) => (each.outcome === "written" ? [each.sinkKey] : [])));
-  for (const { version, sink, isWhole } of runs.values()) if (version !== null && isWhole) seen.add(sinkKey(sink));
-  return [...runs.values()].some(({ version, status, sink }) => {
-    const key = sinkKey(sink);
-    return version === null && status !== "refused" && isMeant(key) && !seen.has(key);
+  const keysOf = ({ sinks }: RunAge): readonly string[] => sinks.map((sink) => sinkKey(sink));
+  for (const run of runs.values()) {
+    if (run.version !== null && run.isWhole) for (const key of keysOf(run)) seen.add(key);
+  }
+  return [...runs.values()].some((run) => {
+    if (run.version !== null || run.status === "refused") return false;
+    return keysOf(run).some((key) => isMeant(key) && !seen.has(key));
   });
 }

@@ -10,7 +10,7 @@ import { settingsText } from "./settings-text.ts";
  * is to be read where one differs from before.
  */
 export async function changeBasis(
-  { source, steps, sink, settings }: ResolvedPipeline,
+  { source, steps, destinations, settings }: ResolvedPipeline,
   changes: ChangeReading,
 ): Promise<string> {
   const { name, primaryKeyColumn, schema } = source;
@@ -24,10 +24,14 @@ export async function changeBasis(
       return [`the step ${stepName}`, text];
     }),
     ["the steps or their order", settingsText(steps.map(({ step }) => step.name))],
-    ["the target", sink.identity],
+    ["the target", destinations.map(({ sink }) => sink.identity).join("\n")],
     [
       "the column map",
-      settingsText({ columnMap: sink.columnMap, keys: sink.table?.keys, strategy: sink.table?.strategy }),
+      destinations
+        .map(({ sink: { columnMap, table } }) =>
+          settingsText({ columnMap, keys: table?.keys, strategy: table?.strategy }),
+        )
+        .join("\n"),
     ],
     ["the version of llm-etl", ownVersion()],
   ];
@@ -35,9 +39,14 @@ export async function changeBasis(
 }
 
 /** A basis with the limits of the target's columns besides: they are part of what a model is asked, and known once the target is open. */
-export function withLimits(basis: string, limits: Readonly<Record<string, Pick<ColumnLimit, "schema">>>): string {
-  const schemas = Object.entries(limits).map(([column, { schema }]) => [column, schema]);
-  return JSON.stringify([...partsIn(basis), ["the limits of the target's columns", digestOf(settingsText(schemas))]]);
+export function withLimits(
+  basis: string,
+  limits: readonly Readonly<Record<string, Pick<ColumnLimit, "schema">>>[],
+): string {
+  const texts = limits.map((ofSink) =>
+    settingsText(Object.entries(ofSink).map(([column, { schema }]) => [column, schema])),
+  );
+  return JSON.stringify([...partsIn(basis), ["the limits of the target's columns", digestOf(texts.join("\n"))]]);
 }
 
 function digestOf(text: string): string {

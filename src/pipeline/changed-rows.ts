@@ -8,6 +8,7 @@ import { changeBasis, differences, withLimits } from "./change-basis.ts";
 import { ChangeProgress, mostDue } from "./change-progress.ts";
 import { decidedSince, type Decisions, decisionsApplied, decisionsIn } from "./decided-rows.ts";
 import type { ResolvedPipeline } from "./resolve.ts";
+import { writtenEverywhere } from "./written-rows.ts";
 
 /** The watermark's name. A pipeline has one: with another statement, other parameters or another target everything is read again. */
 export const watermarkName = "changes";
@@ -81,8 +82,9 @@ export class ChangedRows {
     return { name, primaryKeyColumn, schema, namesAreData, read, ...(canCount && { count }) };
   }
 
-  /** Takes the limits of the target, before the first row is read. */
-  targetOpened(limits: NonNullable<SinkSession["limits"]>): void {
+  /** Takes the limits of the targets, before the first row is read. */
+  targetsOpened(sessions: readonly SinkSession[]): void {
+    const limits = sessions.map((session) => session.limits ?? {});
     const beginning = { ...this.#beginning, basis: withLimits(this.#beginning.basis, limits) };
     const { basis, basisBefore } = beginning;
     const reasons = basisBefore === undefined ? [] : differences(basis, basisBefore).map(asReason);
@@ -179,7 +181,7 @@ function beginningWithAll(known: Pick<Beginning, "basis" | "decisions" | "reason
   return { ...known, basisBefore: undefined, place: undefined, due: [], decisionsBefore: new Map() };
 }
 
-/** The keys among these whose rows were not written since they failed, by a replay say. */
+/** The keys among these whose rows are not in each target since they failed, by a replay say. */
 async function notWritten(
   due: readonly string[],
   { journal, pipeline }: ChangedRowsOptions,
@@ -187,7 +189,7 @@ async function notWritten(
   const left: string[] = [];
   for (let start = 0; start < due.length; start += pageSize) {
     const page = due.slice(start, start + pageSize);
-    const written = await journal.rows.find(pipeline.sink.identity, page);
+    const written = await writtenEverywhere(journal, pipeline.destinations, page);
     left.push(...page.filter((pk) => !written.has(pk)));
   }
   return left;

@@ -1,36 +1,23 @@
-import type { ColumnLimit } from "../contracts/sink.ts";
+import type { ColumnLimit, Each, SinkSession } from "../contracts/sink.ts";
 import type { AnySource, SourceRow } from "../contracts/source.ts";
 import type { AnyStep } from "../contracts/step.ts";
 import { acceptRow } from "../engine/accept-row.ts";
-import { type AnyState, GlobalState } from "../engine/state.ts";
-import { closest } from "../errors/closest.ts";
+import { type AnyState, GlobalState, type ItemState } from "../engine/state.ts";
 import { describeType } from "../errors/describe-type.ts";
-import { nameOf, textOf } from "../errors/error-text.ts";
-import { MapError } from "../errors/map.ts";
-import { ignoreRejection } from "../errors/promised.ts";
 import { listNames } from "../errors/name-list.ts";
 import { KeySet } from "../files/key-set.ts";
 import { sampleOf } from "../json/sample.ts";
 import { rowFields } from "../table/row-fields.ts";
 import type { ResolvedPipeline } from "./resolve.ts";
-import { isInRow, isInSource, unknownPath } from "./unknown-path.ts";
-import { type MadeUp, resultOf, stateOf, type TriedState } from "./tried-state.ts";
-import { anything, isProbed, type Read, shapeOf, shapeOfValue } from "./watched-state.ts";
+import { type Found, isConstant, type MapProblem, type Trial, Trials, type Variant, variants } from "./trials.ts";
+import { type MadeUp, stateOf } from "./tried-state.ts";
+import { anything, shapeOf, shapeOfValue } from "./watched-state.ts";
 
-interface Checked extends Pick<ResolvedPipeline, "source" | "steps" | "sink"> {
+interface Checked extends Pick<ResolvedPipeline, "source" | "steps" | "destinations"> {
   /** True where the first row need not have what others have: of a replay it is any of the source's. @default false */
   readonly isAnyRow?: boolean;
 }
 type Limits = Readonly<Record<string, ColumnLimit>>;
-
-/** A function that does not fit. `row`: the first row fails by it, and others may not. `warning`: it failed over made-up values. */
-export interface MapProblem {
-  readonly status: "problem" | "row" | "warning";
-  /** True for a function of the column map, or of a step behind the first that asks a model: calls are paid before it runs. */
-  readonly isPaidFor: boolean;
-  readonly isThrow: boolean;
-  readonly error: MapError;
-}
 
 export interface MapCheck {
   readonly problems: readonly MapProblem[];
@@ -45,24 +32,23 @@ export interface MapCheck {
  * A problem: a read of what neither the row nor a schema has; a value of a kind that its column never holds, or the same for each row that it does
  * not hold; a promise.
  *
+ * @param limits of the columns, by sink
  * @param results by output key what the steps without a schema made of the first row, as far as they ran
  */
 export function checkMaps(
   pipeline: Checked,
   first: AnyState | undefined,
-  limits: Limits,
+  limits: readonly Limits[],
   results: Readonly<Record<string, unknown>> = {},
 ): MapCheck {
-  const look = new Check({ pipeline, limits, results, writtenNames: new Set() });
-  look.run(first, 0);
-  const check = new Check({ pipeline, limits, results, writtenNames: look.rowNames });
+  const { source } = pipeline;
+  const look = new Trials({ source, results, writtenNames: new Set() });
+  new Check({ pipeline, limits, results, trials: look }).run(first, 0);
+  const trials = new Trials({ source, results, writtenNames: look.rowNames });
+  const check = new Check({ pipeline, limits, results, trials });
   for (const variant of variants) check.run(first, variant);
-  return { problems: check.problems, rowNames: check.rowNames };
+  return trials;
 }
-
-/** The first is judged by all that happens; of the others, which take other ways through the functions, only by what is read. */
-const variants = [0, 1, 2, 3, 4, 5, 6, 7, "null"] as const;
-type Variant = (typeof variants)[number];
 
 /** Accepts a row as a run does, outside of one. */
 export async function acceptAlone(row: SourceRow, source: AnySource): Promise<AnyState> {
@@ -83,9 +69,10 @@ export async function acceptAlone(row: SourceRow, source: AnySource): Promise<An
 export async function requireMaps(
   { source, ...pipeline }: Checked & Pick<ResolvedPipeline, "settings">,
   row: SourceRow,
-  limits: Limits,
+  sessions: readonly Pick<SinkSession, "limits">[],
 ): Promise<boolean> {
   const first = await acceptAlone(row, source).catch(() => undefined); // why not, the run says
+  const limits = sessions.map((session) => session.limits ?? {});
   for (const { status, isPaidFor, error } of checkMaps({ source, ...pipeline }, first, limits).problems) {
     const isEnd = status === "row" && isPaidFor && pipeline.settings.onRowError === "fail";
     if (status === "problem" || isEnd) throw error;
@@ -95,29 +82,26 @@ export async function requireMaps(
 
 interface CheckOptions {
   readonly pipeline: Checked;
-  readonly limits: Limits;
+  readonly limits: readonly Limits[];
   readonly results: Readonly<Record<string, unknown>>;
-  /** Names of the row's fields that are written in the pipeline. */
-  readonly writtenNames: ReadonlySet<string>;
+  readonly trials: Trials;
 }
 
 class Check {
-  readonly problems: MapProblem[] = [];
-  readonly rowNames = new Set<string>();
   readonly #pipeline: Checked;
-  readonly #limits: Limits;
+  readonly #limits: readonly Limits[];
   readonly #results: Readonly<Record<string, unknown>>;
-  readonly #writtenNames: ReadonlySet<string>;
+  readonly #trials: Trials;
 
-  constructor({ pipeline, limits, results, writtenNames }: CheckOptions) {
+  constructor({ pipeline, limits, results, trials }: CheckOptions) {
     this.#pipeline = pipeline;
     this.#limits = limits;
     this.#results = results;
-    this.#writtenNames = new Set([...writtenNames, pipeline.source.primaryKeyColumn]);
+    this.#trials = trials;
   }
 
   run(first: AnyState | undefined, variant: Variant): void {
-    const { steps, sink } = this.#pipeline;
+    const { steps, destinations } = this.#pipeline;
     const row = this.#rowOf(first, variant);
     const outputs = new Map<string, MadeUp>();
     let isPaidFor = false;
@@ -126,7 +110,7 @@ class Check {
       const later = laterKeys(steps, outputs);
       if (step.when !== undefined) {
         const trial = { where: `when of ${step.name}`, read: step.when, state, first, variant, isPaidFor, later };
-        this.#try(trial, (value) => {
+        this.#trials.try(trial, (value) => {
           // A function is the stand-in for an output that no schema describes.
           if (typeof value === "boolean" || typeof value === "function") return undefined;
           return { problem: "returned a wrong value", facts: { expected: "true or false", got: describeType(value) } };
@@ -135,7 +119,7 @@ class Check {
       if (typeof step.llmProvider === "function") {
         const names = Object.keys(step.llmProviders ?? {});
         const where = `llmProvider of ${step.name}`;
-        this.#try({ where, read: step.llmProvider, state, first, variant, isPaidFor, later }, (value) => {
+        this.#trials.try({ where, read: step.llmProvider, state, first, variant, isPaidFor, later }, (value) => {
           if (typeof value === "function" || names.some((name) => name === value)) return undefined;
           const got = typeof value === "string" ? "another name" : describeType(value);
           return { problem: "returned a wrong value", facts: { expected: `one of ${listNames(names)}`, got } };
@@ -143,7 +127,7 @@ class Check {
       }
       for (const [input, read] of Object.entries(step.inputMap ?? {})) {
         const where = `inputMap.${input} of ${step.name}`;
-        this.#try({ where, read, state, first, variant, isPaidFor, later }, (value) => {
+        this.#trials.try({ where, read, state, first, variant, isPaidFor, later }, (value) => {
           if (value instanceof Date || typeof value !== "object" || value === null) return undefined;
           return {
             problem: "returned a wrong value",
@@ -154,16 +138,46 @@ class Check {
       outputs.set(step.outputKey, this.#outputOf(step, variant));
       isPaidFor ||= step.outputSchema !== undefined;
     }
-    const state = stateOf(first, row, outputs, first?.startedAt ?? new Date(0));
-    for (const [column, read] of Object.entries(sink.columnMap)) {
-      const where = `columnMap.${column}`;
-      this.#try({ where, read, state, first, variant, isPaidFor, later: new Map() }, (value, isConstant) => {
-        const isObject = typeof value === "object" && value !== null && !(value instanceof Date);
-        if (value instanceof GlobalState || (!isObject && !isConstant)) return undefined;
-        const problem = this.#limits[column]?.problemOf(value);
-        return problem && { problem: `gives what the column can't hold: ${problem.message}`, facts: { column } };
-      });
+    const completedAt = first?.startedAt ?? new Date(0);
+    const common = { first, variant, isPaidFor, later: new Map() };
+    for (const [place, { sink, each, label }] of destinations.entries()) {
+      const of = label === undefined ? "" : ` of ${label}`;
+      let item: MadeUp | undefined;
+      if (each !== undefined) {
+        const state = stateOf(first, row, outputs, { completedAt });
+        item = this.#itemOf(each, { ...common, state }, of);
+        const withItem = stateOf(first, row, outputs, { completedAt, item });
+        const read = (tried: ItemState): unknown => each.key(tried.item as never, tried.index); // the builder's types have matched them
+        this.#trials.try({ ...common, where: `each.key${of}`, read, state: withItem }, keyProblem);
+      }
+      const state = stateOf(first, row, outputs, { completedAt, item });
+      for (const [column, read] of Object.entries(sink.columnMap)) {
+        const isOfGroup = sink.groups?.groupKey.includes(column) === true;
+        this.#trials.try({ ...common, where: `columnMap.${column}${of}`, read, state }, (value, reads) => {
+          if (isOfGroup && reads.some(({ path: [root] }) => root !== "pk")) return groupKeyProblem(column);
+          const isObject = typeof value === "object" && value !== null && !(value instanceof Date);
+          if (value instanceof GlobalState || (!isObject && !isConstant(reads))) return undefined;
+          const problem = this.#limits[place]?.[column]?.problemOf(value);
+          return problem && { problem: `gives what the column can't hold: ${problem.message}`, facts: { column } };
+        });
+      }
     }
+  }
+
+  /** The first item that the row has, or one that is made up. */
+  #itemOf({ items }: Each, trial: Omit<Trial, "where" | "read">, of: string): MadeUp {
+    let item: MadeUp = { value: anything(), shape: undefined };
+    this.#trials.try({ ...trial, where: `each.items${of}`, read: items }, (value, reads) => {
+      if (typeof value === "function") return undefined; // the stand-in for an output that no schema describes
+      if (!Array.isArray(value)) {
+        const facts = { expected: "an array", got: describeType(value) };
+        return { problem: "returned a wrong value", facts };
+      }
+      const isOfSchema = reads.some(({ path: [root, key = ""] }) => root === "processed" && !(key in this.#results));
+      if (value.length > 0) item = { value: value[0], shape: isOfSchema ? shapeOfValue(value[0]) : undefined };
+      return undefined;
+    });
+    return item;
   }
 
   /** The row as it is, with the names that its schema knows; without one, those that it has. */
@@ -189,82 +203,16 @@ class Check {
     const value = isKnown ? this.#results[outputKey] : anything();
     return { value, shape: isKnown ? shapeOfValue(value) : undefined };
   }
-
-  #try(
-    { where, read, state, first, variant, isPaidFor, later }: Trial,
-    problemOf: (value: unknown, isConstant: boolean) => { problem: string; facts: Record<string, string> } | undefined,
-  ): void {
-    if (this.problems.some((problem) => problem.error.facts.where === where)) return;
-    const reads: Read[] = [];
-    const add = (status: MapProblem["status"], isThrow: boolean, error: MapError): void => {
-      this.problems.push({ status, isPaidFor, isThrow, error });
-    };
-    let error: MapError | undefined;
-    let isMade = true;
-    try {
-      const { value, isPassedOn } = resultOf(read, state, (found) => void reads.push(found));
-      if (ignoreRejection(value)) {
-        add("problem", false, new MapError(where, "returned a promise: do in a TransformStep what has to be awaited"));
-      } else {
-        const isConstant = reads.every(({ path: [root = ""] }) => ofRun.has(root));
-        const found = problemOf(value, isConstant);
-        isMade = !isPassedOn;
-        if (found !== undefined) error = new MapError(where, found.problem, { facts: found.facts });
-      }
-    } catch (cause) {
-      const detail = `${where} threw ${textOf(cause)}`;
-      error = new MapError(where, `threw ${nameOf(cause)}`, { cause, detail, facts: { thrown: nameOf(cause) } });
-    }
-    const isListed = reads.some(({ path, isListing }) => isListing === true && (path[0] ?? "raw") === "raw");
-    for (const { path } of isListed ? [] : reads) {
-      if (path[0] === "raw" && path[1] !== undefined) this.rowNames.add(path[1]);
-    }
-    const isOfResult = ({ path: [root, key = ""] }: Read): boolean => root === "processed" && key in this.#results;
-    const unknown = reads.find((one) => {
-      const name = one.path.at(-1) ?? "";
-      if (one.others === undefined || (isProbed(name) && !isInSource(name, read))) return false;
-      return !isOfResult(one) || closest(name, one.others, 1).length > 0; // other rows may have what this one lacks
-    });
-    if (unknown !== undefined) {
-      const { schema, namesAreData } = this.#pipeline.source;
-      const isData = (name: string): boolean => {
-        return schema === undefined && namesAreData === true && !this.#writtenNames.has(name);
-      };
-      const isWritten = (name: string): boolean => isInSource(name, read) || !isInRow(name, first);
-      return add(
-        isOfResult(unknown) ? "warning" : "problem",
-        false,
-        unknownPath({ where, read: unknown, later, isData, isWritten }),
-      );
-    }
-    if (error === undefined || variant !== 0) return;
-    const isMadeUp =
-      first === undefined || reads.some(({ path: [root] }) => root === "processed" || root === "lineage");
-    const isThrow = error.facts["thrown"] !== undefined;
-    const isOfRow = !isMadeUp && this.#pipeline.source.schema === undefined && reads.some(isOfTheRow);
-    const mayDiffer = !isMade && (isOfRow || reads.some(isOfResult));
-    add(isThrow ? (isMadeUp ? "warning" : "row") : mayDiffer ? "row" : "problem", isThrow, error);
-  }
 }
 
-/** Parts of the state that are of one kind in each row. */
-const ofRun: ReadonlySet<string> = new Set(["completedAt", "startedAt", "run"]);
-
-function isOfTheRow({ path: [root = ""] }: Read): boolean {
-  return !ofRun.has(root);
+function keyProblem(value: unknown): Found | undefined {
+  if (["string", "number", "bigint", "function"].includes(typeof value)) return undefined;
+  return { problem: "returned a wrong value", facts: { expected: "text or a number", got: describeType(value) } };
 }
 
-interface Trial {
-  /** Names the function. */
-  readonly where: string;
-  readonly read: (state: never) => unknown;
-  /** The state that it is given. */
-  readonly state: TriedState;
-  readonly first: AnyState | undefined;
-  readonly variant: Variant;
-  readonly isPaidFor: boolean;
-  /** By output key, the steps that come later. */
-  readonly later: ReadonlyMap<string, string>;
+function groupKeyProblem(column: string): Found {
+  const hint = "all items of a row, and a row without one, have the same group key: (s) => s.pk";
+  return { problem: "reads more than the primary key", facts: { column, expected: "a function of s.pk alone", hint } };
 }
 
 function laterKeys(steps: Checked["steps"], outputs: ReadonlyMap<string, MadeUp>): ReadonlyMap<string, string> {

@@ -11,6 +11,8 @@ export interface RunMonitorOptions {
   readonly steps: readonly string[];
   /** Of the providers' prices; null where none has any. */
   readonly currency: string | null;
+  /** True if a row of the source is not always one row of one target. */
+  readonly countsTargetRows: boolean;
   /** After so many failed or skipped rows (below 1: such a share of the rows) the run stops; Infinity for never. */
   readonly maxRowErrors: number;
   /** The user's own handler. */
@@ -39,7 +41,7 @@ export class RunMonitor {
 
   constructor(options: RunMonitorOptions) {
     this.#options = options;
-    this.tally = new Tally(options.currency);
+    this.tally = new Tally(options.currency, options.countsTargetRows);
     this.stepTally = new StepTally(options.steps, options.currency);
   }
 

@@ -1,7 +1,7 @@
 import type { DeadLetterSession } from "../contracts/dead-letter.ts";
-import type { PreviewedRow, PreviewReport } from "../contracts/report.ts";
+import type { PreviewedRow, PreviewedTarget, PreviewReport } from "../contracts/report.ts";
 import type { RunEvent } from "../contracts/events.ts";
-import type { ColumnValues, Sink } from "../contracts/sink.ts";
+import type { Destination, Sink } from "../contracts/sink.ts";
 import type { AnyState } from "../engine/state.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions } from "../errors/options.ts";
@@ -30,7 +30,7 @@ export async function previewPipeline<State>(
       ...pipeline,
       settings,
       source,
-      sink: rows.insteadOf(pipeline.sink),
+      destinations: rows.insteadOf(pipeline.destinations),
       stores: { ...pipeline.stores, deadLetter: null },
     },
     {
@@ -48,8 +48,8 @@ export async function previewPipeline<State>(
 }
 
 interface FinishedRow {
-  readonly state: AnyState;
-  readonly values: ColumnValues;
+  state?: AnyState;
+  readonly targets: PreviewedTarget[];
 }
 
 /** Gathers the rows of a preview: finished ones where the sink would write them, failed ones as dead letters. */
@@ -70,48 +70,63 @@ class PreviewedRows {
     return this.#rows.toSorted((one, other) => one.position - other.position);
   }
 
-  /** An event says at which position the row was that the sink has been given. */
+  /** An event says at which position the row was that the sinks have been given. */
   observe(event: RunEvent): void {
     if (event.type !== "row-end" || event.outcome !== "written" || event.pk === null) return;
     const { pk, position } = event;
-    const finished = this.#finished.get(pk);
-    if (finished !== undefined) this.#rows.push({ position, pk, ...finished, failure: null });
+    const { state, targets = [] } = this.#finished.get(pk) ?? {};
+    const [first, ...others] = targets;
+    const isOneRow = first?.rows.length === 1 && others.length === 0;
+    const values = first?.rows[0] ?? {};
+    this.#rows.push({ position, pk, state, values, ...(!isOneRow && { targets }), failure: null });
   }
 
-  /** A sink with the columns and the limits of `sink` that writes nothing there, and remembers nothing from run to run. */
-  insteadOf(sink: Sink<never>): Sink<never> {
-    const stateColumn = nameBeside(Object.keys(sink.columnMap));
+  /** For each destination a sink with its columns and its limits, which writes nothing there; and one that takes the states. */
+  insteadOf(destinations: readonly Destination[]): readonly Destination[] {
+    const states = {
+      name: "preview",
+      identity: "preview",
+      keepsRows: false,
+      columnMap: { state: (state: never) => state },
+    };
+    const open: Sink<never>["open"] = async () => ({
+      write: async (groups) => {
+        for (const { pk, rows } of groups) this.#finishedRow(pk).state = rows[0]?.["state"] as AnyState; // by the column map above
+      },
+      close: async () => {},
+    });
+    const inPlace = destinations.map((each) => ({ ...each, sink: this.#inPlaceOf(each.sink) }));
+    return [...inPlace, { sink: { ...states, open } }];
+  }
+
+  /** It remembers nothing from run to run. */
+  #inPlaceOf(sink: Sink<never>): Sink<never> {
     return {
       name: sink.name,
       identity: `${sink.identity} (preview)`,
       keepsRows: false,
+      table: sink.table,
+      groups: sink.groups,
       files: (run) => sink.files?.(run) ?? [],
       databaseFiles: sink.databaseFiles,
-      columnMap: { ...sink.columnMap, [stateColumn]: (state: never) => state },
+      columnMap: sink.columnMap,
       open: async (context) => {
         const look = await (sink.preflight === undefined ? sink.open(context) : sink.preflight(context));
         return {
           ...(look.limits !== undefined && { limits: look.limits }),
-          check: (values) => look.check?.(apart(values, stateColumn).values) ?? [],
+          check: (values) => look.check?.(values) ?? [],
           write: async (groups) => {
-            for (const { pk, rows } of groups) for (const row of rows) this.#finished.set(pk, apart(row, stateColumn));
+            for (const { pk, rows } of groups) this.#finishedRow(pk).targets.push({ sink: sink.identity, rows });
           },
           close: async () => await look.close("stopped"),
         };
       },
     };
   }
-}
 
-/** Parts the finished state from the columns of the sink. */
-function apart(row: ColumnValues, stateColumn: string): FinishedRow {
-  const { [stateColumn]: state, ...values } = row;
-  return { state: state as AnyState, values }; // the column map of the preview's sink has put it there
-}
-
-/** A name that none of these columns has. */
-function nameBeside(columns: readonly string[]): string {
-  let name = "state";
-  while (columns.includes(name)) name += "_";
-  return name;
+  #finishedRow(pk: string): FinishedRow {
+    const row = this.#finished.get(pk) ?? { targets: [] };
+    this.#finished.set(pk, row);
+    return row;
+  }
 }

@@ -1,5 +1,4 @@
 import type { DeadLetter, DeadLetterReplay } from "../contracts/dead-letter.ts";
-import type { WrittenRow } from "../contracts/journal.ts";
 import type { ReplayReport } from "../contracts/report.ts";
 import { DeadLetterFile } from "../dead-letter/file.ts";
 import { Ending, within } from "../engine/ending.ts";
@@ -12,18 +11,20 @@ import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
 import { startRun } from "./run.ts";
 import { ReplayedRows } from "./replayed-rows.ts";
 import { deadLetterOf } from "./run-files.ts";
+import { writtenEverywhere } from "./written-rows.ts";
 
 /** Takes the rows of the dead letters, as the source has them now, through the steps to the sink: see `RunnablePipeline.replay`. */
 export async function replayPipeline(
-  { options, steps, sink }: PipelineDefinition,
+  { options, steps, destinations }: PipelineDefinition,
   replayOptions: ReplayOptions = {},
 ): Promise<ReplayReport> {
   checkOptions("replay", replayOptions, replayChecks);
   const { path, codes, llmProvider, ...runOptions } = replayOptions;
-  if (!sink.keepsRows) {
-    const problem = `the sink ${sink.name} writes its file anew in each run, so that there is nothing to add to`;
+  const anew = destinations.find(({ sink }) => !sink.keepsRows)?.sink;
+  if (anew !== undefined) {
+    const problem = `the sink ${anew.name} writes its file anew in each run, so that there is nothing to add to`;
     const hint = "run the pipeline again: failed rows are tried again";
-    throw new OptionError("replay", "path", problem, { sink: sink.name, hint });
+    throw new OptionError("replay", "path", problem, { sink: anew.name, hint });
   }
   if (options.journal === "off")
     throw new OptionError("Pipeline", "journal", "a replay needs it", { expected: "a journal", got: "off" });
@@ -35,7 +36,7 @@ export async function replayPipeline(
   }
   const deadLetter = path === undefined ? deadLetterOf(options) : new DeadLetterFile({ path });
   const storeOptions = { onRowError: "dead_letter" as const, deadLetter, deadLetterPath: undefined };
-  const definition = { options: { ...options, ...storeOptions }, steps, sink };
+  const definition = { options: { ...options, ...storeOptions }, steps, destinations };
   const pipeline = resolvePipeline(definition, runOptions, llmProvider);
   const { signal, stopNowSignal } = runOptions;
   const replay = await openReplay(deadLetter, pipeline, [signal, stopNowSignal]);
@@ -52,8 +53,7 @@ export async function replayPipeline(
       },
       source: async (journal) =>
         await rows.begin(options.source, async (pks) => {
-          const written = (await journal?.rows.find(sink.identity, pks)) ?? new Map<string, WrittenRow>();
-          return new Map([...written].map(([pk, { completedAt }]) => [pk, completedAt]));
+          return journal === undefined ? new Map() : await writtenEverywhere(journal, destinations, pks);
         }),
       finish: async () => await rows.finish(),
     });

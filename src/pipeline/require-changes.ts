@@ -12,7 +12,7 @@ import type { ResolvedPipeline } from "./resolve.ts";
  * @throws {SourceError} if the source can't find rows by key
  */
 export async function requireChanges(
-  { source, sink, stores }: Pick<ResolvedPipeline, "source" | "sink" | "stores">,
+  { source, destinations, stores }: Pick<ResolvedPipeline, "source" | "destinations" | "stores">,
   context: ReadContext,
 ): Promise<void> {
   if (source.changes === undefined) return;
@@ -20,10 +20,11 @@ export async function requireChanges(
     const problem = "the changes of its source need one: it knows how far they were read";
     throw new OptionError("Pipeline", "journal", problem, { expected: "a journal", got: "off" });
   }
-  if (!sink.keepsRows) {
-    const problem = `the sink ${sink.name} writes its file anew in each run: it would hold only what changed`;
+  const anew = destinations.find(({ sink }) => !sink.keepsRows)?.sink;
+  if (anew !== undefined) {
+    const problem = `the sink ${anew.name} writes its file anew in each run: it would hold only what changed`;
     const hint = "leave out changes, or write to a table";
-    throw new OptionError("Pipeline", "source", problem, { where: "changes", sink: sink.name, hint });
+    throw new OptionError("Pipeline", "source", problem, { where: "changes", sink: anew.name, hint });
   }
   if (await canFind(source, context)) return;
   const facts = {

@@ -1,7 +1,7 @@
 import type { DeadLetter } from "../contracts/dead-letter.ts";
 import type { Journal } from "../contracts/journal.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
-import type { Sink } from "../contracts/sink.ts";
+import type { Destination } from "../contracts/sink.ts";
 import type { AnySource, Parameters } from "../contracts/source.ts";
 import type { AnyStep, ResolvedStep } from "../contracts/step.ts";
 import type { PayloadLogOptions } from "../llm/call/payload-log.ts";
@@ -52,14 +52,15 @@ export interface ResolvedPipeline {
   readonly steps: readonly ResolvedStep[];
   /** The providers of the steps, each once. */
   readonly providers: readonly LLMProvider[];
-  readonly sink: Sink<never>;
+  /** At least one. */
+  readonly destinations: readonly Destination[];
   readonly settings: Settings;
   readonly stores: Stores;
 }
 
 /** Resolves a pipeline for one run. Every step asks `llmProvider` where it is given, as in a replay. */
 export function resolvePipeline(
-  { options, steps, sink }: PipelineDefinition,
+  { options, steps, destinations }: PipelineDefinition,
   runOptions: RunOptions = {},
   llmProvider?: LLMProvider,
 ): ResolvedPipeline {
@@ -70,7 +71,7 @@ export function resolvePipeline(
     source: options.source,
     steps: resolvedSteps,
     providers: [...new Set(resolvedSteps.flatMap(({ provider, choices }) => Object.values(choices ?? { provider })))],
-    sink,
+    destinations,
     settings,
     stores: {
       journal: journalOf(options),

@@ -38,7 +38,7 @@ export function rowsOfRun(pipeline: ResolvedPipeline, { onEvent }: Pick<RunOptio
       rows?.observe(event);
       return onEvent?.(event);
     },
-    onOpened: ({ limits }) => rows?.targetOpened(limits ?? {}),
+    onOpened: (sessions) => rows?.targetsOpened(sessions),
     save: async () => await rows?.save(),
   };
 }

@@ -1,8 +1,7 @@
 import type { DeadLetterSession } from "../contracts/dead-letter.ts";
 import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 import type { RunEvent } from "../contracts/events.ts";
-import type { JournalSession, RunFacts } from "../contracts/journal.ts";
+import type { JournalSession } from "../contracts/journal.ts";
 import type { RunKind, RunReport } from "../contracts/report.ts";
 import type { RowsAside } from "../contracts/sink.ts";
 import type { AnySource } from "../contracts/source.ts";
@@ -13,7 +12,6 @@ import type { LookAhead } from "../engine/look-ahead.ts";
 import { SparePlaces } from "../engine/spare-places.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { MapError } from "../errors/map.ts";
-import { ownVersion } from "../files/own-version.ts";
 import { Budget } from "../llm/call/budget.ts";
 import { LLMClient } from "../llm/call/client.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
@@ -22,10 +20,11 @@ import { requireMaps } from "./map-check.ts";
 import { RunMonitor } from "./monitor.ts";
 import type { RunOptions } from "./options.ts";
 import { OutdatedFailures } from "./outdated-failures.ts";
-import { plainOptions, RunRecorder } from "./recorder.ts";
+import { RunRecorder } from "./recorder.ts";
 import type { ResolvedPipeline } from "./resolve.ts";
 import { RunDetail, type RunDetailOptions } from "./run-detail.ts";
 import { countRows } from "./row-count.ts";
+import { factsOf, sinksOf } from "./run-facts.ts";
 import type { RowsOfRun } from "./rows-of-run.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import { requireSeparateFiles } from "./separate-files.ts";
@@ -70,7 +69,7 @@ interface Run {
  * @throws {LLMEtlError} if it can't start: nothing was read
  */
 export async function startRun(pipeline: ResolvedPipeline, context: RunContext): Promise<RunReport> {
-  const { name, providers, steps, sink, settings, stores } = pipeline;
+  const { providers, steps, destinations, settings, stores } = pipeline;
   requireSeparateFiles(pipeline);
   for (const provider of providers) provider.fingerprint(); // throws here, not at the first row, what it lacks
   const currency = currencyOf(providers, settings.maxCost);
@@ -80,19 +79,12 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   const durationMs = (): number => Math.round(performance.now() - startedMs);
   const { maxRowErrors } = settings;
   const stepNames = steps.map(({ step }) => step.name);
-  const monitor = new RunMonitor({ steps: stepNames, currency, maxRowErrors, onEvent: context.onEvent });
+  const isOneToOne = destinations.every(({ label, each }) => label === undefined && each === undefined);
+  const countsTargetRows = !isOneToOne && context.kind !== "preview";
+  const { onEvent } = context;
+  const monitor = new RunMonitor({ steps: stepNames, currency, countsTargetRows, maxRowErrors, onEvent });
   const signal = context.signal === undefined ? monitor.signal : AbortSignal.any([context.signal, monitor.signal]);
-  const facts: RunFacts = {
-    runId,
-    pipeline: name,
-    kind: context.kind,
-    sink: sink.identity,
-    startedAt,
-    processId: process.pid,
-    host: hostname(),
-    version: ownVersion(),
-    options: plainOptions(settings),
-  };
+  const facts = factsOf(pipeline, { runId, kind: context.kind, startedAt });
   const journal = stores.journal === null ? undefined : await openJournal(stores.journal, facts, settings, signal);
   const detail = journal && detailOf(pipeline, { runId, runs: journal.runs, hasPrices: currency !== null }, monitor);
   const recorder = new RunRecorder({
@@ -142,7 +134,7 @@ const savingRun = { code: "JOURNAL_FAILED", what: "the journal: saving the run" 
 /** Takes the rows through the engine, and reports. */
 async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promise<RunReport> {
   const { runId, durationMs, pipeline, context, monitor, signal, recorder, detail, ending } = run;
-  const { steps, sink, settings } = pipeline;
+  const { steps, destinations, settings } = pipeline;
   const { emit, caughtUp, tally } = monitor;
   const { source: rows } = context;
   const reading = { code: "DEAD_LETTER_FAILED", what: "the dead letters: reading", option: "openTimeoutMs" } as const;
@@ -153,7 +145,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const lookAhead = lookAheadOf(run.journal, pipeline, context.kind, source);
   const journal = lookAhead?.journal ?? run.journal;
   const sparePlaces = new SparePlaces(settings.concurrency);
-  const earlier = journal && earlierRunsOf(journal, pipeline.name, sink.identity);
+  const earlier = journal && earlierRunsOf(journal, pipeline);
   const conversation = conversationsOf({ ...run, journal }, payloadLog, sparePlaces, earlier, lookAhead);
   const outdated = new OutdatedFailures(context.kind === "run" ? deadLetter : undefined);
   const { wasAsked } = monitor;
@@ -175,7 +167,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       runId,
       source: lookAhead?.source ?? source,
       steps,
-      sink,
+      destinations,
       journal,
       lookAhead,
       deadLetter: context.deadLetter ?? deadLetter,
@@ -189,19 +181,20 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       stopNowSignal: context.stopNowSignal,
       conversation,
       onOpened: context.onOpened,
-      onClosed: (session) => {
-        rowsAside = session.rowsAside?.();
+      onClosed: (sessions) => {
+        rowsAside = sessions.map((session) => session.rowsAside?.()).find((aside) => aside !== undefined);
       },
       firstFailures: isWatched ? { wasAsked, hasFailedBefore } : undefined,
-      beforeFirstRow: async (row, limits) =>
-        await requireMaps({ ...pipeline, source, isAnyRow: context.kind === "replay" }, row, limits),
+      beforeFirstRow: async (row, sessions) =>
+        await requireMaps({ ...pipeline, source, isAnyRow: context.kind === "replay" }, row, sessions),
     });
   } finally {
     await stopCounting?.();
   }
   if (error instanceof MapError && tally.readCount === 0) throw error;
   await within(settings.closeTimeoutMs, keepMessage(error, context.deadLetter ?? deadLetter), ending);
-  const haveReachedTarget = sink.keepsRows || (error === null && rowsAside === undefined);
+  const keepRows = destinations.every(({ sink }) => sink.keepsRows);
+  const haveReachedTarget = keepRows || (error === null && rowsAside === undefined);
   const finish = async (): Promise<void> => {
     await context.finish?.();
     await outdated.remove(haveReachedTarget);
@@ -266,7 +259,7 @@ function conversationsOf(
 
 function startOf(run: Run, source: AnySource): RunEvent {
   const { runId, startedAt, pipeline, context, currency } = run;
-  const { name, sink, steps, settings, stores } = pipeline;
+  const { name, steps, settings, stores } = pipeline;
   return {
     type: "run-start",
     runId,
@@ -274,7 +267,7 @@ function startOf(run: Run, source: AnySource): RunEvent {
     kind: context.kind,
     startedAt,
     source: source.name,
-    sink: sink.identity,
+    ...sinksOf(pipeline),
     steps: steps.map(({ step }) => step.name),
     concurrency: settings.concurrency,
     currency,

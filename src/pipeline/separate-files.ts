@@ -1,3 +1,4 @@
+import type { Destination } from "../contracts/sink.ts";
 import { OptionError } from "../errors/option.ts";
 import { realPath } from "../files/real-path.ts";
 import { fileIdentity } from "../files/same-file.ts";
@@ -21,15 +22,17 @@ interface SeenFile extends Pick<Part, "option" | "name"> {
 
 /**
  * Makes sure that no two parts of a run have one file, by whatever path, link or letter case, and whether it exists yet or not:
- * one part would destroy what the other keeps. The files that a part replaces another file from, and its locks, count too.
+ * one part would destroy what the other keeps. The files that a part replaces another file from, and its locks, count too. Nor may two sinks
+ * have one target.
  *
  * @throws {OptionError} naming both
  */
 export function requireSeparateFiles(
-  pipeline: Pick<ResolvedPipeline, "source" | "sink" | "stores"> & {
+  pipeline: Pick<ResolvedPipeline, "source" | "destinations" | "stores"> & {
     readonly settings: Pick<ResolvedPipeline["settings"], "limit" | "replace">;
   },
 ): void {
+  requireSeparateSinks(pipeline.destinations);
   const seen = new Map<string, SeenFile>();
   for (const { option, name, files = [], databaseFiles = [] } of partsOf(pipeline)) {
     const all = [
@@ -46,9 +49,23 @@ export function requireSeparateFiles(
   }
 }
 
+/** The journal knows rows by their sink: two sinks over one target would each take the other's rows for its own. */
+function requireSeparateSinks(destinations: readonly Destination[]): void {
+  const labels = new Map<string, string>();
+  for (const { sink, label = sink.name } of destinations) {
+    const other = labels.get(sink.identity);
+    if (other !== undefined) {
+      const problem = `the sinks ${other} and ${label} write to one target, ${sink.identity}`;
+      const hint = "give each a target of its own";
+      throw new OptionError("Pipeline", "to", problem, { identity: sink.identity, hint });
+    }
+    labels.set(sink.identity, label);
+  }
+}
+
 function partsOf({
   source,
-  sink,
+  destinations,
   settings,
   stores: { journal, payloadLog, deadLetter },
 }: Parameters<typeof requireSeparateFiles>[0]): readonly Part[] {
@@ -61,7 +78,12 @@ function partsOf({
       files: source.files,
       databaseFiles: source.databaseFiles,
     },
-    { option: "to", name: `the sink ${sink.name}`, files: sink.files?.(run), databaseFiles: sink.databaseFiles },
+    ...destinations.map(({ sink, label }) => ({
+      option: label === undefined ? "to" : `to(${label})`,
+      name: `the sink ${label ?? sink.name}`,
+      files: sink.files?.(run),
+      databaseFiles: sink.databaseFiles,
+    })),
     { option: "journal", name: "the journal", files: journal?.files },
     {
       option: "payloadLogPath",

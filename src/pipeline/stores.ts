@@ -104,19 +104,28 @@ export function answersOf(
 /** Undefined where look-ups cost little, and where little would be found: for a run that asks anew, and one of rows that failed. */
 export function lookAheadOf(
   journal: JournalSession | undefined,
-  { sink, settings }: Pick<ResolvedPipeline, "sink" | "settings">,
+  { destinations, settings }: Pick<ResolvedPipeline, "destinations" | "settings">,
   kind: RunKind,
   source: AnySource,
 ): LookAhead | undefined {
   const { lookAheadRows = 0 } = journal ?? {};
   if (journal === undefined || lookAheadRows < 1 || !settings.cache || kind !== "run") return undefined;
-  return new LookAhead({ ...settings, source, sink, journal, pageRows: lookAheadRows });
+  const sinks = destinations.map(({ sink }) => sink);
+  return new LookAhead({ ...settings, source, sinks, journal, pageRows: lookAheadRows });
 }
 
 /** The evidence of earlier runs, as the journal has it. */
-export function earlierRunsOf({ rows, runs }: JournalSession, pipeline: string, sink: string): EarlierRuns {
+export function earlierRunsOf(
+  { rows, runs }: JournalSession,
+  { name, destinations }: Pick<ResolvedPipeline, "name" | "destinations">,
+): EarlierRuns {
   return {
-    hasAnswered: async (step, promptHash) => await runs.hasAnswered(pipeline, step, promptHash),
-    lastFailure: gathered(async (pks) => await rows.findFailed(sink, pks)),
+    hasAnswered: async (step, promptHash) => await runs.hasAnswered(name, step, promptHash),
+    lastFailure: gathered(async (pks) => {
+      const failed = await Promise.all(destinations.map(async ({ sink }) => await rows.findFailed(sink.identity, pks)));
+      const codes = new Map<string, string>();
+      for (const ofSink of failed) for (const [pk, code] of ofSink) codes.set(pk, code);
+      return codes;
+    }),
   };
 }

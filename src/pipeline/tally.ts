@@ -8,11 +8,13 @@ import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 export class Tally {
   #readCount = 0;
   #emptyRowCount = 0;
+  #writtenRowCount = 0;
   readonly #outcomes: Record<RowOutcome, number> = { written: 0, unchanged: 0, failed: 0, skipped: 0, pending: 0 };
   readonly #failuresByCode: Record<string, number> = {};
   readonly #invalidValues: Record<string, number> = {};
   readonly #notApplied: Record<string, number> = {};
   readonly #currency: string | null;
+  readonly #countsTargetRows: boolean;
   #changes: ChangesRead | undefined;
   #cost = 0;
   #savedCost = 0;
@@ -30,9 +32,10 @@ export class Tally {
     savedOutputTokens: 0,
   };
 
-  /** `currency` is that of the providers' prices, or null. */
-  constructor(currency: string | null) {
+  /** `currency` is that of the providers' prices, or null. `countsTargetRows`: a row of the source is not always one of the target. */
+  constructor(currency: string | null, countsTargetRows: boolean = false) {
     this.#currency = currency;
+    this.#countsTargetRows = countsTargetRows;
   }
 
   get readCount(): number {
@@ -51,6 +54,7 @@ export class Tally {
       const { type: _, ...changes } = event;
       this.#changes = changes;
     }
+    if (event.type === "batch-end" && event.outcome === "written") this.#writtenRowCount += event.targetRowCount;
     if (event.type === "row-end") this.#addRow(event.outcome, event.errorCode);
     if (event.type === "re-ask") this.#usage.reAsks += 1;
     if (event.type === "not-applied") addOne(this.#notApplied, event.step);
@@ -84,6 +88,7 @@ export class Tally {
       unchangedCount: unchanged,
       pendingCount: pending,
       ...(this.#emptyRowCount === 0 ? {} : { emptyRowCount: this.#emptyRowCount }),
+      ...(this.#countsTargetRows && { writtenRowCount: this.#writtenRowCount }),
       failuresByCode: { ...this.#failuresByCode },
       ...(Object.keys(this.#notApplied).length > 0 && { notApplied: { ...this.#notApplied } }),
       ...(Object.keys(this.#invalidValues).length > 0 && { invalidValues: { ...this.#invalidValues } }),

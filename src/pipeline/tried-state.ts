@@ -1,4 +1,4 @@
-import { type AnyState, GlobalState, SinkState } from "../engine/state.ts";
+import { type AnyState, GlobalState, ItemState, SinkState } from "../engine/state.ts";
 import { type Read, type Shape, shapeOfFields, unwatched, unwatchedCopy, watched } from "./watched-state.ts";
 
 const lineage = { model: "x", promptHash: "x", inputTokens: 1, cachedTokens: 1, outputTokens: 1, calls: 1 };
@@ -36,12 +36,19 @@ export function resultOf(
   }
 }
 
-/** The state of a row, with these outputs; with `completedAt`, as the column map sees it. */
+/** All that the column map sees besides what steps see. */
+export interface Completed {
+  readonly completedAt: Date;
+  /** An item of the row, behind `each`. */
+  readonly item?: MadeUp | undefined;
+}
+
+/** The state of a row, with these outputs; with `completed`, as the column map sees it. */
 export function stateOf(
   first: AnyState | undefined,
   row: MadeUp,
   outputs: ReadonlyMap<string, MadeUp>,
-  completedAt?: Date,
+  completed?: Completed,
 ): TriedState {
   const keys = [...outputs.keys()];
   const made = (of: (output: MadeUp) => unknown): Record<string, unknown> => {
@@ -58,13 +65,16 @@ export function stateOf(
     [...outputs].map(([key, { isAsked = false }]) => [key, isAsked ? lineage : null]),
   );
   const facts = { run: { id: "00000000-0000-4000-8000-000000000000" }, lineage: lineages };
-  const value = completedAt === undefined ? given : new SinkState(given, { ...facts, completedAt });
+  const { completedAt, item } = completed ?? {};
+  const finished = completedAt && new SinkState(given, { ...facts, completedAt });
+  const value = finished && item !== undefined ? new ItemState(finished, item.value, 0) : (finished ?? given);
   const shape = shapeOfFields({
     pk: undefined,
     raw: row.shape,
     log: undefined,
     startedAt: undefined,
     processed: shapeOfFields(made(({ shape: of }) => of) as Record<string, Shape>), // as `made` is given it
+    ...(item !== undefined && { item: item.shape, index: undefined }),
     ...(completedAt !== undefined && {
       completedAt: undefined,
       run: shapeOfFields({ id: undefined }),

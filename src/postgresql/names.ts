@@ -1,4 +1,4 @@
-import type { TableName, TableNames } from "../table/dialect.ts";
+import type { TableNames } from "../table/dialect.ts";
 
 /** In bytes of UTF-8: the server cuts off the rest. */
 const longestName = 63;
@@ -6,10 +6,6 @@ const longestName = 63;
 /** The name as the server reads it back, whatever is in it. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
-}
-
-export function quoteTable({ schema, table }: TableName): string {
-  return schema === undefined ? quoteIdentifier(table) : `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
 }
 
 /** Without quotes A to Z are a to z to the server. */
@@ -43,7 +39,7 @@ export const names: TableNames = {
     while (Buffer.byteLength(cut) > longestName) cut = Array.from(cut).slice(0, -1).join("");
     return quoteIdentifier(cut);
   },
-  quoteTable,
+  quoteTable: ({ schema, table }) => [schema ?? [], table].flat().map(quoteIdentifier).join("."),
   fold: (name) => name,
   problemOf: (name) => {
     if (name === "" || name.includes("\0") || !name.isWellFormed()) {

@@ -1,5 +1,5 @@
 import type { ClientBase } from "pg";
-import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
+import type { ColumnMap, Sink, SinkContext, SinkSession, SinkGroups, SinkTable } from "../contracts/sink.ts";
 import type { Requirements } from "../contracts/requirements.ts";
 import type { SQLDialect, ValueType } from "../contracts/target.ts";
 import { messageOf } from "../errors/error-text.ts";
@@ -56,11 +56,17 @@ export type PostgreSQLSinkOptions<State, Column extends string> = PostgreSQLSink
         readonly strategy?: "merge" | "update" | undefined;
         /** The columns by which rows are found: they need a primary key or a unique index of their own. */
         readonly mergeKeys: readonly NoInfer<Column>[];
+        /**
+         * Those of `mergeKeys` that all items of a row share, for a sink behind `each`: functions of `s.pk` alone. Rows of the table that a row no
+         * longer has are deleted, which takes the right to DELETE; only with a strategy that merges. @default the sink takes one row for each row
+         */
+        readonly groupKey?: readonly NoInfer<Column>[] | undefined;
       }
     | {
         /** Adds rows only: one that a unique index of the table rejects is a row error. A view that takes INSERT will do. */
         readonly strategy: "insert";
         readonly mergeKeys?: undefined;
+        readonly groupKey?: undefined;
       }
   );
 
@@ -99,6 +105,7 @@ export class PostgreSQLSink<State, Column extends string = string> implements Si
   readonly keepsRows = true;
   readonly columnMap: ColumnMap<State, Column>;
   readonly table: SinkTable;
+  readonly groups: SinkGroups | undefined;
   readonly #server: PostgreSQLConnection;
   readonly #named: NamedTable;
   readonly #timeoutMs: number;
@@ -112,6 +119,7 @@ export class PostgreSQLSink<State, Column extends string = string> implements Si
     this.#named = namedTable("PostgreSQLSink", postgreSQLDialect, options);
     this.columnMap = options.columnMap;
     this.table = this.#named.facts;
+    this.groups = this.#named.groups;
     this.#timeoutMs = options.sinkTimeoutMs ?? 300_000;
     this.#server = new PostgreSQLConnection("PostgreSQLSink", options);
   }

@@ -10,7 +10,7 @@ import { retryDelaysMs } from "../sql-server/error-meaning.ts";
 import { tableIdentity } from "../sql-server/identifiers.ts";
 import { tableSession } from "../table/session.ts";
 import { type NamedTable, namedTable, tableChecks } from "../table/strategy.ts";
-import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
+import type { ColumnMap, Sink, SinkContext, SinkSession, SinkGroups, SinkTable } from "../contracts/sink.ts";
 import type { SQLDialect } from "../contracts/target.ts";
 
 interface SQLServerSinkSettings<State, Column extends string> extends SQLServerConnectionOptions {
@@ -39,11 +39,17 @@ export type SQLServerSinkOptions<State, Column extends string> = SQLServerSinkSe
         readonly strategy?: "merge" | "update_insert" | "update" | undefined;
         /** The columns by which rows are found: they need a primary key or a unique index of their own. */
         readonly mergeKeys: readonly NoInfer<Column>[];
+        /**
+         * Those of `mergeKeys` that all items of a row share, for a sink behind `each`: functions of `s.pk` alone. Rows of the table that a row no
+         * longer has are deleted, which takes the right to DELETE; only with a strategy that merges. @default the sink takes one row for each row
+         */
+        readonly groupKey?: readonly NoInfer<Column>[] | undefined;
       }
     | {
         /** Adds rows only: one that a unique index of the table rejects is a row error. */
         readonly strategy: "insert";
         readonly mergeKeys?: undefined;
+        readonly groupKey?: undefined;
       }
   );
 
@@ -62,6 +68,7 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
   readonly columnMap: ColumnMap<State, Column>;
   readonly requirements: Requirements;
   readonly table: SinkTable;
+  readonly groups: SinkGroups | undefined;
   readonly #server: SQLServerConnection;
   readonly #named: NamedTable;
   readonly #timeoutMs: number;
@@ -79,6 +86,7 @@ export class SQLServerSink<State, Column extends string = string> implements Sin
     }
     this.columnMap = options.columnMap;
     this.table = this.#named.facts;
+    this.groups = this.#named.groups;
     this.#timeoutMs = options.sinkTimeoutMs ?? 300_000;
     this.#server = new SQLServerConnection("SQLServerSink", options);
     this.requirements = this.#server.requirements;

@@ -6,7 +6,7 @@ import { foldName } from "../sqlite/identifiers.ts";
 import { databaseFilesOf, lockWait } from "../sqlite/open.ts";
 import { tableSession } from "../table/session.ts";
 import { type NamedTable, namedTable, tableChecks } from "../table/strategy.ts";
-import type { ColumnMap, Sink, SinkContext, SinkSession, SinkTable } from "../contracts/sink.ts";
+import type { ColumnMap, Sink, SinkContext, SinkSession, SinkGroups, SinkTable } from "../contracts/sink.ts";
 import type { SQLDialect } from "../contracts/target.ts";
 
 export const dialect: SQLDialect = sqliteDialect;
@@ -43,11 +43,17 @@ export type SQLiteSinkOptions<State, Column extends string> = SQLiteSinkSettings
         readonly strategy?: "merge" | "update" | undefined;
         /** The columns by which rows are found: they need a primary key or a unique index of their own. */
         readonly mergeKeys: readonly NoInfer<Column>[];
+        /**
+         * Those of `mergeKeys` that all items of a row share, for a sink behind `each`: functions of `s.pk` alone. Rows of the table that a row no
+         * longer has are deleted, which takes the right to DELETE; only with a strategy that merges. @default the sink takes one row for each row
+         */
+        readonly groupKey?: readonly NoInfer<Column>[] | undefined;
       }
     | {
         /** Adds rows only: one that is there already is a row error. */
         readonly strategy: "insert";
         readonly mergeKeys?: undefined;
+        readonly groupKey?: undefined;
       }
   );
 
@@ -67,6 +73,7 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
   readonly keepsRows = true;
   readonly columnMap: ColumnMap<State, Column>;
   readonly table: SinkTable;
+  readonly groups: SinkGroups | undefined;
   readonly databaseFiles: readonly string[];
   readonly #databasePath: string;
   readonly #named: NamedTable;
@@ -87,6 +94,7 @@ export class SQLiteSink<State, Column extends string = string> implements Sink<S
     this.#busyTimeoutMs = options.busyTimeoutMs ?? lockWait.patienceMs;
     this.#coerces = options.coerce ?? false;
     this.table = this.#named.facts;
+    this.groups = this.#named.groups;
     this.databaseFiles = databaseFilesOf(this.#databasePath);
     this.identity = `${this.#databasePath}/${foldName(this.#named.table.table)}`;
   }

@@ -27,6 +27,7 @@ export function sqliteWriter(
   const statement = writeStatement(target);
   const isInOrder = statement.columns === target.columns;
   let prepared: StatementSync | undefined;
+  let preparedDelete: StatementSync | undefined;
   const logPath = `${realPath(path)}-wal`; // SQLite follows links
   let log: OpenFile | undefined;
 
@@ -39,21 +40,30 @@ export function sqliteWriter(
       : errors.leftOut("a trigger of the table ignored a row", undefined);
   }
 
+  function deleteRow({ values, cells }: StagedRow<SQLInputValue>): void {
+    const key = target.keys.map(({ place }) => cells[place] ?? null);
+    preparedDelete ??= database.prepare(deleteSQL(target));
+    if (preparedDelete.run(...key).changes > 0) return;
+    if (database.prepare(findSQL(target, true, [])).get(...key) !== undefined) throw errors.notDeleted(values);
+  }
+
   return {
     prove: async () => {
       requireWritable(database, path, errors.fail);
       try {
         prepared = database.prepare(statement.sql);
+        if (target.hasGroups) preparedDelete = database.prepare(deleteSQL(target));
       } catch (cause) {
         const problem = `the database does not write to ${target.table.quoted}: ${messageOf(cause)}`;
         throw errors.fail(problem, { cause, facts: { where: target.table.name, errorNumber: errorNumberOf(cause) } });
       }
       if (!isLook) setWAL(database, path, errors.fail);
     },
-    write: async (rows) => {
+    write: async (rows, { gone }) => {
       try {
         database.exec("BEGIN IMMEDIATE");
         if (log === undefined && existsSync(logPath)) log = new OpenFile(logPath);
+        for (const row of gone) deleteRow(row);
         for (const row of rows) writeRow(row);
         requireInPlace(file);
         if (log !== undefined) requireInPlace(log);
@@ -106,6 +116,10 @@ function findSQL(target: SQLiteTarget, byKey: boolean, filled: readonly TargetCo
   const conditions = [...(byKey ? [whereKey(target)] : []), ...(isFilled === "" ? [] : [`(${isFilled})`])];
   const where = conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
   return `SELECT 1 FROM ${inMain(target)}${where} LIMIT 1`;
+}
+
+function deleteSQL(target: SQLiteTarget): string {
+  return `DELETE FROM ${inMain(target)} WHERE ${whereKey(target)}`;
 }
 
 function inMain({ table }: SQLiteTarget): string {

@@ -1,23 +1,26 @@
 import type { JSONSchema } from "../json/json-schema.ts";
-import type { Sink } from "../contracts/sink.ts";
+import type { Each, Sink } from "../contracts/sink.ts";
 import type { AnySource } from "../contracts/source.ts";
 import type { Step } from "../contracts/step.ts";
 import type { FieldType, TargetDescription, ValueType } from "../contracts/target.ts";
 import { shownFor, type StatePath, tracePaths } from "../engine/traced-paths.ts";
 import { rowFields } from "./row-fields.ts";
-import { fieldType, unknownType } from "./value-type.ts";
+import { anyItem, fieldType, unknownType } from "./value-type.ts";
 
 interface Described {
   readonly source: AnySource;
   readonly steps: readonly Pick<Step<never, string, unknown>, "outputKey" | "outputSchema" | "when">[];
   readonly sink: Pick<Sink<never>, "name" | "columnMap" | "table">;
+  readonly each?: Pick<Each, "items"> | undefined;
 }
 
 /** Runs each function of the column map once, on a stand-in, and looks up in the schemas what it shows. */
-export function describeTarget({ source, steps, sink }: Described): TargetDescription {
+export function describeTarget({ source, steps, sink, each }: Described): TargetDescription {
   const paths = tracePaths(sink.columnMap);
   const row = source.schema === undefined ? undefined : rowFields(source.schema);
   const names = Object.keys(sink.columnMap);
+  const items = each && tracePaths({ items: each.items }).get("items");
+  const schemas = { source, steps, row, items };
   return {
     sink: sink.name,
     targetTable: sink.table?.name,
@@ -28,7 +31,7 @@ export function describeTarget({ source, steps, sink }: Described): TargetDescri
       const path = paths.get(name);
       const read = sink.columnMap[name];
       const isTraced = path !== undefined && read !== undefined;
-      const { type, isNullable } = isTraced ? asShown(fieldOf(path, { source, steps, row }), read, path) : ofNoPath;
+      const { type, isNullable } = isTraced ? asShown(fieldOf(path, schemas), read, path) : ofNoPath;
       return { name, type, isNullable, isCompletedAt: path?.join(".") === "completedAt" };
     }),
   };
@@ -63,11 +66,18 @@ function asShown(field: FieldType, read: (state: never) => unknown, path: StateP
 
 interface Schemas extends Pick<Described, "source" | "steps"> {
   readonly row: JSONSchema | undefined;
+  /** The path of the items behind `each`; undefined where its function makes them. */
+  readonly items: StatePath | undefined;
 }
 
 function fieldOf([root = "", ...path]: StatePath, schemas: Schemas): FieldType {
   const [name = "", ...rest] = path;
   switch (root) {
+    case "item":
+      if (schemas.items === undefined) return { type: unknownType("each makes the items"), isNullable: true };
+      return fieldOf([...schemas.items, anyItem, ...path], schemas);
+    case "index":
+      return { type: count, isNullable: false };
     case "pk":
       return { type: keyType(schemas), isNullable: false };
     case "startedAt":

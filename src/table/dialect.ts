@@ -97,6 +97,8 @@ export interface TableRequest {
   /** None when inserting. */
   readonly mergeKeys: readonly string[];
   readonly strategy: Strategy;
+  /** True if a row of the source may have several rows in it: then rows are deleted, too. */
+  readonly hasGroups: boolean;
 }
 
 /** A table as the catalog has it. */
@@ -178,6 +180,8 @@ export interface Target<Column extends TableColumn<Value>, Value = unknown> {
   readonly columns: readonly TargetColumn<Column>[];
   /** Those of `columns` that are the merge keys; none when inserting. */
   readonly keys: readonly TargetColumn<Column>[];
+  /** True if rows are deleted, too. */
+  readonly hasGroups: boolean;
   /** The key of the table that the merge keys are. */
   readonly uniqueKey: UniqueKey | undefined;
   /** Those of `columns` that no two rows share, if there are such: by them an insert whose commit is in doubt is found. */
@@ -221,7 +225,9 @@ export interface StoredKey {
   readonly written: string;
 }
 
-export interface WriteContext {
+export interface WriteContext<Value = never> {
+  /** Rows that are deleted before the others are written, in the same transaction: with cells for the keys only. */
+  readonly gone: readonly StagedRow<Value>[];
   /** The batch may be there already: the answer to its commit was lost. */
   readonly isInDoubt: boolean;
   /**
@@ -239,6 +245,8 @@ export interface WriterErrors {
   readonly leftOut: (problem: string, values: ColumnValues | undefined, facts?: ErrorFacts) => Error;
   /** The same for an update that finds no row with the key. */
   readonly unknownKey: (values: ColumnValues) => Error;
+  /** A row that was to be deleted is still there: a row error. */
+  readonly notDeleted: (values: ColumnValues | undefined) => Error;
   /** Two rows have one key. */
   readonly sameKey: (values: ColumnValues | undefined) => Error;
   /** Nothing can be written: it ends the run. */
@@ -250,11 +258,11 @@ export interface TableWriter<Column extends TableColumn<Value>, Value = unknown>
   /** Does all but the rows and the commit: what the database would reject of the statements themselves, it rejects now. */
   readonly prove: () => Promise<void>;
   /**
-   * Writes the rows in one transaction. What the database does not reject itself, `WriterErrors` do.
+   * Writes the rows in one transaction, and deletes those that are gone. What the database does not reject itself, `WriterErrors` do.
    *
    * @throws {CommitInDoubtError} if the rows may be there or not
    */
-  readonly write: (rows: readonly StagedRow<Value>[], context: WriteContext) => Promise<void>;
+  readonly write: (rows: readonly StagedRow<Value>[], context: WriteContext<Value>) => Promise<void>;
   /** Looks for a row: with this key, or any; and, if columns are to be `filled`, with one of them not NULL. */
   readonly find: (key: readonly Value[], filled: readonly TargetColumn<Column>[]) => Promise<boolean>;
 }

@@ -80,6 +80,8 @@ class TableSession<
     this.#writer = dialect.writer(connection, target, {
       leftOut: (problem, values, facts = {}) => this.#rowError(problem, values, facts),
       unknownKey: (values) => this.#keyError(`no row of ${target.table.quoted} has this merge key`, values),
+      notDeleted: (values) =>
+        this.#keyError(`a trigger or a policy of ${target.table.quoted} kept a row that was to be deleted`, values),
       sameKey: (values) => this.#keyError(sameKeyProblem, values),
       fail: (problem, options) => this.#fail(problem, options),
     });
@@ -127,8 +129,12 @@ class TableSession<
 
   readonly write = async (batch: readonly RowGroup[]): Promise<void> => {
     const rows: StagedRow<Value>[] = [];
-    for (const group of batch) for (const values of group.rows) rows.push({ values, cells: this.#stage(values) });
-    if (rows.length === 0) return;
+    const gone: StagedRow<Value>[] = [];
+    for (const group of batch) {
+      for (const values of group.rows) rows.push({ values, cells: this.#stage(values) });
+      for (const values of group.gone ?? []) gone.push(...this.#stageGone(values));
+    }
+    if (rows.length === 0 && gone.length === 0) return;
     if (this.#isClosed) throw this.#fail("the sink is closed: nothing can be written to it any more");
     let isInDoubt = false;
     let stored: readonly StoredKey[] = [];
@@ -140,7 +146,7 @@ class TableSession<
     const writing = tryAgain(
       async (leftMs) => {
         try {
-          await this.#writer.write(rows, { isInDoubt, guard, leftMs });
+          await this.#writer.write(rows, { gone, isInDoubt, guard, leftMs });
         } catch (error) {
           if (error instanceof CommitInDoubtError) isInDoubt = true;
           if (isInDoubt && this.#target.strategy === "insert" && this.#target.proof.length === 0)
@@ -195,6 +201,12 @@ class TableSession<
       cells.push(fitted.value);
     }
     return cells;
+  }
+
+  /** None for a key that the columns can't hold (any more): no row has it. */
+  #stageGone(values: ColumnValues): readonly StagedRow<Value>[] {
+    const cells = this.#target.columns.map((column) => (column.isKey ? this.#cellOf(values, column) : null));
+    return cells.every((cell) => cell !== undefined) ? [{ values, cells }] : [];
   }
 
   #fit(value: unknown, column: TargetColumn<Column>): Fitted<Value | null> {

@@ -6,6 +6,8 @@ export interface StagedDatabase<Client, Column extends TableColumn<Value>, Value
   readonly transaction: (work: (client: Client) => Promise<boolean>, leftMs?: number) => Promise<void>;
   /** Makes the temporary table, and loads the rows into it. `leftMs`: the longest wait for locks of others. */
   readonly stage: (client: Client, rows: readonly StagedRow<Value>[], leftMs?: number) => Promise<void>;
+  /** Deletes the rows of the target that have the keys of staged rows, and does away with the stage. How many of them are still there. */
+  readonly remove: (client: Client) => Promise<number>;
   /** Takes the staged rows into the target: how many were added or changed. */
   readonly take: (client: Client) => Promise<number>;
   /** The staged rows that the target has, by their place, each with its key as it is stored: a text as `TableKeys.parts` makes one. */
@@ -26,8 +28,13 @@ export function stagedWriter<Client, Column extends TableColumn<Value>, Value>(
   isExact: boolean,
   errors: WriterErrors,
 ): TableWriter<Column, Value> {
-  const { table, columns, keys, strategy, proof } = target;
-  const { transaction, stage, take, stored, same, find } = database;
+  const { table, columns, keys, hasGroups, strategy, proof } = target;
+  const { transaction, stage, remove, take, stored, same, find } = database;
+
+  async function removeGone(client: Client, gone: readonly StagedRow<Value>[], leftMs?: number): Promise<void> {
+    await stage(client, gone, leftMs);
+    if ((await remove(client)) > 0) throw errors.notDeleted(gone.length === 1 ? gone[0]?.values : undefined);
+  }
 
   async function writeStaged(
     client: Client,
@@ -56,14 +63,17 @@ export function stagedWriter<Client, Column extends TableColumn<Value>, Value>(
   return {
     prove: async () => {
       await transaction(async (client) => {
+        if (hasGroups) await removeGone(client, []);
         await stage(client, []);
         await take(client);
         if (keys.length > 0) await stored(client, keys);
         return false;
       });
     },
-    write: async (rows, { isInDoubt, guard, leftMs }) => {
+    write: async (rows, { gone, isInDoubt, guard, leftMs }) => {
       await transaction(async (client) => {
+        if (gone.length > 0) await removeGone(client, gone, leftMs);
+        if (rows.length === 0) return true;
         await stage(client, rows, leftMs);
         // All rows are there or none, since they were added in one transaction.
         if (isInDoubt && strategy === "insert" && (await stored(client, proof)).size === rows.length) return false;

@@ -35,7 +35,7 @@ class Preflight<Column extends TableColumn<Value>, Value> {
   }
 
   find(found: TableFacts<Column, Value> | MissingTable): Target<Column, Value> {
-    const { columns: wanted, strategy, mergeKeys } = this.#request;
+    const { columns: wanted, strategy, mergeKeys, hasGroups } = this.#request;
     if (!("columns" in found)) throw this.#missing(found);
     if (found.problem !== undefined) {
       throw this.#error(`${JSON.stringify(found.name)} in ${found.place} ${found.problem}`, found.name);
@@ -48,7 +48,8 @@ class Preflight<Column extends TableColumn<Value>, Value> {
     const keys = columns.filter(({ isKey }) => isKey);
     const uniqueKey = keys.length === 0 ? undefined : this.#uniqueKeyOf(keys, found);
     this.#requirePermissions(columns, found);
-    return { table: found, strategy, columns, keys, uniqueKey, proof: proofAmong(columns, found.uniqueKeys) };
+    const proof = proofAmong(columns, found.uniqueKeys);
+    return { table: found, strategy, columns, keys, hasGroups, uniqueKey, proof };
   }
 
   #missing({ place, wanted, note = "", otherTables, ifNone }: MissingTable): TargetError {

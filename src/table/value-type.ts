@@ -19,6 +19,9 @@ export function fieldType(schema: JSONSchema, path: readonly string[]): FieldTyp
   return { type: others.reduce(eitherOf, first), isNullable };
 }
 
+/** In a path, an item of an array: any that is there. */
+export const anyItem = "*";
+
 /** All that a value may be, null aside: schemas of one type each, without alternatives. */
 interface Choices {
   readonly choices: readonly Choice[];
@@ -56,8 +59,8 @@ function childOf({ name: type, node }: Choice, name: string): readonly Child[] {
   if (property !== undefined) return [{ schema: asSchema(property), isOptional: !required.includes(name) }];
   const hasLength = type === "string" || type === "array";
   if (name === "length" && hasLength) return [{ schema: lengthSchema, isOptional: false }];
-  if (!/^\d+$/.test(name) || node.items === undefined || Array.isArray(node.items)) return [];
-  return [{ schema: asSchema(node.items), isOptional: true }];
+  if (!/^(?:\d+|\*)$/.test(name) || node.items === undefined || Array.isArray(node.items)) return [];
+  return [{ schema: asSchema(node.items), isOptional: name !== anyItem }];
 }
 
 function typeOf({ name, node }: Choice): ValueType {

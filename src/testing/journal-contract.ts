@@ -69,6 +69,8 @@ const sessionChecks: Readonly<Record<string, JournalCheck>> = {
   "a row that failed with another row's key leaves that row as it was": inSession(leavesOtherRows),
   "a row takes its place in the target from others with the same key": inSession(takesItsPlace),
   "the rows of one sink are forgotten, and those of others are not": inSession(forgetsRows),
+  "the children of a row stay known when it fails, and when the rows of its sink are forgotten":
+    inSession(keepsChildren),
   "keys that differ in a lone surrogate, in case or in a trailing blank are different keys": inSession(tellsKeysApart),
   "a thousand writes at once are all saved, and found in one look-up": inSession(savesManyAtOnce),
   "writes at once to one key are made in their order, however they alternate": inSession(keepsTheirOrder),
@@ -202,6 +204,28 @@ async function forgetsRows(session: JournalSession): Promise<void> {
   await session.rows.forgetAll("sink");
   equal(await findRow(session, "sink", "1"), undefined);
   deepEqual(await findRow(session, "another", "1"), writtenRow("1"));
+}
+
+async function keepsChildren(session: JournalSession): Promise<void> {
+  const { children, rows } = session;
+  equal((await children.find("sink", ["1"])).size, 0);
+  equal((await children.find("sink", [])).size, 0);
+  await children.save("sink", [
+    { pk: "1", children: ["a", "\uD83D half", "a\0b", "x".repeat(10_000)] },
+    { pk: "2", children: [] },
+  ]);
+  await children.save("another", [{ pk: "1", children: ["c"] }]);
+  await rows.saveWritten("sink", [writtenRow("1"), writtenRow("2")]);
+  await rows.saveFailed("sink", [badRow(1)]);
+  await rows.forgetAll("sink");
+  const found = await children.find("sink", ["1", "2", "3"]);
+  deepEqual(found.get("1"), ["a", "\uD83D half", "a\0b", "x".repeat(10_000)]);
+  deepEqual(found.get("2") ?? [], []);
+  equal(found.get("3"), undefined);
+  deepEqual((await children.find("another", ["1"])).get("1"), ["c"]);
+  await children.save("sink", [{ pk: "1", children: ["b"] }]);
+  deepEqual((await children.find("sink", ["1"])).get("1"), ["b"]);
+  deepEqual((await children.find("another", ["1"])).get("1"), ["c"]);
 }
 
 async function tellsKeysApart(session: JournalSession): Promise<void> {

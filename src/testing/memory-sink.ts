@@ -1,12 +1,14 @@
 import { renamedOption } from "../errors/deprecation.ts";
 import { SinkDataError } from "../errors/sink.ts";
 import { checkOptions, isBoolean, isFunction, isFunctionMap, isName, isTextList, optional } from "../errors/options.ts";
-import type { ColumnMap, ColumnValues, Sink } from "../contracts/sink.ts";
+import type { ColumnMap, ColumnValues, Sink, SinkGroups } from "../contracts/sink.ts";
 
 export interface MemorySinkOptions<State, Column extends string> {
   readonly columnMap: ColumnMap<State, Column>;
   /** The columns that identify a row: a later row with the same values replaces it. @default every row is added */
   readonly mergeKeys?: readonly NoInfer<Column>[] | undefined;
+  /** Those of `mergeKeys` that all items of a row share, for a sink behind `each`. @default one row for each */
+  readonly groupKey?: readonly NoInfer<Column>[] | undefined;
   /** @default "memory" */
   readonly identity?: string | undefined;
   /** @default false */
@@ -23,6 +25,7 @@ export class MemorySink<State, const Column extends string> implements Sink<Stat
   readonly identity: string;
   readonly keepsRows = true;
   readonly preserveOrder: boolean;
+  readonly groups: SinkGroups | undefined;
   readonly columnMap: ColumnMap<State, Column>;
   readonly open: Sink<State>["open"];
   readonly #rows = new Map<string, ColumnValues>();
@@ -32,14 +35,16 @@ export class MemorySink<State, const Column extends string> implements Sink<Stat
     checkOptions("MemorySink", options, {
       columnMap: isFunctionMap,
       mergeKeys: optional(isTextList),
+      groupKey: optional(isTextList),
       identity: optional(isName),
       preserveOrder: optional(isBoolean),
       reject: optional(isFunction),
       refuse: optional(isFunction),
     });
-    const { columnMap, mergeKeys, identity = "memory", preserveOrder = false } = options;
+    const { columnMap, mergeKeys, groupKey, identity = "memory", preserveOrder = false } = options;
     const reject = renamedOption("MemorySink", ["reject", options.reject], ["refuse", options.refuse]);
     this.identity = identity;
+    this.groups = groupKey && { groupKey, mergeKeys: mergeKeys ?? groupKey };
     this.preserveOrder = preserveOrder;
     this.columnMap = columnMap;
     this.open = async ({ signal }) => {
@@ -50,6 +55,9 @@ export class MemorySink<State, const Column extends string> implements Sink<Stat
           for (const values of rows) {
             const problem = reject?.(values);
             if (problem !== undefined) throw new SinkDataError("memory", problem);
+          }
+          for (const values of batch.flatMap((group) => group.gone ?? [])) {
+            this.#rows.delete(this.#keyOf(values, mergeKeys));
           }
           for (const values of rows) this.#rows.set(this.#keyOf(values, mergeKeys), values);
           this.#batchCount += 1;

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import type { ContractCheck } from "./base.ts";
+import { groupChecks } from "./table-groups-contract.ts";
 import { addsTwins, keyChecks } from "./table-keys-contract.ts";
 import { preflightChecks } from "./table-preflight-contract.ts";
 import { sinkContract } from "./sink-contract.ts";
@@ -75,7 +76,7 @@ export function tableSinkContract({ create, strategies, kinds }: TableSinkContra
   perStrategy(strategies, eachStrategy);
   perStrategy(
     fresh.filter((strategy) => strategy !== "insert"),
-    keyChecks,
+    { ...keyChecks, ...groupChecks },
   );
   for (const [name, check] of Object.entries({ ...eachTable, ...preflightChecks }))
     checks.push({ name, check: withDatabase(check) });

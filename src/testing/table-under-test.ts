@@ -33,6 +33,8 @@ export interface TestSinkOptions<State> {
   readonly columnMap: ColumnMap<State>;
   readonly strategy: string;
   readonly mergeKeys?: readonly string[];
+  /** Those of `mergeKeys` that the rows of a group share. */
+  readonly groupKey?: readonly string[] | undefined;
   /** The table and where it is are to be spelt in another way than usual. */
   readonly isTwin?: boolean;
 }
@@ -63,13 +65,20 @@ export const visits: TestTable = {
 export function sinkOver(
   database: DatabaseUnderTest,
   strategy: string,
-  { name = "visits", columns = ["id", "value"], mergeKeys = ["id"], isTwin = false }: Partial<TargetNames> = {},
+  {
+    name = "visits",
+    columns = ["id", "value"],
+    mergeKeys = ["id"],
+    groupKey,
+    isTwin = false,
+  }: Partial<TargetNames> = {},
 ): Sink<never> {
   return database.sink({
     targetTable: name,
     columnMap: Object.fromEntries(columns.map((column) => [column, () => null])),
     strategy,
     ...(strategy !== "insert" && { mergeKeys }),
+    ...(groupKey !== undefined && { groupKey }),
     isTwin,
   });
 }
@@ -78,6 +87,7 @@ interface TargetNames {
   readonly name: string;
   readonly columns: readonly string[];
   readonly mergeKeys: readonly string[];
+  readonly groupKey: readonly string[] | undefined;
   readonly isTwin: boolean;
 }
 

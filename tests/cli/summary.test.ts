@@ -33,6 +33,11 @@ test("empty rows that were passed over stand behind the counts, where there are 
   assert.deepEqual(counts, ["3", "3", "1,024"]);
 });
 
+test("rows of targets stand behind the counts, where a row of the source is not one of them", () => {
+  const [, counts] = summaryOf(watched({ readCount: 3, successCount: 3, writtenRowCount: 1024 })).map(numbersIn);
+  assert.deepEqual(counts, ["3", "3", "1,024"]);
+});
+
 test("values that are null because they stayed invalid have a line for each field", () => {
   const invalidValues = { "kind.confidence": 1200, "kind.note": 3 };
   const lines = summaryOf(watched({ readCount: 3, successCount: 3, invalidValues })).slice(2);

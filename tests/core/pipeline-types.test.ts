@@ -15,6 +15,7 @@ import {
 import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { SQLiteSource } from "../../src/sources/sqlite.ts";
+import { CSVSink } from "../../src/sinks/csv.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
 import { failsWith } from "../support/error-facts.ts";
@@ -260,6 +261,43 @@ test("comparing a category with one that is not in the taxonomy does not compile
   const names = taxonomy.map(({ name }) => name);
   // @ts-expect-error one category is not all of them
   assert.deepEqual(isType<"Emergency"[]>()(names, true), ["Emergency", "Routine Checkup"]);
+});
+
+test("an item has its type in the column map behind each, and its row's types beside it", () => {
+  const items = begun().each((s) => s.raw.clinical_notes.split(" "), {
+    key: (word, index) => isType<string>()(word, true) + String(isType<number>()(index, true)),
+  });
+  const pipeline = items.to(
+    new CSVSink({
+      filePath: "words.csv",
+      columnMap: {
+        id: (s) => isType<string>()(s.pk, true),
+        word: (s) => isType<string>()(s.item, true),
+        place: (s) => isType<number>()(s.index, true),
+        category: (s) => isType<"Emergency" | "Routine Checkup">()(s.processed.visit_type.category, true),
+        // @ts-expect-error the item is a text
+        wrong: (s) => s.item.code,
+        // @ts-expect-error no step adds "summary"
+        summary: (s) => s.processed.summary ?? null,
+      },
+    }),
+  );
+  const unfinished = begun();
+  isType<Equal<StateOf<typeof pipeline>, StateOf<typeof unfinished>>>()(true, true);
+  // @ts-expect-error a sink without each has no item
+  assert.ok(begun().to(new MemorySink({ columnMap: { id: (s) => s.item } })));
+  // @ts-expect-error a text is no array
+  assert.ok(begun().each((s) => s.raw.department, { key: () => "" }));
+  // @ts-expect-error an object is no key
+  assert.ok(begun().each((s) => [s.raw], { key: (row) => row }));
+  const table = { databasePath: "x.db", targetTable: "t", columnMap: { id: () => "" }, mergeKeys: ["id"] as const };
+  assert.throws(
+    // @ts-expect-error there is no such column
+    () => new SQLiteSink({ ...table, groupKey: ["idd"] }),
+    failsWith("INVALID_OPTION", { where: "groupKey" }),
+  );
+  // @ts-expect-error a pipeline ends in a sink
+  assert.throws(() => begun().to(), failsWith("INVALID_OPTION", { where: "to" }));
 });
 
 test("an unknown option does not compile, and is refused", () => {

@@ -281,7 +281,7 @@ async function newLookAhead(given: Partial<LookAheadOptions> = {}) {
   const source = new MemorySource<{ id: string }>({ rows, primaryKeyColumn: "id" });
   const lookAhead = new LookAhead({
     source,
-    sink: { identity, keepsRows: true },
+    sinks: [{ identity, keepsRows: true }],
     journal: session,
     pageRows: 1000,
     limit: Infinity,
@@ -326,8 +326,8 @@ const changes: readonly { readonly what: string; readonly change: Change; readon
 ];
 
 for (const { what, change, gone } of changes) {
-  const found = ({ row, answer }: LookAhead): string[] => [
-    ...["1", "2"].filter((pk) => row(pk) !== undefined),
+  const found = ({ row, answer }: LookAhead, sink: string): string[] => [
+    ...["1", "2"].filter((pk) => row(sink, pk) !== undefined),
     ...(answer(one) === undefined ? [] : ["answer"]),
   ];
   const left = ["1", "2", "answer"].filter((name) => name !== gone);
@@ -335,9 +335,9 @@ for (const { what, change, gone } of changes) {
   test(`nothing found ahead is believed once ${what}`, async () => {
     const { lookAhead, identity, first } = await newLookAhead();
     await first;
-    assert.deepEqual(found(lookAhead), ["1", "2", "answer"]);
+    assert.deepEqual(found(lookAhead, identity), ["1", "2", "answer"]);
     await change(lookAhead.journal, identity);
-    assert.deepEqual(found(lookAhead), left);
+    assert.deepEqual(found(lookAhead, identity), left);
   });
 
   test(`nothing found ahead is believed where ${what} while it is looked up`, async () => {
@@ -358,6 +358,6 @@ for (const { what, change, gone } of changes) {
     await change(lookAhead.journal, identity);
     mayEnd.resolve(undefined);
     await first;
-    assert.deepEqual(found(lookAhead), left);
+    assert.deepEqual(found(lookAhead, identity), left);
   });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ColumnMapError, SinkDataError, SinkError, TargetError, ValueError } from "../../src/errors/sink.ts";
+import { ColumnMapError, EachError, SinkDataError, SinkError, TargetError, ValueError } from "../../src/errors/sink.ts";
 import { DeadLetterError, PayloadLogError } from "../../src/errors/journal.ts";
 import {
   EmptyInputError,
@@ -39,6 +39,7 @@ test("each error has its class's name, a code of the list, and a scope that says
     [new ValidationError("classify", "m", "d", []), "ValidationError", "INVALID_OUTPUT", "row"],
     [new StepFailedError("own", new Error(secret)), "StepFailedError", "STEP_FAILED", "row"],
     [new ColumnMapError("column", new Error(secret)), "ColumnMapError", "COLUMN_MAP_FAILED", "row"],
+    [new EachError("items", "threw"), "EachError", "EACH_FAILED", "row"],
     [new ValueError("m", "d"), "ValueError", "VALUE_DOES_NOT_FIT", "row"],
   ];
   for (const [error, name, code, scope] of cases) {

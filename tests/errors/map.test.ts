@@ -36,8 +36,8 @@ function problemOf(read: (state: Untyped) => unknown, isInput = false, namesAreD
         },
       },
     };
-    const pipeline = { source, steps: [{ step, provider: new MockProvider() }], sink };
-    return checkMaps(pipeline, first, limits).problems[0]?.error;
+    const pipeline = { source, steps: [{ step, provider: new MockProvider() }], destinations: [{ sink }] };
+    return checkMaps(pipeline, first, [limits]).problems[0]?.error;
   };
 }
 

@@ -24,7 +24,7 @@ const folder = temporaryFolder();
 let count = 0;
 const noSignal = (): AbortSignal => new AbortController().signal;
 const print = (number: number): string => hash("sha256", `${number}`);
-const own = { pipeline: "visits", sink: "memory" };
+const own = { pipeline: "visits", sinks: ["memory"] };
 const page = { limit: 100 };
 
 function newJournal(given: Omit<SQLiteJournalOptions, "path"> = {}): SQLiteJournal {
@@ -73,6 +73,7 @@ async function contentOf(journal: SQLiteJournal, pipeline: string) {
     answers: [...(await answers.find([1, 2, 3].map(print)))].toSorted(),
     rows: [...(await rows.find("memory", ["1", "2", "3"]))].toSorted(),
     used: [...(await answers.findUsed("memory", ["1", "2", "3"]))].toSorted(),
+    children: [...(await look.children.find("memory", ["1", "2", "3"]))].toSorted(),
     runs: (await runs.list(page)).items,
     failures: (await runs.failures("run-1", page)).items,
     ended: (await runs.rows("run-1", page)).items,
@@ -89,7 +90,16 @@ async function contentOf(journal: SQLiteJournal, pipeline: string) {
 
 const savedAt = new Date("2026-01-03T00:00:00Z");
 
-async function fill({ answers, rows, runs, watermarks, overrides, work, evaluations }: JournalSession): Promise<void> {
+async function fill({
+  answers,
+  rows,
+  children,
+  runs,
+  watermarks,
+  overrides,
+  work,
+  evaluations,
+}: JournalSession): Promise<void> {
   await runs.saveRows("run-1", [runRow(1), runRow(2)]);
   await runs.saveAttempts("run-1", [runAttempt(), runAttempt({ waitMs: 1 })]);
   await runs.saveTimeline("run-1", [timeSlice(1), timeSlice(2)]);
@@ -103,6 +113,10 @@ async function fill({ answers, rows, runs, watermarks, overrides, work, evaluati
   await answers.saveUsed("memory", [
     { pk: "2", fingerprints: [print(1)] },
     { pk: "3", fingerprints: [print(1)] },
+  ]);
+  await children.save("memory", [
+    { pk: "1", children: ["a", "b"] },
+    { pk: "2", children: ["c"] },
   ]);
   await watermarks.save({ pipeline: "visits", name: "changes", value: "{}", basis: "b", savedAt });
   const decision = { step: "kind", inputHash: "h", output: '"A"', pk: "1", reviewer: "Ann", decidedAt: savedAt };
@@ -148,7 +162,7 @@ test("all that a journal holds of a pipeline is in the other one, and nothing of
 test("under another pipeline's name it goes on from watermarks, decisions and submitted work; runs keep their name", async () => {
   const [from, to] = [newJournal(), newJournal()];
   await filled(from, fill);
-  await copy(from, to, { toPart: { pipeline: "renamed", sink: "memory" } });
+  await copy(from, to, { toPart: { pipeline: "renamed", sinks: ["memory"] } });
   const content = await contentOf(to, "renamed");
   assert.equal(content.watermarks.length, 1);
   assert.deepEqual([...new Set(content.runs.map(({ pipeline }) => pipeline))], ["visits"]);

@@ -424,7 +424,7 @@ test("what a journal in a file has is copied, once, and pruned as there (not on 
   for (const text of ["used", "unused"]) await session.answers.save(hash("sha256", text), answerOf(text));
   await session.rows.saveWritten("memory", [{ ...writtenRow("1"), fingerprints: [hash("sha256", "used")] }]);
   await session.close();
-  const part = { pipeline: "visits", sink: "memory" };
+  const part = { pipeline: "visits", sinks: ["memory"] };
   const signal = noSignal();
   await withLook(file, async (from) => {
     await whileHeld(journal, signal, async (upkeep) => {

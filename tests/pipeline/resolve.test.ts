@@ -15,7 +15,7 @@ function definition(
   options: Partial<PipelineDefinition["options"]> = {},
   steps: PipelineDefinition["steps"] = [],
 ): PipelineDefinition {
-  return { options: { name: "visits", source, llmProvider, ...options }, steps, sink };
+  return { options: { name: "visits", source, llmProvider, ...options }, steps, destinations: [{ sink }] };
 }
 
 test("a run's own option wins over the pipeline's, and that over the default", () => {

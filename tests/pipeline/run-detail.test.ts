@@ -366,7 +366,8 @@ function detailOf(saveRows: (rows: readonly RunRow[]) => Promise<void> = async (
 }
 
 function rowOf(position: number, pk = `r${position}`): RowInFlight {
-  return { position, raw: {}, pk, step: null, retryCount: 0, processed: { own: position }, usedAnswers: [] };
+  const none = { raw: {}, step: null, sinkPlace: null, retryCount: 0, usedAnswers: [] };
+  return { ...none, position, pk, processed: { own: position } };
 }
 
 test("a row that failed for its key leaves the cost to the row that has the key, and its values are not counted", async () => {

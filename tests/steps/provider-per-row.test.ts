@@ -135,7 +135,7 @@ test("a provider for all, as of a replay, is asked instead", () => {
   const source = new MemorySource({ rows, primaryKeyColumn: "id", schema: Note });
   const options = { name: "x", source, llmProvider: small, journal: "off" } as const;
   const { steps, providers } = resolvePipeline(
-    { options, steps: [step], sink: new MemorySink({ columnMap: { id: () => 1 } }) },
+    { options, steps: [step], destinations: [{ sink: new MemorySink({ columnMap: { id: () => 1 } }) }] },
     {},
     forAll,
   );

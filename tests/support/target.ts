@@ -56,5 +56,5 @@ export function targetOf(
     foldName: (name: string) => name,
   };
   const keys = columns.filter(({ isKey }) => isKey);
-  return { table, strategy, columns, keys, uniqueKey: undefined, proof: columns.slice(0, keyCount) };
+  return { table, strategy, columns, keys, hasGroups: false, uniqueKey: undefined, proof: columns.slice(0, keyCount) };
 }

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { PreviewedRow, PreviewReport } from "../../contracts/report.ts";
+import type { ColumnValues } from "../../contracts/sink.ts";
 import { toJSONValue } from "../../json/json.ts";
 import { addParameter, amount, wholeNumber } from "../arguments.ts";
 import { type CommandContext, envFileOption, moduleOr } from "../command.ts";
@@ -46,16 +47,29 @@ export function previewCommand(name: string, context: CommandContext): Command {
 }
 
 /** Shows a row: its columns with their values, or why it failed. Its text must not control the terminal. */
-function linesOf({ position, pk, values, failure }: PreviewedRow<unknown>): string {
+function linesOf(row: PreviewedRow<unknown>): string {
+  const { position, pk, failure } = row;
   const title = `Row ${position}${pk === null ? "" : ` (${inOneLine(pk)})`}`;
   if (failure !== null) {
     const place = failure.step === null ? "" : ` at step ${failure.step}`;
     return `${title} failed${inOneLine(place)}: ${inOneLine(failure.error.detail)} [${failure.error.code}]\n`;
   }
+  if (row.targets === undefined) return `${[title, ...columnLines(row.values)].join("\n")}\n`;
+  const lines = row.targets.flatMap(({ sink, rows }) =>
+    rows.length === 0
+      ? [`  ${inOneLine(sink)}: no row`]
+      : rows.flatMap((values, index) => [
+          `  ${inOneLine(sink)}${rows.length === 1 ? "" : `, ${index + 1} of ${rows.length}`}:`,
+          ...columnLines(values).map((line) => `  ${line}`),
+        ]),
+  );
+  return `${[title, ...lines].join("\n")}\n`;
+}
+
+function columnLines(values: ColumnValues): readonly string[] {
   const columns = Object.entries(values);
   const width = Math.max(...columns.map(([column]) => column.length));
-  const lines = columns.map(([column, value]) => `  ${inOneLine(column).padEnd(width)}  ${inOneLine(textOf(value))}`);
-  return `${[title, ...lines].join("\n")}\n`;
+  return columns.map(([column, value]) => `  ${inOneLine(column).padEnd(width)}  ${inOneLine(textOf(value))}`);
 }
 
 function textOf(value: unknown): string {

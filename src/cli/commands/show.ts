@@ -93,11 +93,21 @@ const failureColumns: readonly Column<BadRow>[] = [
 
 type Line = readonly [name: string, value: string];
 
-function origin({ runId, pipeline, sink, journal, startedAt, endedAt, figures, ...run }: RunInJournal): Line[] {
+function origin({
+  runId,
+  pipeline,
+  sink,
+  sinks = [sink],
+  journal,
+  startedAt,
+  endedAt,
+  figures,
+  ...run
+}: RunInJournal): Line[] {
   return [
     ["Run", runId],
     ["Pipeline", run.kind === "replay" ? `${pipeline}, a replay of failed rows` : pipeline],
-    ["Sink", sink],
+    [sinks.length === 1 ? "Sink" : "Sinks", sinks.join(", ")],
     ["Journal", journal],
     ["Process", `${run.processId} on ${run.host}`],
     ["Started", formatTime(startedAt)],

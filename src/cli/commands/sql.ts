@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { OptionError } from "../../errors/option.ts";
-import type { SQLDialect } from "../../contracts/target.ts";
+import type { SQLDialect, TargetDescription } from "../../contracts/target.ts";
 import { importPipeline } from "../import-module.ts";
 import { type CommandContext, envFileOption } from "../command.ts";
 import { loadDialects } from "../sink-dialects.ts";
@@ -22,12 +22,15 @@ export function sqlCommand(name: string, { terminal, unhandled }: CommandContext
     .addHelpText("after", "\nExample:\n  llm-etl sql create-table pipeline.ts --table visits")
     .action(async (path: string, options: CreateTableOptions) => {
       const wanted = options.dialect === undefined ? undefined : await dialectNamed(options.dialect);
-      const { describeTarget } = await unhandled.orFirst(async () => await importPipeline(path));
-      const target = describeTarget();
-      const table = options.table ?? target.targetTable;
-      const dialect = wanted ?? target.dialect;
-      if (table === undefined || dialect === undefined) throw await missing(target.sink, options);
-      terminal.stdout.write(dialect.createTable(target, table));
+      const { describeTargets } = await unhandled.orFirst(async () => await importPipeline(path));
+      const statements: string[] = [];
+      for (const target of targetsFor(describeTargets(), options)) {
+        const table = options.table ?? target.targetTable;
+        const dialect = wanted ?? target.dialect;
+        if (table === undefined || dialect === undefined) throw await missing(target.sink, options);
+        statements.push(dialect.createTable(target, table));
+      }
+      terminal.stdout.write(statements.join("\n"));
     });
   const createJournal = new Command("create-journal")
     .summary("print the SQL of its journal's tables")
@@ -50,6 +53,21 @@ function needsNoTables(journal: string | undefined): OptionError {
   const problem =
     journal === undefined ? "the pipeline has no journal" : `the ${journal} makes all that it needs by itself`;
   return new OptionError("sql create-journal", "journal", problem);
+}
+
+/** Those that are tables, of several; with `--table` the one with that name, for no two can be made under it. */
+function targetsFor(
+  targets: readonly TargetDescription[],
+  { table }: CreateTableOptions,
+): readonly TargetDescription[] {
+  if (targets.length === 1) return targets;
+  const tables = targets.filter(({ targetTable }) => targetTable !== undefined);
+  if (table === undefined) return tables.length === 0 ? targets : tables;
+  const named = tables.filter(({ targetTable }) => targetTable === table);
+  if (named.length === 1) return named;
+  const expected = tables.map(({ targetTable }) => targetTable ?? "");
+  const hint = "the pipeline has several sinks: name one of their tables, or leave out --table for all";
+  throw new OptionError("sql create-table", "--table", "", { expected, got: table, hint });
 }
 
 async function dialectNamed(name: string): Promise<SQLDialect> {

@@ -39,7 +39,7 @@ async function copied(
     const hint = "give the second pipeline another journal";
     throw new OptionError("journal copy", "to", "both have the same journal", { got: to.journal.identity, hint });
   }
-  const parts = [from, to].map(({ pipeline }) => ({ pipeline: pipeline.name, sink: pipeline.sinkIdentity }));
+  const parts = [from, to].map(({ pipeline }) => ({ pipeline: pipeline.name, sinks: pipeline.sinkIdentities }));
   const [fromPart, toPart] = parts;
   if (fromPart === undefined || toPart === undefined) return [];
   return await withLook(from.journal, async (look) => {

@@ -56,7 +56,7 @@ async function pruned(
   signal: AbortSignal,
 ): Promise<Pruned> {
   return await withLook(journal, async (look) => {
-    const own = includeCurrent ? undefined : pipeline.sinkIdentity;
+    const own = includeCurrent ? [] : pipeline.sinkIdentities;
     const sinkKeys = await keysOf(look, sinks, own);
     const sizeBefore = await look.contents.size();
     const before = new Date(Date.now() - olderThan);
@@ -81,18 +81,18 @@ async function pruneWith(
 }
 
 /** The names under which the journal has the rows of sinks. @throws {OptionError} for one that it does not know, and for the pipeline's own */
-async function keysOf(look: Look, sinks: readonly string[], own: string | undefined): Promise<readonly string[]> {
+async function keysOf(look: Look, sinks: readonly string[], own: readonly string[]): Promise<readonly string[]> {
   if (sinks.length === 0) return [];
   const { sinkKey, rowCounts } = look.contents;
   const known = new Set((await rowCounts()).map((each) => each.sinkKey));
-  const names = [...new Set([...(await runAges(look)).values()].map(({ sink }) => sink))];
+  const names = [...new Set([...(await runAges(look)).values()].flatMap((run) => run.sinks))];
   return sinks.map((sink) => {
-    if (sink === own) {
+    if (own.includes(sink)) {
       const hint = "add --include-current, or leave it out";
       throw new OptionError(
         "journal prune",
         "--sink",
-        "it is the sink of the pipeline itself: each row would be written again",
+        "it is a sink of the pipeline itself: each row would be written again",
         { got: sink, hint },
       );
     }

@@ -1,6 +1,6 @@
 import type { ClientBase } from "pg";
 import type { MissingTable, TableFacts, TableRequest, UniqueKey } from "../../table/dialect.ts";
-import { foldName, quoteTable } from "../names.ts";
+import { foldName, names } from "../names.ts";
 import { columnFacts, type CatalogColumn, type PostgreSQLColumn } from "./column-type.ts";
 
 /** A domain is followed to its type; what it adds counts as the column's own. */
@@ -75,7 +75,7 @@ export async function describeTable(
   place: string,
   request: TableRequest,
 ): Promise<TableFacts<PostgreSQLColumn, string> | MissingTable> {
-  const { rows } = await client.query<{ found: string }>(catalogQuery, [quoteTable(request.table)]);
+  const { rows } = await client.query<{ found: string }>(catalogQuery, [names.quoteTable(request.table)]);
   const found = JSON.parse(rows[0]?.found ?? "") as Catalog; // the query above makes it
   if (found.schema === null) {
     const { schema = found.current ?? "public", table } = request.table;
@@ -88,7 +88,7 @@ export async function describeTable(
   return {
     place,
     name: `${schema}.${name}`,
-    quoted: quoteTable({ schema, table: name }),
+    quoted: names.quoteTable({ schema, table: name }),
     problem: isTable
       ? undefined
       : `is ${kinds[kind] ?? "no table"}, which takes no "${request.strategy}": name the table behind it`,

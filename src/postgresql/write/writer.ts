@@ -44,6 +44,12 @@ export function postgreSQLWriter(
       await client.query(`${boundLockWaits(leftMs)}; ${create}`);
       if (rows.length > 0) await load(client, copy, rows);
     },
+    remove: async (client) => {
+      await client.query(`DELETE FROM ${table.quoted} t USING ${stage} s WHERE ${equalKeys(keys)}`);
+      const left = await client.query(`SELECT FROM ${stage} s JOIN ${table.quoted} t ON ${equalKeys(keys)}`);
+      await client.query(`DROP TABLE ${stage}`);
+      return left.rowCount ?? 0;
+    },
     take: async (client) => {
       const { rowCount } = await client.query(statement).catch((error: unknown) => {
         throw driverFacts(error).states.includes("21000") ? errors.sameKey(undefined) : error;

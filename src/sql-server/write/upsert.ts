@@ -61,6 +61,17 @@ export function insertedRows(target: SQLServerTarget): string {
   return storedKeys(target, target.proof);
 }
 
+/** Deletes the rows of the target that have the keys of staged rows, counts those that are still there, and empties the staging table. */
+export function removal({ table: { quoted: table }, keys }: SQLServerTarget, patienceMs: number): string {
+  const join = `${stagedRows(keys)} AS s INNER JOIN ${table} AS t ON ${equalKeys(keys)};`;
+  return [
+    ...settings(lockWaitMs(patienceMs)),
+    `DELETE t FROM ${join}`,
+    `SELECT COUNT(*) AS [${resultColumns.count}] FROM ${join}`,
+    `DELETE FROM ${stagingTable};`,
+  ].join("\n");
+}
+
 /** Looks for a row: with these keys (`@k0`, `@k1`, …), or any; of columns to be `filled` it holds something in at least one. */
 export function existsText({ table }: SQLServerTarget, keys: Columns, filled: Columns = []): string {
   const isFilled = filled.map(({ name }) => `t.${quoteIdentifier(name)} IS NOT NULL`).join(" OR ");

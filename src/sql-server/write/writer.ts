@@ -14,7 +14,15 @@ import type { SQLServerColumn } from "./column-type.ts";
 import type { StagedValue } from "../../table/fit.ts";
 import { comparable, keyText } from "./keys.ts";
 import { createStaging, stagingRows } from "./staging.ts";
-import { existsText, insertedRows, resultColumns, type SQLServerTarget, upsert, upsertText } from "./upsert.ts";
+import {
+  existsText,
+  insertedRows,
+  removal,
+  resultColumns,
+  type SQLServerTarget,
+  upsert,
+  upsertText,
+} from "./upsert.ts";
 
 export interface TargetConnection extends OpenConnection, TableConnection, ConnectionPlace {}
 
@@ -44,15 +52,21 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
     const { pool, signal, patienceMs } = this.#connection;
     const work = async (run: Run, begun: IResult<ResultRow>): Promise<readonly [undefined, boolean]> => {
       await this.#stage(run, begun, []);
+      if (this.#target.hasGroups) await this.#remove(run, []);
       await run((request) => request.query(this.#writing));
       return [undefined, false];
     };
     await inTransaction(pool, signal, work, { first: this.#staging, waitMs: patienceMs });
   };
 
-  readonly write = async (rows: Rows, { isInDoubt, guard, leftMs }: WriteContext): Promise<void> => {
+  readonly write = async (rows: Rows, { gone, isInDoubt, guard, leftMs }: WriteContext<StagedValue>): Promise<void> => {
     const { pool, signal } = this.#connection;
     const work = async (run: Run, begun: IResult<ResultRow>): Promise<readonly [undefined, boolean]> => {
+      if (gone.length > 0) {
+        await this.#stage(run, begun, gone);
+        await this.#remove(run, gone);
+      }
+      if (rows.length === 0) return [undefined, true];
       await this.#stage(run, begun, rows);
       if (isInDoubt && this.#target.strategy === "insert") {
         // All rows are there or none, since they were added in one transaction.
@@ -82,6 +96,16 @@ export class SQLServerWriter implements TableWriter<SQLServerColumn, StagedValue
     const table = stagingRows(this.#connection.driver, this.#target.columns, rows);
     const options = { keepNulls: true, lockTable: true }; // a name of the driver's that its types don't have
     await run((request) => request.bulk(table, options));
+  }
+
+  /** Deletes the rows of the target that are staged, and empties the staging table. */
+  async #remove(run: Run, gone: Rows): Promise<void> {
+    const { patienceMs } = this.#connection;
+    const result = await run((request) => request.query(removal(this.#target, patienceMs)));
+    const [left] = rowsWith(resultColumns.count, result);
+    if (Number(left?.[resultColumns.count] ?? 0) > 0) {
+      throw this.#errors.notDeleted(gone.length === 1 ? gone[0]?.values : undefined);
+    }
   }
 
   /** The keys of the rows as the target has them now; none when inserting. */

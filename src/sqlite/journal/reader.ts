@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { BadRow, JournalReader, Page, PageRequest, PastRun, RunFilter } from "../../contracts/journal.ts";
 import { fromExactText, toExactText } from "../../files/exact-text.ts";
 import { findAnswer } from "./answers.ts";
+import { Children } from "./children.ts";
 import { contentsOf } from "./contents.ts";
 import { asJournalError } from "./failure.ts";
 import { Evaluations, Overrides, Watermarks } from "./decisions.ts";
@@ -44,6 +45,14 @@ export async function openReader(path: string): Promise<JournalReader | undefine
     rows: {
       find: async (sink, pks) => await read((database) => linesOf(database, sink, pks, toKnownRow)),
       writtenCount: async (sink) => await read((database) => countWritten(database, sink)),
+    },
+    children: {
+      find: async (sink, pks) =>
+        await read((database) => {
+          if (versionOf(database) < 5) return new Map();
+          const children = new Children(database);
+          return foundOf(pks, (pk) => children.find(sink, pk));
+        }),
     },
     runs: {
       list: async (request) => {

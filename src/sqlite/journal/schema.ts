@@ -130,6 +130,8 @@ const migrations: readonly string[] = [
    );`,
   `-- One answer for each fingerprint: earlier versions left those in whose place a newer one is.
    DELETE FROM answers WHERE number NOT IN (SELECT max(number) FROM answers GROUP BY fingerprint);`,
+  `-- The rows of a target that a row has there, where it may have several: a JSON array of texts.
+   CREATE TABLE children (sink BLOB, pk, children TEXT NOT NULL, PRIMARY KEY (sink, pk)) WITHOUT ROWID;`,
 ];
 
 /**

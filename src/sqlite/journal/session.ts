@@ -9,6 +9,7 @@ import type { FileLock } from "../../files/file-lock.ts";
 import { isKind } from "../errors.ts";
 import { untilUnlocked } from "../open.ts";
 import { Answers } from "./answers.ts";
+import { Children } from "./children.ts";
 import { asJournalError } from "./failure.ts";
 import { Evaluations, Overrides, Watermarks } from "./decisions.ts";
 import { foundOf } from "./found-of.ts";
@@ -100,6 +101,7 @@ function sessionOf({ path, busyTimeoutMs, database, lock, log }: Opened): OpenSe
 /** The part that rows on their way use, with all that it saves going through a function. */
 function writesOf(database: DatabaseSync, commits: GroupCommit, answers: Answers): (save: Save) => JournalWrites {
   const rows = new Rows(database);
+  const children = new Children(database);
   const detail = new RunDetailWriter(database);
   const saveRun = database.prepare(
     "INSERT INTO runs (run_id, record) VALUES (?, ?) ON CONFLICT (run_id) DO UPDATE SET record = excluded.record",
@@ -124,6 +126,10 @@ function writesOf(database: DatabaseSync, commits: GroupCommit, answers: Answers
       saveFailed: async (sink, failed) => await save(() => failed.forEach((row) => rows.saveFailed(sink, row))),
       hasWritten: async (sink) => commits.read(() => rows.hasWritten(sink)),
       forgetAll: async (sink) => await save(() => rows.forgetAll(sink)),
+    },
+    children: {
+      find: async (sink, pks) => commits.read(() => foundOf(pks, (pk) => children.find(sink, pk))),
+      save: async (sink, ofRows) => await save(() => ofRows.forEach((row) => children.save(sink, row))),
     },
     runs: {
       save: async (run) => await save(() => saveRun.run(run.runId, JSON.stringify(run))),

@@ -28,7 +28,9 @@ export async function openUpkeep(
 function upkeepOf(path: string, opened: OpenSession): JournalUpkeep {
   const { database, save } = opened;
   const rows = new Rows(database);
-  const removeRow = database.prepare("DELETE FROM rows WHERE sink = ? AND pk = ?");
+  const removeRow = ["rows", "children"].map((table) =>
+    database.prepare(`DELETE FROM ${table} WHERE sink = ? AND pk = ?`),
+  );
   const removeWork = ["submitted_fingerprints WHERE work", "submitted_work WHERE id"].map((lines) =>
     database.prepare(`DELETE FROM ${lines} = ?`),
   );
@@ -43,7 +45,7 @@ function upkeepOf(path: string, opened: OpenSession): JournalUpkeep {
     remove: {
       rows: async (sinkKey, pks) => {
         const sink = Buffer.from(sinkKey, "hex");
-        await save(() => pks.forEach((pk) => removeRow.run(sink, toExactText(pk))));
+        await save(() => pks.forEach((pk) => removeRow.forEach((each) => each.run(sink, toExactText(pk)))));
       },
       partOfRun: async (runId) => {
         let count = 0;

@@ -117,3 +117,23 @@ test("create-journal prints the statements of the pipeline's journal, or says th
   assert.equal(printed.exitCode, 0);
   assert.match(printed.stdout, /CREATE SCHEMA "visits_journal";/);
 });
+
+test("of several sinks it prints each table, or the one that is named", async () => {
+  const { exitCode, stdout } = await createTable(fixture("growing"));
+  assert.equal(exitCode, 0);
+  const database = new DatabaseSync(":memory:");
+  database.exec(stdout);
+  const columns = database
+    .prepare(
+      "SELECT m.name AS t, c.name AS c, c.pk FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table'",
+    )
+    .all()
+    .map(({ t, c, pk }) => `${t}.${c}${Number(pk) > 0 ? " key" : ""}`);
+  assert.deepEqual(columns, ["headers.id key", "headers.line_count", "lines.id key", "lines.code key", "lines.place"]);
+  const one = await createTable(fixture("growing"), "--table", "lines");
+  assert.match(one.stdout, /CREATE TABLE "?lines/);
+  assert.doesNotMatch(one.stdout, /headers/);
+  const none = await createTable(fixture("growing"), "--table", "line");
+  assert.equal(none.exitCode, 2);
+  assert.match(none.stderr, /headers.*lines/);
+});

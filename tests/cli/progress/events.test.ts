@@ -20,13 +20,18 @@ test("each event is one line of JSON with the time, on stdout; a line that stays
   const failure = rowFailure(1, "REFUSAL", { errorMessage: "in\ntwo lines" });
   assert.equal(progress.observe(failure), undefined);
   progress.say("one\ntwo");
-  progress.observe({ type: "batch-start", rowCount: 2 });
+  progress.observe({ type: "batch-start", sink: "memory", rowCount: 2 });
   progress.end();
   assert.equal(written.stderr, "one two\n");
   const lines = written.stdout.split("\n");
   assert.deepEqual([lines.length, lines[2]], [3, ""]);
   assert.deepEqual(JSON.parse(lines[0] ?? ""), { time: "2026-01-02T03:04:05.678Z", ...failure });
-  assert.deepEqual(JSON.parse(lines[1] ?? ""), { time: "2026-01-02T03:04:05.678Z", type: "batch-start", rowCount: 2 });
+  assert.deepEqual(JSON.parse(lines[1] ?? ""), {
+    time: "2026-01-02T03:04:05.678Z",
+    type: "batch-start",
+    sink: "memory",
+    rowCount: 2,
+  });
 });
 
 test("dates are ISO 8601; an error is its name, code, scope, message and facts, without what may hold content", () => {

@@ -159,12 +159,13 @@ test("a run waits for a closed gate, in whole seconds, until it opens; a longer 
 
 test("a run waits for a batch that takes long; a short one is not shown", (t) => {
   const { add, pass, snapshot } = begun();
-  add(...rowStarts(1), { type: "batch-start", rowCount: 500 });
+  add(...rowStarts(1), { type: "batch-start", sink: "memory", rowCount: 500 });
   pass(2000);
   assert.equal(snapshot().waitsFor, undefined);
   pass(1);
   t.assert.snapshot(snapshot().waitsFor);
-  add({ type: "batch-end", rowCount: 500, durationMs: 2001, outcome: "written" });
+  const batch = { sink: "memory", rowCount: 500, targetRowCount: 500 };
+  add({ type: "batch-end", ...batch, durationMs: 2001, outcome: "written" });
   assert.equal(snapshot().waitsFor, undefined);
 });
 

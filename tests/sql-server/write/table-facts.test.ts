@@ -62,6 +62,7 @@ function find(catalog: Partial<Catalog> = {}, given: Partial<TableRequest> = {})
     columns: ["id", "value"],
     mergeKeys: given.strategy === "insert" ? [] : ["id"],
     strategy: "merge",
+    hasGroups: false,
     ...given,
   };
   return findTarget(

@@ -1,0 +1,57 @@
+import type { Each } from "../contracts/sink.ts";
+import { describeType } from "../errors/describe-type.ts";
+import { ignoreRejection } from "../errors/promised.ts";
+import { EachError } from "../errors/sink.ts";
+import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
+
+/**
+ * The items of a finished row.
+ *
+ * @throws {EachError} if a function of `each` throws, if it gives no array or more items than `maxItems`, or if two items have one key
+ */
+export function itemsOf({ items: read, key, maxItems }: Each, state: object): readonly unknown[] {
+  const items = resultOf("items", () => read(state as never)); // the builder's types have matched them, here and below
+  if (!Array.isArray(items)) {
+    const hint = "give [] for a row that has no items";
+    throw new EachError("items", "returned a wrong value", {
+      facts: { expected: "an array", got: gotOf(items), hint },
+    });
+  }
+  if (items.length > maxItems) {
+    const hint =
+      "a row's items are written at once, in one transaction: raise maxItems if they are meant to be so many";
+    const facts = { expected: `at most ${maxItems} items`, got: items.length, hint };
+    throw new EachError("items", "gave too many", { facts });
+  }
+  const places = new Map<string, number>();
+  for (const [index, item] of items.entries()) {
+    const value = resultOf("key", () => key(item as never, index)); // as for `items`
+    if (typeof value !== "string" && typeof value !== "number" && typeof value !== "bigint") {
+      const facts = { expected: "text or a number", got: gotOf(value), index };
+      throw new EachError("key", "returned a wrong value", { facts });
+    }
+    const text = String(value);
+    const other = places.get(text);
+    if (other !== undefined) {
+      const problem = `is the same for the items ${other} and ${index}`;
+      const hint = "make it of more fields, or of the index; or leave out the items that are there twice";
+      const detail = `each: key ${problem}: ${text}`;
+      throw new EachError("key", problem, { detail, facts: { index, otherIndex: other, hint } });
+    }
+    places.set(text, index);
+  }
+  return items;
+}
+
+function resultOf(where: "items" | "key", work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (cause) {
+    const detail = `each: ${where} threw ${thrownDetail(cause)}`;
+    throw new EachError(where, `threw ${describeThrown(cause)}`, { cause, detail, facts: { ...thrownBy(cause) } });
+  }
+}
+
+function gotOf(value: unknown): string {
+  return ignoreRejection(value) ? "a promise" : describeType(value);
+}
