@@ -1,4 +1,5 @@
 import { dateOfSerial, timeText } from "./dates.ts";
+import { maxReadCharacters } from "./faults.ts";
 import type { SharedTexts } from "./shared-texts.ts";
 import type { Styles } from "./styles.ts";
 import { decodeText } from "./text-escapes.ts";
@@ -10,6 +11,7 @@ export const cellFaults = {
   error: "an error instead of a value (such as #N/A)",
   formula: "a formula without its result",
   date: "a number that is no date, with the format of one",
+  long: `a text of more than ${maxReadCharacters} characters`,
   damaged: "content that no program writes",
 } as const;
 
@@ -46,12 +48,12 @@ export interface CellContext {
 /** The value of a cell, or why it has none; null for an empty one. */
 export function valueOfCell(cell: RawCell, context: CellContext): ExcelValue | CellFault {
   const { type, value, inlineText, hasFormula } = cell;
-  if (type === "inlineStr" || inlineText !== undefined) return inlineText ?? null;
-  if (type === "str" && value !== undefined) return decodeText(value);
+  if (type === "inlineStr" || inlineText !== undefined) return textOf(inlineText ?? null);
+  if (type === "str" && value !== undefined) return textOf(decodeText(value));
   if (value === undefined || value === "") return hasFormula ? new CellFault("formula", "") : null;
   switch (type) {
     case "s":
-      return context.texts.at(Number(value)) ?? new CellFault("damaged", value);
+      return textOf(context.texts.at(Number(value)) ?? new CellFault("damaged", value));
     case "b":
       return isTrue(value);
     case "e":
@@ -61,6 +63,10 @@ export function valueOfCell(cell: RawCell, context: CellContext): ExcelValue | C
     default:
       return valueOfNumber(value, cell.style, context);
   }
+}
+
+function textOf(text: string | null | CellFault): string | null | CellFault {
+  return typeof text === "string" && text.length > maxReadCharacters ? new CellFault("long", text.slice(0, 100)) : text;
 }
 
 /** A time of day is not rounded over midnight. */

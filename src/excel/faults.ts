@@ -8,6 +8,8 @@ export const maxPartBytes: number = 256 * 1024 * 1024;
 export const maxRows = 1_048_576;
 export const maxColumns = 16_384;
 export const maxCellCharacters = 32_767;
+/** Other programs write longer texts than Excel; one that is longer than this makes its cell unusable. */
+export const maxReadCharacters = 100_000;
 
 /** The error of a file that is no workbook, or none that can be read. */
 export function notReadable(owner: string, got: string, facts: ErrorFacts = {}): SourceError {

@@ -1,7 +1,9 @@
+import { maxReadCharacters, notReadable } from "./faults.ts";
 import { decodeText } from "./text-escapes.ts";
 import { type Opened, readPart } from "./workbook.ts";
 
 const chunkBytes = 1024 * 1024;
+const maxTexts = 16_000_000;
 
 /** The texts that the sheets of a workbook share, by their numbers. They are kept as bytes: as strings they would take twice as much. */
 export class SharedTexts {
@@ -10,6 +12,10 @@ export class SharedTexts {
   #places = new Uint32Array(3 * 1024);
   #used = chunkBytes;
   #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
 
   add(text: string): void {
     const length = Buffer.byteLength(text);
@@ -49,8 +55,12 @@ export async function readSharedTexts(opened: Opened, part: string | undefined):
     },
     text: (text) => rich.text(text),
     close: (name) => {
-      if (name === "si") texts.add(rich.take());
-      else rich.close(name);
+      if (name !== "si") {
+        rich.close(name);
+        return;
+      }
+      texts.add(rich.take());
+      if (texts.count > maxTexts) throw notReadable(opened.owner, "a workbook of too many texts", { texts: maxTexts });
     },
   });
   return texts;
@@ -72,7 +82,7 @@ export class RichText {
   }
 
   text(piece: string): void {
-    if (this.#isInText) this.#text += piece;
+    if (this.#isInText && this.#text.length <= maxReadCharacters) this.#text += piece;
   }
 
   close(name: string): void {

@@ -104,7 +104,11 @@ export class SheetRows {
     if (this.#isInValue) this.#value = (this.#value ?? "") + text;
     else if (this.#hasInlineText) this.#inline.text(text);
     else return;
-    this.#characters += text.length;
+    this.#count(text.length);
+  }
+
+  #count(characters: number): void {
+    this.#characters += characters;
     if (this.#characters > maxRowCharacters) {
       throw notReadable(this.#owner, "a workbook with more text in a row than is held in memory", {
         row: this.#number,
@@ -137,6 +141,7 @@ export class SheetRows {
       this.#context,
     );
     if (value !== null) this.#cells[this.#column - 1] = value;
+    if (type === "s" && typeof value === "string") this.#count(value.length);
     this.#hasInlineText = false;
   }
 }

@@ -87,11 +87,16 @@ export function rowXML(number: number, letters: readonly string[], cells: readon
     if (cell === null) continue;
     const place = `${letters[index] ?? ""}${number}`;
     if (typeof cell === "string") xml += textCell(place, cell);
-    else if (typeof cell === "number") xml += `<c r="${place}"><v>${cell}</v></c>`;
+    else if (typeof cell === "number") xml += `<c r="${place}"><v>${numberText(cell)}</v></c>`;
     else if (typeof cell === "boolean") xml += `<c r="${place}" t="b"><v>${cell ? 1 : 0}</v></c>`;
     else xml += `<c r="${place}" s="${styleOfDate(cell)}"><v>${serialOfDate(cell) ?? ""}</v></c>`;
   }
   return `${xml}</row>`;
+}
+
+/** Beyond 2^53 as Excel writes it, for a whole number with all its digits is read as exact. */
+function numberText(number: number): string {
+  return Number.isInteger(number) && !Number.isSafeInteger(number) ? number.toExponential() : String(number);
 }
 
 function textCell(place: string, text: string, style?: number): string {

@@ -1,5 +1,8 @@
+import { damaged } from "./faults.ts";
 import { meaningOfBuiltIn, meaningOfCode, type NumberMeaning } from "./number-format.ts";
 import { type Opened, readPart } from "./workbook.ts";
+
+const maxStyles = 1_000_000; // Excel has 65,490
 
 /** The meaning of the numbers of a style, by the style's number. */
 export type Styles = readonly NumberMeaning[];
@@ -16,6 +19,7 @@ export async function readStyles(opened: Opened, part: string | undefined): Prom
       const id = Number(attributes["numFmtId"] ?? 0);
       if (name === "numFmt") own.set(id, meaningOfCode(attributes["formatCode"] ?? ""));
       if (name === "xf" && isInCells) styles.push(own.get(id) ?? meaningOfBuiltIn(id));
+      if (styles.length > maxStyles) throw damaged(opened.owner, "it has more styles than Excel");
     },
     close: (name) => {
       if (name === "cellXfs") isInCells = false;

@@ -23,6 +23,8 @@ export interface XMLReader {
 }
 
 const maxDepth = 200;
+/** The most bytes of one tag: it is held in memory. */
+const maxTagBytes = 1024 * 1024;
 
 /** Its attributes are texts, for the option `xmlns` is not set. */
 interface SaxTag {
@@ -35,14 +37,20 @@ export function readXML(owner: string, sax: Sax, handlers: XMLHandlers): XMLRead
   const parser = sax.parser(true, { trim: false, normalize: false, position: false });
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let depth = 0;
+  let quietBytes = 0;
   const fail = (cause?: unknown): never => {
     throw damaged(owner, "a part of it is no well-formed XML", cause);
+  };
+  const onText = (text: string): void => {
+    quietBytes = 0;
+    handlers.text?.(text);
   };
   Object.assign(parser, {
     onerror: fail,
     ondoctype: () => fail(), // no workbook has one, and it could define texts that grow without end
     onopentag: ({ name, attributes }: SaxTag) => {
       depth += 1;
+      quietBytes = 0;
       if (depth > maxDepth) fail();
       handlers.open?.({ name: localName(name), attributes });
     },
@@ -50,7 +58,8 @@ export function readXML(owner: string, sax: Sax, handlers: XMLHandlers): XMLRead
       depth -= 1;
       handlers.close?.(localName(name));
     },
-    ...(handlers.text !== undefined && { ontext: handlers.text, oncdata: handlers.text }),
+    ontext: onText,
+    oncdata: onText,
   });
   const decode = (bytes?: Uint8Array): string => {
     try {
@@ -60,7 +69,11 @@ export function readXML(owner: string, sax: Sax, handlers: XMLHandlers): XMLRead
     }
   };
   return {
-    write: (bytes) => void parser.write(decode(bytes)),
+    write: (bytes) => {
+      quietBytes += bytes.length;
+      parser.write(decode(bytes));
+      if (quietBytes > maxTagBytes) fail();
+    },
     end: () => void parser.write(decode()).close(),
   };
 }

@@ -169,7 +169,7 @@ function toSourceRow(
     if (!isEmpty) note(cellFaults[cell.kind], index + 1);
   }
   for (let index = columns.length; index < cells.length; index += 1) {
-    if (!isBlankCell(cells[index])) note("a value where the header has no column", index + 1);
+    if (!isBlankCell(cells[index])) note(beyondHeader, index + 1);
   }
   if (reading.rowNumberColumn !== undefined) raw[reading.rowNumberColumn] = String(position);
   if (faults === undefined) return { position, raw };
@@ -191,13 +191,15 @@ function rowError(
   });
 }
 
-function hintFor([fault]: readonly string[]): string {
-  if (fault === cellFaults.formula)
+const beyondHeader = "a value where the header has no column";
+
+function hintFor(faults: readonly string[]): string {
+  if (faults.includes(cellFaults.formula)) {
     return "open the workbook in Excel and save it: the program that wrote it did not calculate";
-  if (fault === cellFaults.error || fault === cellFaults.date) {
-    return 'correct the cell, or set errorCells: "null" if it may be empty';
   }
-  return "correct the row, or give each column with values a name in the header";
+  if (faults.includes(beyondHeader)) return "remove the value, or give its column a name in the header";
+  const mayBeEmpty = faults.every((fault) => fault === cellFaults.error || fault === cellFaults.date);
+  return mayBeEmpty ? 'correct the cell, or set errorCells: "null" if it may be empty' : "correct the cell";
 }
 
 /** The cells as they are shown where a row is not usable. */

@@ -62,6 +62,7 @@ test("each kind of value is a cell of its type", async () => {
     formula: "=1+1",
     number: -0.5,
     large: 1e300,
+    whole: 2 ** 53,
     yes: true,
     no: false,
     day: new Date("2026-11-30"),

@@ -365,6 +365,24 @@ test("rows before the place where a workbook is damaged are read", async () => {
   await assert.rejects(rows.next(), failsWith("SOURCE_FAILED"));
 });
 
+test("a text that is far too long is an error of its row, also where a thousand cells share it", async () => {
+  const long = "x".repeat(1_000_000);
+  const rows = Array.from({ length: 1000 }, (_, index) => `<row><c><v>${index}</v></c><c t="s"><v>0</v></c></row>`);
+  const written = { rows: texts(1, "id", "text") + rows.join(""), texts: `<si><t>${long}</t></si>` };
+  const read = await readFile(fileOf(workbookOf(written)));
+  assert.deepEqual(new Set(seen(read).map(String)), new Set(["EXCEL_ROW_INVALID,2"]));
+  assert.deepEqual(seen(await readRows(texts(1, "id", "b") + texts(2, "1", long))), [["EXCEL_ROW_INVALID", [2]]]);
+});
+
+test("a row of more text than is held in memory, and a tag without an end, end the source", async () => {
+  const shared = `<si><t>${"x".repeat(100_000)}</t></si>`;
+  const wide = `<row>${'<c t="s"><v>0</v></c>'.repeat(200)}</row>`;
+  const path = fileOf(workbookOf({ rows: texts(1, "id") + wide, texts: shared }));
+  await assert.rejects(readFile(path), failsWith("SOURCE_FAILED", { row: 2 }));
+  const names = Array.from({ length: 200_000 }, (_, index) => ` a${index}=""`).join("");
+  await assert.rejects(readRows(`${texts(1, "id")}<row${names}></row>`), failsWith("SOURCE_FAILED"));
+});
+
 test("an archive that unpacks to far more than a workbook has is not read", async () => {
   const size = 300 * 1024 * 1024;
   const packed = deflateRawSync(Buffer.alloc(1024 * 1024, " ")).length * (size / 1024 / 1024);
