@@ -138,12 +138,12 @@ test("the embedded default loads no driver and no HTTP client: they are loaded w
   assert.deepEqual(packagesLoadedBy("src/index.ts"), ["zod"]);
 });
 
-test("the source and the sink of SQL Server load without their driver", () => {
-  for (const folder of ["sources", "sinks"]) {
+test("the sources and the sinks of SQL Server and of Excel load without the packages that they read with", () => {
+  for (const name of ["sources/sql-server", "sinks/sql-server", "sources/excel", "sinks/excel"]) {
     assert.deepEqual(
-      packagesLoadedBy(`src/${folder}/sql-server.ts`).filter((name) => name !== "zod"),
+      packagesLoadedBy(`src/${name}.ts`).filter((loaded) => loaded !== "zod"),
       [],
-      folder,
+      name,
     );
   }
 });

@@ -21,8 +21,3 @@ export function isBlankText(text: string): boolean {
     rest === "" || (padding.has(rest.charAt(0)) && [...rest].every((one) => one.trim() === "" || padding.has(one)))
   );
 }
-
-/** The name of a column that has none, by its number from 1. */
-export function columnName(column: number): string {
-  return `column${column}`;
-}

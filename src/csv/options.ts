@@ -1,6 +1,6 @@
+import { columnName } from "../data-file/column-names.ts";
 import { type OptionCheck, isCount, isName, optional } from "../errors/options.ts";
 import { OptionError } from "../errors/option.ts";
-import { columnName } from "./format.ts";
 
 /** The separator of the cells of a row: any one character that has no other meaning in a CSV file. */
 export const isDelimiter: OptionCheck = {

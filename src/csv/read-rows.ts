@@ -1,8 +1,9 @@
 import type { ReadContext } from "../contracts/source.ts";
+import { columnName } from "../data-file/column-names.ts";
 import { chunksOf, openFile } from "../data-file/read-file.ts";
 import { SourceError } from "../errors/source.ts";
 import { decode } from "./decode.ts";
-import { columnName, type CSVFormat } from "./format.ts";
+import type { CSVFormat } from "./format.ts";
 import { readHeader } from "./header.ts";
 import { type CSVRow, isBlankRow, parseRows } from "./parse.ts";
 

@@ -71,9 +71,9 @@ export class TargetFile {
     return this.#isClosed;
   }
 
-  /** Appends a text: whole, or not at all. */
-  async append(text: string): Promise<void> {
-    const bytes = Buffer.from(text);
+  /** Appends a text or bytes: whole, or not at all. */
+  async append(piece: string | Uint8Array): Promise<void> {
+    const bytes = typeof piece === "string" ? Buffer.from(piece) : piece;
     const { partialPath } = this.#place;
     try {
       await writeAll(this.#file, bytes, this.#written);
@@ -187,7 +187,7 @@ function cantBeCreated(owner: string, partialPath: string, cause: unknown): Sink
   return new SinkError(owner, `${partialPath} can't be created (${messageOf(cause)})`, { cause, facts });
 }
 
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   let done = 0;
   while (done < bytes.length) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);

@@ -23,6 +23,7 @@ export const errorCodes = [
   "EACH_FAILED",
   "EMPTY_INPUT",
   "EVENT_HANDLER_FAILED",
+  "EXCEL_ROW_INVALID",
   "FORBIDDEN",
   "INPUT_MAP_FAILED",
   "INPUT_TOO_LONG",

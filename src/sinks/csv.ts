@@ -100,7 +100,8 @@ export class CSVSink<State, Column extends string = string> implements Sink<Stat
         rows.map((values) => columns.map((column) => toCell(values[column]))),
         format,
       );
-    const written = { owner: `CSVSink ${path}`, path, columns, header, textOf };
+    const begin = () => ({ header, rows: textOf });
+    const written = { owner: `CSVSink ${path}`, path, columns, begin };
     this.open = async (context) => await openFileSession(written, context);
     this.preflight = async (context) => await lookAtFile(written, context);
   }

@@ -56,8 +56,8 @@ export class JSONLSink<State, Column extends string = string> implements Sink<St
     this.preserveOrder = preserveOrder;
     this.columnMap = columnMap;
     this.files = (run) => filesOfPlace(targetPlace(path, run));
-    const textOf = (rows: readonly ColumnValues[]): string => rows.map((values) => lineOf(columns, values)).join("");
-    const written = { owner: `JSONLSink ${path}`, path, columns, textOf };
+    const linesOf = (rows: readonly ColumnValues[]): string => rows.map((values) => lineOf(columns, values)).join("");
+    const written = { owner: `JSONLSink ${path}`, path, columns, begin: () => ({ rows: linesOf }) };
     this.open = async (context) => await openFileSession(written, context);
     this.preflight = async (context) => await lookAtFile(written, context);
   }

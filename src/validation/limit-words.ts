@@ -13,9 +13,13 @@ const formats: Readonly<Record<string, string>> = {
   ipv6: "an IP address like 2001:db8::1",
 };
 
+/** The names of Zod for formats that JSON Schema calls otherwise: of a field that may be null, only Zod tells the format. */
+const otherNames: Readonly<Record<string, string>> = { datetime: "date-time", url: "uri", guid: "uuid" };
+
 /** A text of a format, in words with one as it should be; undefined for a format that is known by its name only. */
 export function formatExample(format: string): string | undefined {
-  return Object.hasOwn(formats, format) ? formats[format] : undefined;
+  const name = Object.hasOwn(otherNames, format) ? (otherNames[format] ?? "") : format;
+  return Object.hasOwn(formats, name) ? formats[name] : undefined;
 }
 
 /** A text of a format, in words. */

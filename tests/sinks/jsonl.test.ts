@@ -4,16 +4,13 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
-import { z } from "zod";
 import type { RunOptions } from "../../src/index.ts";
-import { Pipeline, TransformStep } from "../../src/index.ts";
-import { MockProvider } from "../../src/llm/providers/mock.ts";
 import { JSONLSink } from "../../src/sinks/jsonl.ts";
 import { JSONLSource } from "../../src/sources/jsonl.ts";
-import { MemorySource } from "../../src/testing/memory-source.ts";
 import { groupsOf } from "../../src/testing/row-groups.ts";
 import { sinkContract } from "../../src/testing/sink-contract.ts";
 import { failsWith } from "../support/error-facts.ts";
+import { idsInto, listedColumns } from "../support/ids-to-file.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -111,21 +108,8 @@ test("what has no text is a violation with its column, and nothing is written", 
 
 test("a run writes the file anew, keeps an earlier one if it is stopped, and puts a part aside", async () => {
   const filePath = newPath();
-  const run = async (ids: readonly string[], options: RunOptions = {}) =>
-    await new Pipeline({
-      name: "to lines",
-      source: new MemorySource({
-        rows: ids.map((id) => ({ id })),
-        primaryKeyColumn: "id",
-        schema: z.object({ id: z.string() }),
-      }),
-      llmProvider: new MockProvider(),
-      payloadLog: "off",
-      journal: "off",
-    })
-      .step(new TransformStep({ name: "x", outputKey: "x", transform: (s) => [s.pk] }))
-      .to(new JSONLSink({ filePath, columnMap: { id: (s) => s.pk, list: (s) => s.processed.x }, preserveOrder: true }))
-      .run(options);
+  const sink = new JSONLSink({ filePath, columnMap: listedColumns, preserveOrder: true });
+  const run = async (ids: readonly string[], options?: RunOptions) => await idsInto(sink, ids, options);
   await run(["a", "b"]);
   assert.equal(readFileSync(filePath, "utf8"), '{"id":"a","list":["a"]}\n{"id":"b","list":["b"]}\n');
   const { rowsAside } = await run(["c", "d"], { limit: 1 });

@@ -54,6 +54,34 @@ test("a limit is that of the field's schema, also deep in the answer", () => {
   );
 });
 
+test("of a field that may be null, too, the model is sent how a format looks; answers to the older line are found", () => {
+  const schema = z.object({
+    at: z.iso.datetime().nullable(),
+    day: z.iso.date().nullable(),
+    link: z.url().nullable(),
+    key: z.guid().nullable(),
+  });
+  const answer = { at: "tomorrow", day: "tomorrow", link: "here", key: "x" };
+  const issues = describeIssues(schema.safeParse(answer).error?.issues ?? [], answer, toStrictSchema(schema).full);
+  assert.deepEqual(
+    issues.map(({ path, reAsk, olderReAsk }) => [path, reAsk, olderReAsk]),
+    [
+      [
+        "at",
+        'must be a date and time like 2024-03-31T14:05:00Z, got "tomorrow"',
+        'must have the format datetime, got "tomorrow"',
+      ],
+      ["day", 'must be a date like 2024-03-31, got "tomorrow"', 'must have the format date, got "tomorrow"'],
+      ["link", 'must be an address like https://example.com/page, got "here"', 'must have the format url, got "here"'],
+      [
+        "key",
+        'must be a UUID like 123e4567-e89b-12d3-a456-426614174000, got "x"',
+        'must have the format guid, got "x"',
+      ],
+    ],
+  );
+});
+
 test("whatever an answer holds, no message holds its texts, and no line to the model is longer than its cap", () => {
   const schema = z.object({
     category,
