@@ -23,7 +23,7 @@ export class TargetFile {
   readonly #run: SinkRun;
   readonly #file: FileHandle;
   readonly #lock: FileLock;
-  /** Bytes of whole texts: one that failed half-way is written over. */
+  /** Bytes of all that was appended whole: what failed half-way is written over. */
   #written = 0;
   #isClosed = false;
 
@@ -71,9 +71,9 @@ export class TargetFile {
     return this.#isClosed;
   }
 
-  /** Appends a text: whole, or not at all. */
-  async append(text: string): Promise<void> {
-    const bytes = Buffer.from(text);
+  /** Appends a text or bytes: whole, or not at all. */
+  async append(content: string | Buffer): Promise<void> {
+    const bytes = typeof content === "string" ? Buffer.from(content) : content;
     const { partialPath } = this.#place;
     try {
       await writeAll(this.#file, bytes, this.#written);
