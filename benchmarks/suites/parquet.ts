@@ -8,7 +8,7 @@ import { inOwnProcess, type ProcessFigures } from "../measure/own-process.ts";
 import { atMost, type Suite } from "./suite.ts";
 
 /** With a small heap, lazy collection does not read as growth. */
-const flags = ["--max-old-space-size=128", "--max-semi-space-size=8"];
+const flags = ["--max-old-space-size=64", "--max-semi-space-size=8"];
 const sampleEvery = 200_000;
 
 interface Measured extends ParquetOutcome, ProcessFigures {

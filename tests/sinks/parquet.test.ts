@@ -196,7 +196,7 @@ test("a file without rows has its columns", async () => {
 });
 
 test("rows of many row groups stand in one file in their order, with each compression", async () => {
-  const large = "x".repeat(1_500_000);
+  const large = "x".repeat(300_000);
   for (const compression of ["zstd", "snappy", "gzip", "uncompressed"] as const) {
     const rows = Array.from({ length: compression === "zstd" ? 40 : 18 }, (_, id) => ({ id, text: `${id} ${large}` }));
     const path = await written({ id: "BIGINT", text: "VARCHAR" }, [rows.slice(0, 7), rows.slice(7)], { compression });

@@ -18,7 +18,7 @@ interface DuckDBSourceSettings<Row extends object> {
    * The memory for the data that DuckDB holds while it reads, sorts and groups, in MiB; what needs more uses temporary files. @default 192
    */
   readonly memoryLimitMiB?: number | undefined;
-  /** The threads that read and compute at once. Each holds parts of files in memory. @default 2 */
+  /** The threads that read and compute at once. Each holds parts of files in memory. @default 1 */
   readonly threads?: number | undefined;
 }
 
