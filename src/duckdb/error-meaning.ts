@@ -42,7 +42,10 @@ const known: readonly (readonly [pattern: RegExp, problem: string, facts: ErrorF
   [
     /^Out of Memory Error/i,
     "the query needs more memory than it may use",
-    { code: "OUT_OF_MEMORY", hint: "raise memoryLimitMiB, or have the query sort and group less" },
+    {
+      code: "OUT_OF_MEMORY",
+      hint: "raise memoryLimitMiB, or have the query sort, group and limit less; files with smaller row groups need less, too",
+    },
   ],
   [/Permission denied/i, "a file may not be read", { code: "EACCES", hint: "check the permissions of the file" }],
   [

@@ -45,7 +45,7 @@ export class DuckDBSource<Row extends object = Record<string, unknown>> implemen
 
   constructor(options: DuckDBSourceOptions<Row>) {
     checkOptions<DuckDBSourceOptions<Row>>(owner, options, sourceChecks);
-    const { databasePath, parameters = {}, memoryLimitMiB = 192, threads = 1 } = options;
+    const { databasePath, parameters = {}, memoryLimitMiB = 512, threads = 1 } = options;
     this.primaryKeyColumn = options.primaryKeyColumn;
     this.schema = options.schema;
     this.#query = queryText(owner, options, fail);

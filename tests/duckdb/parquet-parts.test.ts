@@ -74,6 +74,20 @@ test("a footer that is read and written again is the same, byte for byte", async
   assert.deepEqual(writeStruct(readStruct(footer)), footer);
 });
 
+test("a footer does not keep the data of its file in memory", async () => {
+  const path = join(folder, "kept.parquet");
+  await writeParquet(path, "SELECT range AS id, md5(range::VARCHAR) AS text FROM range(3000)");
+  const bytes = readFileSync(path);
+  const seen: Buffer[] = [];
+  const look = (value: Thrift): void => {
+    if (value.kind === "bytes") seen.push(value.value);
+    for (const item of value.kind === "list" ? value.items : []) look(item);
+    for (const field of value.kind === "struct" ? value.fields.values() : []) look(field);
+  };
+  look(partsOf(bytes).footer);
+  assert.ok(seen.length > 5 && seen.every(({ buffer }) => buffer !== bytes.buffer));
+});
+
 test("any struct is read back as it was written", () => {
   const whole = fc.record(
     {

@@ -15,7 +15,8 @@ interface DuckDBSourceSettings<Row extends object> {
   /** A DuckDB database whose tables the query reads, beside files: a text is relative to the working directory. It must exist, and is opened read-only. @default none */
   readonly databasePath?: string | URL | undefined;
   /**
-   * The memory for the data that DuckDB holds while it reads, sorts and groups, in MiB; what needs more uses temporary files. @default 192
+   * The most memory for the data that DuckDB holds, in MiB: of a plain query a row group or two, of one that sorts, groups, joins or has a LIMIT
+   * what that takes. Sorting and grouping use temporary files beyond it. @default 512
    */
   readonly memoryLimitMiB?: number | undefined;
   /** The threads that read and compute at once. Each holds parts of files in memory. @default 1 */

@@ -23,7 +23,8 @@ export function partsOf(bytes: Buffer): ParquetParts {
   const start = end < 4 ? -1 : end - bytes.readUInt32LE(end);
   const isMarked = bytes.subarray(0, 4).equals(magic) && bytes.subarray(-4).equals(magic);
   if (!isMarked || start < 4) throw new RangeError("no Parquet file");
-  return { data: bytes.subarray(4, start), footer: readStruct(bytes.subarray(start, end)) };
+  const footer = readStruct(Buffer.from(bytes.subarray(start, end))); // a copy: what is kept of it must not keep the data
+  return { data: bytes.subarray(4, start), footer };
 }
 
 /** The footer of a file that is put together from the row groups of others, all with the same columns. */
