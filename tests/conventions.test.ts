@@ -44,7 +44,7 @@ const floors: readonly (readonly string[])[] = [
   ["pipeline"],
   ["sources", "sinks", "steps"],
   ["journals", "dead-letter"],
-  ["sql-server", "postgresql", "sqlite", "csv"],
+  ["sql-server", "postgresql", "sqlite", "duckdb", "csv"],
   ["llm"],
   ["journal-tables", "journal-answers"],
   ["table", "data-file"],
@@ -293,6 +293,13 @@ test("PostgreSQL is named in its folder and its plug-ins only, and the folder st
     .filter((path) => path.startsWith("src/postgresql/"))
     .reduce((sum, path) => sum + linesOf(path), 0);
   assert.ok(lines <= 1500, `${lines} lines in src/postgresql`);
+});
+
+test("DuckDB is named in its folder and its plug-ins only", () => {
+  const named = sources
+    .filter((path) => !/^src\/(?:duckdb\/|(?:sources\/duckdb|sinks\/parquet)\.ts)/.test(path))
+    .filter((path) => /duckdb/i.test(read(path)));
+  assert.deepEqual(named, []);
 });
 
 test("every cast in src has its reason beside it, or on the line before", () => {

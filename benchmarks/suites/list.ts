@@ -4,10 +4,22 @@ import { withFaults } from "./faults.ts";
 import { files } from "./files.ts";
 import { journal } from "./journal.ts";
 import { memory } from "./memory.ts";
+import { parquet } from "./parquet.ts";
 import { quota } from "./quota.ts";
 import { startUp } from "./start-up.ts";
 import type { Suite } from "./suite.ts";
 import { wall } from "./wall.ts";
 
 /** In the order in which they run and stand in RESULTS.md. */
-export const suites: readonly Suite[] = [startUp, cpu, files, journal, changes, withFaults, quota, wall, memory];
+export const suites: readonly Suite[] = [
+  startUp,
+  cpu,
+  files,
+  parquet,
+  journal,
+  changes,
+  withFaults,
+  quota,
+  wall,
+  memory,
+];

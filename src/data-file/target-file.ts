@@ -23,7 +23,7 @@ export class TargetFile {
   readonly #run: SinkRun;
   readonly #file: FileHandle;
   readonly #lock: FileLock;
-  /** Bytes of whole texts: one that failed half-way is written over. */
+  /** Bytes of all that was appended whole: what failed half-way is written over. */
   #written = 0;
   #isClosed = false;
 

@@ -1,0 +1,86 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { loadDriver, type Driver } from "./driver.ts";
+
+export interface DatabaseSettings {
+  /** A database file, which is opened to be read only. @default a database in memory */
+  readonly path?: string | undefined;
+  /** For the data that DuckDB holds, in MiB; its own objects and results come on top. */
+  readonly memoryMiB: number;
+  readonly threads: number;
+  /** True if a query that needs more may use a folder of the system's for temporary files, which is removed at the end. */
+  readonly maySpill: boolean;
+}
+
+/** An open database with one connection. No extension is loaded or downloaded, and times without a zone are in UTC. */
+export class Database {
+  readonly driver: Driver;
+  readonly connection: DuckDBConnection;
+  readonly #instance: DuckDBInstance;
+  readonly #folder: string | undefined;
+  #isClosed = false;
+
+  private constructor(
+    driver: Driver,
+    { connection, instance, folder }: { connection: DuckDBConnection; instance: DuckDBInstance; folder?: string },
+  ) {
+    this.driver = driver;
+    this.connection = connection;
+    this.#instance = instance;
+    this.#folder = folder;
+  }
+
+  /** @throws as {@link loadDriver}; DuckDB's own error for a file that it can't open */
+  static async open(owner: string, { path, memoryMiB, threads, maySpill }: DatabaseSettings): Promise<Database> {
+    const driver = await loadDriver(owner);
+    const folder = maySpill ? await mkdtemp(join(tmpdir(), "llm-etl-duckdb-")) : undefined;
+    let instance: DuckDBInstance | undefined;
+    try {
+      instance = await driver.DuckDBInstance.create(path ?? ":memory:", {
+        ...(path !== undefined && { access_mode: "READ_ONLY" }),
+        autoinstall_known_extensions: "false",
+        autoload_known_extensions: "false",
+        allow_community_extensions: "false",
+        allow_persistent_secrets: "false",
+        enable_external_file_cache: "false", // it would hold what was read, up to the limit
+        memory_limit: `${memoryMiB}MiB`,
+        threads: String(threads),
+        temp_directory: folder ?? "",
+      });
+      const connection = await instance.connect();
+      await connection.run("SET TimeZone = 'UTC'");
+      await connection.run("SET lock_configuration = true");
+      return new Database(driver, { connection, instance, ...(folder !== undefined && { folder }) });
+    } catch (error) {
+      instance?.closeSync();
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Ends what runs on the connection: it then throws. */
+  interrupt(): void {
+    if (!this.#isClosed) this.connection.interrupt();
+  }
+
+  /** A second call does nothing. Nothing may run on the connection any more. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.connection.closeSync();
+    this.#instance.closeSync();
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** A text as SQL has it in quotes. */
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** A name as SQL has it in quotes. */
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
