@@ -7,7 +7,19 @@ import { memory } from "./memory.ts";
 import { quota } from "./quota.ts";
 import { startUp } from "./start-up.ts";
 import type { Suite } from "./suite.ts";
+import { taxonomy } from "./taxonomy.ts";
 import { wall } from "./wall.ts";
 
 /** In the order in which they run and stand in RESULTS.md. */
-export const suites: readonly Suite[] = [startUp, cpu, files, journal, changes, withFaults, quota, wall, memory];
+export const suites: readonly Suite[] = [
+  startUp,
+  cpu,
+  files,
+  journal,
+  changes,
+  taxonomy,
+  withFaults,
+  quota,
+  wall,
+  memory,
+];
