@@ -37,6 +37,25 @@ test("there are as many as wanted, each once, also where nothing matches; the sa
   }
 });
 
+test("among many leaves the rare words of a row count, and a row of common words has candidates all the same", async () => {
+  const many = Array.from({ length: 6000 }, (_, place) => ({
+    code: `${place}`,
+    name: `common rare${place % 500} word${place}`,
+  }));
+  const large = await CandidateIndex.of(leavesOf(branchOf(many)), { count: 30, depth: 0 });
+  const codesFor = (text: string): readonly string[] => large.find(text).map(({ code }) => code);
+  assert.equal(codesFor("A common word4321 of common words")[0], "4321");
+  assert.deepEqual(
+    new Set(
+      codesFor("common rare7")
+        .slice(0, 12)
+        .map((code) => Number(code) % 500),
+    ),
+    new Set([7]),
+  );
+  assert.equal(codesFor("common").length, 30);
+});
+
 interface Row {
   readonly id: string;
   readonly note: string;
