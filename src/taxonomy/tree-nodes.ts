@@ -36,6 +36,7 @@ export function treeNodes(given: readonly GivenNode[], rules: TreeRules): Tree {
   const over = new Set(given.filter(({ isOver }) => isOver).map(({ node }) => node.code));
   requireParents(valid, { byCode, over }, rules);
   requireNoCircle(valid, byCode, rules);
+  requireLevels(valid, byCode, rules);
   const kept = withoutEmptied(underValid(valid, byCode), given);
   requireOneRoot(kept, rules);
   requireLeaves(kept, given, rules);
@@ -44,10 +45,13 @@ export function treeNodes(given: readonly GivenNode[], rules: TreeRules): Tree {
 
 type ByCode = ReadonlyMap<string, GivenNode>;
 
+/** No tree of categories is deeper; rows that name the row before them as their parent would be. */
+const mostLevels = 100;
+
 /** So many rows are named in an error. */
 const mostNamed = 10;
 
-type Problem = "duplicate" | "orphan" | "cycle" | "roots" | "leaf" | "definition";
+type Problem = "duplicate" | "orphan" | "cycle" | "levels" | "roots" | "leaf" | "definition";
 
 interface Fault {
   readonly rules: TreeRules;
@@ -117,6 +121,22 @@ function requireNoCircle(valid: readonly GivenNode[], byCode: ByCode, rules: Tre
     }
     for (const at of way) safe.add(at);
   }
+}
+
+function requireLevels(valid: readonly GivenNode[], byCode: ByCode, rules: TreeRules): void {
+  const deep = valid.filter((given) => {
+    let levels = 0;
+    for (let at: GivenNode | undefined = given; at !== undefined && levels <= mostLevels; at = parentOf(at, byCode))
+      levels += 1;
+    return levels > mostLevels;
+  });
+  if (deep.length === 0) return;
+  throw wrong({ rules, problem: "levels", rows: deep }, "nodes are too deep below each other", {
+    where: rules.where.parent,
+    expected: `at most ${mostLevels} levels`,
+    got: "more",
+    hint: "name the column with the code of the node above",
+  });
 }
 
 function parentOf({ node: { parent } }: GivenNode, byCode: ByCode): GivenNode | undefined {
