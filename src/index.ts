@@ -26,7 +26,8 @@ export {
 } from "./errors/llm-etl-error.ts";
 export { OptionError, SchemaError, SettingError } from "./errors/option.ts";
 export { PrimaryKeyError, RowSchemaError, SourceError } from "./errors/source.ts";
-export type { FieldLimit, Step, StepContext } from "./contracts/step.ts";
+export { TaxonomyError } from "./errors/taxonomy.ts";
+export type { Asking, FieldLimit, Step, StepContext } from "./contracts/step.ts";
 export {
   type EachOptions,
   Pipeline,
@@ -167,6 +168,11 @@ export {
   type ClassifierStepOptions,
   type LabelsOutput,
 } from "./steps/classifier.ts";
+export type { CodedLabel, CodedOutput } from "./taxonomy/coded-schema.ts";
+export type { TaxonomySearch } from "./taxonomy/coded-way.ts";
+export type { Taxonomy, TaxonomyLeaf, TaxonomyNode } from "./taxonomy/taxonomy.ts";
+export { taxonomyFrom, type TaxonomyColumns } from "./taxonomy/taxonomy-from.ts";
+export { type LeafCode, taxonomyOf, type TaxonomyOptions } from "./taxonomy/taxonomy-of.ts";
 export { ExtractorStep, type ExtractorStepOptions } from "./steps/extractor.ts";
 export {
   type InputMap,

@@ -43,6 +43,7 @@ const floors: readonly (readonly string[])[] = [
   ["cluster"],
   ["pipeline"],
   ["sources", "sinks", "steps"],
+  ["taxonomy"],
   ["journals", "dead-letter"],
   ["sql-server", "postgresql", "sqlite", "duckdb", "csv"],
   ["llm"],

@@ -8,6 +8,7 @@ import { parquet } from "./parquet.ts";
 import { quota } from "./quota.ts";
 import { startUp } from "./start-up.ts";
 import type { Suite } from "./suite.ts";
+import { taxonomy } from "./taxonomy.ts";
 import { wall } from "./wall.ts";
 
 /** In the order in which they run and stand in RESULTS.md. */
@@ -18,6 +19,7 @@ export const suites: readonly Suite[] = [
   parquet,
   journal,
   changes,
+  taxonomy,
   withFaults,
   quota,
   wall,

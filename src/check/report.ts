@@ -38,6 +38,8 @@ export interface StepPrompt {
   /** About four characters a token; the schema is not counted. */
   readonly estimatedInputTokens: number;
   readonly maxOutputTokens: number;
+  /** The calls of a row, re-asks aside, of a step that may make several. @default one call */
+  readonly calls?: { readonly least: number; readonly most: number } | undefined;
   /** Undefined where no call was made, or none that was answered. */
   readonly ping?: PingFacts | undefined;
 }

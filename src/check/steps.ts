@@ -1,9 +1,9 @@
-import type { AnyStep, FieldLimit, ResolvedStep, StepContext } from "../contracts/step.ts";
+import type { AnyStep, Asking, FieldLimit, ResolvedStep, StepContext } from "../contracts/step.ts";
 import type { AnyState } from "../engine/state.ts";
 import { runStep, withProviderFor } from "../engine/run-step.ts";
 import type { Prompt } from "../contracts/conversation.ts";
 import { consequenceOf, Ping } from "./ping.ts";
-import { estimatedInputTokens } from "../llm/token-usage.ts";
+import { estimatedInputTokens, estimatedTokens } from "../llm/token-usage.ts";
 import type { ChatMessage } from "../contracts/provider.ts";
 import { DryRun } from "./dry-run.ts";
 import type { Findings, PingFacts, StepPrompt } from "./report.ts";
@@ -87,12 +87,22 @@ function subjectOf({ name, outputSchema }: AnyStep): string {
 /** Adds a finding for the provider and the fields that a step asks for, and one for the limits of the target's columns. */
 function describe(findings: Findings, { step, provider, choices }: ResolvedStep, { limits }: StepsCheckOptions): void {
   if (step.outputSchema === undefined) return;
-  const fields = Object.keys(step.outputSchema.properties ?? {});
+  const asking = step.asking?.();
+  const fields = asking?.fields ?? Object.keys(step.outputSchema.properties ?? {});
   const named = Object.entries(choices ?? {}).map(([choice, { name }]) => `${choice} (${name})`);
   const asked = named.length === 0 ? provider.name : `one of ${listItems(named)}, by the row,`;
   findings.add("steps", `step ${step.name}`, "ok", `asks ${asked} for ${listItems(fields)}`);
+  if (asking !== undefined) findings.add("steps", `calls of ${step.name}`, "ok", callsInWords(asking));
   const learned = (limits.get(step.outputKey) ?? []).flatMap(inWords);
   if (learned.length > 0) findings.add("steps", `limits of ${step.name}`, "ok", learned.join("; "));
+}
+
+function callsInWords({ calls: { least, most }, prompts: { count, shortest, longest } }: Asking): string {
+  const calls = least === most ? (most === 1 ? "1 call" : `${most} calls`) : `${least} to ${most} calls`;
+  const [from, to] = [shortest, longest].map(estimatedTokens);
+  const prompts = count === 1 ? "1 prompt" : `${count} prompts`;
+  const size = from === to ? `${to}` : `${from} to ${to}`;
+  return `${calls} a row, re-asks aside; ${prompts} of about ${size} input tokens, the row and the schema aside`;
 }
 
 function inWords({ path, column, schema: { maxLength, minimum, maximum, enum: choices } }: FieldLimit): string[] {
@@ -157,6 +167,7 @@ async function check(findings: Findings, question: Question, options: StepsCheck
     messages: showMessages(findings, messages, options),
     estimatedInputTokens: estimated,
     maxOutputTokens,
+    calls: step.asking?.().calls,
     ping: options.ping ? await ping(findings, question, options) : undefined,
   };
 }

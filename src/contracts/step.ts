@@ -39,8 +39,20 @@ export interface Step<In, Key extends string, Out> {
    * once for each row, before the step's inputs are made; if it throws, or gives no boolean, the row fails. @default each row
    */
   readonly when?: ((state: In) => boolean) | undefined;
+  /** The questions that it asks about a row, where it may be more than one: `check` reports them. @default one */
+  readonly asking?: (() => Asking) | undefined;
   /** Throws a `RowError` if something is wrong with this row; anything else thrown becomes one. */
   readonly run: (state: In, context: StepContext) => Promise<Out>;
+}
+
+/** The questions that a step asks about a row. */
+export interface Asking {
+  /** The fields that a model fills in. */
+  readonly fields: readonly string[];
+  /** The calls of a row, re-asks aside. */
+  readonly calls: { readonly least: number; readonly most: number };
+  /** The parts of its prompts that are equal for every row, in characters (UTF-16 units). */
+  readonly prompts: { readonly count: number; readonly shortest: number; readonly longest: number };
 }
 
 /** The output of a step with the option `when`, where `Applies` is what the function gives: null too. Without one (`never`) it is `Out`. */

@@ -39,6 +39,19 @@ export function acceptRow(
   return applySchema({ schema, namesAreData }, raw, position).then(toState);
 }
 
+/**
+ * The row that a source gave, as its schema makes it, where it is no row of a run: without a key.
+ *
+ * @throws {RowError} if the source says that something is wrong with the row, or the schema rejects it
+ */
+export async function acceptRaw(
+  read: SourceRow,
+  { schema, namesAreData }: Pick<AnySource, "schema" | "namesAreData">,
+): Promise<unknown> {
+  if ("error" in read) throw yieldedError(read);
+  return schema === undefined ? read.raw : await applySchema({ schema, namesAreData }, read.raw, read.position);
+}
+
 /** The error that a source yielded for a row. One that is none of ours ends the run: it does not say that the row alone is at fault. */
 function yieldedError({ error, position }: Extract<SourceRow, { readonly error: unknown }>): LLMEtlError {
   const yielded: unknown = error; // the type promises a RowError; whoever wrote the source may not have kept it

@@ -1,6 +1,6 @@
 import type { FieldLimit, Step } from "../contracts/step.ts";
 import type { ColumnLimit, ColumnMap, Each } from "../contracts/sink.ts";
-import type { JSONSchema } from "../json/json-schema.ts";
+import { isFromData, type JSONSchema } from "../json/json-schema.ts";
 import { anyItem, itemOf, propertyOf, schemasAt, typesOf } from "../json/schema-fields.ts";
 import { TargetError } from "../errors/sink.ts";
 import { passesOn, type StatePath, tracePaths } from "./traced-paths.ts";
@@ -117,7 +117,8 @@ interface LimitedField {
 }
 
 function requireChoices(sink: LimitedSink, { column, step, limit, fields }: LimitedField): void {
-  for (const choice of fields.flatMap((field) => choicesOf(field) ?? [])) {
+  for (const field of fields.filter(isFromData)) requireDataChoices(sink, { column, step, limit, fields: [field] });
+  for (const choice of fields.filter((field) => !isFromData(field)).flatMap((field) => choicesOf(field) ?? [])) {
     const problem = limit.problemOf(choice);
     if (problem === undefined || choice === null) continue;
     const sentence = `the column "${column}" can't hold ${JSON.stringify(choice)}, which step "${step.name}" may answer`;
@@ -145,6 +146,20 @@ function requireChoices(sink: LimitedSink, { column, step, limit, fields }: Limi
     "write one of its fields, make it a text in the columnMap (JSON.stringify), or give the column a type that holds it";
   throw new TargetError(sink.name, `${sentence}: ${problems.flat()[0] ?? ""}`, {
     facts: { where: column, step: step.name, type, hint },
+  });
+}
+
+/** The same for choices that come from data, which stand in no message. */
+function requireDataChoices(sink: LimitedSink, { column, step, limit, fields }: LimitedField): void {
+  const choices = fields.flatMap((field) => choicesOf(field) ?? []);
+  const problems = choices.map((choice) => limit.problemOf(choice)?.message);
+  const first = problems.findIndex((problem) => problem !== undefined);
+  if (first === -1) return;
+  const count = problems.filter((problem) => problem !== undefined).length;
+  const sentence = `the column "${column}" can't hold ${count} of the ${choices.length} values from data that step "${step.name}" may give`;
+  throw new TargetError(sink.name, `${sentence}: ${problems[first]}`, {
+    detail: `${sink.name}: ${sentence}, ${JSON.stringify(choices[first])} among them: ${problems[first]}`,
+    facts: { where: column, step: step.name, count, hint: "widen the column, or shorten the values in the data" },
   });
 }
 

@@ -57,6 +57,7 @@ export const errorCodes = [
   "STALLED",
   "STEP_FAILED",
   "TARGET_MISMATCH",
+  "TAXONOMY_INVALID",
   "TIMEOUT",
   "TOO_MANY_ROW_ERRORS",
   "UNHANDLED_ERROR",

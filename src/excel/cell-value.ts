@@ -6,14 +6,16 @@ import { decodeText } from "./text-escapes.ts";
 import type { ExcelValue } from "./value.ts";
 import { isTrue } from "./workbook.ts";
 
+type CellFaultName = "error" | "formula" | "date" | "long" | "damaged";
+
 /** The reasons why a cell has no value, as they stand in messages. */
-export const cellFaults = {
+export const cellFaults: Readonly<Record<CellFaultName, string>> = {
   error: "an error instead of a value (such as #N/A)",
   formula: "a formula without its result",
   date: "a number that is no date, with the format of one",
   long: `a text of more than ${maxReadCharacters} characters`,
   damaged: "content that no program writes",
-} as const;
+};
 
 /** A cell that has content but no value. */
 export class CellFault {

@@ -12,3 +12,11 @@ export function resolveReference(reference: string, root: JSONSchema): JSONSchem
 
 /** A JSON Schema, in the strict subset that `validation/strict-schema.ts` makes. */
 export type JSONSchema = z.core.JSONSchema.JSONSchema;
+
+/** The keyword of a schema whose `enum` comes from data: its values are content, and stand in no message. */
+export const fromData = "fromData";
+
+/** True for a schema whose choices come from data. */
+export function isFromData(schema: JSONSchema): boolean {
+  return schema[fromData] === true;
+}

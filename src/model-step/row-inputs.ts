@@ -55,6 +55,13 @@ export class RowInputs<State> {
     return blocks.join("\n\n");
   }
 
+  /** The same inputs without tags, as words to search by. */
+  plain(state: State): string {
+    return this.#inputs
+      .map(([name, map]) => (name === "text" ? this.textOf(state) : this.#input(name, map, state)))
+      .join("\n");
+  }
+
   /**
    * The same of values, for an example that stands in the prompt.
    *
@@ -106,8 +113,14 @@ export class RowInputs<State> {
   }
 }
 
-function block(name: string, content: string): string {
-  return `<${name}>\n${content.replaceAll("<", "&lt;")}\n</${name}>`;
+/** Data between tags of its name. */
+export function block(name: string, content: string): string {
+  return `<${name}>\n${escaped(content)}\n</${name}>`;
+}
+
+/** Data as a prompt has it: nothing in it can end the tags around it. */
+export function escaped(content: string): string {
+  return content.replaceAll("<", "&lt;");
 }
 
 function givenFunctions<State>(inputMap: InputMap<State>): Readonly<Record<string, (state: State) => unknown>> {

@@ -1,5 +1,5 @@
 import type { AnyStep } from "../contracts/step.ts";
-import { asSchema, type JSONSchema } from "../json/json-schema.ts";
+import { asSchema, isFromData, type JSONSchema } from "../json/json-schema.ts";
 import { alternativesOf } from "../json/schema-fields.ts";
 
 /** A field of a step's output, as its schema declares it: no name in it comes from data. */
@@ -8,7 +8,7 @@ export interface OutputField {
   readonly column: string;
   readonly outputKey: string;
   readonly path: readonly string[];
-  /** The texts that the schema lists; none where it lists none. */
+  /** The texts that the schema lists; none where it lists none, or they come from data. */
   readonly categories: ReadonlySet<string>;
 }
 
@@ -43,7 +43,8 @@ function fieldsIn(
 }
 
 function fieldOf(outputKey: string, path: readonly string[], choices: readonly JSONSchema[]): OutputField {
-  const listed = choices.flatMap(
+  const written = choices.filter((choice) => !isFromData(choice));
+  const listed = written.flatMap(
     ({ const: constant, enum: values }) => values ?? (constant === undefined ? [] : [constant]),
   );
   const categories = new Set(listed.filter((value) => typeof value === "string"));

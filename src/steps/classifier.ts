@@ -1,27 +1,24 @@
 import type { z } from "zod";
-import type { ErrorFacts } from "../errors/facts.ts";
-import { describeType } from "../errors/describe-type.ts";
 import { OptionError } from "../errors/option.ts";
-import { checkOptions, isCount, isObject, isOneOf, type OptionCheck, optional } from "../errors/options.ts";
-import {
-  classifierOutput,
-  type ClassifierOutputOptions,
-  type ClassifierSchema,
-  type LabelCounts,
-  labelsOutput,
-  type LabelsSchema,
-  type OnInvalidConfidence,
-  type ReasoningPlace,
+import { checkOptions, isCount, isName, isObject, isOneOf, type OptionCheck, optional } from "../errors/options.ts";
+import type { OwnWay } from "../model-step/own-way.ts";
+import { RowInputs } from "../model-step/row-inputs.ts";
+import { type Category, namedQuestion } from "../taxonomy/categories.ts";
+import type { CodedOutput, CodedSchema } from "../taxonomy/coded-schema.ts";
+import { codedWay, type TaxonomySearch } from "../taxonomy/coded-way.ts";
+import { requireLabels } from "../taxonomy/label-counts.ts";
+import { Taxonomy } from "../taxonomy/taxonomy.ts";
+import type {
+  ClassifierOutputOptions,
+  ClassifierSchema,
+  LabelCounts,
+  LabelsSchema,
+  OnInvalidConfidence,
+  ReasoningPlace,
 } from "../validation/base-schemas.ts";
-import { LLMStep, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
+import { LLMStep, type LLMStepOptions, type ModelStepOptions, modelStepChecks } from "./llm-step.ts";
 
-export interface Category<Name extends string = string> {
-  readonly name: Name;
-  /** The texts that belong in the category, and those that do not. */
-  readonly definition: string;
-  /** Texts of the category. */
-  readonly examples?: readonly string[] | undefined;
-}
+export type { Category } from "../taxonomy/categories.ts";
 
 export interface ClassifierStepOptions<
   State,
@@ -31,6 +28,8 @@ export interface ClassifierStepOptions<
   OnInvalid extends OnInvalidConfidence = "fail",
   Applies extends boolean = never,
   Several extends LabelCounts | undefined = undefined,
+  Code extends string = never,
+  None extends string = never,
 >
   extends
     ModelStepOptions<
@@ -38,11 +37,28 @@ export interface ClassifierStepOptions<
       Key,
       "text" | "context",
       Applies,
-      z.input<ClassifiedSchema<NoInfer<Name>, Place, OnInvalid, Several>>
+      z.input<Classified<NoInfer<Name>, Place, OnInvalid, Several, NoInfer<Code>, NoInfer<None>>["schema"]>
     >,
     ClassifierOutputOptions<Place, OnInvalid> {
-  /** The categories to choose from; up to about 200 of them fit one step. */
-  readonly taxonomy: readonly Category<Name>[];
+  /**
+   * The categories to choose from, written in the module, up to about 200 of them; or a taxonomy with codes, of `taxonomyFrom` or
+   * `taxonomyOf`, up to 1,000 leaves, with `search` any number.
+   */
+  readonly taxonomy: readonly Category<Name>[] | Taxonomy<Code>;
+  /**
+   * The way to choose from a taxonomy with codes that is too large for one prompt. `"descend"`: level by level, a call for each, and two ways
+   * where the model is unsure. `"shortlist"`: one call, about the `candidates` that share most words with the row. @default one prompt with all leaves
+   */
+  readonly search?: TaxonomySearch | undefined;
+  /** So many leaves stand in the prompt with `search: "shortlist"`. @default 30 */
+  readonly candidates?: number | undefined;
+  /**
+   * A further choice, for rows that no category fits: the output has this text as its category or code, and the reasoning says why.
+   * @default the nearest category, with a low confidence
+   *
+   * @example none: "unclassified"
+   */
+  readonly none?: None | undefined;
   /**
    * Asks for several labels, each a category with a confidence, the surest first and none twice; how many of them is limited by `min` and
    * `max`, and `{}` allows any number. The output is then `{ labels, reasoning }`. @default one category
@@ -67,7 +83,7 @@ export interface ClassifierStepOptions<
  * Puts each row into exactly one category of the taxonomy, or with `labels` into several.
  *
  * Inputs: `text`, and optionally `context`. Output: `{ category, confidence, reasoning }`, with `labels` `{ labels: [{ category, confidence }],
- * reasoning }`; without `reasoning` where it is left out.
+ * reasoning }`; without `reasoning` where it is left out. Of a taxonomy with codes it has `code`, `name` and `path` in the place of `category`.
  */
 export class ClassifierStep<
   State,
@@ -77,47 +93,69 @@ export class ClassifierStep<
   const OnInvalid extends OnInvalidConfidence = "fail",
   Applies extends boolean = never,
   Several extends LabelCounts | undefined = undefined,
-> extends LLMStep<State, Key, ClassifiedSchema<Name, Place, OnInvalid, Several>, Applies> {
+  Code extends string = never,
+  const None extends string = never,
+> extends LLMStep<
+  State,
+  Key,
+  Classified<Name, Place, OnInvalid, Several, Code, None>["schema"],
+  Applies,
+  Classified<Name, Place, OnInvalid, Several, Code, None>["output"]
+> {
   /**
-   * @throws {OptionError} for an empty taxonomy, a blank name, definition or example, a name that occurs twice, and numbers of labels that
-   * can't be had
+   * @throws {OptionError} for an empty taxonomy, a blank name, definition or example, a name that occurs twice, a taxonomy that is too large for one
+   * prompt without `search`, and numbers of labels that can't be had
    */
-  constructor(options: ClassifierStepOptions<State, Key, Name, Place, OnInvalid, Applies, Several>) {
+  constructor(options: ClassifierStepOptions<State, Key, Name, Place, OnInvalid, Applies, Several, Code, None>) {
     checkOptions("ClassifierStep", options, {
       ...modelStepChecks,
       taxonomy: isObject,
+      search: optional(isOneOf("descend", "shortlist")),
+      candidates: optional(isCount(1)),
+      none: optional(isName),
       labels: optional(isObject),
       reasoning: optional(isReasoningPlace),
       maxReasoningCharacters: optional(isCount(1)),
       onInvalidConfidence: optional(isOneOf("fail", "null")),
     });
-    const { taxonomy, labels, reasoning, maxReasoningCharacters, onInvalidConfidence, ...rest } = options;
-    checkTaxonomy(taxonomy);
-    if (labels !== undefined) checkLabels(labels, taxonomy.length);
+    const { taxonomy, search: _, candidates: __, none, labels, reasoning, ...others } = options;
+    const { maxReasoningCharacters, onInvalidConfidence, ...rest } = others;
     if (reasoning === false && maxReasoningCharacters !== undefined) {
       throw new OptionError("ClassifierStep", "maxReasoningCharacters", "there is no reasoning to limit", {
         hint: 'leave it out, or set reasoning: "first"',
       });
     }
-    const names = taxonomy.map(({ name }) => name);
-    const answer = { reasoning, maxReasoningCharacters };
-    const schemaOf = (confidence?: OnInvalid): ClassifiedSchema<Name, Place, OnInvalid, Several> => {
-      const asked = { ...answer, onInvalidConfidence: confidence };
-      const made = labels === undefined ? classifierOutput(names, asked) : labelsOutput(names, { ...asked, ...labels });
-      return made as ClassifiedSchema<Name, Place, OnInvalid, Several>; // which of the two is known when it is called
-    };
-    const askedSchema = onInvalidConfidence === "null" ? schemaOf() : undefined;
-    super({ ...rest, prompt: promptFor(taxonomy, labels), schema: schemaOf(onInvalidConfidence), askedSchema });
+    requireTogether(options);
+    const answer = { reasoning, maxReasoningCharacters, onInvalidConfidence };
+    const made: StepParts =
+      taxonomy instanceof Taxonomy
+        ? ofCodes(options, taxonomy)
+        : { asked: namedQuestion(taxonomy, { ...answer, labels, none }) };
+    // Which of the schemas and outputs it is, is known when it is called.
+    type Made = Classified<Name, Place, OnInvalid, Several, Code, None>;
+    const asked = { ...rest, ...made.asked } as unknown as LLMStepOptions<State, Key, Made["schema"], string, Applies>; // likewise
+    super(asked, made.way as OwnWay<State, Made["schema"], Made["output"]> | undefined); // likewise
   }
 }
 
-/** The schema of an answer: of one category, or of several labels. */
-type ClassifiedSchema<
+/** The schema of an answer, of one category or code or of several labels, and the output: that of codes has more than a model fills in. */
+type Classified<
   Name extends string,
   Place extends ReasoningPlace,
   OnInvalid extends OnInvalidConfidence,
   Several extends LabelCounts | undefined,
-> = [Several] extends [undefined] ? ClassifierSchema<Name, Place, OnInvalid> : LabelsSchema<Name, Place, OnInvalid>;
+  Code extends string,
+  None extends string,
+> = [Code] extends [never]
+  ? [Several] extends [undefined]
+    ? Asked<ClassifierSchema<Name | None, Place, OnInvalid>>
+    : Asked<LabelsSchema<Name, Place, OnInvalid>>
+  : Asked<CodedSchema<Code | None, Place, OnInvalid, Several>, CodedOutput<Code | None, Place, OnInvalid, Several>>;
+
+interface Asked<Schema extends z.ZodObject, Output = z.output<Schema>> {
+  readonly schema: Schema;
+  readonly output: Output;
+}
 
 /** The output of a {@link ClassifierStep} in `state.processed`. */
 export type ClassifierOutput<
@@ -139,74 +177,69 @@ const isReasoningPlace: OptionCheck = {
   required: true,
 };
 
-function checkTaxonomy(taxonomy: readonly Category[]): void {
-  if (!Array.isArray(taxonomy)) {
-    throw wrong("", { expected: "an array of { name, definition, examples? }", got: describeType(taxonomy) });
+/** The options of a step that asks, and its way if that is its own. */
+interface StepParts {
+  readonly asked: Pick<LLMStepOptions<never, string, z.ZodObject>, "prompt" | "schema" | "askedSchema">;
+  readonly way?: unknown;
+}
+
+type CodedOptions<State> = Omit<
+  ClassifierStepOptions<
+    State,
+    string,
+    string,
+    ReasoningPlace,
+    OnInvalidConfidence,
+    boolean,
+    LabelCounts | undefined,
+    string,
+    string
+  >,
+  "when" | "examples"
+> &
+  Pick<Parameters<typeof codedWay>[0]["settings"], "examples">;
+
+function ofCodes<State>(options: CodedOptions<State>, taxonomy: Taxonomy): StepParts {
+  const { name, inputMap, maxInputCharacters, onTooLong, candidates = 30, search, none, labels } = options;
+  const { reasoning, maxReasoningCharacters, onInvalidConfidence } = options;
+  const leafCount = taxonomy.leaves.length;
+  if (labels !== undefined) requireLabels(labels, search === "shortlist" ? Math.min(candidates, leafCount) : leafCount);
+  const inputs = new RowInputs({ step: name, inputMap, maxInputCharacters, onTooLong });
+  const asked = { search, candidates, none, labels, reasoning, maxReasoningCharacters, onInvalidConfidence };
+  const { question, outputs, ask, asking } = codedWay({ ...asked, taxonomy, inputs, settings: options });
+  const way: OwnWay<State, z.ZodObject, unknown> = {
+    question,
+    run: async (state, context) => outputs.of(await ask(state, context)),
+    outputSchema: outputs.schema,
+    asking,
+    settings: options,
+  };
+  const { prompt, schema, askedSchema } = question.options;
+  return { asked: { prompt, schema, askedSchema }, way };
+}
+
+/** @throws {OptionError} for options that exclude each other */
+function requireTogether({
+  taxonomy,
+  search,
+  candidates,
+  none,
+  labels,
+}: Pick<CodedOptions<never>, "taxonomy" | "search" | "candidates" | "none" | "labels">): void {
+  const owner = "ClassifierStep";
+  if (search !== undefined && !(taxonomy instanceof Taxonomy)) {
+    const hint = "make one with taxonomyFrom or taxonomyOf";
+    throw new OptionError(owner, "search", "", {
+      expected: "a taxonomy with codes",
+      got: "a list of categories",
+      hint,
+    });
   }
-  if (taxonomy.length === 0) throw wrong("", { expected: "at least one category", got: "an empty array" });
-  const seen = new Map<string, number>();
-  for (const [index, category] of taxonomy.entries()) {
-    const { name, definition, examples = [] } = category ?? {};
-    const entry = index + 1;
-    if (!isFilled(name)) throw wrong(`entry ${entry}`, { expected: "a name that is not blank", entry });
-    if (!isFilled(definition)) throw wrong(`"${name}"`, { expected: "a definition that is not blank", entry });
-    if (!Array.isArray(examples) || !examples.every(isFilled)) {
-      throw wrong(`"${name}"`, { expected: "examples that are not blank", entry });
-    }
-    const folded = name.trim().toLowerCase();
-    const first = seen.get(folded);
-    if (first !== undefined) {
-      const hint = "rename one of them, or merge the two";
-      throw wrong(`entries ${first} and ${entry} are both named "${name}"`, { entry, first, hint });
-    }
-    seen.set(folded, entry);
+  if (candidates !== undefined && search !== "shortlist") {
+    throw new OptionError(owner, "candidates", "there is no shortlist", { hint: 'write search: "shortlist"' });
   }
-}
-
-function checkLabels(labels: LabelCounts, categoryCount: number): void {
-  checkOptions("ClassifierStep: labels", labels, { min: optional(isCount(0)), max: optional(isCount(1)) });
-  const { min = 0, max = categoryCount } = labels;
-  const most = Math.min(max, categoryCount);
-  if (max <= categoryCount && min <= most) return;
-  const name = max > categoryCount ? "max" : "min";
-  const facts = { expected: `at most ${name === "max" ? categoryCount : most}`, got: name === "max" ? max : min };
-  throw new OptionError("ClassifierStep: labels", name, "no answer could have that many labels", facts);
-}
-
-/** `entry` is the position of the category at fault, from 1. */
-function wrong(problem: string, facts: ErrorFacts): OptionError {
-  return new OptionError("ClassifierStep", "taxonomy", problem, facts);
-}
-
-function isFilled(value: unknown): value is string {
-  return typeof value === "string" && value.trim() !== "";
-}
-
-function promptFor(taxonomy: readonly Category[], labels: LabelCounts | undefined): string {
-  const categories = taxonomy.map(({ name, definition, examples = [] }) => {
-    const lines = examples.map((example) => `  - example: ${JSON.stringify(example)}`);
-    return [`- ${JSON.stringify(name)}: ${definition.trim()}`, ...lines].join("\n");
-  });
-  const list = `Categories:\n${categories.join("\n")}`;
-  const context = "A context, if there is one, helps to understand the text.";
-  if (labels !== undefined) {
-    return [
-      `Classify the text: give it ${labelWords(labels)}, each a category whose definition fits it, the surest first, none twice.`,
-      list,
-      "Use a category's name exactly as it is written. Where a category and a more specific one fit, choose the more specific. " +
-        `${(labels.min ?? 0) === 0 ? "Where none fits, give an empty list. " : ""}${context}`,
-    ].join("\n\n");
+  if (none !== undefined && labels !== undefined) {
+    const hint = "an empty list says that none fits: labels: { min: 0 }";
+    throw new OptionError(owner, "none", "with several labels it would be one of them", { hint });
   }
-  return [
-    "Classify the text: choose the one category whose definition fits it best.",
-    list,
-    "Use a category's name exactly as it is written. Where several fit, choose the most specific; where none fits " +
-      `well, choose the nearest and give a low confidence. ${context}`,
-  ].join("\n\n");
-}
-
-function labelWords({ min = 0, max }: LabelCounts): string {
-  if (min === max) return `exactly ${min} ${min === 1 ? "label" : "labels"}`;
-  if (max === undefined) return min === 0 ? "as many labels as fit" : `at least ${min} labels`;
-  return min === 0 ? `at most ${max} labels` : `${min} to ${max} labels`;
 }

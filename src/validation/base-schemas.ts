@@ -55,18 +55,18 @@ export function classifierOutput<
   return z.object(fields) as unknown as ClassifierSchema<Category, Place, OnInvalid>; // known when it is called
 }
 
-function choiceOf<Category extends string>(
-  categories: readonly Category[],
-  { onInvalidConfidence }: Pick<ClassifierOutputOptions<ReasoningPlace, OnInvalidConfidence>, "onInvalidConfidence">,
-) {
-  const confidence = z.number().min(0).max(1).describe("How sure you are of the category, from 0 to 1");
-  return {
-    category: z.enum(categories),
-    confidence: onInvalidConfidence === "null" ? confidence.nullable() : confidence,
-  };
+type ConfidenceOptions = Pick<ClassifierOutputOptions<ReasoningPlace, OnInvalidConfidence>, "onInvalidConfidence">;
+
+function choiceOf<Category extends string>(categories: readonly Category[], options: ConfidenceOptions) {
+  return { category: z.enum(categories), confidence: confidenceOf(options) };
 }
 
-function withReasoning(
+export function confidenceOf({ onInvalidConfidence }: ConfidenceOptions): z.ZodNumber | z.ZodNullable<z.ZodNumber> {
+  const confidence = z.number().min(0).max(1).describe("How sure you are of the category, from 0 to 1");
+  return onInvalidConfidence === "null" ? confidence.nullable() : confidence;
+}
+
+export function withReasoning(
   fields: z.core.$ZodShape,
   { reasoning: place, maxReasoningCharacters: most }: ClassifierOutputOptions<ReasoningPlace, OnInvalidConfidence>,
 ): z.core.$ZodShape {
@@ -82,6 +82,13 @@ export interface LabelCounts {
   readonly min?: number | undefined;
   /** From 1 up, and no more than there are categories. @default the number of categories */
   readonly max?: number | undefined;
+}
+
+/** Their number in words for a model. */
+export function labelWords({ min = 0, max }: LabelCounts): string {
+  if (min === max) return `exactly ${min} ${min === 1 ? "label" : "labels"}`;
+  if (max === undefined) return min === 0 ? "as many labels as fit" : `at least ${min} labels`;
+  return min === 0 ? `at most ${max} labels` : `${min} to ${max} labels`;
 }
 
 /** The output of a `ClassifierStep` with several labels. */
@@ -104,28 +111,38 @@ export function labelsOutput<
   categories: readonly Category[],
   { min = 0, max = categories.length, ...options }: ClassifierOutputOptions<Place, OnInvalid> & LabelCounts = {},
 ): LabelsSchema<Category, Place, OnInvalid> {
-  const labels = z
-    .array(z.object(choiceOf(categories, options)))
+  const labels = labelsOf(z.object(choiceOf(categories, options)), "category", { min, max });
+  return z.object(withReasoning({ labels }, options)) as unknown as LabelsSchema<Category, Place, OnInvalid>; // known when it is called
+}
+
+/** A list of labels, no two of which have the same value in the field `key`. */
+export function labelsOf<Label extends z.ZodObject>(
+  label: Label,
+  key: "category" | "code",
+  { min, max }: Readonly<Record<"min" | "max", number>>,
+): z.ZodArray<Label> {
+  return z
+    .array(label)
     .min(min)
     .max(max)
     .check(({ value, issues }) => {
-      const seen = new Set<Category>();
-      for (const [index, { category }] of value.entries()) {
-        if (seen.has(category)) {
-          const message = `must be another category than the labels before it`;
+      const seen = new Set<unknown>();
+      for (const [index, item] of value.entries()) {
+        const chosen: unknown = Object(item)[key];
+        if (seen.has(chosen)) {
+          const message = `must be another ${key} than the labels before it`;
           issues.push({
             code: "custom",
             message,
-            input: category,
-            path: [index, "category"],
+            input: chosen,
+            path: [index, key],
             params: new ContentFreeSentence(message),
           });
         }
-        seen.add(category);
+        seen.add(chosen);
       }
     })
     .describe("The categories of the text, the surest first, none twice");
-  return z.object(withReasoning({ labels }, options)) as unknown as LabelsSchema<Category, Place, OnInvalid>; // known when it is called
 }
 
 export type SummarizerOutput = z.output<typeof SummarizerOutput>;

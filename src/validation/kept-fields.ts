@@ -2,13 +2,17 @@ import type { JSONSchema } from "../json/json-schema.ts";
 import type { Issue } from "./issues.ts";
 
 /** A field that a re-ask never names alone: what a model says of a category goes with its reasons and its confidence. */
-const neverAlone = "category";
+const usuallyNotAlone = "category";
 
 /**
  * The one field that all issues are about, whose value a re-ask may change without the others; undefined where there is none. Small models
  * change what they were not asked about, and so a good category for a worse one.
  */
-export function soleField(issues: readonly Issue[], { properties = {} }: JSONSchema): string | undefined {
+export function soleField(
+  issues: readonly Issue[],
+  { properties = {} }: JSONSchema,
+  neverAlone: string = usuallyNotAlone,
+): string | undefined {
   const [first = "", ...others] = new Set(issues.map(({ path }) => path.split(".", 1)[0] ?? ""));
   return others.length === 0 && first !== neverAlone && Object.hasOwn(properties, first) ? first : undefined;
 }

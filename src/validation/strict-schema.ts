@@ -52,6 +52,14 @@ const maxProperties = 100;
 const maxLevels = 5;
 const maxEnumValues = 1000;
 const maxLargeEnumCharacters = 15_000;
+/** An enum of so many values may be as long as it likes. */
+const largestUnlimitedEnum = 250;
+
+/** True if a schema may list these values: each of them so many times. */
+export function fitsEnum(values: readonly string[], times = 1): boolean {
+  if (values.length * times > maxEnumValues) return false;
+  return values.length <= largestUnlimitedEnum || values.join("").length <= maxLargeEnumCharacters;
+}
 
 const kept = new Set(["type", "properties", "required", "items", "anyOf", "enum", "$ref", "description"]);
 const dropped = new Set(["title", "default", "examples", "deprecated", "readOnly", "writeOnly", "id", "$defs", "$id"]);
@@ -188,7 +196,7 @@ function admitsNull(node: JSONSchema): boolean {
 function countEnum(values: readonly unknown[], path: readonly string[], size: Size): void {
   size.enumValues += values.length;
   const length = values.join("").length;
-  if (values.length > 250 && length > maxLargeEnumCharacters) {
+  if (values.length > largestUnlimitedEnum && length > maxLargeEnumCharacters) {
     const facts = { expected: `at most ${maxLargeEnumCharacters} characters`, got: length, values: values.length };
     const problem = `the ${values.length} values of an enum are too long together`;
     throw new SchemaError(pathText(path), problem, "shorten the values, or classify in two steps", facts);

@@ -14,6 +14,7 @@ import {
 import { type ErrorScope, errorCodes, LLMEtlError, RowError, RunError } from "../../src/errors/llm-etl-error.ts";
 import { OptionError, SchemaError, SettingError } from "../../src/errors/option.ts";
 import { PrimaryKeyError, RowSchemaError, SourceError } from "../../src/errors/source.ts";
+import { TaxonomyError } from "../../src/errors/taxonomy.ts";
 import { messageOf, nameOf, textOf } from "../../src/errors/error-text.ts";
 
 const secret = "Patient Jane Doe";
@@ -28,6 +29,7 @@ test("each error has its class's name, a code of the list, and a scope that says
     [new TargetError("csv", "problem"), "TargetError", "TARGET_MISMATCH", "run"],
     [new DeadLetterError("/a", new Error("ENOSPC")), "DeadLetterError", "DEAD_LETTER_FAILED", "run"],
     [new PayloadLogError("/a", new Error("ENOSPC")), "PayloadLogError", "PAYLOAD_LOG_FAILED", "run"],
+    [new TaxonomyError("taxonomyFrom", "problem"), "TaxonomyError", "TAXONOMY_INVALID", "run"],
     [new SinkDataError("csv", "problem"), "SinkDataError", "SINK_DATA_REFUSED", "row"],
     [new PrimaryKeyError("PRIMARY_KEY_MISSING", "row 1"), "PrimaryKeyError", "PRIMARY_KEY_MISSING", "row"],
     [new RowSchemaError("row 1"), "RowSchemaError", "ROW_SCHEMA_MISMATCH", "row"],

@@ -45,7 +45,7 @@ describe("a confidence that is invalid", () => {
   });
 
   test("fails its row by default", async () => {
-    const { report, outputs } = await run(answers(1.5, 90, -1, 7), new ClassifierStep(options) as never);
+    const { report, outputs } = await run(answers(1.5, 90, -1, 7), new ClassifierStep(options));
     assert.deepEqual([outputs.length, report.failuresByCode], [0, { INVALID_OUTPUT: 1 }]);
     assert.equal(report.invalidValues, undefined);
   });

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type JSONSchema, asSchema, resolveReference } from "../../json/json-schema.ts";
 import { limitsIn } from "../../validation/described-limits.ts";
 import type { ChatMessage } from "../../contracts/provider.ts";
+import { sampleFormats } from "./sample-formats.ts";
 
 /**
  * Makes plausible answers that are valid for any schema in the strict subset, except that a `pattern` is ignored. Of an enum
@@ -21,14 +22,13 @@ export class AnswerSampler {
     const system = messages.find(({ role }) => role === "system")?.content ?? "";
     const user = messages.find(({ role }) => role === "user")?.content ?? "";
     const hash = createHash("sha256").update(`${this.#seed}\n`).update(user).digest();
-    return new Sampler(this.#linesOf(system), textIn(user), schema, hash).value(schema, "");
+    return new Sampler({ lines: this.#linesOf(system), user, root: schema, hash }).value(schema, "");
   }
 
   #linesOf(system: string): ReadonlyMap<string, ReadonlySet<string>> {
     const known = this.#lines.get(system);
     if (known !== undefined) return known;
-    const matches = [...system.matchAll(/^- ("(?:[^"\\]|\\.)*"): (.*)$/gm)];
-    const lines = new Map(matches.map(([, name = "", rest = ""]) => [name, wordsOf(`${name} ${rest}`)]));
+    const lines = linesIn(system);
     if (this.#lines.size >= maxKnownMessages) this.#lines.clear();
     this.#lines.set(system, lines);
     return lines;
@@ -40,8 +40,17 @@ const maxKnownMessages = 64;
 const maxDepth = 4;
 const maxTextLength = 400;
 
+/** The lines of a list of choices, by the name of each in JSON, with their words. */
+type Lines = ReadonlyMap<string, ReadonlySet<string>>;
+
+function linesIn(text: string): Lines {
+  const matches = [...text.matchAll(/^- ("(?:[^"\\]|\\.)*"): (.*)$/gm)];
+  return new Map(matches.map(([, name = "", rest = ""]) => [name, wordsOf(`${name} ${rest}`)]));
+}
+
 class Sampler {
-  readonly #lines: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #lines: Lines;
+  readonly #user: string;
   readonly #text: string;
   readonly #root: JSONSchema;
   readonly #hash: Buffer;
@@ -50,10 +59,13 @@ class Sampler {
   #depth = 0;
   /** By the list of choices, those of the items before; undefined outside of a list. */
   #chosen: Map<readonly unknown[], readonly unknown[]> | undefined;
+  /** By input, the choices that stand in it, with their lines. */
+  readonly #listed = new Map<string, { readonly values: readonly unknown[]; readonly lines: Lines }>();
 
-  constructor(lines: ReadonlyMap<string, ReadonlySet<string>>, text: string, root: JSONSchema, hash: Buffer) {
+  constructor({ lines, user, root, hash }: Readonly<{ lines: Lines; user: string; root: JSONSchema; hash: Buffer }>) {
     this.#lines = lines;
-    this.#text = text;
+    this.#user = user;
+    this.#text = textIn(user);
     this.#root = root;
     this.#hash = hash;
   }
@@ -113,7 +125,8 @@ class Sampler {
 
   #string(schema: JSONSchema, name: string): string {
     const limits = limitsIn(schema.description);
-    const formatted = formats[String(limits["format"])];
+    if (typeof limits["choiceOf"] === "string") return this.#listedChoice(limits["choiceOf"]);
+    const formatted = sampleFormats[String(limits["format"])];
     if (formatted !== undefined) return formatted;
     const { maxLength = Infinity, minLength = 0, maxSentences, mustInclude = [] } = limits;
     const wanted = Array.isArray(mustInclude) ? mustInclude.map(String) : [];
@@ -132,14 +145,14 @@ class Sampler {
    * The value whose line in the system message shares the most words with the row; the hash decides between equals. In a list each item has
    * another value, as long as there are any.
    */
-  #choice(values: readonly unknown[]): unknown {
+  #choice(values: readonly unknown[], lines: Lines = this.#lines): unknown {
     const all = values.filter((value) => value !== null);
     const chosen = this.#chosen?.get(values) ?? [];
     const left = all.filter((value) => !chosen.includes(value));
     const names = left.length === 0 ? all : left;
     const words = (this.#words ??= wordsOf(this.#text));
     const scores = names.map((name) =>
-      overlap(words, this.#lines.get(JSON.stringify(name)) ?? wordsOf(JSON.stringify(name))),
+      overlap(words, lines.get(JSON.stringify(name)) ?? wordsOf(JSON.stringify(name))),
     );
     const best = Math.max(0, ...scores);
     this.#confidence = Math.min(0.97, 0.55 + 0.08 * best);
@@ -149,6 +162,17 @@ class Sampler {
     return choice;
   }
 
+  /** One of the choices that stand in an input of the row. */
+  #listedChoice(input: string): string {
+    const lines = linesIn(inputIn(this.#user, input));
+    const listed = this.#listed.get(input) ?? {
+      values: [...lines.keys()].map((name): unknown => JSON.parse(name)),
+      lines,
+    };
+    this.#listed.set(input, listed);
+    return listed.values.length === 0 ? "-" : String(this.#choice(listed.values, listed.lines));
+  }
+
   #byte(name: string): number {
     let index = name.length;
     for (const character of name) index = (index * 31 + (character.codePointAt(0) ?? 0)) % this.#hash.length;
@@ -156,36 +180,10 @@ class Sampler {
   }
 }
 
-/** One value for each format of Zod's string types. */
-const formats: Readonly<Record<string, string>> = {
-  base64: "c2FtcGxl",
-  base64url: "c2FtcGxl",
-  cidrv4: "192.0.2.0/24",
-  cidrv6: "2001:db8::/32",
-  cuid: "cjld2cjxh0000qzrmn831i7rn",
-  cuid2: "tz4a98xxat96iws9zmbrgj3a",
-  date: "2025-01-15",
-  "date-time": "2025-01-15T10:30:00Z",
-  duration: "P1D",
-  e164: "+14155550123",
-  email: "someone@example.com",
-  emoji: "🙂",
-  hex: "c0ffee",
-  hostname: "example.com",
-  ipv4: "192.0.2.1",
-  ipv6: "2001:db8::1",
-  jwt: "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
-  ksuid: "0o5Fs0EELR0fUjHjbCnEtdUwQe3",
-  nanoid: "V1StGXR8_Z5jdHi6B-myT",
-  time: "10:30:00",
-  ulid: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
-  uri: "https://example.com/",
-  uuid: "3f2b8c1e-5d4a-4b6f-9a7c-1e2d3c4b5a69",
-  xid: "9m4e2mr0ui3e8a215n4g",
-};
-
 function rank(schema: JSONSchema | boolean): number {
-  return typeof schema === "object" && schema.enum !== undefined ? 0 : 1;
+  const isChoice =
+    typeof schema === "object" && (schema.enum !== undefined || "choiceOf" in limitsIn(schema.description));
+  return isChoice ? 0 : 1;
 }
 
 /** The text between the text tags of a user message, or the whole message if it has none. */
@@ -193,6 +191,12 @@ function textIn(user: string): string {
   const start = user.lastIndexOf("<text>\n");
   const text = start === -1 ? user : user.slice(start + 7).replace(/\n<\/text>\s*$/, "");
   return text.replaceAll("&lt;", "<");
+}
+
+/** The text between the tags of an input; empty where the message has none. */
+function inputIn(user: string, name: string): string {
+  const [start, end] = [user.indexOf(`<${name}>\n`), user.indexOf(`\n</${name}>`)];
+  return user.slice(start + name.length + 3, Math.max(start, end)).replaceAll("&lt;", "<");
 }
 
 function wordsOf(text: string): Set<string> {

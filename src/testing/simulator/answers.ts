@@ -1,4 +1,6 @@
 import { AnswerSampler } from "../../llm/mock/sample-answer.ts";
+import type { JSONSchema } from "../../json/json-schema.ts";
+import { limitsIn } from "../../validation/described-limits.ts";
 import type { ChatRequest } from "./chat-request.ts";
 import type { SimulatorFaultName } from "./faults.ts";
 import type { Labels } from "./labelled-csv.ts";
@@ -49,9 +51,15 @@ export class AnswerMaker {
     const label = this.#labels.of(textBetweenTags(user));
     if (label === undefined) return;
     placesIn(answer, schema)
-      .find(({ schema: { enum: values } }) => values?.includes(label) === true)
+      .find(({ schema: place }) => isChoice(label, place, user))
       ?.set(label);
   }
+}
+
+/** True for a field that may have the label: its schema lists it, or the user message does as one of its choices. */
+function isChoice(label: string, { enum: values, description }: JSONSchema, user: string): boolean {
+  if (values !== undefined) return values.includes(label);
+  return "choiceOf" in limitsIn(description) && user.includes(`\n- ${JSON.stringify(label).replaceAll("<", "&lt;")}: `);
 }
 
 /** One of the texts that `write` makes of the same mistake: another one at the next try, and never `seen`, the answer before. */
