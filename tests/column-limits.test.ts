@@ -246,3 +246,58 @@ test("a list for a column of text is found before the first call, and stored as 
     database.close();
   }
 });
+
+test("a limit of a column behind each reaches the field of the items: schema, re-ask with the item's place, and the row", async () => {
+  const databasePath = join(folder, `${(count += 1)}.db`);
+  new DatabaseSync(databasePath).exec(
+    "CREATE TABLE lines (id TEXT, place INTEGER, article TEXT CHECK (article IN ('gloves', 'masks')), note VARCHAR(5), PRIMARY KEY (id, place))",
+  );
+  const requests: LLMRequest[] = [];
+  const line = (article: string, note: string | null) => ({ article, note });
+  const answers = [
+    { reasoning: "So.", lines: [line("gloves", "ok"), line("masks", "too long"), line("boots", null)] },
+    { reasoning: "So.", lines: [line("gloves", "ok"), line("masks", "short")] },
+  ];
+  const pipeline = new Pipeline<Note>({
+    name: "lines",
+    source: new MemorySource<Note>({ rows: [{ id: "1", text: "gloves and masks" }], primaryKeyColumn: "id" }),
+    llmProvider: new MockProvider({
+      responses: (request) => {
+        requests.push(request);
+        return { json: answers.shift() ?? assert.fail("one call too many") };
+      },
+    }),
+    payloadLog: "off",
+    journalPath: join(folder, `${count}.journal`),
+  })
+    .step(
+      new ExtractorStep({
+        name: "find",
+        schema: z.object({ lines: z.array(z.object({ article: z.string(), note: z.string().nullable() })) }),
+        inputMap: { text: (s: NoteState) => s.raw.text },
+        outputKey: "found",
+      }),
+    )
+    .each((s) => s.processed.found.lines, { key: (one, index) => `${one.article} ${index}` })
+    .to(
+      new SQLiteSink({
+        databasePath,
+        targetTable: "lines",
+        mergeKeys: ["id", "place"],
+        groupKey: ["id"],
+        columnMap: { id: (s) => s.pk, place: (s) => s.index, article: (s) => s.item.article, note: (s) => s.item.note },
+      }),
+    );
+  const { findings } = await pipeline.check();
+  assert.ok(findings.some(({ message }) => /lines\[\]\.note at most 5 characters \(column note\)/.test(message)));
+  requests.length = 0;
+  const report = await pipeline.run();
+  assert.partialDeepStrictEqual(report, { exitCode: 0, successCount: 1, writtenRowCount: 2 });
+  const [first, second] = requests;
+  const json = JSON.stringify(first?.schema.json);
+  assert.match(json, /"enum":\["gloves","masks"\]/);
+  assert.match(json, /maxLength\\":5/);
+  const reAsk = second?.messages.at(-1)?.content ?? "";
+  assert.match(reAsk, /lines\.1\.note/);
+  assert.match(reAsk, /lines\.2\.article/);
+});

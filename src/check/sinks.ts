@@ -89,7 +89,7 @@ async function checkSink(
     const ofColumns = session.limits ?? {};
     return await findings.tryCheck("sink", "columns", () => {
       const ofSteps = columnLimits(
-        sink,
+        { sink, each },
         ofColumns,
         steps.map(({ step }) => step),
       );

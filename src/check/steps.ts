@@ -9,6 +9,7 @@ import { DryRun } from "./dry-run.ts";
 import type { Findings, PingFacts, StepPrompt } from "./report.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import type { ColumnLimits } from "../engine/column-limits.ts";
+import { anyItem } from "../json/schema-fields.ts";
 import { listItems } from "../errors/name-list.ts";
 import { describeThrown } from "../errors/thrown.ts";
 
@@ -101,7 +102,9 @@ function inWords({ path, column, schema: { maxLength, minimum, maximum, enum: ch
     ...(maximum === undefined ? [] : [`up to ${maximum}`]),
     ...(choices === undefined ? [] : [`one of ${listItems(choices.map((choice) => JSON.stringify(choice)))}`]),
   ];
-  return rules.length === 0 ? [] : [`${path.join(".")} ${rules.join(" ")} (column ${column})`];
+  return rules.length === 0
+    ? []
+    : [`${path.join(".").replaceAll(`.${anyItem}`, "[]")} ${rules.join(" ")} (column ${column})`];
 }
 
 /** Runs a step as a run does, and gives its error instead of throwing it. */

@@ -71,6 +71,10 @@ export type RunEvent =
       readonly outputTokens: number;
       /** The part of `outputTokens` that the model spent on reasoning. */
       readonly reasoningTokens: number;
+      /** Tokens of the input that were written to the service's cache. @default 0 */
+      readonly cacheWriteTokens?: number | undefined;
+      /** The service tier that answered. @default the standard one */
+      readonly tier?: string | undefined;
       /** True if the service did not count the tokens: they are estimated. */
       readonly isEstimated: boolean;
       /** In the currency of the provider's prices; null where it has none. */
@@ -101,6 +105,10 @@ export type RunEvent =
       readonly cachedTokens: number;
       readonly outputTokens: number;
       readonly reasoningTokens: number;
+      /** Tokens of the input that were written to the service's cache. @default 0 */
+      readonly cacheWriteTokens?: number | undefined;
+      /** The service tier that answered. @default the standard one */
+      readonly tier?: string | undefined;
       readonly cost: number | null;
     }
   | {

@@ -33,6 +33,10 @@ export interface TokenUsage {
   readonly cachedTokens: number;
   readonly outputTokens: number;
   readonly reasoningTokens: number;
+  /** The part of `inputTokens` that the service wrote to its cache, where it says so: it may cost more than the rest. @default 0 */
+  readonly cacheWriteTokens?: number | undefined;
+  /** The service tier that answered, where it is not the standard one: it has a price of its own. @default the standard tier */
+  readonly tier?: string | undefined;
   /** True if the service did not count the tokens, or absurdly: they are estimated from the characters. @default false */
   readonly isEstimated?: boolean | undefined;
 }

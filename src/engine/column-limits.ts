@@ -1,7 +1,7 @@
 import type { FieldLimit, Step } from "../contracts/step.ts";
-import type { ColumnLimit, ColumnMap } from "../contracts/sink.ts";
+import type { ColumnLimit, ColumnMap, Each } from "../contracts/sink.ts";
 import type { JSONSchema } from "../json/json-schema.ts";
-import { schemasAt, typesOf } from "../json/schema-fields.ts";
+import { anyItem, itemOf, propertyOf, schemasAt, typesOf } from "../json/schema-fields.ts";
 import { TargetError } from "../errors/sink.ts";
 import { passesOn, type StatePath, tracePaths } from "./traced-paths.ts";
 
@@ -17,19 +17,22 @@ interface LimitedSink {
 
 /**
  * Takes the limits of the target's columns to the steps' outputs: a limit applies to the field that a column shows, if the step's schema has
- * that field, and to the values that the column's function is proved to pass on unchanged.
+ * that field, and to the values that the column's function is proved to pass on unchanged. Behind `each` a field of an item is one of the array
+ * that `each` passes on.
  *
  * @throws {TargetError} if a field has a choice that its column can't hold, or is of a type of which it can hold no value: what a model
  * answers could not be written
  */
 export function columnLimits(
-  sink: LimitedSink,
+  { sink, each }: { readonly sink: LimitedSink; readonly each?: Pick<Each, "items"> | undefined },
   limits: Readonly<Record<string, ColumnLimit>>,
   steps: readonly LimitedStep[],
 ): ColumnLimits {
+  const items = each && passedItems(each);
   const found = new Map<string, FieldLimit[]>();
   for (const [column, statePath] of tracePaths(sink.columnMap)) {
-    const [root, outputKey = "", ...path] = statePath;
+    const isOfItem = statePath[0] === "item" && items !== undefined;
+    const [root, outputKey = "", ...path] = isOfItem ? [...items, anyItem, ...statePath.slice(1)] : statePath;
     const limit = limits[column];
     const read = sink.columnMap[column];
     const step = steps.find((one) => one.outputKey === outputKey);
@@ -48,6 +51,12 @@ export function columnLimits(
   return found;
 }
 
+/** The path of the array that `each` gives as it is; undefined where it makes one. */
+function passedItems({ items }: Pick<Each, "items">): StatePath | undefined {
+  const path = tracePaths({ items }).get("items");
+  return path !== undefined && passesOn(items, path, []) ? path : undefined;
+}
+
 /** The limits of several sinks: a field has to keep those of each. */
 export function limitsOfAll(ofSinks: readonly ColumnLimits[]): ColumnLimits {
   const all = new Map<string, readonly FieldLimit[]>();
@@ -61,7 +70,9 @@ export function limitsOfAll(ofSinks: readonly ColumnLimits[]): ColumnLimits {
 function isInEachAlternative(schema: JSONSchema, path: readonly string[]): boolean {
   return path.every((name, index) => {
     const parents = schemasAt(schema, path.slice(0, index)).filter((parent) => typesOf(parent).join() !== "null");
-    return parents.every(({ properties = {} }) => Object.hasOwn(properties, name));
+    const childOf = (parent: JSONSchema): unknown =>
+      (name === anyItem ? itemOf(parent) : undefined) ?? propertyOf(parent, name);
+    return parents.every((parent) => childOf(parent) !== undefined);
   });
 }
 

@@ -80,7 +80,7 @@ class Engine {
     await this.#sinks.open((sessions) => {
       onOpened?.(sessions);
       const own = steps.map(({ step }) => step);
-      const limits = destinations.map(({ sink }, place) => columnLimits(sink, sessions[place]?.limits ?? {}, own));
+      const limits = destinations.map((each, place) => columnLimits(each, sessions[place]?.limits ?? {}, own));
       this.#limits = limitsOfAll(limits);
     });
     this.#hasOpened = true;

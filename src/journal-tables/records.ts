@@ -27,8 +27,8 @@ export function termsOf({ pipeline, since, idPrefix }: RunFilter): readonly Term
 }
 
 export function answerLine(fingerprint: string, { text, finishReason, model, usage, runId }: StoredAnswer): Line {
-  const { inputTokens, cachedTokens, outputTokens, reasoningTokens } = usage;
-  const tokens = toRecord({ inputTokens, cachedTokens, outputTokens, reasoningTokens });
+  const { isEstimated: _, ...counts } = usage;
+  const tokens = toRecord(counts);
   return { fingerprint, text, finish_reason: finishReason, model, usage: tokens, run_id: runId };
 }
 

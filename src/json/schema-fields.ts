@@ -14,16 +14,30 @@ function alternatives(node: JSONSchema, root: JSONSchema, above: ReadonlySet<JSO
   return choices.flatMap((choice) => alternatives(asSchema(choice), root, path));
 }
 
+/** In a path, an item of an array: any that is there. */
+export const anyItem = "*";
+
 /** The schemas, without alternatives and references, of the values that a path of names may lead to; none if no value has it. */
 export function schemasAt(root: JSONSchema, path: readonly string[]): readonly JSONSchema[] {
   let found = alternativesOf(root, root);
   for (const name of path) {
-    found = found.flatMap(({ properties = {} }) => {
-      const child = Object.hasOwn(properties, name) ? properties[name] : undefined;
-      return child === undefined ? [] : alternativesOf(asSchema(child), root);
+    found = found.flatMap((parent) => {
+      const child = (name === anyItem ? itemOf(parent) : undefined) ?? propertyOf(parent, name);
+      return child === undefined ? [] : alternativesOf(child, root);
     });
   }
   return found;
+}
+
+/** The schema of an object's property. */
+export function propertyOf({ properties = {} }: JSONSchema, name: string): JSONSchema | undefined {
+  const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
+  return property === undefined ? undefined : asSchema(property);
+}
+
+/** The schema of an array's items, where all have one. */
+export function itemOf({ items }: JSONSchema): JSONSchema | undefined {
+  return items === undefined || Array.isArray(items) ? undefined : asSchema(items);
 }
 
 /** A path in a value as a message may show it: names that no schema has (they are the value's own) become "…". */

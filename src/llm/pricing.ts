@@ -1,24 +1,50 @@
 import type { Prices } from "../contracts/prices.ts";
-import { checkOptions, isName, isNumber } from "../errors/options.ts";
+import { OptionError } from "../errors/option.ts";
+import { checkOptions, isName, isNumber, isObject, optional } from "../errors/options.ts";
 import type { TokenUsage } from "../contracts/provider.ts";
+
+const isPrice = isNumber(0);
 
 /** Checks the prices of a provider. @throws {OptionError} for a price that is missing, negative or unknown */
 export function checkPrices(owner: string, prices: Prices): void {
   checkOptions(`${owner} prices`, prices, {
-    inputPerMillion: isNumber(0),
-    cachedInputPerMillion: isNumber(0),
-    outputPerMillion: isNumber(0),
+    inputPerMillion: isPrice,
+    cachedInputPerMillion: isPrice,
+    cacheWritePerMillion: optional(isPrice),
+    outputPerMillion: isPrice,
     currency: isName,
+    tierFactors: optional(isObject),
   });
+  for (const [tier, factor] of Object.entries<unknown>(prices.tierFactors ?? {})) {
+    if (isPrice.fits(factor)) continue;
+    throw new OptionError(`${owner} prices`, "tierFactors", "", {
+      tier,
+      expected: isPrice.expected,
+      got: typeof factor,
+    });
+  }
+}
+
+/** Of tiers for which the prices name none: see {@link Prices.tierFactors} for their sources. */
+const tierFactors: Readonly<Record<string, number>> = { flex: 0.5, batch: 0.5, priority: 2.5 };
+
+/** The factor of all prices in a service tier; undefined stands for the standard one. */
+export function tierFactor({ tierFactors: own = {} }: Prices, tier: string | undefined): number {
+  const factors = { ...tierFactors, ...own };
+  return tier !== undefined && Object.hasOwn(factors, tier) ? (factors[tier] ?? 1) : 1;
 }
 
 /** The cost of `usage`, in the currency of `prices`; null without prices. */
 export function costOf(usage: TokenUsage, prices: Prices | undefined): number | null {
   if (prices === undefined) return null;
-  const { inputTokens, outputTokens } = usage;
+  const { inputTokens, outputTokens, tier } = usage;
+  const { inputPerMillion, cachedInputPerMillion, cacheWritePerMillion = inputPerMillion, outputPerMillion } = prices;
   const cachedTokens = Math.min(usage.cachedTokens, inputTokens); // an answer that 0.1 stored may have an absurd count
-  const input = (inputTokens - cachedTokens) * prices.inputPerMillion + cachedTokens * prices.cachedInputPerMillion;
-  return roundAmount((input + outputTokens * prices.outputPerMillion) / 1_000_000);
+  const writtenTokens = Math.min(usage.cacheWriteTokens ?? 0, inputTokens - cachedTokens);
+  const plainTokens = inputTokens - cachedTokens - writtenTokens;
+  const input =
+    plainTokens * inputPerMillion + cachedTokens * cachedInputPerMillion + writtenTokens * cacheWritePerMillion;
+  return roundAmount(((input + outputTokens * outputPerMillion) / 1_000_000) * tierFactor(prices, tier));
 }
 
 /** An amount without the digits that come from adding binary fractions: 12 decimals are finer than any price of a token. */

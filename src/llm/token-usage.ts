@@ -6,6 +6,9 @@ export interface CountedTokens {
   readonly cached?: unknown;
   readonly output?: unknown;
   readonly reasoning?: unknown;
+  readonly cacheWrite?: unknown;
+  /** The service tier, in the service's word. */
+  readonly tier?: unknown;
 }
 
 /** The characters of a call, from which its tokens are estimated. */
@@ -26,9 +29,14 @@ export function readUsage(counted: CountedTokens, characters: CallCharacters): T
   const output = countOf(counted.output);
   const inputTokens = input ?? estimatedTokens(characters.input);
   const outputTokens = output ?? estimatedTokens(characters.output);
+  const cachedTokens = Math.min(countOf(counted.cached) ?? 0, inputTokens);
+  const cacheWriteTokens = Math.min(countOf(counted.cacheWrite) ?? 0, inputTokens - cachedTokens);
+  const tier = tierOf(counted.tier);
   return {
     inputTokens,
-    cachedTokens: Math.min(countOf(counted.cached) ?? 0, inputTokens),
+    cachedTokens,
+    ...(cacheWriteTokens > 0 && { cacheWriteTokens }),
+    ...(tier !== undefined && { tier }),
     outputTokens,
     reasoningTokens: Math.min(countOf(counted.reasoning) ?? 0, outputTokens),
     ...(input === undefined || output === undefined ? { isEstimated: true } : {}),
@@ -40,6 +48,15 @@ export function countOf(value: unknown): number | undefined {
   const count = typeof value === "string" && /^\d{1,9}$/.test(value.trim()) ? Number(value) : value;
   if (typeof count !== "number" || !Number.isSafeInteger(count)) return undefined;
   return count >= 0 && count <= mostTokens ? count : undefined;
+}
+
+/** The words of services for the standard tier, or for that which the request asked for. */
+const standardTiers: ReadonlySet<string> = new Set(["auto", "default", "standard", "standard_only", "on_demand"]);
+
+/** Undefined for the standard tier, and for what is no word. */
+function tierOf(value: unknown): string | undefined {
+  const tier = typeof value === "string" && /^[a-z][\w-]{0,30}$/i.test(value) ? value.toLowerCase() : undefined;
+  return tier === undefined || standardTiers.has(tier) ? undefined : tier;
 }
 
 /** About four characters a token. */

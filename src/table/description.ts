@@ -5,7 +5,8 @@ import type { Step } from "../contracts/step.ts";
 import type { FieldType, TargetDescription, ValueType } from "../contracts/target.ts";
 import { shownFor, type StatePath, tracePaths } from "../engine/traced-paths.ts";
 import { rowFields } from "./row-fields.ts";
-import { anyItem, fieldType, unknownType } from "./value-type.ts";
+import { anyItem } from "../json/schema-fields.ts";
+import { fieldType, unknownType } from "./value-type.ts";
 
 interface Described {
   readonly source: AnySource;

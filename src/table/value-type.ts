@@ -1,5 +1,6 @@
 import type { FieldType, ValueType } from "../contracts/target.ts";
 import { type JSONSchema, asSchema, resolveReference } from "../json/json-schema.ts";
+import { anyItem } from "../json/schema-fields.ts";
 
 /** The type of the field that a path leads to; undefined if the schema has no such field. */
 export function fieldType(schema: JSONSchema, path: readonly string[]): FieldType | undefined {
@@ -18,9 +19,6 @@ export function fieldType(schema: JSONSchema, path: readonly string[]): FieldTyp
   const [first = unknownType("a schema that allows no value"), ...others] = choices.map(typeOf);
   return { type: others.reduce(eitherOf, first), isNullable };
 }
-
-/** In a path, an item of an array: any that is there. */
-export const anyItem = "*";
 
 /** All that a value may be, null aside: schemas of one type each, without alternatives. */
 interface Choices {

@@ -106,6 +106,10 @@ async function savesAnswers(session: JournalSession): Promise<void> {
   deepEqual(found.get(one), answerOf('{"a":1}'));
   deepEqual(found.get(other), { ...answerOf("cut"), finishReason: "length" });
   equal(found.size, 2);
+  const { usage, ...answer } = answerOf("of a tier");
+  const inTier = { ...answer, usage: { ...usage, cacheWriteTokens: 12, tier: "flex" } };
+  await session.answers.save(one, inTier);
+  deepEqual(await find(session, one), inTier);
 }
 
 async function replacesAnswers(session: JournalSession): Promise<void> {

@@ -1,6 +1,6 @@
 import type { FieldLimit } from "../contracts/step.ts";
 import { type JSONSchema, asSchema, resolveReference } from "../json/json-schema.ts";
-import { typesOf } from "../json/schema-fields.ts";
+import { anyItem, itemOf, typesOf } from "../json/schema-fields.ts";
 import type { Issue } from "./issues.ts";
 import { withLimits } from "./described-limits.ts";
 
@@ -29,10 +29,12 @@ export class LimitedSchemas {
 
 /** The values of an output that their columns can't hold. Of a violation without a line for the model, the detail is sent. */
 export function violationsOf(output: unknown, limits: readonly FieldLimit[]): readonly Issue[] {
-  return limits.flatMap(({ path, problemOf }) => {
-    const problem = problemOf(valueAt(output, path));
-    return problem === undefined ? [] : [{ ...problem, path: path.join(".") }];
-  });
+  return limits.flatMap(({ path, problemOf }) =>
+    valuesAt(output, path).flatMap(({ value, place }) => {
+      const problem = problemOf(value);
+      return problem === undefined ? [] : [{ ...problem, path: place.join(".") }];
+    }),
+  );
 }
 
 type Limit = FieldLimit["schema"];
@@ -52,6 +54,8 @@ function limitField(node: JSONSchema, path: readonly string[], limit: Limit, roo
     return { ...node, anyOf };
   }
   const [name, ...rest] = path;
+  const items = name === anyItem ? itemOf(node) : undefined;
+  if (items !== undefined) return { ...node, items: limitField(items, rest, limit, root) };
   if (name === undefined) return node.enum === undefined && node.const === undefined ? limited(node, limit) : node; // each choice fits
   const field = node.properties?.[name];
   if (typeof field !== "object") return node;
@@ -92,11 +96,16 @@ function limited(node: JSONSchema, limit: Limit): JSONSchema {
   return { ...bounded, enum: [...choices, ...(types.includes("null") ? [null] : [])] };
 }
 
-function valueAt(output: unknown, path: readonly string[]): unknown {
-  let value = output;
-  for (const name of path) {
-    if (typeof value !== "object" || value === null) return undefined;
-    value = Reflect.get(value, name);
+/** The value at the path, and its place in the output; with {@link anyItem} in the path, that of each item. */
+function valuesAt(
+  value: unknown,
+  [name, ...rest]: readonly string[],
+  place: readonly string[] = [],
+): readonly { readonly value: unknown; readonly place: readonly string[] }[] {
+  if (name === undefined) return [{ value, place }];
+  if (name === anyItem && Array.isArray(value)) {
+    return value.flatMap((item, index) => valuesAt(item, rest, [...place, String(index)]));
   }
-  return value;
+  const field: unknown = typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+  return valuesAt(field, rest, [...place, name]);
 }

@@ -30,7 +30,7 @@ function atMost(maxLength: number): ColumnLimit {
 type State = { pk: string; processed: { out: { text: string; kind: string; part: { of: string }; other: string } } };
 
 function learn(read: (state: State) => unknown, limit: ColumnLimit = atMost(10)): readonly string[] {
-  const learned = columnLimits({ name: "memory", columnMap: { column: read } }, { column: limit }, [step]);
+  const learned = columnLimits({ sink: { name: "memory", columnMap: { column: read } } }, { column: limit }, [step]);
   return (learned.get("out") ?? []).map(
     ({ path, column, schema }) => `${column}: ${path.join(".")} ${JSON.stringify(schema)}`,
   );
@@ -134,7 +134,9 @@ function limitOf(read: (state: RichState) => unknown): ColumnLimit | undefined {
     schema: limit.schema,
     problemOf: (value) => ((value ?? null) === null ? { message: "NULL", detail: "NULL" } : limit.problemOf(value)),
   };
-  return columnLimits({ name: "memory", columnMap: { column: read } }, { column: notNull }, [richStep]).get("out")?.[0];
+  return columnLimits({ sink: { name: "memory", columnMap: { column: read } } }, { column: notNull }, [richStep]).get(
+    "out",
+  )?.[0];
 }
 
 const long = "rather long";
@@ -199,7 +201,7 @@ test("a column that can hold no answer of a field's type is found before the fir
     problemOf: (value) => (typeof value === "object" && value !== null ? { message: "no", detail: "no" } : undefined),
   };
   const find = (read: (state: RichState) => unknown, limit = texts): unknown =>
-    columnLimits({ name: "memory", columnMap: { column: read } }, { column: limit }, [richStep]);
+    columnLimits({ sink: { name: "memory", columnMap: { column: read } } }, { column: limit }, [richStep]);
   for (const [read, type] of [
     [(s: RichState) => s.processed.out.tags, "an array"],
     [(s: RichState) => s.processed.out.home, "an object"],

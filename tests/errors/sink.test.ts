@@ -25,8 +25,10 @@ test("the sentences about sinks", async (t) => {
     () =>
       columnLimits(
         {
-          name: "sqlite",
-          columnMap: { kind: (s: { processed: { kind: { category: string } } }) => s.processed.kind.category },
+          sink: {
+            name: "sqlite",
+            columnMap: { kind: (s: { processed: { kind: { category: string } } }) => s.processed.kind.category },
+          },
         },
         { kind: { schema: { maxLength: 6 }, problemOf: () => problem } },
         [{ name: "kind", outputKey: "kind", outputSchema: choices }],

@@ -11,6 +11,30 @@ test("cached input has its own price, and reasoning is output", () => {
   assert.equal(costOf({ inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 }, prices), 0);
 });
 
+test("what was written to the cache has its own price, or that of the input", () => {
+  const usage = {
+    inputTokens: 1_000_000,
+    cachedTokens: 400_000,
+    cacheWriteTokens: 500_000,
+    outputTokens: 0,
+    reasoningTokens: 0,
+  };
+  assert.equal(costOf(usage, { ...prices, cacheWritePerMillion: 2.5 }), 0.1 * 2 + 0.4 * 0.5 + 0.5 * 2.5);
+  assert.equal(costOf(usage, prices), 0.6 * 2 + 0.4 * 0.5);
+  const absurd = { ...usage, cacheWriteTokens: 9_000_000 };
+  assert.equal(costOf(absurd, { ...prices, cacheWritePerMillion: 2.5 }), 0.4 * 0.5 + 0.6 * 2.5);
+});
+
+test("the tier that answered has its factor: ours, or that of the prices; one that is not known has none", () => {
+  const usage = { inputTokens: 1_000_000, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 };
+  const costs = (own: object) =>
+    [undefined, "flex", "batch", "priority", "scale", "toString"].map((tier) =>
+      costOf({ ...usage, tier }, { ...prices, ...own }),
+    );
+  assert.deepEqual(costs({}), [2, 1, 1, 5, 2, 2]);
+  assert.deepEqual(costs({ tierFactors: { flex: 0.4, scale: 0 } }), [2, 0.8, 1, 5, 0, 2]);
+});
+
 test("more cached tokens than there are make no cost that is negative", () => {
   const usage = { inputTokens: 10, cachedTokens: 1000, outputTokens: 0, reasoningTokens: 0 };
   assert.equal(costOf(usage, { ...prices, cachedInputPerMillion: 0 }), 0);
@@ -26,4 +50,8 @@ test("a price that is missing, negative or unknown is rejected", () => {
   rejects("currency", " ");
   rejects("cachedInputPerMillion", undefined);
   rejects("perMillion", 1);
+  rejects("cacheWritePerMillion", -1);
+  rejects("tierFactors", { flex: -0.5 });
+  rejects("tierFactors", { flex: "half" });
+  rejects("tierFactors", 0.5);
 });

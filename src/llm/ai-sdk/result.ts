@@ -70,7 +70,10 @@ export function readAiSdkResult(result: unknown, reading: AiSdkReading): LLMResp
     text: refusal ?? (finishReason === "length" ? text : jsonOf(text, reading)),
     finishReason: refusal === undefined ? finishReasonOf(finishReason) : "refusal",
     model: response?.modelId ?? reading.model,
-    usage: countedUsage(countedIn(usage), { input: reading.requestCharacters, output: (refusal ?? text).length }),
+    usage: countedUsage(
+      { ...countedIn(usage), tier: fieldsOf(response?.body)?.["service_tier"] },
+      { input: reading.requestCharacters, output: (refusal ?? text).length },
+    ),
     requestId,
     ...(rateLimit === undefined ? {} : { rateLimit }),
   };
@@ -89,6 +92,7 @@ function countedIn(usage: unknown): CountedTokens {
   return {
     input: input["total"],
     cached: input["cacheRead"],
+    cacheWrite: input["cacheWrite"],
     output: output["total"],
     reasoning: output["reasoning"],
   };

@@ -146,11 +146,10 @@ async function forgetAll(answers: StoredAnswers, fingerprints: readonly string[]
 /** Counts an answer that was had without a call: its figures are those of the call that paid for it. */
 function countReuse({ step, pk, provider, promptHash, row }: RowCall, answer: LLMResponse, emit: EventHandler): void {
   const { model, usage } = answer;
-  const { inputTokens, cachedTokens, outputTokens, reasoningTokens } = usage;
+  const { isEstimated: _, ...counts } = usage;
   const cost = costOf(usage, provider.prices);
   row.callCount += 1;
   row.ended = [...row.ended, { model, promptHash, usage }];
-  const counts = { inputTokens, cachedTokens, outputTokens, reasoningTokens };
   emit({ type: "answer-reuse", step, pk, model, promptHash, ...counts, cost });
 }
 

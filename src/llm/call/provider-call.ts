@@ -30,10 +30,11 @@ export function validResponse({ name }: LLMProvider, request: LLMRequest, respon
   // The type promises the counts; whoever wrote the provider may not have kept it.
   const usage: Partial<TokenUsage> = response.usage ?? {};
   const { inputTokens: input, cachedTokens: cached, outputTokens: output, reasoningTokens: reasoning } = usage;
+  const { cacheWriteTokens: cacheWrite, tier } = usage;
   if ([input, cached, output, reasoning].every((count) => count !== undefined && countOf(count) === count))
     return response;
   const characters = { input: charactersOf(request.messages), output: text.length };
-  return { ...response, usage: readUsage({ input, cached, output, reasoning }, characters) };
+  return { ...response, usage: readUsage({ input, cached, cacheWrite, output, reasoning, tier }, characters) };
 }
 
 export interface FinishContext {

@@ -133,7 +133,8 @@ export function usageOf(error: unknown): TokenUsage {
   const usage = error instanceof ProviderError ? error.usage : undefined;
   if (usage === undefined) return noUsage;
   const { inputTokens: input, cachedTokens: cached, outputTokens: output, reasoningTokens: reasoning } = usage;
-  return readUsage({ input, cached, output, reasoning }, { input: 0, output: 0 });
+  const { cacheWriteTokens: cacheWrite, tier } = usage;
+  return readUsage({ input, cached, cacheWrite, output, reasoning, tier }, { input: 0, output: 0 });
 }
 
 function aborted(thrown: unknown): ProviderError {

@@ -21,6 +21,10 @@ export interface Reasoning {
   readonly maxTokens: number;
 }
 
+/** The service tiers that a request may ask for. `flex`: half the price, slower, and not always there. `priority`: quicker, at more than the price. */
+export const serviceTiers = ["default", "flex", "priority"] as const;
+export type ServiceTier = (typeof serviceTiers)[number];
+
 /** The names that the limit of output tokens has. A service takes one of them, or both. */
 export type TokenLimitName = "max_completion_tokens" | "max_tokens";
 
@@ -34,6 +38,8 @@ export interface ChatFormat {
   readonly tokenLimit: TokenLimitName;
   readonly takesCacheKey: boolean;
   readonly reasoning: Reasoning | undefined;
+  /** Undefined for the service's own choice, which is then left out. */
+  readonly tier?: ServiceTier | undefined;
   /** Fields of the user's own. Each takes the place of ours with its name. */
   readonly extraBody?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -72,7 +78,7 @@ export class ChatBody {
 
   /** `tokenLimit` is the name of the limit of output tokens; without `hasFormat` the field `response_format` is left out. */
   render(request: LLMRequest, tokenLimit: TokenLimitName = this.#format.tokenLimit, hasFormat = true): string {
-    const { model, takesCacheKey, reasoning } = this.#format;
+    const { model, takesCacheKey, reasoning, tier } = this.#format;
     const { maxOutputTokens, lengthFactor, temperature, cacheKey } = request;
     const parts = this.#partsOf(request.schema);
     const fields = [`"messages":[${this.#messages(request, parts)}]`];
@@ -87,6 +93,7 @@ export class ChatBody {
     if (takesCacheKey) {
       add("prompt_cache_key", JSON.stringify(cacheKey.slice(-maxCacheKeyCharacters).toWellFormed()));
     }
+    if (tier !== undefined) add("service_tier", `"${tier}"`);
     for (const [name, value] of this.#extra) fields.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
     return `{${fields.join(",")}}`;
   }

@@ -46,7 +46,7 @@ export class ChatCompletions {
   readonly #token: BearerToken | undefined;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #dispatcher: Dispatcher;
-  readonly #timing: Pick<ChatOptions, "timeoutMs" | "reasoning" | "reasoningEffort">;
+  readonly #timing: Pick<ChatOptions, "timeoutMs" | "reasoning" | "reasoningEffort" | "tier">;
   readonly #maxResponseBytes: number | undefined;
   readonly #abortListeners = new AbortListeners();
   readonly #formatRejection = new FormatRejection();
@@ -57,11 +57,11 @@ export class ChatCompletions {
   /** @throws {OptionError} if HTTPS_PROXY or HTTP_PROXY is not an address */
   constructor(service: ChatService, options: ChatOptions) {
     const { credential, format, owner } = service;
-    const { timeoutMs, reasoning, reasoningEffort } = options;
+    const { timeoutMs, reasoning, reasoningEffort, tier } = options;
     this.#service = service;
     this.#body = new ChatBody(format);
     this.#tokenLimit = format.tokenLimit;
-    this.#timing = { timeoutMs, reasoning, reasoningEffort };
+    this.#timing = { timeoutMs, reasoning, reasoningEffort, tier };
     this.#maxResponseBytes = options.maxResponseBytes;
     this.#dispatcher = options.dispatcher ?? createDispatcher(owner);
     const key = credential !== undefined && "header" in credential ? { [credential.header]: credential.value } : {};

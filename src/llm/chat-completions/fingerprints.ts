@@ -8,16 +8,17 @@ export interface ServiceFingerprints {
   readonly former: FormerProvider | undefined;
 }
 
-/** The fingerprint of a service, by what its provider knows it by, and of the form in which it is asked. */
+/** The fingerprint of a service, by what its provider knows it by, and of the form in which it is asked. The tier is no part of it. */
 export function fingerprintsOf(
   service: Readonly<Record<string, string>>,
   { dialect, reasoning, extraBody, describesSchema }: ChatFormat,
 ): ServiceFingerprints {
+  const { service_tier: _, ...fields } = extraBody ?? {};
   const settings = {
     ...service,
     dialect,
     reasoning: reasoning ?? null,
-    ...(extraBody === undefined ? {} : { extraBody }),
+    ...(Object.keys(fields).length === 0 ? {} : { extraBody: fields }),
   };
   const fingerprint = JSON.stringify(settings);
   if (!describesSchema) return { fingerprint, former: undefined };

@@ -12,7 +12,15 @@ import {
   type OptionCheck,
 } from "../../errors/options.ts";
 import { checkPrices } from "../pricing.ts";
-import { type Reasoning, type ReasoningEffort, reasoningEfforts, type SchemaDialect, schemaDialects } from "./body.ts";
+import {
+  type Reasoning,
+  type ReasoningEffort,
+  reasoningEfforts,
+  type SchemaDialect,
+  schemaDialects,
+  type ServiceTier,
+  serviceTiers,
+} from "./body.ts";
 import { proxyVariables } from "./http.ts";
 
 /** The options of every provider of a chat completions API. */
@@ -34,8 +42,15 @@ export interface ChatOptions {
   /** Tokens added to a step's `maxOutputTokens` for the reasoning, which counts as output. @default 2048 */
   readonly maxReasoningTokens?: number | undefined;
   /**
+   * The service tier, sent as `service_tier`: `flex` costs half, takes longer and is not always there; `priority` is quicker, at more than
+   * the price. A model may not have each. Answers of one tier are found by another: the tier is no part of an answer's key.
+   * @default the service's own choice
+   */
+  readonly tier?: ServiceTier | undefined;
+  /**
    * The time limit of one attempt, its body included, in milliseconds. A call that times out three times while others are answered may
-   * take twice as long, once. @default 60000, 180000 for a reasoning model; and 100 for each token that it asks for, if that is more
+   * take twice as long, once. @default 60000, 180000 for a reasoning model, 900000 in the tier `flex`; and 100 for each token that it asks for,
+   * if that is more
    */
   readonly timeoutMs?: number | undefined;
   /** The prices of your tokens, for the cost in the report; none are built in. @default none, and no cost */
@@ -72,6 +87,7 @@ export const chatOptionChecks: { readonly [Name in keyof ChatOptions]-?: OptionC
   reasoning: optional(isBoolean),
   reasoningEffort: optional(isOneOf(...reasoningEfforts)),
   maxReasoningTokens: optional(isCount(0)),
+  tier: optional(isOneOf(...serviceTiers)),
   timeoutMs: optional(isDuration(1)),
   prices: optional(isObject),
   rpm: optional(isCount(1)),
@@ -92,6 +108,11 @@ export function checkChatOptions(owner: string, options: ChatOptions, credential
   if (options.prices !== undefined) checkPrices(owner, options.prices);
   checkHeaders(owner, options.headers ?? {}, credentialHeader);
   checkExtraBody(owner, options.extraBody ?? {});
+  if (options.tier !== undefined && options.extraBody?.[tierField] !== undefined) {
+    throw new OptionError(owner, "extraBody", `"${tierField}" is set by the option tier`, {
+      hint: "leave out one of them",
+    });
+  }
   if (reasoningOf(options) !== undefined) return;
   for (const option of ["reasoningEffort", "maxReasoningTokens"] as const) {
     if (options[option] === undefined) continue;
@@ -107,12 +128,15 @@ export function optionalEnvironmentOf({ dispatcher }: ChatOptions): readonly str
 /** A server of one's own may take so long for a token, in milliseconds. */
 const slowTokenMs = 100;
 
+/** The time limit that Azure OpenAI and OpenAI advise for Flex, in milliseconds (Microsoft Learn, "Flex processing"). */
+const flexMs = 900_000;
+
 /** The time limit of an attempt that asks for so many tokens, in milliseconds: a model that reasons takes longer. */
 export function timeoutOf(
-  options: Pick<ChatOptions, "timeoutMs" | "reasoning" | "reasoningEffort">,
+  options: Pick<ChatOptions, "timeoutMs" | "reasoning" | "reasoningEffort" | "tier">,
   tokenLimit = 0,
 ): number {
-  const leastMs = reasoningOf(options) === undefined ? 60_000 : 180_000;
+  const leastMs = options.tier === "flex" ? flexMs : reasoningOf(options) === undefined ? 60_000 : 180_000;
   return options.timeoutMs ?? Math.max(leastMs, slowTokenMs * tokenLimit);
 }
 
@@ -174,6 +198,9 @@ function checkHeaders(
     }
   }
 }
+
+/** The field of a body that names the tier. */
+const tierField = "service_tier";
 
 const fieldsOfSteps: Readonly<Record<string, string>> = {
   messages: "a step makes them: its prompt, its instructions and its inputMap",

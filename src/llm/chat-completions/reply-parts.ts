@@ -148,6 +148,8 @@ function countedIn(body: Fields): CountedTokens {
   return {
     input,
     cached: inputDetails?.["cached_tokens"] ?? usage["prompt_cache_hit_tokens"],
+    cacheWrite: inputDetails?.["cache_write_tokens"] ?? usage["cache_creation_input_tokens"],
+    tier: body["service_tier"],
     output: outputOf({ rest: restOf(usage["total_tokens"], input), output, reasoning }),
     reasoning,
   };

@@ -208,10 +208,11 @@ function formatOf({ deployment, apiVersion }: Settings, options: AzureOpenAIProv
   const reasoning = reasoningOf(options);
   const extraBody = extraBodyOf(options);
   const describesSchema = options.describeSchema ?? false;
+  const own = { reasoning, tier: options.tier, extraBody };
   if (apiVersion === undefined) {
     const { dialect = "strict" } = options;
     const tokenLimit = "max_completion_tokens";
-    return { model: deployment, dialect, describesSchema, tokenLimit, takesCacheKey: true, reasoning, extraBody };
+    return { model: deployment, dialect, describesSchema, tokenLimit, takesCacheKey: true, ...own };
   }
   const isNew = apiVersion >= firstVersionWithCompletionTokens || reasoning !== undefined;
   return {
@@ -220,8 +221,7 @@ function formatOf({ deployment, apiVersion }: Settings, options: AzureOpenAIProv
     describesSchema,
     tokenLimit: isNew ? "max_completion_tokens" : "max_tokens",
     takesCacheKey: false,
-    reasoning,
-    extraBody,
+    ...own,
   };
 }
 

@@ -114,6 +114,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
       tokenLimit: isOpenAI || reasoning !== undefined ? "max_completion_tokens" : "max_tokens",
       takesCacheKey: isOpenAI,
       reasoning,
+      tier: this.#options.tier,
       extraBody: extraBodyOf(this.#options),
     };
     const credential = credentialOf(this.#options.apiKey, isOpenAI);

@@ -3,13 +3,14 @@ import { fromExactText, toExactText } from "../../files/exact-text.ts";
 import type { StoredAnswer } from "../../contracts/journal.ts";
 import { type FindValues, prepareFind, prepareFindAll } from "./find-values.ts";
 import { NearAnswers } from "./near-answers.ts";
+import { versionOf } from "./schema.ts";
 
 /** So much of a fingerprint is in the index. */
 const beginningBytes = 8;
 
 /** The parts of an answer: a column of bytes that nobody reads would cost as much as all of these. */
 const answerColumns =
-  "number, text, finish_reason, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, run_id";
+  "number, text, finish_reason, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, run_id, usage_details";
 
 /** So many fingerprints wait in memory, at most, before the index takes them. */
 const mostWaiting = 16_384;
@@ -53,7 +54,7 @@ export class Answers {
       (first, last) => new Map(findBlock(first, last).map((line) => [String(line.at(-1)), toAnswer(line)])),
     );
     this.#indexed = database.prepare("SELECT answer FROM fingerprints WHERE beginning = ?");
-    this.#add = database.prepare("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    this.#add = database.prepare("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     this.#remove = database.prepare("DELETE FROM answers WHERE number = ? AND fingerprint = ?");
     const last = database.prepare(
       "SELECT max(answer, coalesce((SELECT max(number) FROM answers), 0)) AS n FROM indexed",
@@ -101,7 +102,8 @@ export class Answers {
     if (before !== undefined) this.#remove.run(before, key);
     this.#near.drop(fingerprint);
     this.#lastNumber += 1;
-    this.#add.run(this.#lastNumber, key, toExactText(text), finishReason, model, ...tokens, runId);
+    const details = detailsOf(usage);
+    this.#add.run(this.#lastNumber, key, toExactText(text), finishReason, model, ...tokens, runId, details);
     this.#waiting.set(fingerprint, this.#lastNumber);
   }
 
@@ -142,13 +144,19 @@ export class Answers {
   }
 }
 
+/** The details that most answers do not have, as JSON. */
+function detailsOf({ cacheWriteTokens, tier }: StoredAnswer["usage"]): string | null {
+  return cacheWriteTokens === undefined && tier === undefined ? null : JSON.stringify({ cacheWriteTokens, tier });
+}
+
 /** The newest answer that has the fingerprint, for a look: also one that the index lacks. */
 export function findAnswer(database: DatabaseSync, fingerprint: string): StoredAnswer | undefined {
   const key = Buffer.from(fingerprint, "hex");
+  const columns = versionOf(database) < 6 ? answerColumns.replace("usage_details", "NULL") : answerColumns;
   const find = prepareFind(
     database,
-    `SELECT ${answerColumns} FROM answers WHERE fingerprint = ?1 AND number > (SELECT answer FROM indexed)
-      UNION ALL SELECT ${answerColumns} FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
+    `SELECT ${columns} FROM answers WHERE fingerprint = ?1 AND number > (SELECT answer FROM indexed)
+      UNION ALL SELECT ${columns} FROM fingerprints JOIN answers ON answers.number = fingerprints.answer
       WHERE beginning = ?2 AND fingerprint = ?1 ORDER BY number DESC LIMIT 1`,
   );
   const found = find(key, key.subarray(0, beginningBytes));
@@ -157,7 +165,8 @@ export function findAnswer(database: DatabaseSync, fingerprint: string): StoredA
 
 /** The answer of a line with {@link answerColumns}. */
 function toAnswer(values: readonly SQLOutputValue[]): StoredAnswer {
-  const [, text, finishReason, model, inputTokens, cachedTokens, outputTokens, reasoningTokens, runId] = values;
+  const [, text, finishReason, model, inputTokens, cachedTokens, outputTokens, reasoningTokens, runId, details] =
+    values;
   return {
     text: fromExactText(text),
     finishReason: finishReason === "length" ? "length" : "stop",
@@ -167,6 +176,7 @@ function toAnswer(values: readonly SQLOutputValue[]): StoredAnswer {
       cachedTokens: Number(cachedTokens),
       outputTokens: Number(outputTokens),
       reasoningTokens: Number(reasoningTokens),
+      ...(typeof details === "string" && JSON.parse(details)),
     },
     runId: String(runId),
   };

@@ -132,6 +132,8 @@ const migrations: readonly string[] = [
    DELETE FROM answers WHERE number NOT IN (SELECT max(number) FROM answers GROUP BY fingerprint);`,
   `-- The rows of a target that a row has there, where it may have several: a JSON array of texts.
    CREATE TABLE children (sink BLOB, pk, children TEXT NOT NULL, PRIMARY KEY (sink, pk)) WITHOUT ROWID;`,
+  `-- All else about an answer's tokens, in JSON; NULL where there is nothing.
+   ALTER TABLE answers ADD COLUMN usage_details TEXT;`,
 ];
 
 /**

@@ -78,14 +78,14 @@ function undo(database: DatabaseSync, answers: Answers, key: string): void {
 test("of a fingerprint that an earlier version left with several answers, the newest stays", () => {
   const database = newDatabase();
   const [one, other] = [fingerprint(1), fingerprint(2)];
-  const add = database.prepare("INSERT INTO answers VALUES (?, ?, ?, 'stop', 'mock', 1, 0, 1, 0, 'run-1')");
+  const add = database.prepare("INSERT INTO answers VALUES (?, ?, ?, 'stop', 'mock', 1, 0, 1, 0, 'run-1', NULL)");
   for (const [index, [key, text]] of [
     [one, "old"],
     [other, "other"],
     [one, "new"],
   ].entries())
     add.run(index + 1, Buffer.from(`${key}`, "hex"), `${text}`);
-  database.exec("DROP TABLE children; PRAGMA user_version = 3");
+  database.exec("DROP TABLE children; ALTER TABLE answers DROP COLUMN usage_details; PRAGMA user_version = 3");
   migrate(database, "j.db");
   assert.equal(countIn(database, "answers"), 2);
   const answers = new Answers(database);
