@@ -12,7 +12,7 @@ const rowCount = 60_000;
 const batchSize = 500;
 /** A row kept would be a hundred times as much. */
 const mostBytesPerRow = 20;
-const looks = [10_000, rowCount - batchSize];
+const looks = new Set([10_000, rowCount - batchSize]);
 
 /** Takes what is live, on the heap and beside it, after some rows. */
 function lookingAtMemory(): { readonly after: (rows: number) => Promise<void>; readonly bytesPerRow: () => number } {
@@ -20,7 +20,7 @@ function lookingAtMemory(): { readonly after: (rows: number) => Promise<void>; r
   const live: number[] = [];
   return {
     after: async (rows) => {
-      if (!looks.includes(rows)) return;
+      if (!looks.has(rows)) return;
       collect();
       await setImmediate(); // what zlib held is let go in another turn
       collect();
