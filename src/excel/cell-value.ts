@@ -6,22 +6,24 @@ import { decodeText } from "./text-escapes.ts";
 import type { ExcelValue } from "./value.ts";
 import { isTrue } from "./workbook.ts";
 
+type FaultKind = "error" | "formula" | "date" | "long" | "damaged";
+
 /** The reasons why a cell has no value, as they stand in messages. */
-export const cellFaults = {
+export const cellFaults: Readonly<Record<FaultKind, string>> = {
   error: "an error instead of a value (such as #N/A)",
   formula: "a formula without its result",
   date: "a number that is no date, with the format of one",
   long: `a text of more than ${maxReadCharacters} characters`,
   damaged: "content that no program writes",
-} as const;
+};
 
 /** A cell that has content but no value. */
 export class CellFault {
-  readonly kind: keyof typeof cellFaults;
+  readonly kind: FaultKind;
   /** Its text in the file. */
   readonly text: string;
 
-  constructor(kind: keyof typeof cellFaults, text: string) {
+  constructor(kind: FaultKind, text: string) {
     this.kind = kind;
     this.text = text;
   }
