@@ -11,7 +11,7 @@ import { MockProvider } from "../src/llm/providers/mock.ts";
 import type { RunOptions } from "../src/pipeline/options.ts";
 import { SQLiteSink } from "../src/sinks/sqlite.ts";
 import { PostgreSQLSource } from "../src/sources/postgresql.ts";
-import { randomNumbers } from "./support/disturbed-run.ts";
+import { randomNumbers } from "./support/random-numbers.ts";
 import { noPostgreSQL, testDatabase } from "./support/postgresql/database.ts";
 import { execute, query } from "./support/sqlite.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";

@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { PostgreSQLJournal } from "../src/journals/postgresql.ts";
 import { startCommand } from "./support/command.ts";
-import { randomNumbers } from "./support/disturbed-run.ts";
+import { randomNumbers } from "./support/random-numbers.ts";
 import { noPostgreSQL, testDatabase } from "./support/postgresql/database.ts";
 import { execute, query } from "./support/sqlite.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";

@@ -97,6 +97,13 @@ export interface LLMProvider {
   readonly former?: (() => FormerProvider | undefined) | undefined;
   /** The parts of a request that it never sends: no answer depends on them, so an answer's key in the journal has none. @default none */
   readonly omits?: readonly RequestPart[] | undefined;
+  /** The service tier that it asks for: its price counts where a cost is limited. @default the service's own choice */
+  readonly tier?: string | undefined;
+  /**
+   * The bytes of the body of a request, which are the most tokens that its input can have: by them a limit on the cost holds.
+   * @default twice the bytes of messages and schema, and 1,000
+   */
+  readonly requestBytes?: ((request: LLMRequest) => number) | undefined;
   /** Tokens that it adds to `maxOutputTokens` for reasoning, times `lengthFactor`. @default 0 */
   readonly maxReasoningTokens?: number | undefined;
   /**

@@ -6,10 +6,10 @@ import { decodeText } from "./text-escapes.ts";
 import type { ExcelValue } from "./value.ts";
 import { isTrue } from "./workbook.ts";
 
-type CellFaultName = "error" | "formula" | "date" | "long" | "damaged";
+type FaultKind = "error" | "formula" | "date" | "long" | "damaged";
 
 /** The reasons why a cell has no value, as they stand in messages. */
-export const cellFaults: Readonly<Record<CellFaultName, string>> = {
+export const cellFaults: Readonly<Record<FaultKind, string>> = {
   error: "an error instead of a value (such as #N/A)",
   formula: "a formula without its result",
   date: "a number that is no date, with the format of one",
@@ -19,11 +19,11 @@ export const cellFaults: Readonly<Record<CellFaultName, string>> = {
 
 /** A cell that has content but no value. */
 export class CellFault {
-  readonly kind: keyof typeof cellFaults;
+  readonly kind: FaultKind;
   /** Its text in the file. */
   readonly text: string;
 
-  constructor(kind: keyof typeof cellFaults, text: string) {
+  constructor(kind: FaultKind, text: string) {
     this.kind = kind;
     this.text = text;
   }

@@ -11,7 +11,7 @@ export interface WrapOptions {
 
 /** The provider with a layer around each of its attempts. What the layer throws fails the row, as what a provider throws. */
 export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint }: WrapOptions = {}): LLMProvider {
-  const { name, quota, timeoutMs, prices, requirements, maxReasoningTokens } = provider;
+  const { name, quota, timeoutMs, prices, requirements, maxReasoningTokens, tier, requestBytes } = provider;
   const wrapped = (inner: string): string => (fingerprint === undefined ? inner : JSON.stringify([inner, fingerprint]));
   const ask = layer(async ({ request, signal, step, pk }) => await provider.complete(request, signal, { step, pk }));
   return {
@@ -21,6 +21,8 @@ export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint 
     requirements,
     maxReasoningTokens,
     timeoutMs,
+    tier,
+    requestBytes,
     get omits() {
       return provider.omits; // settings may be read at their first use
     },

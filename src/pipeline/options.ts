@@ -72,7 +72,10 @@ export interface PipelineOptions<Row extends object> {
   readonly maxRowErrors?: number | "never" | undefined;
   /** The most calls of a run: it then stops, resumable. @default no limit */
   readonly maxCalls?: number | undefined;
-  /** The most that a run may cost, in the currency of the providers' prices, give or take the calls in flight. @default no limit */
+  /**
+   * The most that a run may cost, in the currency of the providers' prices: a call goes only if it, and all in flight, can't bring the run above.
+   * An attempt whose tokens the service does not tell counts as the dearest that it can have been. @default no limit
+   */
   readonly maxCost?: number | undefined;
 }
 

@@ -121,7 +121,7 @@ test("any texts, numbers, booleans and dates come back, in whatever batches they
         }),
       );
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 

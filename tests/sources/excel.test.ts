@@ -332,6 +332,8 @@ test("a workbook that was cut off, or in which bytes were changed, is damaged", 
   const at = good.indexOf("<sheetData>");
   const changed = Buffer.from(good);
   changed.write("<SheetData>", at);
+  const other = Buffer.from(good);
+  other.write("2", good.lastIndexOf("<t>1</t>") + 3);
   const { "xl/worksheets/sheet1.xml": _, ...withoutSheet } = partsOf({ rows: "" });
   const { "xl/workbook.xml": __, ...withoutWorkbook } = partsOf({ rows: "" });
   const open = { "xl/worksheets/sheet1.xml": `<worksheet><sheetData>${texts(1, "id")}<row>` };
@@ -339,6 +341,7 @@ test("a workbook that was cut off, or in which bytes were changed, is damaged", 
   for (const content of [
     cut,
     changed,
+    other,
     archiveOf(withoutSheet),
     archiveOf(withoutWorkbook),
     workbookOf({ rows: "", parts: open }),
@@ -347,7 +350,7 @@ test("a workbook that was cut off, or in which bytes were changed, is damaged", 
     workbookOf({ rows: texts(1, "id") + texts(1_048_577, "1") }),
     workbookOf({ rows: `${texts(1, "id")}<row r="2"><c r="XFE2"><v>1</v></c></row>` }),
     workbookOf({ rows: `${texts(1, "id")}<row r="2"><c r="2"><v>1</v></c></row>` }),
-    workbookOf({ rows: `${texts(1, "id")}<row r="2">${"<a>".repeat(300)}` }),
+    workbookOf({ rows: `${texts(1, "id")}${"<a>".repeat(300)}${"</a>".repeat(300)}` }),
   ]) {
     const error: unknown = await readFile(fileOf(content)).catch((thrown: unknown) => thrown);
     failsWith("SOURCE_FAILED")(error);

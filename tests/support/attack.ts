@@ -10,6 +10,7 @@ import type { SimulatorFaultName, SimulatorRequest } from "../../src/testing/sim
 import { type AzureOpenAISimulator, startAzureOpenAISimulator } from "../../src/testing/simulator/server.ts";
 import { passingFault } from "./crash.ts";
 import * as disturbed from "./disturbed-run.ts";
+import { randomNumbers } from "./random-numbers.ts";
 import { makeSource, makeTarget, type NoteRow, noteOf } from "./disturbed-site.ts";
 import { type AttackedServer, type DatabaseTrouble, startAttackedServer } from "./postgresql/attacked-server.ts";
 

@@ -10,7 +10,6 @@ import {
   isJSON,
   linesOf,
   queryAll,
-  randomNumbers,
   type Running,
   settingsOf,
   startRun,
@@ -18,6 +17,7 @@ import {
   wait,
 } from "./disturbed-run.ts";
 import { makeSource, makeTarget, noteOf } from "./disturbed-site.ts";
+import { randomNumbers } from "./random-numbers.ts";
 
 /** `csv-ordered` is the CSV sink with `preserveOrder`. */
 export type CrashSink = "sqlite" | "csv" | "csv-ordered";

@@ -54,17 +54,6 @@ export async function until(holds: () => boolean, gone: AbortSignal): Promise<vo
   while (!holds() && !gone.aborted) await setTimeout(1);
 }
 
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** The lines of a file that are not empty; none if there is no such file. */
 export function linesOf(path: string): readonly string[] {
   if (!existsSync(path)) return [];

@@ -1,4 +1,5 @@
 import { RunError } from "../../errors/llm-etl-error.ts";
+import { roundAmount } from "../pricing.ts";
 
 /** The limits on what a run spends. */
 export interface BudgetOptions {
@@ -7,29 +8,119 @@ export interface BudgetOptions {
   readonly maxCost: number;
 }
 
-/** Counts what was spent, and stops the run before a call that would go beyond. The cost overshoots by at most the calls in flight. */
+/** Ends a reservation with what the attempt cost. A second call does nothing. */
+export type Settle = (cost: number) => void;
+
+interface Waiting {
+  readonly worstCase: number;
+  readonly go: () => void;
+  readonly stop: (error: unknown) => void;
+}
+
+/**
+ * Lets a call go only if it can't bring the run above its limits: what is spent, the most that the calls in flight can cost and the most that
+ * this one can cost have to fit. Near the limit calls wait for each other, so that in the end one goes at a time; the run stops before one that does not fit
+ * alone.
+ */
 export class Budget {
   readonly #options: BudgetOptions;
   #calls = 0;
-  #cost = 0;
+  #spent = 0;
+  #reserved = 0;
+  #inFlight = 0;
+  #waiting: readonly Waiting[] = [];
 
   constructor(options: BudgetOptions) {
     this.#options = options;
   }
 
-  /** @throws {RunError} if the budget is used up */
+  /** True if costs are limited: then the worst case of a call is to be known. */
+  get limitsCost(): boolean {
+    return this.#options.maxCost < Infinity;
+  }
+
+  /** @throws {RunError} if as many calls went as may go */
   spendCall(): void {
-    const { maxCalls, maxCost } = this.#options;
-    if (this.#calls >= maxCalls) throw limitReached(`maxCalls (${maxCalls})`);
-    if (this.#cost >= maxCost) throw limitReached(`maxCost (${maxCost})`);
+    const { maxCalls } = this.#options;
+    if (this.#calls >= maxCalls) throw limitReached(`maxCalls (${maxCalls})`, {});
     this.#calls += 1;
   }
 
-  spendCost(cost: number): void {
-    this.#cost += cost;
+  /**
+   * Reserves the most that a call can cost; waits while only the calls in flight stand in its way.
+   *
+   * @throws {RunError} if it does not fit, whatever the others cost
+   * @throws the signal's reason
+   */
+  async reserve(worstCase: number, signal: AbortSignal): Promise<Settle> {
+    signal.throwIfAborted();
+    if (this.#waiting.length > 0 || !this.#fits(worstCase)) await this.#turn(worstCase, signal);
+    else this.#take(worstCase);
+    let isSettled = false;
+    return (cost) => {
+      if (isSettled) return;
+      isSettled = true;
+      this.#inFlight -= 1;
+      // Sums of fractions drift; without a call in flight nothing is reserved.
+      this.#reserved = this.#inFlight === 0 ? 0 : roundAmount(this.#reserved - worstCase);
+      this.#spent = roundAmount(this.#spent + cost);
+      this.#next();
+    };
+  }
+
+  #fits(worstCase: number): boolean {
+    return roundAmount(this.#spent + this.#reserved + worstCase) <= this.#options.maxCost;
+  }
+
+  #take(worstCase: number): void {
+    this.#reserved = roundAmount(this.#reserved + worstCase);
+    this.#inFlight += 1;
+  }
+
+  async #turn(worstCase: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve: go, reject: stop } = Promise.withResolvers<void>();
+    const waiting = { worstCase, go, stop };
+    const onAbort = (): void => {
+      this.#waiting = this.#waiting.filter((one) => one !== waiting);
+      stop(signal.reason);
+      this.#next();
+    };
+    signal.addEventListener("abort", onAbort);
+    this.#waiting = [...this.#waiting, waiting];
+    this.#next();
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Lets go who fits, in their order: the first of them would else wait for ever behind smaller ones. */
+  #next(): void {
+    const [first, ...others] = this.#waiting;
+    if (first === undefined) return;
+    const fits = this.#fits(first.worstCase);
+    if (!fits && this.#inFlight > 0) return;
+    this.#waiting = others;
+    if (fits) {
+      this.#take(first.worstCase);
+      first.go();
+    } else {
+      first.stop(this.#costReached(first.worstCase));
+    }
+    this.#next();
+  }
+
+  #costReached(worstCase: number): RunError {
+    const { maxCost } = this.#options;
+    const facts = { maxCost, spent: this.#spent, worstCase: roundAmount(worstCase) };
+    return limitReached(
+      `maxCost (${maxCost}): ${this.#spent} is spent, and the next call may cost ${facts.worstCase}`,
+      facts,
+    );
   }
 }
 
-function limitReached(limit: string): RunError {
-  return new RunError("LIMIT_REACHED", `the run has reached ${limit}; raise it and run again to go on`);
+function limitReached(limit: string, facts: Readonly<Record<string, number>>): RunError {
+  return new RunError("LIMIT_REACHED", `the run has reached ${limit}; raise it and run again to go on`, { facts });
 }

@@ -1,9 +1,16 @@
+import type { LLMRequest } from "../../contracts/provider.ts";
 import { validResponse } from "./provider-call.ts";
-import type { RowAsk } from "./row-call.ts";
+import type { RowAsk, RowCall } from "./row-call.ts";
 
 /** Sends a call to its provider. */
-export const send: RowAsk = async ({ step, pk, provider, signal, request, limitedSchema, timeoutFactor }) => {
-  const timed = timeoutFactor === undefined ? request : { ...request, timeoutFactor };
-  const sent = limitedSchema === undefined ? timed : { ...timed, schema: { ...request.schema, json: limitedSchema } };
+export const send: RowAsk = async (call) => {
+  const { step, pk, provider, signal } = call;
+  const sent = sentRequest(call);
   return validResponse(provider, sent, await provider.complete(sent, signal, { step, pk }));
 };
+
+/** The request of a call as it is sent. */
+export function sentRequest({ request, limitedSchema, timeoutFactor }: RowCall): LLMRequest {
+  const timed = timeoutFactor === undefined ? request : { ...request, timeoutFactor };
+  return limitedSchema === undefined ? timed : { ...timed, schema: { ...request.schema, json: limitedSchema } };
+}

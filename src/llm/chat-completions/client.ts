@@ -71,6 +71,11 @@ export class ChatCompletions {
     }
   }
 
+  /** The bytes of a request's body. */
+  requestBytes(request: LLMRequest): number {
+    return Buffer.byteLength(this.#body.render(request, this.#tokenLimit));
+  }
+
   /** @throws {ProviderError} by the table of `docs/azure-openai.md` */
   async complete(request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> {
     signal.throwIfAborted();

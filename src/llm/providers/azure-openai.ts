@@ -80,6 +80,7 @@ export class AzureOpenAIProvider implements LLMProvider {
   readonly #options: AzureOpenAIProviderOptions;
   readonly maxReasoningTokens: number;
   readonly timeoutMs: number;
+  readonly tier: string | undefined;
   #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -101,6 +102,7 @@ export class AzureOpenAIProvider implements LLMProvider {
     this.quota = { rpm: options.rpm, tpm: options.tpm };
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     this.timeoutMs = timeoutOf(options);
+    this.tier = options.tier;
     this.requirements = requirementsOf(options);
   }
 
@@ -122,6 +124,8 @@ export class AzureOpenAIProvider implements LLMProvider {
    */
   readonly complete = async (request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> =>
     await this.#resolve().chat.complete(request, signal);
+
+  readonly requestBytes = (request: LLMRequest): number => this.#resolve().chat.requestBytes(request);
 
   #resolve(): Resolved {
     if (this.#resolved !== undefined) return this.#resolved;

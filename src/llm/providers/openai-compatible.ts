@@ -59,6 +59,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
   readonly #options: OpenAICompatibleProviderOptions;
   readonly maxReasoningTokens: number;
   readonly timeoutMs: number;
+  readonly tier: string | undefined;
   #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -77,6 +78,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
     this.quota = { rpm: options.rpm, tpm: options.tpm };
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     this.timeoutMs = timeoutOf(options);
+    this.tier = options.tier;
     const { origin } = urlOf(options);
     this.requirements = {
       environment: origin === openAI && options.apiKey === undefined ? ["OPENAI_API_KEY"] : [],
@@ -99,6 +101,8 @@ export class OpenAICompatibleProvider implements LLMProvider {
    */
   readonly complete = async (request: LLMRequest, signal: AbortSignal): Promise<LLMResponse> =>
     await this.#resolve().chat.complete(request, signal);
+
+  readonly requestBytes = (request: LLMRequest): number => this.#resolve().chat.requestBytes(request);
 
   #resolve(): Resolved {
     if (this.#resolved !== undefined) return this.#resolved;
