@@ -228,7 +228,7 @@ class Attack {
     this.#simulator = simulator;
     this.#server = server;
     this.#concurrency = options.concurrency ?? 8;
-    this.#draw = disturbed.randomNumbers(options.seed);
+    this.#draw = randomNumbers(options.seed);
     const { kill = 0, restart = 0, crash = 0, cut = 0, silence = 0 } = options.troubles ?? {};
     this.#troubles = Object.entries({ kill, restart, crash, cut, silence })
       // Object.entries() tells the names as texts; these are the keys of the object.

@@ -33,8 +33,8 @@ async function spentBy(outcome: () => Promise<typeof answer>): Promise<number> {
   return spent;
 }
 
-function failing(error: Error): () => Promise<never> {
-  return async () => await Promise.reject(error);
+function failing(cause: Error): () => Promise<never> {
+  return async () => await Promise.reject(cause);
 }
 
 test("the worst case is each byte as a token at the dearest price of input, and the longest answer, in the dearest tier", () => {
