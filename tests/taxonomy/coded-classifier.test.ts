@@ -305,6 +305,11 @@ describe("options that do not fit are rejected at construction", () => {
       '"shortlist" takes 1 call a row; "descend" takes 3 to 5 calls a row',
     );
     assert.match(String(hintOf(wide(20_000))), /^"shortlist" takes 1 call a row; "descend" needs a tree/);
+    const groupsOf = (count: number, below: number) => () =>
+      new ClassifierStep({ ...named, taxonomy: taxonomyOf(treeOf([count, below])), search: "descend" });
+    assert.doesNotThrow(groupsOf(2, 1000));
+    assert.doesNotThrow(groupsOf(500, 2));
+    assert.throws(groupsOf(501, 2), failsWith("INVALID_OPTION", { where: "search", children: 501 })); // listed twice
     assert.doesNotThrow(() => new ClassifierStep({ ...named, taxonomy: wide(1000) }));
     assert.doesNotThrow(() => new ClassifierStep({ ...named, taxonomy: wide(250, long) }));
   });
