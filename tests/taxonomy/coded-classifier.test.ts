@@ -153,6 +153,12 @@ describe("all leaves in one prompt", () => {
           ],
           none: "neither",
         }),
+      )
+      .step(
+        new ClassifierStep({
+          ...{ name: "f", outputKey: "f", inputMap, taxonomy: topics },
+          when: (state) => state.raw.note === "other",
+        }),
       );
     const columnMap = {
       topic: (s: StateOf) => {
@@ -174,8 +180,9 @@ describe("all leaves in one prompt", () => {
       },
       d: (s: StateOf) => isType<string>()(s.processed.d.code, true),
       e: (s: StateOf) => isType<"A" | "B" | "neither">()(s.processed.e.category, true),
+      f: (s: StateOf) => isType<"C1" | "C2" | "L" | undefined>()(s.processed.f?.code, true) ?? "",
       // @ts-expect-error -- no leaf has this code
-      f: (s: StateOf) => s.processed.topic.code === "C",
+      g: (s: StateOf) => s.processed.topic.code === "C",
     };
     type StateOf = Parameters<Parameters<(typeof pipeline)["to"]>[0]["columnMap"][string]>[0];
     const report = await pipeline.to(new MemorySink({ columnMap })).run();
