@@ -37,7 +37,7 @@ export interface Conversation {
    * @throws {ProviderError} if no answer came, or none that can be read (declined, filtered, cut off twice)
    */
   readonly ask: (prompt: Prompt, issueCount: number, issueCodes?: readonly string[]) => Promise<ConversationAnswer>;
-  /** Answers had so far after the first, also those that failed, and those that the journal had. */
+  /** Answers had so far after the first to each question, also those that failed, and those that the journal had. */
   readonly retryCount: number;
   /** The calls so far, and their cost in tokens; null before the first answer. */
   readonly lineage: Lineage | null;

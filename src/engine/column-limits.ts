@@ -118,7 +118,7 @@ interface LimitedField {
 
 function requireChoices(sink: LimitedSink, { column, step, limit, fields }: LimitedField): void {
   for (const field of fields.filter(isFromData)) requireDataChoices(sink, { column, step, limit, fields: [field] });
-  for (const choice of fields.filter((field) => !isFromData(field)).flatMap((field) => choicesOf(field) ?? [])) {
+  for (const choice of fields.flatMap((field) => choicesOf(field) ?? [])) {
     const problem = limit.problemOf(choice);
     if (problem === undefined || choice === null) continue;
     const sentence = `the column "${column}" can't hold ${JSON.stringify(choice)}, which step "${step.name}" may answer`;

@@ -101,8 +101,23 @@ function countsOf(leaves: readonly Branch[], depth: number): ReadonlyMap<string,
   return counts;
 }
 
+/** Scripts that are written without blanks between words, or with endings joined to them. */
+const joinedScripts =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+
+/** The words of a text; of scripts without blanks each two characters that follow each other. */
 function wordsIn(text: string): string[] {
-  return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const words =
+    text
+      .normalize("NFKC")
+      .toLowerCase()
+      .match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  return words.flatMap((word) => (joinedScripts.test(word) ? pairsIn([...word]) : [word]));
+}
+
+function pairsIn(characters: readonly string[]): readonly string[] {
+  if (characters.length < 3) return [characters.join("")];
+  return characters.slice(1).map((character, index) => `${characters[index]}${character}`);
 }
 
 export interface CandidateOptions {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
@@ -16,11 +18,13 @@ import {
   type TaxonomyNode,
 } from "../../src/index.ts";
 import { MockProvider } from "../../src/llm/providers/mock.ts";
+import { SQLiteSink } from "../../src/sinks/sqlite.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
 import { stepContract } from "../../src/testing/step-contract.ts";
 import { failsWith } from "../support/error-facts.ts";
 import { answering, textOf, treeOf } from "../support/taxonomies.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const topics = taxonomyOf([
   { code: "all", name: "Everything" },
@@ -102,6 +106,7 @@ describe("all leaves in one prompt", () => {
     const { report } = await run(llmProvider, step);
     assert.deepEqual([report.skippedCount, asked.length], [1, 2]);
     assert.match(asked[1]?.messages.at(-1)?.content ?? "", /code: "C" is not one of the allowed values; closest: "C1"/);
+    assert.match(asked[1]?.messages.at(-1)?.content ?? "", /Fields not listed above can stay as they were\.$/);
     const one = new ClassifierStep({ ...named, taxonomy: taxonomyOf([{ code: "secret", name: "Secret" }]) });
     const reading = one.read('{"reasoning":"r","code":7,"confidence":1}');
     assert.ok(!reading.valid && !reading.issues.some(({ message }) => message.includes("secret")));
@@ -148,6 +153,12 @@ describe("all leaves in one prompt", () => {
           ],
           none: "neither",
         }),
+      )
+      .step(
+        new ClassifierStep({
+          ...{ name: "f", outputKey: "f", inputMap, taxonomy: topics },
+          when: (state) => state.raw.note === "other",
+        }),
       );
     const columnMap = {
       topic: (s: StateOf) => {
@@ -169,8 +180,9 @@ describe("all leaves in one prompt", () => {
       },
       d: (s: StateOf) => isType<string>()(s.processed.d.code, true),
       e: (s: StateOf) => isType<"A" | "B" | "neither">()(s.processed.e.category, true),
+      f: (s: StateOf) => isType<"C1" | "C2" | "L" | undefined>()(s.processed.f?.code, true) ?? "",
       // @ts-expect-error -- no leaf has this code
-      f: (s: StateOf) => s.processed.topic.code === "C",
+      g: (s: StateOf) => s.processed.topic.code === "C",
     };
     type StateOf = Parameters<Parameters<(typeof pipeline)["to"]>[0]["columnMap"][string]>[0];
     const report = await pipeline.to(new MemorySink({ columnMap })).run();
@@ -300,6 +312,11 @@ describe("options that do not fit are rejected at construction", () => {
       '"shortlist" takes 1 call a row; "descend" takes 3 to 5 calls a row',
     );
     assert.match(String(hintOf(wide(20_000))), /^"shortlist" takes 1 call a row; "descend" needs a tree/);
+    const groupsOf = (count: number, below: number) => () =>
+      new ClassifierStep({ ...named, taxonomy: taxonomyOf(treeOf([count, below])), search: "descend" });
+    assert.doesNotThrow(groupsOf(2, 1000));
+    assert.doesNotThrow(groupsOf(500, 2));
+    assert.throws(groupsOf(501, 2), failsWith("INVALID_OPTION", { where: "search", children: 501 })); // listed twice
     assert.doesNotThrow(() => new ClassifierStep({ ...named, taxonomy: wide(1000) }));
     assert.doesNotThrow(() => new ClassifierStep({ ...named, taxonomy: wide(250, long) }));
   });
@@ -347,6 +364,44 @@ test("columns that can't hold a code or a name of the data are found before the 
     assert.equal(asked.length, 0);
     assert.equal((await run({ column: read }, 17)).asked.length, 1);
   }
+});
+
+test("columns for code, name and path ask nothing of the model; those for confidence and reasons do", async () => {
+  const databasePath = join(temporaryFolder(), "target.db");
+  const database = new DatabaseSync(databasePath);
+  database.exec(
+    "CREATE TABLE topics (id TEXT PRIMARY KEY, code VARCHAR(2) NOT NULL, name VARCHAR(20) NOT NULL, path TEXT NOT NULL CHECK (json_valid(path)), why VARCHAR(5))",
+  );
+  database.close();
+  const { llmProvider, asked } = answering(({ messages }) => ({
+    reasoning: messages.length > 2 ? "short" : "too long",
+    code: "C1",
+    confidence: 1,
+  }));
+  const report = await new Pipeline({
+    name: "columns",
+    source: new MemorySource({ rows: [{ id: "1", note: "x" }], primaryKeyColumn: "id", schema: Note }),
+    llmProvider,
+    ...{ payloadLog: "off", journal: "off" },
+  })
+    .step(new ClassifierStep({ ...named, taxonomy: topics }))
+    .to(
+      new SQLiteSink({
+        databasePath,
+        targetTable: "topics",
+        mergeKeys: ["id"],
+        columnMap: {
+          id: (s) => s.pk,
+          code: (s) => s.processed.topic.code,
+          name: (s) => s.processed.topic.name,
+          path: (s) => s.processed.topic.path,
+          why: (s) => s.processed.topic.reasoning,
+        },
+      }),
+    )
+    .run();
+  assert.deepEqual([report.error, report.successCount, report.usage.reAsks], [null, 1, 1]);
+  assert.match(asked[1]?.messages.at(-1)?.content ?? "", /validation:\n- reasoning: [^\n]+\nReply/);
 });
 
 for (const search of [undefined, "descend", "shortlist"] as const) {

@@ -10,6 +10,7 @@ import {
 import { SQLiteJournal } from "../../src/journals/sqlite.ts";
 import { MemorySink } from "../../src/testing/memory-sink.ts";
 import { MemorySource } from "../../src/testing/memory-source.ts";
+import { clientWith } from "../support/llm-client.ts";
 import { type Asked, answering } from "../support/taxonomies.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { join } from "node:path";
@@ -151,6 +152,25 @@ test("each answer is journaled: what was paid for is not asked again after a lev
   assert.equal(first.report.successCount, 1);
   const again = await descend({}, {}, journalPath);
   assert.deepEqual([again.asked, again.report.successCount], [[], 1]);
+});
+
+test("a re-ask at a level is about that level alone, and the questions of other levels are no retries", async () => {
+  let turn = 0;
+  const { llmProvider, asked } = answering(({ codes, messages }) => {
+    turn += 1;
+    const code = messages.length > 2 || codes[0] === "A" ? codes[0] : "A9";
+    return { reasoning: "r", code, confidence: 0.9, ...(codes[0] === "A" && { alternative: null }) };
+  });
+  const client = clientWith();
+  const provider = llmProvider;
+  const { signal } = new AbortController();
+  const llm = client.conversation({ step: "kind", pk: "1", provider, signal });
+  const output = await stepWith().run({ raw: { id: "1", note: "x" } }, { signal, llm });
+  assert.deepEqual([output.code, turn, llm.retryCount, llm.lineage?.calls], ["A1", 3, 1, 3]);
+  assert.match(
+    asked[2]?.messages.at(-1)?.content ?? "",
+    /- code: "A9" is not one of the allowed values; closest: "A1", "A2"/,
+  );
 });
 
 test("examples are shown at each level on their way, with the node that leads to their code", () => {

@@ -26,6 +26,25 @@ test("candidates share words with the text: of names, aliases, definitions and e
   assert.equal(first("überweisung"), "d");
 });
 
+test("words are found in scripts without blanks, with vowel signs, and however an accent is encoded", async () => {
+  const others = [
+    { code: "ja", name: "カード紛失", definition: "カードをなくした、盗まれた" },
+    { code: "zh", name: "转账手续费" },
+    { code: "th", name: "บัตรหาย" },
+    { code: "ko", name: "카드 분실" },
+    { code: "hi", name: "कार्ड खो गया" },
+    { code: "fr", name: "Carte volée" },
+  ];
+  const many = await CandidateIndex.of(leavesOf(branchOf(others)), { count: 2, depth: 0 });
+  const first = (text: string): string | undefined => many.find(text)[0]?.code;
+  assert.equal(first("昨日カードを盗まれました"), "ja");
+  assert.equal(first("为什么收我手续费？"), "zh");
+  assert.equal(first("ทำบัตรหายเมื่อวาน"), "th");
+  assert.equal(first("카드를 분실했어요"), "ko");
+  assert.equal(first("मेरा कार्ड कहाँ है"), "hi");
+  assert.equal(first("ma carte a été vole\u0301e"), "fr");
+});
+
 test("there are as many as wanted, each once, also where nothing matches; the same ones for the same text", () => {
   for (const text of ["", "zzz", "card fee login other geld", "?!…", "\uD800"]) {
     const codes = index.find(text).map(({ code }) => code);

@@ -26,13 +26,15 @@ export interface ConversationOptions {
 export class CallConversation implements RowConversation {
   readonly #options: ConversationOptions;
   readonly #row: RowCalls = noCalls();
+  /** Questions that are no re-ask. */
+  #questionCount = 0;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
   }
 
   get retryCount(): number {
-    return Math.max(0, this.#row.callCount - 1);
+    return Math.max(0, this.#row.callCount - this.#questionCount);
   }
 
   get lineage(): Lineage | null {
@@ -47,6 +49,7 @@ export class CallConversation implements RowConversation {
     const { signal, ask, stop } = this.#options;
     const row = this.#row;
     let answer: LLMResponse;
+    if (issueCount === 0) this.#questionCount += 1;
     row.isFormer = false;
     try {
       answer = await ask(this.#callOf(prompt, issueCount, issueCodes));

@@ -7,6 +7,9 @@ import fc from "fast-check";
 import { Agent, Pool } from "undici";
 import { z } from "zod";
 import { OptionError } from "../../../src/errors/option.ts";
+import { Pipeline, taxonomyOf } from "../../../src/index.ts";
+import { MemorySink } from "../../../src/testing/memory-sink.ts";
+import { MemorySource } from "../../../src/testing/memory-source.ts";
 import { ProviderError } from "../../../src/llm/provider-error.ts";
 import type { LLMRequest } from "../../../src/contracts/provider.ts";
 import { AzureOpenAIProvider, type AzureOpenAIProviderOptions } from "../../../src/llm/providers/azure-openai.ts";
@@ -173,6 +176,41 @@ describe("over HTTP", () => {
     await assert.rejects(
       startAzureOpenAISimulator({ answersFrom: { path, textColumn: "texts", labelColumn: "label" } }),
       OptionError,
+    );
+  });
+
+  test("a label that is one of the candidates of a shortlist is the answer; another is none", async (context) => {
+    const path = join(folder, "codes.csv");
+    await writeFile(path, "text,code\nA check-up of nothing.,K<2>\nAcute pain.,K3\n");
+    const simulator = await simulatorFor(context, { answersFrom: { path, textColumn: "text", labelColumn: "code" } });
+    const { url: endpoint } = simulator;
+    const columns = { code: (s: { processed: { kind: { code: string } } }) => s.processed.kind.code };
+    const sink = new MemorySink({ columnMap: columns });
+    const rows = ["A check-up of nothing.", "Acute pain."].map((text) => ({ text }));
+    const report = await new Pipeline<{ text: string }>({
+      name: "shortlist",
+      source: new MemorySource<{ text: string }>({ rows, primaryKeyColumn: "text" }),
+      llmProvider: new AzureOpenAIProvider({ endpoint, apiKey: "key", deployment: "prod" }),
+      ...{ payloadLog: "off", journal: "off" },
+    })
+      .step(
+        new ClassifierStep({
+          name: "kind",
+          taxonomy: taxonomyOf([
+            { code: "K1", name: "Acute pain" },
+            { code: "K<2>", name: "Other" },
+          ]),
+          search: "shortlist",
+          inputMap: { text: (s) => s.raw.text },
+          outputKey: "kind",
+        }),
+      )
+      .to(sink)
+      .run();
+    assert.equal(report.error, null);
+    assert.deepEqual(
+      sink.rows.map(({ code }) => code),
+      ["K<2>", "K1"],
     );
   });
 });
