@@ -60,9 +60,23 @@ export class Database {
     }
   }
 
-  /** Ends what runs on the connection: it then throws. */
-  interrupt(): void {
-    if (!this.#isClosed) this.connection.interrupt();
+  /**
+   * Ends what runs on the connection when the signal aborts, and what begins after that: it then throws. An interruption between two statements,
+   * or while one is prepared, is forgotten, so that it is repeated. Returns what ends it.
+   */
+  interruptOn(signal: AbortSignal): () => void {
+    let timer: NodeJS.Timeout | undefined;
+    const interrupt = (): void => this.connection.interrupt();
+    const stop = (): void => {
+      interrupt();
+      timer = setInterval(interrupt, 20);
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+    return () => {
+      signal.removeEventListener("abort", stop);
+      clearInterval(timer);
+    };
   }
 
   /** A second call does nothing. Nothing may run on the connection any more. */

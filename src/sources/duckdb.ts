@@ -106,6 +106,7 @@ export class DuckDBSource<Row extends object = Record<string, unknown>> implemen
           count += 1;
           yield { position: count, raw: toRow(index) };
         }
+        chunk.reset(); // its texts are those of a whole row group in memory, which else is there until V8 collects the chunk
       }
     } finally {
       await close();
@@ -123,10 +124,9 @@ export class DuckDBSource<Row extends object = Record<string, unknown>> implemen
     const database = await attempt(opening, { signal, count: 0 }, async () => {
       return await Database.open(owner, { ...this.#resources, path, maySpill: true });
     });
-    const stop = (): void => database.interrupt();
-    signal.addEventListener("abort", stop, { once: true });
+    const release = database.interruptOn(signal);
     const close = async (): Promise<void> => {
-      signal.removeEventListener("abort", stop);
+      release();
       await database.close();
     };
     return { database, query, close };

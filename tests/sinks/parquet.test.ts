@@ -30,10 +30,10 @@ const columnMap = { id: (state: State) => state.pk, value: (state: State) => sta
 const noAbort = () => ({ signal: new AbortController().signal });
 
 /** Of any path: DuckDB takes one with `[` in it for a pattern. */
-async function rowsIn(path: string): Promise<readonly Record<string, unknown>[]> {
+async function rowsIn(path: string, key = "id"): Promise<readonly Record<string, unknown>[]> {
   const plain = join(mkdtempSync(join(folder, "plain ")), "rows.parquet");
   writeFileSync(plain, readFileSync(path));
-  return await rowsOf(`FROM ${quoted(plain)}`);
+  return await rowsOf(`FROM ${quoted(plain)}`, key);
 }
 
 describe("ParquetSink keeps the contract of sinks", () => {
@@ -207,6 +207,29 @@ test("rows of many row groups stand in one file in their order, with each compre
     );
     assert.deepEqual(readdirSync(dirname(path)).toSorted(), ["rows.parquet", "rows.parquet.partial.lock"]);
   }
+});
+
+test("a thousand columns, and texts of many MiB, are written", async () => {
+  const names = Array.from({ length: 1000 }, (_, index) => `column ${index}`);
+  const wide = await written(Object.fromEntries(names.map((name) => [name, "DOUBLE"])), [
+    [1, 2, 3].map((factor) => Object.fromEntries(names.map((name, index) => [name, factor * index]))),
+  ]);
+  const [first] = await rowsIn(wide, "column 0");
+  assert.equal(Object.keys(first ?? {}).length, 1000);
+  const long = "y".repeat(20_000_000);
+  const path = await written({ id: "BIGINT", text: "VARCHAR" }, [[1, 2].map((id) => ({ id, text: long }))]);
+  assert.deepEqual(
+    (await rowsIn(path)).map(({ text }) => text === long),
+    [true, true],
+  );
+});
+
+test("columns have any names that differ by more than their letter case", async () => {
+  const names = ['a "b"', "select", "😀", " x ", "c0", "a.b", "__proto__"];
+  const types = Object.fromEntries(names.map((name) => [name, "VARCHAR" as const]));
+  const row = Object.fromEntries(names.map((name) => [name, `of ${name}`]));
+  const path = await written(types, [[row]]);
+  assert.deepEqual(await rowsIn(path, "c0"), [row]);
 });
 
 test("a value that does not fit is a violation of its column, and nothing of its batch is written", async () => {

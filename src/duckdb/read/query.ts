@@ -53,6 +53,14 @@ async function bind(
     throw wrong("has a positional parameter (? or $1)", { hint: "name it, as in $name" });
   }
   for (const [index, value] of valuesOf(names, parameters, where, fail).entries()) {
+    const isInvalid =
+      value instanceof Date ? Number.isNaN(value.getTime()) : typeof value === "string" && !value.isWellFormed();
+    if (isInvalid) {
+      const what = typeof value === "string" ? "a text with half of a surrogate pair" : "an invalid date";
+      throw fail(`the parameter "${names[index]}" of ${where} can't be ${what}`, {
+        facts: { where, parameter: names[index] },
+      });
+    }
     const bound = boundOf(value, database.driver);
     if (bound === undefined) prepared.bindNull(index + 1);
     else {
