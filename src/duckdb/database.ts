@@ -51,6 +51,8 @@ export class Database {
       });
       const connection = await instance.connect();
       await connection.run("SET TimeZone = 'UTC'");
+      // What waits in the stream holds the row group that it comes from, while the next one is read.
+      await connection.run("SET streaming_buffer_size = '32KiB'");
       await connection.run("SET lock_configuration = true");
       return new Database(driver, { connection, instance, ...(folder !== undefined && { folder }) });
     } catch (error) {

@@ -41,7 +41,7 @@ export class StagedRows {
 
   static async open(owner: string, options: StagedOptions): Promise<StagedRows> {
     await rm(options.groupPath, { force: true }); // of a run that was killed
-    const database = await Database.open(owner, { memoryMiB: 512, threads: 1, maySpill: true });
+    const database = await Database.open(owner, { memoryMiB: 512, threads: 1, maySpill: false });
     try {
       const staged = new StagedRows(database, options);
       await staged.#empty();
