@@ -273,6 +273,31 @@ test("what a query meets on its way ends the source behind the rows before it, a
   assert.ok(given.length < 9000);
 });
 
+test("a file that is broken further on ends the source with its name, and never as if it had ended", async () => {
+  const data = newFolder();
+  const write = async (name: string, from: number): Promise<string> => {
+    const path = join(data, name);
+    await writeParquet(path, `SELECT range AS id, md5(range::VARCHAR) AS text FROM range(${from}, ${from + 20_000})`);
+    return path;
+  };
+  await write("1.parquet", 0);
+  const second = await write("2.parquet", 20_000);
+  const bytes = readFileSync(second);
+  writeFileSync(second, bytes.fill(0x5a, 1_000, bytes.length - 2_000));
+  const given: number[] = [];
+  const source = new DuckDBSource<{ id: number }>({
+    sql: `FROM ${quoted(join(data, "*.parquet"))}`,
+    primaryKeyColumn: "id",
+  });
+  const error = await errorOf(
+    (async () => {
+      for await (const { position } of source.read(reading())) given.push(position);
+    })(),
+  );
+  failsWith("SOURCE_FAILED", { where: "the sql" })(error);
+  assert.ok(given.length >= 10_000 && given.length <= 20_000, `${given.length} rows`);
+});
+
 test("no extension is loaded or downloaded", async () => {
   for (const from of ["'https://127.0.0.1:1/a.parquet'", "read_xlsx('a.xlsx')", "sqlite_scan('a.db', 't')"]) {
     const error = await errorOf(rowsOf(`SELECT 1 AS id FROM ${from}`));

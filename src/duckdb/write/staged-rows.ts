@@ -19,7 +19,7 @@ const chunkRows = 2_048;
 
 /** A row group has so many rows, or rows with so many characters and bytes: what is held in memory. */
 const mostRows = 122_880;
-const mostCharacters = 3 * 1024 * 1024;
+const mostCharacters = 2 * 1024 * 1024;
 
 /** Rows on their way into a Parquet file: in a table in memory, until they are a row group. */
 export class StagedRows {
