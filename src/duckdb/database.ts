@@ -85,6 +85,7 @@ export class Database {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    await this.connection.run("SELECT 1").catch(() => {}); // ends a result that was not read to its end, with the row group that it holds
     this.connection.closeSync();
     this.#instance.closeSync();
     if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });

@@ -106,12 +106,15 @@ export class DuckDBSource<Row extends object = Record<string, unknown>> implemen
         );
         if (chunk === undefined) return;
         const toRow = rowMaker(chunk, columns);
-        for (let index = 0; index < chunk.rowCount; index += 1) {
-          signal.throwIfAborted();
-          count += 1;
-          yield { position: count, raw: toRow(index) };
+        try {
+          for (let index = 0; index < chunk.rowCount; index += 1) {
+            signal.throwIfAborted();
+            count += 1;
+            yield { position: count, raw: toRow(index) };
+          }
+        } finally {
+          chunk.reset(); // its texts are those of a whole row group in memory, which else is there until V8 collects the chunk
         }
-        chunk.reset(); // its texts are those of a whole row group in memory, which else is there until V8 collects the chunk
       }
     } finally {
       await close();
