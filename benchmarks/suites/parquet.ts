@@ -42,8 +42,8 @@ export const parquet: Suite = {
         ],
         budgets: [
           ...atMost({
-            what: `peak RSS at ${measured.rows} rows (300 MB)`,
-            limit: 286,
+            what: `peak RSS at ${measured.rows} rows`,
+            limit: 300,
             measured: peakMiB,
             digits: 0,
             unit: " MiB",

@@ -51,6 +51,8 @@ export class Database {
       });
       const connection = await instance.connect();
       await connection.run("SET TimeZone = 'UTC'");
+      // What waits in the stream holds the row group that it comes from, while the next one is read.
+      await connection.run("SET streaming_buffer_size = '32KiB'");
       await connection.run("SET lock_configuration = true");
       return new Database(driver, { connection, instance, ...(folder !== undefined && { folder }) });
     } catch (error) {
@@ -60,15 +62,30 @@ export class Database {
     }
   }
 
-  /** Ends what runs on the connection: it then throws. */
-  interrupt(): void {
-    if (!this.#isClosed) this.connection.interrupt();
+  /**
+   * Ends what runs on the connection when the signal aborts, and what begins after that: it then throws. An interruption between two statements,
+   * or while one is prepared, is forgotten, so that it is repeated. Returns what ends it.
+   */
+  interruptOn(signal: AbortSignal): () => void {
+    let timer: NodeJS.Timeout | undefined;
+    const interrupt = (): void => this.connection.interrupt();
+    const stop = (): void => {
+      interrupt();
+      timer = setInterval(interrupt, 20);
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+    return () => {
+      signal.removeEventListener("abort", stop);
+      clearInterval(timer);
+    };
   }
 
   /** A second call does nothing. Nothing may run on the connection any more. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    await this.connection.run("SELECT 1").catch(() => {}); // ends a result that was not read to its end, with the row group that it holds
     this.connection.closeSync();
     this.#instance.closeSync();
     if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });

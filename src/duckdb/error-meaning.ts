@@ -63,6 +63,22 @@ const known: readonly (readonly [pattern: RegExp, problem: string, facts: ErrorF
     "",
     { hint: "where a parameter stands, write its type: CAST($name AS DATE)" },
   ],
+  [
+    /schema mismatch in glob/,
+    "the files of a pattern have not the same columns",
+    { hint: "read_parquet('…', union_by_name = true) reads them by their names" },
+  ],
+  [
+    /CSV Error on Line|when sniffing file/,
+    "a CSV file can't be read",
+    { hint: "read_csv('…', all_varchar = true) reads all as text; its option types names the type of a column" },
+  ],
+  [/Malformed JSON|JSON transform error/, "a JSON file can't be read", {}],
+  [
+    /Table with name .* does not exist/,
+    "",
+    { hint: "a file stands in quotes and ends in .parquet, .csv or .json; for others write read_parquet('…')" },
+  ],
   [/^Conversion Error/, "a value can't be converted", { hint: "TRY_CAST gives NULL for such a value" }],
 ];
 
@@ -73,12 +89,19 @@ export function meaningOf(error: unknown, words: readonly string[]): ErrorMeanin
   const [, own = "", facts = {}] = known.find(([pattern]) => pattern.test(detail)) ?? [];
   const [line = ""] = detail.split("\n", 1);
   const said = aboutTheQuery.has(kind) ? masked(line, words) : `${kind === "" ? "DuckDB" : kind} Error`;
-  const path = pathIn(line);
-  const place = path === undefined || said.includes(path) ? "" : `: ${path}`;
+  const path = pathIn(line) ?? pathIn(/^\s*file = (.*)$/m.exec(detail)?.[1] ?? "");
+  const [, lineNumber] = /CSV Error on Line: (\d+)/.exec(detail) ?? [];
+  const [, record] = /in record\/value (\d+)/.exec(detail) ?? [];
+  const places = [
+    ...(path === undefined || said.includes(path) ? [] : [path]),
+    ...(lineNumber === undefined ? [] : [`line ${lineNumber}`]),
+    ...(record === undefined ? [] : [`record ${record}`]),
+  ];
+  const place = places.length === 0 ? "" : `: ${places.join(", ")}`;
   return {
     problem: own === "" ? `${said}${place}` : `${own}${place} (${said})`,
     detail,
-    facts: { errorKind: kind, path, ...facts },
+    facts: { errorKind: kind, path, ...(lineNumber !== undefined && { line: Number(lineNumber) }), ...facts },
   };
 }
 
@@ -90,8 +113,8 @@ function masked(line: string, words: readonly string[]): string {
   });
 }
 
-/** The file that a message names. There may be a quote in its path. */
+/** The file that a message names, in quotes or alone. There may be a quote in its path. */
 function pathIn(line: string): string | undefined {
   const quoted = [/(["'])(.*)\1/, /(["'])(.*?)\1/].map((pattern) => pattern.exec(line)?.[2] ?? "");
-  return quoted.find((text) => existsSync(text));
+  return [...quoted, line].find((text) => existsSync(text));
 }

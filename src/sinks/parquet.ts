@@ -32,7 +32,7 @@ export interface ParquetSinkOptions<State, Column extends string = string> {
  *
  * Every run writes the whole file anew, as `CSVSink` does: to `<path>.partial` beside it, which a run that completes renames over the
  * file. What may be replaced, rows of a run with `limit` and the lock against a second run are the same. Row groups are written as they are
- * full, of 122,880 rows or 4 MiB at most.
+ * full, of 122,880 rows or 2 MiB at most.
  *
  * Numbers, booleans, dates and texts that spell them fit the types of that name; objects and lists JSON; bytes BLOB; null and undefined are NULL.
  * A date with a zone is written in UTC.

@@ -1,4 +1,4 @@
-import type { DuckDBDataChunk, DuckDBResult } from "@duckdb/node-api";
+import type { DuckDBDataChunk } from "@duckdb/node-api";
 import { stat } from "node:fs/promises";
 import type { CountContext, Parameters, ReadContext, RowSchema, Source, SourceRow } from "../contracts/source.ts";
 import type { Requirements } from "../contracts/requirements.ts";
@@ -7,7 +7,7 @@ import { packageName } from "../duckdb/driver.ts";
 import { meaningOf } from "../duckdb/error-meaning.ts";
 import { namedFiles, textOf } from "../duckdb/read/named-files.ts";
 import { type DuckDBSourceOptions, sourceChecks } from "../duckdb/read/options.ts";
-import { columnsOf, type Query, type ResultColumn, startQuery } from "../duckdb/read/query.ts";
+import { columnsOf, nextOf, type Query, type ResultColumn, startQuery } from "../duckdb/read/query.ts";
 import { scanForKeys } from "../engine/primary-key.ts";
 import { codeOf, messageOf } from "../errors/error-text.ts";
 import { type ErrorOptions, LLMEtlError } from "../errors/llm-etl-error.ts";
@@ -80,7 +80,8 @@ export class DuckDBSource<Row extends object = Record<string, unknown>> implemen
       const bound = Number.isSafeInteger(limit) ? `SELECT 1 FROM (\n${part}\n) LIMIT ${limit}` : part;
       const sql = `SELECT count(*) FROM (\n${bound}\n)`;
       return await attempt(query, { signal, count: 0 }, async () => {
-        const chunk = await nextOf(await startQuery(database, { ...query, sql }));
+        const counting = { ...query, sql };
+        const chunk = await nextOf(await startQuery(database, counting), database, counting, signal);
         return Number(chunk?.getColumnVector(0).getItem(0));
       });
     } finally {
@@ -98,13 +99,21 @@ export class DuckDBSource<Row extends object = Record<string, unknown>> implemen
         return { result: started, columns: columnsOf(started, this.primaryKeyColumn, query, database.driver) };
       });
       for (;;) {
-        const chunk = await attempt(query, { signal, count }, async () => await nextOf(result));
+        const chunk = await attempt(
+          query,
+          { signal, count },
+          async () => await nextOf(result, database, query, signal),
+        );
         if (chunk === undefined) return;
         const toRow = rowMaker(chunk, columns);
-        for (let index = 0; index < chunk.rowCount; index += 1) {
-          signal.throwIfAborted();
-          count += 1;
-          yield { position: count, raw: toRow(index) };
+        try {
+          for (let index = 0; index < chunk.rowCount; index += 1) {
+            signal.throwIfAborted();
+            count += 1;
+            yield { position: count, raw: toRow(index) };
+          }
+        } finally {
+          chunk.reset(); // its texts are those of a whole row group in memory, which else is there until V8 collects the chunk
         }
       }
     } finally {
@@ -123,10 +132,9 @@ export class DuckDBSource<Row extends object = Record<string, unknown>> implemen
     const database = await attempt(opening, { signal, count: 0 }, async () => {
       return await Database.open(owner, { ...this.#resources, path, maySpill: true });
     });
-    const stop = (): void => database.interrupt();
-    signal.addEventListener("abort", stop, { once: true });
+    const release = database.interruptOn(signal);
     const close = async (): Promise<void> => {
-      signal.removeEventListener("abort", stop);
+      release();
       await database.close();
     };
     return { database, query, close };
@@ -172,11 +180,6 @@ async function requireFile(path: string): Promise<void> {
   throw fail(`${path} is not a file`, {
     facts: { where: path, hint: "databasePath must be that of a DuckDB database" },
   });
-}
-
-async function nextOf(result: DuckDBResult): Promise<DuckDBDataChunk | undefined> {
-  const chunk = await result.fetchChunk();
-  return chunk === null || chunk.rowCount === 0 ? undefined : chunk;
 }
 
 function rowMaker(

@@ -185,6 +185,9 @@ test("a parameter that is missing, unknown, without a name or of another type is
   await assert.rejects(idsOf(query, { id: 1 }), failsWith("SOURCE_FAILED", { where, parameter: "id" }));
   for (const sign of ["?", "$1"])
     await assert.rejects(idsOf(`${query} WHERE id = ${sign}`, {}), failsWith("SOURCE_FAILED"));
+  for (const id of ["\uD83D", new Date(Number.NaN)]) {
+    await assert.rejects(idsOf(`${query} WHERE id = $id`, { id }), failsWith("SOURCE_FAILED", { parameter: "id" }));
+  }
   const error = await errorOf(idsOf(`${query} WHERE day > $since`, { since: "Jane Doe" }));
   failsWith("SOURCE_FAILED", { parameter: "since" })(error);
   assert.ok(!error.message.includes("Jane"));
@@ -225,6 +228,24 @@ test("a file that is missing, and one that is no Parquet file, are named", async
   }
 });
 
+test("a wrong line of a CSV file, a wrong record of a JSON file and files that differ are named by file and place", async () => {
+  const data = newFolder();
+  const lines = Array.from({ length: 30_000 }, (_, index) => `${index},${index === 25_000 ? "Jane Doe" : index}`);
+  writeFileSync(join(data, "late.csv"), `id,number\n${lines.join("\n")}`);
+  writeFileSync(join(data, "bad.jsonl"), '{"id":1}\n{"id":2,"name":"Jane Doe"\n');
+  await writeParquet(join(data, "a.parquet"), 'SELECT 1 AS id, 2 AS "Jane Doe"');
+  await writeParquet(join(data, "b.parquet"), "SELECT 1 AS id, 2 AS other");
+  for (const [name, path, facts] of [
+    ["late.csv", "late.csv", { line: 25_002 }],
+    ["bad.jsonl", "bad.jsonl", { errorKind: "Invalid Input" }],
+    ["*.parquet", "b.parquet", { errorKind: "Invalid Input" }],
+  ] as const) {
+    const error = await errorOf(rowsOf(`FROM ${quoted(join(data, name))}`));
+    failsWith("SOURCE_FAILED", { path: join(data, path), ...facts })(error);
+    assert.ok(error.message.includes(path) && !JSON.stringify(error).includes("Jane"), error.message);
+  }
+});
+
 test("a primary key that is missing and a column twice are errors without the names that the files have", async () => {
   const path = await parquetOf("SELECT 1 AS number, 'x' AS \"Jane Doe\"");
   const missing = await errorOf(rowsOf(`SELECT * FROM ${quoted(path)}`));
@@ -252,6 +273,31 @@ test("what a query meets on its way ends the source behind the rows before it, a
   assert.ok(given.length < 9000);
 });
 
+test("a file that is broken further on ends the source with its name, and never as if it had ended", async () => {
+  const data = newFolder();
+  const write = async (name: string, from: number): Promise<string> => {
+    const path = join(data, name);
+    await writeParquet(path, `SELECT range AS id, md5(range::VARCHAR) AS text FROM range(${from}, ${from + 20_000})`);
+    return path;
+  };
+  await write("1.parquet", 0);
+  const second = await write("2.parquet", 20_000);
+  const bytes = readFileSync(second);
+  writeFileSync(second, bytes.fill(0x5a, 1_000, bytes.length - 2_000));
+  const given: number[] = [];
+  const source = new DuckDBSource<{ id: number }>({
+    sql: `FROM ${quoted(join(data, "*.parquet"))}`,
+    primaryKeyColumn: "id",
+  });
+  const error = await errorOf(
+    (async () => {
+      for await (const { position } of source.read(reading())) given.push(position);
+    })(),
+  );
+  failsWith("SOURCE_FAILED", { where: "the sql" })(error);
+  assert.ok(given.length >= 10_000 && given.length <= 20_000, `${given.length} rows`);
+});
+
 test("no extension is loaded or downloaded", async () => {
   for (const from of ["'https://127.0.0.1:1/a.parquet'", "read_xlsx('a.xlsx')", "sqlite_scan('a.db', 't')"]) {
     const error = await errorOf(rowsOf(`SELECT 1 AS id FROM ${from}`));
@@ -260,18 +306,21 @@ test("no extension is loaded or downloaded", async () => {
   }
 });
 
-test("a query that runs long ends when its signal aborts", async () => {
-  const controller = new AbortController();
+test("a query that runs long ends when its signal aborts, at whatever moment", async () => {
   const source = new DuckDBSource<{ id: number }>({
     sql: "SELECT count(*) AS id FROM range(1000000000000) AS a(x) WHERE hash(x) % 7 = 3",
     primaryKeyColumn: "id",
   });
-  const ended = assert.rejects(
-    Array.fromAsync(source.read({ signal: controller.signal, parameters: {} })),
-    (error) => error === controller.signal.reason,
-  );
-  setTimeout(() => controller.abort(), 50);
-  await ended;
+  for (const delayMs of [0, 1, 3, 6, 9, 12, 15, 20, 50]) {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const ended = assert.rejects(
+      Array.fromAsync(source.read({ signal, parameters: {} })),
+      (error) => error === signal.reason,
+    );
+    setTimeout(() => controller.abort(), delayMs);
+    await ended;
+  }
 });
 
 test("a query that needs more memory than it may use says so, and what can be put aside is", async () => {

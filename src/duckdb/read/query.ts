@@ -1,4 +1,4 @@
-import type { DuckDBPreparedStatement, DuckDBResult, DuckDBType, DuckDBValue } from "@duckdb/node-api";
+import type { DuckDBDataChunk, DuckDBPreparedStatement, DuckDBResult, DuckDBType, DuckDBValue } from "@duckdb/node-api";
 import type { Parameters, ParameterValue } from "../../contracts/source.ts";
 import type { ErrorFacts } from "../../errors/facts.ts";
 import type { ErrorOptions } from "../../errors/llm-etl-error.ts";
@@ -38,21 +38,52 @@ export async function startQuery({ connection, driver }: Database, query: Query)
   if (prepared.statementType !== driver.StatementType.SELECT) {
     throw wrong("is not a query", { expected: "SELECT …, FROM … or WITH … SELECT …" });
   }
-  await bind(prepared, { connection, driver }, query, wrong);
+  await bind(prepared, { connection, driver }, query);
   return await prepared.stream();
+}
+
+/**
+ * The next rows of a result; undefined at its end. The driver gives an error in the middle of a result as its end, and only the kind of the
+ * result tells them apart. For its words the query runs once more, without its rows.
+ *
+ * @throws DuckDB's own error
+ */
+export async function nextOf(
+  result: DuckDBResult,
+  database: Database,
+  query: Query,
+  signal: AbortSignal,
+): Promise<DuckDBDataChunk | undefined> {
+  const chunk = await result.fetchChunk();
+  if (chunk !== null && chunk.rowCount > 0) return chunk;
+  const { connection, driver } = database;
+  if (result.returnType !== driver.ResultReturnType.INVALID) return undefined;
+  signal.throwIfAborted();
+  const prepared = await (await connection.extractStatements(`EXPLAIN ANALYZE\n${query.sql}`)).prepare(0);
+  await bind(prepared, database, query);
+  await prepared.run();
+  throw new Error("the result broke off");
 }
 
 async function bind(
   prepared: DuckDBPreparedStatement,
   database: Pick<Database, "connection" | "driver">,
   { parameters, where, fail }: Query,
-  wrong: (problem: string, facts: ErrorFacts) => Error,
 ): Promise<void> {
   const names = Array.from({ length: prepared.parameterCount }, (_, index) => prepared.parameterName(index + 1));
   if (names.some((name) => /^\d+$/.test(name))) {
-    throw wrong("has a positional parameter (? or $1)", { hint: "name it, as in $name" });
+    const facts = { where, hint: "name it, as in $name" };
+    throw fail(`${where} has a positional parameter (? or $1)`, { facts });
   }
   for (const [index, value] of valuesOf(names, parameters, where, fail).entries()) {
+    const isInvalid =
+      value instanceof Date ? Number.isNaN(value.getTime()) : typeof value === "string" && !value.isWellFormed();
+    if (isInvalid) {
+      const what = typeof value === "string" ? "a text with half of a surrogate pair" : "an invalid date";
+      throw fail(`the parameter "${names[index]}" of ${where} can't be ${what}`, {
+        facts: { where, parameter: names[index] },
+      });
+    }
     const bound = boundOf(value, database.driver);
     if (bound === undefined) prepared.bindNull(index + 1);
     else {

@@ -8,7 +8,6 @@ import type {
 } from "../../contracts/sink.ts";
 import { TargetFile } from "../../data-file/target-file.ts";
 import { codeOf, messageOf } from "../../errors/error-text.ts";
-import { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import { SinkDataError, SinkError } from "../../errors/sink.ts";
 import { showValue } from "../../table/show-value.ts";
 import { loadDriver } from "../driver.ts";
@@ -80,7 +79,7 @@ class ParquetFile {
 
   async add(rows: readonly Cells[]): Promise<void> {
     for (const cells of rows) {
-      this.#rows.add(cells);
+      await this.#try(() => this.#rows.add(cells));
       if (this.#rows.isFull) await this.#writeGroup();
     }
     this.#writtenCount += rows.length;
@@ -118,7 +117,7 @@ class ParquetFile {
   }
 
   async #writeGroup(): Promise<void> {
-    const { data, footer } = partsOf(await this.#take());
+    const { data, footer } = partsOf(await this.#try(async () => await this.#rows.take()));
     if (this.#length === 0) await this.#append(magic);
     const at = this.#length;
     await this.#append(data);
@@ -130,23 +129,21 @@ class ParquetFile {
     this.#length += bytes.length;
   }
 
-  async #take(): Promise<Buffer> {
+  /** Work of DuckDB's, with errors of ours. */
+  async #try<Result>(work: () => Result | Promise<Result>): Promise<Result> {
     try {
-      return await this.#rows.take();
+      return await work();
     } catch (cause) {
-      if (cause instanceof LLMEtlError) throw cause;
       const where = groupPathOf(this.#target.partialPath);
       const { problem, detail, facts } = meaningOf(cause, [where]);
       const code = codeOf(cause); // of the file system; DuckDB's errors have none
-      throw new SinkError(
-        this.#owner,
-        `${where} can't be written (${code === undefined ? problem : messageOf(cause)})`,
-        {
-          cause,
-          detail: `${where} can't be written: ${detail}`,
-          facts: { code, ...facts, where, hint: "is the disk full?" },
-        },
-      );
+      const said = code === undefined ? problem : messageOf(cause);
+      const isLarge = facts["code"] === "OUT_OF_MEMORY";
+      throw new SinkError(this.#owner, `${where} can't be written (${said})`, {
+        cause,
+        detail: `${where} can't be written: ${detail}`,
+        facts: { code, ...facts, where, hint: isLarge ? "write shorter texts, or fewer columns" : "is the disk full?" },
+      });
     }
   }
 }

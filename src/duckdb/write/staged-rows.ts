@@ -19,7 +19,7 @@ const chunkRows = 2_048;
 
 /** A row group has so many rows, or rows with so many characters and bytes: what is held in memory. */
 const mostRows = 122_880;
-const mostCharacters = 4 * 1024 * 1024;
+const mostCharacters = 2 * 1024 * 1024;
 
 /** Rows on their way into a Parquet file: in a table in memory, until they are a row group. */
 export class StagedRows {
@@ -41,7 +41,7 @@ export class StagedRows {
 
   static async open(owner: string, options: StagedOptions): Promise<StagedRows> {
     await rm(options.groupPath, { force: true }); // of a run that was killed
-    const database = await Database.open(owner, { memoryMiB: 128, threads: 1, maySpill: false });
+    const database = await Database.open(owner, { memoryMiB: 512, threads: 1, maySpill: false });
     try {
       const staged = new StagedRows(database, options);
       await staged.#empty();
