@@ -179,8 +179,6 @@ export interface JournalWrites {
     /** Stores failures. The last write of a row that owns its key is forgotten: its next success is written. */
     readonly saveFailed: (sink: string, rows: readonly BadRow[]) => Promise<void>;
     readonly hasWritten: (sink: string) => Promise<boolean>;
-    /** Forgets the last writes of rows: they are about to be written otherwise. The answers that they used stay known. */
-    readonly forget: (sink: string, pks: readonly string[]) => Promise<void>;
     /** Forgets every row of the sink: the next run writes them anew. The answers that they used stay known, and their children. */
     readonly forgetAll: (sink: string) => Promise<void>;
   };

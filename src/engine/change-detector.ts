@@ -22,8 +22,6 @@ export interface MappedRow {
   readonly isUnchanged: boolean;
   /** The record to save once the row is written; undefined where nothing is saved. */
   readonly record: WrittenRow | undefined;
-  /** True if the journal knows another write of it, which this one replaces. @default false */
-  readonly isReplacing?: boolean | undefined;
   /** The answers that it used, where the record does not say so and the journal does not know it. @default it is known */
   readonly use?: RowUse | undefined;
   /** The group's rows in the target before and after, where it may have several and the journal knows them. */
@@ -143,19 +141,12 @@ export class ChangeDetector {
       lineage,
       fingerprints: usedAnswers,
     };
-    return { group, isUnchanged: false, isReplacing: before !== undefined, record, ofGroup };
+    return { group, isUnchanged: false, record, ofGroup };
   }
 
-  /**
-   * To be called before rows are written. A run that is killed when they are in the target, and the journal does not know it yet, must leave no claim
-   * that the target has what it had before: the row may become that again. And rows that it added must be known to the next run.
-   */
-  async beforeWrite(rows: readonly Pick<MappedRow, "group" | "isReplacing" | "ofGroup">[]): Promise<void> {
-    const replaced = rows.flatMap(({ group, isReplacing }) => (isReplacing === true ? group.pk : []));
-    await Promise.all([
-      replaced.length > 0 && this.#rows?.forget(this.#sink.identity, replaced),
-      this.#children?.beforeWrite(rows.flatMap(({ ofGroup }) => ofGroup ?? [])),
-    ]);
+  /** To be called before rows are written: those that a killed run left in the target must be known to the next one. */
+  async beforeWrite(rows: readonly Pick<MappedRow, "ofGroup">[]): Promise<void> {
+    await this.#children?.beforeWrite(rows.flatMap(({ ofGroup }) => ofGroup ?? []));
   }
 
   /** To be called for a row that the target rejected: nothing of it is there that was not before. */

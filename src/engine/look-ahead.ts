@@ -238,7 +238,6 @@ function watched(journal: JournalSession, changed: (keys: readonly string[]) => 
           rows.saveWritten(sink, written),
           written.flatMap(({ pk, targetKey }) => [pk, targetKey]),
         ),
-      forget: async (sink, pks) => await saved(rows.forget(sink, pks), pks),
       saveFailed: async (sink, failed) =>
         await saved(
           rows.saveFailed(sink, failed),

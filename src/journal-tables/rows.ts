@@ -173,12 +173,6 @@ export function childrenIn(line: Line): readonly string[] {
   return JSON.parse(String(line["children"])); // as it was saved
 }
 
-/** Of rows that are known; the answers that they used stay known. */
-export function forgetChanges(sink: string, pks: readonly string[]): readonly Change[] {
-  const values = { ...nothingKnown, outcome: "known" };
-  return rowKeys(sink, pks).map((line) => ({ kind: "set", table: tables.rows, line, values }));
-}
-
 /** The answers that rows used stay known. */
 export function forgetRowsChange(sink: string): Change {
   const values = { ...nothingKnown, outcome: "known" };

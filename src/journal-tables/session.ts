@@ -12,7 +12,6 @@ import {
   childrenIn,
   byPk,
   failedChanges,
-  forgetChanges,
   forgetRowsChange,
   rowKeys,
   toKnownRow,
@@ -101,7 +100,6 @@ function writesOf(store: Store, looks: GatheredLooks, save: SaveChanges): Journa
         const where = [["sink", "=", keyHash(sink)] as const, ["outcome", "=", "written"] as const];
         return (await store.page(tables.rows, { where, order: "rising", limit: 1 })).length > 0;
       },
-      forget: async (sink, pks) => await save(forgetChanges(sink, pks)),
       forgetAll: async (sink) => await save([forgetRowsChange(sink)]),
     },
     children: {

@@ -69,7 +69,6 @@ const sessionChecks: Readonly<Record<string, JournalCheck>> = {
   "a row that failed with another row's key leaves that row as it was": inSession(leavesOtherRows),
   "a row takes its place in the target from others with the same key": inSession(takesItsPlace),
   "the rows of one sink are forgotten, and those of others are not": inSession(forgetsRows),
-  "single rows are forgotten, but for the answers that they used": inSession(forgetsSomeRows),
   "the children of a row stay known when it fails, and when the rows of its sink are forgotten":
     inSession(keepsChildren),
   "keys that differ in a lone surrogate, in case or in a trailing blank are different keys": inSession(tellsKeysApart),
@@ -209,18 +208,6 @@ async function forgetsRows(session: JournalSession): Promise<void> {
   await session.rows.forgetAll("sink");
   equal(await findRow(session, "sink", "1"), undefined);
   deepEqual(await findRow(session, "another", "1"), writtenRow("1"));
-}
-
-async function forgetsSomeRows(session: JournalSession): Promise<void> {
-  const { saveWritten, forget } = session.rows;
-  await saveWritten("sink", [writtenRow("1"), writtenRow("2")]);
-  await saveWritten("another", [writtenRow("1")]);
-  await forget("sink", ["1", "3"]);
-  await forget("sink", []);
-  equal(await findRow(session, "sink", "1"), undefined);
-  deepEqual(await findRow(session, "sink", "2"), writtenRow("2"));
-  deepEqual(await findRow(session, "another", "1"), writtenRow("1"));
-  deepEqual((await session.answers.findUsed("sink", ["1"])).get("1"), writtenRow("1").fingerprints);
 }
 
 async function keepsChildren(session: JournalSession): Promise<void> {

@@ -68,10 +68,6 @@ export class Rows {
     this.#statements.saveFailed.run(this.#keyOf(sink), toExactText(pk), runId, errorCode);
   }
 
-  forget(sink: string, pk: string): void {
-    this.#statements.forget.run(this.#keyOf(sink), toExactText(pk));
-  }
-
   forgetAll(sink: string): void {
     this.#statements.forgetAll.run(this.#keyOf(sink));
   }
@@ -160,7 +156,6 @@ function prepare(database: DatabaseSync) {
       `INSERT INTO failures (run_id, position, pk, owns_key, step, error_code, error_message, retry_count, failed_at)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    forget: database.prepare(`${forgotten} WHERE sink = ? AND pk = ?`),
     forgetAll: database.prepare(`${forgotten} WHERE sink = ?`),
   };
 }

@@ -125,7 +125,6 @@ function writesOf(database: DatabaseSync, commits: GroupCommit, answers: Answers
       saveWritten: async (sink, written) => await save(() => written.forEach((row) => rows.saveWritten(sink, row))),
       saveFailed: async (sink, failed) => await save(() => failed.forEach((row) => rows.saveFailed(sink, row))),
       hasWritten: async (sink) => commits.read(() => rows.hasWritten(sink)),
-      forget: async (sink, pks) => await save(() => pks.forEach((pk) => rows.forget(sink, pk))),
       forgetAll: async (sink) => await save(() => rows.forgetAll(sink)),
     },
     children: {
