@@ -22,6 +22,8 @@ export interface MappedRow {
   readonly isUnchanged: boolean;
   /** The record to save once the row is written; undefined where nothing is saved. */
   readonly record: WrittenRow | undefined;
+  /** The record of its last write, which this one replaces. @default there is none */
+  readonly before?: WrittenRow | undefined;
   /** The answers that it used, where the record does not say so and the journal does not know it. @default it is known */
   readonly use?: RowUse | undefined;
   /** The group's rows in the target before and after, where it may have several and the journal knows them. */
@@ -141,12 +143,16 @@ export class ChangeDetector {
       lineage,
       fingerprints: usedAnswers,
     };
-    return { group, isUnchanged: false, record, ofGroup };
+    return { group, isUnchanged: false, record, before, ofGroup };
   }
 
-  /** To be called before rows are written: those that a killed run left in the target must be known to the next one. */
-  async beforeWrite(rows: readonly Pick<MappedRow, "ofGroup">[]): Promise<void> {
-    await this.#children?.beforeWrite(rows.flatMap(({ ofGroup }) => ofGroup ?? []));
+  /** To be called before rows are written: a run that is killed before `saveWritten` leaves rows in the target that the next one must know. */
+  async beforeWrite(rows: readonly Pick<MappedRow, "before" | "ofGroup">[]): Promise<void> {
+    const replaced = rows.flatMap(({ before }) => (before === undefined ? [] : inDoubt(before)));
+    await Promise.all([
+      replaced.length > 0 && this.#rows?.saveWritten(this.#sink.identity, replaced),
+      this.#children?.beforeWrite(rows.flatMap(({ ofGroup }) => ofGroup ?? [])),
+    ]);
   }
 
   /** To be called for a row that the target rejected: nothing of it is there that was not before. */
@@ -240,6 +246,11 @@ export class ChangeDetector {
     if (values === undefined || ((await this.#session?.holds?.(values)) ?? true)) return;
     throw new TargetError(this.#sink.name, `a row is missing in ${this.#sink.identity}, although ${lost}`);
   }
+}
+
+/** The record of a row while it is written anew: the target may have its old values or its new ones, at either place. None, where it says so already. */
+function inDoubt(before: WrittenRow): readonly WrittenRow[] {
+  return before.valuesHash === "" ? [] : [{ ...before, targetKey: before.pk, valuesHash: "" }];
 }
 
 async function nothing(): Promise<undefined> {}
