@@ -10,19 +10,21 @@ import { describeThrown, thrownBy, thrownDetail } from "../errors/thrown.ts";
  * @throws {EachError} if a function of `each` throws, if it gives no array or more items than `maxItems`, or if two items have one key
  */
 export function itemsOf({ items: read, key, maxItems }: Each, state: object): readonly unknown[] {
-  const items = resultOf("items", () => read(state as never)); // the builder's types have matched them, here and below
-  if (!Array.isArray(items)) {
+  const given = resultOf("items", () => read(state as never)); // the builder's types have matched them, here and below
+  if (!Array.isArray(given)) {
     const hint = "give [] for a row that has no items";
     throw new EachError("items", "returned a wrong value", {
-      facts: { expected: "an array", got: gotOf(items), hint },
+      facts: { expected: "an array", got: gotOf(given), hint },
     });
   }
-  if (items.length > maxItems) {
+  if (given.length > maxItems) {
     const hint =
       "a row's items are written at once, in one transaction: raise maxItems if they are meant to be so many";
-    const facts = { expected: `at most ${maxItems} items`, got: items.length, hint };
+    const facts = { expected: `at most ${maxItems} items`, got: given.length, hint };
     throw new EachError("items", "gave too many", { facts });
   }
+  // Not as it was given: a sparse array has no value where it has none, and `key` may change what it finds in its reach.
+  const items = resultOf("items", () => Array.from<unknown>(given));
   const places = new Map<string, number>();
   for (const [index, item] of items.entries()) {
     const value = resultOf("key", () => key(item as never, index)); // as for `items`
@@ -43,7 +45,7 @@ export function itemsOf({ items: read, key, maxItems }: Each, state: object): re
   return items;
 }
 
-function resultOf(where: "items" | "key", work: () => unknown): unknown {
+function resultOf<Result>(where: "items" | "key", work: () => Result): Result {
   try {
     return work();
   } catch (cause) {

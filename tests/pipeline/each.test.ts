@@ -28,6 +28,12 @@ interface Line {
   readonly item: { readonly code: string };
 }
 
+interface AnyItem {
+  readonly pk: string;
+  readonly item: unknown;
+  readonly index: number;
+}
+
 const folder = temporaryFolder();
 let count = 0;
 
@@ -106,6 +112,42 @@ test("a row writes a row for each item; groups that shrink, grow and move are as
   const changed = await pipelineOf({ source: second, databasePath }).run();
   assert.partialDeepStrictEqual(changed, { successCount: 3, unchangedCount: 0, writtenRowCount: 3 });
   assert.deepEqual(linesIn(databasePath), ["1:c:1.0", "1:d:2.0", "2:x:1.0"]);
+});
+
+test("holes of a sparse array are items like others; an array that is frozen, or that `key` changes, is taken as it was", async () => {
+  const sparse: (string | undefined)[] = ["a"];
+  sparse[2] = "c";
+  let growing: string[] = [];
+  const given: readonly (readonly [items: () => readonly unknown[], expected: readonly unknown[]])[] = [
+    [() => sparse, ["a", null, "c"]],
+    [() => Object.freeze(["a", "b"]), ["a", "b"]],
+    [() => new Proxy(["a", "b"], {}), ["a", "b"]],
+    [() => (growing = ["a"]), ["a"]],
+  ];
+  for (const [items, expected] of given) {
+    const sink = new MemorySink({
+      columnMap: {
+        id: (s: AnyItem) => s.pk,
+        place: (s: AnyItem) => s.index,
+        item: (s: AnyItem) => s.item ?? null,
+      },
+      mergeKeys: ["id", "place"],
+      groupKey: ["id"],
+    });
+    const key = (_: unknown, index: number): number => {
+      growing.push("later");
+      return index;
+    };
+    const report = await begun({ source: [invoice("1")], databasePath: newPath() })
+      .each(items, { key })
+      .to(sink)
+      .run();
+    assert.equal(report.successCount, 1);
+    assert.deepEqual(
+      sink.rows.map(({ item }) => item),
+      expected,
+    );
+  }
 });
 
 test("rows of other writers under the same parent stay", async () => {
@@ -213,6 +255,17 @@ const wrong: readonly (readonly [name: string, items: (row: InvoiceRow) => unkno
   ["a key twice", () => [{ code: "a" }, { code: "b" }, { code: "a" }], { where: "each.key", index: 2, otherIndex: 0 }],
   ["no key", () => [{ code: "a" }, {}], { where: "each.key", expected: "text or a number", index: 1 }],
   ["no item", () => [null], { where: "each.key", thrown: "TypeError" }],
+  [
+    "an array that throws",
+    () =>
+      new Proxy([{ code: "a" }], {
+        get: (array, name) => {
+          if (name === "0") throw new RangeError("boom");
+          return Reflect.get(array, name) as unknown;
+        },
+      }),
+    { where: "each.items", thrown: "RangeError" },
+  ],
 ];
 
 for (const [name, items, facts] of wrong) {
