@@ -4,6 +4,7 @@ import type { ColumnValues, Destination, Each, RowGroup, Sink, SinkSession } fro
 import { ChildRows, type RowsOfGroup } from "./child-rows.ts";
 import { mapColumns, assertFits } from "./column-map.ts";
 import { gathered } from "./gathered.ts";
+import { GroupKeys } from "./group-keys.ts";
 import { itemsOf } from "./items-of-row.ts";
 import type { LookAhead } from "./look-ahead.ts";
 import { TargetError } from "../errors/sink.ts";
@@ -45,6 +46,7 @@ export class ChangeDetector {
   readonly #sink: Sink<never>;
   readonly #each: Each | undefined;
   readonly #children: ChildRows | undefined;
+  readonly #groupKeys: GroupKeys | undefined;
   /** The target's columns, sorted. */
   readonly #columns: readonly string[];
   readonly #runId: string;
@@ -69,6 +71,7 @@ export class ChangeDetector {
     const { groups } = sink;
     const isKnown = each !== undefined && rows !== undefined && journal !== undefined && groups !== undefined;
     this.#children = isKnown ? new ChildRows(journal.children, identity, groups) : undefined;
+    this.#groupKeys = each && groups && new GroupKeys(sink.columnMap, groups);
     this.#find =
       rows === undefined
         ? nothing
@@ -102,10 +105,12 @@ export class ChangeDetector {
    * are; where the values differ nonetheless, with those of now.
    *
    * @throws {ColumnMapError} if a function of the map throws or returns a promise
+   * @throws {EachError} as `itemsOf`; and if another row of the run has the row's group
    * @throws {ValueError} if the sink says that the target can't hold a value
    * @throws {TargetError} if the target turns out not to hold a row that did not change
    */
   async map(state: AnyState, lineage: RowLineage, usedAnswers: readonly string[] = []): Promise<MappedRow> {
+    this.#groupKeys?.claim(state);
     const before = await this.#find(state.pk);
     if (before !== undefined) {
       const group = this.#mapAsBefore(state, lineage, before);
@@ -174,6 +179,10 @@ export class ChangeDetector {
       this.#journal?.rows.saveFailed(this.#sink.identity, [row]),
       isUsing && this.#saveUsed([{ pk, fingerprints: usedAnswers }]),
     ]);
+  }
+
+  close(): void {
+    this.#groupKeys?.close();
   }
 
   async #saveUsed(uses: readonly RowUse[]): Promise<void> {

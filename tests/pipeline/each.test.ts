@@ -50,6 +50,8 @@ interface Given {
   readonly databasePath: string;
   readonly onRowError?: "fail" | "skip" | "dead_letter";
   readonly maxItems?: number;
+  /** The invoice of a row of the source. */
+  readonly groupOf?: (pk: string) => string;
 }
 
 const schema = `CREATE TABLE invoices (id TEXT PRIMARY KEY, line_count INTEGER);
@@ -62,7 +64,7 @@ function newDatabase(): string {
 }
 
 /** Rows with their lines, which a step has found. */
-function begun({ source, databasePath, onRowError = "skip" }: Omit<Given, "maxItems">) {
+function begun({ source, databasePath, onRowError = "skip" }: Omit<Given, "maxItems" | "groupOf">) {
   return new Pipeline({
     name: "invoices",
     source: new MemorySource({ rows: source, primaryKeyColumn: "id", schema: Invoice }),
@@ -75,7 +77,7 @@ function begun({ source, databasePath, onRowError = "skip" }: Omit<Given, "maxIt
   }).step(new TransformStep({ name: "find", transform: (s) => ({ lines: s.raw.lines }), outputKey: "found" }));
 }
 
-function pipelineOf({ maxItems, ...given }: Given) {
+function pipelineOf({ maxItems, groupOf = (pk) => pk, ...given }: Given) {
   return begun(given)
     .each((s) => s.processed.found.lines, { key: (line) => line.code, maxItems })
     .to(
@@ -85,7 +87,7 @@ function pipelineOf({ maxItems, ...given }: Given) {
         mergeKeys: ["invoice_id", "code"],
         groupKey: ["invoice_id"],
         columnMap: {
-          invoice_id: (s) => s.pk,
+          invoice_id: (s) => groupOf(s.pk),
           code: (s) => s.item.code,
           amount: (s) => s.item.amount,
           line_number: (s) => s.index + 1,
@@ -158,6 +160,21 @@ test("rows of other writers under the same parent stay", async () => {
   assert.deepEqual(linesIn(databasePath), ["1:b:1.0", "1:by hand:7.0"]);
   await pipelineOf({ source: [invoice("1")], databasePath }).run({ fresh: true });
   assert.deepEqual(linesIn(databasePath), ["1:by hand:7.0"]);
+});
+
+test("two rows with one group key: the second fails, also without an item, before a line that moved could be deleted", async () => {
+  const databasePath = newDatabase();
+  const groupOf = (pk: string): string => pk.slice(0, 1);
+  for (const second of [invoice("1-2", "b"), invoice("1-2")]) {
+    const source = [invoice("1-1", "a"), second, invoice("2-1", "a")];
+    const pipeline = pipelineOf({ source, databasePath, groupOf });
+    const { successCount, failuresByCode } = await pipeline.run();
+    assert.deepEqual([successCount, failuresByCode], [2, { EACH_FAILED: 1 }]);
+    const error = await errorOfRow(pipeline);
+    assert.equal(error.facts.where, "each.groupKey");
+    assert.doesNotMatch(error.message, /1/);
+  }
+  assert.deepEqual(linesIn(databasePath), ["1:a:1.0", "2:a:1.0"]);
 });
 
 test("a failed row keeps its old rows, and the next good run sets them right", async () => {
