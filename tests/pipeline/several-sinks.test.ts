@@ -273,3 +273,29 @@ test("a second sink that does not open leaves the first as it was", async () => 
   await assert.rejects(begun({ rows: [] }).to(first, missing).run());
   assert.equal(readFileSync(filePath, "utf8"), before);
 });
+
+test("two files of which a part of the rows replaces neither are both named", async () => {
+  const paths = ["aside.csv", "aside-2.csv"].map((name) => join(folder, name));
+  const columnMap = { id: (s: { readonly pk: string }) => s.pk };
+  const [one, other] = paths.map((filePath) => new CSVSink({ filePath, columnMap }));
+  assert.ok(one && other);
+  const pipeline = begun().to(one, other);
+  const { rowsAside: none, otherRowsAside: noOther } = await pipeline.run();
+  assert.deepEqual([none, noOther], [undefined, undefined]);
+  const { rowsAside, otherRowsAside } = await pipeline.run({ limit: 2 });
+  const expected = paths.map((path) => ({ path: `${path}.limit-2.csv`, reason: "limit" }));
+  assert.deepEqual([rowsAside, otherRowsAside], [expected[0], [expected[1]]]);
+});
+
+test("check names two sinks of one kind apart", async () => {
+  const databasePath = newJournal();
+  execute(databasePath, "CREATE TABLE one (id TEXT PRIMARY KEY); CREATE TABLE two (id TEXT PRIMARY KEY)");
+  const sinkOf = (targetTable: string, column = "id") =>
+    new SQLiteSink({ databasePath, targetTable, mergeKeys: [column], columnMap: { [column]: (s: Loud) => s.pk } });
+  const { findings } = await begun().to(sinkOf("one"), sinkOf("two", "other")).check();
+  const ofSinks = findings.filter(({ area }) => area === "sink").map(({ subject, status }) => [subject, status]);
+  assert.deepEqual(ofSinks, [
+    ["sink one", "ok"],
+    ["sink two", "problem"],
+  ]);
+});
