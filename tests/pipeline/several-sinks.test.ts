@@ -143,7 +143,12 @@ test("a row that the second sink rejects has failed there; the next run tries it
 test("a row that the first sink rejects never comes to the second", async () => {
   const [first, second] = [new Target("one"), new Target("two")];
   first.rejected = new Set(["2", "5"]);
-  const report = await begun().to(first.sink, second.sink).run();
+  const failedAt: (string | undefined)[] = [];
+  const report = await begun()
+    .to(first.sink, second.sink)
+    .run({
+      onEvent: (event) => void (event.type === "row-end" && event.errorCode !== null && failedAt.push(event.sink)),
+    });
   assert.deepEqual(countsOf(report), {
     successCount: 3,
     unchangedCount: 0,
@@ -152,6 +157,56 @@ test("a row that the first sink rejects never comes to the second", async () => 
     pendingCount: 0,
   });
   assert.deepEqual(second.given.toSorted(), ["1", "3", "4"]);
+  assert.deepEqual(failedAt, ["one", "one"]);
+});
+
+test("a row that can't be mapped has failed at the sink whose column it is; what the others know of it stays", async () => {
+  const [first, second] = [new Target("one"), new Target("two")];
+  const journalPath = newJournal();
+  await begun({ journalPath }).to(first.sink, second.sink).run();
+  const [firstCount, secondCount] = [first.given.length, second.given.length];
+  const columnMap = {
+    ...second.sink.columnMap,
+    loud: (s: Loud): string => {
+      if (s.pk === "2") throw new RangeError("not now");
+      return s.processed.loud;
+    },
+  };
+  const events: RunEvent[] = [];
+  await begun({ journalPath })
+    .to(first.sink, { ...second.sink, open: second.sink.open, columnMap })
+    .run({ onEvent: (event) => void events.push(event) });
+  const failed = events.filter((event) => event.type === "row-end" && event.outcome === "skipped");
+  assert.partialDeepStrictEqual(failed, [{ pk: "2", errorCode: "COLUMN_MAP_FAILED", sink: "two" }]);
+  await begun({ journalPath }).to(first.sink, second.sink).run();
+  assert.deepEqual([first.given.length - firstCount, second.given.length - secondCount], [0, 1]);
+});
+
+test("a sink that asks for the source's order has it, wherever it stands among tables that know or reject rows", async () => {
+  const rejected = new Set(["7", "8", "150"]);
+  const many = Array.from({ length: 300 }, (_, index) => ({ id: `${index}`, note: `note ${index}` }));
+  for (const place of [0, 1, 2]) {
+    const journalPath = newJournal();
+    const tables = [new Target("one"), new Target("two")];
+    for (const table of tables) table.rejected = rejected;
+    const given: string[] = [];
+    const columnMap = { id: (s: Loud) => s.pk };
+    const reject = ({ id }: { readonly id?: unknown }): undefined => void given.push(String(id));
+    const { open } = new MemorySink({ columnMap, reject });
+    const inOrder: Sink<Loud> = {
+      ...{ name: "file", identity: "file", columnMap, open },
+      ...{ keepsRows: false, preserveOrder: true },
+    };
+    const [one, two, three] = tables.map(({ sink }) => sink).toSpliced(place, 0, inOrder);
+    assert.ok(one && two && three);
+    const known = many.filter((_, index) => index % 3 === 0);
+    await begun({ rows: known, journalPath }).to(one, two, three).run();
+    given.length = 0;
+    const report = await begun({ rows: many, journalPath, batchSize: 20 }).to(one, two, three).run();
+    assert.equal(report.successCount, 297);
+    const ids = many.map(({ id }) => id).filter((id) => place === 0 || !rejected.has(id));
+    assert.deepEqual(given, ids);
+  }
 });
 
 test("a second sink that breaks stops the run; what the first has is not written there again", async () => {
