@@ -16,6 +16,7 @@ import {
   type Target,
   type TargetColumn,
 } from "./dialect.ts";
+import { notRewritten } from "./rewritten-rows.ts";
 import { RunKeys, storedText } from "./run-keys.ts";
 import { showValue } from "./show-value.ts";
 import { findTarget } from "./target.ts";
@@ -131,8 +132,10 @@ class TableSession<
     const rows: StagedRow<Value>[] = [];
     const gone: StagedRow<Value>[] = [];
     for (const group of batch) {
-      for (const values of group.rows) rows.push({ values, cells: this.#stage(values) });
-      for (const values of group.gone ?? []) gone.push(...this.#stageGone(values));
+      const written = group.rows.map((values) => ({ values, cells: this.#stage(values) }));
+      rows.push(...written);
+      const old = group.gone?.flatMap((values) => this.#stageGone(values)) ?? [];
+      gone.push(...notRewritten(old, written, this.#target, this.#keys));
     }
     if (rows.length === 0 && gone.length === 0) return;
     if (this.#isClosed) throw this.#fail("the sink is closed: nothing can be written to it any more");

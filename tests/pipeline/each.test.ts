@@ -162,6 +162,34 @@ test("rows of other writers under the same parent stay", async () => {
   assert.deepEqual(linesIn(databasePath), ["1:by hand:7.0"]);
 });
 
+test("a row of the target stays, with what others put there, where only the spelling of its key has changed", async () => {
+  const databasePath = newPath();
+  execute(databasePath, "CREATE TABLE lines (id TEXT, number INTEGER, seen_by TEXT, PRIMARY KEY (id, number))");
+  const run = async (numbers: readonly unknown[]): Promise<unknown> => {
+    const { error } = await begun({ source: [invoice("1")], databasePath })
+      .each(() => numbers, { key: String })
+      .to(
+        new SQLiteSink({
+          databasePath,
+          targetTable: "lines",
+          mergeKeys: ["id", "number"],
+          groupKey: ["id"],
+          columnMap: { id: (s) => s.pk, number: (s) => s.item },
+        }),
+      )
+      .run();
+    return error;
+  };
+  assert.equal(await run([1, 2, 3]), null);
+  execute(databasePath, "UPDATE lines SET seen_by = 'me'");
+  assert.equal(await run(["1", 2n, "4"]), null);
+  assert.deepEqual(query(databasePath, "SELECT number, seen_by FROM lines ORDER BY 1"), [
+    { number: 1, seen_by: "me" },
+    { number: 2, seen_by: "me" },
+    { number: 4, seen_by: null },
+  ]);
+});
+
 test("two rows with one group key: the second fails, also without an item, before a line that moved could be deleted", async () => {
   const databasePath = newDatabase();
   const groupOf = (pk: string): string => pk.slice(0, 1);
