@@ -131,9 +131,10 @@ function asideLine(rowsAside: RowsAside): string {
   }
 }
 
-/** Names a row by its number, its key and the step at which it failed. */
-function placeOf({ position, pk, step }: Omit<Failure, "message">): string {
-  return `row ${formatCount(position)}${pk === null ? "" : ` (${pk})`}${step === null ? "" : ` at step ${step}`}`;
+/** Names a row by its number, its key and the step or the sink at which it failed. */
+function placeOf({ position, pk, step, sink }: Omit<Failure, "message">): string {
+  const at = step === null ? (sink === undefined ? "" : ` at ${sink}`) : ` at step ${step}`;
+  return `row ${formatCount(position)}${pk === null ? "" : ` (${pk})`}${at}`;
 }
 
 function callsOf({ usage }: RunReport): string {
