@@ -129,14 +129,12 @@ class TableSession<
   };
 
   readonly write = async (batch: readonly RowGroup[]): Promise<void> => {
-    const rows: StagedRow<Value>[] = [];
-    const gone: StagedRow<Value>[] = [];
-    for (const group of batch) {
-      const written = group.rows.map((values) => ({ values, cells: this.#stage(values) }));
-      rows.push(...written);
-      const old = group.gone?.flatMap((values) => this.#stageGone(values)) ?? [];
-      gone.push(...notRewritten(old, written, this.#target, this.#keys));
-    }
+    const groups = batch.map((group) => group.rows.map((values) => ({ values, cells: this.#stage(values) })));
+    const rows = groups.flat(); // no `push(...)`: a group may be large
+    const gone = batch.flatMap(({ gone: old = [] }, index) => {
+      const staged = old.flatMap((values) => this.#stageGone(values));
+      return notRewritten(staged, groups[index] ?? [], this.#target, this.#keys);
+    });
     if (rows.length === 0 && gone.length === 0) return;
     if (this.#isClosed) throw this.#fail("the sink is closed: nothing can be written to it any more");
     let isInDoubt = false;

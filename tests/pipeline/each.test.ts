@@ -190,6 +190,21 @@ test("a row of the target stays, with what others put there, where only the spel
   ]);
 });
 
+test("a table takes a group of very many rows, and deletes as many", async () => {
+  const databasePath = newPath();
+  execute(databasePath, "CREATE TABLE lines (id TEXT, number INTEGER, PRIMARY KEY (id, number))");
+  const columnMap = { id: (s: Line) => s.pk, number: (s: Line) => s.item };
+  const keys = { mergeKeys: ["id", "number"], groupKey: ["id"] } as const;
+  const sink = new SQLiteSink({ databasePath, targetTable: "lines", columnMap, ...keys });
+  const session = await sink.open({ signal: new AbortController().signal });
+  const rows = Array.from({ length: 200_000 }, (_, number) => ({ id: "1", number }));
+  await session.write([{ pk: "1", rows }]);
+  assert.equal(query(databasePath, "SELECT count(*) AS count FROM lines")[0]?.["count"], rows.length);
+  await session.write([{ pk: "1", rows: [], gone: rows }]);
+  await session.close("completed");
+  assert.deepEqual(query(databasePath, "SELECT * FROM lines"), []);
+});
+
 test("two rows with one group key: the second fails, also without an item, before a line that moved could be deleted", async () => {
   const databasePath = newDatabase();
   const groupOf = (pk: string): string => pk.slice(0, 1);

@@ -209,6 +209,33 @@ test("a sink that asks for the source's order has it, wherever it stands among t
   }
 });
 
+test(
+  "rows that a sink in the source's order knows, and another one lacks, hold up no others",
+  { timeout: 20_000 },
+  async () => {
+    const many = Array.from({ length: 300 }, (_, index) => ({ id: `${index}`, note: `note ${index}` }));
+    const journalPath = newJournal();
+    const given: string[] = [];
+    const inOrder = new MemorySink({
+      columnMap: { id: (s: Loud) => s.pk },
+      mergeKeys: ["id"],
+      identity: "in order",
+      preserveOrder: true,
+      reject: ({ id }) => void given.push(String(id)),
+    });
+    const known = many.filter((_, index) => index % 3 === 0);
+    await begun({ rows: known, journalPath }).to(inOrder).run();
+    const second = new Target("two");
+    const report = await begun({ rows: many, journalPath }).to(inOrder, second.sink).run();
+    assert.deepEqual([report.successCount, second.given.length], [300, 300]);
+    const others = many.filter((row) => !known.includes(row));
+    assert.deepEqual(
+      given,
+      [...known, ...others].map(({ id }) => id),
+    );
+  },
+);
+
 test("a second sink that breaks stops the run; what the first has is not written there again", async () => {
   const [first, second] = [new Target("one"), new Target("two")];
   const journalPath = newJournal();
