@@ -41,6 +41,8 @@ export interface ChangeDetectorOptions extends Destination {
 /** Unchanged rows are looked for in the target: the first, second, fourth, eighth, and then one in so many. */
 const lookEvery = 1024;
 
+const ofNoValues = "0".repeat(64);
+
 /** Knows what earlier runs wrote to the sink, so that a row whose values did not change is not written again. */
 export class ChangeDetector {
   readonly #sink: Sink<never>;
@@ -259,7 +261,7 @@ export class ChangeDetector {
 
 /** The record of a row while it is written anew: the target may have its old values or its new ones, at either place. None, where it says so already. */
 function inDoubt(before: WrittenRow): readonly WrittenRow[] {
-  return before.valuesHash === "" ? [] : [{ ...before, targetKey: before.pk, valuesHash: "" }];
+  return before.valuesHash === ofNoValues ? [] : [{ ...before, targetKey: before.pk, valuesHash: ofNoValues }];
 }
 
 async function nothing(): Promise<undefined> {}
