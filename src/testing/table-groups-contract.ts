@@ -59,7 +59,7 @@ async function deletesGone(database: DatabaseUnderTest, strategy: string): Promi
   );
 }
 
-/** Whether a target that ignores case deletes "b" first, or takes it for "B". */
+/** A target that ignores case may delete "b" first, or take it for "B". */
 async function replacesTwin(database: DatabaseUnderTest, strategy: string): Promise<void> {
   const columns = lines.columns.map((column) => (column.name === "line" ? { ...column, ignoresCase: true } : column));
   await database.create({ ...lines, columns });

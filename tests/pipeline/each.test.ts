@@ -190,6 +190,30 @@ test("a row of the target stays, with what others put there, where only the spel
   ]);
 });
 
+test("two items with the same merge keys fail their row, also where the target would let one replace the other", async () => {
+  const sink = new MemorySink({
+    columnMap: { id: (s: Line) => s.pk, initial: (s: Line) => s.item.code.slice(0, 1) },
+    mergeKeys: ["id", "initial"],
+    groupKey: ["id"],
+  });
+  const pipeline = begun({ source: [invoice("1", "ab", "b", "ac"), invoice("2", "a")], databasePath: newPath() })
+    .each((s) => s.raw.lines, { key: (line) => line.code })
+    .to(sink);
+  const { onRowEnd, failed } = failures();
+  await pipeline.run({ onEvent: onRowEnd });
+  assert.partialDeepStrictEqual(failed, [{ pk: "1", errorCode: "EACH_FAILED" }]);
+  assert.deepEqual(sink.rows, [{ id: "2", initial: "a" }]);
+});
+
+/** The ends of rows that did not get through. */
+function failures() {
+  const failed: RunEvent[] = [];
+  const onRowEnd = (event: RunEvent): void => {
+    if (event.type === "row-end" && event.errorCode !== null) failed.push(event);
+  };
+  return { failed, onRowEnd };
+}
+
 test("a table takes a group of very many rows, and deletes as many", async () => {
   const databasePath = newPath();
   execute(databasePath, "CREATE TABLE lines (id TEXT, number INTEGER, PRIMARY KEY (id, number))");
