@@ -160,6 +160,9 @@ test("rows of other writers under the same parent stay", async () => {
   assert.deepEqual(linesIn(databasePath), ["1:b:1.0", "1:by hand:7.0"]);
   await pipelineOf({ source: [invoice("1")], databasePath }).run({ fresh: true });
   assert.deepEqual(linesIn(databasePath), ["1:by hand:7.0"]);
+  execute(databasePath, "INSERT INTO lines VALUES ('1', 'a', 7, 9)"); // that key was the row's, and is not any more
+  await pipelineOf({ source: [invoice("1", "c")], databasePath }).run();
+  assert.deepEqual(linesIn(databasePath), ["1:a:7.0", "1:by hand:7.0", "1:c:1.0"]);
 });
 
 test("a row of the target stays, with what others put there, where only the spelling of its key has changed", async () => {
@@ -188,6 +191,19 @@ test("a row of the target stays, with what others put there, where only the spel
     { number: 2, seen_by: "me" },
     { number: 4, seen_by: null },
   ]);
+});
+
+test("a batch is as large as the rows that it puts into the target", async () => {
+  const databasePath = newDatabase();
+  const source = Array.from({ length: 6 }, (_, index) => invoice(`${index}`, "a", "b", "c"));
+  const sizes: unknown[] = [];
+  await pipelineOf({ source, databasePath }).run({
+    onEvent: (event) => void (event.type === "batch-end" && sizes.push([event.rowCount, event.targetRowCount])),
+  });
+  assert.deepEqual(
+    sizes,
+    Array.from({ length: 6 }, () => [1, 3]),
+  ); // batchSize is 3
 });
 
 test("two items with the same merge keys fail their row, also where the target would let one replace the other", async () => {

@@ -33,13 +33,21 @@ interface Given {
   readonly batchSize?: number;
   readonly onRowError?: "fail" | "skip" | "dead_letter";
   readonly journalPath?: string;
+  readonly concurrency?: number;
+  readonly flushIntervalMs?: number;
 }
 
 function newJournal(): string {
   return join(folder, `${(count += 1)}.db`);
 }
 
-function begun({ rows: given = rows, batchSize = 2, onRowError = "skip", journalPath = newJournal() }: Given = {}) {
+function begun({
+  rows: given = rows,
+  batchSize = 2,
+  onRowError = "skip",
+  journalPath = newJournal(),
+  ...more
+}: Given = {}) {
   return new Pipeline<Row>({
     name: "two",
     source: new MemorySource<Row>({ rows: given, primaryKeyColumn: "id" }),
@@ -47,8 +55,7 @@ function begun({ rows: given = rows, batchSize = 2, onRowError = "skip", journal
     payloadLog: "off",
     ...(onRowError === "dead_letter" && { deadLetterPath: `${journalPath}.jsonl` }),
     journal: new SQLiteJournal({ path: journalPath }),
-    batchSize,
-    onRowError,
+    ...{ batchSize, onRowError, ...more },
   }).step(new TransformStep({ name: "loud", transform: (s) => s.raw.note.toUpperCase(), outputKey: "loud" }));
 }
 
@@ -233,6 +240,25 @@ test(
       given,
       [...known, ...others].map(({ id }) => id),
     );
+  },
+);
+
+test(
+  "rows that wait for a full batch of an earlier sink don't keep the rows away that would fill it",
+  { timeout: 20_000 },
+  async () => {
+    const many = Array.from({ length: 60 }, (_, index) => ({ id: `${index}`, note: index === 5 ? "bad" : "good" }));
+    const columnMap = {
+      id: (s: Loud): string => {
+        if (s.processed.loud === "BAD") throw new Error("not this one");
+        return s.pk;
+      },
+    };
+    const inOrder = new MemorySink({ columnMap, identity: "in order", preserveOrder: true });
+    const report = await begun({ rows: many, batchSize: 10, concurrency: 1, flushIntervalMs: 600_000 })
+      .to(new Target("one").sink, inOrder)
+      .run();
+    assert.equal(report.successCount, 59);
   },
 );
 
