@@ -51,8 +51,7 @@ export async function checkPipeline(
   const { name, source, steps, providers, destinations, settings, stores } = pipeline;
   const rowErrorStatus = settings.onRowError === "fail" ? "problem" : "warning";
   const findings = new Findings({ rowErrorStatus, signal });
-  const sinks = destinations.map(({ sink }) => sink);
-  const parts = [source, ...providers, ...sinks, stores.journal, stores.deadLetter];
+  const parts = [source, ...providers, ...destinations.map(({ sink }) => sink), stores.journal, stores.deadLetter];
   checkEnvironment(
     findings,
     parts.filter((part) => part !== null),
@@ -65,7 +64,7 @@ export async function checkPipeline(
   const reading: ReadContext = { parameters: settings.parameters, signal };
   const state = await checkSource(findings, maps, reading);
   await checkChanges(findings, pipeline, reading);
-  const identities = await identitiesOf(findings, sinks);
+  const identities = await identitiesOf(findings, destinations);
   const { openTimeoutMs: limitMs, closeTimeoutMs } = settings;
   const journal = await checkJournal(findings, stores.journal, [...identities.values()], { limitMs, signal });
   const limits = await checkSinks(findings, destinations, {

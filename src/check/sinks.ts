@@ -31,11 +31,11 @@ export interface LimitsOfSinks {
 /** The identities of the sinks that can say theirs. */
 export async function identitiesOf(
   findings: Findings,
-  sinks: readonly Sink<never>[],
+  destinations: readonly Destination[],
 ): Promise<ReadonlyMap<Sink<never>, string>> {
   const identities = new Map<Sink<never>, string>();
-  for (const sink of sinks) {
-    const identity = await findings.tryCheck("sink", `sink ${sink.name}`, () => sink.identity);
+  for (const { sink, label = sink.name } of destinations) {
+    const identity = await findings.tryCheck("sink", `sink ${label}`, () => sink.identity);
     if (identity !== undefined) identities.set(sink, identity);
   }
   return identities;
@@ -60,10 +60,11 @@ export async function checkSinks(
 
 async function checkSink(
   findings: Findings,
-  { sink, each }: Destination,
+  { sink, each, label }: Destination,
   { steps, writtenCounts, limitMs, closeTimeoutMs, signal }: SinksCheck,
 ): Promise<{ readonly ofColumns: Limits; readonly ofSteps: ColumnLimits } | undefined> {
-  const subject = `sink ${sink.name}`;
+  const subject = `sink ${label ?? sink.name}`;
+  const of = label === undefined ? "" : ` of ${label}`;
   const limit = { code: "SINK_FAILED", option: "openTimeoutMs", limitMs, signal } as const;
   const session = await findings.tryCheck("sink", subject, async () => {
     const { preflight = sink.open } = sink;
@@ -80,14 +81,14 @@ async function checkSink(
   try {
     const hasWritten = sink.keepsRows && (writtenCounts.get(sink.identity) ?? 0) > 0;
     if (hasWritten && each === undefined) {
-      await findings.tryCheck("sink", "rows written before", async () => {
+      await findings.tryCheck("sink", `rows written before${of}`, async () => {
         const looking = { ...limit, what: `${sink.name}: isEmpty` };
         const isEmpty = await withinLimit(looking, async () => (await session.isEmpty?.()) ?? false);
         if (isEmpty) throw targetEmptiedError(sink);
       });
     }
     const ofColumns = session.limits ?? {};
-    return await findings.tryCheck("sink", "columns", () => {
+    return await findings.tryCheck("sink", `columns${of}`, () => {
       const ofSteps = columnLimits(
         { sink, each },
         ofColumns,

@@ -6,6 +6,8 @@ export interface Failure {
   readonly position: number;
   readonly pk: string | null;
   readonly step: string | null;
+  /** The identity of the sink at which it failed, where the pipeline has several. @default it has one, or a step failed */
+  readonly sink?: string | undefined;
   /** Holds no content. */
   readonly message: string;
 }
@@ -20,7 +22,7 @@ export class FirstFailures {
 
   add(event: RunEvent): void {
     if (event.type !== "row-end" || event.errorCode === null || this.#byCode.has(event.errorCode)) return;
-    const { position, pk, step, errorMessage } = event;
-    this.#byCode.set(event.errorCode, { position, pk, step, message: errorMessage ?? "" });
+    const { position, pk, step, sink, errorMessage } = event;
+    this.#byCode.set(event.errorCode, { position, pk, step, sink, message: errorMessage ?? "" });
   }
 }

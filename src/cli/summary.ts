@@ -1,4 +1,5 @@
 import type { RunReport } from "../contracts/report.ts";
+import type { RowsAside } from "../contracts/sink.ts";
 import type { Failure } from "./first-failures.ts";
 import type { Watched } from "./watch.ts";
 import { formatCost, formatCount, formatDuration, formatSaved, formatThings, inOneLine, shortId } from "./format.ts";
@@ -111,25 +112,29 @@ function invalidValuesOf({ invalidValues = {} }: RunReport): readonly string[] {
   );
 }
 
-/** The file with the rows of a run that did not replace the target. */
-function asideOf({ rowsAside }: RunReport): readonly string[] {
-  if (rowsAside === undefined) return [];
+/** The files with the rows of a run that did not replace their targets. */
+function asideOf({ rowsAside, otherRowsAside = [] }: RunReport): readonly string[] {
+  return rowsAside === undefined ? [] : [rowsAside, ...otherRowsAside].map(asideLine);
+}
+
+function asideLine(rowsAside: RowsAside): string {
   const path = fromHere(rowsAside.path);
   const earlier = "the file of an earlier run is kept (--replace replaces it)";
   switch (rowsAside.reason) {
     case "limit":
-      return [line("rows in", `${path}: with --limit ${earlier}`)];
+      return line("rows in", `${path}: with --limit ${earlier}`);
     case "no-row-succeeded":
-      return [line("rows in", `${path}: no row succeeded, and ${earlier}`)];
+      return line("rows in", `${path}: no row succeeded, and ${earlier}`);
     case "stopped":
     default:
-      return [line("rows in", `${path}, until the next run: the target is as it was before`)];
+      return line("rows in", `${path}, until the next run: the target is as it was before`);
   }
 }
 
-/** Names a row by its number, its key and the step at which it failed. */
-function placeOf({ position, pk, step }: Omit<Failure, "message">): string {
-  return `row ${formatCount(position)}${pk === null ? "" : ` (${pk})`}${step === null ? "" : ` at step ${step}`}`;
+/** Names a row by its number, its key and the step or the sink at which it failed. */
+function placeOf({ position, pk, step, sink }: Omit<Failure, "message">): string {
+  const at = step === null ? (sink === undefined ? "" : ` at ${sink}`) : ` at step ${step}`;
+  return `row ${formatCount(position)}${pk === null ? "" : ` (${pk})`}${at}`;
 }
 
 function callsOf({ usage }: RunReport): string {

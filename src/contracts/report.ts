@@ -93,6 +93,8 @@ export interface RunReport extends RunFigures {
   readonly changes?: ChangesRead | undefined;
   /** The file with the run's rows, where they did not replace what an earlier run wrote. @default they are in the target */
   readonly rowsAside?: RowsAside | undefined;
+  /** Those of its other sinks, in their order. @default there are none */
+  readonly otherRowsAside?: readonly RowsAside[] | undefined;
 }
 
 /** A replay: its report as a run, and the state of the dead letter file after it. `readCount` = `asInSourceCount` + `asFailedCount`. */

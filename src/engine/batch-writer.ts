@@ -46,7 +46,7 @@ export class BatchWriter {
     emit({ type: "batch-start", sink: sink.identity, rowCount });
     try {
       if (this.#hasFailed) throw new RunError("SINK_FAILED", "the sink has failed before");
-      await written.beforeWrite(batch);
+      await this.#beforeWrite(batch);
       await session()?.write(batch.map(({ group }) => group));
     } catch (error) {
       ended(error instanceof SinkDataError ? "refused" : "failed");
@@ -63,6 +63,16 @@ export class BatchWriter {
       if (passing !== undefined) await passing;
     }
   };
+
+  async #beforeWrite(batch: readonly PassingRow[]): Promise<void> {
+    const { written, shutdown } = this.#options;
+    try {
+      await written.beforeWrite(batch);
+    } catch (error) {
+      shutdown.stopFor(error, journalFailed);
+      throw error;
+    }
+  }
 
   async #writeInHalves(error: unknown, batch: readonly PassingRow[]): Promise<void> {
     const { rows, shutdown, sink, dropped } = this.#options;

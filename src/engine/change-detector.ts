@@ -4,6 +4,7 @@ import type { ColumnValues, Destination, Each, RowGroup, Sink, SinkSession } fro
 import { ChildRows, type RowsOfGroup } from "./child-rows.ts";
 import { mapColumns, assertFits } from "./column-map.ts";
 import { gathered } from "./gathered.ts";
+import { GroupKeys } from "./group-keys.ts";
 import { itemsOf } from "./items-of-row.ts";
 import type { LookAhead } from "./look-ahead.ts";
 import { TargetError } from "../errors/sink.ts";
@@ -22,6 +23,8 @@ export interface MappedRow {
   readonly isUnchanged: boolean;
   /** The record to save once the row is written; undefined where nothing is saved. */
   readonly record: WrittenRow | undefined;
+  /** The record of its last write, which this one replaces. @default there is none */
+  readonly before?: WrittenRow | undefined;
   /** The answers that it used, where the record does not say so and the journal does not know it. @default it is known */
   readonly use?: RowUse | undefined;
   /** The group's rows in the target before and after, where it may have several and the journal knows them. */
@@ -38,11 +41,14 @@ export interface ChangeDetectorOptions extends Destination {
 /** Unchanged rows are looked for in the target: the first, second, fourth, eighth, and then one in so many. */
 const lookEvery = 1024;
 
+const ofNoValues = "0".repeat(64);
+
 /** Knows what earlier runs wrote to the sink, so that a row whose values did not change is not written again. */
 export class ChangeDetector {
   readonly #sink: Sink<never>;
   readonly #each: Each | undefined;
   readonly #children: ChildRows | undefined;
+  readonly #groupKeys: GroupKeys | undefined;
   /** The target's columns, sorted. */
   readonly #columns: readonly string[];
   readonly #runId: string;
@@ -67,6 +73,7 @@ export class ChangeDetector {
     const { groups } = sink;
     const isKnown = each !== undefined && rows !== undefined && journal !== undefined && groups !== undefined;
     this.#children = isKnown ? new ChildRows(journal.children, identity, groups) : undefined;
+    this.#groupKeys = each && groups && new GroupKeys(sink.columnMap, groups);
     this.#find =
       rows === undefined
         ? nothing
@@ -100,10 +107,12 @@ export class ChangeDetector {
    * are; where the values differ nonetheless, with those of now.
    *
    * @throws {ColumnMapError} if a function of the map throws or returns a promise
+   * @throws {EachError} as `itemsOf`; and if another row of the run has the row's group
    * @throws {ValueError} if the sink says that the target can't hold a value
    * @throws {TargetError} if the target turns out not to hold a row that did not change
    */
   async map(state: AnyState, lineage: RowLineage, usedAnswers: readonly string[] = []): Promise<MappedRow> {
+    this.#groupKeys?.claim(state);
     const before = await this.#find(state.pk);
     if (before !== undefined) {
       const group = this.#mapAsBefore(state, lineage, before);
@@ -141,12 +150,16 @@ export class ChangeDetector {
       lineage,
       fingerprints: usedAnswers,
     };
-    return { group, isUnchanged: false, record, ofGroup };
+    return { group, isUnchanged: false, record, before, ofGroup };
   }
 
-  /** To be called before rows are written: those that a killed run left in the target must be known to the next one. */
-  async beforeWrite(rows: readonly Pick<MappedRow, "ofGroup">[]): Promise<void> {
-    await this.#children?.beforeWrite(rows.flatMap(({ ofGroup }) => ofGroup ?? []));
+  /** To be called before rows are written: a run that is killed before `saveWritten` leaves rows in the target that the next one must know. */
+  async beforeWrite(rows: readonly Pick<MappedRow, "before" | "ofGroup">[]): Promise<void> {
+    const replaced = rows.flatMap(({ before }) => (before === undefined ? [] : inDoubt(before)));
+    await Promise.all([
+      replaced.length > 0 && this.#rows?.saveWritten(this.#sink.identity, replaced),
+      this.#children?.beforeWrite(rows.flatMap(({ ofGroup }) => ofGroup ?? [])),
+    ]);
   }
 
   /** To be called for a row that the target rejected: nothing of it is there that was not before. */
@@ -168,6 +181,10 @@ export class ChangeDetector {
       this.#journal?.rows.saveFailed(this.#sink.identity, [row]),
       isUsing && this.#saveUsed([{ pk, fingerprints: usedAnswers }]),
     ]);
+  }
+
+  close(): void {
+    this.#groupKeys?.close();
   }
 
   async #saveUsed(uses: readonly RowUse[]): Promise<void> {
@@ -240,6 +257,11 @@ export class ChangeDetector {
     if (values === undefined || ((await this.#session?.holds?.(values)) ?? true)) return;
     throw new TargetError(this.#sink.name, `a row is missing in ${this.#sink.identity}, although ${lost}`);
   }
+}
+
+/** The record of a row while it is written anew: the target may have its old values or its new ones, at either place. None, where it says so already. */
+function inDoubt(before: WrittenRow): readonly WrittenRow[] {
+  return before.valuesHash === ofNoValues ? [] : [{ ...before, targetKey: before.pk, valuesHash: ofNoValues }];
 }
 
 async function nothing(): Promise<undefined> {}

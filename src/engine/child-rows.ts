@@ -1,7 +1,9 @@
 import type { JournalWrites } from "../contracts/journal.ts";
 import type { ColumnValues, RowGroup, SinkGroups } from "../contracts/sink.ts";
+import { EachError } from "../errors/sink.ts";
 import { fromReversible, reversible, toJSONValue } from "../json/json.ts";
 import { gathered } from "./gathered.ts";
+import { firstTwins } from "./items-of-row.ts";
 
 /** The rows of a target that one row of the source has, by texts that tell them apart. */
 export interface RowsOfGroup {
@@ -30,9 +32,11 @@ export class ChildRows {
     this.#find = gathered(async (pks) => await children.find(sink, pks));
   }
 
+  /** @throws {EachError} if two rows have the same merge keys: one would take the place of the other */
   async compare({ pk, rows }: RowGroup): Promise<RowsOfGroup> {
     const before = (await this.#find(pk)) ?? [];
     const now = rows.map((values) => this.#textOf(values));
+    requireOwnKeys(now);
     const kept = new Set(now);
     return { pk, before, now, gone: before.filter((text) => !kept.has(text)).map(valuesIn) };
   }
@@ -63,6 +67,16 @@ export class ChildRows {
       toJSONValue(Object.fromEntries(this.#keys.map((key) => [key, values[key] ?? null])), reversible),
     );
   }
+}
+
+function requireOwnKeys(texts: readonly string[]): void {
+  const twins = firstTwins(texts);
+  if (twins === undefined) return;
+  const { index, otherIndex, text } = twins;
+  const problem = `are the same for the items ${otherIndex} and ${index}`;
+  const hint = "let them have a part that tells items apart, as the key of each does; the index, say";
+  const detail = `each: mergeKeys ${problem}: ${text}`;
+  throw new EachError("mergeKeys", problem, { detail, facts: { index, otherIndex, hint } });
 }
 
 function hasOthers(texts: readonly string[], than: readonly string[]): boolean {

@@ -97,6 +97,7 @@ export class SinkWriter {
   /** Closes the sink, if it is open. Never rejects: what goes wrong stops the run. */
   async close(readCount: number, outcome: "completed" | "stopped"): Promise<void> {
     const { run, shutdown, destination } = this.#options;
+    this.written.close();
     try {
       const closing = this.#session && this.#timed.close(this.#session, outcome, { readCount });
       await (shutdown.isAbandoned ? within(abandonAfterMs, closing, run.ending) : closing);

@@ -33,10 +33,10 @@ export class ColumnMapError extends RowError {
   }
 }
 
-/** A function of `each` threw, or gave no array of items that can be told apart. */
+/** A function of `each` threw, or gave no array of items that can be told apart; or two rows have one group. */
 export class EachError extends RowError {
-  /** @param where `items` or `key` */
-  constructor(where: "items" | "key", problem: string, options: ErrorOptions = {}) {
+  /** @param where `items`, `key`, `mergeKeys` or `groupKey` */
+  constructor(where: "items" | "key" | "mergeKeys" | "groupKey", problem: string, options: ErrorOptions = {}) {
     super("EACH_FAILED", `each: ${where} ${problem}`, {
       ...options,
       facts: { where: `each.${where}`, ...options.facts },

@@ -33,6 +33,7 @@ export async function changeBasis(
         )
         .join("\n"),
     ],
+    ["the items of a row", settingsText(destinations.map(({ each }) => each))],
     ["the version of llm-etl", ownVersion()],
   ];
   return JSON.stringify(parts.map(([part, text]) => [part, digestOf(text)]));

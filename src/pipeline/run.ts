@@ -158,7 +158,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   emit(startOf(run, source));
   const stopCounting = settings.countRows ? countRows({ ...settings, source, emit }) : undefined;
   let error: LLMEtlError | null;
-  let rowsAside: RowsAside | undefined;
+  let rowsAside: readonly RowsAside[] = [];
   try {
     error = await runEngine({
       ...settings,
@@ -182,7 +182,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
       conversation,
       onOpened: context.onOpened,
       onClosed: (sessions) => {
-        rowsAside = sessions.map((session) => session.rowsAside?.()).find((aside) => aside !== undefined);
+        rowsAside = sessions.flatMap((session) => session.rowsAside?.() ?? []);
       },
       firstFailures: isWatched ? { wasAsked, hasFailedBefore } : undefined,
       beforeFirstRow: async (row, sessions) =>
@@ -194,7 +194,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   if (error instanceof MapError && tally.readCount === 0) throw error;
   await within(settings.closeTimeoutMs, keepMessage(error, context.deadLetter ?? deadLetter), ending);
   const keepRows = destinations.every(({ sink }) => sink.keepsRows);
-  const haveReachedTarget = keepRows || (error === null && rowsAside === undefined);
+  const haveReachedTarget = keepRows || (error === null && rowsAside.length === 0);
   const finish = async (): Promise<void> => {
     await context.finish?.();
     await outdated.remove(haveReachedTarget);

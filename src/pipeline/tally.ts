@@ -109,8 +109,9 @@ export class Tally {
     runId: string;
     error: LLMEtlError | null;
     durationMs: number;
-    rowsAside?: RowsAside | undefined;
+    rowsAside?: readonly RowsAside[];
   }): RunReport {
+    const [rowsAside, ...otherRowsAside] = run.rowsAside ?? [];
     const ended = Object.values(this.#outcomes).reduce((sum, count) => sum + count);
     const error = ended === this.#readCount ? run.error : countsError(this.#readCount, ended, run.error);
     return {
@@ -119,7 +120,8 @@ export class Tally {
       error,
       exitCode: exitCode(error, this.#readCount, this.badCount),
       ...(this.#changes === undefined ? {} : { changes: this.#changes }),
-      ...(run.rowsAside === undefined ? {} : { rowsAside: run.rowsAside }),
+      ...(rowsAside === undefined ? {} : { rowsAside }),
+      ...(otherRowsAside.length === 0 ? {} : { otherRowsAside }),
       ...this.figures(run.durationMs),
     };
   }

@@ -16,6 +16,7 @@ import {
   type Target,
   type TargetColumn,
 } from "./dialect.ts";
+import { notRewritten } from "./rewritten-rows.ts";
 import { RunKeys, storedText } from "./run-keys.ts";
 import { showValue } from "./show-value.ts";
 import { findTarget } from "./target.ts";
@@ -128,12 +129,12 @@ class TableSession<
   };
 
   readonly write = async (batch: readonly RowGroup[]): Promise<void> => {
-    const rows: StagedRow<Value>[] = [];
-    const gone: StagedRow<Value>[] = [];
-    for (const group of batch) {
-      for (const values of group.rows) rows.push({ values, cells: this.#stage(values) });
-      for (const values of group.gone ?? []) gone.push(...this.#stageGone(values));
-    }
+    const groups = batch.map((group) => group.rows.map((values) => ({ values, cells: this.#stage(values) })));
+    const rows = groups.flat(); // no `push(...)`: a group may be large
+    const gone = batch.flatMap(({ gone: old = [] }, index) => {
+      const staged = old.flatMap((values) => this.#stageGone(values));
+      return notRewritten(staged, groups[index] ?? [], this.#target, this.#keys);
+    });
     if (rows.length === 0 && gone.length === 0) return;
     if (this.#isClosed) throw this.#fail("the sink is closed: nothing can be written to it any more");
     let isInDoubt = false;

@@ -3,7 +3,7 @@ import type { ErrorFacts } from "../errors/facts.ts";
 /** By the beginning of a SQLSTATE. */
 const rowFaults: readonly (readonly [state: RegExp, fault: string])[] = [
   [/^23502/, "a NULL where the column takes none"],
-  [/^23503/, "a foreign key finds no row"],
+  [/^23503/, "a foreign key does not hold"],
   [/^23505|^23P01/, "another row has the value of a unique key"],
   [/^23514|^44000/, "a check fails"],
   [/^23/, "a constraint fails"],

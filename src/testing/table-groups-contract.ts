@@ -6,6 +6,7 @@ import { type DatabaseUnderTest, errorOf, expectRows, openSink, sinkOver, type T
 /** The promises of a sink whose rows of the source may have several rows: with strategies that merge. */
 export const groupChecks: Readonly<Record<string, (database: DatabaseUnderTest, strategy: string) => Promise<void>>> = {
   "rows that are gone are deleted with the write, and others of their group stay": deletesGone,
+  "a row is there whose key is that of a row that is gone, in other letters": replacesTwin,
   "of a batch that is rejected nothing is deleted": deletesNothing,
   "a group without rows, and one of which all are gone, are written": writesEmpty,
   "a group's key is a part of the merge keys": wantsPart,
@@ -56,6 +57,20 @@ async function deletesGone(database: DatabaseUnderTest, strategy: string): Promi
     [...rows, { invoice: "1", line: "z", value: "of another" }, { invoice: "2", line: "b", value: "old" }],
     "lines",
   );
+}
+
+/** A target that ignores case may delete "b" first, or take it for "B". */
+async function replacesTwin(database: DatabaseUnderTest, strategy: string): Promise<void> {
+  const columns = lines.columns.map((column) => (column.name === "line" ? { ...column, ignoresCase: true } : column));
+  await database.create({ ...lines, columns });
+  await database.insert("lines", [{ invoice: "1", line: "b", value: "old" }]);
+  const session = await openSink(sinkOver(database, strategy, names));
+  const row = { invoice: "1", line: "B", value: "new" };
+  await session.write([{ pk: "1", rows: [row], gone: [{ invoice: "1", line: "b" }] }]);
+  await session.close("completed");
+  const [found, ...others] = await database.rows("lines");
+  deepEqual({ ...found, line: String(found?.["line"]).toUpperCase() }, row);
+  deepEqual(others, []);
 }
 
 async function deletesNothing(database: DatabaseUnderTest, strategy: string): Promise<void> {

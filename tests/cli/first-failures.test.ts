@@ -19,8 +19,8 @@ test("of each error code the first row that had it is kept, and no other event",
   assert.deepEqual(
     [...failures.byCode],
     [
-      ["EMPTY_INPUT", { position: 2, pk: "r2", step: "kind", message: "why 2" }],
-      ["PRIMARY_KEY_MISSING", { position: 3, pk: null, step: null, message: "why 3" }],
+      ["EMPTY_INPUT", { position: 2, pk: "r2", step: "kind", sink: undefined, message: "why 2" }],
+      ["PRIMARY_KEY_MISSING", { position: 3, pk: null, step: null, sink: undefined, message: "why 3" }],
     ],
   );
 });

@@ -173,11 +173,24 @@ test("a key or a message can't command the terminal, at the end of a run either"
   assert.doesNotMatch(lines.join("\n").replaceAll("\n", ""), /\p{Cc}/u);
 });
 
+test("of several sinks the one at which a row failed is named", () => {
+  const failures = { SINK_DATA_REFUSED: { ...failure, step: null, sink: "server/db/dbo.lines" } };
+  const lines = summaryOf(watched({ failureCount: 1, failuresByCode: { SINK_DATA_REFUSED: 1 } }, failures));
+  assert.ok(lines.some((line) => line.includes("(r1234) at server/db/dbo.lines")));
+});
+
 test("rows that did not replace the file of an earlier run are named with their file, whatever the reason", () => {
   for (const reason of ["limit", "no-row-succeeded", "stopped"] as const) {
-    const lines = summaryOf(watched({ rowsAside: { path: join(process.cwd(), "out", "rows.csv.x"), reason } }));
-    const found = lines.find((line) => line.includes(join("out", "rows.csv.x")));
-    assert.ok(found, reason);
-    assert.equal(found.includes("--replace"), reason !== "stopped");
+    const [rowsAside, other] = ["rows.csv.x", "rows.jsonl.x"].map((name) => ({
+      path: join(process.cwd(), "out", name),
+      reason,
+    }));
+    assert.ok(rowsAside && other);
+    const lines = summaryOf(watched({ rowsAside, otherRowsAside: [other] }));
+    for (const name of ["rows.csv.x", "rows.jsonl.x"]) {
+      const found = lines.find((line) => line.includes(join("out", name)));
+      assert.ok(found, reason);
+      assert.equal(found.includes("--replace"), reason !== "stopped");
+    }
   }
 });

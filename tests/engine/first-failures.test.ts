@@ -27,6 +27,8 @@ interface Given extends Partial<PipelineOptions<Note>> {
   readonly goodFrom?: number;
   readonly count?: number;
   readonly preserveOrder?: boolean;
+  /** A sink that has each row first. */
+  readonly before?: Sink<{ readonly pk: string }>;
   /** A sink's own reason to reject a row. */
   readonly reject?: (values: ColumnValues) => string | undefined;
   readonly sink?: Sink<{ readonly pk: string }>;
@@ -43,6 +45,7 @@ function pipelineOf({
   preserveOrder = false,
   isGood,
   reject,
+  before,
   sink,
   wait,
   ...options
@@ -64,21 +67,21 @@ function pipelineOf({
   };
   const rows = Array.from({ length: count }, (_, index) => ({ id: String(index), text: `note ${index}` }));
   const columnMap = { id: (s: { readonly pk: string }) => s.pk };
-  const pipeline = new Pipeline<Note>({
+  const steps = new Pipeline<Note>({
     ...{ name: "first", source: new MemorySource<Note>({ rows, primaryKeyColumn: "id" }), llmProvider },
     ...{ journal: "off", payloadLog: "off", onRowError: "skip", concurrency: 1, flushIntervalMs: 60_000 },
     ...options,
-  })
-    .step(
-      new ClassifierStep({
-        name: "kind",
-        taxonomy: [{ name: "Card", definition: "A lost card" }],
-        inputMap: { text: (s: GlobalState<Note>) => s.raw.text },
-        outputKey: "kind",
-        maxRetries: 0,
-      }),
-    )
-    .to(sink ?? new MemorySink({ columnMap, preserveOrder, reject }));
+  }).step(
+    new ClassifierStep({
+      name: "kind",
+      taxonomy: [{ name: "Card", definition: "A lost card" }],
+      inputMap: { text: (s: GlobalState<Note>) => s.raw.text },
+      outputKey: "kind",
+      maxRetries: 0,
+    }),
+  );
+  const last = sink ?? new MemorySink({ columnMap, preserveOrder, reject });
+  const pipeline = before === undefined ? steps.to(last) : steps.to(before, last);
   return { pipeline, callCount: () => callCount };
 }
 
@@ -108,16 +111,19 @@ test("a row that is done and waits in its batch is written before, and lets the 
 });
 
 test("a row that is done and waits for a slow one before it lets the run go on", async () => {
-  const after30 = Promise.withResolvers<void>();
-  const report = await run({
-    isGood: (text) => /note 2\b/.test(text),
-    wait: async (text, callCount) => {
-      if (callCount === 30) after30.resolve();
-      if (/note 1\b/.test(text)) await after30.promise;
-    },
-    ...{ preserveOrder: true, concurrency: 2 },
-  });
-  assert.deepEqual(figures(report), [null, 59, 1, 1]);
+  const first = new MemorySink({ identity: "first", columnMap: { id: (s: { readonly pk: string }) => s.pk } });
+  for (const given of [{}, { before: first }]) {
+    const after30 = Promise.withResolvers<void>();
+    const report = await run({
+      isGood: (text) => /note 2\b/.test(text),
+      wait: async (text, callCount) => {
+        if (callCount === 30) after30.resolve();
+        if (/note 1\b/.test(text)) await after30.promise;
+      },
+      ...{ preserveOrder: true, concurrency: 2, ...given },
+    });
+    assert.deepEqual(figures(report), [null, 59, 1, 1]);
+  }
 });
 
 test("never goes on, and a number means what it says", async () => {

@@ -28,6 +28,12 @@ interface Line {
   readonly item: { readonly code: string };
 }
 
+interface AnyItem {
+  readonly pk: string;
+  readonly item: unknown;
+  readonly index: number;
+}
+
 const folder = temporaryFolder();
 let count = 0;
 
@@ -44,6 +50,8 @@ interface Given {
   readonly databasePath: string;
   readonly onRowError?: "fail" | "skip" | "dead_letter";
   readonly maxItems?: number;
+  /** The invoice of a row of the source. */
+  readonly groupOf?: (pk: string) => string;
 }
 
 const schema = `CREATE TABLE invoices (id TEXT PRIMARY KEY, line_count INTEGER);
@@ -56,7 +64,7 @@ function newDatabase(): string {
 }
 
 /** Rows with their lines, which a step has found. */
-function begun({ source, databasePath, onRowError = "skip" }: Omit<Given, "maxItems">) {
+function begun({ source, databasePath, onRowError = "skip" }: Omit<Given, "maxItems" | "groupOf">) {
   return new Pipeline({
     name: "invoices",
     source: new MemorySource({ rows: source, primaryKeyColumn: "id", schema: Invoice }),
@@ -69,7 +77,7 @@ function begun({ source, databasePath, onRowError = "skip" }: Omit<Given, "maxIt
   }).step(new TransformStep({ name: "find", transform: (s) => ({ lines: s.raw.lines }), outputKey: "found" }));
 }
 
-function pipelineOf({ maxItems, ...given }: Given) {
+function pipelineOf({ maxItems, groupOf = (pk) => pk, ...given }: Given) {
   return begun(given)
     .each((s) => s.processed.found.lines, { key: (line) => line.code, maxItems })
     .to(
@@ -79,7 +87,7 @@ function pipelineOf({ maxItems, ...given }: Given) {
         mergeKeys: ["invoice_id", "code"],
         groupKey: ["invoice_id"],
         columnMap: {
-          invoice_id: (s) => s.pk,
+          invoice_id: (s) => groupOf(s.pk),
           code: (s) => s.item.code,
           amount: (s) => s.item.amount,
           line_number: (s) => s.index + 1,
@@ -108,6 +116,42 @@ test("a row writes a row for each item; groups that shrink, grow and move are as
   assert.deepEqual(linesIn(databasePath), ["1:c:1.0", "1:d:2.0", "2:x:1.0"]);
 });
 
+test("holes of a sparse array are items like others; an array that is frozen, or that `key` changes, is taken as it was", async () => {
+  const sparse: (string | undefined)[] = ["a"];
+  sparse[2] = "c";
+  let growing: string[] = [];
+  const given: readonly (readonly [items: () => readonly unknown[], expected: readonly unknown[]])[] = [
+    [() => sparse, ["a", null, "c"]],
+    [() => Object.freeze(["a", "b"]), ["a", "b"]],
+    [() => new Proxy(["a", "b"], {}), ["a", "b"]],
+    [() => (growing = ["a"]), ["a"]],
+  ];
+  for (const [items, expected] of given) {
+    const sink = new MemorySink({
+      columnMap: {
+        id: (s: AnyItem) => s.pk,
+        place: (s: AnyItem) => s.index,
+        item: (s: AnyItem) => s.item ?? null,
+      },
+      mergeKeys: ["id", "place"],
+      groupKey: ["id"],
+    });
+    const key = (_: unknown, index: number): number => {
+      growing.push("later");
+      return index;
+    };
+    const report = await begun({ source: [invoice("1")], databasePath: newPath() })
+      .each(items, { key })
+      .to(sink)
+      .run();
+    assert.equal(report.successCount, 1);
+    assert.deepEqual(
+      sink.rows.map(({ item }) => item),
+      expected,
+    );
+  }
+});
+
 test("rows of other writers under the same parent stay", async () => {
   const databasePath = newDatabase();
   await pipelineOf({ source: [invoice("1", "a", "b")], databasePath }).run();
@@ -116,6 +160,104 @@ test("rows of other writers under the same parent stay", async () => {
   assert.deepEqual(linesIn(databasePath), ["1:b:1.0", "1:by hand:7.0"]);
   await pipelineOf({ source: [invoice("1")], databasePath }).run({ fresh: true });
   assert.deepEqual(linesIn(databasePath), ["1:by hand:7.0"]);
+  execute(databasePath, "INSERT INTO lines VALUES ('1', 'a', 7, 9)"); // that key was the row's, and is not any more
+  await pipelineOf({ source: [invoice("1", "c")], databasePath }).run();
+  assert.deepEqual(linesIn(databasePath), ["1:a:7.0", "1:by hand:7.0", "1:c:1.0"]);
+});
+
+test("a row of the target stays, with what others put there, where only the spelling of its key has changed", async () => {
+  const databasePath = newPath();
+  execute(databasePath, "CREATE TABLE lines (id TEXT, number INTEGER, seen_by TEXT, PRIMARY KEY (id, number))");
+  const run = async (numbers: readonly unknown[]): Promise<unknown> => {
+    const { error } = await begun({ source: [invoice("1")], databasePath })
+      .each(() => numbers, { key: String })
+      .to(
+        new SQLiteSink({
+          databasePath,
+          targetTable: "lines",
+          mergeKeys: ["id", "number"],
+          groupKey: ["id"],
+          columnMap: { id: (s) => s.pk, number: (s) => s.item },
+        }),
+      )
+      .run();
+    return error;
+  };
+  assert.equal(await run([1, 2, 3]), null);
+  execute(databasePath, "UPDATE lines SET seen_by = 'me'");
+  assert.equal(await run(["1", 2n, "4"]), null);
+  assert.deepEqual(query(databasePath, "SELECT number, seen_by FROM lines ORDER BY 1"), [
+    { number: 1, seen_by: "me" },
+    { number: 2, seen_by: "me" },
+    { number: 4, seen_by: null },
+  ]);
+});
+
+test("a batch is as large as the rows that it puts into the target", async () => {
+  const databasePath = newDatabase();
+  const source = Array.from({ length: 6 }, (_, index) => invoice(`${index}`, "a", "b", "c"));
+  const sizes: unknown[] = [];
+  await pipelineOf({ source, databasePath }).run({
+    onEvent: (event) => void (event.type === "batch-end" && sizes.push([event.rowCount, event.targetRowCount])),
+  });
+  assert.deepEqual(
+    sizes,
+    Array.from({ length: 6 }, () => [1, 3]),
+  ); // batchSize is 3
+});
+
+test("two items with the same merge keys fail their row, also where the target would let one replace the other", async () => {
+  const sink = new MemorySink({
+    columnMap: { id: (s: Line) => s.pk, initial: (s: Line) => s.item.code.slice(0, 1) },
+    mergeKeys: ["id", "initial"],
+    groupKey: ["id"],
+  });
+  const pipeline = begun({ source: [invoice("1", "ab", "b", "ac"), invoice("2", "a")], databasePath: newPath() })
+    .each((s) => s.raw.lines, { key: (line) => line.code })
+    .to(sink);
+  const { onRowEnd, failed } = failures();
+  await pipeline.run({ onEvent: onRowEnd });
+  assert.partialDeepStrictEqual(failed, [{ pk: "1", errorCode: "EACH_FAILED" }]);
+  assert.deepEqual(sink.rows, [{ id: "2", initial: "a" }]);
+});
+
+/** The ends of rows that did not get through. */
+function failures() {
+  const failed: RunEvent[] = [];
+  const onRowEnd = (event: RunEvent): void => {
+    if (event.type === "row-end" && event.errorCode !== null) failed.push(event);
+  };
+  return { failed, onRowEnd };
+}
+
+test("a table takes a group of very many rows, and deletes as many", async () => {
+  const databasePath = newPath();
+  execute(databasePath, "CREATE TABLE lines (id TEXT, number INTEGER, PRIMARY KEY (id, number))");
+  const columnMap = { id: (s: Line) => s.pk, number: (s: Line) => s.item };
+  const keys = { mergeKeys: ["id", "number"], groupKey: ["id"] } as const;
+  const sink = new SQLiteSink({ databasePath, targetTable: "lines", columnMap, ...keys });
+  const session = await sink.open({ signal: new AbortController().signal });
+  const rows = Array.from({ length: 200_000 }, (_, number) => ({ id: "1", number }));
+  await session.write([{ pk: "1", rows }]);
+  assert.equal(query(databasePath, "SELECT count(*) AS count FROM lines")[0]?.["count"], rows.length);
+  await session.write([{ pk: "1", rows: [], gone: rows }]);
+  await session.close("completed");
+  assert.deepEqual(query(databasePath, "SELECT * FROM lines"), []);
+});
+
+test("two rows with one group key: the second fails, also without an item, before a line that moved could be deleted", async () => {
+  const databasePath = newDatabase();
+  const groupOf = (pk: string): string => pk.slice(0, 1);
+  for (const second of [invoice("1-2", "b"), invoice("1-2")]) {
+    const source = [invoice("1-1", "a"), second, invoice("2-1", "a")];
+    const pipeline = pipelineOf({ source, databasePath, groupOf });
+    const { successCount, failuresByCode } = await pipeline.run();
+    assert.deepEqual([successCount, failuresByCode], [2, { EACH_FAILED: 1 }]);
+    const error = await errorOfRow(pipeline);
+    assert.equal(error.facts.where, "each.groupKey");
+    assert.doesNotMatch(error.message, /1/);
+  }
+  assert.deepEqual(linesIn(databasePath), ["1:a:1.0", "2:a:1.0"]);
 });
 
 test("a failed row keeps its old rows, and the next good run sets them right", async () => {
@@ -213,6 +355,17 @@ const wrong: readonly (readonly [name: string, items: (row: InvoiceRow) => unkno
   ["a key twice", () => [{ code: "a" }, { code: "b" }, { code: "a" }], { where: "each.key", index: 2, otherIndex: 0 }],
   ["no key", () => [{ code: "a" }, {}], { where: "each.key", expected: "text or a number", index: 1 }],
   ["no item", () => [null], { where: "each.key", thrown: "TypeError" }],
+  [
+    "an array that throws",
+    () =>
+      new Proxy([{ code: "a" }], {
+        get: (array, name) => {
+          if (name === "0") throw new RangeError("boom");
+          return Reflect.get(array, name) as unknown;
+        },
+      }),
+    { where: "each.items", thrown: "RangeError" },
+  ],
 ];
 
 for (const [name, items, facts] of wrong) {

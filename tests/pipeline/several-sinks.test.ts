@@ -33,13 +33,21 @@ interface Given {
   readonly batchSize?: number;
   readonly onRowError?: "fail" | "skip" | "dead_letter";
   readonly journalPath?: string;
+  readonly concurrency?: number;
+  readonly flushIntervalMs?: number;
 }
 
 function newJournal(): string {
   return join(folder, `${(count += 1)}.db`);
 }
 
-function begun({ rows: given = rows, batchSize = 2, onRowError = "skip", journalPath = newJournal() }: Given = {}) {
+function begun({
+  rows: given = rows,
+  batchSize = 2,
+  onRowError = "skip",
+  journalPath = newJournal(),
+  ...more
+}: Given = {}) {
   return new Pipeline<Row>({
     name: "two",
     source: new MemorySource<Row>({ rows: given, primaryKeyColumn: "id" }),
@@ -47,8 +55,7 @@ function begun({ rows: given = rows, batchSize = 2, onRowError = "skip", journal
     payloadLog: "off",
     ...(onRowError === "dead_letter" && { deadLetterPath: `${journalPath}.jsonl` }),
     journal: new SQLiteJournal({ path: journalPath }),
-    batchSize,
-    onRowError,
+    ...{ batchSize, onRowError, ...more },
   }).step(new TransformStep({ name: "loud", transform: (s) => s.raw.note.toUpperCase(), outputKey: "loud" }));
 }
 
@@ -143,7 +150,12 @@ test("a row that the second sink rejects has failed there; the next run tries it
 test("a row that the first sink rejects never comes to the second", async () => {
   const [first, second] = [new Target("one"), new Target("two")];
   first.rejected = new Set(["2", "5"]);
-  const report = await begun().to(first.sink, second.sink).run();
+  const failedAt: (string | undefined)[] = [];
+  const report = await begun()
+    .to(first.sink, second.sink)
+    .run({
+      onEvent: (event) => void (event.type === "row-end" && event.errorCode !== null && failedAt.push(event.sink)),
+    });
   assert.deepEqual(countsOf(report), {
     successCount: 3,
     unchangedCount: 0,
@@ -152,7 +164,103 @@ test("a row that the first sink rejects never comes to the second", async () => 
     pendingCount: 0,
   });
   assert.deepEqual(second.given.toSorted(), ["1", "3", "4"]);
+  assert.deepEqual(failedAt, ["one", "one"]);
 });
+
+test("a row that can't be mapped has failed at the sink whose column it is; what the others know of it stays", async () => {
+  const [first, second] = [new Target("one"), new Target("two")];
+  const journalPath = newJournal();
+  await begun({ journalPath }).to(first.sink, second.sink).run();
+  const [firstCount, secondCount] = [first.given.length, second.given.length];
+  const columnMap = {
+    ...second.sink.columnMap,
+    loud: (s: Loud): string => {
+      if (s.pk === "2") throw new RangeError("not now");
+      return s.processed.loud;
+    },
+  };
+  const events: RunEvent[] = [];
+  await begun({ journalPath })
+    .to(first.sink, { ...second.sink, open: second.sink.open, columnMap })
+    .run({ onEvent: (event) => void events.push(event) });
+  const failed = events.filter((event) => event.type === "row-end" && event.outcome === "skipped");
+  assert.partialDeepStrictEqual(failed, [{ pk: "2", errorCode: "COLUMN_MAP_FAILED", sink: "two" }]);
+  await begun({ journalPath }).to(first.sink, second.sink).run();
+  assert.deepEqual([first.given.length - firstCount, second.given.length - secondCount], [0, 1]);
+});
+
+test("a sink that asks for the source's order has it, wherever it stands among tables that know or reject rows", async () => {
+  const rejected = new Set(["7", "8", "150"]);
+  const many = Array.from({ length: 300 }, (_, index) => ({ id: `${index}`, note: `note ${index}` }));
+  for (const place of [0, 1, 2]) {
+    const journalPath = newJournal();
+    const tables = [new Target("one"), new Target("two")];
+    for (const table of tables) table.rejected = rejected;
+    const given: string[] = [];
+    const columnMap = { id: (s: Loud) => s.pk };
+    const reject = ({ id }: { readonly id?: unknown }): undefined => void given.push(String(id));
+    const { open } = new MemorySink({ columnMap, reject });
+    const inOrder: Sink<Loud> = {
+      ...{ name: "file", identity: "file", columnMap, open },
+      ...{ keepsRows: false, preserveOrder: true },
+    };
+    const [one, two, three] = tables.map(({ sink }) => sink).toSpliced(place, 0, inOrder);
+    assert.ok(one && two && three);
+    const known = many.filter((_, index) => index % 3 === 0);
+    await begun({ rows: known, journalPath }).to(one, two, three).run();
+    given.length = 0;
+    const report = await begun({ rows: many, journalPath, batchSize: 20 }).to(one, two, three).run();
+    assert.equal(report.successCount, 297);
+    const ids = many.map(({ id }) => id).filter((id) => place === 0 || !rejected.has(id));
+    assert.deepEqual(given, ids);
+  }
+});
+
+test(
+  "rows that a sink in the source's order knows, and another one lacks, hold up no others",
+  { timeout: 20_000 },
+  async () => {
+    const many = Array.from({ length: 300 }, (_, index) => ({ id: `${index}`, note: `note ${index}` }));
+    const journalPath = newJournal();
+    const given: string[] = [];
+    const inOrder = new MemorySink({
+      columnMap: { id: (s: Loud) => s.pk },
+      mergeKeys: ["id"],
+      identity: "in order",
+      preserveOrder: true,
+      reject: ({ id }) => void given.push(String(id)),
+    });
+    const known = many.filter((_, index) => index % 3 === 0);
+    await begun({ rows: known, journalPath }).to(inOrder).run();
+    const second = new Target("two");
+    const report = await begun({ rows: many, journalPath }).to(inOrder, second.sink).run();
+    assert.deepEqual([report.successCount, second.given.length], [300, 300]);
+    const others = many.filter((row) => !known.includes(row));
+    assert.deepEqual(
+      given,
+      [...known, ...others].map(({ id }) => id),
+    );
+  },
+);
+
+test(
+  "rows that wait for a full batch of an earlier sink don't keep the rows away that would fill it",
+  { timeout: 20_000 },
+  async () => {
+    const many = Array.from({ length: 60 }, (_, index) => ({ id: `${index}`, note: index === 5 ? "bad" : "good" }));
+    const columnMap = {
+      id: (s: Loud): string => {
+        if (s.processed.loud === "BAD") throw new Error("not this one");
+        return s.pk;
+      },
+    };
+    const inOrder = new MemorySink({ columnMap, identity: "in order", preserveOrder: true });
+    const report = await begun({ rows: many, batchSize: 10, concurrency: 1, flushIntervalMs: 600_000 })
+      .to(new Target("one").sink, inOrder)
+      .run();
+    assert.equal(report.successCount, 59);
+  },
+);
 
 test("a second sink that breaks stops the run; what the first has is not written there again", async () => {
   const [first, second] = [new Target("one"), new Target("two")];
@@ -272,4 +380,30 @@ test("a second sink that does not open leaves the first as it was", async () => 
   });
   await assert.rejects(begun({ rows: [] }).to(first, missing).run());
   assert.equal(readFileSync(filePath, "utf8"), before);
+});
+
+test("two files of which a part of the rows replaces neither are both named", async () => {
+  const paths = ["aside.csv", "aside-2.csv"].map((name) => join(folder, name));
+  const columnMap = { id: (s: { readonly pk: string }) => s.pk };
+  const [one, other] = paths.map((filePath) => new CSVSink({ filePath, columnMap }));
+  assert.ok(one && other);
+  const pipeline = begun().to(one, other);
+  const { rowsAside: none, otherRowsAside: noOther } = await pipeline.run();
+  assert.deepEqual([none, noOther], [undefined, undefined]);
+  const { rowsAside, otherRowsAside } = await pipeline.run({ limit: 2 });
+  const expected = paths.map((path) => ({ path: `${path}.limit-2.csv`, reason: "limit" }));
+  assert.deepEqual([rowsAside, otherRowsAside], [expected[0], [expected[1]]]);
+});
+
+test("check names two sinks of one kind apart", async () => {
+  const databasePath = newJournal();
+  execute(databasePath, "CREATE TABLE one (id TEXT PRIMARY KEY); CREATE TABLE two (id TEXT PRIMARY KEY)");
+  const sinkOf = (targetTable: string, column = "id") =>
+    new SQLiteSink({ databasePath, targetTable, mergeKeys: [column], columnMap: { [column]: (s: Loud) => s.pk } });
+  const { findings } = await begun().to(sinkOf("one"), sinkOf("two", "other")).check();
+  const ofSinks = findings.filter(({ area }) => area === "sink").map(({ subject, status }) => [subject, status]);
+  assert.deepEqual(ofSinks, [
+    ["sink one", "ok"],
+    ["sink two", "problem"],
+  ]);
 });
