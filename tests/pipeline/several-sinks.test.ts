@@ -382,6 +382,22 @@ test("a second sink that does not open leaves the first as it was", async () => 
   assert.equal(readFileSync(filePath, "utf8"), before);
 });
 
+test("a dead letter stays while its row is in a table alone, and not in the file beside it", async () => {
+  const journalPath = newJournal();
+  const table = new Target("one");
+  const filePath = `${journalPath}.csv`;
+  const run = async (limit?: number): Promise<string> => {
+    const file = new CSVSink({ filePath, columnMap: { id: (s: Loud) => s.pk } });
+    await begun({ journalPath, onRowError: "dead_letter" }).to(table.sink, file).run({ limit });
+    return readFileSync(`${journalPath}.jsonl`, "utf8");
+  };
+  table.rejected = new Set(["1"]);
+  assert.match(await run(), /"pk":"1"/);
+  table.rejected = new Set();
+  assert.match(await run(2), /"pk":"1"/); // its rows are aside
+  assert.equal(await run(), "");
+});
+
 test("two files of which a part of the rows replaces neither are both named", async () => {
   const paths = ["aside.csv", "aside-2.csv"].map((name) => join(folder, name));
   const columnMap = { id: (s: { readonly pk: string }) => s.pk };
