@@ -1,0 +1,225 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { type Estimate, estimateTotals } from "../../src/plan/estimator.ts";
+import { chooseSample, inRandomOrder, type Unit } from "../../src/plan/sample.ts";
+import { lengths, otherLengths, planTable, type TableOptions } from "../support/plan-tables.ts";
+import { qualityOf, trial } from "../support/plan-trial.ts";
+import { randomFrom } from "../support/quota-lab/random.ts";
+
+const seeded = { seed: 20, numRuns: 100 };
+
+interface Given {
+  readonly count: number;
+  readonly seed?: number;
+  /** The number of those that were chosen that are measured: all by default. */
+  readonly measured?: number;
+  readonly per?: "unit" | "row";
+  readonly unseen?: number;
+}
+
+/** The estimate of one quantity from a sample of the units. */
+function estimateOf(
+  units: readonly Unit[],
+  valueOf: (unit: Unit) => number,
+  { count, seed = 1, measured = Infinity, ...quantity }: Given,
+): Estimate | undefined {
+  const strata = chooseSample(units, count, randomFrom(seed));
+  const asked = inRandomOrder(strata, randomFrom(seed + 2)).slice(0, measured);
+  const measurements = new Map(asked.map((unit) => [unit.key, { amount: valueOf(unit) }]));
+  const options = {
+    strata,
+    measurements,
+    quantities: { amount: quantity },
+    random: randomFrom(seed + 1),
+    resamples: 199,
+  };
+  return estimateTotals(options)?.amount;
+}
+
+const units = (count: number, sizeOf: (index: number) => number = () => 1000, rows = 1): readonly Unit[] =>
+  Array.from({ length: count }, (_, index) => ({ key: `request ${index}`, size: sizeOf(index), rows }));
+
+const indexOf = ({ key }: Unit): number => Number(key.slice("request ".length));
+const exact = (total: number): Estimate => ({ total, low: total, high: total, measured: total });
+
+const someTable = fc
+  .array(
+    fc.record({ size: fc.nat({ max: 50_000 }), rows: fc.integer({ min: 1, max: 9 }), amount: fc.nat({ max: 900 }) }),
+    {
+      minLength: 1,
+      maxLength: 60,
+    },
+  )
+  .map((rows) => rows.map((row, index) => ({ ...row, key: `request ${index}` })));
+
+test("where all units are asked, the total is exact and the interval has no width", () => {
+  fc.assert(
+    fc.property(someTable, fc.constantFrom("unit", "row"), fc.nat(), (table, per, seed) => {
+      const amounts = new Map(table.map(({ key, amount }) => [key, amount]));
+      const truth = table.reduce((sum, { amount, rows }) => sum + amount * (per === "row" ? rows : 1), 0);
+      const estimate = estimateOf(table, ({ key }) => amounts.get(key) ?? 0, { count: 60, seed, per, unseen: 1 });
+      assert.deepEqual(estimate, exact(truth));
+    }),
+    seeded,
+  );
+});
+
+test("neither the total nor an end of its interval is below what was measured, and the total is between them", () => {
+  fc.assert(
+    fc.property(
+      someTable,
+      fc.integer({ min: 1, max: 70 }),
+      fc.integer({ min: 1, max: 70 }),
+      fc.nat(),
+      (table, count, measured, seed) => {
+        const amounts = new Map(table.map(({ key, amount }) => [key, amount]));
+        const estimate = estimateOf(table, ({ key }) => amounts.get(key) ?? 0, { count, measured, seed });
+        assert.ok(estimate !== undefined);
+        const { total, low, high, measured: known } = estimate;
+        assert.ok(known <= low && low <= total && total <= high, JSON.stringify(estimate));
+        assert.ok(Number.isFinite(total) && !Number.isNaN(high), JSON.stringify(estimate));
+      },
+    ),
+    seeded,
+  );
+});
+
+test("the order of the units changes nothing", () => {
+  fc.assert(
+    fc.property(
+      someTable.chain((table) => fc.tuple(fc.constant(table), fc.shuffledSubarray(table, { minLength: table.length }))),
+      fc.integer({ min: 1, max: 40 }),
+      ([table, shuffled], count) => {
+        const amounts = new Map(table.map(({ key, amount }) => [key, amount]));
+        const valueOf = ({ key }: Unit): number => amounts.get(key) ?? 0;
+        assert.deepEqual(estimateOf(shuffled, valueOf, { count }), estimateOf(table, valueOf, { count }));
+      },
+    ),
+    seeded,
+  );
+});
+
+test("another unit of measure changes the total and both ends by its factor", () => {
+  const cost = (unit: Unit): number => unit.size * (1 + (indexOf(unit) % 7)) + 3000;
+  const table = units(3000, (index) => 300 + ((index * 37) % 5000));
+  const inUSD = estimateOf(table, cost, { count: 90 }) ?? assert.fail();
+  const inMicroUSD = estimateOf(table, (unit) => cost(unit) * 1e6, { count: 90 }) ?? assert.fail();
+  for (const end of ["total", "low", "high"] as const)
+    assert.ok(Math.abs(inMicroUSD[end] / inUSD[end] / 1e6 - 1) < 1e-9, end);
+});
+
+test("a further quantity changes no other", () => {
+  const strata = chooseSample(
+    units(500, (index) => 100 + index),
+    60,
+    randomFrom(1),
+  );
+  const asked = strata.flatMap((stratum) => stratum.asked);
+  const measurements = new Map(
+    asked.map((unit) => [unit.key, { cost: unit.size ** 1.1, calls: 1 + (indexOf(unit) % 3) }]),
+  );
+  const both = { cost: {}, calls: { unseen: 1 } };
+  const alone = estimateTotals({ strata, measurements, quantities: { cost: {} }, random: randomFrom(2) });
+  const beside = estimateTotals({ strata, measurements, quantities: both, random: randomFrom(2) });
+  assert.deepEqual(beside?.cost, alone?.cost);
+});
+
+test("nothing to ask costs nothing; nothing measured gives no estimate", () => {
+  assert.deepEqual(
+    estimateOf([], () => 1, { count: 120 }),
+    exact(0),
+  );
+  assert.equal(
+    estimateOf(units(3), () => 1, { count: 0 }),
+    undefined,
+  );
+});
+
+test("one unit of several gives a total, and an interval that is open above", () => {
+  const estimate = estimateOf(units(5), () => 2, { count: 1 });
+  assert.deepEqual(estimate, { total: 10, low: 2, high: Infinity, measured: 2 });
+});
+
+test("a quantity that is 0 for all is estimated as 0; failures that a sample may have missed are in the interval", () => {
+  const table = units(10_000);
+  assert.deepEqual(
+    estimateOf(table, () => 0, { count: 120 }),
+    exact(0),
+  );
+  const failed = estimateOf(table, () => 0, { count: 120, per: "row", unseen: 1 }) ?? assert.fail();
+  assert.equal(failed.total, 0);
+  assert.ok(failed.high > 290 && failed.high < 320, `${failed.high} of 10,000: the rule of three says 3.69 / 120`);
+});
+
+test("where all units of the sample are alike, the interval still reaches to what 120 units do not show", () => {
+  const calls = estimateOf(units(10_000), () => 1, { count: 120, unseen: 1 }) ?? assert.fail();
+  assert.equal(calls.total, 10_000);
+  assert.equal(calls.low, 10_000);
+  assert.ok(calls.high > 10_290 && calls.high < 10_320, `${calls.high}`);
+  const cost =
+    estimateOf(
+      units(10_000, (index) => 500 + index),
+      ({ size }) => size * 2,
+      { count: 120 },
+    ) ?? assert.fail();
+  const truth = 10_000 * (500 + 4999.5) * 2;
+  assert.ok(Math.abs(cost.total / truth - 1) < 1e-9, "a cost that is proportional to the size is exact");
+  assert.ok(cost.high > 1.025 * truth && cost.high < 1.035 * truth, `${cost.high / truth}`);
+});
+
+test("with few units left, a rare event is none or one of them", () => {
+  const calls = estimateOf(units(125), (unit) => (indexOf(unit) % 60 === 0 ? 2 : 1), { count: 120, unseen: 1 });
+  assert.ok(calls !== undefined);
+  assert.equal(calls.low - calls.measured, 5);
+  assert.ok(calls.high - calls.measured >= 6 && calls.high - calls.measured <= 7, `${calls.high - calls.measured}`);
+});
+
+test("a quantity of rows counts each row of a unit", () => {
+  const table = units(4000, () => 1000, 3);
+  const failures = { count: 400, unseen: 1 };
+  const isFailed = (unit: Unit): number => (indexOf(unit) % 20 === 0 ? 1 : 0);
+  const rows = estimateOf(table, isFailed, { ...failures, per: "row" }) ?? assert.fail();
+  const once = estimateOf(table, isFailed, failures) ?? assert.fail();
+  assert.equal(Math.round(rows.total), Math.round(3 * once.total));
+  assert.ok(rows.low <= 600 && 600 <= rows.high, JSON.stringify(rows));
+});
+
+test("a sample that was stopped estimates from what it has", () => {
+  const table = planTable({ rows: 3000, lengths: lengths.lognormal, seed: 5 });
+  const cost = (unit: Unit): number => table.measuredOf(unit).cost;
+  const widths = [5, 30, 60, 120].map((measured) => {
+    const estimate = estimateOf(table.units, cost, { count: 120, measured }) ?? assert.fail();
+    assert.ok(estimate.low <= table.truth.cost && table.truth.cost <= estimate.high, `${measured} measured`);
+    return estimate.high - estimate.low;
+  });
+  assert.ok((widths[0] ?? 0) > (widths[3] ?? 0));
+});
+
+/** Tables of one kind, asked by a sample of 120 of some 3,000. */
+function qualityFor(kind: Omit<TableOptions, "seed" | "rows">, tables: number) {
+  const trials = Array.from({ length: tables }, (_, index) => {
+    const table = planTable({ rows: 3000, ...kind, seed: 100 + index });
+    return trial(table, { count: 120, seed: 7 * index }).cost;
+  });
+  return qualityOf(trials);
+}
+
+for (const [shape, ofShape] of Object.entries({ ...lengths, ...otherLengths })) {
+  test(`the interval of the cost covers the truth of nearly all tables whose lengths are ${shape}`, (t) => {
+    const kind = { lengths: ofShape, isSorted: shape === "sorted", duplicates: 0.3, answered: 0.2 };
+    const quality = qualityFor(kind, 8);
+    t.diagnostic(JSON.stringify(quality));
+    assert.ok(quality.covered >= 6, JSON.stringify(quality));
+    assert.ok(quality.medianError <= 0.03, JSON.stringify(quality));
+  });
+}
+
+test("units of which 2 % cost twice, and are alike else, are covered whether the sample met one or not", () => {
+  const table = units(5000, (index) => 400 + ((index * 7919) % 3000));
+  const cost = (unit: Unit): number => unit.size * ((indexOf(unit) * 31) % 50 === 0 ? 2 : 1);
+  const truth = table.reduce((sum, unit) => sum + cost(unit), 0);
+  const covered = Array.from({ length: 60 }, (_, index) => estimateOf(table, cost, { count: 120, seed: index * 11 }));
+  const count = covered.filter((one) => one !== undefined && one.low <= truth && truth <= one.high).length;
+  assert.ok(count >= 54, `${count} of 60`);
+});
