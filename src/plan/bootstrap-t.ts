@@ -27,7 +27,7 @@ export interface Reach {
  * shorter than Student's. All quantities are drawn together.
  *
  * Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), 12.5; in strata: Davison and Hinkley, Bootstrap
- * Methods and their Application (1997), 3.7.
+ * Methods and their Application (1997), chapter 3.
  *
  * @param counts The number of errors of each group, two at least.
  */

@@ -54,7 +54,7 @@ const mostUnseen = 3.69;
  *
  * A quantity is projected by its relation to the size inside strata, with a bootstrap-t interval (`projection.ts`,
  * `bootstrap-t.ts`); one that is the same for nearly all units by counting the others as rare events (`rare-events.ts`). No
- * interval ends below what a kind of unit may add that the sample has not met: 120 units do not show what 1 % of them do.
+ * interval ends below what a kind of unit may add that the sample has not met: 120 units may not show what 1 % of all do.
  *
  * The same strata, measurements and random numbers give the same totals; a further quantity changes no other. Time grows with
  * `resamples` times the measured units times the quantities: 120 units and four quantities take about 10 ms.

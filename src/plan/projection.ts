@@ -27,8 +27,8 @@ const leastForLine = 10;
  * Where the quantity grows with the size the line is the ratio to the size, where it does not it is the mean; what neither
  * explains is the average of the group. The line need not be true for the total to be right on average.
  *
- * Source: the generalized regression estimator, Särndal, Swensson and Wretman, Model Assisted Survey Sampling (1992), 6.4 and
- * 7.3 (the ratio); the variance in strata, Cochran, Sampling Techniques (1977), 5.3 and 7.10.
+ * Source: the generalized regression estimator, Särndal, Swensson and Wretman, Model Assisted Survey Sampling (1992),
+ * chapters 6 and 7 (the ratio); the variance in strata, Cochran, Sampling Techniques (1977), chapters 5 and 7.
  */
 export function project(groups: readonly Group[], { value, times }: MeasuredQuantity): Projection {
   const { atZero, slope, widening } = fittedLine(groups, value);

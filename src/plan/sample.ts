@@ -14,7 +14,7 @@ export interface Stratum {
   readonly asked: readonly Unit[];
 }
 
-/** Ten of a stratum tell how much its units differ; in a small sample it is four, so that there is more than one stratum. */
+/** So many are drawn from a stratum: they tell how much its units differ. Fewer of them leave more strata to a small sample. */
 const mostOfStratum = 10;
 const fewestOfStratum = 4;
 const strataWanted = 20;
@@ -27,8 +27,8 @@ const strataWanted = 20;
  * The same units and random numbers give the same sample, whatever the order of the units. As many units as there are, or
  * more, are all of them. Memory: two arrays of all units.
  *
- * Source: Cochran, Sampling Techniques (1977), 5.5 (allocation) and 5A.7 (where strata part); Särndal, Swensson and Wretman,
- * Model Assisted Survey Sampling (1992), 12.4 (equal totals of the size).
+ * Source: Cochran, Sampling Techniques (1977), chapter 5 (allocation) and 5A (where strata part); Särndal, Swensson and Wretman,
+ * Model Assisted Survey Sampling (1992), chapter 12 (strata of equal totals).
  *
  * @param count A whole number of units, from 0.
  * @param random Gives numbers from 0 up to, but not including, 1.
@@ -62,9 +62,9 @@ export function inRandomOrder(strata: readonly Stratum[], random: () => number):
     .map(({ unit }) => unit);
 }
 
-/** The size as a divisor: at least one. */
-export function sizeOf({ size }: Unit): number {
-  return Math.max(1, size);
+/** The size as a divisor: at least one, for a request without text too. */
+export function sizeOf(unit: Unit | undefined): number {
+  return Math.max(1, unit?.size ?? 0);
 }
 
 export function sum(values: readonly number[]): number {
@@ -81,10 +81,10 @@ interface Cut {
 function firstUnits(sorted: readonly Unit[], { from, mostUnits, wantedSize }: Cut): readonly Unit[] {
   let size = 0;
   let to = from;
-  for (const unit of sorted.slice(from, from + mostUnits)) {
-    size += sizeOf(unit);
-    if (to > from && size - sizeOf(unit) / 2 > wantedSize) break;
-    to += 1;
+  for (; to < from + mostUnits; to += 1) {
+    const next = sizeOf(sorted[to]);
+    if (to > from && size + next / 2 > wantedSize) break;
+    size += next;
   }
   return sorted.slice(from, to);
 }

@@ -32,7 +32,7 @@ export function trial(
   return Object.fromEntries(trials) as Record<Name, Trial>;
 }
 
-/** In shares of the truth; the sums of floating numbers in another order differ by less than the allowance. */
+/** In shares of the truth. */
 export interface Quality {
   readonly covered: number;
   readonly trials: number;
@@ -41,14 +41,15 @@ export interface Quality {
 }
 
 export function qualityOf(trials: readonly Trial[]): Quality {
-  const allowance = 1e-9;
+  const allowance = 1e-9; // floating numbers, summed in another order
+  const share = (amount: number, { truth }: Trial): number => (amount === 0 ? 0 : amount / truth);
   const isCovered = ({ low, high, truth }: Trial): boolean =>
     low <= truth * (1 + allowance) && high >= truth * (1 - allowance);
   return {
     covered: trials.filter(isCovered).length,
     trials: trials.length,
-    medianHalfWidth: median(trials.map(({ low, high, truth }) => (high - low) / 2 / truth)),
-    medianError: median(trials.map(({ total, truth }) => Math.abs(total - truth) / truth)),
+    medianHalfWidth: median(trials.map((one) => share((one.high - one.low) / 2, one))),
+    medianError: median(trials.map((one) => share(Math.abs(one.total - one.truth), one))),
   };
 }
 
