@@ -223,3 +223,30 @@ test("units of which 2 % cost twice, and are alike else, are covered whether the
   const count = covered.filter((one) => one !== undefined && one.low <= truth && truth <= one.high).length;
   assert.ok(count >= 54, `${count} of 60`);
 });
+
+test("the fewer units are left, the narrower the interval: what was measured is certain", () => {
+  const table = planTable({ rows: 2000, lengths: lengths.lognormal, seed: 8 });
+  const tokens = (unit: Unit): number => table.measuredOf(unit).outputTokens;
+  const width = (count: number): number => {
+    const { low, high } = estimateOf(table.units.slice(0, count), tokens, { count: 120 }) ?? assert.fail();
+    return (high - low) / count;
+  };
+  assert.ok(width(140) < 0.55 * width(1000), `${width(140)}, ${width(1000)}`);
+});
+
+test("four units of 300 give an interval that is wide, but true", () => {
+  const table = planTable({ rows: 300, lengths: lengths.bimodal, seed: 12 });
+  const tokens = (unit: Unit): number => table.measuredOf(unit).outputTokens;
+  const covered = Array.from({ length: 60 }, (_, index) =>
+    estimateOf(table.units, tokens, { count: 4, seed: 13 * index }),
+  );
+  const truth = table.truth.outputTokens;
+  const count = covered.filter((one) => one !== undefined && one.low <= truth && truth <= one.high).length;
+  assert.ok(count >= 54, `${count} of 60`);
+});
+
+test("calls that nearly all units need once need no relation to the size", () => {
+  const table = units(2000, (index) => 200 + index * 20);
+  const calls = estimateOf(table, () => 3, { count: 60, unseen: 1 }) ?? assert.fail();
+  assert.deepEqual([calls.total, calls.low], [6000, 6000]);
+});
