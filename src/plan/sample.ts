@@ -41,9 +41,8 @@ export function chooseSample(units: readonly Unit[], count: number, random: () =
   let countLeft = Math.min(count, sorted.length);
   for (let from = 0; from < sorted.length;) {
     const isLast = countLeft < 2 * each;
-    const mostUnits = sorted.length - from - (isLast ? 0 : countLeft - each); // each stratum after it has enough to draw
     const wantedSize = isLast ? Infinity : (sizeLeft * each) / countLeft;
-    const members = firstUnits(sorted, { from, mostUnits, wantedSize });
+    const members = firstUnits(sorted, from, wantedSize);
     const asked = drawn(members, isLast ? countLeft : each, random);
     strata.push({ units: members, asked });
     countLeft -= asked.length;
@@ -71,17 +70,11 @@ export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-interface Cut {
-  readonly from: number;
-  readonly mostUnits: number;
-  readonly wantedSize: number;
-}
-
 /** The units from `from` on that have the wanted size together. The one that crosses it is among them if most of it is. */
-function firstUnits(sorted: readonly Unit[], { from, mostUnits, wantedSize }: Cut): readonly Unit[] {
+function firstUnits(sorted: readonly Unit[], from: number, wantedSize: number): readonly Unit[] {
   let size = 0;
   let to = from;
-  for (; to < from + mostUnits; to += 1) {
+  for (; to < sorted.length; to += 1) {
     const next = sizeOf(sorted[to]);
     if (to > from && size + next / 2 > wantedSize) break;
     size += next;

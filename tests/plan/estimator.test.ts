@@ -168,6 +168,31 @@ test("where all units of the sample are alike, the interval still reaches to wha
   assert.ok(cost.high > 1.025 * truth && cost.high < 1.035 * truth, `${cost.high / truth}`);
 });
 
+test("two failures in a sample of 120 may be seven: the interval is that of a Poisson count", () => {
+  const strata = chooseSample(units(12_000), 120, randomFrom(1));
+  const asked = inRandomOrder(strata, randomFrom(2));
+  const measurements = new Map(asked.map(({ key }, index) => [key, { failed: index < 2 ? 1 : 0 }]));
+  const quantities = { failed: { unseen: 1 } };
+  const { failed } = estimateTotals({ strata, measurements, quantities, random: randomFrom(3) }) ?? assert.fail();
+  assert.ok(Math.abs(failed.total - 200) < 15, JSON.stringify(failed));
+  assert.ok(failed.low > 15 && failed.low < 35 && failed.high > 690 && failed.high < 750, JSON.stringify(failed));
+});
+
+test("a cost that is the same for all may be twice that of units that the sample has not met", () => {
+  const cost = estimateOf(units(10_000), () => 5, { count: 120 }) ?? assert.fail();
+  assert.deepEqual([cost.total, cost.low], [50_000, 50_000]);
+  assert.ok(cost.high > 51_450 && cost.high < 51_600, `${cost.high}`);
+});
+
+test("with one unit left, it may cost twice", () => {
+  const table = units(121, (index) => 3000 + 10 * index);
+  const cost =
+    estimateOf(table, (unit) => unit.size * (1 + (indexOf(unit) % 5) / 1000), { count: 120 }) ?? assert.fail();
+  const left = cost.total - cost.measured;
+  assert.ok(left > 2900 && left < 4300, `${left}`);
+  assert.ok(cost.high - cost.measured > 1.95 * left, JSON.stringify(cost));
+});
+
 test("with few units left, a rare event is none or one of them", () => {
   const calls = estimateOf(units(125), (unit) => (indexOf(unit) % 60 === 0 ? 2 : 1), { count: 120, unseen: 1 });
   assert.ok(calls !== undefined);
