@@ -43,6 +43,14 @@ test("less than the usual is counted too, but not looked for where none was seen
   assert.equal(projectRare(alike.groups, alike.quantity, { usual: 2, unseen: 1 }).low, 1800);
 });
 
+test("the interval ends at whole events", () => {
+  for (const seen of [1, 3, 8]) {
+    const { groups, quantity } = amounts([...some(2, seen), ...some(1, 80 - seen)], 60);
+    const { low, high } = projectRare(groups, quantity, { usual: 1, unseen: 1 });
+    assert.ok(Number.isInteger(low) && Number.isInteger(high), `${seen} seen: ${low} to ${high}`);
+  }
+});
+
 test("a value is usual where few units have another", () => {
   const usualOf = (values: readonly number[]): number | undefined => {
     const { groups, quantity } = amounts(values, 50);
