@@ -11,7 +11,7 @@ export interface MeasuredQuantity {
 /** The estimate of a quantity over the units that were not measured, and the errors of which its interval is made. */
 export interface Projection {
   readonly total: number;
-  /** What the one of them with the most is expected to have. */
+  /** The most that is expected of one of them. */
   readonly largest: number;
   /** One error of each measured unit, group by group: what it adds to the error of the total. They sum to zero in a group. */
   readonly errors: Float64Array;
@@ -24,8 +24,8 @@ const leastForLine = 10;
  * Projects a quantity to the units that were not measured: by a line over the size, which is fitted to the measured units of
  * all groups, and by what the measured units of each group are off that line on average.
  *
- * Where the quantity grows with the size the line is the ratio to the size, where it does not it is the mean; what neither
- * explains is the average of the group. The line need not be true for the total to be right on average.
+ * For a quantity that grows with the size the line is the ratio to the size, for one that does not it is the mean. The averages
+ * of the groups take up what no line explains: the total is right on average whatever the quantity.
  *
  * Source: the generalized regression estimator, Särndal, Swensson and Wretman, Model Assisted Survey Sampling (1992),
  * chapters 6 and 7 (the ratio); the variance in strata, Cochran, Sampling Techniques (1977), chapters 5 and 7.

@@ -5,7 +5,7 @@ import { sum } from "./sample.ts";
 /** The place that a normal value exceeds in 2.5 % of cases: the ends of a 95 % interval. */
 const z = 1.96;
 
-/** Where fewer units than this have another value than the usual one, too few tell how rare the others are. */
+/** Fewer units than this with another value than the usual one are rare events: too few for a bootstrap. */
 const fewUnusual = 20;
 
 export interface Interval {
@@ -20,12 +20,10 @@ export interface Interval {
  */
 export function usualValue(groups: readonly Group[], { value }: MeasuredQuantity): number | undefined {
   const values = groups.flatMap(({ measured }) => measured.map((unit) => value(unit)));
-  const [usual, alike] = [...Map.groupBy(values, (one) => one)].reduce(
-    (most, [one, same]): readonly [number, number] => (same.length > most[1] ? [one, same.length] : most),
-    [0, 0] as readonly [number, number],
-  );
-  const unusual = values.length - alike;
-  return unusual < fewUnusual && unusual < values.length / 2 ? usual : undefined;
+  let most: readonly number[] = [];
+  for (const alike of Map.groupBy(values, (one) => one).values()) if (alike.length > most.length) most = alike;
+  const unusual = values.length - most.length;
+  return unusual < fewUnusual && unusual < values.length / 2 ? most[0] : undefined;
 }
 
 /**
