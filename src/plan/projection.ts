@@ -31,7 +31,7 @@ const leastForLine = 10;
  * chapters 6 and 7 (the ratio); the variance in strata, Cochran, Sampling Techniques (1977), chapters 5 and 7.
  */
 export function project(groups: readonly Group[], { value, times }: MeasuredQuantity): Projection {
-  const { atZero, slope, widening } = fittedLine(groups, value);
+  const { atZero, slope } = fittedLine(groups, value);
   const lineOf = (unit: Unit): number => atZero + slope * sizeOf(unit);
   const errors: number[] = [];
   let total = 0;
@@ -45,7 +45,7 @@ export function project(groups: readonly Group[], { value, times }: MeasuredQuan
       largest = Math.max(largest, expected);
     }
     const share = Math.sqrt(((measured.length + rest.length) * rest.length) / measured.length ** 2);
-    errors.push(...offsets.map((one) => (one - offset) * share * widening));
+    errors.push(...offsets.map((one) => (one - offset) * share));
   }
   return { total, largest, errors: Float64Array.from(errors) };
 }
@@ -53,34 +53,24 @@ export function project(groups: readonly Group[], { value, times }: MeasuredQuan
 interface Line {
   readonly atZero: number;
   readonly slope: number;
-  /** The factor by which errors are larger than distances from a line that was fitted to the same units. */
-  readonly widening: number;
 }
 
-/** The line by least squares. Each unit counts as many as it stands for, and errors are taken to grow with the size. */
+/** The line by least squares over the measured units, whose errors are taken to grow with the size. */
 function fittedLine(groups: readonly Group[], value: (unit: Unit) => number): Line {
-  const points = groups.flatMap(({ measured, rest }) =>
-    measured.map((unit) => ({ size: sizeOf(unit), value: value(unit), weight: 1 + rest.length / measured.length })),
+  const points = groups.flatMap(({ measured }) =>
+    measured.map((unit) => ({ size: sizeOf(unit), amount: value(unit) })),
   );
-  const ones = sum(points.map(({ size, weight }) => weight / size ** 2));
-  const sizes = sum(points.map(({ size, weight }) => weight / size));
-  const weights = sum(points.map(({ weight }) => weight));
-  const values = sum(points.map(({ size, value: one, weight }) => (weight * one) / size ** 2));
-  const ratios = sum(points.map(({ size, value: one, weight }) => (weight * one) / size));
-  const spread = ones * weights - sizes ** 2;
-  if (points.length >= leastForLine && spread > 1e-9 * ones * weights) {
-    const widening = Math.sqrt(points.length / (points.length - 2));
-    return {
-      atZero: (weights * values - sizes * ratios) / spread,
-      slope: (ones * ratios - sizes * values) / spread,
-      widening,
-    };
+  const count = points.length;
+  const perSquare = sum(points.map(({ size }) => 1 / size ** 2));
+  const perSize = sum(points.map(({ size }) => 1 / size));
+  const spread = perSquare * count - perSize ** 2;
+  if (count >= leastForLine && spread > 1e-9 * perSquare * count) {
+    const amounts = sum(points.map(({ size, amount }) => amount / size ** 2));
+    const ratios = sum(points.map(({ size, amount }) => amount / size));
+    const atZero = (count * amounts - perSize * ratios) / spread;
+    const slope = (perSquare * ratios - perSize * amounts) / spread;
+    return { atZero, slope };
   }
-  const allValues = sum(points.map(({ value: one, weight }) => weight * one));
-  const allSizes = sum(points.map(({ size, weight }) => weight * size));
-  return {
-    atZero: 0,
-    slope: allSizes === 0 ? 0 : allValues / allSizes,
-    widening: points.length < 2 ? 1 : Math.sqrt(points.length / (points.length - 1)),
-  };
+  const slope = sum(points.map(({ amount }) => amount)) / sum(points.map(({ size }) => size));
+  return { atZero: 0, slope };
 }

@@ -231,10 +231,9 @@ function qualityFor(kind: Omit<TableOptions, "seed" | "rows">, tables: number) {
 }
 
 for (const [shape, ofShape] of Object.entries({ ...lengths, ...otherLengths })) {
-  test(`the interval of the cost covers the truth of nearly all tables whose lengths are ${shape}`, (t) => {
+  test(`the interval of the cost covers the truth of nearly all tables whose lengths are ${shape}`, () => {
     const kind = { lengths: ofShape, isSorted: shape === "sorted", duplicates: 0.3, answered: 0.2 };
     const quality = qualityFor(kind, 8);
-    t.diagnostic(JSON.stringify(quality));
     assert.ok(quality.covered >= 6, JSON.stringify(quality));
     assert.ok(quality.medianError <= 0.03, JSON.stringify(quality));
   });
@@ -278,9 +277,9 @@ test("calls that nearly all units need once need no relation to the size", () =>
 
 test("a quantity that is no line over the size is right on average", () => {
   const table = units(4000, (index) => 200 + index);
-  const tokens = ({ size }: Unit): number => (size < 1000 ? 5 * size : size > 3000 ? 2 * size : 300 + (size % 90));
+  const tokens = ({ size }: Unit): number => (size < 700 ? 9000 : 100) + (size % 90);
   const truth = table.reduce((sum, unit) => sum + tokens(unit), 0);
   const totals = Array.from({ length: 40 }, (_, index) => estimateOf(table, tokens, { count: 60, seed: 17 * index }));
   const mean = totals.reduce((sum, one) => sum + (one?.total ?? 0), 0) / totals.length;
-  assert.ok(Math.abs(mean / truth - 1) < 0.015, `${mean / truth}`);
+  assert.ok(Math.abs(mean / truth - 1) < 0.06, `${mean / truth}`);
 });
