@@ -89,7 +89,7 @@ test("before a run it is the command that ends: exit code 2, and the run does no
 });
 
 test("after the end an error makes the exit code 3 and is told once, without its words", async () => {
-  const words = ["run", fixture("settled"), "--limit", "1"];
+  const words = ["run", fixture("settled"), "--limit", "1", "--max-cost", "1"];
   const signals = new EventEmitter();
   const terminal = testTerminal({ signals });
   assert.equal(await runCommandLine(words, terminal), 0);
