@@ -110,6 +110,8 @@ export type RunEvent =
       /** The service tier that answered. @default the standard one */
       readonly tier?: string | undefined;
       readonly cost: number | null;
+      /** True if a row of this run paid for it. @default an earlier run did */
+      readonly isOfThisRun?: boolean | undefined;
     }
   | {
       /** No call starts for `durationMs` from now: a longer wait replaces the one before. */

@@ -1,6 +1,27 @@
 import type { AttemptKind, RowOutcome } from "./events.ts";
 import type { RunCost } from "./report.ts";
 
+/** Calls, or answers that took their place, and what they cost. */
+export interface Spent {
+  readonly calls: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** null where no provider of the run has prices. */
+  readonly cost: RunCost | null;
+}
+
+/** The uses of a step's calls. */
+export interface StepSpending {
+  /** By kind of attempt; together they are the step's calls. */
+  readonly byKind: Readonly<Record<AttemptKind, Spent>>;
+  /** The part of them that went to rows which failed or were skipped in this run. */
+  readonly badRows: Spent;
+  /** The former cost of answers that were not asked for again: an earlier run had paid for them, and the journal has them. */
+  readonly reusedOfEarlierRuns: Spent;
+  /** The same of answers that another row of this run had paid for. */
+  readonly reusedOfThisRun: Spent;
+}
+
 /** The calls of one step in a run, counted. */
 export interface StepFigures {
   readonly step: string;
@@ -21,6 +42,8 @@ export interface StepFigures {
   readonly reasoningTokens: number;
   /** null where no provider of the run has prices. */
   readonly cost: RunCost | null;
+  /** The uses of its calls. @default not known: runs before 0.2 did not count it */
+  readonly spending?: StepSpending | undefined;
   /** Of the calls that were answered, to within 5 %; null where none was. */
   readonly latency: { readonly p50Ms: number; readonly p95Ms: number; readonly maxMs: number } | null;
   /** The hash of the prompt's constant part: one, where the step was not changed while it ran. At most 20. */

@@ -1,7 +1,8 @@
-import type { RunEvent } from "../contracts/events.ts";
+import type { RowOutcome, RunEvent } from "../contracts/events.ts";
 import type { StepFigures } from "../contracts/run-detail.ts";
 import { roundAmount } from "../llm/pricing.ts";
 import { Latencies } from "./latencies.ts";
+import { Spending } from "./spending.ts";
 
 /** A prompt that is built anew for each row has as many hashes as rows. */
 const mostNames = 20;
@@ -20,7 +21,7 @@ export class StepTally {
   }
 
   add(event: RunEvent): void {
-    if (event.type === "row-end" && event.pk !== null) this.#failedLast.delete(event.pk);
+    if (event.type === "row-end" && event.pk !== null) this.#endRow(event.pk, event.outcome);
     const counts = "step" in event && event.step !== null ? this.#steps.get(event.step) : undefined;
     if (counts === undefined) return;
     if (event.type === "re-ask") counts.reAsks += 1;
@@ -28,6 +29,7 @@ export class StepTally {
     if (event.type === "call-end" && event.wasSent !== false) this.#addCall(counts, event);
     if (event.type === "answer-reuse") {
       counts.reusedAnswers += 1;
+      counts.spending.addReuse(event, event.isOfThisRun === true);
       addName(counts.promptHashes, event.promptHash);
       addName(counts.models, event.model);
     }
@@ -39,6 +41,12 @@ export class StepTally {
     return used.map(([step, counts]) => figuresOf(step, counts, this.#currency));
   }
 
+  #endRow(pk: string, outcome: RowOutcome): void {
+    this.#failedLast.delete(pk);
+    const isBad = outcome === "failed" || outcome === "skipped";
+    for (const { spending } of this.#steps.values()) spending.endRow(pk, isBad);
+  }
+
   #addCall(counts: Counts, call: Extract<RunEvent, { readonly type: "call-end" }>): void {
     counts.calls += 1;
     counts.inputTokens += call.inputTokens;
@@ -46,6 +54,7 @@ export class StepTally {
     counts.outputTokens += call.outputTokens;
     counts.reasoningTokens += call.reasoningTokens;
     counts.cost += call.cost ?? 0;
+    counts.spending.addCall(call.pk, call.kind ?? "first", call);
     addName(counts.promptHashes, call.promptHash);
     if (call.model !== null) addName(counts.models, call.model);
     if (call.errorCode === null) counts.latencies.add(call.latencyMs);
@@ -68,6 +77,7 @@ function newCounts() {
     outputTokens: 0,
     reasoningTokens: 0,
     cost: 0,
+    spending: new Spending(),
     latencies: new Latencies(),
     promptHashes: new Set<string>(),
     models: new Set<string>(),
@@ -75,11 +85,12 @@ function newCounts() {
 }
 
 function figuresOf(step: string, counts: Counts, currency: string | null): StepFigures {
-  const { cost, latencies, promptHashes, models, ...numbers } = counts;
+  const { cost, spending, latencies, promptHashes, models, ...numbers } = counts;
   return {
     step,
     ...numbers,
     cost: currency === null ? null : { amount: roundAmount(cost), currency },
+    spending: spending.figures(currency),
     latency: latencies.figures,
     promptHashes: [...promptHashes],
     models: [...models],

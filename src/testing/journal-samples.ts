@@ -53,6 +53,17 @@ export const stepFigures: StepFigures = {
   outputTokens: 61,
   reasoningTokens: 7,
   cost: { amount: 0.25, currency: "USD" },
+  spending: {
+    byKind: {
+      first: { calls: 1, inputTokens: 101, outputTokens: 11, cost: { amount: 0.03, currency: "USD" } },
+      "re-ask": { calls: 5, inputTokens: 505, outputTokens: 40, cost: { amount: 0.15, currency: "USD" } },
+      longer: { calls: 0, inputTokens: 0, outputTokens: 0, cost: { amount: 0, currency: "USD" } },
+      retry: { calls: 1, inputTokens: 206, outputTokens: 10, cost: { amount: 0.07, currency: "USD" } },
+    },
+    badRows: { calls: 2, inputTokens: 303, outputTokens: 21, cost: { amount: 0.1, currency: "USD" } },
+    reusedOfEarlierRuns: { calls: 6, inputTokens: 600, outputTokens: 60, cost: { amount: 0.18, currency: "USD" } },
+    reusedOfThisRun: { calls: 0, inputTokens: 0, outputTokens: 0, cost: null },
+  },
   latency: { p50Ms: 12, p95Ms: 340, maxMs: 5600 },
   promptHashes: ["0123456789abcdef"],
   models: ["gpt-4o-2024-11-20"],

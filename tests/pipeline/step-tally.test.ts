@@ -13,7 +13,8 @@ function tallyOf(events: readonly RunEvent[], currency: string | null = null) {
 }
 
 const start = (pk: string, step = "kind"): RunEvent => ({ type: "call-start", step, pk });
-const reuse = (step: string): RunEvent => ({
+const reuse = (step: string, isOfThisRun?: boolean): RunEvent => ({
+  isOfThisRun,
   ...{ type: "answer-reuse", step, pk: "r1", model: "m", promptHash: "p", cost: 1 },
   ...{ inputTokens: 100, cachedTokens: 0, outputTokens: 10, reasoningTokens: 0 },
 });
@@ -31,7 +32,8 @@ test("calls are counted by step, in the pipeline's order; a step that asked nobo
   );
   const none = { calls: 0, reusedAnswers: 0, reAsks: 0, retries: 0, rateLimited: 0 };
   const noTokens = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 };
-  assert.deepEqual(figures, [
+  const withoutSpending = figures.map(({ spending: _, ...rest }) => rest);
+  assert.deepEqual(withoutSpending, [
     {
       ...{ step: "kind", ...none, ...noTokens, reusedAnswers: 1 },
       ...{ cost: { amount: 0, currency: "USD" }, latency: null, promptHashes: ["p"], models: ["m"] },
@@ -45,6 +47,38 @@ test("calls are counted by step, in the pipeline's order; a step that asked nobo
     },
   ]);
   assert.equal(tallyOf([callEnd()])[0]?.cost, null, "there are no prices");
+});
+
+test("what each call was for is counted: its kind, a row that came to nothing, and answers that others had paid for", () => {
+  const call = { step: "tone", inputTokens: 10, outputTokens: 1, cost: 0.1 } as const;
+  const other = { step: "kind", inputTokens: 50, outputTokens: 5, cost: 0.7 } as const;
+  const [kind, tone] = tallyOf(
+    [
+      ...[callEnd({ ...call, pk: "a" }), callEnd({ ...call, pk: "a", kind: "re-ask" })],
+      callEnd({ ...call, pk: "a", kind: "longer", wasSent: false }),
+      ...[callEnd({ ...other, pk: "b" }), callEnd({ ...call, pk: "b", kind: "retry", errorCode: "TIMEOUT" })],
+      ...[rowEnd(1, { pk: "a", outcome: "written" }), rowEnd(2, { pk: "b", outcome: "failed", errorCode: "TIMEOUT" })],
+      ...[callEnd({ ...call, pk: "c", kind: "longer" }), rowEnd(3, { pk: "c", outcome: "skipped", errorCode: "X" })],
+      ...[callEnd({ ...call, pk: "d" }), rowEnd(4, { pk: "d", outcome: "pending" })],
+      ...[reuse("tone"), reuse("tone", true)],
+    ],
+    "USD",
+  );
+  const spent = (calls: number, of: { inputTokens: number; outputTokens: number; cost: number }) => ({
+    calls,
+    inputTokens: calls * of.inputTokens,
+    outputTokens: calls * of.outputTokens,
+    cost: { amount: Number((calls * of.cost).toFixed(12)), currency: "USD" },
+  });
+  const saved = spent(1, { inputTokens: 100, outputTokens: 10, cost: 1 });
+  assert.deepEqual(tone?.spending, {
+    byKind: { first: spent(2, call), "re-ask": spent(1, call), longer: spent(1, call), retry: spent(1, call) },
+    badRows: spent(2, call),
+    reusedOfEarlierRuns: saved,
+    reusedOfThisRun: saved,
+  });
+  assert.deepEqual([kind?.spending?.byKind.first, kind?.spending?.badRows], [spent(1, other), spent(1, other)]);
+  assert.equal(tallyOf([callEnd()])[0]?.spending?.byKind.first.cost, null, "there are no prices");
 });
 
 test("a call after a failed one of the same row is a retry; a re-ask and the next row's call are none", () => {

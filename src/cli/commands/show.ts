@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { BadRow, PastRun } from "../../contracts/journal.ts";
-import type { StepFigures } from "../../contracts/run-detail.ts";
+import type { Spent, StepFigures, StepSpending } from "../../contracts/run-detail.ts";
 import { OptionError } from "../../errors/option.ts";
 import { addText } from "../arguments.ts";
 import { formatCost, formatCount, formatDuration, formatSaved, formatTime, inOneLine, shortId } from "../format.ts";
@@ -60,8 +60,10 @@ async function findRun(history: History, id: string | undefined): Promise<RunInJ
 function describe(run: RunInJournal, failures: readonly BadRow[], later: PastRun | undefined): string {
   const before = [...origin(run), ["", ""] as const, ...counts(run), ["", ""] as const, ...model(run)];
   const steps = run.steps.length === 0 ? "" : `\n${formatTable(stepColumns, run.steps)}`;
+  const spent = run.steps.flatMap(({ step, spending }) => (spending === undefined ? [] : [{ step, ...spending }]));
+  const spending = spent.length === 0 ? "" : `\n${formatTable(spendingColumns, spent)}`;
   const failed = failures.length === 0 ? "" : `\n${formatTable(failureColumns, failures)}`;
-  return `${inLines(before)}${steps}${failed}\n${inLines([["Resume", resume(run, later)]])}`;
+  return `${inLines(before)}${steps}${spending}${failed}\n${inLines([["Resume", resume(run, later)]])}`;
 }
 
 function inLines(lines: readonly Line[]): string {
@@ -82,6 +84,24 @@ const stepColumns: readonly Column<StepFigures>[] = [
   { name: "p95", text: ({ latency }) => (latency === null ? "-" : formatDuration(latency.p95Ms)), isNumeric: true },
   { name: "model", text: ({ models }) => models.join(", ") },
 ];
+
+/** The uses of each step's calls, with their cost. */
+const spendingColumns: readonly Column<StepSpending & { readonly step: string }>[] = [
+  { name: "spent by step", text: ({ step }) => step },
+  { name: "first calls", text: ({ byKind }) => formatSpent(byKind.first), isNumeric: true },
+  { name: "re-asks", text: ({ byKind }) => formatSpent(byKind["re-ask"]), isNumeric: true },
+  { name: "longer", text: ({ byKind }) => formatSpent(byKind.longer), isNumeric: true },
+  { name: "retries", text: ({ byKind }) => formatSpent(byKind.retry), isNumeric: true },
+  { name: "of it on bad rows", text: ({ badRows }) => formatSpent(badRows), isNumeric: true },
+  { name: "saved: earlier runs", text: (spending) => formatSpent(spending.reusedOfEarlierRuns), isNumeric: true },
+  { name: "saved: this run", text: (spending) => formatSpent(spending.reusedOfThisRun), isNumeric: true },
+];
+
+/** The cost, or without prices the calls and their tokens. */
+function formatSpent({ calls, inputTokens, outputTokens, cost }: Spent): string {
+  if (calls === 0) return "-";
+  return cost === null ? `${formatCount(calls)}: ${formatCount(inputTokens + outputTokens)} tokens` : formatCost(cost);
+}
 
 const failureColumns: readonly Column<BadRow>[] = [
   { name: "row", text: ({ position }) => formatCount(position), isNumeric: true },

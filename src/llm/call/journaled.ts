@@ -30,9 +30,9 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
   const inFlight = new TransientMap<string, InFlight>();
   const fingerprints = new Fingerprints();
 
-  const reuse = (call: RowCall, key: string, answer: LLMResponse): LLMResponse => {
+  const reuse = (call: RowCall, key: string, answer: LLMResponse, isOfThisRun: boolean): LLMResponse => {
     call.row.used = [...call.row.used, key];
-    countReuse(call, answer, emit);
+    countReuse(call, answer, isOfThisRun, emit);
     return answer;
   };
 
@@ -49,7 +49,7 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
 
   const reuseStored = (call: RowCall, key: string, known: StoredAnswer): LLMResponse => {
     if (!reuseEarlier) replace(call.row, key, null);
-    return reuse(call, key, known);
+    return reuse(call, key, known, known.runId === runId);
   };
 
   const isUsable = (known: StoredAnswer | undefined): known is StoredAnswer =>
@@ -90,7 +90,7 @@ export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, em
     }
     const earlier = asked.row.replaced.get(key);
     if (earlier !== undefined) replace(call.row, key, earlier);
-    return reuse(call, key, answer);
+    return reuse(call, key, answer, true);
   };
 
   return (next) => (call) => {
@@ -144,13 +144,18 @@ async function forgetAll(answers: StoredAnswers, fingerprints: readonly string[]
 }
 
 /** Counts an answer that was had without a call: its figures are those of the call that paid for it. */
-function countReuse({ step, pk, provider, promptHash, row }: RowCall, answer: LLMResponse, emit: EventHandler): void {
+function countReuse(
+  { step, pk, provider, promptHash, row }: RowCall,
+  answer: LLMResponse,
+  isOfThisRun: boolean,
+  emit: EventHandler,
+): void {
   const { model, usage } = answer;
   const { isEstimated: _, ...counts } = usage;
   const cost = costOf(usage, provider.prices);
   row.callCount += 1;
   row.ended = [...row.ended, { model, promptHash, usage }];
-  emit({ type: "answer-reuse", step, pk, model, promptHash, ...counts, cost });
+  emit({ type: "answer-reuse", step, pk, model, promptHash, ...counts, cost, ...(isOfThisRun && { isOfThisRun }) });
 }
 
 /** True if the same request would fail again. */

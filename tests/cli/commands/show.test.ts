@@ -144,7 +144,7 @@ test("figures by step and the first failed rows are shown where there are any", 
   const path = join(folder, "steps.db");
   const run = runRecord({
     runId: "0a1b2c3d-1111",
-    steps: [stepFigures, { ...stepFigures, step: "tone", latency: null }],
+    steps: [stepFigures, { ...stepFigures, step: "tone", latency: null, spending: undefined }],
   });
   await writeJournal(path, [run]);
   const session = await openJournal(path);
@@ -161,8 +161,13 @@ test("figures by step and the first failed rows are shown where there are any", 
     "tone  7  6  5  4  3  812  61  0.25 USD  -  -  gpt-4o-2024-11-20",
     "",
   ]);
-  assert.equal(lines[first + 4], "row  key  step  code  failed with");
-  assert.equal(lines[first + 5], "1  1  kind  REFUSAL  the model declined");
+  assert.deepEqual(lines.slice(first + 4, first + 7), [
+    "spent by step  first calls  re-asks  longer  retries  of it on bad rows  saved: earlier runs  saved: this run",
+    "kind  0.03 USD  0.15 USD  -  0.07 USD  0.10 USD  0.18 USD  -",
+    "",
+  ]);
+  assert.equal(lines[first + 7], "row  key  step  code  failed with");
+  assert.equal(lines[first + 8], "1  1  kind  REFUSAL  the model declined");
   assert.equal(lines.filter((line) => line.endsWith("the model declined")).length, 10);
   const { stdout: json } = await commandLine(["show", "--json", "--journal", path]);
   const { steps, failures: shownFailures } = JSON.parse(json);

@@ -262,6 +262,23 @@ test("an answer without a call is counted with what the call that paid for it ha
   ]);
 });
 
+test("whose money an answer was is told: an earlier run's, or that of another row of this run, finished or in flight", async () => {
+  const reuseOf = async (runId: string, calls: readonly RowCall[]) => {
+    const events: RunEvent[] = [];
+    const answers: StoredAnswers = {
+      find: async (key) => await Promise.resolve(key === keyOf("known") ? { ...stored, runId } : undefined),
+      save: async () => {},
+      forget: async () => {},
+    };
+    const layer = journaled({ answers, runId: "now", reuseEarlier: true }, (event) => events.push(event));
+    await Promise.all(calls.map(async (call) => await layer(async () => await Promise.resolve(response))(call)));
+    return events.map((event) => event.type === "answer-reuse" && event.isOfThisRun);
+  };
+  assert.deepEqual(await reuseOf("earlier", [callOf("known")]), [undefined]);
+  assert.deepEqual(await reuseOf("now", [callOf("known")]), [true]);
+  assert.deepEqual(await reuseOf("earlier", [callOf("new"), callOf("new")]), [true], "one of the two asks");
+});
+
 test("an answer under an older key is given without asking; both keys are noted, so that it can be forgotten", async () => {
   const provider: LLMProvider = { ...rowCall().provider, fingerprint: () => "f", omits: ["temperature"] };
   const request = { ...rowCall().request, temperature: 0 };
