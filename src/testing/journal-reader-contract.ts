@@ -14,6 +14,7 @@ export const readerChecks: Readonly<Record<string, JournalCheck>> = {
   "a run that has not ended goes on while the journal is held, and was interrupted otherwise": tellsInterrupted,
   "the failures of a run are given page by page, in their order, and those of other runs are not": pagesFailures,
   "rows are found by their key, with their last outcome, and those that are written are counted": showsRows,
+  "the children of rows are found by key, in the sink that is asked for": showsChildren,
   "a look sees what a session has saved, while it goes on": readsWhileWriting,
   "a second run is denied the journal until the first has closed it": deniesTheSecond,
   "what was saved outlives a process that is killed, and its hold does not": outlivesItsProcess,
@@ -124,6 +125,17 @@ async function showsRows({ open, read }: OpenedJournal): Promise<void> {
   deepEqual(rows.get("1"), { outcome: "written", ...writtenRow("1") });
   deepEqual(rows.get("2"), { outcome: "failed", pk: "2", runId: "run-2", errorCode: "REFUSAL" });
   deepEqual([rows.size, await reader.rows.writtenCount("sink"), await reader.rows.writtenCount("none")], [2, 1, 0]);
+}
+
+async function showsChildren({ open, read }: OpenedJournal): Promise<void> {
+  const { children } = await open();
+  await children.save("sink", [
+    { pk: "1", children: ["a", "\uD83D half"] },
+    { pk: "2", children: ["b"] },
+  ]);
+  await children.save("another", [{ pk: "1", children: ["c"] }]);
+  const found = await (await read()).children.find("sink", ["1", "2", "3"]);
+  deepEqual([found.get("1"), found.get("2"), found.get("3")], [["a", "\uD83D half"], ["b"], undefined]);
 }
 
 async function readsWhileWriting({ open, read }: OpenedJournal): Promise<void> {

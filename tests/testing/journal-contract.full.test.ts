@@ -474,6 +474,7 @@ const wordsOf: Readonly<Record<string, RegExp>> = {
   watermarks: /watermark/,
   evaluations: /evaluation/,
   overrides: /decision/,
+  children: /children/,
   leases: /lease|range|owner/,
   Used: /used/,
   attempts: /attempt/,

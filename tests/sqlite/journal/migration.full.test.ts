@@ -32,6 +32,13 @@ function inDatabase<Result>(path: string, work: (database: DatabaseSync) => Resu
 const versionOf = (path: string): unknown =>
   inDatabase(path, (database) => database.prepare("PRAGMA user_version").get()?.["user_version"]);
 
+/** The version that a journal of today has. */
+const newest = await (async () => {
+  const path = join(folder, "newest.db");
+  await (await openJournal(path)).close();
+  return Number(versionOf(path));
+})();
+
 /** The fingerprints in a journal, and the primary keys of its rows by outcome. */
 const keysIn = (path: string) =>
   inDatabase(path, (database) => ({
@@ -60,7 +67,7 @@ test("a journal of 0.1 shows its runs before anybody has brought it up to date, 
   assert.equal(versionOf(path), 1);
 });
 
-test("opening a journal of 0.1 brings it to version 4, and every answer, row and run is there", async () => {
+test("opening a journal of 0.1 brings it to the newest version, and every answer, row and run is there", async () => {
   const path = journalOf01("some-failed");
   const { fingerprints, failedCount } = keysIn(path);
   assert.ok(fingerprints.length > 0 && failedCount > 0);
@@ -69,7 +76,7 @@ test("opening a journal of 0.1 brings it to version 4, and every answer, row and
   assert.deepEqual([...(await session.answers.find(fingerprints)).keys()], fingerprints);
   assert.equal(await session.rows.hasWritten(runs?.items[0]?.sink ?? ""), true);
   await session.close();
-  assert.equal(versionOf(path), 4);
+  assert.equal(versionOf(path), newest);
   assert.equal(keysIn(path).failedCount, failedCount);
   assert.deepEqual(await (await new SQLiteJournal({ path }).reader())?.runs.list({ limit: 10 }), runs);
 });
@@ -93,11 +100,11 @@ test("a process that is killed while it brings a journal up to date leaves the o
     await new Promise((resolve) => setTimeout(resolve, delayMs));
     child.kill("SIGKILL");
     await once(child, "exit");
-    assert.ok([1, 2, 3, 4].includes(Number(versionOf(path))));
+    assert.ok(Number(versionOf(path)) >= 1 && Number(versionOf(path)) <= newest);
     const session = await openJournal(path);
     assert.equal((await session.answers.find(fingerprints)).size, fingerprints.length);
     await session.close();
-    assert.equal(versionOf(path), 4);
+    assert.equal(versionOf(path), newest);
   }
 });
 
@@ -111,7 +118,7 @@ const version2 = `
   INSERT INTO failures VALUES (NULL, 'run-1', 7, '7', 1, 'kind', 'REFUSAL', 'declined', 0, 1234);
   PRAGMA user_version = 2`;
 
-test("a journal of version 2 shows what it has, and is brought to version 4 with all of it", async () => {
+test("a journal of version 2 shows what it has, and is brought to the newest version with all of it", async () => {
   const path = journalOf01("some-failed");
   const { fingerprints } = keysIn(path);
   inDatabase(path, (database) => database.exec(version2));
@@ -139,13 +146,14 @@ test("a journal of version 2 shows what it has, and is brought to version 4 with
   assert.deepEqual(await reader?.overrides.list({ limit: 10 }), none);
   assert.deepEqual(await reader?.leases.list(runId, { limit: 10 }), none);
   assert.equal((await reader?.answers.findUsed(sink, ["1"]))?.size, 0);
+  assert.equal((await reader?.children.find(sink, ["1"]))?.size, 0);
   assert.equal((await reader?.answers.find(fingerprints))?.size, fingerprints.length);
   assert.deepEqual(readFileSync(path), before, "a look changes nothing");
   const session = await openJournal(path);
   await session.answers.saveUsed(sink, [{ pk: "1", fingerprints: fingerprints.slice(0, 1) }]);
   assert.equal((await session.answers.find(fingerprints)).size, fingerprints.length);
   await session.close();
-  assert.equal(versionOf(path), 4);
+  assert.equal(versionOf(path), newest);
   assert.deepEqual(await reader?.runs.list({ limit: 10 }), runs);
   assert.deepEqual(await reader?.runs.failures("run-1", { limit: 10 }), failures);
 });
