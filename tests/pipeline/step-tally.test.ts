@@ -61,7 +61,8 @@ test("what each call was for is counted: its kind, a row that came to nothing, a
       ...[rowEnd(1, { pk: "a", outcome: "written" }), rowEnd(2, { pk: "b", outcome: "failed", errorCode: "TIMEOUT" })],
       ...[callEnd({ ...call, pk: "c", kind: "longer" }), rowEnd(3, { pk: "c", outcome: "skipped", errorCode: "X" })],
       ...[callEnd({ ...call, pk: "d" }), rowEnd(4, { pk: "d", outcome: "pending" })],
-      ...[reuse("tone"), reuse("tone", true)],
+      rowEnd(5, { pk: "a", outcome: "failed", errorCode: "DUPLICATE_KEY" }), // the row before it has ended: its calls are its own
+      ...[reuse("tone"), reuse("tone", true), reuse("tone", true)],
     ],
     "USD",
   );
@@ -71,12 +72,12 @@ test("what each call was for is counted: its kind, a row that came to nothing, a
     outputTokens: calls * of.outputTokens,
     cost: { amount: Number((calls * of.cost).toFixed(12)), currency: "USD" },
   });
-  const saved = spent(1, { inputTokens: 100, outputTokens: 10, cost: 1 });
+  const answer = { inputTokens: 100, outputTokens: 10, cost: 1 };
   assert.deepEqual(tone?.spending, {
     byKind: { first: spent(2, call), "re-ask": spent(1, call), longer: spent(1, call), retry: spent(1, call) },
     badRows: spent(2, call),
-    reusedOfEarlierRuns: saved,
-    reusedOfThisRun: saved,
+    reusedOfEarlierRuns: spent(1, answer),
+    reusedOfThisRun: spent(2, answer),
   });
   assert.deepEqual([kind?.spending?.byKind.first, kind?.spending?.badRows], [spent(1, other), spent(1, other)]);
   assert.equal(tallyOf([callEnd()])[0]?.spending?.byKind.first.cost, null, "there are no prices");
