@@ -29,7 +29,7 @@ export type FilePiece = string | Uint8Array;
 /** A piece of a content whose next one depends on it. */
 export interface AppendedPiece {
   readonly bytes: FilePiece;
-  /** Called once it stands in the file. */
+  /** Called once it is in the file. */
   readonly appended: () => void;
 }
 

@@ -29,13 +29,13 @@ export class CellFault {
   }
 }
 
-/** A cell as it stands in the file. */
+/** A cell as it is in the file. */
 export interface RawCell {
   readonly type: string;
   readonly style: number;
   /** Undefined where there is no value, or no text in the cell itself. */
   readonly value: string | undefined;
-  /** The text that stands in the cell itself; undefined where there is none. */
+  /** The text that is in the cell itself; undefined where there is none. */
   readonly inlineText: string | undefined;
   readonly hasFormula: boolean;
 }

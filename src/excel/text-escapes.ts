@@ -11,7 +11,7 @@ const escaped = /[\0-\u0008\u000B-\u001F\uFFFE\uFFFF]|_(?=x[\dA-Fa-f]{4}[_\0-\u0
 const markup = /[&<>"]/g;
 const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
-/** The text as it stands in the XML of a workbook, from which {@link decodeText} gives it back. */
+/** The text as it is in the XML of a workbook, from which {@link decodeText} gives it back. */
 export function encodeText(text: string): string {
   return text
     .replaceAll(escaped, (one) => `_x${one.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}_`)

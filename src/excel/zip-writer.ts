@@ -38,7 +38,7 @@ function localHeader(part: ZipPart): Buffer {
   return Buffer.concat([uint32(0x0403_4b50), commonHeader(part), uint16(0), Buffer.from(part.name)]);
 }
 
-/** Stands in the header of a part and in the list at the end: version, flags, way of packing, time, sum, sizes, length of the name. */
+/** The fields that the header of a part and the list at the end share: version, flags, way of packing, time, sum, sizes, length of the name. */
 function commonHeader({ name, crc, packed, size, isPacked }: ZipPart): Buffer {
   const sizes = Buffer.concat([uint32(crc), uint32(packed), uint32(size)]);
   const flags = isPacked ? sizesFollow : 0;

@@ -41,7 +41,7 @@ export interface QuestionOptions<State, Schema extends z.ZodObject> extends Ques
 
 /** The part of a question that differs by the row, beside its inputs. */
 export interface RowPart<Output> {
-  /** Stands in the user message before the inputs. @default nothing */
+  /** Text of the user message before the inputs. @default nothing */
   readonly block?: string | undefined;
   /** The issues of a valid answer that only this row's data show. @default none */
   readonly issuesOf?: ((output: Output) => readonly Issue[]) | undefined;

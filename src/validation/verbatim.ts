@@ -4,7 +4,7 @@ import type { Issue } from "./issues.ts";
 
 /** A passage of a row's text. */
 export interface Passage {
-  /** As it stands in the text. */
+  /** As it is in the text. */
   readonly text: string;
   /** The first character, counted from 0, in UTF-16 units of the input `text`. */
   readonly start: number;

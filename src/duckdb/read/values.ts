@@ -1,7 +1,11 @@
 import type {
+  DuckDBArrayType,
   DuckDBBlobValue,
+  DuckDBListType,
   DuckDBListValue,
+  DuckDBMapType,
   DuckDBMapValue,
+  DuckDBStructType,
   DuckDBStructValue,
   DuckDBTimestampTZValue,
   DuckDBType,
@@ -24,24 +28,14 @@ export function readable(type: DuckDBType, driver: Driver): Readable {
   switch (name) {
     case "LIST":
     case "ARRAY":
-      return listOf(readable((type as unknown as { valueType: DuckDBType }).valueType, driver)); // the type of each has it
+      return listOf(readable((type as DuckDBListType | DuckDBArrayType).valueType, driver)); // typeId says so
     case "STRUCT":
-      return structOf(type as unknown as StructType, driver); // typeId says so
+      return structOf(type as DuckDBStructType, driver); // typeId says so
     case "MAP":
-      return mapOf(type as unknown as MapType, driver); // typeId says so
+      return mapOf(type as DuckDBMapType, driver); // typeId says so
     default:
       return { unreadable: name === "" ? "of a type that is not known here" : `of the type ${name}` };
   }
-}
-
-interface StructType {
-  readonly entryNames: readonly string[];
-  readonly entryTypes: readonly DuckDBType[];
-}
-
-interface MapType {
-  readonly keyType: DuckDBType;
-  readonly valueType: DuckDBType;
 }
 
 function scalar(name: string, { alias }: DuckDBType, driver: Driver): Read | undefined {
@@ -119,7 +113,7 @@ function listOf(item: Readable): Readable {
   return { isKey: false, read: (value) => (value as DuckDBListValue).items.map(read) }; // ARRAY has items, too
 }
 
-function structOf({ entryNames, entryTypes }: StructType, driver: Driver): Readable {
+function structOf({ entryNames, entryTypes }: DuckDBStructType, driver: Driver): Readable {
   // The driver makes an object of the entries, by assignment.
   if (entryNames.some((name) => name === "" || name === "__proto__")) {
     return { unreadable: "a STRUCT with a field that has no name, or none that an object can have" };
@@ -140,7 +134,7 @@ function structOf({ entryNames, entryTypes }: StructType, driver: Driver): Reada
 }
 
 /** A map is an object where its keys are texts or numbers: others would be mixed up. */
-function mapOf({ keyType, valueType }: MapType, driver: Driver): Readable {
+function mapOf({ keyType, valueType }: DuckDBMapType, driver: Driver): Readable {
   const key = driver.DuckDBTypeId[keyType.typeId] ?? "";
   if (!/^(?:VARCHAR|ENUM|UUID|DATE|U?(?:TINY|SMALL|BIG|HUGE)INT|U?INTEGER)$/.test(key))
     return { unreadable: `a MAP with keys of the type ${key}` };
