@@ -59,9 +59,10 @@ export interface RunFigures {
 }
 
 /**
- * `replay` takes the rows of the dead letters only. `preview` takes a few rows through the steps and writes none.
+ * `replay` takes the rows of the dead letters only. `preview` takes a few rows through the steps and writes none. `plan` does so with the
+ * sample that a plan asks.
  */
-export type RunKind = "run" | "replay" | "preview";
+export type RunKind = "run" | "replay" | "preview" | "plan";
 
 /** The rows that a run reads whose source can tell which rows changed. */
 export interface ChangesRead {

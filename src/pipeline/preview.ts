@@ -6,6 +6,7 @@ import type { AnyState } from "../engine/state.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { PipelineDefinition } from "./definition.ts";
+import { lookOnlySink } from "./look-only.ts";
 import { previewChecks, type PreviewOptions } from "./options.ts";
 import { resolvePipeline } from "./resolve.ts";
 import { startRun } from "./run.ts";
@@ -95,33 +96,14 @@ class PreviewedRows {
       },
       close: async () => {},
     });
-    const inPlace = destinations.map((each) => ({ ...each, sink: this.#inPlaceOf(each.sink) }));
+    const inPlace = destinations.map((each) => {
+      const { identity } = each.sink;
+      const sink = lookOnlySink(each.sink, `${identity} (preview)`, (groups) => {
+        for (const { pk, rows } of groups) this.#finishedRow(pk).targets.push({ sink: identity, rows });
+      });
+      return { ...each, sink };
+    });
     return [...inPlace, { sink: { ...states, open } }];
-  }
-
-  /** It remembers nothing from run to run. */
-  #inPlaceOf(sink: Sink<never>): Sink<never> {
-    return {
-      name: sink.name,
-      identity: `${sink.identity} (preview)`,
-      keepsRows: false,
-      table: sink.table,
-      groups: sink.groups,
-      files: (run) => sink.files?.(run) ?? [],
-      databaseFiles: sink.databaseFiles,
-      columnMap: sink.columnMap,
-      open: async (context) => {
-        const look = await (sink.preflight === undefined ? sink.open(context) : sink.preflight(context));
-        return {
-          ...(look.limits !== undefined && { limits: look.limits }),
-          check: (values) => look.check?.(values) ?? [],
-          write: async (groups) => {
-            for (const { pk, rows } of groups) this.#finishedRow(pk).targets.push({ sink: sink.identity, rows });
-          },
-          close: async () => await look.close("stopped"),
-        };
-      },
-    };
   }
 
   #finishedRow(pk: string): FinishedRow {

@@ -13,7 +13,7 @@ import { SparePlaces } from "../engine/spare-places.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { MapError } from "../errors/map.ts";
 import { Budget } from "../llm/call/budget.ts";
-import { LLMClient } from "../llm/call/client.ts";
+import { LLMClient, type LLMClientOptions } from "../llm/call/client.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
 import { currencyOf } from "./currency.ts";
 import { requireMaps } from "./map-check.ts";
@@ -33,6 +33,8 @@ import { answersOf, earlierRunsOf, lookAheadOf, type OpenFiles, openFiles, openJ
 /** All that a run is given beside the pipeline. */
 export interface RunContext extends Pick<RunOptions, "signal" | "stopNowSignal" | "onEvent"> {
   readonly kind: RunKind;
+  /** Layers of its calls: see {@link LLMClientOptions}. */
+  readonly calls?: Pick<LLMClientOptions, "outermost" | "carrier">;
   /** Takes the failed rows instead of the pipeline's dead letters. */
   readonly deadLetter?: DeadLetterSession;
   /** Gives the rows once the journal is open. @default the pipeline's source */
@@ -80,7 +82,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   const { maxRowErrors } = settings;
   const stepNames = steps.map(({ step }) => step.name);
   const isOneToOne = destinations.every(({ label, each }) => label === undefined && each === undefined);
-  const countsTargetRows = !isOneToOne && context.kind !== "preview";
+  const countsTargetRows = !isOneToOne && context.kind !== "preview" && context.kind !== "plan";
   const { onEvent } = context;
   const monitor = new RunMonitor({ steps: stepNames, currency, countsTargetRows, maxRowErrors, onEvent });
   const signal = context.signal === undefined ? monitor.signal : AbortSignal.any([context.signal, monitor.signal]);
@@ -236,7 +238,7 @@ function detailOf(
 
 /** Gives each step and row its conversation with the step's provider. */
 function conversationsOf(
-  { runId, pipeline, monitor, journal }: Run,
+  { runId, pipeline, context, monitor, journal }: Run,
   payloadLog: OpenFiles["payloadLog"],
   sparePlaces: SparePlaces,
   earlier: EarlierRuns | undefined,
@@ -244,6 +246,7 @@ function conversationsOf(
 ): EngineOptions["conversation"] {
   const { name, settings } = pipeline;
   const client = new LLMClient({
+    ...context.calls,
     pipeline: name,
     concurrency: settings.concurrency,
     admission: settings.admission,

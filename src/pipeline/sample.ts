@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { AnySource, SourceRow } from "../contracts/source.ts";
+import { sourceWith } from "./source-with.ts";
 
 /**
  * A source that gives a random sample of the rows of another, in that one's order. Each row has a place in a lottery, which
@@ -7,27 +8,17 @@ import type { AnySource, SourceRow } from "../contracts/source.ts";
  * gives the same rows. The whole source is read; `size` rows are in memory.
  */
 export function sampleOf(source: AnySource, size: number, seed: number): AnySource {
-  const { name, primaryKeyColumn, namesAreData, schema, requirements, files, databaseFiles } = source;
-  return {
-    name,
-    primaryKeyColumn,
-    namesAreData,
-    schema,
-    requirements,
-    files,
-    databaseFiles,
-    read: async function* (context) {
-      const winners: { readonly row: SourceRow; readonly place: string }[] = [];
-      for await (const row of source.read(context)) {
-        const place = hash("sha256", `${seed}\n${row.position}`);
-        const last = winners.at(-1);
-        if (winners.length === size && last !== undefined && place >= last.place) continue;
-        winners.splice(indexFor(place, winners), 0, { row, place });
-        if (winners.length > size) winners.pop();
-      }
-      yield* winners.map(({ row }) => row).toSorted((one, other) => one.position - other.position);
-    },
-  };
+  return sourceWith(source, async function* read(context) {
+    const winners: { readonly row: SourceRow; readonly place: string }[] = [];
+    for await (const row of source.read(context)) {
+      const place = hash("sha256", `${seed}\n${row.position}`);
+      const last = winners.at(-1);
+      if (winners.length === size && last !== undefined && place >= last.place) continue;
+      winners.splice(indexFor(place, winners), 0, { row, place });
+      if (winners.length > size) winners.pop();
+    }
+    yield* winners.map(({ row }) => row).toSorted((one, other) => one.position - other.position);
+  });
 }
 
 /** The index at which a place keeps the winners sorted. */

@@ -101,6 +101,9 @@ export function answersOf(
   return { find: gathered(find, lookAhead?.answer), save, forget };
 }
 
+/** The runs that read the whole source, or what changed in it. */
+const readsAll: ReadonlySet<RunKind> = new Set<RunKind>(["run", "plan"]);
+
 /** Undefined where look-ups cost little, and where little would be found: for a run that asks anew, and one of rows that failed. */
 export function lookAheadOf(
   journal: JournalSession | undefined,
@@ -109,7 +112,7 @@ export function lookAheadOf(
   source: AnySource,
 ): LookAhead | undefined {
   const { lookAheadRows = 0 } = journal ?? {};
-  if (journal === undefined || lookAheadRows < 1 || !settings.cache || kind !== "run") return undefined;
+  if (journal === undefined || lookAheadRows < 1 || !settings.cache || !readsAll.has(kind)) return undefined;
   const sinks = destinations.map(({ sink }) => sink);
   return new LookAhead({ ...settings, source, sinks, journal, pageRows: lookAheadRows });
 }

@@ -38,6 +38,10 @@ export interface LLMClientOptions {
   readonly earlier?: EarlierRuns | undefined;
   /** @default none */
   readonly sparePlaces?: SparePlaces | undefined;
+  /** Sees each call of a row and its end, outside of all other layers. @default nobody does */
+  readonly outermost?: RowLayer | undefined;
+  /** Takes the place of limits, retries and providers: it is asked for what the journal does not have. @default the provider is asked */
+  readonly carrier?: RowAsk | undefined;
   readonly emit: EventHandler;
   /** @default this machine's */
   readonly time?: Time | undefined;
@@ -94,7 +98,9 @@ export class LLMClient {
   }
 
   #makeAsk({ step, provider }: Route): RowAsk {
-    const ask = compose(this.#layers({ step, provider }), send);
+    const { carrier, outermost } = this.#options;
+    const layers = carrier === undefined ? this.#layers({ step, provider }) : this.#layersOverCarrier();
+    const ask = compose(outermost === undefined ? layers : [outermost, ...layers], carrier ?? send);
     getOrMake(this.#asks, provider, () => new Map<string, RowAsk>()).set(step, ask);
     return ask;
   }
@@ -118,6 +124,10 @@ export class LLMClient {
       budgeted(budget),
       recorded({ report, emit, time }),
     ];
+  }
+
+  #layersOverCarrier(): readonly RowLayer[] {
+    return this.#journaled === undefined ? [longerOnce] : [longerOnce, this.#journaled];
   }
 
   #newAdmission({ name, quota = {}, timeoutMs = defaultTimeoutMs }: LLMProvider): Admission {
