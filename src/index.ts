@@ -36,6 +36,17 @@ export {
   type StateOf,
   type WithItem,
 } from "./builder/pipeline.ts";
+export type { PlanEvent, PlanLimit, PlanOptions } from "./plan/options.ts";
+export type {
+  PlanNote,
+  PlannedCost,
+  PlannedNumber,
+  PlannedRows,
+  PlannedRun,
+  PlannedSample,
+  PlannedStep,
+  PlanReport,
+} from "./plan/report.ts";
 export type { PipelineOptions, PreviewOptions, ReplayOptions, RunOptions } from "./pipeline/options.ts";
 export type {
   ChangesRead,

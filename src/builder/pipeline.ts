@@ -17,6 +17,9 @@ import {
   type RunOptions,
 } from "../pipeline/options.ts";
 import type { PreviewReport, ReplayReport, RunReport } from "../contracts/report.ts";
+import type { PlanOptions } from "../plan/options.ts";
+import { planPipeline } from "../plan/plan.ts";
+import type { PlanReport } from "../plan/report.ts";
 import { replayPipeline } from "../pipeline/replay.ts";
 import { previewPipeline } from "../pipeline/preview.ts";
 import { runPipeline } from "../pipeline/run-pipeline.ts";
@@ -71,6 +74,17 @@ export interface RunnablePipeline<State = unknown> {
    * @example const { rows } = await pipeline.preview({ rows: 5 });
    */
   readonly preview: (options?: PreviewOptions) => Promise<PreviewReport<State>>;
+  /**
+   * Plans a run: counts what it would ask, asks a random sample of it for real, and estimates calls, tokens, cost and time of the rest, each
+   * with a 95 % interval. The whole source is read, each row's first requests are rendered and looked up in the journal, and nothing is
+   * written to the target. The answers of the sample are stored in the journal, so that a run does not pay for them again; they count in
+   * `maxCost`. It takes the journal's lock.
+   *
+   * @throws {LLMEtlError} if the plan aborts before its first call, as a run would; or if it is stopped, or no call of the sample is answered
+   *
+   * @example const { run, cost } = await pipeline.plan({ sample: 120 });
+   */
+  readonly plan: (options?: PlanOptions) => Promise<PlanReport>;
   /** Describes what the target has to hold, or the first one, as far as column map and schemas tell. Connects to nothing. */
   readonly describeTarget: () => TargetDescription;
   /** The same of all targets, in the order of the sinks. */
@@ -213,6 +227,7 @@ function runnable<State>(
     replay: async (replayOptions) => await replayPipeline(definition, replayOptions),
     preview: async (previewOptions) => await previewPipeline(definition, previewOptions),
     check: async (given) => await checkPipeline(definition, given),
+    plan: async (planOptions) => await planPipeline(definition, planOptions),
     describeTarget: () => describe(first),
     describeTargets: () => destinations.map(describe),
     each: (items, options) => itemsOf(pipeline, destinations, items, options),

@@ -26,6 +26,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "check everything that a run needs before its first call",
     load: async () => (await import("./commands/check.ts")).checkCommand,
   },
+  plan: {
+    summary: "say what a run would cost, and ask a sample for that",
+    load: async () => (await import("./commands/plan.ts")).planCommand,
+  },
   preview: {
     summary: "show a few rows as a run would write them",
     load: async () => (await import("./commands/preview.ts")).previewCommand,

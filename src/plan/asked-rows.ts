@@ -1,0 +1,202 @@
+import type { RunEvent } from "../contracts/events.ts";
+import type { LLMProvider } from "../contracts/provider.ts";
+import type { Prices } from "../contracts/prices.ts";
+import type { RowLayer } from "../llm/call/row-call.ts";
+import { added, type Amounts, amountsOf, type PlannedCall, scaled } from "./call-amounts.ts";
+import type { OpenRequest } from "./open-requests.ts";
+
+export interface AskedRowsOptions {
+  /** The names of the steps, in their order. */
+  readonly steps: readonly string[];
+  readonly providers: readonly LLMProvider[];
+  readonly tiers: readonly (string | undefined)[];
+  /** The prices of an answer by the model that gave it. */
+  readonly pricesOf: (provider: LLMProvider, model: string | null) => Prices | undefined;
+}
+
+/** The requests of a step about one row. */
+interface StepUse {
+  provider: LLMProvider;
+  maxOutputTokens: number;
+  /** The fingerprints of its requests. */
+  requests: readonly string[];
+  amounts: Amounts;
+}
+
+interface AskedRow {
+  readonly request: OpenRequest;
+  readonly steps: Map<string, StepUse>;
+  /** Undefined until it has ended. */
+  hasFailed: boolean | undefined;
+}
+
+/** Requests that one or several rows made alike at a step behind the one that was chosen. */
+interface LaterUse {
+  readonly step: string;
+  readonly rows: AskedRow[];
+  readonly requests: Set<OpenRequest>;
+  amounts: Amounts;
+}
+
+/** How many of the requests at a later step were new, and how many of several rows. */
+export interface Sharing {
+  /** The share of the rest of the rows that ask something new at this step: an estimate, and the least that is plausible. */
+  readonly estimate: number;
+  readonly least: number;
+}
+
+/** Rows of the sample on their way, and what their calls took. */
+export class AskedRows {
+  readonly #options: AskedRowsOptions;
+  readonly #rows = new Map<string, AskedRow>();
+  #spent: Amounts = {};
+  #estimatedCalls = 0;
+  #endedCount = 0;
+
+  constructor(options: AskedRowsOptions, requests: readonly OpenRequest[]) {
+    this.#options = options;
+    for (const request of requests) {
+      for (const { pk } of request.places) this.#rows.set(pk, { request, steps: new Map(), hasFailed: undefined });
+    }
+  }
+
+  /** All that was spent, of rows that have not ended too. */
+  get spent(): Amounts {
+    return this.#spent;
+  }
+
+  get estimatedCalls(): number {
+    return this.#estimatedCalls;
+  }
+
+  get endedCount(): number {
+    return this.#endedCount;
+  }
+
+  readonly layer: RowLayer = (next) => async (call) => {
+    const { pk, step, provider, request } = call;
+    const row = this.#rows.get(pk);
+    const place = call.row.fingerprints.length;
+    if (row === undefined) return await next(call);
+    const { maxReasoningTokens = 0 } = provider;
+    const maxOutputTokens = request.maxOutputTokens + maxReasoningTokens * (request.lengthFactor ?? 1);
+    const use = row.steps.get(step) ?? { provider, maxOutputTokens, requests: [], amounts: {} };
+    row.steps.set(step, Object.assign(use, { provider, maxOutputTokens }));
+    try {
+      return await next(call);
+    } finally {
+      use.requests = [...use.requests, call.row.fingerprints[place] ?? `${step} of ${pk}`];
+    }
+  };
+
+  readonly observe = (event: RunEvent): void => {
+    if (event.type === "call-end" && event.wasSent !== false) {
+      const { pk, step, model, kind, latencyMs, isEstimated } = event;
+      const use = this.#rows.get(pk)?.steps.get(step);
+      if (use === undefined) return;
+      const prices = this.#options.pricesOf(use.provider, model);
+      if (isEstimated) this.#estimatedCalls += 1;
+      this.add(pk, step, { ...use, usage: event, prices, isReAsk: kind === "re-ask", latencyMs });
+    }
+    if (event.type === "row-end" && event.pk !== null && event.outcome !== "pending") {
+      const row = this.#rows.get(event.pk);
+      if (row === undefined) return;
+      row.hasFailed = event.outcome === "failed" || event.outcome === "skipped";
+      this.#endedCount += 1;
+    }
+  };
+
+  /** Adds a call of a row. */
+  add(pk: string, step: string, call: PlannedCall): void {
+    const use = this.#rows.get(pk)?.steps.get(step);
+    if (use === undefined) return;
+    const amounts = amountsOf(call, this.#options.providers, this.#options.tiers);
+    use.amounts = added(use.amounts, amounts);
+    this.#spent = added(this.#spent, amounts);
+  }
+
+  /**
+   * By request, what asking it for all its rows takes: the calls at its own step, and those behind it. `newShareOf` says how much of what a
+   * later step asked of one request alone counts. Requests of which a row has not ended are left out.
+   */
+  measurements(newShareOf: (step: string) => number): ReadonlyMap<string, Amounts> {
+    const later = this.#laterUses();
+    const measured = new Map<string, Amounts>();
+    for (const [request, rows] of this.#endedRows()) {
+      const own = rows.reduce<Amounts>((sum, { steps }) => added(sum, steps.get(request.step)?.amounts ?? {}), {});
+      const failed = rows.filter(({ hasFailed }) => hasFailed).length / rows.length;
+      measured.set(request.key, { ...own, failed });
+    }
+    for (const { step, rows, requests, amounts } of later) {
+      const [request, other] = requests;
+      const before = request && measured.get(request.key);
+      if (request === undefined || before === undefined || other !== undefined) continue;
+      const measuredRows = this.#endedRows().get(request)?.length ?? 1;
+      const isSameForAll = rows.length === measuredRows && (measuredRows > 1 || request.rows === 1);
+      const times = (isSameForAll ? 1 : request.rows / measuredRows) * newShareOf(step);
+      measured.set(request.key, added(before, scaled(amounts, times)));
+    }
+    return measured;
+  }
+
+  /** The calls of later steps that were the same for rows of several requests: they are made once, however many rows there are. */
+  get shared(): Amounts {
+    const shared = this.#laterUses().filter(({ requests }) => requests.size > 1);
+    return shared.reduce<Amounts>((sum, { amounts }) => added(sum, amounts), {});
+  }
+
+  /**
+   * By later step, how much of what the rest of the rows ask there is new, where the sample met requests that several rows share: 1 where it met
+   * none.
+   *
+   * Source: Chao, Gotelli, Hsieh and others, Rarefaction and extrapolation with Hill numbers, Ecological Monographs 84 (2014): the
+   * number of kinds that a larger sample would show.
+   *
+   * @param requestCount The number of requests that the sample was chosen from.
+   */
+  sharing(requestCount: number): ReadonlyMap<string, Sharing> {
+    const sampled = this.#endedRows().size;
+    const byStep = Map.groupBy(this.#laterUses(), ({ step }) => step);
+    return new Map([...byStep].map(([step, uses]) => [step, sharingOf(uses, requestCount / Math.max(1, sampled))]));
+  }
+
+  #endedRows(): ReadonlyMap<OpenRequest, readonly AskedRow[]> {
+    const byRequest = Map.groupBy(this.#rows.values(), ({ request }) => request);
+    const ended = [...byRequest].map(([request, rows]) => {
+      return [request, rows.filter(({ hasFailed }) => hasFailed !== undefined)] as const;
+    });
+    return new Map(ended.filter(([, rows]) => rows.length > 0));
+  }
+
+  #laterUses(): readonly LaterUse[] {
+    const { steps } = this.#options;
+    const uses = new Map<string, LaterUse>();
+    for (const rows of this.#endedRows().values()) {
+      for (const row of rows) {
+        for (const [step, { requests, amounts }] of row.steps) {
+          if (steps.indexOf(step) <= steps.indexOf(row.request.step)) continue;
+          const key = JSON.stringify([step, requests]);
+          const use = uses.get(key) ?? { step, rows: [], requests: new Set(), amounts: {} };
+          uses.set(key, use);
+          use.rows.push(row);
+          use.requests.add(row.request);
+          use.amounts = added(use.amounts, amounts);
+        }
+      }
+    }
+    return [...uses.values()];
+  }
+}
+
+/** @param times How many times as many requests there are as were asked. */
+function sharingOf(uses: readonly LaterUse[], times: number): Sharing {
+  const asked = uses.reduce((sum, { requests }) => sum + requests.size, 0);
+  const alone = uses.filter(({ requests }) => requests.size === 1).length;
+  const ofTwo = uses.filter(({ requests }) => requests.size === 2).length;
+  const rest = asked * (times - 1);
+  if (alone === asked || alone === 0 || rest <= 0) return { estimate: 1, least: 1 };
+  const unseen = (alone * (alone - 1)) / (2 * (ofTwo + 1));
+  const newOnes = unseen * (1 - (1 - alone / (asked * unseen + alone)) ** rest);
+  const least = Math.min(1, newOnes / (rest * (alone / asked)));
+  return { estimate: alone / asked < 0.5 ? least : 1, least };
+}

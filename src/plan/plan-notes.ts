@@ -1,0 +1,69 @@
+import type { PlanFacts } from "./plan-facts.ts";
+import type { PlanNote, PlanReport } from "./report.ts";
+
+/** A sample of fewer requests says little of how much they differ. */
+const fewMeasured = 30;
+
+/** The facts to know before the run. */
+export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" | "cost">): readonly PlanNote[] {
+  const { pipeline, chosen, likeliest, expected, asked, isBelowOneCall, counter } = facts;
+  const { settings, stores, steps } = pipeline;
+  const notes: PlanNote[] = [];
+  const note = (code: PlanNote["code"], message: string): void => void notes.push({ code, message });
+  if (cost === null) note("NO_PRICES", "no provider has prices: the plan is in tokens");
+  if (stores.journal === null) {
+    note("JOURNAL_OFF", "without a journal a run asks everything, what the sample has asked too");
+  }
+  if (isBelowOneCall) {
+    note(
+      "BUDGET_BELOW_ONE_CALL",
+      `maxCost (${settings.maxCost}) is less than one call may cost: a run would stop before it, and nothing was asked`,
+    );
+  }
+  const chosenTier = cost?.tiers.find(({ isChosen }) => isChosen);
+  if (!isBelowOneCall && chosenTier !== undefined && (chosenTier.high ?? Infinity) > settings.maxCost) {
+    const likely = chosenTier.estimate > settings.maxCost ? "will" : "may";
+    note("COST_LIMIT_REACHED", `a run ${likely} stop at maxCost (${settings.maxCost}) before it is done`);
+  }
+  if (asked !== undefined && asked.error !== null) {
+    const rows = expected === undefined ? likeliest.endedCount : 0;
+    note("SAMPLE_STOPPED", `the sample was stopped after ${rows} rows: ${asked.error.message}`);
+  }
+  const missing = chosen.places.length - likeliest.endedCount;
+  if (asked?.error === null && missing > 0) {
+    note("ROWS_GONE", `${missing} rows of the sample were not there any more when they were to be asked`);
+  }
+  const measured = likeliest.measurements(() => 1).size;
+  if (asked !== undefined && expected === undefined && measured < chosen.of && measured < fewMeasured) {
+    note("FEW_MEASURED", `only ${measured} of ${chosen.of} requests were asked: the intervals are wide`);
+  }
+  if (likeliest.estimatedCalls > 0) {
+    note(
+      "TOKENS_ESTIMATED",
+      `the service did not count the tokens of ${likeliest.estimatedCalls} calls: they are estimated`,
+    );
+  }
+  for (const [step, { estimate, least }] of likeliest.sharing(chosen.of)) {
+    if (least === 1) continue;
+    const how = estimate < 1 ? "few further ones are expected" : "how many further ones there are is not certain";
+    note("SHARED_REQUESTS", `rows share requests of step "${step}", which are asked once: ${how}`);
+  }
+  if (expected !== undefined) {
+    const asking = steps.flatMap(({ step }) => (step.outputSchema === undefined ? [] : [step.name]));
+    const unknown = asking.filter((step) => !expected.history.has(step));
+    const input = counter.method === "tokenizer" ? "counted by a tokenizer" : "estimated from characters";
+    if (unknown.length < asking.length) {
+      note("TOKENS_FROM_HISTORY", `input tokens are ${input}, output tokens and re-asks are those of earlier runs`);
+    }
+    if (unknown.length > 0) {
+      note(
+        "TOKENS_FROM_SCHEMA",
+        `no run has asked ${unknown.join(", ")}: output tokens are guessed from the schema, and the interval reaches to the longest answer`,
+      );
+    }
+  }
+  if (settings.onRowError === "fail" && run.failedRows.estimate > 0) {
+    note("STOPS_AT_FAILURE", 'onRowError is "fail": the run stops at the first row that fails');
+  }
+  return notes;
+}

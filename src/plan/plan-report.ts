@@ -1,0 +1,152 @@
+import { currencyOf } from "../pipeline/currency.ts";
+import { roundAmount } from "../llm/pricing.ts";
+import type { ResolvedPipeline } from "../pipeline/resolve.ts";
+import type { AskedRows } from "./asked-rows.ts";
+import type { PlanFacts } from "./plan-facts.ts";
+import { comparedTiers, costIn, quotaCalls, quotaTokens, tierName } from "./call-amounts.ts";
+import { notesOf } from "./plan-notes.ts";
+import { durationOf, less, type Measured, plus, type Totals, totalsOf } from "./planned-run.ts";
+import { randomFrom } from "./random.ts";
+import type { PlannedCost, PlannedNumber, PlannedRun, PlannedSample, PlannedStep, PlanReport } from "./report.ts";
+
+export function reportOf(facts: PlanFacts): PlanReport {
+  const { pipeline, open, counter } = facts;
+  const totals = totalsFrom(facts);
+  const run = runFrom(facts, totals);
+  const cost = costFrom(facts, totals);
+  return {
+    pipeline: pipeline.name,
+    rows: open.rows,
+    steps: stepsFrom(facts),
+    sample: sampleFrom(facts),
+    tokensBy: counter.method,
+    run,
+    cost,
+    notes: notesOf(facts, { run, cost }),
+  };
+}
+
+/** The totals where there is nothing to ask, and where nothing was measured. */
+const nothing: PlannedNumber = { estimate: 0, low: 0, high: 0 };
+const anything: PlannedNumber = { estimate: 0, low: 0, high: null };
+
+function totalsFrom({ pipeline, chosen, likeliest, expected, seed }: PlanFacts): Totals {
+  if (chosen.of === 0) return () => nothing;
+  const sharing = likeliest.sharing(chosen.of);
+  const measured = measuredBy(likeliest, (step) => sharing.get(step)?.estimate ?? 1);
+  const isShared = [...sharing.values()].some(({ least }) => least < 1);
+  const lowest = expected?.low ?? likeliest;
+  const highest = expected?.high ?? likeliest;
+  const totals = totalsOf({
+    strata: chosen.strata,
+    names: namesOf(pipeline),
+    measured,
+    lowest:
+      expected === undefined && !isShared ? measured : measuredBy(lowest, (step) => sharing.get(step)?.least ?? 1),
+    highest: expected === undefined && !isShared ? measured : measuredBy(highest, () => 1),
+    random: () => randomFrom(seed + 1),
+  });
+  return totals ?? (() => anything);
+}
+
+function measuredBy(rows: AskedRows, newShareOf: (step: string) => number): Measured {
+  return { measurements: rows.measurements(newShareOf), shared: rows.shared };
+}
+
+function tiersOf({ providers }: ResolvedPipeline): readonly (string | undefined)[] {
+  return [...new Set([...comparedTiers, ...providers.map(({ tier }) => asTier(tier))])];
+}
+
+/** Undefined for the standard tier. */
+function asTier(tier: string | undefined): string | undefined {
+  return tier === "default" || tier === "auto" ? undefined : tier;
+}
+
+function namesOf(pipeline: ResolvedPipeline): readonly string[] {
+  const places = [...pipeline.providers.keys()];
+  const amounts = ["calls", "reAsks", "inputTokens", "cachedTokens", "outputTokens", "callMs", "failed"];
+  return [
+    ...amounts,
+    ...places.flatMap((place) => [quotaCalls(place), quotaTokens(place)]),
+    ...tiersOf(pipeline).map(costIn),
+  ];
+}
+
+/** The part of the totals that is left for a run: the journal has the answers of the sample. */
+function restOf({ pipeline, spent }: PlanFacts, totals: Totals): Totals {
+  if (pipeline.stores.journal === null) return totals;
+  return (name) => less(totals(name), spent[name] ?? 0);
+}
+
+function runFrom(facts: PlanFacts, totals: Totals): PlannedRun {
+  const { pipeline, open } = facts;
+  const rest = restOf(facts, totals);
+  const rounded = (name: string): PlannedNumber => whole(rest(name));
+  const { durationMs, durationBy } = durationOf(rest, pipeline.providers, pipeline.settings.concurrency);
+  return {
+    calls: rounded("calls"),
+    reAsks: rounded("reAsks"),
+    inputTokens: rounded("inputTokens"),
+    cachedTokens: rounded("cachedTokens"),
+    outputTokens: rounded("outputTokens"),
+    failedRows: failuresOf(facts, rounded("failed"), open.rows.failing),
+    durationMs: whole(durationMs),
+    durationBy,
+  };
+}
+
+/** Any row may fail where nothing was asked. */
+function failuresOf(
+  { open, asked, expected, chosen }: PlanFacts,
+  failed: PlannedNumber,
+  failing: number,
+): PlannedNumber {
+  if ((asked !== undefined && expected === undefined) || chosen.of === 0) return plus(failed, failing);
+  return { estimate: failing, low: failing, high: failing + open.rows.toAsk };
+}
+
+function costFrom(facts: PlanFacts, totals: Totals): PlanReport["cost"] {
+  const { pipeline } = facts;
+  const currency = currencyOf(pipeline.providers, pipeline.settings.maxCost);
+  if (currency === null) return null;
+  const rest = restOf(facts, totals);
+  const chosenTiers = new Set(pipeline.providers.map(({ tier }) => tierName(asTier(tier))));
+  const tiers = tiersOf(pipeline).map((tier): PlannedCost => {
+    const { estimate, low, high } = rest(costIn(tier));
+    return {
+      tier: tierName(tier),
+      isChosen: chosenTiers.has(tierName(tier)),
+      estimate: roundAmount(estimate),
+      low: roundAmount(low),
+      high: high === null ? null : roundAmount(high),
+    };
+  });
+  return { currency, listedIn: null, tiers };
+}
+
+function stepsFrom({ pipeline, open }: PlanFacts): readonly PlannedStep[] {
+  const byStep = Map.groupBy(
+    open.all.filter(({ rows }) => rows > 0),
+    ({ step }) => step,
+  );
+  return pipeline.steps.flatMap(({ step: { name: step, outputSchema } }) => {
+    const ofStep = byStep.get(step) ?? [];
+    const reusedAnswers = open.reusedAnswers.get(step) ?? 0;
+    if (outputSchema === undefined && ofStep.length === 0) return [];
+    return [{ step, requests: ofStep.length, rows: ofStep.reduce((sum, { rows }) => sum + rows, 0), reusedAnswers }];
+  });
+}
+
+function sampleFrom({ chosen, likeliest, asked }: PlanFacts): PlannedSample {
+  const asSample = { requests: chosen.requests.length, of: chosen.of, rows: likeliest.endedCount };
+  if (asked === undefined) {
+    return { ...asSample, calls: 0, inputTokens: 0, outputTokens: 0, cost: null, estimatedCalls: 0, runId: null };
+  }
+  const { usage, cost, runId } = asked;
+  const { calls, inputTokens, outputTokens } = usage;
+  return { ...asSample, calls, inputTokens, outputTokens, cost, estimatedCalls: likeliest.estimatedCalls, runId };
+}
+
+function whole({ estimate, low, high }: PlannedNumber): PlannedNumber {
+  return { estimate: Math.round(estimate), low: Math.floor(low), high: high === null ? null : Math.ceil(high) };
+}
