@@ -13,10 +13,14 @@ export function shortId(runId: string): string {
 /** Formats an amount with its significant digits and its currency; a dash without prices. */
 export function formatCost(cost: RunCost | null): string {
   if (cost === null) return "-";
-  const { amount, currency } = cost;
+  return `${formatAmount(cost.amount)} ${cost.currency}`;
+}
+
+/** Formats an amount of money without its currency: two decimals, or three digits of less than 0.1. */
+export function formatAmount(amount: number): string {
   const isSmall = amount > 0 && amount < 0.1;
   const digits = isSmall ? { maximumSignificantDigits: 3 } : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
-  return `${amount.toLocaleString("en", digits)} ${currency}`;
+  return amount.toLocaleString("en", digits);
 }
 
 /** Formats the tokens, and the cost if there are prices, that reused answers saved. */

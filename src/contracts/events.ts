@@ -12,6 +12,16 @@ export type BatchOutcome = "written" | "refused" | "failed";
  */
 export type AttemptKind = "first" | "re-ask" | "longer" | "retry";
 
+/** An earlier run, as far as it tells what the next one has to do. */
+export interface EarlierRun {
+  /** Rows that were in the target when it ended. */
+  readonly doneRows: number;
+  /** The mean cost of a row about which a model was asked, in the run's currency; null where that is not known. */
+  readonly costPerRow: number | null;
+  /** The mean time of such a row, in milliseconds: that of the run by the number of them. null where that is not known. */
+  readonly rowMs: number | null;
+}
+
 /** Something that happened in a run: all that counts, progress and metrics need. Holds no content of rows or answers. */
 export type RunEvent =
   | {
@@ -36,7 +46,12 @@ export type RunEvent =
       readonly deadLetterPath: string | null;
     }
   /** The number of rows to read, at most `limit`: emitted if `countRows` asks for it and the source can tell. */
-  | { readonly type: "source-count"; readonly rowCount: number }
+  | {
+      readonly type: "source-count";
+      readonly rowCount: number;
+      /** The last run to the same sink; null where there is none, or no journal. @default null */
+      readonly earlier?: EarlierRun | null | undefined;
+    }
   /** The rows that the run reads, where its source can tell which rows changed: emitted once, before the first of them. */
   | ({ readonly type: "changes" } & ChangesRead)
   /** Rows that hold nothing, and that the source passed over: they are counted apart, and have no outcome. */
@@ -54,6 +69,8 @@ export type RunEvent =
       readonly step: string | null;
       /** The identity of the sink at which it failed, where there are several. @default it failed before, or there is one */
       readonly sink?: string | undefined;
+      /** True for a row that an earlier run has written, as far as the journal says so. @default false */
+      readonly wasWritten?: boolean | undefined;
     }
   | { readonly type: "call-start"; readonly step: string; readonly pk: string }
   | {

@@ -195,7 +195,9 @@ class Engine {
     const mapped: MappedRow[] = [];
     for (const { written } of this.#sinks.writers) {
       row.sinkPlace = mapped.length;
-      mapped.push(await written.map(state, lineage, row.usedAnswers));
+      const one = await written.map(state, lineage, row.usedAnswers);
+      row.wasWritten ||= one.isUnchanged || one.before !== undefined;
+      mapped.push(one);
     }
     return mapped;
   }

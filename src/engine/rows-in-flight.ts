@@ -20,6 +20,8 @@ export interface RowInFlight {
   sinkPlace: number | null;
   retryCount: number;
   processed: Readonly<Record<string, unknown>>;
+  /** True once it is known that an earlier run has written it. */
+  wasWritten: boolean;
   /** The fingerprints of the answers that it is based on so far. */
   usedAnswers: readonly string[];
 }
@@ -67,6 +69,7 @@ export class RowsInFlight {
       sinkPlace: null,
       retryCount: 0,
       processed: nothing,
+      wasWritten: false,
       usedAnswers: none,
     };
     this.#rows.set(row, undefined);
@@ -77,12 +80,12 @@ export class RowsInFlight {
   /** Ends a row: once, also where a row that was given up ends after all. */
   end(row: RowInFlight, outcome: RowOutcome, error: LLMEtlError | null = null): void {
     if (!this.#rows.delete(row)) return;
-    const { position, pk, step } = row;
+    const { position, pk, step, wasWritten } = row;
     if (outcome === "written" || outcome === "unchanged") this.#options.firstFailures?.succeeded();
     this.#options.onRowEnd?.(row, outcome, error);
     const failure = { errorCode: error?.code ?? null, errorMessage: error?.message ?? null };
     const sink = error === null ? undefined : this.#sinkOf(row);
-    const place = { step: error && step, ...(sink !== undefined && { sink }) };
+    const place = { step: error && step, ...(sink !== undefined && { sink }), ...(wasWritten && { wasWritten }) };
     this.#options.emit({ type: "row-end", position, pk, outcome, ...failure, ...place });
   }
 

@@ -16,6 +16,7 @@ import { Budget } from "../llm/call/budget.ts";
 import { LLMClient, type LLMClientOptions } from "../llm/call/client.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
 import { currencyOf } from "./currency.ts";
+import { earlierRun } from "./earlier-run.ts";
 import { requireMaps } from "./map-check.ts";
 import { RunMonitor } from "./monitor.ts";
 import type { RunOptions } from "./options.ts";
@@ -158,7 +159,10 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   };
   const isWatched = settings.stopsAtFirstFailures && context.kind === "run";
   emit(startOf(run, source));
-  const stopCounting = settings.countRows ? countRows({ ...settings, source, emit }) : undefined;
+  const { journal: kept } = pipeline.stores;
+  const earlierOf = { runId, pipeline: pipeline.name, ...sinksOf(pipeline) };
+  const findEarlier = kept === null ? undefined : async () => await earlierRun(kept, earlierOf);
+  const stopCounting = settings.countRows ? countRows({ ...settings, source, emit, earlier: findEarlier }) : undefined;
   let error: LLMEtlError | null;
   let rowsAside: readonly RowsAside[] = [];
   try {

@@ -366,7 +366,7 @@ function detailOf(saveRows: (rows: readonly RunRow[]) => Promise<void> = async (
 }
 
 function rowOf(position: number, pk = `r${position}`): RowInFlight {
-  const none = { raw: {}, step: null, sinkPlace: null, retryCount: 0, usedAnswers: [] };
+  const none = { raw: {}, step: null, sinkPlace: null, retryCount: 0, usedAnswers: [], wasWritten: false };
   return { ...none, position, pk, processed: { own: position } };
 }
 

@@ -1,4 +1,5 @@
 import {
+  formatAmount,
   formatCodes,
   formatCost,
   formatCount,
@@ -11,7 +12,7 @@ import {
 import type { RunUsage } from "../../contracts/report.ts";
 import type { Output } from "../terminal.ts";
 import type { Progress } from "./base.ts";
-import { RunProgress, type Snapshot } from "./run-progress.ts";
+import { type ProjectedCost, RunProgress, type Snapshot } from "./run-progress.ts";
 
 const everyMs = 10_000;
 
@@ -80,8 +81,17 @@ export function timeoutsOf({ timedOutCalls = 0 }: RunUsage): readonly string[] {
 /** The cost so far and that of the whole run; empty without prices. */
 export function costOf({ figures, projectedCost }: Snapshot): readonly string[] {
   if (figures.cost === null) return [];
-  const inAll = projectedCost === undefined ? "" : `, about ${formatCost(projectedCost)} in all`;
+  const inAll = projectedCost === undefined ? "" : `, ${inAllOf(projectedCost)}`;
   return [`${formatCost(figures.cost)} so far${inAll}`];
+}
+
+/** An interval that is narrow enough says no more than its middle. */
+const shownWidth = 0.02;
+
+function inAllOf({ currency, amount, low, high }: ProjectedCost): string {
+  const about = `about ${formatCost({ amount, currency })} in all`;
+  if (high - low <= shownWidth * amount) return about;
+  return `${about} (${formatAmount(low)} to ${formatAmount(high)})`;
 }
 
 /** Rounds down: 100 % means that all rows are done. */

@@ -1,6 +1,8 @@
-import type { RunEvent } from "../../contracts/events.ts";
+import type { EarlierRun, RunEvent } from "../../contracts/events.ts";
 import { formatCount } from "../format.ts";
 import type { RunCost, RunFigures } from "../../contracts/report.ts";
+import { roundAmount } from "../../llm/pricing.ts";
+import { type RestOfRun, RestProjection } from "../../pipeline/rest-of-run.ts";
 import { Tally } from "../../pipeline/tally.ts";
 
 /** The progress of a run at one moment. */
@@ -12,15 +14,23 @@ export interface Snapshot {
   readonly totalCount: number | undefined;
   /** The rate of the last half minute, or of the last 20 rows if these took longer. */
   readonly rowsPerSecond: number;
-  /** The time left at that rate, in milliseconds; undefined without a total, and before it is a rate of 20 rows. */
+  /**
+   * The time left, in milliseconds, at the rate of rows for which a model was asked; undefined without a total, and before it is a rate of 20 rows.
+   */
   readonly remainingMs: number | undefined;
-  /** The cost of the whole run if the remaining rows cost as much as the last ones; undefined when `remainingMs` is. */
-  readonly projectedCost: RunCost | undefined;
+  /** The cost of the whole run, with a 95 % interval; undefined without a total, without prices, and while no row tells what others cost. */
+  readonly projectedCost: ProjectedCost | undefined;
   readonly callsInFlight: number;
   /** The most calls that may be in flight at the moment. */
   readonly callLimit: number;
   /** The reason why the run waits, in words; undefined if it does not wait. */
   readonly waitsFor: string | undefined;
+}
+
+/** An amount, and the ends of its interval. */
+export interface ProjectedCost extends RunCost {
+  readonly low: number;
+  readonly high: number;
 }
 
 interface Gate {
@@ -29,12 +39,18 @@ interface Gate {
   readonly untilMs: number;
 }
 
+/** The rows since the oldest sample. */
+interface Window {
+  readonly elapsedMs: number;
+  readonly rowsSince: number;
+  readonly paidSince: number;
+}
+
 interface Sample {
   readonly atMs: number;
   readonly doneCount: number;
-  /** An estimate of the rows that are paid for: the rows read, and half of those in flight. */
+  /** Those of them for which a model was asked. */
   readonly paidCount: number;
-  readonly cost: number;
 }
 
 /** Rates are measured over this time and so many rows at least: rows of a batch end together, so few of them say little. */
@@ -53,6 +69,8 @@ export class RunProgress {
   readonly #gates = new Map<string, Gate>();
   readonly #samples: Sample[];
   #tally = new Tally(null);
+  #projection = new RestProjection();
+  #earlier: EarlierRun | undefined;
   #concurrency = 0;
   #totalCount: number | undefined;
   #callsInFlight = 0;
@@ -65,7 +83,7 @@ export class RunProgress {
     this.#now = now;
     this.#startedMs = now();
     this.#idleSinceMs = this.#startedMs;
-    this.#samples = [{ atMs: this.#startedMs, doneCount: 0, paidCount: 0, cost: 0 }];
+    this.#samples = [{ atMs: this.#startedMs, doneCount: 0, paidCount: 0 }];
   }
 
   add(event: RunEvent): void {
@@ -74,7 +92,11 @@ export class RunProgress {
       this.#concurrency = event.concurrency;
     }
     this.#tally.add(event);
-    if (event.type === "source-count") this.#totalCount = event.rowCount;
+    this.#projection.add(event);
+    if (event.type === "source-count") {
+      this.#totalCount = event.rowCount;
+      this.#earlier = event.earlier ?? undefined;
+    }
     if (event.type === "row-start") this.#rowsInFlight += 1;
     if (event.type === "row-end") this.#rowsInFlight -= 1;
     if (event.type === "row-end" && this.#rowsInFlight === 0) this.#idleSinceMs = this.#now();
@@ -93,28 +115,39 @@ export class RunProgress {
     const nowMs = this.#now();
     const figures = this.#tally.figures(nowMs - this.#startedMs);
     const doneCount = figures.successCount + figures.failureCount + figures.skippedCount;
-    const cost = figures.cost?.amount ?? 0;
-    const paidCount = figures.readCount - Math.min(this.#concurrency, figures.readCount - doneCount) / 2;
-    const oldest = this.#sample({ atMs: nowMs, doneCount, paidCount, cost });
+    const { rest, paidCount } = this.#projection;
+    const oldest = this.#sample({ atMs: nowMs, doneCount, paidCount });
+    const elapsedMs = nowMs - oldest.atMs;
     const rowsSince = doneCount - oldest.doneCount;
-    const isRate = rowsSince >= windowRows;
-    const rowsPerSecond = nowMs > oldest.atMs ? (rowsSince / (nowMs - oldest.atMs)) * 1000 : 0;
-    const costPerRow = (cost - oldest.cost) / Math.max(1, paidCount - oldest.paidCount);
-    const totalCount = this.#totalCount;
-    /** The time or cost of the rows after the first `count`, at `perRow` each. */
-    const restOf = (count: number, perRow: number): number | undefined =>
-      totalCount === undefined ? undefined : Math.max(0, totalCount - count) * perRow;
+    const rowsPerSecond = elapsedMs > 0 ? (rowsSince / elapsedMs) * 1000 : 0;
     return {
       figures,
       doneCount,
-      totalCount,
+      totalCount: this.#totalCount,
       rowsPerSecond,
-      remainingMs: isRate ? restOf(doneCount, 1000 / rowsPerSecond) : undefined,
-      projectedCost: rowsSince > 0 ? addTo(figures.cost, restOf(paidCount, costPerRow)) : undefined,
+      remainingMs: this.#remainingMs(rest, { elapsedMs, rowsSince, paidSince: paidCount - oldest.paidCount }),
+      projectedCost: this.#projectedCost(rest, figures.cost),
       callsInFlight: this.#callsInFlight,
       callLimit: this.#callLimit(),
       waitsFor: this.#waitsFor(nowMs),
     };
+  }
+
+  /** Rows whose answers are in the journal take next to no time: it goes by the others, where some are left. */
+  #remainingMs(rest: RestOfRun | undefined, { elapsedMs, rowsSince, paidSince }: Window): number | undefined {
+    if (rest === undefined) return undefined;
+    if (paidSince >= windowRows) return (rest.paidRows * elapsedMs) / paidSince;
+    const rowMs = this.#earlier?.rowMs ?? null;
+    if (rest.paidRows > 0 && paidSince === 0 && rowMs !== null) return rest.paidRows * rowMs;
+    return rowsSince >= windowRows ? (rest.rows * elapsedMs) / rowsSince : undefined;
+  }
+
+  #projectedCost(rest: RestOfRun | undefined, spent: RunCost | null): ProjectedCost | undefined {
+    if (spent === null || rest?.cost === undefined) return undefined;
+    const { endedCost } = this.#projection;
+    const { estimate, low, high } = rest.cost;
+    const inAll = (amount: number): number => Math.max(spent.amount, roundAmount(endedCost + amount));
+    return { currency: spent.currency, amount: inAll(estimate), low: inAll(low), high: inAll(high) };
   }
 
   /** Adds a sample, drops those that are too old, and returns the oldest that is left. */
@@ -146,10 +179,6 @@ export class RunProgress {
     // No event says which of the two it is; the first row ends both.
     return this.#tally.readCount === 0 ? "for the sink to open and the first row to come" : "for the source's next row";
   }
-}
-
-function addTo(cost: RunCost | null, amount: number | undefined): RunCost | undefined {
-  return cost === null || amount === undefined ? undefined : { ...cost, amount: cost.amount + amount };
 }
 
 function describeGate({ reason, provider }: Gate, leftMs: number): string {

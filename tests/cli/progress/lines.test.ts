@@ -29,7 +29,11 @@ test("with a total, prices, failures and a closed gate it has the share, the tim
     [
       runStart({ currency: "USD" }),
       { type: "source-count", rowCount: 10_000 },
-      ...positions.flatMap((position) => [...rowStarts(position), callStart, callEnd({ cost: 0.002 })]),
+      ...positions.flatMap((position) => [
+        ...rowStarts(position),
+        callStart,
+        callEnd({ pk: `r${position}`, cost: 0.002 }),
+      ]),
       { type: "re-ask", step: "kind", pk: "r1", issueCount: 1 },
       ...positions.map((position) =>
         position > 3 ? rowEnd(position) : rowFailure(position, position === 1 ? "REFUSAL" : "EMPTY_INPUT"),

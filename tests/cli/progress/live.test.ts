@@ -57,7 +57,7 @@ test("the area has a bar, rows, calls and tokens, each in its line", () => {
       `${"━".repeat(15)}${"─".repeat(45)}`,
       "1 of 4 rows (25 %) · 6 rows/min",
       "calls 1 · 1 of 8 in flight · 0 re-asks",
-      "tokens 100 in · 10 out · 0.01 USD so far, about 0.0267 USD in all",
+      "tokens 100 in · 10 out · 0.01 USD so far",
     ].join("\n"),
   );
 });

@@ -102,23 +102,42 @@ test("the cost of the whole run is what was spent, and the same again for each r
   const { add, pass, snapshot } = begun({ currency: "EUR" });
   add({ type: "source-count", rowCount: 100 });
   for (let position = 1; position <= 10; position += 1)
-    add(...rowStarts(position), callStart, callEnd({ cost: 0.5 }), rowEnd(position));
+    add(...rowStarts(position), callStart, callEnd({ pk: `r${position}`, cost: 0.5 }), rowEnd(position));
   pass(1000);
   const { figures, projectedCost } = snapshot();
-  assert.deepEqual([figures.cost?.amount, projectedCost], [5, { amount: 50, currency: "EUR" }]);
+  assert.deepEqual([figures.cost?.amount, projectedCost], [5, { amount: 50, low: 50, high: 50, currency: "EUR" }]);
   assert.equal(begun().snapshot().projectedCost, undefined);
 });
 
-test("a row on its way counts as half paid; of those that have not ended, as many as there are places for are on their way", () => {
-  const projected = (concurrency: number): number | undefined => {
-    const { add, pass, snapshot } = begun({ currency: "USD", concurrency });
-    add({ type: "source-count", rowCount: 10 }, ...rowStarts(1, 2, 3, 4, 5, 6), callEnd({ cost: 12 }), rowEnd(1));
-    pass(1000);
-    return snapshot().projectedCost?.amount;
-  };
-  assert.equal(projected(2), 12 + (10 - 5) * (12 / 5)); // the others have only to be written
-  assert.equal(projected(4), 12 + (10 - 4) * (12 / 4));
-  assert.equal(projected(100), 12 + (10 - 3.5) * (12 / 3.5));
+test("what rows on their way have cost so far is the least that the run costs", () => {
+  const { add, pass, snapshot } = begun({ currency: "USD" });
+  add({ type: "source-count", rowCount: 6 });
+  for (let position = 1; position <= 5; position += 1)
+    add(...rowStarts(position), callEnd({ pk: `r${position}`, cost: 1 }), rowEnd(position));
+  add(...rowStarts(6), callEnd({ pk: "r6", cost: 12 }));
+  pass(1000);
+  const { projectedCost } = snapshot();
+  assert.deepEqual([projectedCost?.amount, projectedCost?.low], [17, 17]);
+});
+
+test("the time left of a resumed run goes by the rows that are asked about, and by the run before until there are any", () => {
+  const { add, addRows, pass, snapshot } = begun({ currency: "USD" });
+  const earlier = { doneRows: 400, costPerRow: 0.5, rowMs: 2000 };
+  add({ type: "source-count", rowCount: 1000, earlier });
+  for (let position = 1; position <= 400; position += 1)
+    add(...rowStarts(position), rowEnd(position, { outcome: "unchanged", wasWritten: true }));
+  pass(1000);
+  assert.equal(snapshot().remainingMs, 600 * 2000);
+  assert.equal(snapshot().projectedCost?.amount, 300);
+  snapshot();
+  for (let position = 401; position <= 450; position += 1) {
+    pass(4000);
+    add(callEnd({ pk: `r${position}`, cost: 1 }));
+    addRows(position, position);
+    snapshot();
+  }
+  assert.equal(Math.round((snapshot().remainingMs ?? 0) / 550 / 100), 40);
+  assert.equal(snapshot().projectedCost?.amount, 600);
 });
 
 test("calls in flight are those that began and did not end, and may be as many as rows until a provider's limit is known", () => {
