@@ -62,8 +62,7 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
 
 // Of the 24 lines of a terminal none is left for a blank one.
 const help = `Exit code: 0 all rows fine, 1 some failed, 2 no start, 3 stopped: run again.
-Example:
-  llm-etl init my-project`;
+Example: llm-etl init my-project`;
 
 /** Runs one command line and returns its exit code. Results go to stdout, everything else to stderr. */
 export async function runCommandLine(commandLine: readonly string[], outer: Terminal): Promise<number> {

@@ -24,22 +24,19 @@ interface PlanCommandOptions {
 /** Makes `llm-etl plan [pipeline.ts]`: it says what a run would cost, and asks a sample for that. */
 export function planCommand(name: string, { terminal, setExitCode, unhandled }: CommandContext): Command {
   return new Command(name)
-    .argument("[pipeline.ts]", "the module, TypeScript or JavaScript; by default pipeline.ts in this folder")
+    .argument("[pipeline.ts]")
     .option("--sample <requests>", "ask this many requests for real (default 120)", wholeNumber)
-    .option("--no-calls", "ask nothing: wider intervals, from earlier runs or the schema")
+    .option("--no-calls", "ask nothing: wider intervals")
     .option("--seed <number>", "another sample (default 0)", wholeNumber)
     .option("--limit <rows>", "plan a run of at most this many rows", wholeNumber)
     .option("--concurrency <rows>", "rows processed concurrently", wholeNumber)
     .option("--param <name=value>", "a value for the source's statement (repeatable)", addParameter)
-    .option("--max-cost <amount>", "the sample stops before it costs more; the plan says if a run would", amount)
-    .option("--full", "plan a run that reads every row, unchanged ones as well")
+    .option("--max-cost <amount>", "stop the sample before it costs more", amount)
+    .option("--full", "plan a run that reads every row")
     .addOption(new Option("--json", "print the plan as one JSON object").conflicts("markdown"))
     .option("--markdown", "print the plan as Markdown")
     .addOption(envFileOption())
-    .addHelpText(
-      "after",
-      "\nNothing is written. The calls of the sample are real and cost money; a run then reuses their answers.",
-    )
+    .addHelpText("after", "\nThe calls of the sample are real and cost money; a run reuses their answers.")
     .addHelpText("after", "\nExample:\n  llm-etl plan pipeline.ts --sample 120 --max-cost 1")
     .action(async (path: string | undefined, options: PlanCommandOptions) => {
       const { param: parameters, json = false, markdown = false, ...given } = options;
