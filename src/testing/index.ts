@@ -17,3 +17,4 @@ export type { SimulatorResponseFormat } from "./simulator/response-format.ts";
 export type { SimulatorRetryAfter, SimulatorRetryAfterForm } from "./simulator/retry-after.ts";
 export { startAzureOpenAISimulator, type AzureOpenAISimulator } from "./simulator/server.ts";
 export type { SimulatorStatistics } from "./simulator/statistics.ts";
+export type { SimulatorTier } from "./simulator/tiers.ts";

@@ -17,6 +17,7 @@ import { SchemaBook } from "./schema-book.ts";
 import { slipOfBlind, spoken } from "./spoken.ts";
 import type { AnswerTokens } from "./statistics.ts";
 import { Tally } from "./tally.ts";
+import type { SimulatorTier } from "./tiers.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export interface Decision {
@@ -28,8 +29,8 @@ export interface Decision {
   /** Headers for any reply, names and values in turn. */
   readonly headers: readonly string[];
   readonly fault?: SimulatorFaultName | undefined;
-  /** True if the limits turned the request away. */
-  readonly isRateLimited?: boolean | undefined;
+  /** Set if the request was turned away: by a limit, or because Flex had no capacity. */
+  readonly turnedAwayBy?: "limit" | "shortage" | undefined;
 }
 
 export interface Arrival {
@@ -60,6 +61,7 @@ export class ChatService {
   #options: AzureOpenAISimulatorOptions;
   #deployments = new Map<string, Deployment>();
   #timesSeen = new Tally(maxRemembered);
+  #timesAskedFlex = new Tally(maxRemembered);
 
   constructor(options: AzureOpenAISimulatorOptions, labels: Labels | undefined) {
     this.#options = options;
@@ -74,6 +76,7 @@ export class ChatService {
   reset(): void {
     this.#deployments = new Map();
     this.#timesSeen = new Tally(maxRemembered);
+    this.#timesAskedFlex = new Tally(maxRemembered);
   }
 
   decide(arrival: Arrival): Decision {
@@ -81,16 +84,31 @@ export class ChatService {
     if (outage === "reset") return atOnce({ kind: "reset" });
     if (outage !== false) return atOnce(unavailable(this.#options));
     if (!isAccepted(arrival.headers, { apiKeys, tokens })) return atOnce(whole(replies.unauthorizedReply()));
-    const { deployment, apiVersion, body } = arrival;
-    const { responseFormats, showsSchema } = this.#options;
-    const rules = { deployment, apiVersion, reasoning, schemas: this.#schemas, responseFormats, showsSchema };
+    const { deployment, apiVersion, headers, body } = arrival;
+    const { responseFormats, showsSchema, tiers } = this.#options;
+    const schemas = this.#schemas;
+    const rules = { deployment, apiVersion, headers, reasoning, schemas, responseFormats, showsSchema, tiers };
     const reading = readChatRequest(body, rules);
     if (!reading.ok) return atOnce(whole(reading.reply));
     const { request } = reading;
     if (deployments !== undefined && !deployments.includes(request.deployment)) {
       return atOnce(whole(replies.deploymentNotFoundReply()));
     }
+    if (request.tier === "flex" && this.#isShort(request, arrival.number)) {
+      return { ...atOnce(whole(replies.flexShortageReply())), turnedAwayBy: "shortage" };
+    }
     return this.#admit(request, arrival);
+  }
+
+  /** True if Flex has no capacity for the request, which then meets neither limits nor faults. */
+  #isShort(request: ChatRequest, number: number): boolean {
+    const { seed = 1, flexShortage = 0 } = this.#options;
+    if (flexShortage === 0) return false;
+    const key = keysOfBeginnings(request).at(-1) ?? 0;
+    const timesSeen = this.#timesAskedFlex.meet(key);
+    const { deployment, messages, body } = request;
+    if (typeof flexShortage === "function") return flexShortage({ number, deployment, messages, timesSeen, body });
+    return drawsFor(seed, key, `flex/${timesSeen}`).share(0) < flexShortage;
   }
 
   #admit(request: ChatRequest, { nowMs, number }: Arrival): Decision {
@@ -112,7 +130,7 @@ export class ChatService {
     }
     const detail = exceeded === "tokens" ? ` (this request was estimated at ${estimate})` : "";
     const reply = replies.rateLimitReply(exceeded, waitMs, detail, form);
-    return { ...atOnce(whole(reply)), headers, isRateLimited: true };
+    return { ...atOnce(whole(reply)), headers, turnedAwayBy: "limit" };
   }
 
   /** The draws and the fault of a request. A request that the limits turn away is no attempt: it is not remembered here. */
@@ -170,11 +188,16 @@ export class ChatService {
       reasoningTokens,
     };
     const id = `chatcmpl-simulator-${number}`;
-    const reply = replies.completionReply({ id, model, ...said, ...tokens });
+    const reply = replies.completionReply({ id, model, tier: this.#answeringTier(request, draws), ...said, ...tokens });
     if (fault === "stalledBody") return { kind: "reply", reply, delivery: "stalled" };
     if (fault === "truncatedBody") return { kind: "reply", reply, delivery: "truncated" };
     const systemMessage = messages.find(({ role }) => role === "system")?.content ?? "";
     return { kind: "reply", reply, delivery: "whole", answered: { systemMessage, tokens } };
+  }
+
+  #answeringTier({ tier }: ChatRequest, draws: Draws): SimulatorTier {
+    const { priorityDowngrades = 0 } = this.#options;
+    return tier === "priority" && draws.share(6) < priorityDowngrades ? "default" : tier;
   }
 
   /** True if the model sees the fields of its answer, in the schema or in the messages. */

@@ -43,6 +43,12 @@ export function rateLimitReply(
   return errorReply(429, facts, retryAfterHeaders(form, waitMs));
 }
 
+/** The reply 429 of Flex for want of capacity. Code and words are assumed: the public pages have no body, only the name "Resource Unavailable". */
+export function flexShortageReply(): Reply {
+  const message = "Resource Unavailable: there is no capacity for this service tier at the moment.";
+  return errorReply(429, { message, type: "resource_unavailable", code: "resource_unavailable" });
+}
+
 export function quotaExhaustedReply(headers: readonly string[] = []): Reply {
   const message = "The quota of this subscription is used up; see its plan and billing.";
   return errorReply(429, { message, type: "insufficient_quota", code: "insufficient_quota" }, headers);
@@ -117,16 +123,19 @@ export interface CompletionFacts {
   /** Output tokens, with those of the reasoning. */
   readonly completionTokens: number;
   readonly reasoningTokens: number;
+  /** The service tier that answered. */
+  readonly tier: string;
 }
 
 export function completionReply(facts: CompletionFacts): Reply {
-  const { id, model, finishReason, content, refusal, promptTokens, cachedTokens, completionTokens, reasoningTokens } =
-    facts;
+  const { id, model, finishReason, content, refusal, tier } = facts;
+  const { promptTokens, cachedTokens, completionTokens, reasoningTokens } = facts;
   const body = {
     id,
     object: "chat.completion",
     created: Math.floor(Date.now() / 1000),
     model,
+    service_tier: tier,
     system_fingerprint: "fp_simulator",
     prompt_filter_results: [{ prompt_index: 0, content_filter_results: safe }],
     choices: [

@@ -111,9 +111,10 @@ function serve({ request, response, route, statistics, service, nowMs }: Served)
   });
 }
 
-function note({ fault, isRateLimited = false }: Decision, statistics: StatisticsCounter): void {
+function note({ fault, turnedAwayBy }: Decision, statistics: StatisticsCounter): void {
   if (fault !== undefined) statistics.faulted(fault);
-  if (isRateLimited) statistics.rateLimited();
+  if (turnedAwayBy === "limit") statistics.rateLimited();
+  if (turnedAwayBy === "shortage") statistics.flexShortage();
 }
 
 function routeErrorReply(route: Extract<Route, { readonly kind: "wrong-method" | "not-found" }>): Reply {

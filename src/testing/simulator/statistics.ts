@@ -11,6 +11,8 @@ export interface SimulatorStatistics {
   readonly byFault: Readonly<Record<string, number>>;
   /** Requests that the limits turned away with 429; the fault `rateLimit` is not among them. */
   readonly rateLimitedRequests: number;
+  /** Requests for Flex that got a 429 for want of capacity. */
+  readonly flexShortages: number;
   /** Tokens as billed: those of answers only. */
   readonly promptTokens: number;
   readonly cachedTokens: number;
@@ -48,6 +50,7 @@ export class StatisticsCounter {
   #bodies = new Tally(maxBodies);
   #requests = 0;
   #rateLimited = 0;
+  #flexShortages = 0;
   #concurrency = 0;
   #peakConcurrency = 0;
   #repeated = 0;
@@ -81,6 +84,10 @@ export class StatisticsCounter {
     this.#rateLimited += 1;
   }
 
+  flexShortage(): void {
+    this.#flexShortages += 1;
+  }
+
   answered(body: Buffer, systemMessage: string, tokens: AnswerTokens): void {
     if (this.#bodies.meet(keyOf(body)) > 0) this.#repeated += 1;
     if (this.#systemMessages.size < maxSystemMessages) this.#systemMessages.add(keyOf(systemMessage));
@@ -100,6 +107,7 @@ export class StatisticsCounter {
     this.#requests = this.#concurrency;
     this.#peakConcurrency = this.#concurrency;
     this.#rateLimited = 0;
+    this.#flexShortages = 0;
     this.#repeated = 0;
     this.#connections = 0;
   }
@@ -110,6 +118,7 @@ export class StatisticsCounter {
       byStatus: Object.fromEntries(this.#byStatus),
       byFault: Object.fromEntries(this.#byFault),
       rateLimitedRequests: this.#rateLimited,
+      flexShortages: this.#flexShortages,
       ...this.#tokens,
       concurrency: this.#concurrency,
       peakConcurrency: this.#peakConcurrency,

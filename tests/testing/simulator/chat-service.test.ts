@@ -60,7 +60,7 @@ test("limits are those of each deployment, and turn away with 429 and the wait",
   const at = (nowMs: number, deployment = "d"): Decision => limited.decide(arrival(chat("x"), { nowMs, deployment }));
   assert.deepEqual([at(0), at(1), at(2), at(2, "e")].map(statusOf), [200, 200, 429, 200]);
   const turnedAway = at(400);
-  assert.equal(turnedAway.isRateLimited, true);
+  assert.equal(turnedAway.turnedAwayBy, "limit");
   const { headers = [], body } = replyOf(turnedAway).reply;
   assert.deepEqual(headers, ["retry-after-ms", "600", "retry-after", "1"]);
   assert.equal(errorIn({ body }).code, "rate_limit_exceeded");
@@ -318,7 +318,7 @@ test("faults that come instead of an answer can leave the quota alone: sporadic 
   const statuses = (faultsUseQuota: boolean): [faults: number, fine: number, limited: number] => {
     const one = service({ requestsPerMinute: 6000, limitKind: "bucket", faults, faultsUseQuota });
     const decisions = Array.from({ length: 400 }, (_, row) => one.decide(arrival(chat(`row ${row}`))));
-    const limited = decisions.filter(({ isRateLimited = false }) => isRateLimited).length;
+    const limited = decisions.filter(({ turnedAwayBy }) => turnedAwayBy === "limit").length;
     const sporadic = decisions.filter(({ fault }) => fault === "rateLimit").length;
     return [sporadic, 400 - sporadic - limited, limited];
   };
@@ -338,7 +338,7 @@ test("a request that a limit turns away is no try: the same row meets the same f
     for (let row = 0; row < 100; row += 1) {
       const body = chat(`row ${row % 25}`);
       let decision = limited.decide(arrival(body, { nowMs }));
-      for (; decision.isRateLimited === true; decision = limited.decide(arrival(body, { nowMs }))) nowMs += 300;
+      for (; decision.turnedAwayBy === "limit"; decision = limited.decide(arrival(body, { nowMs }))) nowMs += 300;
       assert.equal(decision.fault, free.decide(arrival(body)).fault);
     }
   }
