@@ -12,6 +12,7 @@ export { stepContract, type StepContractOptions } from "./step-contract.ts";
 export type { SimulatorFaultName, SimulatorFaults, SimulatorFaultWaits, SimulatorRequest } from "./simulator/faults.ts";
 export type { LabelledCSVOptions } from "./simulator/labelled-csv.ts";
 export type { SimulatorLatency } from "./simulator/latency.ts";
+export type { SimulatorBill, SimulatorBillPart } from "./simulator/ledger.ts";
 export type { AzureOpenAISimulatorChanges, AzureOpenAISimulatorOptions } from "./simulator/options.ts";
 export type { SimulatorResponseFormat } from "./simulator/response-format.ts";
 export type { SimulatorRetryAfter, SimulatorRetryAfterForm } from "./simulator/retry-after.ts";

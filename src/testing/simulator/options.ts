@@ -1,3 +1,4 @@
+import type { Prices } from "../../contracts/prices.ts";
 import { OptionError } from "../../errors/option.ts";
 import {
   checkOptions,
@@ -14,6 +15,7 @@ import {
   optional,
   type OptionCheck,
 } from "../../errors/options.ts";
+import { checkPrices } from "../../llm/pricing.ts";
 import {
   faultNames,
   type SimulatorFaultName,
@@ -128,6 +130,8 @@ export interface AzureOpenAISimulatorOptions extends AzureOpenAISimulatorChanges
   readonly seed?: number | undefined;
   /** Behaves as a reasoning model: rejects `max_tokens` and `temperature`, and counts reasoning tokens. @default false */
   readonly reasoning?: boolean | undefined;
+  /** The price list of its bill. @default none: the bill has no cost */
+  readonly prices?: Prices | undefined;
   /** A CSV file with texts and their labels, which become the answers. @default none */
   readonly answersFrom?: LabelledCSVOptions | undefined;
 }
@@ -142,9 +146,11 @@ export function checkSimulatorOptions(options: AzureOpenAISimulatorOptions): voi
     model: optional(isName),
     seed: optional(isCount(0)),
     reasoning: optional(isBoolean),
+    prices: optional(isObject),
     answersFrom: optional(isObject),
     ...checksOfChanges,
   });
+  if (options.prices !== undefined) checkPrices(owner, options.prices);
   checkFaults(owner, options);
   if (options.answersFrom === undefined) return;
   checkOptions<LabelledCSVOptions>(`${owner} answersFrom`, options.answersFrom, {

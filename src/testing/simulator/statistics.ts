@@ -13,7 +13,7 @@ export interface SimulatorStatistics {
   readonly rateLimitedRequests: number;
   /** Requests for Flex that got a 429 for want of capacity. */
   readonly flexShortages: number;
-  /** Tokens as billed: those of answers only. */
+  /** Tokens of the answers that were sent as a whole. Those of lost ones, too, are on the bill. */
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;
@@ -34,6 +34,8 @@ export interface SimulatorStatistics {
 export interface AnswerTokens {
   readonly promptTokens: number;
   readonly cachedTokens: number;
+  /** The part of the prompt that the cache has now; undefined for a service that does not tell it and has no price for it. */
+  readonly cacheWriteTokens?: number | undefined;
   readonly completionTokens: number;
   readonly reasoningTokens: number;
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ChatService, type Arrival, type Decision } from "../../../src/testing/simulator/chat-service.ts";
 import type { Outcome } from "../../../src/testing/simulator/fault-outcomes.ts";
 import type { AzureOpenAISimulatorOptions } from "../../../src/testing/simulator/options.ts";
-import { faultNames } from "../../../src/testing/simulator/faults.ts";
+import { faultNames, type SimulatorFaultName } from "../../../src/testing/simulator/faults.ts";
 import { cutAnswerFlaw } from "../../../src/validation/answer-flaws.ts";
 import { chat, completionIn, errorIn, VisitAnswer } from "../../support/simulator.ts";
 
@@ -109,7 +109,7 @@ test("every fault is served as what it is named", () => {
     const decision = service({ faults: { [name]: 1 } }).decide(arrival(chat("Acute pain. It hurts.")));
     assert.equal(decision.fault, name);
     const met = decision.outcome();
-    if (name === "hang" || name === "connectionReset") {
+    if (["hang", "connectionReset", "resetAfterBilling"].includes(name)) {
       assert.equal(met.kind, name === "hang" ? "hang" : "reset");
       continue;
     }
@@ -135,6 +135,10 @@ test("what the model says under a fault", () => {
   assert.ok(fine.content?.startsWith(said("length").content ?? "?"));
   assert.deepEqual([said("loop").finishReason, said("prose").finishReason], ["length", "length"]);
   assert.equal(JSON.parse(said("schemaEcho").content ?? "").properties.category.type, "string");
+  const usageOf = (name: SimulatorFaultName): unknown =>
+    JSON.parse(replyOf(service({ faults: { [name]: 1 } }).decide(arrival(chat("x")))).reply.body).usage;
+  assert.equal(usageOf("missingUsage"), undefined);
+  assert.deepEqual(usageOf("absurdUsage"), { prompt_tokens: -1, completion_tokens: 1e15, total_tokens: 1e15 });
   for (const name of ["outOfRange", "wrongEnum", "invalidJSON", "schemaEcho"]) {
     const { content, finishReason } = said(name);
     assert.equal(finishReason, "stop");

@@ -31,6 +31,8 @@ test("an option that is unknown or wrong is rejected, with its name and the valu
     [{ faultRetryAfterMs: { html: 200 } }, { where: "html" }],
     [{ faultRetryAfterMs: { serverError: -1 } }, { where: "serverError", got: "-1" }],
     [{ faultRetryAfterMs: { unavailable: "never" } }, { where: "unavailable", got: '"never"' }],
+    [{ prices: 1 }, { where: "prices", got: "1" }],
+    [{ prices: { inputPerMillion: 1 } }, { where: "cachedInputPerMillion", got: "nothing" }],
     [{ tiers: [] }, { where: "tiers", got: "an empty array" }],
     [{ tiers: ["default", "batch"] }, { where: "tiers", got: "an array of 2" }],
     [{ flexShortage: 1.5 }, { where: "flexShortage", got: "1.5" }],
