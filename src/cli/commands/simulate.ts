@@ -51,12 +51,15 @@ export function simulateCommand(name: string, { terminal }: CommandContext): Com
         terminal.stdout.write(`AZURE_OPENAI_ENDPOINT=${simulator.url}\n`);
         terminal.stdout.write(`AZURE_OPENAI_API_KEY=${given.apiKey ?? "simulator"}\n`);
         terminal.stdout.write(`AZURE_OPENAI_DEPLOYMENT=${given.deployment}\n`);
-        terminal.stderr.write(`Listening on ${simulator.url}, statistics at ${simulator.url}/stats. Ctrl-C ends it.\n`);
+        const { url } = simulator;
+        terminal.stderr.write(`Listening on ${url}, statistics at ${url}/stats, the bill at ${url}/bill. Ctrl-C ends it.
+`);
         await stopped;
       } finally {
         await simulator.close();
       }
-      terminal.stdout.write(`${JSON.stringify(simulator.statistics(), undefined, 2)}\n`);
+      const figures = { ...simulator.statistics(), bill: simulator.bill() };
+      terminal.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
     });
 }
 

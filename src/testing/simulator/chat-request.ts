@@ -1,7 +1,9 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { ChatMessage } from "../../contracts/provider.ts";
 import { invalidRequest, type Reply } from "./replies.ts";
 import { keyOf } from "./request-hash.ts";
 import { type AnswerFormat, type FormatRules, readFormat } from "./response-format.ts";
+import { readTier, simulatorTiers, type SimulatorTier } from "./tiers.ts";
 
 /** A request for a chat completion, parsed and checked. */
 export interface ChatRequest extends AnswerFormat {
@@ -11,9 +13,15 @@ export interface ChatRequest extends AnswerFormat {
   readonly messages: readonly ChatMessage[];
   readonly messageCharacters: number;
   readonly maxTokens: number | undefined;
+  /** The service tier that it asks for. */
+  readonly tier: SimulatorTier;
 }
 
 export interface ReadingRules extends FormatRules {
+  /** @default none that matters */
+  readonly headers?: IncomingHttpHeaders | undefined;
+  /** The service tiers that the deployment has. @default all */
+  readonly tiers?: readonly SimulatorTier[] | undefined;
   /** The deployment in the path; undefined if the body's `model` names it. */
   readonly deployment: string | undefined;
   readonly reasoning: boolean;
@@ -38,6 +46,9 @@ export function readChatRequest(bytes: Buffer, rules: ReadingRules): ChatReading
   if (typeof messages === "string") return rejected(invalidRequest(messages, "messages"));
   const parameterReply = replyToParameters(body, rules.reasoning);
   if (parameterReply !== undefined) return rejected(parameterReply);
+  const { headers = {}, tiers = simulatorTiers } = rules;
+  const tier = readTier({ headers, field: body["service_tier"], tiers });
+  if (typeof tier === "object") return rejected(tier.reply);
   const format = readFormat(body["response_format"], messages, rules);
   if ("reply" in format) return rejected(format.reply);
   const maxTokens = body["max_completion_tokens"] ?? body["max_tokens"];
@@ -50,6 +61,7 @@ export function readChatRequest(bytes: Buffer, rules: ReadingRules): ChatReading
     ...format,
     messageCharacters,
     maxTokens: typeof maxTokens === "number" ? maxTokens : undefined,
+    tier,
   };
   return { ok: true, request };
 }

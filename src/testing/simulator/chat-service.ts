@@ -7,6 +7,7 @@ import { type Outcome, outcomeInstead, unavailable, whole } from "./fault-outcom
 import { assertFaultName, drawsOfRow, faultFor, isAtOnce, isWithoutAnswer, type SimulatorFaultName } from "./faults.ts";
 import type { Labels } from "./labelled-csv.ts";
 import { latencyOf } from "./latency.ts";
+import { type BilledRequest, Ledger, type SimulatorBill } from "./ledger.ts";
 import type { AzureOpenAISimulatorChanges, AzureOpenAISimulatorOptions } from "./options.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { RateLimiter } from "./rate-limit.ts";
@@ -14,9 +15,10 @@ import * as replies from "./replies.ts";
 import { drawsFor, type Draws } from "./request-hash.ts";
 import { namesFields } from "./response-format.ts";
 import { SchemaBook } from "./schema-book.ts";
-import { slipOfBlind, spoken } from "./spoken.ts";
+import { slipOfBlind, spoken, type Spoken } from "./spoken.ts";
 import type { AnswerTokens } from "./statistics.ts";
 import { Tally } from "./tally.ts";
+import type { SimulatorTier } from "./tiers.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export interface Decision {
@@ -28,8 +30,8 @@ export interface Decision {
   /** Headers for any reply, names and values in turn. */
   readonly headers: readonly string[];
   readonly fault?: SimulatorFaultName | undefined;
-  /** True if the limits turned the request away. */
-  readonly isRateLimited?: boolean | undefined;
+  /** Set if the request was turned away: by a limit, or because Flex had no capacity. */
+  readonly turnedAwayBy?: "limit" | "shortage" | undefined;
 }
 
 export interface Arrival {
@@ -59,10 +61,13 @@ export class ChatService {
   readonly #queue = new WorkQueue(() => this.#options.slots ?? Infinity);
   #options: AzureOpenAISimulatorOptions;
   #deployments = new Map<string, Deployment>();
+  #ledger: Ledger;
   #timesSeen = new Tally(maxRemembered);
+  #timesAskedFlex = new Tally(maxRemembered);
 
   constructor(options: AzureOpenAISimulatorOptions, labels: Labels | undefined) {
     this.#options = options;
+    this.#ledger = new Ledger(options.prices);
     this.#answers = new AnswerMaker(options.seed ?? 1, labels);
   }
 
@@ -70,10 +75,16 @@ export class ChatService {
     this.#options = { ...this.#options, ...changes };
   }
 
-  /** Forgets every request. */
+  bill(): SimulatorBill {
+    return this.#ledger.read();
+  }
+
+  /** Forgets every request. The bill of those that are worked on is forgotten, too. */
   reset(): void {
+    this.#ledger = new Ledger(this.#options.prices);
     this.#deployments = new Map();
     this.#timesSeen = new Tally(maxRemembered);
+    this.#timesAskedFlex = new Tally(maxRemembered);
   }
 
   decide(arrival: Arrival): Decision {
@@ -81,16 +92,31 @@ export class ChatService {
     if (outage === "reset") return atOnce({ kind: "reset" });
     if (outage !== false) return atOnce(unavailable(this.#options));
     if (!isAccepted(arrival.headers, { apiKeys, tokens })) return atOnce(whole(replies.unauthorizedReply()));
-    const { deployment, apiVersion, body } = arrival;
-    const { responseFormats, showsSchema } = this.#options;
-    const rules = { deployment, apiVersion, reasoning, schemas: this.#schemas, responseFormats, showsSchema };
+    const { deployment, apiVersion, headers, body } = arrival;
+    const { responseFormats, showsSchema, tiers } = this.#options;
+    const schemas = this.#schemas;
+    const rules = { deployment, apiVersion, headers, reasoning, schemas, responseFormats, showsSchema, tiers };
     const reading = readChatRequest(body, rules);
     if (!reading.ok) return atOnce(whole(reading.reply));
     const { request } = reading;
     if (deployments !== undefined && !deployments.includes(request.deployment)) {
       return atOnce(whole(replies.deploymentNotFoundReply()));
     }
+    if (request.tier === "flex" && this.#isShort(request, arrival.number)) {
+      return { ...atOnce(whole(replies.flexShortageReply())), turnedAwayBy: "shortage" };
+    }
     return this.#admit(request, arrival);
+  }
+
+  /** True if Flex has no capacity for the request, which then meets neither limits nor faults. */
+  #isShort(request: ChatRequest, number: number): boolean {
+    const { seed = 1, flexShortage = 0 } = this.#options;
+    if (flexShortage === 0) return false;
+    const key = keysOfBeginnings(request).at(-1) ?? 0;
+    const timesSeen = this.#timesAskedFlex.meet(key);
+    const { deployment, messages, body } = request;
+    if (typeof flexShortage === "function") return flexShortage({ number, deployment, messages, timesSeen, body });
+    return drawsFor(seed, key, `flex/${timesSeen}`).share(0) < flexShortage;
   }
 
   #admit(request: ChatRequest, { nowMs, number }: Arrival): Decision {
@@ -112,7 +138,7 @@ export class ChatService {
     }
     const detail = exceeded === "tokens" ? ` (this request was estimated at ${estimate})` : "";
     const reply = replies.rateLimitReply(exceeded, waitMs, detail, form);
-    return { ...atOnce(whole(reply)), headers, isRateLimited: true };
+    return { ...atOnce(whole(reply)), headers, turnedAwayBy: "limit" };
   }
 
   /** The draws and the fault of a request. A request that the limits turn away is no attempt: it is not remembered here. */
@@ -131,20 +157,46 @@ export class ChatService {
   #process(call: Call, headers: readonly string[]): Decision {
     const { latencyMs = 0, slots } = this.#options;
     const { fault, draws, request } = call;
+    const ledger = this.#ledger;
     this.#timesSeen.meet(call.key);
+    ledger.began();
     const isQuick = fault !== undefined && isAtOnce(fault);
     return {
       waitMs: isQuick ? 0 : latencyOf(latencyMs, draws),
       queue: isQuick || slots === undefined ? undefined : this.#queue,
-      outcome: () => outcomeInstead(fault, request, draws, this.#options) ?? this.#answer(call),
+      outcome: () => {
+        ledger.ended();
+        if (fault === "contentFilterPrompt") ledger.bill(promptAlone(request));
+        return outcomeInstead(fault, request, draws, this.#options) ?? this.#answer(call, ledger);
+      },
       headers,
       fault,
     };
   }
 
-  #answer({ request, known, number, keys, timesSeen, draws, fault }: Call): Outcome {
-    const { seed = 1, mistakes = "different", reasoning = false, model = request.deployment } = this.#options;
-    const same = mistakes === "different" ? undefined : { draws: drawsOfRow(seed, request.messages), timesSeen };
+  #answer(call: Call, ledger: Ledger): Outcome {
+    const { request, number, fault, draws } = call;
+    const { model = request.deployment } = this.#options;
+    const said = this.#said(call);
+    if ("kind" in said) return said;
+    const tokens = this.#tokensOf(call, said);
+    const tier = this.#answeringTier(request, draws);
+    ledger.bill({ deployment: request.deployment, tier, ...tokens });
+    if (fault === "resetAfterBilling") return { kind: "reset" };
+    const id = `chatcmpl-simulator-${number}`;
+    const usage = fault === "missingUsage" ? "missing" : fault === "absurdUsage" ? "absurd" : undefined;
+    const reply = replies.completionReply({ id, model, tier, usage, ...said, ...tokens });
+    if (fault === "stalledBody") return { kind: "reply", reply, delivery: "stalled" };
+    if (fault === "truncatedBody") return { kind: "reply", reply, delivery: "truncated" };
+    const systemMessage = request.messages.find(({ role }) => role === "system")?.content ?? "";
+    return { kind: "reply", reply, delivery: "whole", answered: { systemMessage, tokens } };
+  }
+
+  /** The message of the answer; the outcome of a request that no answer fits. */
+  #said({ request, timesSeen, draws, fault }: Call): Spoken | Outcome {
+    const { seed = 1, mistakes = "different" } = this.#options;
+    const { maxTokens = Infinity, schemaText, messages } = request;
+    const same = mistakes === "different" ? undefined : { draws: drawsOfRow(seed, messages), timesSeen };
     let content: string;
     try {
       content = this.#answers.content(request, fault, draws, same);
@@ -152,29 +204,39 @@ export class ChatService {
       if (!(error instanceof RangeError)) throw error;
       return whole(replies.badSchemaReply(`no finite answer fits it (${messageOf(error)})`));
     }
-    const { maxTokens = Infinity, schemaCharacters, messageCharacters, schemaKey, schemaText, messages } = request;
-    const reasoningTokens = reasoning ? Math.min(maxTokens, 64 * (1 + Math.floor(4 * draws.share(7)))) : 0;
-    const room = 4 * (maxTokens - reasoningTokens);
+    const room = 4 * (maxTokens - this.#reasoningTokens(request, draws));
     const slip = fault ?? (this.#knowsFields(request) ? undefined : slipOfBlind(draws));
-    const said = spoken(slip, content, { schemaText, room, draws });
+    return spoken(slip, content, { schemaText, room, draws });
+  }
+
+  /** The tokens that are billed: of the answer no more than the request allows. */
+  #tokensOf({ request, known, keys, draws }: Call, { content, refusal }: Spoken): AnswerTokens {
+    const { maxTokens = Infinity, schemaCharacters, schemaKey, messages } = request;
     let characters = schemaCharacters;
-    const cachedTokens = known.prefixes.cachedTokens({
+    const { cachedTokens, cacheWriteTokens } = known.prefixes.use({
       keys,
       schemaKey,
       characters: messages.map((message) => (characters += message.content.length)),
     });
-    const tokens: AnswerTokens = {
-      promptTokens: Math.ceil((schemaCharacters + messageCharacters) / 4),
+    const reasoningTokens = this.#reasoningTokens(request, draws);
+    const saidTokens = Math.ceil((content ?? refusal ?? "").length / 4);
+    return {
+      promptTokens: promptTokensOf(request),
       cachedTokens,
-      completionTokens: reasoningTokens + Math.ceil((said.content ?? said.refusal ?? "").length / 4),
+      cacheWriteTokens: this.#options.prices?.cacheWritePerMillion === undefined ? undefined : cacheWriteTokens,
+      completionTokens: Math.min(maxTokens, reasoningTokens + saidTokens),
       reasoningTokens,
     };
-    const id = `chatcmpl-simulator-${number}`;
-    const reply = replies.completionReply({ id, model, ...said, ...tokens });
-    if (fault === "stalledBody") return { kind: "reply", reply, delivery: "stalled" };
-    if (fault === "truncatedBody") return { kind: "reply", reply, delivery: "truncated" };
-    const systemMessage = messages.find(({ role }) => role === "system")?.content ?? "";
-    return { kind: "reply", reply, delivery: "whole", answered: { systemMessage, tokens } };
+  }
+
+  #reasoningTokens({ maxTokens = Infinity }: ChatRequest, draws: Draws): number {
+    const { reasoning = false } = this.#options;
+    return reasoning ? Math.min(maxTokens, 64 * (1 + Math.floor(4 * draws.share(7)))) : 0;
+  }
+
+  #answeringTier({ tier }: ChatRequest, draws: Draws): SimulatorTier {
+    const { priorityDowngrades = 0 } = this.#options;
+    return tier === "priority" && draws.share(6) < priorityDowngrades ? "default" : tier;
   }
 
   /** True if the model sees the fields of its answer, in the schema or in the messages. */
@@ -205,6 +267,16 @@ interface Call extends Attempt {
   readonly request: ChatRequest;
   readonly known: Deployment;
   readonly number: number;
+}
+
+/** A prompt that was filtered, and that no model answered: Azure OpenAI charges for it (Microsoft Learn, "Plan to manage costs for Azure OpenAI"). */
+function promptAlone(request: ChatRequest): BilledRequest {
+  const { deployment, tier } = request;
+  return { deployment, tier, promptTokens: promptTokensOf(request), cachedTokens: 0, completionTokens: 0 };
+}
+
+function promptTokensOf({ schemaCharacters, messageCharacters }: ChatRequest): number {
+  return Math.ceil((schemaCharacters + messageCharacters) / 4);
 }
 
 function atOnce(outcome: Outcome): Decision {

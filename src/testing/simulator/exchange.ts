@@ -12,7 +12,6 @@ export class Exchange {
   readonly #response: ServerResponse;
   readonly #statistics: StatisticsCounter;
   readonly #number: number;
-  #timer: NodeJS.Timeout | undefined;
   #hasLeft = false;
   #hasStatus = false;
 
@@ -24,12 +23,11 @@ export class Exchange {
     response.once("close", () => this.#close());
   }
 
-  /** Serves the outcome of `decision` after its wait, or after its work in the queue, which goes on where the client has left. */
+  /** Serves the outcome of `decision` after its wait, or after its work in the queue. Either goes on where the client has left. */
   meet(decision: Decision, body: Buffer): void {
     if (decision.queue !== undefined) return decision.queue.add(decision.waitMs, () => this.#serve(decision, body));
     if (decision.waitMs <= 0) return this.#serve(decision, body);
-    this.#timer = setTimeout(() => this.#serve(decision, body), Math.min(longestTimerMs, decision.waitMs));
-    this.#timer.unref();
+    setTimeout(() => this.#serve(decision, body), Math.min(longestTimerMs, decision.waitMs)).unref();
   }
 
   /** Replies with 500 for an error of the simulator itself, or of a function in its options. */
@@ -46,13 +44,13 @@ export class Exchange {
   }
 
   #serve({ outcome, headers }: Decision, body: Buffer): void {
-    if (this.#hasLeft) return; // it was worked on for nobody
     let met: Outcome;
     try {
       met = outcome();
     } catch (error) {
-      return this.fail(error);
+      return this.#hasLeft ? undefined : this.fail(error);
     }
+    if (this.#hasLeft) return; // it was worked on for nobody, and is billed
     if (met.kind === "hang") return;
     if (met.kind === "reset") {
       this.#request.socket.resetAndDestroy();
@@ -88,7 +86,6 @@ export class Exchange {
   }
 
   #close(): void {
-    clearTimeout(this.#timer);
     this.#leave();
     if (!this.#hasStatus) this.#statistics.ended("none");
     this.#hasStatus = true;

@@ -69,6 +69,9 @@ export function outcomeInstead(
     case "loop":
     case "schemaEcho":
     case "prose":
+    case "resetAfterBilling":
+    case "missingUsage":
+    case "absurdUsage":
     case undefined:
       return undefined;
     default:

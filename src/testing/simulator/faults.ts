@@ -27,6 +27,9 @@ export const faultNames = [
   "loop",
   "schemaEcho",
   "prose",
+  "resetAfterBilling",
+  "missingUsage",
+  "absurdUsage",
 ] as const;
 
 export type SimulatorFaultName = (typeof faultNames)[number];
@@ -79,6 +82,12 @@ export interface SimulatorFaults {
   readonly schemaEcho?: number | undefined;
   /** Words with no JSON among them, until they are cut off: 200 with `finish_reason` length. */
   readonly prose?: number | undefined;
+  /** The answer is made and billed, then the connection is reset. */
+  readonly resetAfterBilling?: number | undefined;
+  /** An answer without `usage`. */
+  readonly missingUsage?: number | undefined;
+  /** An answer whose `usage` has counts that can't be. */
+  readonly absurdUsage?: number | undefined;
 }
 
 /** A request that passed authentication, limits and checks, for a `fault` function. */
@@ -135,6 +144,9 @@ const faultsOfAnswers: ReadonlySet<SimulatorFaultName> = new Set([
   "loop",
   "schemaEcho",
   "prose",
+  "resetAfterBilling",
+  "missingUsage",
+  "absurdUsage",
 ]);
 
 /** True for a fault that comes instead of a model's answer. */

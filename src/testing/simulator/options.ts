@@ -1,3 +1,4 @@
+import type { Prices } from "../../contracts/prices.ts";
 import { OptionError } from "../../errors/option.ts";
 import {
   checkOptions,
@@ -14,6 +15,7 @@ import {
   optional,
   type OptionCheck,
 } from "../../errors/options.ts";
+import { checkPrices } from "../../llm/pricing.ts";
 import {
   faultNames,
   type SimulatorFaultName,
@@ -30,6 +32,7 @@ import {
   type SimulatorRetryAfter,
   type SimulatorRetryAfterForm,
 } from "./retry-after.ts";
+import { simulatorTiers, type SimulatorTier } from "./tiers.ts";
 
 /** The options that can change while the simulator runs. */
 export interface AzureOpenAISimulatorChanges {
@@ -77,6 +80,18 @@ export interface AzureOpenAISimulatorChanges {
    * alone; `"seconds"`, the second alone; `"date"`, `retry-after` as a date. @default "both"
    */
   readonly retryAfterForm?: SimulatorRetryAfterForm | undefined;
+  /**
+   * The service tiers that the deployments have, of `"default"`, `"flex"` and `"priority"`: a request for another gets a 400, as one
+   * for Flex does from a model without it. @default all three
+   */
+  readonly tiers?: readonly SimulatorTier[] | undefined;
+  /**
+   * Flex requests that get a 429 for want of capacity, which costs nothing and uses no quota: a share of them, 0 to 1, or a function
+   * that is told each and returns true for it. @default 0
+   */
+  readonly flexShortage?: number | ((request: SimulatorRequest) => boolean) | undefined;
+  /** Share of the requests for the tier `"priority"` that the standard tier answers, 0 to 1: the reply says so. @default 0 */
+  readonly priorityDowngrades?: number | undefined;
   /** Sends the headers `x-ratelimit-limit-*`, `-remaining-*` and `-reset-*` of the limits that are set. @default true */
   readonly rateLimitHeaders?: boolean | undefined;
   /** Shares of the requests that go wrong. @default none */
@@ -115,6 +130,8 @@ export interface AzureOpenAISimulatorOptions extends AzureOpenAISimulatorChanges
   readonly seed?: number | undefined;
   /** Behaves as a reasoning model: rejects `max_tokens` and `temperature`, and counts reasoning tokens. @default false */
   readonly reasoning?: boolean | undefined;
+  /** The price list of its bill. @default none: the bill has no cost */
+  readonly prices?: Prices | undefined;
   /** A CSV file with texts and their labels, which become the answers. @default none */
   readonly answersFrom?: LabelledCSVOptions | undefined;
 }
@@ -129,9 +146,11 @@ export function checkSimulatorOptions(options: AzureOpenAISimulatorOptions): voi
     model: optional(isName),
     seed: optional(isCount(0)),
     reasoning: optional(isBoolean),
+    prices: optional(isObject),
     answersFrom: optional(isObject),
     ...checksOfChanges,
   });
+  if (options.prices !== undefined) checkPrices(owner, options.prices);
   checkFaults(owner, options);
   if (options.answersFrom === undefined) return;
   checkOptions<LabelledCSVOptions>(`${owner} answersFrom`, options.answersFrom, {
@@ -177,6 +196,18 @@ const isFormatList: OptionCheck = {
   required: true,
 };
 
+const isTierList: OptionCheck = {
+  expected: `an array of one or more of ${simulatorTiers.map((tier) => `"${tier}"`).join(", ")}`,
+  fits: (value) => Array.isArray(value) && value.length > 0 && value.every(isOneOf(...simulatorTiers).fits),
+  required: true,
+};
+
+const isShareOrFunction: OptionCheck = {
+  expected: "a number from 0 to 1, or a function",
+  fits: (value) => isNumber(0, 1).fits(value) || isFunction.fits(value),
+  required: true,
+};
+
 const checksOfChanges = {
   apiKeys: optional(isTextList),
   tokens: optional(isTokens),
@@ -192,6 +223,9 @@ const checksOfChanges = {
   limitKind: optional(isOneOf("window", "bucket")),
   retryAfter: optional(isOneOf(...retryAfterWords)),
   retryAfterForm: optional(isOneOf(...retryAfterForms)),
+  tiers: optional(isTierList),
+  flexShortage: optional(isShareOrFunction),
+  priorityDowngrades: optional(isNumber(0, 1)),
   rateLimitHeaders: optional(isBoolean),
   faults: optional(isObject),
   fault: optional(isFunction),

@@ -9,6 +9,12 @@ export interface PromptPrefix {
   readonly characters: readonly number[];
 }
 
+/** The tokens of a prompt's beginning that the cache had, and those behind them that it has now. */
+export interface CacheUse {
+  readonly cachedTokens: number;
+  readonly cacheWriteTokens: number;
+}
+
 const shortestCached = 1024;
 const step = 128;
 
@@ -16,14 +22,16 @@ const step = 128;
 export class PrefixCache {
   readonly #seen = new Tally(200_000);
 
-  /** The number of tokens at the beginning of this prompt that were seen before. Remembers the prompt. */
-  cachedTokens({ keys, schemaKey, characters }: PromptPrefix): number {
-    let cached = 0;
+  /** Tells what the cache had of this prompt, and remembers the prompt. */
+  use({ keys, schemaKey, characters }: PromptPrefix): CacheUse {
+    let cachedTokens = 0;
+    let keptTokens = 0;
     for (const [index, key] of keys.entries()) {
       const tokens = Math.floor((characters[index] ?? 0) / 4);
       if (tokens < shortestCached) continue; // too short for a service's cache
-      if (this.#seen.meet(combined(key, schemaKey)) > 0) cached = Math.floor(tokens / step) * step;
+      keptTokens = Math.floor(tokens / step) * step;
+      if (this.#seen.meet(combined(key, schemaKey)) > 0) cachedTokens = keptTokens;
     }
-    return cached;
+    return { cachedTokens, cacheWriteTokens: keptTokens - cachedTokens };
   }
 }

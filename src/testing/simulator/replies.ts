@@ -43,6 +43,12 @@ export function rateLimitReply(
   return errorReply(429, facts, retryAfterHeaders(form, waitMs));
 }
 
+/** The reply 429 of Flex for want of capacity. Code and words are assumed: the public pages have no body, only the name "Resource Unavailable". */
+export function flexShortageReply(): Reply {
+  const message = "Resource Unavailable: there is no capacity for this service tier at the moment.";
+  return errorReply(429, { message, type: "resource_unavailable", code: "resource_unavailable" });
+}
+
 export function quotaExhaustedReply(headers: readonly string[] = []): Reply {
   const message = "The quota of this subscription is used up; see its plan and billing.";
   return errorReply(429, { message, type: "insufficient_quota", code: "insufficient_quota" }, headers);
@@ -114,19 +120,25 @@ export interface CompletionFacts {
   readonly refusal: string | null;
   readonly promptTokens: number;
   readonly cachedTokens: number;
+  /** Undefined for a service that says nothing of what it writes to its cache. */
+  readonly cacheWriteTokens?: number | undefined;
   /** Output tokens, with those of the reasoning. */
   readonly completionTokens: number;
   readonly reasoningTokens: number;
+  /** The service tier that answered. */
+  readonly tier: string;
+  /** The fault of the counts. @default nothing */
+  readonly usage?: "missing" | "absurd" | undefined;
 }
 
 export function completionReply(facts: CompletionFacts): Reply {
-  const { id, model, finishReason, content, refusal, promptTokens, cachedTokens, completionTokens, reasoningTokens } =
-    facts;
+  const { id, model, finishReason, content, refusal, tier, usage } = facts;
   const body = {
     id,
     object: "chat.completion",
     created: Math.floor(Date.now() / 1000),
     model,
+    service_tier: tier,
     system_fingerprint: "fp_simulator",
     prompt_filter_results: [{ prompt_index: 0, content_filter_results: safe }],
     choices: [
@@ -138,16 +150,32 @@ export function completionReply(facts: CompletionFacts): Reply {
         content_filter_results: finishReason === "content_filter" ? { ...safe, violence: filtered } : safe,
       },
     ],
-    usage: {
-      prompt_tokens: promptTokens,
-      completion_tokens: completionTokens,
-      total_tokens: promptTokens + completionTokens,
-      prompt_tokens_details: { cached_tokens: cachedTokens, audio_tokens: 0 },
-      completion_tokens_details: { reasoning_tokens: reasoningTokens, audio_tokens: 0 },
-    },
+    ...(usage === "missing" ? {} : { usage: usage === "absurd" ? absurdUsage : usageOf(facts) }),
   };
   return { status: 200, body: JSON.stringify(body) };
 }
+
+function usageOf({
+  promptTokens,
+  cachedTokens,
+  cacheWriteTokens,
+  completionTokens,
+  reasoningTokens,
+}: CompletionFacts): object {
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: {
+      cached_tokens: cachedTokens,
+      ...(cacheWriteTokens === undefined ? {} : { cache_write_tokens: cacheWriteTokens }),
+      audio_tokens: 0,
+    },
+    completion_tokens_details: { reasoning_tokens: reasoningTokens, audio_tokens: 0 },
+  };
+}
+
+const absurdUsage = { prompt_tokens: -1, completion_tokens: 1e15, total_tokens: 1e15 };
 
 const passed = { filtered: false, severity: "safe" };
 const safe = { hate: passed, self_harm: passed, sexual: passed, violence: passed };

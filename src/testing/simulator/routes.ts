@@ -2,6 +2,7 @@
 export type Route =
   | { readonly kind: "chat"; readonly deployment: string | undefined; readonly apiVersion: string | undefined }
   | { readonly kind: "statistics" }
+  | { readonly kind: "bill" }
   | { readonly kind: "reset" }
   | { readonly kind: "wrong-method"; readonly allowed: string }
   | { readonly kind: "not-found"; readonly reason: string };
@@ -12,6 +13,7 @@ const undated = new Set(["/openai/v1/chat/completions", "/v1/chat/completions", 
 export function routeOf(method: string, url: string): Route {
   const [path = "", query = ""] = url.split("?", 2);
   if (path === "/stats") return only("GET", method, { kind: "statistics" });
+  if (path === "/bill") return only("GET", method, { kind: "bill" });
   if (path === "/stats/reset") return only("POST", method, { kind: "reset" });
   if (undated.has(path)) return only("POST", method, { kind: "chat", deployment: undefined, apiVersion: undefined });
   const deployment = decoded(/^\/openai\/deployments\/([^/]+)\/chat\/completions$/.exec(path)?.[1]);

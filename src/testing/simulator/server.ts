@@ -3,6 +3,7 @@ import { OptionError } from "../../errors/option.ts";
 import { messageOf } from "../../errors/error-text.ts";
 import { ChatService, type Decision } from "./chat-service.ts";
 import { Exchange } from "./exchange.ts";
+import type { SimulatorBill } from "./ledger.ts";
 import { readLabels } from "./labelled-csv.ts";
 import {
   checkSimulatorChanges,
@@ -21,7 +22,15 @@ export interface AzureOpenAISimulator {
   readonly url: string;
   readonly port: number;
   readonly statistics: () => SimulatorStatistics;
-  /** Forgets every request: statistics, used quotas, cached prompts, and the number of times that a request was sent. */
+  /**
+   * The bill: of all that it worked on, also for clients that got no answer or have left. Requests that it works on now are not on it
+   * yet (`inWork`).
+   */
+  readonly bill: () => SimulatorBill;
+  /**
+   * Forgets every request: statistics, bill, used quotas, cached prompts, and the number of times that a request was sent. What it works on
+   * at this moment is on no bill any more.
+   */
   readonly reset: () => void;
   /**
    * Changes options from the next request on. Options that are not named stay; `undefined` restores the default.
@@ -58,9 +67,10 @@ export async function startAzureOpenAISimulator(
   const startedMs = performance.now();
   const server = createServer((request, response) => {
     const route = routeOf(request.method ?? "GET", request.url ?? "/");
+    if (route.kind === "bill") return answerAboutItself(request, response, service.bill());
     if (route.kind === "statistics" || route.kind === "reset") {
       if (route.kind === "reset") reset();
-      return answerAboutItself(request, response, statistics);
+      return answerAboutItself(request, response, statistics.read());
     }
     serve({ request, response, route, statistics, service, nowMs: performance.now() - startedMs });
   });
@@ -71,6 +81,7 @@ export async function startAzureOpenAISimulator(
     url: `http://${host.includes(":") ? `[${host}]` : host}:${actualPort}`,
     port: actualPort,
     statistics: () => statistics.read(),
+    bill: () => service.bill(),
     reset,
     update: (changes) => {
       checkSimulatorChanges(changes);
@@ -85,7 +96,7 @@ const maxBodyBytes = 16 * 1024 * 1024;
 interface Served {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly route: Exclude<Route, { readonly kind: "statistics" | "reset" }>;
+  readonly route: Exclude<Route, { readonly kind: "statistics" | "bill" | "reset" }>;
   readonly statistics: StatisticsCounter;
   readonly service: ChatService;
   readonly nowMs: number;
@@ -111,9 +122,10 @@ function serve({ request, response, route, statistics, service, nowMs }: Served)
   });
 }
 
-function note({ fault, isRateLimited = false }: Decision, statistics: StatisticsCounter): void {
+function note({ fault, turnedAwayBy }: Decision, statistics: StatisticsCounter): void {
   if (fault !== undefined) statistics.faulted(fault);
-  if (isRateLimited) statistics.rateLimited();
+  if (turnedAwayBy === "limit") statistics.rateLimited();
+  if (turnedAwayBy === "shortage") statistics.flexShortage();
 }
 
 function routeErrorReply(route: Extract<Route, { readonly kind: "wrong-method" | "not-found" }>): Reply {
@@ -122,9 +134,9 @@ function routeErrorReply(route: Extract<Route, { readonly kind: "wrong-method" |
   return errorReply(405, { message, code: "405" }, ["allow", route.allowed]);
 }
 
-function answerAboutItself(request: IncomingMessage, response: ServerResponse, statistics: StatisticsCounter): void {
+function answerAboutItself(request: IncomingMessage, response: ServerResponse, figures: object): void {
   request.resume();
-  const body = JSON.stringify(statistics.read());
+  const body = JSON.stringify(figures);
   response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) }).end(body);
 }
 

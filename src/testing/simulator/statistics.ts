@@ -11,7 +11,9 @@ export interface SimulatorStatistics {
   readonly byFault: Readonly<Record<string, number>>;
   /** Requests that the limits turned away with 429; the fault `rateLimit` is not among them. */
   readonly rateLimitedRequests: number;
-  /** Tokens as billed: those of answers only. */
+  /** Requests for Flex that got a 429 for want of capacity. */
+  readonly flexShortages: number;
+  /** Tokens of the answers that were sent as a whole. Those of lost ones, too, are on the bill. */
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;
@@ -32,6 +34,8 @@ export interface SimulatorStatistics {
 export interface AnswerTokens {
   readonly promptTokens: number;
   readonly cachedTokens: number;
+  /** The part of the prompt that the cache has now; undefined for a service that does not tell it and has no price for it. */
+  readonly cacheWriteTokens?: number | undefined;
   readonly completionTokens: number;
   readonly reasoningTokens: number;
 }
@@ -48,6 +52,7 @@ export class StatisticsCounter {
   #bodies = new Tally(maxBodies);
   #requests = 0;
   #rateLimited = 0;
+  #flexShortages = 0;
   #concurrency = 0;
   #peakConcurrency = 0;
   #repeated = 0;
@@ -81,6 +86,10 @@ export class StatisticsCounter {
     this.#rateLimited += 1;
   }
 
+  flexShortage(): void {
+    this.#flexShortages += 1;
+  }
+
   answered(body: Buffer, systemMessage: string, tokens: AnswerTokens): void {
     if (this.#bodies.meet(keyOf(body)) > 0) this.#repeated += 1;
     if (this.#systemMessages.size < maxSystemMessages) this.#systemMessages.add(keyOf(systemMessage));
@@ -100,6 +109,7 @@ export class StatisticsCounter {
     this.#requests = this.#concurrency;
     this.#peakConcurrency = this.#concurrency;
     this.#rateLimited = 0;
+    this.#flexShortages = 0;
     this.#repeated = 0;
     this.#connections = 0;
   }
@@ -110,6 +120,7 @@ export class StatisticsCounter {
       byStatus: Object.fromEntries(this.#byStatus),
       byFault: Object.fromEntries(this.#byFault),
       rateLimitedRequests: this.#rateLimited,
+      flexShortages: this.#flexShortages,
       ...this.#tokens,
       concurrency: this.#concurrency,
       peakConcurrency: this.#peakConcurrency,

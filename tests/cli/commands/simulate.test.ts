@@ -27,7 +27,8 @@ async function simulating(...words: readonly string[]) {
 
 test("it prints the settings, serves until a signal, then prints the statistics, exit code 0", async (t) => {
   for (const signal of ["SIGINT", "SIGTERM"]) {
-    const { url, signals, ended, written } = await simulating("--deployment", "prod");
+    const prices = '{"inputPerMillion":1,"cachedInputPerMillion":1,"outputPerMillion":1,"currency":"EUR"}';
+    const { url, signals, ended, written } = await simulating("--deployment", "prod", "--set", `prices=${prices}`);
     assert.equal(
       written.stdout,
       `AZURE_OPENAI_ENDPOINT=${url}\nAZURE_OPENAI_API_KEY=simulator\nAZURE_OPENAI_DEPLOYMENT=prod\n`,
@@ -37,6 +38,9 @@ test("it prints the settings, serves until a signal, then prints the statistics,
     assert.equal(await ended, 0);
     const statistics = JSON.parse(written.stdout.slice(written.stdout.indexOf("{")));
     assert.deepEqual([statistics.requests, statistics.byStatus], [1, { 200: 1 }]);
+    const { requests, promptTokens, completionTokens, cost, currency } = statistics.bill;
+    assert.deepEqual([requests, currency], [1, "EUR"]);
+    assert.equal(cost, (promptTokens + completionTokens) / 1e6);
     t.assert.snapshot(written.stderr.replaceAll(url, "URL"));
     assert.deepEqual([signals.listenerCount("SIGINT"), signals.listenerCount("SIGTERM")], [0, 0]);
     await assert.rejects(send({ url }, { body: chat("x") }), { code: "ECONNREFUSED" });

@@ -23,6 +23,7 @@ function request(user: string, given: JSONSchema | undefined = schema): ChatRequ
     schemaCharacters: 0,
     messageCharacters: 0,
     maxTokens: 9,
+    tier: "default",
   };
 }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ChatService, type Arrival, type Decision } from "../../../src/testing/simulator/chat-service.ts";
 import type { Outcome } from "../../../src/testing/simulator/fault-outcomes.ts";
 import type { AzureOpenAISimulatorOptions } from "../../../src/testing/simulator/options.ts";
-import { faultNames } from "../../../src/testing/simulator/faults.ts";
+import { faultNames, type SimulatorFaultName } from "../../../src/testing/simulator/faults.ts";
 import { cutAnswerFlaw } from "../../../src/validation/answer-flaws.ts";
 import { chat, completionIn, errorIn, VisitAnswer } from "../../support/simulator.ts";
 
@@ -60,7 +60,7 @@ test("limits are those of each deployment, and turn away with 429 and the wait",
   const at = (nowMs: number, deployment = "d"): Decision => limited.decide(arrival(chat("x"), { nowMs, deployment }));
   assert.deepEqual([at(0), at(1), at(2), at(2, "e")].map(statusOf), [200, 200, 429, 200]);
   const turnedAway = at(400);
-  assert.equal(turnedAway.isRateLimited, true);
+  assert.equal(turnedAway.turnedAwayBy, "limit");
   const { headers = [], body } = replyOf(turnedAway).reply;
   assert.deepEqual(headers, ["retry-after-ms", "600", "retry-after", "1"]);
   assert.equal(errorIn({ body }).code, "rate_limit_exceeded");
@@ -109,7 +109,7 @@ test("every fault is served as what it is named", () => {
     const decision = service({ faults: { [name]: 1 } }).decide(arrival(chat("Acute pain. It hurts.")));
     assert.equal(decision.fault, name);
     const met = decision.outcome();
-    if (name === "hang" || name === "connectionReset") {
+    if (["hang", "connectionReset", "resetAfterBilling"].includes(name)) {
       assert.equal(met.kind, name === "hang" ? "hang" : "reset");
       continue;
     }
@@ -135,6 +135,10 @@ test("what the model says under a fault", () => {
   assert.ok(fine.content?.startsWith(said("length").content ?? "?"));
   assert.deepEqual([said("loop").finishReason, said("prose").finishReason], ["length", "length"]);
   assert.equal(JSON.parse(said("schemaEcho").content ?? "").properties.category.type, "string");
+  const usageOf = (name: SimulatorFaultName): unknown =>
+    JSON.parse(replyOf(service({ faults: { [name]: 1 } }).decide(arrival(chat("x")))).reply.body).usage;
+  assert.equal(usageOf("missingUsage"), undefined);
+  assert.deepEqual(usageOf("absurdUsage"), { prompt_tokens: -1, completion_tokens: 1e15, total_tokens: 1e15 });
   for (const name of ["outOfRange", "wrongEnum", "invalidJSON", "schemaEcho"]) {
     const { content, finishReason } = said(name);
     assert.equal(finishReason, "stop");
@@ -318,7 +322,7 @@ test("faults that come instead of an answer can leave the quota alone: sporadic 
   const statuses = (faultsUseQuota: boolean): [faults: number, fine: number, limited: number] => {
     const one = service({ requestsPerMinute: 6000, limitKind: "bucket", faults, faultsUseQuota });
     const decisions = Array.from({ length: 400 }, (_, row) => one.decide(arrival(chat(`row ${row}`))));
-    const limited = decisions.filter(({ isRateLimited = false }) => isRateLimited).length;
+    const limited = decisions.filter(({ turnedAwayBy }) => turnedAwayBy === "limit").length;
     const sporadic = decisions.filter(({ fault }) => fault === "rateLimit").length;
     return [sporadic, 400 - sporadic - limited, limited];
   };
@@ -338,7 +342,7 @@ test("a request that a limit turns away is no try: the same row meets the same f
     for (let row = 0; row < 100; row += 1) {
       const body = chat(`row ${row % 25}`);
       let decision = limited.decide(arrival(body, { nowMs }));
-      for (; decision.isRateLimited === true; decision = limited.decide(arrival(body, { nowMs }))) nowMs += 300;
+      for (; decision.turnedAwayBy === "limit"; decision = limited.decide(arrival(body, { nowMs }))) nowMs += 300;
       assert.equal(decision.fault, free.decide(arrival(body)).fault);
     }
   }

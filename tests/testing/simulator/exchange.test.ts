@@ -89,15 +89,15 @@ test("a hang, a stalled body and a wait are under way until the client goes away
   }
 });
 
-test("work for a client that has left keeps its place in the queue, and is served to nobody", async (context) => {
+test("work for a client that has left keeps its place in the queue, and its answer is made for nobody", async (context) => {
   const works: (() => void)[] = [];
   const added = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const queue = {
     add: (_durationMs: number, onDone: () => void) => added[works.push(onDone) - 1]?.resolve(),
   };
-  let served = 0;
+  let answers = 0;
   const outcome = (): Outcome => {
-    served += 1;
+    answers += 1;
     return { kind: "reply", reply, delivery: "whole" };
   };
   const { ask, statistics } = await serving(context, { waitMs: 20, queue, headers: [], outcome });
@@ -111,7 +111,7 @@ test("work for a client that has left keeps its place in the queue, and is serve
   await Promise.race([added[1]?.promise, staying]);
   for (const onDone of works) onDone();
   assert.equal((await staying).status, 200);
-  assert.equal(served, 1);
+  assert.equal(answers, 2);
   assert.deepEqual(statistics.read().byStatus, { none: 1, 200: 1 });
 });
 

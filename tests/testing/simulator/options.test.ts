@@ -31,6 +31,12 @@ test("an option that is unknown or wrong is rejected, with its name and the valu
     [{ faultRetryAfterMs: { html: 200 } }, { where: "html" }],
     [{ faultRetryAfterMs: { serverError: -1 } }, { where: "serverError", got: "-1" }],
     [{ faultRetryAfterMs: { unavailable: "never" } }, { where: "unavailable", got: '"never"' }],
+    [{ prices: 1 }, { where: "prices", got: "1" }],
+    [{ prices: { inputPerMillion: 1 } }, { where: "cachedInputPerMillion", got: "nothing" }],
+    [{ tiers: [] }, { where: "tiers", got: "an empty array" }],
+    [{ tiers: ["default", "batch"] }, { where: "tiers", got: "an array of 2" }],
+    [{ flexShortage: 1.5 }, { where: "flexShortage", got: "1.5" }],
+    [{ priorityDowngrades: -1 }, { where: "priorityDowngrades", got: "-1" }],
     [{ outage: "maybe" }, { where: "outage", got: '"maybe"' }],
     [{ tokens: "t" }, { where: "tokens", got: '"t"' }],
     [{ apiKeys: "k" }, { where: "apiKeys", got: '"k"' }],
@@ -55,6 +61,8 @@ test("options that are right pass, shares that make up all requests as well", ()
   });
   checkSimulatorOptions({ slots: 1, showsSchema: false, responseFormats: ["text", "json_object"] });
   checkSimulatorOptions({ limitKind: "bucket", retryAfter: "none", retryAfterForm: "date", rateLimitHeaders: false });
+  checkSimulatorOptions({ tiers: ["default"], flexShortage: 0.2, priorityDowngrades: 1 });
+  checkSimulatorOptions({ flexShortage: () => true });
   checkSimulatorOptions({ faultRetryAfterMs: { rateLimit: 0, unavailable: "none", serverError: undefined } });
   checkSimulatorOptions({ faults: { serverError: 0.7, html: 0.1, hang: 0.1, length: 0.1, refusal: undefined } });
 });

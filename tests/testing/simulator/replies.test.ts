@@ -17,6 +17,7 @@ test("each error is understood as what it stands for", () => {
     [replies.unauthorizedReply(), "run", "AUTHENTICATION_FAILED"],
     [replies.deploymentNotFoundReply(), "row", "DEPLOYMENT_NOT_FOUND"],
     [replies.rateLimitReply("requests", 50, ""), "transient", "RATE_LIMITED"],
+    [replies.flexShortageReply(), "transient", "RATE_LIMITED"],
     [replies.quotaExhaustedReply(), "run", "QUOTA_EXHAUSTED"],
     [replies.serverErrorReply(), "transient", "SERVICE_UNAVAILABLE"],
     [replies.unavailableReply(), "transient", "SERVICE_UNAVAILABLE"],
@@ -40,10 +41,10 @@ test("a wait is given in milliseconds, and in whole seconds that are not earlier
 test("a completion has its usage added up", () => {
   const reply = replies.completionReply({
     ...{ id: "i", model: "m", finishReason: "stop", content: "{}", refusal: null },
-    ...{ promptTokens: 7, cachedTokens: 2, completionTokens: 5, reasoningTokens: 3 },
+    ...{ promptTokens: 7, cachedTokens: 2, completionTokens: 5, reasoningTokens: 3, tier: "flex" },
   });
-  const { usage, choices } = JSON.parse(reply.body);
-  assert.equal(usage.total_tokens, 12);
+  const { usage, choices, service_tier: tier } = JSON.parse(reply.body);
+  assert.deepEqual([usage.total_tokens, tier], [12, "flex"]);
   assert.deepEqual(choices[0].message, { role: "assistant", content: "{}", refusal: null });
   assert.match(replies.pageReply().contentType ?? "", /html/);
 });

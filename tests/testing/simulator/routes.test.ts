@@ -41,5 +41,7 @@ test("any other path is not found, and a known path wants its method", () => {
   assert.deepEqual(routeOf("GET", "/v1/chat/completions"), { kind: "wrong-method", allowed: "POST" });
   assert.deepEqual(routeOf("GET", "/stats"), { kind: "statistics" });
   assert.deepEqual(routeOf("POST", "/stats"), { kind: "wrong-method", allowed: "GET" });
+  assert.deepEqual(routeOf("GET", "/bill"), { kind: "bill" });
+  assert.deepEqual(routeOf("POST", "/bill"), { kind: "wrong-method", allowed: "GET" });
   assert.deepEqual(routeOf("POST", "/stats/reset"), { kind: "reset" });
 });

@@ -15,6 +15,7 @@ test("it counts what happens, and a request that is answered twice as repeated",
   counter.ended("none");
   counter.faulted("hang");
   counter.rateLimited();
+  counter.flexShortage();
   for (const [body, system] of [
     ["a", "s"],
     ["b", "s"],
@@ -27,6 +28,7 @@ test("it counts what happens, and a request that is answered twice as repeated",
     byStatus: { 200: 1, 429: 1, none: 1 },
     byFault: { hang: 1 },
     rateLimitedRequests: 1,
+    flexShortages: 1,
     promptTokens: 40,
     cachedTokens: 16,
     completionTokens: 12,
@@ -44,10 +46,12 @@ test("a reset forgets all but the requests under way", () => {
   counter.arrived();
   counter.arrived();
   counter.left();
+  counter.flexShortage();
   counter.answered(Buffer.from("a"), "s", tokens);
   counter.reset();
-  const { requests, concurrency, peakConcurrency, promptTokens, systemMessages } = counter.read();
+  const { requests, concurrency, peakConcurrency, promptTokens, systemMessages, flexShortages } = counter.read();
   assert.deepEqual([requests, concurrency, peakConcurrency, promptTokens, systemMessages], [1, 1, 1, 0, 0]);
+  assert.equal(flexShortages, 0);
   counter.answered(Buffer.from("a"), "s", tokens);
   assert.equal(counter.read().repeatedRequests, 0);
 });
