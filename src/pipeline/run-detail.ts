@@ -22,8 +22,8 @@ export interface RunDetailOptions {
   readonly runs: Pick<JournalSession["runs"], "saveRows" | "saveAttempts" | "saveTimeline" | "saveValues">;
   readonly runId: string;
   readonly steps: readonly AnyStep[];
-  /** True if the run has a currency: rows then have a cost. */
-  readonly hasPrices: boolean;
+  /** True once prices are known: rows that end then have a cost. */
+  readonly hasPrices: () => boolean;
   /** @default the clock */
   readonly now?: (() => number) | undefined;
 }
@@ -107,7 +107,7 @@ export class RunDetail {
 
   /** A row whose key is another's has not paid for what that one has. */
   #costOf(pk: string | null, error: LLMEtlError | null): number | null {
-    if (!this.#options.hasPrices) return null;
+    if (!this.#options.hasPrices()) return null;
     if (pk === null || error?.code === "PRIMARY_KEY_DUPLICATE") return 0;
     const cost = this.#costs.get(pk) ?? 0;
     this.#costs.delete(pk);

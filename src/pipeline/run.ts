@@ -15,7 +15,8 @@ import { MapError } from "../errors/map.ts";
 import { Budget } from "../llm/call/budget.ts";
 import { LLMClient } from "../llm/call/client.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
-import { currencyOf } from "./currency.ts";
+import type { PriceBook } from "../llm/price-book.ts";
+import { currencyOf, openPriceBook } from "./currency.ts";
 import { requireMaps } from "./map-check.ts";
 import { RunMonitor } from "./monitor.ts";
 import type { RunOptions } from "./options.ts";
@@ -52,7 +53,7 @@ interface Run {
   readonly durationMs: () => number;
   readonly pipeline: ResolvedPipeline;
   readonly context: RunContext;
-  readonly currency: string | null;
+  readonly prices: PriceBook;
   readonly monitor: RunMonitor;
   readonly journal: JournalSession | undefined;
   /** Aborted when the run is to stop. */
@@ -72,7 +73,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   const { providers, steps, destinations, settings, stores } = pipeline;
   requireSeparateFiles(pipeline);
   for (const provider of providers) provider.fingerprint(); // throws here, not at the first row, what it lacks
-  const currency = currencyOf(providers, settings.maxCost);
+  const currency = currencyOf(providers);
   const runId = randomUUID();
   const startedAt = new Date();
   const startedMs = performance.now();
@@ -83,10 +84,11 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   const countsTargetRows = !isOneToOne && context.kind !== "preview";
   const { onEvent } = context;
   const monitor = new RunMonitor({ steps: stepNames, currency, countsTargetRows, maxRowErrors, onEvent });
+  const prices = await openPriceBook(pipeline, { emit: monitor.emit });
   const signal = context.signal === undefined ? monitor.signal : AbortSignal.any([context.signal, monitor.signal]);
   const facts = factsOf(pipeline, { runId, kind: context.kind, startedAt });
   const journal = stores.journal === null ? undefined : await openJournal(stores.journal, facts, settings, signal);
-  const detail = journal && detailOf(pipeline, { runId, runs: journal.runs, hasPrices: currency !== null }, monitor);
+  const detail = journal && detailOf(pipeline, { runId, runs: journal.runs }, monitor);
   const recorder = new RunRecorder({
     detail: { save: async (isLast) => void (await Promise.all([detail?.save(isLast), context.save?.()])) },
     runs: journal?.runs,
@@ -109,7 +111,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
       durationMs,
       pipeline,
       context,
-      currency,
+      prices,
       monitor,
       journal,
       signal,
@@ -156,6 +158,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   };
   const isWatched = settings.stopsAtFirstFailures && context.kind === "run";
   emit(startOf(run, source));
+  run.prices.tellKnown(pipeline.providers);
   const stopCounting = settings.countRows ? countRows({ ...settings, source, emit }) : undefined;
   let error: LLMEtlError | null;
   let rowsAside: readonly RowsAside[] = [];
@@ -226,17 +229,18 @@ async function keepMessage(error: LLMEtlError | null, deadLetter: DeadLetterSess
 /** Saves the run in detail: it sees every event. */
 function detailOf(
   { steps }: ResolvedPipeline,
-  options: Omit<RunDetailOptions, "steps">,
+  options: Omit<RunDetailOptions, "steps" | "hasPrices">,
   monitor: RunMonitor,
 ): RunDetail {
-  const detail = new RunDetail({ ...options, steps: steps.map(({ step }) => step) });
+  const hasPrices = (): boolean => monitor.tally.hasCurrency;
+  const detail = new RunDetail({ ...options, steps: steps.map(({ step }) => step), hasPrices });
   monitor.observe(detail.observe);
   return detail;
 }
 
 /** Gives each step and row its conversation with the step's provider. */
 function conversationsOf(
-  { runId, pipeline, monitor, journal }: Run,
+  { runId, pipeline, prices, monitor, journal }: Run,
   payloadLog: OpenFiles["payloadLog"],
   sparePlaces: SparePlaces,
   earlier: EarlierRuns | undefined,
@@ -252,14 +256,15 @@ function conversationsOf(
     journal: journal && { answers: answersOf(journal, lookAhead), runId, reuseEarlier: settings.cache },
     earlier,
     sparePlaces,
+    prices,
     emit: monitor.emit,
   });
   return ({ step, provider }, pk, signal) => client.conversation({ step: step.name, pk, provider, signal });
 }
 
 function startOf(run: Run, source: AnySource): RunEvent {
-  const { runId, startedAt, pipeline, context, currency } = run;
-  const { name, steps, settings, stores } = pipeline;
+  const { runId, startedAt, pipeline, context } = run;
+  const { name, steps, providers, settings, stores } = pipeline;
   return {
     type: "run-start",
     runId,
@@ -270,7 +275,7 @@ function startOf(run: Run, source: AnySource): RunEvent {
     ...sinksOf(pipeline),
     steps: steps.map(({ step }) => step.name),
     concurrency: settings.concurrency,
-    currency,
+    currency: currencyOf(providers),
     journalPath: stores.journal?.identity ?? null,
     payloadLogPath: stores.payloadLog?.path ?? null,
     deadLetterPath: stores.deadLetter?.identity ?? null,

@@ -362,7 +362,7 @@ function detailOf(saveRows: (rows: readonly RunRow[]) => Promise<void> = async (
     saveValues: async (_, counts) => void values.push(...counts),
   };
   const steps = [new TransformStep({ name: "own", transform: () => 1, outputKey: "own" })];
-  return { values, detail: new RunDetail({ runs, runId: "run-1", steps, hasPrices: true }) };
+  return { values, detail: new RunDetail({ runs, runId: "run-1", steps, hasPrices: () => true }) };
 }
 
 function rowOf(position: number, pk = `r${position}`): RowInFlight {

@@ -81,7 +81,8 @@ export function timeoutsOf({ timedOutCalls = 0 }: RunUsage): readonly string[] {
 export function costOf({ figures, projectedCost }: Snapshot): readonly string[] {
   if (figures.cost === null) return [];
   const inAll = projectedCost === undefined ? "" : `, about ${formatCost(projectedCost)} in all`;
-  return [`${formatCost(figures.cost)} so far${inAll}`];
+  const listed = figures.priceSource === undefined ? "" : " at list prices";
+  return [`${formatCost(figures.cost)} so far${listed}${inAll}`];
 }
 
 /** Rounds down: 100 % means that all rows are done. */

@@ -2,6 +2,7 @@ import type { EventHandler } from "../../contracts/events.ts";
 import type { StoredAnswer } from "../../contracts/journal.ts";
 import type { LLMResponse } from "../../contracts/provider.ts";
 import { TransientMap } from "../../engine/transient-map.ts";
+import { type CallPrices, ownPrices } from "../price-book.ts";
 import { costOf } from "../pricing.ts";
 import { copyOf, ProviderError } from "../provider-error.ts";
 import { type AnswerKeys, Fingerprints } from "./fingerprint.ts";
@@ -26,13 +27,18 @@ export interface JournaledOptions {
  * in flight, and saves each answer before anybody has it. A failure that would come again is shared with the rows that
  * wait for it; after any other, each of them asks for itself.
  */
-export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, emit: EventHandler): RowLayer {
+export function journaled(
+  { answers, runId, reuseEarlier }: JournaledOptions,
+  emit: EventHandler,
+  prices: CallPrices = ownPrices,
+): RowLayer {
   const inFlight = new TransientMap<string, InFlight>();
   const fingerprints = new Fingerprints();
 
   const reuse = (call: RowCall, key: string, answer: LLMResponse, isOfThisRun: boolean): LLMResponse => {
     call.row.used = [...call.row.used, key];
-    countReuse(call, answer, isOfThisRun, emit);
+    const cost = costOf(answer.usage, prices.of(call.provider, answer.model));
+    countReuse(call, { answer, cost, isOfThisRun }, emit);
     return answer;
   };
 
@@ -145,14 +151,12 @@ async function forgetAll(answers: StoredAnswers, fingerprints: readonly string[]
 
 /** Counts an answer that was had without a call: its figures are those of the call that paid for it. */
 function countReuse(
-  { step, pk, provider, promptHash, row }: RowCall,
-  answer: LLMResponse,
-  isOfThisRun: boolean,
+  { step, pk, promptHash, row }: RowCall,
+  { answer, cost, isOfThisRun }: { answer: LLMResponse; cost: number | null; isOfThisRun: boolean },
   emit: EventHandler,
 ): void {
   const { model, usage } = answer;
   const { isEstimated: _, ...counts } = usage;
-  const cost = costOf(usage, provider.prices);
   row.callCount += 1;
   row.ended = [...row.ended, { model, promptHash, usage }];
   emit({ type: "answer-reuse", step, pk, model, promptHash, ...counts, cost, ...(isOfThisRun && { isOfThisRun }) });
