@@ -61,7 +61,7 @@ interface Given extends RunOptions {
   readonly journalPath?: string;
 }
 
-function pipelineOf({ provider, second, notes = ["A note."], journalPath }: Given) {
+function pipelineOf({ provider, second, notes = ["A note."], journalPath, maxCost }: Given) {
   const path = journalPath ?? join(folder, `${(count += 1)}.db`);
   const logPath = join(folder, `${(count += 1)}.jsonl`);
   const rows = notes.map((note, index) => ({ id: `${index}`, note }));
@@ -73,6 +73,7 @@ function pipelineOf({ provider, second, notes = ["A note."], journalPath }: Give
     journal: new SQLiteJournal({ path }),
     payloadLogPath: logPath,
     concurrency: 1,
+    maxCost,
   })
     .step(new SummarizerStep({ name: "short", inputMap: { text: (s) => s.raw.note }, outputKey: "short" }))
     .step(
@@ -173,7 +174,7 @@ test("the name of a deployment is not taken for a model, whatever an answer leav
     answerAs(model);
     const { report, listed } = await run({ provider: inCloud({ deployment: "gpt-4o" }) });
     assert.equal(report.error, null);
-    assert.equal(report.cost, null, String(model));
+    assert.equal(report.cost, null, JSON.stringify(model));
     assert.deepEqual(listed, []);
     const named = await run({ provider: azure({ deployment: "gpt-4o", model: "gpt-4.1-mini" }) });
     assert.deepEqual(named.report.cost, { amount: 0.800032, currency: "USD" });
@@ -228,6 +229,9 @@ test("before the model is known maxCost is rejected, by run and check alike, and
   ];
   for (const provider of unknown) {
     await assert.rejects(run({ provider, maxCost: 5 }), failsWith("INVALID_OPTION", { where: "maxCost" }));
+    const { findings } = await pipelineOf({ provider, maxCost: 5 }).pipeline.check();
+    const found = findings.find(({ subject }) => subject === "prices");
+    assert.deepEqual([found?.status, found?.code, found?.facts?.where], ["problem", "INVALID_OPTION", "maxCost"]);
   }
   assert.equal(server.seen.length, 0);
 });

@@ -135,9 +135,9 @@ function pricesOf(listed: ListedPrices): Prices | undefined {
     cacheWritePerMillion: at(listed.cache_write_mtok ?? input, inputTokens),
     outputPerMillion: at(output, inputTokens),
   });
-  const longInput = starts
-    .toSorted((one, other) => one - other)
-    .map((start): LongInputPrices => ({ aboveInputTokens: start, ...tokenPrices(start + 1) }));
+  const longInput: LongInputPrices[] = [];
+  for (const start of starts.toSorted((one, other) => one - other))
+    longInput.push({ aboveInputTokens: start, ...tokenPrices(start + 1) });
   return { ...tokenPrices(0), ...(longInput.length > 0 && { longInput }), currency: listCurrency };
 }
 

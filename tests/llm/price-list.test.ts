@@ -18,6 +18,12 @@ async function listOf(loaded: Partial<PricePackage>): Promise<PriceList | string
   return await PriceList.load(async () => await Promise.resolve({ ...genAIPrices, ...loaded }));
 }
 
+async function says(list: Promise<PriceList | string>, reason: RegExp): Promise<void> {
+  const found = await list;
+  assert.ok(typeof found === "string");
+  assert.match(found, reason);
+}
+
 test("the list names its package and version, and has the prices of a model by seller, by name and by dated name", async () => {
   const list = await realList();
   assert.equal(list.source, `${pricePackage} 0.1.8`);
@@ -148,8 +154,9 @@ test("every model of the package has prices that can be counted with, or none", 
 
 test("a package that is missing, does not load or has another form is not used, and why is said in a clause", async () => {
   const missing = Object.assign(new Error("no such package"), { code: "ERR_MODULE_NOT_FOUND" });
-  assert.match(String(await PriceList.load(async () => await Promise.reject(missing))), /not installed/);
-  assert.match(String(await PriceList.load(async () => await Promise.reject(new Error("secret")))), /can't be loaded$/);
+  const loading = async (thrown: Error) => await PriceList.load(async () => await Promise.reject(thrown));
+  await says(loading(missing), /not installed/);
+  await says(loading(new Error("secret")), /can't be loaded$/);
   const others: readonly object[] = [
     { calcPrice: undefined },
     { findProvider: 7 },
@@ -163,7 +170,7 @@ test("a package that is missing, does not load or has another form is not used, 
       },
     },
   ];
-  for (const other of others) assert.match(String(await listOf(other)), /another form/);
+  for (const other of others) await says(listOf(other), /another form/);
 });
 
 test("whatever a package gives for a model, its price is a number that can be counted with, or there is none", async () => {

@@ -75,7 +75,7 @@ export class LLMClient {
     const { journal, emit, prices, time = realTime } = options;
     this.#options = options;
     this.#time = time;
-    this.#journaled = journal && journaled(journal, emit, prices);
+    this.#journaled = journal && journaled({ ...journal, prices }, emit);
     this.#answers = journal && rowAnswers(journal);
   }
 
