@@ -162,6 +162,6 @@ function needsList({ prices, listing }: PricedProvider): boolean {
 
 /** The model that answered. Where the answer does not name it, the one that is asked. */
 function modelOf({ model, deployment }: PriceListing, answered: string | undefined): string | undefined {
-  const name = (answered ?? "").trim();
+  const name = typeof answered === "string" ? answered.trim() : ""; // a provider of others may give anything
   return name === "" || name === deployment || name.length > longestName ? model : name;
 }

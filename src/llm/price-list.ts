@@ -7,6 +7,8 @@ import { packageVersion } from "../files/package-version.ts";
 /** For hints. */
 export const pricePackage = "@pydantic/genai-prices";
 
+const install = `npm install ${pricePackage}`;
+
 /** The currency of all prices in the package. */
 export const listCurrency = "USD";
 
@@ -59,9 +61,9 @@ export class PriceList {
   ): Promise<PriceList | string> {
     let loaded: PricePackage;
     try {
-      loaded = await loadPackage("prices", pricePackage, `npm install ${pricePackage}`, load);
+      loaded = await loadPackage("prices", pricePackage, install, load);
     } catch (error) {
-      if (error instanceof LLMEtlError) return `${pricePackage}, which has list prices, is not installed`;
+      if (error instanceof LLMEtlError) return `${pricePackage}, which has list prices, is not installed (${install})`;
       return `${pricePackage} can't be loaded`;
     }
     const source = `${pricePackage} ${packageVersion(pricePackage, import.meta.url) ?? ""}`.trim();

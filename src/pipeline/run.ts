@@ -229,11 +229,11 @@ async function keepMessage(error: LLMEtlError | null, deadLetter: DeadLetterSess
 /** Saves the run in detail: it sees every event. */
 function detailOf(
   { steps }: ResolvedPipeline,
-  options: Omit<RunDetailOptions, "steps" | "hasPrices">,
+  options: Omit<RunDetailOptions, "steps" | "currency">,
   monitor: RunMonitor,
 ): RunDetail {
-  const hasPrices = (): boolean => monitor.tally.hasCurrency;
-  const detail = new RunDetail({ ...options, steps: steps.map(({ step }) => step), hasPrices });
+  const currency = (): string | null => monitor.tally.currency;
+  const detail = new RunDetail({ ...options, steps: steps.map(({ step }) => step), currency });
   monitor.observe(detail.observe);
   return detail;
 }

@@ -44,9 +44,9 @@ export class Tally {
     return this.#readCount;
   }
 
-  /** True once the cost of calls can be told. */
-  get hasCurrency(): boolean {
-    return this.#currency !== null;
+  /** null while no price is known. */
+  get currency(): string | null {
+    return this.#currency;
   }
 
   /** Rows that failed or were skipped. */
@@ -140,7 +140,7 @@ export class Tally {
   /** Without any prices it goes without saying. */
   get #unpriced(): Pick<RunFigures["usage"], "unpricedCalls"> {
     const unpricedCalls = this.#cost.unpricedCount;
-    return unpricedCalls > 0 && (this.hasCurrency || this.#unlistedModels.size > 0) ? { unpricedCalls } : {};
+    return unpricedCalls > 0 && (this.#currency !== null || this.#unlistedModels.size > 0) ? { unpricedCalls } : {};
   }
 
   #addListPrice({ source, model, prices }: Extract<RunEvent, { readonly type: "list-price" }>): void {
