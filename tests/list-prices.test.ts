@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { calcPrice } from "@pydantic/genai-prices";
 import {
   type LLMProvider,
   Pipeline,
@@ -16,6 +17,7 @@ import { AzureOpenAIProvider, type AzureOpenAIProviderOptions } from "../src/llm
 import { OpenAICompatibleProvider } from "../src/llm/providers/openai-compatible.ts";
 import { MemorySink } from "../src/testing/memory-sink.ts";
 import { MemorySource } from "../src/testing/memory-source.ts";
+import { randomNumbers } from "./support/random-numbers.ts";
 import { completion, json, startChatServer } from "./support/chat-server.ts";
 import { failsWith } from "./support/error-facts.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
@@ -170,7 +172,7 @@ test("an answer of a model that no list has has no cost, and that is said; in on
 });
 
 test("the name of a deployment is not taken for a model, whatever an answer leaves out", async () => {
-  for (const model of [undefined, null, "", "  ", 7, { name: "gpt-4o" }]) {
+  for (const model of [undefined, null, "", "  ", 7, { name: "gpt-4o" }, "gpt-4o"]) {
     answerAs(model);
     const { report, listed } = await run({ provider: inCloud({ deployment: "gpt-4o" }) });
     assert.equal(report.error, null);
@@ -178,6 +180,7 @@ test("the name of a deployment is not taken for a model, whatever an answer leav
     assert.deepEqual(listed, []);
     const named = await run({ provider: azure({ deployment: "gpt-4o", model: "gpt-4.1-mini" }) });
     assert.deepEqual(named.report.cost, { amount: 0.800032, currency: "USD" });
+    assert.equal(named.report.unlistedModels, undefined);
   }
 });
 
@@ -234,6 +237,39 @@ test("before the model is known maxCost is rejected, by run and check alike, and
     assert.deepEqual([found?.status, found?.code, found?.facts?.where], ["problem", "INVALID_OPTION", "maxCost"]);
   }
   assert.equal(server.seen.length, 0);
+});
+
+test("the bill by list prices is never above the cap, with long inputs, written cache and calls in flight", async () => {
+  const random = randomNumbers(69);
+  const { name, fingerprint } = azure();
+  for (let round = 0; round < 6; round += 1) {
+    let bill = 0;
+    const maxCost = 0.5 + 4 * random();
+    const provider: LLMProvider = {
+      name,
+      fingerprint,
+      listing: { seller: "azure", model: "gpt-5.6-luna" },
+      requestBytes: () => 600_000,
+      complete: async ({ maxOutputTokens }) => {
+        await new Promise<void>((resolve) => {
+          setTimeout(resolve, 3 * random());
+        });
+        const inputTokens = Math.ceil(600_000 * random());
+        const cacheWriteTokens = Math.floor(inputTokens * random());
+        const outputTokens = Math.ceil(maxOutputTokens * random());
+        const counts = { input_tokens: inputTokens, cache_write_tokens: cacheWriteTokens, output_tokens: outputTokens };
+        bill += calcPrice(counts, "gpt-5.6-luna", { providerId: "azure" })?.total_price ?? NaN;
+        const usage = { inputTokens, cachedTokens: 0, cacheWriteTokens, outputTokens, reasoningTokens: 0 };
+        return { text: content, finishReason: "stop", model: "gpt-5.6-luna-2026-07-30", usage };
+      },
+    };
+    const notes = Array.from({ length: 60 }, (_, index) => `Note ${index}.`);
+    const { report } = await run({ provider, notes, maxCost, concurrency: 32 });
+    assert.ok(bill <= maxCost, `${bill} of ${maxCost}`);
+    assert.ok(bill > maxCost - 0.4, `${bill} of ${maxCost}: less than one call's worst case is left`);
+    assert.equal(report.error?.code, "LIMIT_REACHED");
+    assert.ok(Math.abs((report.cost?.amount ?? NaN) - bill) < 1e-9);
+  }
 });
 
 test("check says whose list prices hold, or why none do", async () => {

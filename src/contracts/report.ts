@@ -57,7 +57,7 @@ export interface RunFigures {
   readonly cost: RunCost | null;
   /** The cost that reused answers had, by today's prices; null while none are known. */
   readonly savedCost: RunCost | null;
-  /** The package with the list prices by which costs were counted, and its version. @default costs are by the providers' own prices */
+  /** The package with the list prices by which costs were counted where a provider has none of its own, and its version. @default no list was used */
   readonly priceSource?: string | undefined;
   /** Models that answered and that the price list does not have: their calls have no cost. At most 20. @default none */
   readonly unlistedModels?: readonly string[] | undefined;

@@ -122,10 +122,9 @@ export class AzureOpenAIProvider implements LLMProvider {
 
   readonly former = (): FormerProvider | undefined => this.#resolve().former;
 
-  /** @throws {SettingError} if a setting is missing and `model` is not given */
+  /** @throws {SettingError} if a setting is missing */
   get listing(): PriceListing | undefined {
-    const { model } = this.#options;
-    return model === undefined ? this.#resolve().listing : { seller: "azure", model };
+    return this.#resolve().listing;
   }
 
   get omits(): readonly RequestPart[] {
@@ -148,15 +147,15 @@ export class AzureOpenAIProvider implements LLMProvider {
     const format = formatOf(settings, this.#options);
     const path = pathOf(settings);
     const { origin } = url;
-    const { model = deployment } = this.#options;
-    const service = { owner, origin, path, credential, format, model, settings: settingNames(credential) };
+    const { model } = this.#options;
+    const service = { owner, origin, path, credential, format, model: deployment, settings: settingNames(credential) };
     this.#resolved = {
       chat: new ChatCompletions(service, this.#options),
       ...fingerprintsOf(
         { provider: this.name, endpoint: `${origin}${url.path}`, deployment, apiVersion: apiVersion ?? "v1" },
         format,
       ),
-      listing: listingAt(origin, { deployment }),
+      listing: model === undefined ? listingAt(origin, { deployment }) : { seller: "azure", model, deployment },
       omits: omissionsOf(format),
     };
     return this.#resolved;
