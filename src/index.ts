@@ -126,7 +126,7 @@ export { type Passage, verbatim } from "./validation/verbatim.ts";
 export type { AdmissionOptions } from "./llm/limits/options.ts";
 export type { Ask, Call, Layer } from "./contracts/call.ts";
 export type { Conversation, Prompt } from "./contracts/conversation.ts";
-export type { Prices } from "./contracts/prices.ts";
+export type { LongInputPrices, PriceListing, Prices, TokenPrices } from "./contracts/prices.ts";
 export {
   ProviderError,
   type ProviderErrorClass,

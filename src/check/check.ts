@@ -9,10 +9,10 @@ import { checkChanges } from "./changes.ts";
 import { checkEnvironment } from "./environment.ts";
 import { checkFiles, checkSeparateFiles } from "./files.ts";
 import { checkJournal } from "./journal.ts";
+import { checkPrices } from "./prices.ts";
 import { type CheckReport, Findings } from "./report.ts";
 import { checkSinks, identitiesOf } from "./sinks.ts";
 import { checkSteps } from "./steps.ts";
-import { currencyOf } from "../pipeline/currency.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { SourceError } from "../errors/source.ts";
 import { listItems } from "../errors/name-list.ts";
@@ -59,7 +59,8 @@ export async function checkPipeline(
   for (const { option, message } of deprecationsOf(definition.options)) {
     findings.add("files", `option ${option}`, "warning", message);
   }
-  await checkProviders(findings, providers, settings.maxCost);
+  await checkProviders(findings, providers);
+  const prices = await checkPrices(findings, providers, settings.maxCost);
   const maps = { source, steps, destinations };
   const reading: ReadContext = { parameters: settings.parameters, signal };
   const state = await checkSource(findings, maps, reading);
@@ -83,6 +84,7 @@ export async function checkPipeline(
     limits: limits.ofSteps,
     state,
     ping,
+    prices,
     show: areShown ? settings.redact : undefined,
     signal,
   });
@@ -94,7 +96,7 @@ export async function checkPipeline(
   return { pipeline: name, wouldRun, findings: findings.list, prompts };
 }
 
-async function checkProviders(findings: Findings, providers: readonly LLMProvider[], maxCost: number): Promise<void> {
+async function checkProviders(findings: Findings, providers: readonly LLMProvider[]): Promise<void> {
   for (const { name, fingerprint, former } of providers) {
     const subject = `provider ${name}`;
     const found = await findings.tryCheck("providers", subject, () => ({ now: fingerprint(), former: former?.() }));
@@ -109,9 +111,6 @@ async function checkProviders(findings: Findings, providers: readonly LLMProvide
       `${difference}: version 0.1 asked otherwise, and its stored answers are found`,
     );
   }
-  const currency = await findings.tryCheck("providers", "prices", () => currencyOf(providers, maxCost));
-  if (currency === undefined) return;
-  findings.add("providers", "prices", "ok", currency ?? "none given, so what a run costs is not known");
 }
 
 /** Reads one row, and accepts it as a run does. Undefined where that can't be done. */

@@ -1,10 +1,9 @@
 import type { Requirements } from "../contracts/requirements.ts";
-import { readFileSync } from "node:fs";
-import { findPackageJSON } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Findings } from "./report.ts";
 import { RunError } from "../errors/llm-etl-error.ts";
+import { packageVersion } from "../files/package-version.ts";
 
 /** A source, a provider, a sink, a journal or the dead letters. */
 export interface PartWithRequirements {
@@ -55,17 +54,8 @@ function checkPackage(findings: Findings, name: string, users: readonly string[]
 
 /** Looks from here, where our parts load it, then from the user's project, where other parts load it. */
 function versionOf(name: string): string | undefined {
-  for (const base of [import.meta.url, pathToFileURL(join(process.cwd(), "pipeline.ts")).href]) {
-    try {
-      const path = findPackageJSON(name, base);
-      if (path === undefined) continue;
-      const manifest: unknown = JSON.parse(readFileSync(path, "utf8"));
-      if (typeof manifest === "object" && manifest !== null && "version" in manifest) return String(manifest.version);
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) throw error;
-    }
-  }
-  return undefined;
+  const project = pathToFileURL(join(process.cwd(), "pipeline.ts")).href;
+  return packageVersion(name, import.meta.url) ?? packageVersion(name, project);
 }
 
 function checkVariable(findings: Findings, name: string, users: readonly string[]): void {

@@ -9,6 +9,7 @@ import { recorded, reported } from "../llm/call/recorded.ts";
 import type { Attempt, RowLayer } from "../llm/call/row-call.ts";
 import { isShareable } from "../llm/call/rejections.ts";
 import { send } from "../llm/call/send.ts";
+import type { CallPrices } from "../llm/price-book.ts";
 import { realTime } from "../llm/limits/time.ts";
 import { ProviderError } from "../llm/provider-error.ts";
 import { DryRun, type DryRunOptions } from "./dry-run.ts";
@@ -26,11 +27,16 @@ export class Ping implements Conversation {
   #answer: Promise<LLMResponse> | undefined;
   #facts: PingFacts | undefined;
 
-  constructor(options: DryRunOptions) {
+  /** `prices`: those of its call. @default the provider's own */
+  constructor(options: DryRunOptions, prices?: CallPrices) {
     const report = async (attempt: Attempt): Promise<void> => {
       this.#facts = factsOf(attempt);
     };
-    const layers = [neverLonger, reported(report, realTime), recorded({ report, emit: () => {}, time: realTime })];
+    const layers = [
+      neverLonger,
+      reported(report, realTime),
+      recorded({ report, emit: () => {}, time: realTime, prices }),
+    ];
     this.#signal = options.signal;
     this.#real = new CallConversation({ ...options, ask: compose(layers, send) });
     this.#madeUp = new DryRun(options);
@@ -74,9 +80,9 @@ export function consequenceOf(error: LLMEtlError): "retry" | "row" | "run" {
   return error.class !== "row" || isShareable(error) ? "run" : "row";
 }
 
-function factsOf({ provider: { prices }, response, usage, latencyMs, cost: amount }: Attempt): PingFacts | undefined {
+function factsOf({ response, usage, latencyMs, cost: amount, currency }: Attempt): PingFacts | undefined {
   if (response === null) return undefined;
   const { inputTokens, cachedTokens, outputTokens } = usage;
-  const cost = amount === null || prices === undefined ? null : { amount, currency: prices.currency };
+  const cost = amount === null || currency === null ? null : { amount, currency };
   return { model: response.model, latencyMs: Math.round(latencyMs), inputTokens, cachedTokens, outputTokens, cost };
 }

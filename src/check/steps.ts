@@ -3,6 +3,7 @@ import type { AnyState } from "../engine/state.ts";
 import { runStep, withProviderFor } from "../engine/run-step.ts";
 import type { Prompt } from "../contracts/conversation.ts";
 import { consequenceOf, Ping } from "./ping.ts";
+import type { CallPrices } from "../llm/price-book.ts";
 import { estimatedInputTokens, estimatedTokens } from "../llm/token-usage.ts";
 import type { ChatMessage } from "../contracts/provider.ts";
 import { DryRun } from "./dry-run.ts";
@@ -20,6 +21,8 @@ export interface StepsCheckOptions {
   /** The first row, before its first step; undefined where there is none. */
   readonly state: AnyState | undefined;
   readonly ping: boolean;
+  /** The prices of its calls. */
+  readonly prices: CallPrices;
   /** Makes the text that is shown of a message; undefined to show none. */
   readonly show: ((text: string) => string) | undefined;
   readonly signal: AbortSignal;
@@ -193,9 +196,9 @@ async function ping(
   { step, provider, state }: Question,
   options: StepsCheckOptions,
 ): Promise<PingFacts | undefined> {
-  const { pipeline, signal } = options;
+  const { pipeline, prices, signal } = options;
   const subject = `step ${step.name}`;
-  const call = new Ping({ pipeline, step: step.name, pk: state.pk, provider, signal });
+  const call = new Ping({ pipeline, step: step.name, pk: state.pk, provider, signal }, prices);
   const result = await tryStep(step, state, call, options);
   const { facts } = call;
   const isValid = !("error" in result);

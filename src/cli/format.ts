@@ -1,4 +1,4 @@
-import type { RunCost } from "../contracts/report.ts";
+import type { RunCost, RunFigures } from "../contracts/report.ts";
 
 /** Formats a whole number with commas between thousands: `1,234`. */
 export function formatCount(count: number): string {
@@ -21,6 +21,21 @@ export function formatAmount(amount: number): string {
   const isSmall = amount > 0 && amount < 0.1;
   const digits = isSmall ? { maximumSignificantDigits: 3 } : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
   return amount.toLocaleString("en", digits);
+}
+
+/** Marks a cost that was counted by list prices: `list price, @pydantic/genai-prices 0.1.8`. */
+export function listPriceMark(source: string): string {
+  return `list price, ${source}`;
+}
+
+/** Formats the cost of a run, with the prices by which it was counted and the calls that it leaves out; a dash without prices. */
+export function formatRunCost({ cost, priceSource, unlistedModels = [], usage }: RunFigures): string {
+  const models = unlistedModels.join(", ");
+  if (cost === null) return models === "" ? "-" : `not known: the price list does not have ${models}`;
+  const mark = priceSource === undefined ? "" : ` (${listPriceMark(priceSource)})`;
+  const { unpricedCalls = 0 } = usage;
+  const rest = unpricedCalls === 0 ? "" : `, without ${formatThings(unpricedCalls, "call")} of unknown price`;
+  return `${formatCost(cost)}${mark}${rest}${rest !== "" && models !== "" ? ` (${models})` : ""}`;
 }
 
 /** Formats the tokens, and the cost if there are prices, that reused answers saved. */

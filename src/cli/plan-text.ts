@@ -1,5 +1,5 @@
 import type { PlannedNumber, PlanReport } from "../plan/report.ts";
-import { formatCost, formatCount, formatDuration, formatThings, inOneLine } from "./format.ts";
+import { formatCost, formatCount, formatDuration, formatThings, inOneLine, listPriceMark } from "./format.ts";
 import { type Column, formatTable } from "./table.ts";
 
 /** One line of a table of what a run takes. */
@@ -104,7 +104,7 @@ function sentencesOf({ sample, tokensBy, cost }: PlanReport): readonly string[] 
     requests === of && runId !== null
       ? "All requests were asked."
       : `The ends are those of 95 % intervals. Sizes of requests were ${counted}${runId === null ? "" : ", and corrected by the sample"}.`,
-    ...(cost === null || cost.listedIn === null ? [] : [`Prices: ${cost.listedIn}.`]),
+    ...(cost === null || cost.listedIn === null ? [] : [`By ${listPriceMark(cost.listedIn)}.`]),
   ];
 }
 

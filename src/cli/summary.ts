@@ -2,7 +2,7 @@ import type { RunReport } from "../contracts/report.ts";
 import type { RowsAside } from "../contracts/sink.ts";
 import type { Failure } from "./first-failures.ts";
 import type { Watched } from "./watch.ts";
-import { formatCost, formatCount, formatDuration, formatSaved, formatThings, inOneLine, shortId } from "./format.ts";
+import { formatCount, formatDuration, formatRunCost, formatSaved, formatThings, inOneLine, shortId } from "./format.ts";
 import { fromHere } from "../files/paths.ts";
 import { timeoutsOf, unansweredOf } from "./progress/lines.ts";
 import { describeError } from "./terminal.ts";
@@ -42,7 +42,7 @@ export function callLinesOf(report: RunReport): readonly string[] {
     line("calls", callsOf(report)),
     ...timeoutsOf(report.usage).map((text) => line("", text)),
     line("tokens", tokensOf(report)),
-    ...(report.cost === null ? [] : [line("cost", formatCost(report.cost))]),
+    ...(report.cost === null && report.unlistedModels === undefined ? [] : [line("cost", formatRunCost(report))]),
     ...reusedOf(report),
   ];
 }

@@ -1,3 +1,4 @@
+import type { Prices } from "./prices.ts";
 import type { ChangesRead, RunKind, RunReport } from "./report.ts";
 
 /** The way in which a row that was read ended. `pending`: the run stopped before the row was done. */
@@ -38,12 +39,25 @@ export type RunEvent =
       /** Their names, in order. */
       readonly steps: readonly string[];
       readonly concurrency: number;
-      /** Of the providers' prices; null where none has any. */
+      /** Of the providers' own prices; null where none has any. */
       readonly currency: string | null;
       /** Absolute paths, or the identity of a journal or a dead letter office that is no file; null where there is none. */
       readonly journalPath: string | null;
       readonly payloadLogPath: string | null;
       readonly deadLetterPath: string | null;
+    }
+  /**
+   * The list price of a provider's model: emitted once, before the first event with its cost. It counts where the provider has no prices of
+   * its own.
+   */
+  | {
+      readonly type: "list-price";
+      readonly provider: string;
+      readonly model: string;
+      /** The package that has the price, and its version. */
+      readonly source: string;
+      /** At the moment of the event; null where the list does not have the model: its calls have no cost. */
+      readonly prices: Prices | null;
     }
   /** The number of rows to read, at most `limit`: emitted if `countRows` asks for it and the source can tell. */
   | {
@@ -94,7 +108,7 @@ export type RunEvent =
       readonly tier?: string | undefined;
       /** True if the service did not count the tokens: they are estimated. */
       readonly isEstimated: boolean;
-      /** In the currency of the provider's prices; null where it has none. */
+      /** In the currency of its prices; null where none are known. */
       readonly cost: number | null;
       readonly errorCode: string | null;
       /** @default "first" */

@@ -1,6 +1,6 @@
 import type { JSONSchema } from "../json/json-schema.ts";
 import type { Requirements } from "./requirements.ts";
-import type { Prices } from "./prices.ts";
+import type { PriceListing, Prices } from "./prices.ts";
 
 export interface ChatMessage {
   readonly role: "system" | "user" | "assistant";
@@ -87,8 +87,10 @@ export interface LLMProvider {
   readonly quota?: Quota | undefined;
   /** The time that a call may take, in milliseconds: no more calls go than are answered in it. @default 60,000 */
   readonly timeoutMs?: number | undefined;
-  /** The prices of its tokens; without them, a run's cost is unknown. */
+  /** The prices of its tokens; without them those of `listing` count, and without that a run's cost is unknown. */
   readonly prices?: Prices | undefined;
+  /** Its place in a public price list. @default no list has it */
+  readonly listing?: PriceListing | undefined;
   /** The packages and variables that `check` looks for. */
   readonly requirements?: Requirements | undefined;
   /** Every resolved setting that can change an answer, as text; no secret. */

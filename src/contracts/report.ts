@@ -11,6 +11,8 @@ export interface RunUsage {
   readonly outputTokens: number;
   /** Calls whose tokens the service did not count: the sums hold estimates for them. @default none */
   readonly estimatedCalls?: number | undefined;
+  /** Calls whose cost is not in the run's, for no price of theirs is known. @default none, or no price at all is known */
+  readonly unpricedCalls?: number | undefined;
   /** Calls that brought no answer: each was tried again, or failed its row. @default none */
   readonly unansweredCalls?: number | undefined;
   /** Those of them that had no answer in time. @default none */
@@ -51,10 +53,14 @@ export interface RunFigures {
   /** Rows to which a step did not apply, by step: its `when` gave false. Rows that then failed count too. @default none */
   readonly notApplied?: Readonly<Record<string, number>> | undefined;
   readonly usage: RunUsage;
-  /** The cost of all attempts by the providers' prices; null if no provider has prices. */
+  /** The cost of all attempts by the providers' own prices, or by list prices; null while none are known. */
   readonly cost: RunCost | null;
-  /** The cost that reused answers had, by today's prices; null if no provider has prices. */
+  /** The cost that reused answers had, by today's prices; null while none are known. */
   readonly savedCost: RunCost | null;
+  /** The package with the list prices by which costs were counted where a provider has none of its own, and its version. @default no list was used */
+  readonly priceSource?: string | undefined;
+  /** Models that answered and that the price list does not have: their calls have no cost. At most 20. @default none */
+  readonly unlistedModels?: readonly string[] | undefined;
   readonly durationMs: number;
 }
 

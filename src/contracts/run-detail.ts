@@ -6,7 +6,7 @@ export interface Spent {
   readonly calls: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** null where no provider of the run has prices. */
+  /** null where no price of them is known. */
   readonly cost: RunCost | null;
 }
 
@@ -40,7 +40,7 @@ export interface StepFigures {
   readonly outputTokens: number;
   /** The part of `outputTokens` that the model spent on reasoning. */
   readonly reasoningTokens: number;
-  /** null where no provider of the run has prices. */
+  /** null where no price of its calls is known. */
   readonly cost: RunCost | null;
   /** The uses of its calls. @default not known: runs before 0.2 did not count it */
   readonly spending?: StepSpending | undefined;
@@ -64,7 +64,7 @@ export interface RunRow {
   /** This and the next are null unless the row failed or was skipped. */
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
-  /** The cost of its calls in this run, in the run's currency; null where no provider of the run has prices. */
+  /** The cost of its calls in this run, in the run's currency; null where no price was known when it ended. */
   readonly cost: number | null;
   /**
    * The chosen categories by output key and path, as `visit_type.category`: of fields whose schema lists their values, which are names
@@ -102,7 +102,7 @@ export interface RunAttempt {
   readonly cachedTokens: number;
   readonly outputTokens: number;
   readonly reasoningTokens: number;
-  /** In the run's currency; null where the provider has no prices. */
+  /** In the run's currency; null where its price is not known. */
   readonly cost: number | null;
 }
 

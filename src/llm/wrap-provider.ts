@@ -26,6 +26,9 @@ export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint 
     get omits() {
       return provider.omits; // settings may be read at their first use
     },
+    get listing() {
+      return provider.listing;
+    },
     fingerprint: () => wrapped(provider.fingerprint()),
     former: () => {
       const former = provider.former?.();

@@ -1,12 +1,13 @@
-import type { LLMProvider } from "../contracts/provider.ts";
 import { OptionError } from "../errors/option.ts";
+import { PriceBook, type PriceBookOptions, type PricedProvider } from "../llm/price-book.ts";
+import type { ResolvedPipeline } from "./resolve.ts";
 
 /**
- * The currency in which the run's cost is added up, or null where no provider has prices.
+ * The currency of the providers' own prices, or null where no provider has any.
  *
- * @throws {OptionError} if the prices are in two currencies, or `maxCost` is given and a provider has none
+ * @throws {OptionError} if they are in two currencies
  */
-export function currencyOf(providers: readonly Pick<LLMProvider, "name" | "prices">[], maxCost: number): string | null {
+export function currencyOf(providers: readonly Pick<PricedProvider, "prices">[]): string | null {
   const currencies = new Set(providers.flatMap(({ prices }) => (prices === undefined ? [] : [prices.currency])));
   if (currencies.size > 1) {
     throw new OptionError("Pipeline", "llmProvider", "prices in more than one currency can't be added up", {
@@ -14,12 +15,33 @@ export function currencyOf(providers: readonly Pick<LLMProvider, "name" | "price
       got: [...currencies].join(" and "),
     });
   }
-  const free = providers.find(({ prices }) => prices === undefined);
-  if (maxCost < Infinity && free !== undefined) {
-    throw new OptionError("Pipeline", "maxCost", `it needs the prices of every provider, and ${free.name} has none`, {
-      provider: free.name,
-      hint: `give ${free.name} its prices`,
+  return [...currencies][0] ?? null;
+}
+
+/**
+ * Opens the prices of a pipeline's calls.
+ *
+ * @throws {OptionError} if `maxCost` is given and the prices of a provider are not known before its first answer: no cap could hold
+ */
+export async function openPriceBook(
+  { providers, settings }: ResolvedPipeline,
+  options: PriceBookOptions,
+): Promise<PriceBook> {
+  const book = await PriceBook.open(providers, options);
+  if (settings.maxCost < Infinity) requirePrices(providers, book);
+  return book;
+}
+
+/** @throws {OptionError} if the prices of a provider are not known before its first answer */
+export function requirePrices(providers: readonly PricedProvider[], book: PriceBook): void {
+  for (const provider of providers) {
+    const reason = book.whyUnknown(provider);
+    if (reason === undefined) continue;
+    const { name, listing } = provider;
+    const model = listing !== undefined && listing.model === undefined ? ", or the name of its model as model" : "";
+    throw new OptionError("Pipeline", "maxCost", `it needs the prices of every provider, and ${reason}`, {
+      provider: name,
+      hint: `give ${name} its prices${model}`,
     });
   }
-  return [...currencies][0] ?? null;
 }

@@ -9,7 +9,7 @@ import { Tally } from "./tally.ts";
 export interface RunMonitorOptions {
   /** The names of the steps, in their order. */
   readonly steps: readonly string[];
-  /** Of the providers' prices; null where none has any. */
+  /** Of the providers' own prices; null where none has any. */
   readonly currency: string | null;
   /** True if a row of the source is not always one row of one target. */
   readonly countsTargetRows: boolean;

@@ -4,7 +4,7 @@ import type { RunAttempt, RunRow } from "../contracts/run-detail.ts";
 import type { AnyStep } from "../contracts/step.ts";
 import type { RowInFlight } from "../engine/rows-in-flight.ts";
 import type { LLMEtlError } from "../errors/llm-etl-error.ts";
-import { roundAmount } from "../llm/pricing.ts";
+import { CostSum, type Priced } from "./cost-sum.ts";
 import { fieldValue, type OutputField, outputFields } from "./output-fields.ts";
 import { Timeline } from "./timeline.ts";
 import { ValueTally } from "./value-tally.ts";
@@ -22,8 +22,8 @@ export interface RunDetailOptions {
   readonly runs: Pick<JournalSession["runs"], "saveRows" | "saveAttempts" | "saveTimeline" | "saveValues">;
   readonly runId: string;
   readonly steps: readonly AnyStep[];
-  /** True if the run has a currency: rows then have a cost. */
-  readonly hasPrices: boolean;
+  /** The run's currency; null while no price is known: rows that end then have no cost. */
+  readonly currency: () => string | null;
   /** @default the clock */
   readonly now?: (() => number) | undefined;
 }
@@ -37,7 +37,7 @@ export class RunDetail {
   readonly #fields: readonly (readonly [OutputField, ValueTally])[];
   readonly #timeline: Timeline;
   /** By primary key, the cost so far of rows that have not ended. */
-  readonly #costs = new Map<string, number>();
+  readonly #costs = new Map<string, CostSum>();
   readonly #saving = new Set<Promise<void>>();
   #rows: RunRow[] = [];
   #attempts: RunAttempt[] = [];
@@ -58,7 +58,7 @@ export class RunDetail {
     const { inputTokens, cachedTokens, outputTokens, reasoningTokens } = event;
     const usage = { inputTokens, cachedTokens, outputTokens, reasoningTokens, cost };
     this.#attempts.push({ pk, step, kind, startedAt, waitMs, latencyMs, issueCodes, errorCode, ...usage });
-    if (cost !== null) this.#costs.set(pk, (this.#costs.get(pk) ?? 0) + cost);
+    this.#addCost(pk, usage);
     if (this.#attempts.length >= mostAtOnce) this.#saveAttempts();
   };
 
@@ -107,11 +107,16 @@ export class RunDetail {
 
   /** A row whose key is another's has not paid for what that one has. */
   #costOf(pk: string | null, error: LLMEtlError | null): number | null {
-    if (!this.#options.hasPrices) return null;
-    if (pk === null || error?.code === "PRIMARY_KEY_DUPLICATE") return 0;
-    const cost = this.#costs.get(pk) ?? 0;
-    this.#costs.delete(pk);
-    return roundAmount(cost);
+    const isOther = pk === null || error?.code === "PRIMARY_KEY_DUPLICATE";
+    const cost = (isOther ? undefined : this.#costs.get(pk)) ?? new CostSum();
+    if (!isOther) this.#costs.delete(pk);
+    return cost.in(this.#options.currency())?.amount ?? null;
+  }
+
+  #addCost(pk: string, call: Priced): void {
+    const cost = this.#costs.get(pk) ?? new CostSum();
+    this.#costs.set(pk, cost);
+    cost.add(call);
   }
 
   #saveRows(): void {

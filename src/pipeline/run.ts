@@ -1,10 +1,8 @@
 import type { DeadLetterSession } from "../contracts/dead-letter.ts";
 import { randomUUID } from "node:crypto";
-import type { RunEvent } from "../contracts/events.ts";
 import type { JournalSession } from "../contracts/journal.ts";
 import type { RunKind, RunReport } from "../contracts/report.ts";
 import type { RowsAside } from "../contracts/sink.ts";
-import type { AnySource } from "../contracts/source.ts";
 import { runEngine } from "../engine/engine.ts";
 import type { EngineOptions } from "../engine/engine-options.ts";
 import { Ending, within } from "../engine/ending.ts";
@@ -15,7 +13,8 @@ import { MapError } from "../errors/map.ts";
 import { Budget } from "../llm/call/budget.ts";
 import { LLMClient, type LLMClientOptions } from "../llm/call/client.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
-import { currencyOf } from "./currency.ts";
+import type { PriceBook } from "../llm/price-book.ts";
+import { currencyOf, openPriceBook } from "./currency.ts";
 import { earlierRun } from "./earlier-run.ts";
 import { requireMaps } from "./map-check.ts";
 import { RunMonitor } from "./monitor.ts";
@@ -25,7 +24,7 @@ import { RunRecorder } from "./recorder.ts";
 import type { ResolvedPipeline } from "./resolve.ts";
 import { RunDetail, type RunDetailOptions } from "./run-detail.ts";
 import { countRows } from "./row-count.ts";
-import { factsOf, sinksOf } from "./run-facts.ts";
+import { factsOf, runStartOf, sinksOf } from "./run-facts.ts";
 import type { RowsOfRun } from "./rows-of-run.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import { requireSeparateFiles } from "./separate-files.ts";
@@ -55,7 +54,7 @@ interface Run {
   readonly durationMs: () => number;
   readonly pipeline: ResolvedPipeline;
   readonly context: RunContext;
-  readonly currency: string | null;
+  readonly prices: PriceBook;
   readonly monitor: RunMonitor;
   readonly journal: JournalSession | undefined;
   /** Aborted when the run is to stop. */
@@ -75,7 +74,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   const { providers, steps, destinations, settings, stores } = pipeline;
   requireSeparateFiles(pipeline);
   for (const provider of providers) provider.fingerprint(); // throws here, not at the first row, what it lacks
-  const currency = currencyOf(providers, settings.maxCost);
+  const currency = currencyOf(providers);
   const runId = randomUUID();
   const startedAt = new Date();
   const startedMs = performance.now();
@@ -86,10 +85,11 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   const countsTargetRows = !isOneToOne && context.kind !== "preview" && context.kind !== "plan";
   const { onEvent } = context;
   const monitor = new RunMonitor({ steps: stepNames, currency, countsTargetRows, maxRowErrors, onEvent });
+  const prices = await openPriceBook(pipeline, { emit: monitor.emit });
   const signal = context.signal === undefined ? monitor.signal : AbortSignal.any([context.signal, monitor.signal]);
   const facts = factsOf(pipeline, { runId, kind: context.kind, startedAt });
   const journal = stores.journal === null ? undefined : await openJournal(stores.journal, facts, settings, signal);
-  const detail = journal && detailOf(pipeline, { runId, runs: journal.runs, hasPrices: currency !== null }, monitor);
+  const detail = journal && detailOf(pipeline, { runId, runs: journal.runs }, monitor);
   const recorder = new RunRecorder({
     detail: { save: async (isLast) => void (await Promise.all([detail?.save(isLast), context.save?.()])) },
     runs: journal?.runs,
@@ -112,7 +112,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
       durationMs,
       pipeline,
       context,
-      currency,
+      prices,
       monitor,
       journal,
       signal,
@@ -158,7 +158,8 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
     return (await earlier.lastFailure(pk)) !== undefined;
   };
   const isWatched = settings.stopsAtFirstFailures && context.kind === "run";
-  emit(startOf(run, source));
+  emit(runStartOf(pipeline, { runId, kind: context.kind, startedAt: run.startedAt, source: source.name }));
+  run.prices.tellKnown(pipeline.providers);
   const { journal: kept } = pipeline.stores;
   const earlierOf = { runId, pipeline: pipeline.name, ...sinksOf(pipeline) };
   const findEarlier = kept === null ? undefined : async () => await earlierRun(kept, earlierOf);
@@ -232,17 +233,18 @@ async function keepMessage(error: LLMEtlError | null, deadLetter: DeadLetterSess
 /** Saves the run in detail: it sees every event. */
 function detailOf(
   { steps }: ResolvedPipeline,
-  options: Omit<RunDetailOptions, "steps">,
+  options: Omit<RunDetailOptions, "steps" | "currency">,
   monitor: RunMonitor,
 ): RunDetail {
-  const detail = new RunDetail({ ...options, steps: steps.map(({ step }) => step) });
+  const currency = (): string | null => monitor.tally.currency;
+  const detail = new RunDetail({ ...options, steps: steps.map(({ step }) => step), currency });
   monitor.observe(detail.observe);
   return detail;
 }
 
 /** Gives each step and row its conversation with the step's provider. */
 function conversationsOf(
-  { runId, pipeline, context, monitor, journal }: Run,
+  { runId, pipeline, context, prices, monitor, journal }: Run,
   payloadLog: OpenFiles["payloadLog"],
   sparePlaces: SparePlaces,
   earlier: EarlierRuns | undefined,
@@ -259,29 +261,10 @@ function conversationsOf(
     journal: journal && { answers: answersOf(journal, lookAhead), runId, reuseEarlier: settings.cache },
     earlier,
     sparePlaces,
+    prices,
     emit: monitor.emit,
   });
   return ({ step, provider }, pk, signal) => client.conversation({ step: step.name, pk, provider, signal });
-}
-
-function startOf(run: Run, source: AnySource): RunEvent {
-  const { runId, startedAt, pipeline, context, currency } = run;
-  const { name, steps, settings, stores } = pipeline;
-  return {
-    type: "run-start",
-    runId,
-    pipeline: name,
-    kind: context.kind,
-    startedAt,
-    source: source.name,
-    ...sinksOf(pipeline),
-    steps: steps.map(({ step }) => step.name),
-    concurrency: settings.concurrency,
-    currency,
-    journalPath: stores.journal?.identity ?? null,
-    payloadLogPath: stores.payloadLog?.path ?? null,
-    deadLetterPath: stores.deadLetter?.identity ?? null,
-  };
 }
 
 /** The error of ours that it ends with, or null. */

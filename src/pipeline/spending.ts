@@ -1,13 +1,6 @@
 import type { AttemptKind } from "../contracts/events.ts";
 import type { Spent, StepSpending } from "../contracts/run-detail.ts";
-import { roundAmount } from "../llm/pricing.ts";
-
-/** The tokens of a call, and its cost; without prices, null. */
-interface Price {
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly cost: number | null;
-}
+import { CostSum, type Priced } from "./cost-sum.ts";
 
 /** Adds up what the calls of a step were for. */
 export class Spending {
@@ -18,14 +11,14 @@ export class Spending {
   /** Of the rows that have not ended, by primary key. */
   readonly #rows = new Map<string, Sum>();
 
-  addCall(pk: string, kind: AttemptKind, price: Price): void {
+  addCall(pk: string, kind: AttemptKind, price: Priced): void {
     this.#byKind[kind].add(price);
     let row = this.#rows.get(pk);
     if (row === undefined) this.#rows.set(pk, (row = new Sum()));
     row.add(price);
   }
 
-  addReuse(price: Price, isOfThisRun: boolean): void {
+  addReuse(price: Priced, isOfThisRun: boolean): void {
     (isOfThisRun ? this.#reusedOfThisRun : this.#reusedOfEarlierRuns).add(price);
   }
 
@@ -57,24 +50,28 @@ class Sum {
   #calls = 0;
   #inputTokens = 0;
   #outputTokens = 0;
-  #cost = 0;
+  readonly #cost = new CostSum();
 
-  add({ inputTokens, outputTokens, cost }: Price): void {
+  add(price: Priced): void {
     this.#calls += 1;
-    this.#inputTokens += inputTokens;
-    this.#outputTokens += outputTokens;
-    this.#cost += cost ?? 0;
+    this.#inputTokens += price.inputTokens;
+    this.#outputTokens += price.outputTokens;
+    this.#cost.add(price);
   }
 
   addSum(other: Sum): void {
     this.#calls += other.#calls;
     this.#inputTokens += other.#inputTokens;
     this.#outputTokens += other.#outputTokens;
-    this.#cost += other.#cost;
+    this.#cost.addSum(other.#cost);
   }
 
   spent(currency: string | null): Spent {
-    const cost = currency === null ? null : { amount: roundAmount(this.#cost), currency };
-    return { calls: this.#calls, inputTokens: this.#inputTokens, outputTokens: this.#outputTokens, cost };
+    return {
+      calls: this.#calls,
+      inputTokens: this.#inputTokens,
+      outputTokens: this.#outputTokens,
+      cost: this.#cost.in(currency),
+    };
   }
 }

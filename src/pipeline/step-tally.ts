@@ -1,6 +1,6 @@
 import type { RowOutcome, RunEvent } from "../contracts/events.ts";
 import type { StepFigures } from "../contracts/run-detail.ts";
-import { roundAmount } from "../llm/pricing.ts";
+import { CostSum } from "./cost-sum.ts";
 import { Latencies } from "./latencies.ts";
 import { Spending } from "./spending.ts";
 
@@ -9,18 +9,19 @@ const mostNames = 20;
 
 /** Counts a run's events, by step. */
 export class StepTally {
-  readonly #currency: string | null;
+  #currency: string | null;
   readonly #steps = new Map<string, Counts>();
   /** The rows whose last call failed, by primary key; each at the one step that it is at. */
   readonly #failedLast = new Set<string>();
 
-  /** `currency` is that of the providers' prices, or null. */
+  /** `currency` is that of the providers' own prices, or null: then that of the first list price counts. */
   constructor(steps: readonly string[], currency: string | null) {
     this.#currency = currency;
     for (const step of steps) this.#steps.set(step, newCounts());
   }
 
   add(event: RunEvent): void {
+    if (event.type === "list-price") this.#currency ??= event.prices?.currency ?? null;
     if (event.type === "row-end" && event.pk !== null) this.#endRow(event.pk, event.outcome);
     const counts = "step" in event && event.step !== null ? this.#steps.get(event.step) : undefined;
     if (counts === undefined) return;
@@ -53,7 +54,7 @@ export class StepTally {
     counts.cachedTokens += call.cachedTokens;
     counts.outputTokens += call.outputTokens;
     counts.reasoningTokens += call.reasoningTokens;
-    counts.cost += call.cost ?? 0;
+    counts.cost.add(call);
     counts.spending.addCall(call.pk, call.kind ?? "first", call);
     addName(counts.promptHashes, call.promptHash);
     if (call.model !== null) addName(counts.models, call.model);
@@ -76,7 +77,7 @@ function newCounts() {
     cachedTokens: 0,
     outputTokens: 0,
     reasoningTokens: 0,
-    cost: 0,
+    cost: new CostSum(),
     spending: new Spending(),
     latencies: new Latencies(),
     promptHashes: new Set<string>(),
@@ -89,7 +90,7 @@ function figuresOf(step: string, counts: Counts, currency: string | null): StepF
   return {
     step,
     ...numbers,
-    cost: currency === null ? null : { amount: roundAmount(cost), currency },
+    cost: cost.in(currency),
     spending: spending.figures(currency),
     latency: latencies.figures,
     promptHashes: [...promptHashes],

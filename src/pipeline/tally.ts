@@ -1,7 +1,7 @@
-import type { ChangesRead, RunCost, RunFigures, RunReport } from "../contracts/report.ts";
+import type { ChangesRead, RunFigures, RunReport } from "../contracts/report.ts";
 import type { RowsAside } from "../contracts/sink.ts";
 import type { RowOutcome, RunEvent } from "../contracts/events.ts";
-import { roundAmount } from "../llm/pricing.ts";
+import { CostSum } from "./cost-sum.ts";
 import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 
 /** Counts a run's events. */
@@ -13,11 +13,13 @@ export class Tally {
   readonly #failuresByCode: Record<string, number> = {};
   readonly #invalidValues: Record<string, number> = {};
   readonly #notApplied: Record<string, number> = {};
-  readonly #currency: string | null;
+  #currency: string | null;
+  #priceSource: string | undefined;
+  readonly #unlistedModels = new Set<string>();
   readonly #countsTargetRows: boolean;
   #changes: ChangesRead | undefined;
-  #cost = 0;
-  #savedCost = 0;
+  readonly #cost = new CostSum();
+  readonly #savedCost = new CostSum();
   #estimatedCalls = 0;
   #unansweredCalls = 0;
   #timedOutCalls = 0;
@@ -32,7 +34,7 @@ export class Tally {
     savedOutputTokens: 0,
   };
 
-  /** `currency` is that of the providers' prices, or null. `countsTargetRows`: a row of the source is not always one of the target. */
+  /** `currency` is that of the providers' own prices, or null: then that of the first list price counts. `countsTargetRows`: a row of the source is not always one of the target. */
   constructor(currency: string | null, countsTargetRows: boolean = false) {
     this.#currency = currency;
     this.#countsTargetRows = countsTargetRows;
@@ -40,6 +42,11 @@ export class Tally {
 
   get readCount(): number {
     return this.#readCount;
+  }
+
+  /** null while no price is known. */
+  get currency(): string | null {
+    return this.#currency;
   }
 
   /** Rows that failed or were skipped. */
@@ -54,6 +61,7 @@ export class Tally {
       const { type: _, ...changes } = event;
       this.#changes = changes;
     }
+    if (event.type === "list-price") this.#addListPrice(event);
     if (event.type === "batch-end" && event.outcome === "written") this.#writtenRowCount += event.targetRowCount;
     if (event.type === "row-end") this.#addRow(event.outcome, event.errorCode);
     if (event.type === "re-ask") this.#usage.reAsks += 1;
@@ -67,13 +75,13 @@ export class Tally {
       this.#usage.inputTokens += event.inputTokens;
       this.#usage.cachedTokens += event.cachedTokens;
       this.#usage.outputTokens += event.outputTokens;
-      this.#cost += event.cost ?? 0;
+      this.#cost.add(event);
     }
     if (event.type === "answer-reuse") {
       this.#usage.reusedAnswers += 1;
       this.#usage.savedInputTokens += event.inputTokens;
       this.#usage.savedOutputTokens += event.outputTokens;
-      this.#savedCost += event.cost ?? 0;
+      this.#savedCost.add(event);
     }
   }
 
@@ -96,10 +104,13 @@ export class Tally {
         ...this.#usage,
         ...(this.#estimatedCalls > 0 && { estimatedCalls: this.#estimatedCalls }),
         ...(this.#unansweredCalls > 0 && { unansweredCalls: this.#unansweredCalls }),
+        ...this.#unpriced,
         ...(this.#timedOutCalls > 0 && { timedOutCalls: this.#timedOutCalls }),
       },
-      cost: this.#inCurrency(this.#cost),
-      savedCost: this.#inCurrency(this.#savedCost),
+      cost: this.#cost.in(this.#currency),
+      savedCost: this.#savedCost.in(this.#currency),
+      ...(this.#priceSource !== undefined && { priceSource: this.#priceSource }),
+      ...(this.#unlistedModels.size > 0 && { unlistedModels: [...this.#unlistedModels] }),
       durationMs,
     };
   }
@@ -126,8 +137,16 @@ export class Tally {
     };
   }
 
-  #inCurrency(amount: number): RunCost | null {
-    return this.#currency === null ? null : { amount: roundAmount(amount), currency: this.#currency };
+  /** Without any prices it goes without saying. */
+  get #unpriced(): Pick<RunFigures["usage"], "unpricedCalls"> {
+    const unpricedCalls = this.#cost.unpricedCount;
+    return unpricedCalls > 0 && (this.#currency !== null || this.#unlistedModels.size > 0) ? { unpricedCalls } : {};
+  }
+
+  #addListPrice({ source, model, prices }: Extract<RunEvent, { readonly type: "list-price" }>): void {
+    if (prices === null) return void this.#unlistedModels.add(model);
+    this.#currency ??= prices.currency;
+    this.#priceSource = source;
   }
 
   #addRow(outcome: RowOutcome, errorCode: string | null): void {

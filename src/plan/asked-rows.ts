@@ -1,7 +1,7 @@
 import type { RunEvent } from "../contracts/events.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
-import type { Prices } from "../contracts/prices.ts";
 import type { RowLayer } from "../llm/call/row-call.ts";
+import type { CallPrices } from "../llm/price-book.ts";
 import { added, type Amounts, amountsOf, type PlannedCall, scaled } from "./call-amounts.ts";
 import type { OpenRequest } from "./open-requests.ts";
 
@@ -10,8 +10,7 @@ export interface AskedRowsOptions {
   readonly steps: readonly string[];
   readonly providers: readonly LLMProvider[];
   readonly tiers: readonly (string | undefined)[];
-  /** The prices of an answer by the model that gave it. */
-  readonly pricesOf: (provider: LLMProvider, model: string | null) => Prices | undefined;
+  readonly prices: Pick<CallPrices, "of">;
 }
 
 /** The requests of a step about one row. */
@@ -51,6 +50,8 @@ export class AskedRows {
   readonly #rows = new Map<string, AskedRow>();
   #spent: Amounts = {};
   #estimatedCalls = 0;
+  #pricedCalls = 0;
+  #unpricedCalls = 0;
   #endedCount = 0;
 
   constructor(options: AskedRowsOptions, requests: readonly OpenRequest[]) {
@@ -67,6 +68,16 @@ export class AskedRows {
 
   get estimatedCalls(): number {
     return this.#estimatedCalls;
+  }
+
+  /** True if the price of a call is known. */
+  get isPriced(): boolean {
+    return this.#pricedCalls > 0;
+  }
+
+  /** Calls with tokens of which no price is known. */
+  get unpricedCalls(): number {
+    return this.#unpricedCalls;
   }
 
   get endedCount(): number {
@@ -94,7 +105,7 @@ export class AskedRows {
       const { pk, step, model, kind, latencyMs, isEstimated } = event;
       const use = this.#rows.get(pk)?.steps.get(step);
       if (use === undefined) return;
-      const prices = this.#options.pricesOf(use.provider, model);
+      const prices = this.#options.prices.of(use.provider, model ?? undefined);
       if (isEstimated) this.#estimatedCalls += 1;
       this.add(pk, step, { ...use, usage: event, prices, isReAsk: kind === "re-ask", latencyMs });
     }
@@ -111,6 +122,8 @@ export class AskedRows {
     const use = this.#rows.get(pk)?.steps.get(step);
     if (use === undefined) return;
     const amounts = amountsOf(call, this.#options.providers, this.#options.tiers);
+    if (call.prices !== undefined) this.#pricedCalls += 1;
+    else if (call.usage.inputTokens > 0) this.#unpricedCalls += 1;
     use.amounts = added(use.amounts, amounts);
     this.#spent = added(this.#spent, amounts);
   }

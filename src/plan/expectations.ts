@@ -1,8 +1,8 @@
 import type { Journal, PastRun } from "../contracts/journal.ts";
-import type { LLMProvider, TokenUsage } from "../contracts/provider.ts";
-import type { Prices } from "../contracts/prices.ts";
+import type { TokenUsage } from "../contracts/provider.ts";
 import type { StepFigures } from "../contracts/run-detail.ts";
 import type { RowAsk, RowCall } from "../llm/call/row-call.ts";
+import type { CallPrices } from "../llm/price-book.ts";
 import { AnswerSampler } from "../llm/mock/sample-answer.ts";
 import type { AskedRows } from "./asked-rows.ts";
 import type { CountTokens, RequestSize, TokenCounter } from "./token-count.ts";
@@ -71,14 +71,14 @@ export interface ExpectedAnswersOptions {
   readonly counter: TokenCounter;
   readonly size: RequestSize;
   readonly history: ReadonlyMap<string, StepHistory>;
-  readonly pricesOf: (provider: LLMProvider) => Prices | undefined;
+  readonly prices: Pick<CallPrices, "of">;
   /** Takes the calls as they are expected. */
   readonly rows: AskedRows;
 }
 
 /** Answers in place of a model, with what a mock would say, and notes what the call is expected to take. Nothing is asked. */
 export function expectedAnswers(options: ExpectedAnswersOptions): RowAsk {
-  const { counter, rows, pricesOf } = options;
+  const { counter, rows, prices } = options;
   const sampler = new AnswerSampler(1);
   const schemas = new Map<object, number>();
   return async (call) => {
@@ -89,7 +89,7 @@ export function expectedAnswers(options: ExpectedAnswersOptions): RowAsk {
       const { reAskShare, latencyMs } = expectedOf(step, options);
       const { maxReasoningTokens = 0 } = provider;
       const maxOutputTokens = request.maxOutputTokens + maxReasoningTokens;
-      const one = { provider, usage, prices: pricesOf(provider), latencyMs, maxOutputTokens };
+      const one = { provider, usage, prices: prices.of(provider), latencyMs, maxOutputTokens };
       rows.add(pk, step, { ...one, isReAsk: false });
       if (reAskShare > 0) rows.add(pk, step, { ...one, isReAsk: true, times: reAskShare });
     }

@@ -5,6 +5,7 @@ import { keyAsGiven } from "../engine/primary-key.ts";
 import { sentRequest } from "../llm/call/send.ts";
 import type { RowAsk, RowCall, RowLayer } from "../llm/call/row-call.ts";
 import { worstCaseOf } from "../llm/call/worst-case.ts";
+import type { CallPrices } from "../llm/price-book.ts";
 import { sourceWith } from "../pipeline/source-with.ts";
 import type { PlannedRows } from "./report.ts";
 import type { Unit } from "./sample.ts";
@@ -41,6 +42,7 @@ class OpenRequestError extends Error {}
 export class OpenRequests {
   readonly #size: RequestSize;
   readonly #random: () => number;
+  readonly #prices: Pick<CallPrices, "possible">;
   readonly #found = new Map<string, Found>();
   readonly #reused = new Map<string, number>();
   /** By position, the keys of rows on their way, as the source gave them. */
@@ -49,9 +51,10 @@ export class OpenRequests {
   readonly #stopped = new Map<string, Found>();
   readonly #rows = { read: 0, answered: 0, toAsk: 0, failing: 0 };
 
-  constructor(size: RequestSize, random: () => number) {
+  constructor(size: RequestSize, random: () => number, prices: Pick<CallPrices, "possible">) {
     this.#size = size;
     this.#random = random;
+    this.#prices = prices;
   }
 
   get rows(): PlannedRows {
@@ -118,7 +121,7 @@ export class OpenRequests {
       step,
       provider,
       size: this.#size.of(request.messages),
-      worstCase: worstCaseOf(provider, sentRequest(call)),
+      worstCase: worstCaseOf(provider, sentRequest(call), this.#prices.possible(provider)),
       rows: 0,
       places: [],
     };

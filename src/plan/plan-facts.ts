@@ -1,4 +1,5 @@
 import type { RunReport } from "../contracts/report.ts";
+import type { PriceBook } from "../llm/price-book.ts";
 import type { ResolvedPipeline } from "../pipeline/resolve.ts";
 import type { AskedRows } from "./asked-rows.ts";
 import type { Amounts } from "./call-amounts.ts";
@@ -14,6 +15,7 @@ export interface PlanFacts {
   readonly chosen: ChosenRequests;
   readonly counter: TokenCounter;
   readonly seed: number;
+  readonly prices: PriceBook;
   /** True if not even one call fits under `maxCost`. */
   readonly isBelowOneCall: boolean;
   /** The sample as it was asked, or as it is expected. */

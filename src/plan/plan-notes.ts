@@ -6,11 +6,15 @@ const fewMeasured = 30;
 
 /** The facts to know before the run. */
 export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" | "cost">): readonly PlanNote[] {
-  const { pipeline, chosen, likeliest, expected, asked, isBelowOneCall, counter } = facts;
+  const { pipeline, prices, chosen, likeliest, expected, asked, isBelowOneCall, counter } = facts;
   const { settings, stores, steps } = pipeline;
   const notes: PlanNote[] = [];
   const note = (code: PlanNote["code"], message: string): void => void notes.push({ code, message });
-  if (cost === null) note("NO_PRICES", "no provider has prices: the plan is in tokens");
+  const unknown = pipeline.providers.flatMap((provider) => prices.whyUnknown(provider) ?? []);
+  if (cost === null) note("NO_PRICES", `the plan is in tokens: ${unknown.join("; ")}`);
+  if (cost !== null && likeliest.unpricedCalls > 0) {
+    note("PRICES_MISSING", `the cost leaves out calls of unknown price: ${unknown.join("; ")}`);
+  }
   if (stores.journal === null) {
     note("JOURNAL_OFF", "without a journal a run asks everything, what the sample has asked too");
   }
@@ -50,15 +54,15 @@ export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" 
   }
   if (expected !== undefined) {
     const asking = steps.flatMap(({ step }) => (step.outputSchema === undefined ? [] : [step.name]));
-    const unknown = asking.filter((step) => !expected.history.has(step));
+    const unasked = asking.filter((step) => !expected.history.has(step));
     const input = counter.method === "tokenizer" ? "counted by a tokenizer" : "estimated from characters";
-    if (unknown.length < asking.length) {
+    if (unasked.length < asking.length) {
       note("TOKENS_FROM_HISTORY", `input tokens are ${input}, output tokens and re-asks are those of earlier runs`);
     }
-    if (unknown.length > 0) {
+    if (unasked.length > 0) {
       note(
         "TOKENS_FROM_SCHEMA",
-        `no run has asked ${unknown.join(", ")}: output tokens are guessed from the schema, and the interval reaches to the longest answer`,
+        `no run has asked ${unasked.join(", ")}: output tokens are guessed from the schema, and the interval reaches to the longest answer`,
       );
     }
   }

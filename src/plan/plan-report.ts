@@ -1,4 +1,5 @@
 import { currencyOf } from "../pipeline/currency.ts";
+import { listCurrency } from "../llm/price-list.ts";
 import { roundAmount } from "../llm/pricing.ts";
 import type { ResolvedPipeline } from "../pipeline/resolve.ts";
 import type { AskedRows } from "./asked-rows.ts";
@@ -106,9 +107,10 @@ function failuresOf(
 }
 
 function costFrom(facts: PlanFacts, totals: Totals): PlanReport["cost"] {
-  const { pipeline } = facts;
-  const currency = currencyOf(pipeline.providers, pipeline.settings.maxCost);
-  if (currency === null) return null;
+  const { pipeline, prices, likeliest, chosen } = facts;
+  const currency = currencyOf(pipeline.providers) ?? listCurrency;
+  const isKnown = pipeline.providers.every((provider) => prices.whyUnknown(provider) === undefined);
+  if (!isKnown && (chosen.of === 0 || !likeliest.isPriced)) return null;
   const rest = restOf(facts, totals);
   const chosenTiers = new Set(pipeline.providers.map(({ tier }) => tierName(asTier(tier))));
   const tiers = tiersOf(pipeline).map((tier): PlannedCost => {
@@ -121,7 +123,7 @@ function costFrom(facts: PlanFacts, totals: Totals): PlanReport["cost"] {
       high: high === null ? null : roundAmount(high),
     };
   });
-  return { currency, listedIn: null, tiers };
+  return { currency, listedIn: prices.source ?? null, tiers };
 }
 
 function stepsFrom({ pipeline, open }: PlanFacts): readonly PlannedStep[] {

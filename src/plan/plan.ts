@@ -1,7 +1,9 @@
 import type { JournalSession } from "../contracts/journal.ts";
 import type { RunReport } from "../contracts/report.ts";
 import { checkOptions } from "../errors/options.ts";
-import { currencyOf } from "../pipeline/currency.ts";
+import type { PriceBook } from "../llm/price-book.ts";
+import { listCurrency } from "../llm/price-list.ts";
+import { currencyOf, openPriceBook } from "../pipeline/currency.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
 import { heldJournal, lookOnlySession, lookOnlySink } from "../pipeline/look-only.ts";
 import { type ResolvedPipeline, resolvePipeline } from "../pipeline/resolve.ts";
@@ -27,20 +29,30 @@ export async function planPipeline(definition: PipelineDefinition, options: Plan
   checkOptions("plan", options, planChecks);
   const { sample: _sample, calls: _calls, seed: _seed, onPlanEvent: _onPlanEvent, ...runOptions } = options;
   const pipeline = resolvePipeline(definition, runOptions);
-  currencyOf(pipeline.providers, pipeline.settings.maxCost);
+  currencyOf(pipeline.providers);
+  const prices = await openPriceBook(pipeline, { emit: () => {} });
   const { journal } = pipeline.stores;
   const signal = options.signal ?? new AbortController().signal;
   const facts = factsOf(pipeline, { runId: crypto.randomUUID(), kind: "plan", startedAt: new Date() });
   const session = journal === null ? undefined : await openJournal(journal, facts, pipeline.settings, signal);
   try {
-    return await new Planning(pipeline, options, session, await tokenCounter()).plan();
+    return await new Planning({ pipeline, options, session, prices, counter: await tokenCounter() }).plan();
   } finally {
     await session?.close();
   }
 }
 
+interface PlanningOptions {
+  readonly pipeline: ResolvedPipeline;
+  readonly options: PlanOptions;
+  readonly session: JournalSession | undefined;
+  readonly prices: PriceBook;
+  readonly counter: TokenCounter;
+}
+
 /** A plan in the making, while the journal is held. */
 class Planning {
+  readonly #prices: PriceBook;
   readonly #pipeline: ResolvedPipeline;
   readonly #options: PlanOptions;
   readonly #session: JournalSession | undefined;
@@ -48,12 +60,8 @@ class Planning {
   readonly #size: RequestSize;
   readonly #random: () => number;
 
-  constructor(
-    pipeline: ResolvedPipeline,
-    options: PlanOptions,
-    session: JournalSession | undefined,
-    counter: TokenCounter,
-  ) {
+  constructor({ pipeline, options, session, prices, counter }: PlanningOptions) {
+    this.#prices = prices;
     this.#pipeline = pipeline;
     this.#options = options;
     this.#session = session;
@@ -75,6 +83,7 @@ class Planning {
       open,
       chosen,
       counter: this.#counter,
+      prices: this.#prices,
       isBelowOneCall,
       seed: this.#options.seed ?? 0,
     };
@@ -91,7 +100,7 @@ class Planning {
 
   /** Takes all rows as far as the journal has answers. */
   async #count(): Promise<OpenRequests> {
-    const open = new OpenRequests(this.#size, this.#random);
+    const open = new OpenRequests(this.#size, this.#random, this.#prices);
     const rows = rowsOfRun(this.#pipeline, {});
     const report = await this.#run(
       { settings: this.#pipeline.settings, identityOf: (identity) => identity, isLookOnly: true },
@@ -124,10 +133,11 @@ class Planning {
       calls += 4 * asked;
       cost += 2 * asked * worstCase;
     }
-    const currency = currencyOf(providers, settings.maxCost);
+    const isKnown = providers.every((provider) => this.#prices.whyUnknown(provider) === undefined);
+    const currency = currencyOf(providers) ?? listCurrency;
     return {
       calls: Math.min(calls, settings.maxCalls),
-      cost: currency === null ? null : { amount: Math.min(cost, settings.maxCost), currency },
+      cost: isKnown ? { amount: Math.min(cost, settings.maxCost), currency } : null,
     };
   }
 
@@ -178,13 +188,11 @@ class Planning {
     const history = stores.journal === null ? new Map() : await historyOf(stores.journal, name);
     const view = async (which: View): Promise<AskedRows> => {
       const rows = new AskedRows(this.#rowsOptions(), chosen.requests);
-      const { pricesOf } = this.#rowsOptions();
-      const counting = { counter: this.#counter, size: this.#size, history };
+      const counting = { counter: this.#counter, size: this.#size, history, prices: this.#prices };
       const carrier = expectedAnswers({
         ...counting,
         view: which,
         rows,
-        pricesOf: (provider) => pricesOf(provider, null),
       });
       const report = await this.#run(
         { settings: this.#pipeline.settings, identityOf: (identity) => identity, isLookOnly: true },
@@ -210,7 +218,7 @@ class Planning {
       steps: steps.map(({ step }) => step.name),
       providers,
       tiers: [...new Set([...comparedTiers, ...chosenTiers])],
-      pricesOf: ({ prices }) => prices,
+      prices: this.#prices,
     };
   }
 

@@ -79,6 +79,7 @@ export interface PlanNote {
     | "FEW_MEASURED"
     | "JOURNAL_OFF"
     | "NO_PRICES"
+    | "PRICES_MISSING"
     | "ROWS_GONE"
     | "SAMPLE_STOPPED"
     | "SHARED_REQUESTS"
@@ -103,7 +104,7 @@ export interface PlanReport {
   /** The cost of the run, tiers side by side; null without prices. */
   readonly cost: {
     readonly currency: string;
-    /** The list that the prices are from, as `list price of …`; null for prices of the provider's own. */
+    /** The package of list prices, with its version; null where all prices are the providers' own. */
     readonly listedIn: string | null;
     readonly tiers: readonly PlannedCost[];
   } | null;

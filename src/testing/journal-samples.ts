@@ -102,6 +102,8 @@ export function runRecord(runId: string, given: Partial<RunRecord> = {}): RunRec
       usage: { ...usage, reusedAnswers: 4, savedInputTokens: 5, savedOutputTokens: 6 },
       cost: { amount: 0.25, currency: "USD" },
       savedCost: null,
+      priceSource: "a list 1.0",
+      unlistedModels: ["model-99"],
       durationMs: 1234,
     },
     steps: [stepFigures],

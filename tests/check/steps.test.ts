@@ -7,6 +7,7 @@ import { GlobalState } from "../../src/engine/state.ts";
 import { ClassifierStep, LLMOutputBase, LLMStep, TransformStep } from "../../src/index.ts";
 import { ProviderError } from "../../src/llm/provider-error.ts";
 import { type MockAnswer, MockProvider } from "../../src/llm/providers/mock.ts";
+import { ownPrices } from "../../src/llm/price-book.ts";
 import type { Step } from "../../src/contracts/step.ts";
 
 interface Visit {
@@ -56,7 +57,7 @@ async function look(steps: readonly Step<never, string, unknown>[], given: Given
   });
   const { prompts } = await checkSteps(findings, {
     ...{ pipeline: "visits", steps: steps.map((step) => ({ step, provider })), limits: new Map(), signal },
-    ...{ ping: false, show: (text) => text },
+    ...{ ping: false, prices: ownPrices, show: (text) => text },
     state: note === null ? undefined : firstRow(note),
     ...options,
   });

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { RunFigures } from "../../src/contracts/report.ts";
+import { figures } from "../support/journal-file.ts";
 import {
   formatCodes,
   formatCost,
   formatCount,
   formatDuration,
   formatRate,
+  formatRunCost,
   formatSaved,
   formatThings,
   formatTime,
@@ -34,6 +37,22 @@ test("amounts show two decimals, small ones the digits that say something, and n
     "0.00000123 USD",
   ]);
   assert.equal(formatCost(null), "-");
+});
+
+test("the cost of a run is marked where it is by list prices, and says which calls it leaves out", () => {
+  const cost = (given: Partial<RunFigures>, unpricedCalls?: number): string => {
+    const { usage } = figures();
+    return formatRunCost(figures({ ...given, usage: { ...usage, unpricedCalls } }));
+  };
+  const amount = { amount: 2, currency: "USD" };
+  const priceSource = "@pydantic/genai-prices 0.1.8";
+  assert.equal(cost({ cost: null }), "-");
+  assert.equal(cost({ cost: amount }), "2.00 USD");
+  assert.equal(cost({ cost: amount, priceSource }), `2.00 USD (list price, ${priceSource})`);
+  assert.match(cost({ cost: null, unlistedModels: ["gpt-99", "ft:m"] }, 3), /gpt-99, ft:m$/);
+  assert.match(cost({ cost: amount }, 3), /^2\.00 USD, .* 3 calls/);
+  const all = cost({ cost: amount, priceSource, unlistedModels: ["gpt-99"] }, 1);
+  for (const part of ["2.00 USD", priceSource, "1 call ", "gpt-99"]) assert.ok(all.includes(part), all);
 });
 
 test("what was saved is tokens, and money where there are prices", () => {

@@ -28,6 +28,15 @@ test("a run without failures, cost and reuse has four lines", (t) => {
   t.assert.snapshot(lines, inLines);
 });
 
+test("a cost by list prices is marked, and one that is not known for want of a price is no dash", () => {
+  const lineOf = (report: Partial<RunReport>): string =>
+    summaryOf(watched(report)).find((text) => text.trim().startsWith("cost")) ?? "";
+  const priceSource = "@pydantic/genai-prices 0.1.8";
+  assert.ok(lineOf({ cost: { amount: 2, currency: "USD" }, priceSource }).includes(priceSource));
+  assert.ok(lineOf({ cost: null, unlistedModels: ["gpt-99"] }).includes("gpt-99"));
+  assert.equal(lineOf({ cost: null }), "");
+});
+
 test("empty rows that were passed over stand behind the counts, where there are any", () => {
   const [, counts] = summaryOf(watched({ readCount: 3, successCount: 3, emptyRowCount: 1024 })).map(numbersIn);
   assert.deepEqual(counts, ["3", "3", "1,024"]);

@@ -40,6 +40,29 @@ test("more cached tokens than there are make no cost that is negative", () => {
   assert.equal(costOf(usage, { ...prices, cachedInputPerMillion: 0 }), 0);
 });
 
+test("a long input has the prices of the last step that it reaches, cached tokens and the answer too", () => {
+  const above = (aboveInputTokens: number, inputPerMillion: number) => {
+    return { aboveInputTokens, inputPerMillion, cachedInputPerMillion: 1, outputPerMillion: 16 };
+  };
+  const longInput = [above(200_000, 4), above(500_000, 6)];
+  const cost = (inputTokens: number, cachedTokens = 0, outputTokens = 0) =>
+    costOf({ inputTokens, cachedTokens, outputTokens, reasoningTokens: 0 }, { ...prices, longInput });
+  assert.equal(cost(200_000), 0.4);
+  assert.equal(cost(200_001), 0.800004);
+  assert.equal(cost(500_000), 2);
+  assert.equal(cost(1_000_000, 500_000, 100_000), 3 + 0.5 + 1.6);
+  checkPrices("Provider", { ...prices, longInput });
+  const [first, second] = longInput;
+  assert.ok(first && second);
+  const wrong: readonly unknown[] = [[second, first], [first, first], [{ ...first, aboveInputTokens: -1 }], 7, [null]];
+  for (const steps of wrong) {
+    assert.throws(
+      () => checkPrices("Provider", { ...prices, longInput: steps as never }), // as from JavaScript
+      failsWith("INVALID_OPTION"),
+    );
+  }
+});
+
 test("a price that is missing, negative or unknown is rejected", () => {
   checkPrices("Provider", prices);
   const rejects = (where: string, value: unknown): void => {

@@ -17,11 +17,12 @@ for (const { name, check } of providerContract({ create: () => wrapProvider(new 
 test("it is the provider's twin, but for the fingerprint of a layer that changes answers", () => {
   const prices = { inputPerMillion: 1, cachedInputPerMillion: 1, outputPerMillion: 1, currency: "EUR" };
   const quota = { rpm: 60 };
-  const provider = { ...new MockProvider({ prices }), prices, quota, requirements: { environment: [] } };
+  const listing = { seller: "openai", model: "gpt-4o" };
+  const provider = { ...new MockProvider({ prices }), prices, listing, quota, requirements: { environment: [] } };
   const wrapped = wrapProvider(provider, through);
   assert.deepEqual(
-    [wrapped.name, wrapped.prices, wrapped.quota, wrapped.requirements, wrapped.fingerprint()],
-    [provider.name, prices, quota, provider.requirements, provider.fingerprint()],
+    [wrapped.name, wrapped.prices, wrapped.listing, wrapped.quota, wrapped.requirements, wrapped.fingerprint()],
+    [provider.name, prices, listing, quota, provider.requirements, provider.fingerprint()],
   );
   const other = wrapProvider(provider, through, { fingerprint: "shorter" }).fingerprint();
   assert.deepEqual(JSON.parse(other), [provider.fingerprint(), "shorter"]);

@@ -352,7 +352,10 @@ test("a row that fails keeps what it used up to there, without answers that led 
 });
 
 /** Details of a run whose journal saves when it is let. */
-function detailOf(saveRows: (rows: readonly RunRow[]) => Promise<void> = async () => {}) {
+function detailOf(
+  saveRows: (rows: readonly RunRow[]) => Promise<void> = async () => {},
+  currency: () => string | null = () => "USD",
+) {
   const values: ValueCounts[] = [];
   const nothing = async (): Promise<void> => {};
   const runs: RunDetailOptions["runs"] = {
@@ -362,7 +365,7 @@ function detailOf(saveRows: (rows: readonly RunRow[]) => Promise<void> = async (
     saveValues: async (_, counts) => void values.push(...counts),
   };
   const steps = [new TransformStep({ name: "own", transform: () => 1, outputKey: "own" })];
-  return { values, detail: new RunDetail({ runs, runId: "run-1", steps, hasPrices: true }) };
+  return { values, detail: new RunDetail({ runs, runId: "run-1", steps, currency }) };
 }
 
 function rowOf(position: number, pk = `r${position}`): RowInFlight {
@@ -384,6 +387,28 @@ test("a row that failed for its key leaves the cost to the row that has the key,
     [0, 0.75],
   );
   assert.deepEqual(values[0]?.numbers?.bins, [{ value: 1, count: 1 }]);
+});
+
+test("a row has a cost once prices are known, and none where no price of its calls is", async () => {
+  const saved: RunRow[] = [];
+  let currency: string | null = null;
+  const { detail } = detailOf(
+    async (rows) => void saved.push(...rows),
+    () => currency,
+  );
+  detail.rowEnded(rowOf(1), "unchanged", null);
+  currency = "USD";
+  detail.observe(callEnd({ pk: "r2", cost: null }));
+  detail.rowEnded(rowOf(2), "written", null);
+  detail.observe(callEnd({ pk: "r3", cost: null }));
+  detail.observe(callEnd({ pk: "r3", cost: 0.5 }));
+  detail.rowEnded(rowOf(3), "written", null);
+  detail.rowEnded(rowOf(4), "unchanged", null);
+  await detail.save(true);
+  assert.deepEqual(
+    saved.map(({ cost }) => cost),
+    [null, null, 0.5, 0],
+  );
 });
 
 test("rows are saved a thousand at a time, and the run waits for a journal that does not keep up", async () => {

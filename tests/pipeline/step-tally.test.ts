@@ -19,6 +19,23 @@ const reuse = (step: string, isOfThisRun?: boolean): RunEvent => ({
   ...{ inputTokens: 100, cachedTokens: 0, outputTokens: 10, reasoningTokens: 0 },
 });
 
+test("a step none of whose calls has a known price has no cost, which is not 0", () => {
+  const prices = { inputPerMillion: 2, cachedInputPerMillion: 1, outputPerMillion: 8, currency: "USD" };
+  const figures = tallyOf([
+    callEnd({ step: "kind", cost: null }),
+    { type: "list-price", provider: "azure-openai", source: "list 1", model: "gpt-4o", prices },
+    callEnd({ step: "tone", cost: 0.25 }),
+    callEnd({ step: "tone", cost: null }),
+  ]);
+  assert.deepEqual(
+    figures.map(({ cost, spending }) => [cost?.amount, spending?.byKind.first.cost?.amount]),
+    [
+      [undefined, undefined],
+      [0.25, 0.25],
+    ],
+  );
+});
+
 test("calls are counted by step, in the pipeline's order; a step that asked nobody has no figures", () => {
   const tokens = { inputTokens: 100, cachedTokens: 40, outputTokens: 10, reasoningTokens: 4 };
   const figures = tallyOf(

@@ -57,6 +57,26 @@ test("calls whose tokens are estimated are counted, where there are any", () => 
   assert.deepEqual([tally.report(end).usage.calls, tally.report(end).usage.estimatedCalls], [3, 2]);
 });
 
+test("with list prices there is no cost before the first price is known, and what has none is counted apart", () => {
+  const prices = { inputPerMillion: 2, cachedInputPerMillion: 1, outputPerMillion: 8, currency: "USD" };
+  const tally = new Tally(null);
+  const figuresOf = () => {
+    const { cost, savedCost, priceSource, unlistedModels, usage } = tally.figures(0);
+    return [cost?.amount, savedCost?.amount, priceSource, unlistedModels, usage.unpricedCalls];
+  };
+  const listed = { type: "list-price", provider: "azure-openai", source: "list 1" } as const;
+  tally.add(callEnd({ cost: null, inputTokens: 0, outputTokens: 0, errorCode: "RATE_LIMITED" }));
+  assert.deepEqual(figuresOf(), [undefined, undefined, undefined, undefined, undefined]);
+  tally.add({ ...listed, model: "gpt-99", prices: null });
+  tally.add(callEnd({ cost: null }));
+  assert.deepEqual(figuresOf(), [undefined, undefined, undefined, ["gpt-99"], 1]);
+  tally.add({ ...listed, model: "gpt-4o", prices });
+  assert.deepEqual(figuresOf(), [undefined, 0, "list 1", ["gpt-99"], 1], "the cost of the one call is not 0");
+  tally.add(callEnd({ cost: 0.25 }));
+  assert.deepEqual(figuresOf(), [0.25, 0, "list 1", ["gpt-99"], 1]);
+  assert.equal(tally.figures(0).cost?.currency, "USD");
+});
+
 test("tokens and calls are summed over every attempt", () => {
   const tally = new Tally("EUR");
   const call = {

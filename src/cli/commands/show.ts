@@ -3,7 +3,16 @@ import type { BadRow, PastRun } from "../../contracts/journal.ts";
 import type { Spent, StepFigures, StepSpending } from "../../contracts/run-detail.ts";
 import { OptionError } from "../../errors/option.ts";
 import { addText } from "../arguments.ts";
-import { formatCost, formatCount, formatDuration, formatSaved, formatTime, inOneLine, shortId } from "../format.ts";
+import {
+  formatCost,
+  formatCount,
+  formatDuration,
+  formatRunCost,
+  formatSaved,
+  formatTime,
+  inOneLine,
+  shortId,
+} from "../format.ts";
 import { type History, type RunInJournal, withHistory } from "../history.ts";
 import { type Column, formatTable } from "../table.ts";
 import { type CommandContext, envFileOption } from "../command.ts";
@@ -161,14 +170,15 @@ function counts({ figures }: RunInJournal): Line[] {
   ];
 }
 
-function model({ figures: { usage, cost, savedCost } }: RunInJournal): Line[] {
+function model({ figures }: RunInJournal): Line[] {
+  const { usage, savedCost } = figures;
   const saved = formatSaved(usage.savedInputTokens, usage.savedOutputTokens, savedCost);
   return [
     ["Calls", `${formatCount(usage.calls)}, ${formatCount(usage.reAsks)} of them re-asks`],
     ["Input tokens", `${formatCount(usage.inputTokens)}, ${formatCount(usage.cachedTokens)} of them cached`],
     ["Output tokens", formatCount(usage.outputTokens)],
     ...estimated(usage.estimatedCalls),
-    ["Cost", formatCost(cost)],
+    ["Cost", formatRunCost(figures)],
     ["Reused answers", usage.reusedAnswers === 0 ? "0" : `${formatCount(usage.reusedAnswers)}, saved ${saved}`],
   ];
 }

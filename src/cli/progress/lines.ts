@@ -82,7 +82,8 @@ export function timeoutsOf({ timedOutCalls = 0 }: RunUsage): readonly string[] {
 export function costOf({ figures, projectedCost }: Snapshot): readonly string[] {
   if (figures.cost === null) return [];
   const inAll = projectedCost === undefined ? "" : `, ${inAllOf(projectedCost)}`;
-  return [`${formatCost(figures.cost)} so far${inAll}`];
+  const listed = figures.priceSource === undefined ? "" : " at list prices";
+  return [`${formatCost(figures.cost)} so far${listed}${inAll}`];
 }
 
 /** An interval that is narrow enough says no more than its middle. */

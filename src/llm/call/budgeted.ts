@@ -1,4 +1,5 @@
 import type { LLMResponse } from "../../contracts/provider.ts";
+import { type CallPrices, ownPrices } from "../price-book.ts";
 import { costOf } from "../pricing.ts";
 import type { Budget } from "./budget.ts";
 import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
@@ -6,7 +7,7 @@ import { sentRequest } from "./send.ts";
 import { costOfFailure, worstCaseOf } from "./worst-case.ts";
 
 /** Spends each attempt from the run's budget: the call before it goes, its cost when it has ended. */
-export function budgeted(budget: Budget): RowLayer {
+export function budgeted(budget: Budget, prices: CallPrices = ownPrices): RowLayer {
   if (!budget.limitsCost) {
     return (next) => async (call) => {
       budget.spendCall();
@@ -16,12 +17,12 @@ export function budgeted(budget: Budget): RowLayer {
   /** How much dearer an attempt was than its worst case: a service may not heed its limit, or answer in a dearer tier. */
   let excess = 1;
   return (next) => async (call) => {
-    const worstCase = worstCaseOf(call.provider, sentRequest(call)) * excess;
+    const worstCase = worstCaseOf(call.provider, sentRequest(call), prices.possible(call.provider)) * excess;
     const settle = await budget.reserve(worstCase, call.signal);
     let cost = 0;
     try {
       budget.spendCall();
-      const ended = await endOf(next, call, worstCase);
+      const ended = await endOf(next, call, prices, worstCase);
       cost = ended.cost;
       if (cost > worstCase && worstCase > 0) excess *= cost / worstCase;
       if ("answer" in ended) return ended.answer;
@@ -34,14 +35,15 @@ export function budgeted(budget: Budget): RowLayer {
 
 type Ended = { readonly cost: number } & ({ readonly answer: LLMResponse } | { readonly error: unknown });
 
-/** The end of an attempt. Where its tokens are not known it has cost its worst case. */
-async function endOf(next: RowAsk, call: RowCall, worstCase: number): Promise<Ended> {
+/** The end of an attempt. Where its tokens or the price of the model that answered are not known it has cost its worst case. */
+async function endOf(next: RowAsk, call: RowCall, prices: CallPrices, worstCase: number): Promise<Ended> {
   const { provider } = call;
   try {
     const answer = await next(call);
-    const { usage } = answer;
-    return { answer, cost: usage.isEstimated === true ? worstCase : (costOf(usage, provider.prices) ?? 0) };
+    const { usage, model } = answer;
+    const cost = usage.isEstimated === true ? null : costOf(usage, prices.of(provider, model));
+    return { answer, cost: cost ?? worstCase };
   } catch (error) {
-    return { error, cost: costOfFailure(error, provider, worstCase) };
+    return { error, cost: costOfFailure(error, prices.of(provider), worstCase) };
   }
 }

@@ -9,6 +9,7 @@ import { defaultLimits } from "../limits/default-limits.ts";
 import type { ResolvedAdmissionOptions } from "../limits/options.ts";
 import { FirstContact } from "../limits/first-contact.ts";
 import { realTime } from "../limits/time.ts";
+import type { CallPrices } from "../price-book.ts";
 import { admitted } from "./admitted.ts";
 import type { Budget } from "./budget.ts";
 import { budgeted } from "./budgeted.ts";
@@ -42,6 +43,8 @@ export interface LLMClientOptions {
   readonly outermost?: RowLayer | undefined;
   /** Takes the place of limits, retries and providers: it is asked for what the journal does not have. @default the provider is asked */
   readonly carrier?: RowAsk | undefined;
+  /** @default the providers' own */
+  readonly prices?: CallPrices | undefined;
   readonly emit: EventHandler;
   /** @default this machine's */
   readonly time?: Time | undefined;
@@ -73,10 +76,10 @@ export class LLMClient {
   readonly #asks = new Map<LLMProvider, Map<string, RowAsk>>();
 
   constructor(options: LLMClientOptions) {
-    const { journal, emit, time = realTime } = options;
+    const { journal, emit, prices, time = realTime } = options;
     this.#options = options;
     this.#time = time;
-    this.#journaled = journal && journaled(journal, emit);
+    this.#journaled = journal && journaled({ ...journal, prices }, emit);
     this.#answers = journal && rowAnswers(journal);
   }
 
@@ -107,7 +110,7 @@ export class LLMClient {
 
   /** From the outermost to the innermost. Why each stands where it does: tests/llm/call/layers.test.ts. */
   #layers({ step, provider }: Route): readonly RowLayer[] {
-    const { budget, payloadLog, emit, earlier, sparePlaces, admission: options } = this.#options;
+    const { budget, payloadLog, prices, emit, earlier, sparePlaces, admission: options } = this.#options;
     const time = this.#time;
     const admission = getOrMake(this.#admissions, provider, () => this.#newAdmission(provider));
     const canary = getOrMake(this.#canaries, step, () => new Canary());
@@ -121,8 +124,8 @@ export class LLMClient {
       rejections.layer,
       retried({ ...options, admission, time, sparePlaces }),
       admitted(admission),
-      budgeted(budget),
-      recorded({ report, emit, time }),
+      budgeted(budget, prices),
+      recorded({ report, emit, time, prices }),
     ];
   }
 

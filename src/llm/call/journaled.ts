@@ -1,7 +1,9 @@
 import type { EventHandler } from "../../contracts/events.ts";
 import type { StoredAnswer } from "../../contracts/journal.ts";
+import type { Prices } from "../../contracts/prices.ts";
 import type { LLMResponse } from "../../contracts/provider.ts";
 import { TransientMap } from "../../engine/transient-map.ts";
+import { type CallPrices, ownPrices } from "../price-book.ts";
 import { costOf } from "../pricing.ts";
 import { copyOf, ProviderError } from "../provider-error.ts";
 import { type AnswerKeys, Fingerprints } from "./fingerprint.ts";
@@ -19,6 +21,8 @@ export interface JournaledOptions {
   readonly runId: string;
   /** True to reuse answers of earlier runs as well. */
   readonly reuseEarlier: boolean;
+  /** @default the providers' own */
+  readonly prices?: CallPrices | undefined;
 }
 
 /**
@@ -26,13 +30,14 @@ export interface JournaledOptions {
  * in flight, and saves each answer before anybody has it. A failure that would come again is shared with the rows that
  * wait for it; after any other, each of them asks for itself.
  */
-export function journaled({ answers, runId, reuseEarlier }: JournaledOptions, emit: EventHandler): RowLayer {
+export function journaled(options: JournaledOptions, emit: EventHandler): RowLayer {
+  const { answers, runId, reuseEarlier, prices = ownPrices } = options;
   const inFlight = new TransientMap<string, InFlight>();
   const fingerprints = new Fingerprints();
 
   const reuse = (call: RowCall, key: string, answer: LLMResponse, isOfThisRun: boolean): LLMResponse => {
     call.row.used = [...call.row.used, key];
-    countReuse(call, answer, isOfThisRun, emit);
+    countReuse(call, { answer, prices: prices.of(call.provider, answer.model), isOfThisRun }, emit);
     return answer;
   };
 
@@ -145,14 +150,13 @@ async function forgetAll(answers: StoredAnswers, fingerprints: readonly string[]
 
 /** Counts an answer that was had without a call: its figures are those of the call that paid for it. */
 function countReuse(
-  { step, pk, provider, promptHash, row }: RowCall,
-  answer: LLMResponse,
-  isOfThisRun: boolean,
+  { step, pk, promptHash, row }: RowCall,
+  { answer, prices, isOfThisRun }: { answer: LLMResponse; prices: Prices | undefined; isOfThisRun: boolean },
   emit: EventHandler,
 ): void {
   const { model, usage } = answer;
   const { isEstimated: _, ...counts } = usage;
-  const cost = costOf(usage, provider.prices);
+  const cost = costOf(usage, prices);
   row.callCount += 1;
   row.ended = [...row.ended, { model, promptHash, usage }];
   emit({ type: "answer-reuse", step, pk, model, promptHash, ...counts, cost, ...(isOfThisRun && { isOfThisRun }) });

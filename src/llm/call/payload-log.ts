@@ -67,6 +67,7 @@ export class PayloadLog {
     latencyMs,
     usage,
     cost,
+    currency,
   }: Attempt): object {
     return {
       timestamp: startedAt.toISOString(),
@@ -83,7 +84,7 @@ export class PayloadLog {
         output_tokens: usage.outputTokens,
         ...(usage.isEstimated === true ? { estimated: true } : {}),
       },
-      ...(cost === null ? {} : { cost: { amount: cost, currency: provider.prices?.currency } }),
+      ...(cost === null ? {} : { cost: { amount: cost, currency } }),
       error: error === null ? null : { code: error.code, message: this.#messageOf(error), ...this.#facts(error) },
     };
   }

@@ -3,6 +3,7 @@ import type { AttemptKind, EventHandler } from "../../contracts/events.ts";
 import type { LLMResponse, TokenUsage } from "../../contracts/provider.ts";
 import type { Time } from "../../contracts/time.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import { type CallPrices, ownPrices } from "../price-book.ts";
 import { costOf } from "../pricing.ts";
 import { ProviderError } from "../provider-error.ts";
 import { readUsage } from "../token-usage.ts";
@@ -16,6 +17,8 @@ export interface RecordedOptions {
   readonly report: Report;
   readonly emit: EventHandler;
   readonly time: Pick<Time, "now">;
+  /** @default the providers' own */
+  readonly prices?: CallPrices | undefined;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface RecordedOptions {
  * not stand between the next attempt's answer and the journal. One with an answer is noted only in memory, for the answer has to be safe
  * before anything else can fail. {@link reported} reports it, and waits for all.
  */
-export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
+export function recorded({ report, emit, time, prices: callPrices = ownPrices }: RecordedOptions): RowLayer {
   return (next) => async (call) => {
     const { step, pk, provider, request, promptHash, row } = call;
     if (call.signal.aborted) throw aborted(call.signal.reason); // it never goes
@@ -53,7 +56,8 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
     call.waitsSinceMs = time.now();
     const latencyMs = Math.round(call.waitsSinceMs - startedMs);
     const usage = response?.usage ?? usageOf(error);
-    const cost = costOf(usage, provider.prices);
+    const prices = callPrices.of(provider, response?.model);
+    const cost = costOf(usage, prices);
     row.ended = [...row.ended, { model: response?.model, promptHash, usage }];
     const attempt: Attempt = {
       step,
@@ -71,6 +75,7 @@ export function recorded({ report, emit, time }: RecordedOptions): RowLayer {
       latencyMs,
       usage,
       cost,
+      currency: prices?.currency ?? null,
     };
     if (response === null) {
       const reporting = report(attempt);

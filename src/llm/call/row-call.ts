@@ -90,8 +90,9 @@ export interface Attempt extends Pick<Call, "step" | "pk" | "provider"> {
   readonly waitMs: number;
   readonly latencyMs: number;
   readonly usage: TokenUsage;
-  /** In the currency of the provider's prices; null where it has none. */
+  /** In `currency`; null where no price is known. */
   readonly cost: number | null;
+  readonly currency: string | null;
 }
 
 export type RowAsk = Ask<RowCall>;

@@ -1,24 +1,34 @@
 import type { LLMProvider, LLMRequest } from "../../contracts/provider.ts";
 import { NotSentError } from "../not-sent.ts";
-import { costOf, tierFactor } from "../pricing.ts";
+import type { Prices } from "../../contracts/prices.ts";
+import { ownPrices } from "../price-book.ts";
+import { costOf, reachedPrices, tierFactor } from "../pricing.ts";
 import { ProviderError } from "../provider-error.ts";
 
 /** The bytes around what a request says, where the provider does not tell how many they are. */
 const bytesAround = 1000;
 
 /**
- * The most that an attempt can cost, in the currency of the provider's prices; 0 without prices. No token is shorter than a byte, so that the bytes of the
+ * The most that an attempt can cost by any of the prices, in their currency; 0 without prices. No token is shorter than a byte, so that the bytes of the
  * request are the most tokens that it can have, each at the dearest price of input; the answer is as long as it may be.
  */
-export function worstCaseOf(provider: LLMProvider, request: LLMRequest): number {
-  const { prices, maxReasoningTokens = 0, tier } = provider;
-  if (prices === undefined) return 0;
-  const { inputPerMillion, cachedInputPerMillion, cacheWritePerMillion = 0, outputPerMillion } = prices;
-  const dearest = Math.max(inputPerMillion, cachedInputPerMillion, cacheWritePerMillion);
+export function worstCaseOf(
+  provider: LLMProvider,
+  request: LLMRequest,
+  possible: readonly Prices[] = ownPrices.possible(provider),
+): number {
+  const { maxReasoningTokens = 0, tier } = provider;
   const inputTokens = provider.requestBytes?.(request) ?? bytesOf(request);
   const outputTokens = request.maxOutputTokens + maxReasoningTokens * (request.lengthFactor ?? 1);
-  const factor = Math.max(1, tierFactor(prices, tier)); // it may end in the standard tier
-  return ((inputTokens * dearest + outputTokens * outputPerMillion) / 1_000_000) * factor;
+  const costs = possible.flatMap((prices) => {
+    const factor = Math.max(1, tierFactor(prices, tier)); // it may end in the standard tier
+    return reachedPrices(prices, inputTokens).map((reached) => {
+      const { inputPerMillion, cachedInputPerMillion, cacheWritePerMillion = 0, outputPerMillion } = reached;
+      const dearest = Math.max(inputPerMillion, cachedInputPerMillion, cacheWritePerMillion);
+      return ((inputTokens * dearest + outputTokens * outputPerMillion) / 1_000_000) * factor;
+    });
+  });
+  return Math.max(0, ...costs);
 }
 
 function bytesOf({ messages, schema }: LLMRequest): number {
@@ -30,10 +40,10 @@ function bytesOf({ messages, schema }: LLMRequest): number {
  * The cost of an attempt that brought no answer. Where it is not known if the service charges for it, it counts as the worst case: Azure OpenAI charges for
  * what it has processed, also where the status is 400 or 408, and not for 401 and 429 (Microsoft Learn, "Plan to manage costs for Azure OpenAI").
  */
-export function costOfFailure(error: unknown, provider: LLMProvider, worstCase: number): number {
+export function costOfFailure(error: unknown, prices: Prices | undefined, worstCase: number): number {
   if (error instanceof NotSentError) return 0;
   const usage = error instanceof ProviderError ? error.usage : undefined;
-  if (usage !== undefined && usage.isEstimated !== true) return costOf(usage, provider.prices) ?? 0;
+  if (usage !== undefined && usage.isEstimated !== true) return costOf(usage, prices) ?? worstCase;
   return mayBeCharged(error) ? worstCase : 0;
 }
 

@@ -53,7 +53,7 @@ export interface ChatOptions {
    * if that is more
    */
   readonly timeoutMs?: number | undefined;
-  /** The prices of your tokens, for the cost in the report; none are built in. @default none, and no cost */
+  /** The prices of your tokens, for the cost in the report. @default the list prices of the model, where `@pydantic/genai-prices` is installed and has them */
   readonly prices?: Prices | undefined;
   /** The deployment's quota of requests per minute: calls are spread so that they stay within it. @default not paced */
   readonly rpm?: number | undefined;

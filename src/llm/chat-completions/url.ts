@@ -20,8 +20,7 @@ export function serviceURL(text: string, { owner, option, allowHTTP, hint }: Ser
   if (url === null) {
     throw new OptionError(owner, option, "", { expected: "an https:// address", got: "no address" });
   }
-  const isLoopback = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
-  const isAllowed = url.protocol === "https:" || (url.protocol === "http:" && (isLoopback || allowHTTP));
+  const isAllowed = url.protocol === "https:" || (url.protocol === "http:" && (isLoopback(url) || allowHTTP));
   if (!isAllowed) {
     throw new OptionError(owner, option, "over plain http the key would travel in the clear to another machine", {
       expected: "an https:// address",
@@ -39,6 +38,10 @@ export function serviceURL(text: string, { owner, option, allowHTTP, hint }: Ser
     });
   }
   return { origin: url.origin, path: url.pathname.replace(/\/+$/, "") };
+}
+
+export function isLoopback({ hostname }: URL): boolean {
+  return ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
 }
 
 export interface ServiceURL {

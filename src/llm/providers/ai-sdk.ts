@@ -24,6 +24,7 @@ import {
 import { timeoutOf } from "../chat-completions/options.ts";
 import { checkPrices } from "../pricing.ts";
 import { charactersOf } from "../token-usage.ts";
+import { aiSdkListing } from "../ai-sdk/listing.ts";
 import type { Prices } from "../../contracts/prices.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { ChatMessage, LLMProvider, LLMRequest, LLMResponse } from "../../contracts/provider.ts";
@@ -39,7 +40,7 @@ export interface AiSdkModel {
 export interface FromAiSdkOptions {
   /** The provider's name. @default "ai-sdk:" and the model's provider */
   readonly name?: string | undefined;
-  /** The prices of your tokens, for the cost in the report; none are built in. @default none, and no cost */
+  /** The prices of your tokens, for the cost in the report. @default the list prices of the model, where `@pydantic/genai-prices` is installed and has them */
   readonly prices?: Prices | undefined;
   /** The quota of requests per minute: calls are spread so that they stay within it. @default not paced */
   readonly rpm?: number | undefined;
@@ -89,6 +90,7 @@ export function fromAiSdk(model: AiSdkModel, options: FromAiSdkOptions = {}): LL
   return {
     name,
     ...(prices === undefined ? {} : { prices }),
+    listing: aiSdkListing(provider, modelId),
     quota: { rpm: options.rpm, tpm: options.tpm },
     maxReasoningTokens: reasoning?.maxTokens ?? 0,
     timeoutMs: timeoutOf(options),

@@ -14,7 +14,8 @@ import {
   reasoningOf,
   timeoutOf,
 } from "../chat-completions/options.ts";
-import type { Prices } from "../../contracts/prices.ts";
+import { listingAt } from "../chat-completions/listing.ts";
+import type { PriceListing, Prices } from "../../contracts/prices.ts";
 import { type ServiceURL, serviceURL } from "../chat-completions/url.ts";
 import type {
   FormerProvider,
@@ -41,6 +42,11 @@ export interface AzureOpenAIProviderOptions extends ChatOptions {
   readonly tokenProvider?: TokenProvider | undefined;
   /** The name of the deployment. @default the variable AZURE_OPENAI_DEPLOYMENT */
   readonly deployment?: string | undefined;
+  /**
+   * The deployment's model, for example `gpt-4.1-mini`: without `prices` its list price counts, from the first call on, so that `maxCost`
+   * can hold. It is not sent, and no part of the fingerprint. @default the model that the first answer names
+   */
+  readonly model?: string | undefined;
   /** A dated API version, for gateways without the v1 API. @default the variable AZURE_OPENAI_API_VERSION, else v1 */
   readonly apiVersion?: string | undefined;
 }
@@ -56,6 +62,7 @@ interface Settings {
 
 interface Resolved extends ServiceFingerprints {
   readonly chat: ChatCompletions;
+  readonly listing: PriceListing | undefined;
   readonly omits: readonly RequestPart[];
 }
 
@@ -90,6 +97,7 @@ export class AzureOpenAIProvider implements LLMProvider {
       apiKey: optional(isName),
       tokenProvider: optional(isFunction),
       deployment: optional(isName),
+      model: optional(isName),
       apiVersion: optional(isName),
       ...chatOptionChecks,
     });
@@ -114,6 +122,11 @@ export class AzureOpenAIProvider implements LLMProvider {
 
   readonly former = (): FormerProvider | undefined => this.#resolve().former;
 
+  /** @throws {SettingError} if a setting is missing */
+  get listing(): PriceListing | undefined {
+    return this.#resolve().listing;
+  }
+
   get omits(): readonly RequestPart[] {
     return this.#resolve().omits;
   }
@@ -134,6 +147,7 @@ export class AzureOpenAIProvider implements LLMProvider {
     const format = formatOf(settings, this.#options);
     const path = pathOf(settings);
     const { origin } = url;
+    const { model } = this.#options;
     const service = { owner, origin, path, credential, format, model: deployment, settings: settingNames(credential) };
     this.#resolved = {
       chat: new ChatCompletions(service, this.#options),
@@ -141,6 +155,7 @@ export class AzureOpenAIProvider implements LLMProvider {
         { provider: this.name, endpoint: `${origin}${url.path}`, deployment, apiVersion: apiVersion ?? "v1" },
         format,
       ),
+      listing: model === undefined ? listingAt(origin, { deployment }) : { seller: "azure", model, deployment },
       omits: omissionsOf(format),
     };
     return this.#resolved;

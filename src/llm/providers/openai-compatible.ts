@@ -13,7 +13,8 @@ import {
   reasoningOf,
   timeoutOf,
 } from "../chat-completions/options.ts";
-import type { Prices } from "../../contracts/prices.ts";
+import { listingAt } from "../chat-completions/listing.ts";
+import type { PriceListing, Prices } from "../../contracts/prices.ts";
 import { serviceURL } from "../chat-completions/url.ts";
 import type {
   FormerProvider,
@@ -54,6 +55,7 @@ const openAI = "https://api.openai.com";
 export class OpenAICompatibleProvider implements LLMProvider {
   readonly name = "openai-compatible";
   readonly prices: Prices | undefined;
+  readonly listing: PriceListing | undefined;
   readonly quota: Quota;
   readonly requirements: Requirements;
   readonly #options: OpenAICompatibleProviderOptions;
@@ -79,7 +81,8 @@ export class OpenAICompatibleProvider implements LLMProvider {
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     this.timeoutMs = timeoutOf(options);
     this.tier = options.tier;
-    const { origin } = urlOf(options);
+    const { origin, path } = urlOf(options);
+    this.listing = listingAt(`${origin}${path}`, { model: options.model });
     this.requirements = {
       environment: origin === openAI && options.apiKey === undefined ? ["OPENAI_API_KEY"] : [],
       optionalEnvironment: optionalEnvironmentOf(options),

@@ -85,9 +85,12 @@ test("where services are needed the next steps name the table and the settings",
   const { exitCode, stderr } = await commandLine(["init", folder, ...options]);
   assert.equal(exitCode, 0);
   const [, changed = "", steps = ""] = /^\nFiles that were there:\n([^]*?)\n\nNext:\n([^]*)$/.exec(stderr) ?? [];
-  assert.match(changed, /^ {2}package\.json: scripts added: start, check; dependencies added: llm-etl, mssql, zod; /);
+  assert.match(
+    changed,
+    /^ {2}package\.json: scripts added: start, check; dependencies added: llm-etl, mssql, @pydantic\/genai-prices, zod; /,
+  );
   assert.deepEqual(steps.split("\n").slice(1), [
-    "  npm install   (adds mssql, zod, @types/node, typescript)",
+    "  npm install   (adds mssql, @pydantic/genai-prices, zod, @types/node, typescript)",
     "  run sql/create_tables.sql in a database of yours",
     "  copy .env.example to .env, and fill it in",
     "  npx llm-etl run --env-file .env",

@@ -26,6 +26,13 @@ async function shown(name: string, runs: readonly RunRecord[], id?: string): Pro
   return stdout;
 }
 
+test("a cost by list prices is marked as that", async () => {
+  const priceSource = "@pydantic/genai-prices 0.1.8";
+  const listed = figures({ cost: { amount: 0.5, currency: "USD" }, priceSource });
+  const text = await shown("listed", [runRecord({ figures: listed })]);
+  assert.match(text, /^Cost +0\.50 USD \(list price, @pydantic\/genai-prices 0\.1\.8\)$/m);
+});
+
 test("it shows all that is known of a run", async () => {
   const text = await shown("all", [
     runRecord({

@@ -52,6 +52,20 @@ test("with a total, prices, failures and a closed gate it has the share, the tim
   t.assert.snapshot(text);
 });
 
+test("a cost by list prices is none before the first price is known, and is marked after it", () => {
+  const prices = { inputPerMillion: 2, cachedInputPerMillion: 1, outputPerMillion: 8, currency: "USD" };
+  const price = { type: "list-price", provider: "azure-openai", source: "@pydantic/genai-prices 0.1.8" } as const;
+  const asked = [runStart(), ...rowStarts(1), callStart];
+  const cost = (...events: readonly RunEvent[]): string | undefined =>
+    /[\d.]+ USD so far.*?(?=;|,|$)/.exec(described([...asked, ...events], 1000))?.[0];
+  assert.equal(cost(), undefined);
+  assert.equal(cost({ ...price, model: "gpt-99", prices: null }, callEnd({ cost: null })), undefined);
+  assert.equal(
+    cost({ ...price, model: "gpt-4o", prices }, callEnd({ cost: 0.002 })),
+    "0.002 USD so far at list prices",
+  );
+});
+
 test("skipped rows count among the failed ones", () => {
   const events = [runStart(), ...rowStarts(1), rowFailure(1, "REFUSAL", { outcome: "skipped" })];
   assert.match(described(events, 1000), /; 1 failed \(1 × REFUSAL\)$/);

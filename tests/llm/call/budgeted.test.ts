@@ -45,6 +45,17 @@ test("the worst case is each byte as a token at the dearest price of input, and 
   assert.equal(worstCaseOf({ ...provider, tier: "flex" }, request), worstCase);
   assert.equal(worstCaseOf({ ...provider, tier: "priority" }, request), 625);
   assert.equal(worstCaseOf({ ...provider, prices: undefined }, request), 0);
+  const other = { ...prices, outputPerMillion: 0 };
+  assert.equal(worstCaseOf(provider, request, [other, prices]), worstCase, "the dearest that may hold");
+  const longInput = (aboveInputTokens: number) => [{ ...prices, aboveInputTokens, outputPerMillion: 9_000_000 }];
+  const most = worstCaseOf(provider, request, [{ ...prices, longInput: longInput(0) }]);
+  assert.ok(most > worstCase, "a step of the prices that the request may reach");
+  assert.equal(worstCaseOf(provider, request, [{ ...prices, longInput: longInput(1_000_000) }]), worstCase);
+  assert.equal(
+    worstCaseOf(provider, request, [{ ...prices, longInput: [{ ...other, aboveInputTokens: 0 }] }]),
+    worstCase,
+    "a cheaper step may not be reached",
+  );
   const { requestBytes: _, ...untold } = provider;
   assert.ok(worstCaseOf(untold, request) > 1200);
 });
