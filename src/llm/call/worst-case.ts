@@ -40,6 +40,7 @@ export function costOfFailure(error: unknown, provider: LLMProvider, worstCase: 
 const unchargedKinds: ReadonlySet<string> = new Set([
   "rate-limit",
   "overload",
+  "capacity",
   "access",
   "quota",
   "setting",

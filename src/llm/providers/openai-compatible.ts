@@ -11,6 +11,7 @@ import {
   extraBodyOf,
   optionalEnvironmentOf,
   reasoningOf,
+  tierFallbackOf,
   timeoutOf,
 } from "../chat-completions/options.ts";
 import type { Prices } from "../../contracts/prices.ts";
@@ -60,6 +61,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
   readonly maxReasoningTokens: number;
   readonly timeoutMs: number;
   readonly tier: string | undefined;
+  readonly tierFallbackMs: number | undefined;
   #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -79,6 +81,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     this.timeoutMs = timeoutOf(options);
     this.tier = options.tier;
+    this.tierFallbackMs = tierFallbackOf(options);
     const { origin } = urlOf(options);
     this.requirements = {
       environment: origin === openAI && options.apiKey === undefined ? ["OPENAI_API_KEY"] : [],
