@@ -1,8 +1,10 @@
 import type { SentCall } from "./sent-calls.ts";
 
 /** So many rejections, and so large a share of the calls since the first of them, are a cliff. */
-const fewestRejections = 4;
-const smallestShare = 0.65;
+export interface CliffSize {
+  readonly fewestRejections: number;
+  readonly smallestShare: number;
+}
 
 /** Rejections that are spread over more calls, or over a longer time in milliseconds, are none. */
 const callsPerRejection = 3;
@@ -17,12 +19,17 @@ export class Cliff {
   #first: { readonly number: number; readonly atMs: number } | undefined;
   #rejectedCount = 0;
   #judgedFrom = 0;
+  readonly #size: CliffSize;
+
+  constructor(size: CliffSize = { fewestRejections: 4, smallestShare: 0.65 }) {
+    this.#size = size;
+  }
 
   /**
    * True if the rejection of this call makes it a cliff. `settledCount` are the calls that are known to be accepted or rejected,
    * `chance` is the share that is rejected whatever the pace.
    */
-  isReached(call: SentCall, settledCount: number, chance: number, nowMs: number): boolean {
+  isReached(call: Pick<SentCall, "number">, settledCount: number, chance: number, nowMs: number): boolean {
     if (call.number < this.#judgedFrom) return false;
     const isOld =
       this.#first !== undefined &&
@@ -33,9 +40,10 @@ export class Cliff {
       this.#rejectedCount = 0;
     }
     if (call.number >= this.#first.number) this.#rejectedCount += 1;
-    const share = smallestShare + chance;
+    const share = this.#size.smallestShare + chance;
     return (
-      this.#rejectedCount >= fewestRejections && this.#rejectedCount >= share * (settledCount - this.#first.number)
+      this.#rejectedCount >= this.#size.fewestRejections &&
+      this.#rejectedCount >= share * (settledCount - this.#first.number)
     );
   }
 
