@@ -44,7 +44,7 @@ const tiers = (): unknown[] => server.seen.map(({ body }) => body["service_tier"
 
 function pipelineIn(
   options: Partial<OpenAICompatibleProviderOptions>,
-  { rows = 1, maxCost = Infinity, concurrency = 8 } = {},
+  { rows = 1, maxCost = Infinity, concurrency = 8, capacityTimeoutMs = 21_600_000 } = {},
 ) {
   const journalPath = join(folder, `${(count += 1)}.db`);
   const make = (own: Partial<OpenAICompatibleProviderOptions> = options) =>
@@ -57,7 +57,7 @@ function pipelineIn(
       llmProvider: new OpenAICompatibleProvider({ baseURL, model: "m", prices, ...own }),
       journal: new SQLiteJournal({ path: journalPath }),
       payloadLog: "off",
-      admission: { retryDelayMs: [1, 1] },
+      admission: { retryDelayMs: [1, 1], capacityTimeoutMs },
       concurrency,
       ...(maxCost < Infinity && { maxCost }),
     })
@@ -101,12 +101,27 @@ test("what fails in the standard tier is tried again there; the next row begins 
   assert.deepEqual(tiers(), ["flex", "default", "default", "flex"]);
 });
 
-test("the cap holds where calls fall back: the worst case is that of the standard tier", async () => {
-  serve((_, tier) => (tier === "flex" ? noRoom : answered));
-  const options = { ...flexThenStandard, prices: { ...prices, inputPerMillion: 1000 } };
-  const bytes = Buffer.byteLength("x".repeat(2000));
-  const report = await pipelineIn(options, { rows: 20, maxCost: bytes / 1000 })().run();
+test("the cap holds where calls fall back: the worst case of each is that of the standard tier", async () => {
+  let billed = 0;
+  const dear = { ...prices, inputPerMillion: 1000 };
+  serve((number, tier) => {
+    if (tier === "flex" && number % 3 > 0) return noRoom;
+    return (response, request) => {
+      const tokens = Buffer.byteLength(request.text); // no body has more
+      billed += (tokens / 1000) * (tier === "flex" ? 0.5 : 1);
+      const answer = completion({ content: '{"reasoning":"So.","text":"Short."}' });
+      json(200, { ...answer, usage: { prompt_tokens: tokens, completion_tokens: 10 }, service_tier: tier })(
+        response,
+        request,
+      );
+    };
+  });
+  const maxCost = 20;
+  const options = { ...flexThenStandard, tierFallbackMs: 0, prices: dear };
+  const report = await pipelineIn(options, { rows: 100, maxCost })().run();
   assert.deepEqual([report.exitCode, report.error?.code], [3, "LIMIT_REACHED"]);
+  const { worstCase } = report.error?.facts ?? {};
+  assert.ok(billed <= maxCost && billed > maxCost - Number(worstCase), `${billed} of ${maxCost}`);
 });
 
 test("a 400 of a model without Flex stops the run with one request, and says what to do; check --ping says the same", async () => {
@@ -135,6 +150,17 @@ test("another 400 in Flex is the row's until three rows have it", async () => {
   serve(() => json(400, { error: { message: "bad", type: "invalid_request_error" } }));
   const report = await pipelineIn({ tier: "flex" }, { rows: 20 })().run();
   assert.deepEqual([report.error?.code, report.exitCode, server.seen.length], ["BAD_REQUEST", 3, 3]);
+});
+
+test("without a fallback a run without room stops, resumable, and no row fails of it", async () => {
+  serve(() => noRoom);
+  const make = pipelineIn({ tier: "flex" }, { rows: 30, capacityTimeoutMs: 100 });
+  const report = await make().run();
+  assert.deepEqual([report.exitCode, report.error?.code], [3, "STALLED"]);
+  assert.deepEqual([report.failureCount, report.pendingCount], [0, report.readCount]);
+  assert.match(report.error?.message ?? "", /has no room for now/);
+  serve(() => answered);
+  assert.equal((await make().run()).successCount, 30);
 });
 
 describe("a run that is stopped ends at once, and its rows are pending,", () => {

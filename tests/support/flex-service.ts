@@ -32,11 +32,14 @@ export interface FlexServiceOptions {
   readonly capacityTimeoutMs?: number;
   readonly retryAfterMs?: number;
   readonly answerMs?: number;
+  /** How long a rejection takes, in milliseconds. @default 20 */
+  readonly rejectionMs?: (() => number) | undefined;
 }
 
 /** A client with the default limits, and a service in Flex, in a time of its own. */
 export function flexService(options: FlexServiceOptions) {
   const { hasRoom, tierFallbackMs, perSecond = Infinity, concurrency = 256, retryAfterMs, answerMs = 2000 } = options;
+  const { rejectionMs = () => 20 } = options;
   const { capacityTimeoutMs = 6 * 60 * minuteMs } = options;
   const time = new VirtualTime({ nowMs: 0, random: seededRandom(3) });
   const events: RunEvent[] = [];
@@ -71,7 +74,7 @@ export function flexService(options: FlexServiceOptions) {
       const outcome = outcomeFor(tier);
       attempts.push({ row: first?.content ?? "", atMs: time.now(), tier, outcome });
       inFlight += 1;
-      await time.sleep(outcome === "answer" ? answerMs : 20, signal).finally(() => (inFlight -= 1));
+      await time.sleep(outcome === "answer" ? answerMs : rejectionMs(), signal).finally(() => (inFlight -= 1));
       if (outcome === "NO_CAPACITY") throw noRoom(retryAfterMs);
       if (outcome === "RATE_LIMITED") throw quotaUsedUp();
       return { ...answer, usage: { ...answer.usage, ...(tier === undefined && { tier: "flex" }) } };

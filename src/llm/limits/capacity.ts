@@ -11,8 +11,11 @@ export interface CapacityOptions extends Pick<ResolvedAdmissionOptions, "probeDe
   readonly random: () => number;
 }
 
-/** A tier that has room for some calls has to be told from one that has none: closing it costs the time of an answer. */
-const shortage = { fewestRejections: 12, smallestShare: 0.8 };
+/**
+ * A tier that has room for some calls has to be told from one that has none: closing it costs the time of an answer. A service may let calls
+ * wait for seconds before it turns them away.
+ */
+const shortage = { fewestRejections: 12, smallestShare: 0.8, longestMs: 30_000 };
 
 /**
  * Holds calls back while their service tier has no room. One failure is its own call's, which goes again later; where most calls fail so,

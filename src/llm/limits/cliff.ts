@@ -1,15 +1,17 @@
 import type { SentCall } from "./sent-calls.ts";
 
-/** So many rejections, and so large a share of the calls since the first of them, are a cliff. */
+/** So many rejections, and so large a share of the calls since the first of them, are a cliff; not where they take longer, in milliseconds. */
 export interface CliffSize {
   readonly fewestRejections: number;
   readonly smallestShare: number;
+  readonly longestMs: number;
 }
 
-/** Rejections that are spread over more calls, or over a longer time in milliseconds, are none. */
+const usualSize: CliffSize = { fewestRejections: 4, smallestShare: 0.65, longestMs: 5000 };
+
+/** Rejections that are spread over more calls are none. */
 const callsPerRejection = 3;
 const otherCalls = 16;
-const longestMs = 5000;
 
 /** No rate is measured over a shorter time, in milliseconds. */
 const shortestMs = 200;
@@ -21,7 +23,7 @@ export class Cliff {
   #judgedFrom = 0;
   readonly #size: CliffSize;
 
-  constructor(size: CliffSize = { fewestRejections: 4, smallestShare: 0.65 }) {
+  constructor(size: CliffSize = usualSize) {
     this.#size = size;
   }
 
@@ -34,7 +36,7 @@ export class Cliff {
     const isOld =
       this.#first !== undefined &&
       (settledCount - this.#first.number > callsPerRejection * this.#rejectedCount + otherCalls ||
-        nowMs - this.#first.atMs > longestMs);
+        nowMs - this.#first.atMs > this.#size.longestMs);
     if (this.#first === undefined || isOld) {
       this.#first = { number: call.number, atMs: nowMs };
       this.#rejectedCount = 0;
