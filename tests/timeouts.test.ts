@@ -40,6 +40,8 @@ const makers: Readonly<Record<string, (ms: number) => unknown>> = {
   openTimeoutMs: (ms) => pipelineWith({ openTimeoutMs: ms }),
   closeTimeoutMs: (ms) => pipelineWith({ closeTimeoutMs: ms }),
   stallTimeoutMs: (ms) => pipelineWith({ admission: { stallTimeoutMs: ms } }),
+  capacityTimeoutMs: (ms) => pipelineWith({ admission: { capacityTimeoutMs: ms } }),
+  tierFallbackMs: (ms) => new AzureOpenAIProvider({ tier: "flex", tierFallback: "default", tierFallbackMs: ms }),
   retryDelayMs: (ms) => pipelineWith({ admission: { retryDelayMs: [1, ms] } }),
   probeDelayMs: (ms) => pipelineWith({ admission: { probeDelayMs: [1, ms] } }),
   "timeoutMs of Azure OpenAI": (ms) => new AzureOpenAIProvider({ timeoutMs: ms }),

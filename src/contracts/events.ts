@@ -150,9 +150,10 @@ export type RunEvent =
       readonly provider: string;
       /**
        * `rate_limit`: most calls get a 429. `outage`: call after call failed, and single ones go as probes. `quota`: the next
-       * call has to wait for the provider's `rpm` or `tpm`, a second or longer.
+       * call has to wait for the provider's `rpm` or `tpm`, a second or longer. `capacity`: the service tier has no room, and single calls go
+       * as probes.
        */
-      readonly reason: "rate_limit" | "outage" | "quota";
+      readonly reason: "rate_limit" | "outage" | "quota" | "capacity";
       readonly durationMs: number;
     }
   /** The number of calls that may be in flight to a provider from now on. */

@@ -23,6 +23,8 @@ export interface LLMRequest {
   readonly lengthFactor?: number | undefined;
   /** How many times its usual time limit the attempt may take: 2 for the last one of a call that timed out again and again. @default 1 */
   readonly timeoutFactor?: number | undefined;
+  /** The service tier to ask for in place of the provider's own: of a call that waited too long for it. @default the provider's `tier` */
+  readonly tier?: "default" | undefined;
   /** Equal for requests that share a prefix, so that the service can route them to a warm cache. */
   readonly cacheKey: string;
 }
@@ -101,6 +103,11 @@ export interface LLMProvider {
   readonly omits?: readonly RequestPart[] | undefined;
   /** The service tier that it asks for: its price counts where a cost is limited. @default the service's own choice */
   readonly tier?: string | undefined;
+  /**
+   * How long a call waits, in milliseconds, while its tier has no room (errors of the kind `capacity`), before it goes with
+   * `request.tier: "default"`. @default it waits
+   */
+  readonly tierFallbackMs?: number | undefined;
   /**
    * The bytes of the body of a request, which are the most tokens that its input can have: by them a limit on the cost holds.
    * @default twice the bytes of messages and schema, and 1,000

@@ -7,12 +7,14 @@ export type ProviderErrorClass = "transient" | "row" | "run";
 
 /**
  * The kind of the failure, by which limits and retries decide. `rate-limit`: too many requests or tokens. `overload`: the
- * service has no room (503). `server`: any other failure of its own. `unreadable`: a reply that is no answer. `request`:
+ * service has no room (503). `capacity`: the service tier that was asked for has none, and the quota has nothing to do with it.
+ * `server`: any other failure of its own. `unreadable`: a reply that is no answer. `request`:
  * it rejects the request as such. `declined`: the model does. `access`, `quota`, `setting`: no other call would succeed.
  */
 export type ProviderErrorKind =
   | "rate-limit"
   | "overload"
+  | "capacity"
   | "server"
   | "network"
   | "timeout"
@@ -42,6 +44,8 @@ export interface ProviderErrorFacts extends Pick<ErrorFacts, "where" | "expected
   readonly requestId?: string | undefined;
   /** The wait that the service asks for, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
+  /** The service tier that was asked for, where the failure is about it. */
+  readonly tier?: string | undefined;
   /**
    * For a connection that failed in a way that a wrong address explains. Until the service has replied once in a run, the run
    * then stops after a few tries; after that it is an outage. @default none
@@ -70,12 +74,13 @@ export class ProviderError extends LLMEtlError {
     message: string,
     facts: ProviderErrorFacts = {},
   ) {
-    const { status, requestId, retryAfterMs, unreachable, usage, cause, detail, where, expected, got, hint } = facts;
+    const { status, requestId, retryAfterMs, tier, unreachable, usage, cause, detail } = facts;
+    const { where, expected, got, hint } = facts;
     const { kind = describeType(code, status) } = facts;
     super(code, errorClass === "run" ? "run" : "row", message, {
       cause,
       detail,
-      facts: { kind, status, requestId, retryAfterMs, unreachable, where, expected, got, hint },
+      facts: { kind, status, requestId, retryAfterMs, tier, unreachable, where, expected, got, hint },
     });
     this.class = errorClass;
     this.kind = kind;
@@ -127,18 +132,20 @@ const kinds: ReadonlyMap<string, ProviderErrorKind> = new Map([
   ["FORBIDDEN", "access"],
   ["INVALID_RESPONSE", "unreadable"],
   ["NETWORK_ERROR", "network"],
+  ["NO_CAPACITY", "capacity"],
   ["OUTPUT_TRUNCATED", "cut-off"],
   ["QUOTA_EXHAUSTED", "quota"],
   ["RATE_LIMITED", "rate-limit"],
   ["REFUSAL", "declined"],
   ["SERVICE_UNAVAILABLE", "server"],
   ["SETTING_MISSING", "setting"],
+  ["TIER_UNAVAILABLE", "setting"],
   ["TIMEOUT", "timeout"],
 ]);
 
 function describeType(code: string, status: number | undefined): ProviderErrorKind {
   const kind = kinds.get(code) ?? "other";
-  return status === 503 && kind !== "rate-limit" ? "overload" : kind;
+  return status === 503 && kind !== "rate-limit" && kind !== "capacity" ? "overload" : kind;
 }
 
 /** True if the service has judged the row: not where code with a fault threw. */

@@ -96,6 +96,8 @@ test("what a failure means for a run follows from its kind", () => {
     [provider("run", "AUTHENTICATION_FAILED"), "run"],
     [new RowError("STEP_FAILED", "…"), "row"],
     [new RunError("SETTING_MISSING", "…"), "run"],
+    [new ProviderError("transient", "NO_CAPACITY", "…", { status: 429 }), "retry"],
+    [new ProviderError("run", "TIER_UNAVAILABLE", "…", { status: 400 }), "run"],
   ];
   for (const [error, consequence] of cases) assert.equal(consequenceOf(error), consequence, error.code);
 });

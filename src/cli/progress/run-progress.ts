@@ -34,7 +34,7 @@ export interface ProjectedCost extends RunCost {
 }
 
 interface Gate {
-  readonly reason: "rate_limit" | "outage" | "quota";
+  readonly reason: "rate_limit" | "outage" | "quota" | "capacity";
   readonly provider: string;
   readonly untilMs: number;
 }
@@ -185,5 +185,6 @@ function describeGate({ reason, provider }: Gate, leftMs: number): string {
   const seconds = `${Math.ceil(leftMs / 1000)} s`;
   if (reason === "rate_limit") return `429: gate of ${provider} closed for ${seconds}`;
   if (reason === "outage") return `outage: next probe of ${provider} in ${seconds}`;
+  if (reason === "capacity") return `no room in the service tier: next probe of ${provider} in ${seconds}`;
   return `quota: next call to ${provider} in ${seconds}`;
 }

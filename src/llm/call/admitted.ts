@@ -8,9 +8,14 @@ import type { RowLayer } from "./row-call.ts";
 export function admitted(admission: Pick<Admission, "enter">): RowLayer {
   return (next) => async (call) => {
     const { messages, maxOutputTokens, lengthFactor = 1 } = call.request;
-    const { maxReasoningTokens = 0 } = call.provider;
+    const { maxReasoningTokens = 0, tierFallbackMs } = call.provider;
     const outputTokens = maxOutputTokens + maxReasoningTokens * lengthFactor;
-    const pass = await admission.enter({ tokens: estimatedInputTokens(messages) + outputTokens }, call.signal);
+    if (tierFallbackMs !== undefined) call.tierWait ??= { enteredMs: call.waitsSinceMs ?? 0 };
+    const { tierWait } = call;
+    const pass = await admission.enter(
+      { tokens: estimatedInputTokens(messages) + outputTokens, tierWait },
+      call.signal,
+    );
     let answer: LLMResponse;
     try {
       answer = await next(call);

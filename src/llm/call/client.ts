@@ -133,9 +133,10 @@ export class LLMClient {
     return this.#journaled === undefined ? [longerOnce] : [longerOnce, this.#journaled];
   }
 
-  #newAdmission({ name, quota = {}, timeoutMs = defaultTimeoutMs }: LLMProvider): Admission {
+  #newAdmission({ name, quota = {}, timeoutMs = defaultTimeoutMs, tierFallbackMs }: LLMProvider): Admission {
     const { concurrency, emit, admission: options } = this.#options;
-    const limits = defaultLimits({ concurrency, quota, timeoutMs, options, random: this.#time.random });
+    const { random } = this.#time;
+    const limits = defaultLimits({ concurrency, quota, timeoutMs, tierFallbackMs, options, random });
     const firstContact = new FirstContact(options);
     return new Admission({ provider: name, concurrency, limits, firstContact, time: this.#time, emit });
   }

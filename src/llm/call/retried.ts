@@ -2,8 +2,8 @@ import type { Time } from "../../contracts/time.ts";
 import type { SparePlaces } from "../../engine/spare-places.ts";
 import type { Admission, Verdict } from "../limits/admission.ts";
 import type { ResolvedAdmissionOptions } from "../limits/options.ts";
-import { ProviderError } from "../provider-error.ts";
-import type { RowLayer } from "./row-call.ts";
+import { ProviderError, type ProviderErrorKind } from "../provider-error.ts";
+import type { RowCall, RowLayer } from "./row-call.ts";
 
 /** Thrown by the layer of the admission: the call failed and goes again. */
 export class Again extends Error {
@@ -17,7 +17,7 @@ export class Again extends Error {
 
 export interface RetriedOptions extends Pick<ResolvedAdmissionOptions, "maxTransportRetries" | "retryDelayMs"> {
   readonly admission: Pick<Admission, "sleep" | "startCount" | "answerCount" | "newestAnswered">;
-  readonly time: Pick<Time, "random">;
+  readonly time: Pick<Time, "now" | "random">;
   /** Lets more rows in while one gets no answer. @default none */
   readonly sparePlaces?: SparePlaces | undefined;
 }
@@ -29,11 +29,11 @@ export interface RetriedOptions extends Pick<ResolvedAdmissionOptions, "maxTrans
  */
 export function retried(options: RetriedOptions): RowLayer {
   const { admission, time, sparePlaces, maxTransportRetries, retryDelayMs } = options;
-  const [shortest, longest] = retryDelayMs;
   return (next) => async (call) => {
     const evidence = new RowEvidence(admission);
     call.isRefuted = () => evidence.isRefuted;
     let countedCount = 0;
+    let shortCount = 0;
     let release: (() => void) | undefined;
     try {
       for (;;) {
@@ -47,18 +47,23 @@ export function retried(options: RetriedOptions): RowLayer {
         }
         const { isCounted, afterMs, error } = verdict;
         if (isCounted) countedCount += 1;
-        if (!isRateLimit(error)) {
+        if (isOfKind(error, "capacity")) {
+          shortCount += 1;
+          const delayMs = Math.max(afterMs, backOffMs(capacityDelayMs, shortCount, time.random));
+          await admission.sleep(Math.min(delayMs, untilFallbackMs(call, time.now())), call.signal);
+          continue;
+        }
+        if (!isOfKind(error, "rate-limit")) {
           evidence.failed(error, !isCounted);
           call.onAgain?.();
           if (evidence.unexplainedCount >= attemptsToCompare) release ??= sparePlaces?.stuck();
           if (evidence.count > maxTransportRetries || (isCounted && maxTransportRetries === 0)) throw error;
-          if (isTimeout(error) && evidence.count >= timeoutsBeforeLast) {
+          if (isOfKind(error, "timeout") && evidence.count >= timeoutsBeforeLast) {
             if (call.timeoutFactor !== undefined) throw error;
             call.timeoutFactor = lastTimeoutFactor;
           }
         }
-        const longestMs = Math.min(longest, shortest * 2 ** Math.min(30, countedCount - 1));
-        const delayMs = Math.max(afterMs, isCounted ? time.random() * longestMs : 0);
+        const delayMs = Math.max(afterMs, isCounted ? backOffMs(retryDelayMs, countedCount, time.random) : 0);
         if (isCounted || delayMs > 0) await admission.sleep(delayMs, call.signal);
       }
     } finally {
@@ -77,12 +82,23 @@ const refutationsToBeSure = 2;
 const timeoutsBeforeLast = 3;
 const lastTimeoutFactor = 2;
 
-function isTimeout(error: unknown): boolean {
-  return error instanceof ProviderError && error.kind === "timeout";
+/** The bounds of the wait of a call whose service tier has no room, in milliseconds. */
+const capacityDelayMs = [1000, 60_000] as const;
+
+/** A random part of a wait that doubles with each failure, within these bounds. */
+function backOffMs([shortest, longest]: readonly [number, number], failureCount: number, random: () => number): number {
+  return random() * Math.min(longest, shortest * 2 ** Math.min(30, failureCount - 1));
 }
 
-function isRateLimit(error: unknown): boolean {
-  return error instanceof ProviderError && error.kind === "rate-limit";
+/** How long the call still waits for room in its tier before it goes in the standard one. */
+function untilFallbackMs({ provider, tierWait }: RowCall, nowMs: number): number {
+  const { tierFallbackMs } = provider;
+  if (tierFallbackMs === undefined || tierWait?.sinceMs === undefined) return Infinity;
+  return Math.max(0, tierWait.sinceMs + tierFallbackMs - nowMs);
+}
+
+function isOfKind(error: unknown, kind: ProviderErrorKind): boolean {
+  return error instanceof ProviderError && error.kind === kind;
 }
 
 /** So many failures are an outage, although others were answered after it: they then use up no retry. */

@@ -4,6 +4,7 @@ import type { LLMRequest, LLMResponse, TokenUsage } from "../../contracts/provid
 import type { AttemptKind } from "../../contracts/events.ts";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
 import type { JSONSchema } from "../../json/json-schema.ts";
+import type { TierWait } from "../limits/tier-wait.ts";
 
 /** A call on its way through the layers of a run: what they leave for each other. */
 export interface RowCall extends Call {
@@ -23,6 +24,8 @@ export interface RowCall extends Call {
   isRepeated?: boolean | undefined;
   /** Set for the last attempt of a call that timed out again and again: see {@link LLMRequest.timeoutFactor}. */
   timeoutFactor?: number | undefined;
+  /** How it waits for room in its service tier, where it may fall back to the standard one. */
+  tierWait?: TierWait | undefined;
   /** The attempt that brought the answer, until it is reported. */
   answered: Attempt | undefined;
   /** The lines on attempts that failed, on their way into the payload log. */

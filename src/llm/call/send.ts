@@ -10,7 +10,8 @@ export const send: RowAsk = async (call) => {
 };
 
 /** The request of a call as it is sent. */
-export function sentRequest({ request, limitedSchema, timeoutFactor }: RowCall): LLMRequest {
+export function sentRequest({ request, limitedSchema, timeoutFactor, tierWait }: RowCall): LLMRequest {
   const timed = timeoutFactor === undefined ? request : { ...request, timeoutFactor };
-  return limitedSchema === undefined ? timed : { ...timed, schema: { ...request.schema, json: limitedSchema } };
+  const tiered = tierWait?.isOver === true ? { ...timed, tier: "default" as const } : timed;
+  return limitedSchema === undefined ? tiered : { ...tiered, schema: { ...request.schema, json: limitedSchema } };
 }

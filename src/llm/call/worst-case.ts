@@ -50,6 +50,7 @@ export function costOfFailure(error: unknown, prices: Prices | undefined, worstC
 const unchargedKinds: ReadonlySet<string> = new Set([
   "rate-limit",
   "overload",
+  "capacity",
   "access",
   "quota",
   "setting",

@@ -8,7 +8,7 @@ import { requestIdOf, serviceError, type ServiceFailure } from "./service-error.
 import { answerInError, statusOfError } from "./answer-in-error.ts";
 
 /** The call that a reply answers, as far as reading takes it. */
-export interface CompletionReading extends Pick<ServiceFailure, "origin" | "path" | "settings"> {
+export interface CompletionReading extends Pick<ServiceFailure, "origin" | "path" | "settings" | "asked"> {
   /** The model's name, for an answer that does not name its model. */
   readonly model: string;
   readonly schema: LLMRequest["schema"]["json"];
@@ -96,8 +96,8 @@ function answerOrThrow(error: unknown, answer: HTTPAnswer, reading: CompletionRe
   const failure = { ...answer, status: statusOfError(error), body: JSON.stringify({ error }) };
   const found = answerInError(failure, reading);
   if (found !== undefined) return found;
-  const { origin, path, settings } = reading;
-  throw serviceError({ ...failure, origin, path, settings });
+  const { origin, path, settings, asked } = reading;
+  throw serviceError({ ...failure, origin, path, settings, asked });
 }
 
 /** How an answer ended, by the words of many services. Any other word is "stop". */

@@ -78,8 +78,8 @@ export class ChatBody {
 
   /** `tokenLimit` is the name of the limit of output tokens; without `hasFormat` the field `response_format` is left out. */
   render(request: LLMRequest, tokenLimit: TokenLimitName = this.#format.tokenLimit, hasFormat = true): string {
-    const { model, takesCacheKey, reasoning, tier } = this.#format;
-    const { maxOutputTokens, lengthFactor, temperature, cacheKey } = request;
+    const { model, takesCacheKey, reasoning } = this.#format;
+    const { maxOutputTokens, lengthFactor, temperature, cacheKey, tier = this.#format.tier } = request;
     const parts = this.#partsOf(request.schema);
     const fields = [`"messages":[${this.#messages(request, parts)}]`];
     if (hasFormat && parts.responseFormat !== "") fields.push(`"response_format":${parts.responseFormat}`);

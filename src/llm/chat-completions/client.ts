@@ -9,9 +9,10 @@ import { BearerToken, type TokenProvider } from "./bearer-token.ts";
 import { ChatBody, type ChatFormat, type TokenLimitName, tokenLimitOf } from "./body.ts";
 import { FormatRejection } from "./format-rejection.ts";
 import { createDispatcher, post } from "./http.ts";
-import { type ChatOptions, timeoutOf } from "./options.ts";
+import { type ChatOptions, tierField, timeoutOf } from "./options.ts";
 import { type HTTPAnswer, isSuccess } from "./response-body.ts";
 import { formatError, serviceError, type ServiceFailure } from "./service-error.ts";
+import type { AskedTier } from "./tier-error.ts";
 
 /** A key in a header of the service's choice, a provider of tokens, or undefined for a service that wants neither. */
 export type Credential =
@@ -81,12 +82,13 @@ export class ChatCompletions {
     signal.throwIfAborted();
     const { settings, model, format, origin, path } = this.#service;
     const tokenLimit = tokenLimitOf(request.maxOutputTokens, request.lengthFactor, format.reasoning);
-    const bounds = { signal, timeoutMs: timeoutOf(this.#timing, tokenLimit) * (request.timeoutFactor ?? 1) };
+    const { tier = this.#timing.tier, timeoutFactor = 1 } = request;
+    const bounds = { signal, timeoutMs: timeoutOf({ ...this.#timing, tier }, tokenLimit) * timeoutFactor };
     const { answer, requestCharacters } = await this.#send(request, bounds);
     const schema = request.schema.json;
     const isStrict = format.dialect === "strict";
     const onSchemaIgnored = this.#onSchemaIgnored;
-    const place = { origin, path, settings };
+    const place = { origin, path, settings, asked: this.#askedTier(tier) };
     const reading = { model, schema, requestCharacters, tokenLimit, ...place, isStrict, onSchemaIgnored };
     if (isSuccess(answer.status)) {
       const completion = readCompletion(answer, reading);
@@ -101,6 +103,13 @@ export class ChatCompletions {
       if (isSuccess(probe.status)) throw formatError(failure, format.dialect, readCompletion(probe, reading).usage);
     }
     throw serviceError(failure);
+  }
+
+  /** Undefined where the body names none. */
+  #askedTier(tier: string | undefined): AskedTier | undefined {
+    const { owner, format } = this.#service;
+    const named = format.extraBody?.[tierField] ?? tier;
+    return typeof named === "string" ? { tier: named.slice(0, 40), owner } : undefined;
   }
 
   /** Sends a request, and once more where the service takes the limit of output tokens under its other name only. */

@@ -48,6 +48,14 @@ export interface ChatOptions {
    */
   readonly tier?: ServiceTier | undefined;
   /**
+   * The consequence of a tier `flex` that has no room. `none`: calls wait for it, and the run stops, resumable, when it has had none for
+   * `admission.capacityTimeoutMs`. `default`: a call that has waited for `tierFallbackMs` goes in the standard tier, at its price.
+   * @default "none"
+   */
+  readonly tierFallback?: "none" | "default" | undefined;
+  /** How long a call waits for room in the tier `flex` before it goes in the standard one, in milliseconds. @default 600000 */
+  readonly tierFallbackMs?: number | undefined;
+  /**
    * The time limit of one attempt, its body included, in milliseconds. A call that times out three times while others are answered may
    * take twice as long, once. @default 60000, 180000 for a reasoning model, 900000 in the tier `flex`; and 100 for each token that it asks for,
    * if that is more
@@ -88,6 +96,8 @@ export const chatOptionChecks: { readonly [Name in keyof ChatOptions]-?: OptionC
   reasoningEffort: optional(isOneOf(...reasoningEfforts)),
   maxReasoningTokens: optional(isCount(0)),
   tier: optional(isOneOf(...serviceTiers)),
+  tierFallback: optional(isOneOf("none", "default")),
+  tierFallbackMs: optional(isDuration(0)),
   timeoutMs: optional(isDuration(1)),
   prices: optional(isObject),
   rpm: optional(isCount(1)),
@@ -108,16 +118,38 @@ export function checkChatOptions(owner: string, options: ChatOptions, credential
   if (options.prices !== undefined) checkPrices(owner, options.prices);
   checkHeaders(owner, options.headers ?? {}, credentialHeader);
   checkExtraBody(owner, options.extraBody ?? {});
-  if (options.tier !== undefined && options.extraBody?.[tierField] !== undefined) {
-    throw new OptionError(owner, "extraBody", `"${tierField}" is set by the option tier`, {
-      hint: "leave out one of them",
-    });
-  }
+  checkTier(owner, options);
   if (reasoningOf(options) !== undefined) return;
   for (const option of ["reasoningEffort", "maxReasoningTokens"] as const) {
     if (options[option] === undefined) continue;
     throw new OptionError(owner, option, "only a model that reasons takes it", { hint: "set reasoning: true" });
   }
+}
+
+/** Azure OpenAI's header for gateways: it wins over the field of the body (Microsoft Learn, "Flex processing"). */
+const tierHeader = "x-ms-service-tier";
+
+function checkTier(owner: string, options: ChatOptions): void {
+  const { tier, tierFallback, tierFallbackMs, extraBody = {}, headers = {} } = options;
+  const hint = "leave out one of them";
+  if (tier !== undefined && extraBody[tierField] !== undefined) {
+    throw new OptionError(owner, "extraBody", `"${tierField}" is set by the option tier`, { hint });
+  }
+  if (tier !== undefined && Object.keys(headers).some((name) => name.toLowerCase() === tierHeader)) {
+    throw new OptionError(owner, "headers", `"${tierHeader}" would win over the option tier`, { hint });
+  }
+  if (tierFallback === "default" && tier !== "flex") {
+    throw new OptionError(owner, "tierFallback", "only the tier flex has one", { hint: 'set tier: "flex"' });
+  }
+  if (tierFallbackMs !== undefined && tierFallback !== "default") {
+    const problem = "there is no fallback to wait for";
+    throw new OptionError(owner, "tierFallbackMs", problem, { hint: 'set tierFallback: "default"' });
+  }
+}
+
+/** How long a call waits for room in its tier, in milliseconds; undefined where it does not fall back. */
+export function tierFallbackOf({ tierFallback, tierFallbackMs = 600_000 }: ChatOptions): number | undefined {
+  return tierFallback === "default" ? tierFallbackMs : undefined;
 }
 
 /** The environment variables that are read: none if the option `dispatcher` is set. */
@@ -200,7 +232,7 @@ function checkHeaders(
 }
 
 /** The field of a body that names the tier. */
-const tierField = "service_tier";
+export const tierField = "service_tier";
 
 const fieldsOfSteps: Readonly<Record<string, string>> = {
   messages: "a step makes them: its prompt, its instructions and its inputMap",

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { namesBilling } from "../billing-words.ts";
 import { type ErrorBody, isCodeName, readErrorBody } from "./error-body.ts";
+import { type AskedTier, tierError } from "./tier-error.ts";
 import type { TokenUsage } from "../../contracts/provider.ts";
 import { ProviderError, type ProviderErrorFacts } from "../provider-error.ts";
 
@@ -13,6 +14,8 @@ export interface ServiceFailure {
   readonly origin?: string | undefined;
   /** The path that was asked. @default it is not named */
   readonly path?: string | undefined;
+  /** The service tier that was asked for by name. @default none: then no error is about it */
+  readonly asked?: AskedTier | undefined;
   /** The names of the options to check, for errors that a setting causes. */
   readonly settings: { readonly credential: string; readonly endpoint: string; readonly deployment: string };
 }
@@ -27,7 +30,7 @@ const statusesOfTransient = new Set([408, 409, 425, 499]);
  * the row fails or the run ends. The message holds neither key nor row text; `detail` holds the service's own words.
  */
 export function serviceError(failure: ServiceFailure): ProviderError {
-  const { status, headers, settings } = failure;
+  const { status, headers, settings, asked } = failure;
   const body = readErrorBody(failure.body);
   const retryAfterMs = retryAfterOf(headers);
   const facts = { status, requestId: requestIdOf(headers), retryAfterMs };
@@ -42,6 +45,8 @@ export function serviceError(failure: ServiceFailure): ProviderError {
   if (status === 402 || billingCodes.has(body.code.toLowerCase()) || billingCodes.has(body.type.toLowerCase())) {
     return quotaError("run", body, facts);
   }
+  const ofTier = asked === undefined ? undefined : tierError(asked, body, facts);
+  if (ofTier !== undefined) return ofTier;
   if (status === 429) return rateLimitError(body, facts);
   if (status >= 500 || statusesOfTransient.has(status)) {
     const errorCode = status === 408 ? "TIMEOUT" : "SERVICE_UNAVAILABLE";
@@ -100,7 +105,7 @@ function rejection(failure: ServiceFailure, body: ErrorBody, facts: ProviderErro
   const reasons = [...(isCodeName(body.code) ? [body.code] : []), ...body.where];
   const where = reasons.length > 0 ? reasons : undefined;
   const problem = `${status}: the service rejected the request${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
-  const hint = hintOfReasoning(body) ?? facts.hint;
+  const hint = hintOfReasoning(body) ?? hintOfTier(failure) ?? facts.hint;
   return new ProviderError("row", "BAD_REQUEST", problem, withWords(problem, body, { ...facts, where, hint }));
 }
 
@@ -170,6 +175,12 @@ function hintOfReasoning({ where, words }: ErrorBody): string | undefined {
     where.some((field) => /^(temperature|max_tokens|top_p)$/.test(field)) ||
     /['"`](temperature|max_tokens)['"`]/.test(words);
   return isOfOthers ? "set reasoning: true if the model reasons" : undefined;
+}
+
+/** A service may reject a tier without a word of it. */
+function hintOfTier({ status, asked }: ServiceFailure): string | undefined {
+  if (status !== 400 || asked === undefined) return undefined;
+  return `leave out tier if the model has no service tier "${asked.tier}"`;
 }
 
 function quotaError(errorClass: "row" | "run", body: ErrorBody, facts: ProviderErrorFacts): ProviderError {

@@ -1,34 +1,30 @@
-import type { RateLimit } from "../../contracts/provider.ts";
 import { TransientMap } from "../../engine/transient-map.ts";
+import { Chance, noChance, smallChance } from "./chance.ts";
 import { Cliff } from "./cliff.ts";
 import { Gate, longestWaitMs } from "./gate.ts";
-import { type CallSize, type Failure, isRejection, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
+import {
+  type CallOutcome,
+  type CallSize,
+  type Failure,
+  isRejection,
+  type LimitEvent,
+  type Limiter,
+  noEvents,
+} from "./limiter.ts";
+import { openedAnew, type Opening, sentRateSince } from "./opening.ts";
 import { ownWaitMs, windowWaitMs } from "./own-wait.ts";
 import { grownPace, unknownGrowth } from "./pace-growth.ts";
 import { PaceTrials } from "./pace-trials.ts";
-import { believed, type QuotaBelief, unmeasured } from "./quota-belief.ts";
+import { believed, type QuotaBelief, unmeasured, wellKnownBy } from "./quota-belief.ts";
 import { QuotaUnit } from "./quota-unit.ts";
 import { type Round, Rounds } from "./rounds.ts";
 import { type MeasuredQuota, Saturation } from "./saturation.ts";
 import { type Accepted, rateBetween, type SentCall, SentCalls } from "./sent-calls.ts";
 import { fewestAccepted, SlowStart } from "./slow-start.ts";
-import { ToldQuota } from "./told-quota.ts";
+import { toldCount, ToldQuota } from "./told-quota.ts";
 
 /** Of a quota that was found, the share that is used: calls may arrive closer together than they left. */
 const usedShare = 0.98;
-
-/** A share of rejections that counts as none, and one that is not worth a slower pace. */
-const noChance = 0.005;
-const smallChance = 0.02;
-
-/** A quota that was measured by so many calls is known well enough to tell when there is room again. */
-const wellKnownBy = 30;
-
-/** A quota that the service tells is known as well as one that was measured by so many calls. */
-const toldCount = 100;
-
-/** More rejections than these are not taken for chance. */
-const highestChance = 0.25;
 
 export interface AdaptivePaceOptions {
   /** A number from 0 up to, but not including, 1. */
@@ -47,7 +43,7 @@ export function adaptivePace({ random }: AdaptivePaceOptions): Limiter {
     started: (call, nowMs) => pace.started(call, nowMs),
     ended: (outcome, call, nowMs) => {
       if (!isRejection(outcome)) {
-        pace.accepted(call, outcome.type === "answer" ? outcome.rateLimit : undefined, nowMs);
+        pace.accepted(call, outcome, nowMs);
         return noEvents;
       }
       const events = pace.rejected(call, outcome, nowMs);
@@ -71,13 +67,11 @@ class AdaptivePace {
   #pace = Infinity;
   #nextAtMs = 0;
   #quota: QuotaBelief = unmeasured(Infinity);
-  /** The share of calls that is rejected whatever the pace, and the mean share of late. */
-  #chance = 0;
-  #meanShare = 0;
+  readonly #chance = new Chance();
   readonly #slowStart = new SlowStart();
   readonly #trials = new PaceTrials();
   /** When the gate opened last after a long time, or the first call went. */
-  #opening: Accepted | undefined;
+  #opening: Opening | undefined;
   #latestFall: { readonly accepted: Accepted; readonly wasShort: boolean } | undefined;
   #isWindow = false;
   /** True while the service may be down instead of used up: then what was accepted says nothing of the quota. */
@@ -121,14 +115,23 @@ class AdaptivePace {
     this.#gate.started(call);
   }
 
-  accepted(size: CallSize, rateLimit: RateLimit | undefined, nowMs: number): void {
+  accepted(size: CallSize, outcome: CallOutcome, nowMs: number): void {
     const sent = this.#inFlight.get(size);
     this.#inFlight.delete(size);
-    if (sent !== undefined) sent.call.isAnswered = true;
+    if (sent === undefined) return;
+    sent.call.isAnswered = true;
+    if (outcome.type === "failure" && outcome.kind === "capacity") this.#withoutRoom(sent.call, nowMs);
     this.#openGate(nowMs);
-    if (rateLimit === undefined || sent === undefined) return;
-    const quota = this.#told.report(rateLimit, sent.call, this.#calls, nowMs);
+    if (outcome.type !== "answer" || outcome.rateLimit === undefined) return;
+    const quota = this.#told.report(outcome.rateLimit, sent.call, this.#calls, nowMs);
     if (quota !== undefined && this.#pace > quota) this.#believe({ rate: quota, count: toldCount }, nowMs);
+  }
+
+  /** The quota is not looked at yet, perhaps; and where the call was alone, the time in which none could go is no evidence of a slow one. */
+  #withoutRoom(call: SentCall, nowMs: number): void {
+    this.#gate.dismiss(call);
+    if (this.#inFlight.size > 0) return;
+    this.#opening = openedAnew(this.#calls, nowMs);
   }
 
   rejected(size: CallSize, failure: Failure, nowMs: number): readonly LimitEvent[] {
@@ -145,8 +148,8 @@ class AdaptivePace {
       return this.#close(retryAfterMs, nowMs);
     }
     if (this.#cliff.isJudged(call)) return noEvents;
-    this.#saturation.rejected(this.#calls.acceptedAt(nowMs), this.#chance);
-    const isCliff = this.#cliff.isReached(call, this.#calls.settledCount, this.#chance, nowMs);
+    this.#saturation.rejected(this.#calls.acceptedAt(nowMs), this.#chance.share);
+    const isCliff = this.#cliff.isReached(call, this.#calls.settledCount, this.#chance.share, nowMs);
     if (this.#gate.isClosed(nowMs)) return noEvents;
     this.#slowStart.end();
     if (isCliff) return this.#fall(failure, nowMs);
@@ -166,7 +169,7 @@ class AdaptivePace {
     const { measured, rejectedCount } = this.#saturation;
     if (measured !== undefined && rejectedCount >= 5 && measured.rate < 0.99 * this.#quota.rate)
       this.#lower(measured, nowMs);
-    else if (this.#chance >= noChance || this.#pace < 0.985 * this.#quota.rate) return;
+    else if (this.#chance.share >= noChance || this.#pace < 0.985 * this.#quota.rate) return;
     else if (this.#pace > 1.05 * this.#quota.rate) this.#believe({ rate: 0.95 * this.#pace, count: 10 }, nowMs);
     else this.#setPace(usedShare * Math.min(this.#quota.rate, this.#pace), nowMs);
   }
@@ -181,19 +184,18 @@ class AdaptivePace {
 
   #judge({ startMs, endMs, sentCount, sentCost, rejectedCount, isPaced }: Round, nowMs: number): void {
     const share = rejectedCount / sentCount;
-    this.#meanShare += 0.1 * (share - this.#meanShare);
-    this.#chance = Math.min(this.#chance, 1.3 * this.#meanShare + noChance);
+    this.#chance.judged(share);
     const sentRate = (1000 * sentCost) / (endMs - startMs);
     const rate = isPaced && this.#pace !== Infinity ? this.#pace : Math.min(this.#pace, sentRate);
-    const expected = Math.max(smallChance, this.#chance);
+    const expected = Math.max(smallChance, this.#chance.share);
     const error = Math.sqrt((expected * (1 - expected)) / sentCount);
     if (rejectedCount >= 2 && share > expected + 2.5 * error) {
-      const accepted = { rate: rate * (1 - Math.min(0.5, share - this.#chance)), count: sentCount };
+      const accepted = { rate: rate * (1 - Math.min(0.5, share - this.#chance.share)), count: sentCount };
       const { measured } = this.#saturation;
       this.#lower(measured !== undefined && measured.count >= Math.min(5, sentCount) ? measured : accepted, nowMs);
-    } else if (this.#pace === Infinity) this.#chance += 0.05 * (share - this.#chance);
+    } else if (this.#pace === Infinity) this.#chance.approach(share, 0.05);
     else {
-      this.#chance += 0.02 * (Math.min(share, this.#chance) - this.#chance);
+      this.#chance.approach(Math.min(share, this.#chance.share), 0.02);
       this.#grow(isPaced, rate);
     }
   }
@@ -212,8 +214,7 @@ class AdaptivePace {
     this.#cliff.restart(this.#calls.sentCount);
     if (failed === undefined) return this.#believe(measured, nowMs);
     const { share, paceBefore } = failed;
-    this.#chance = Math.max(this.#chance, Math.min(highestChance, share));
-    this.#meanShare = Math.max(this.#meanShare, this.#chance);
+    this.#chance.raise(share);
     this.#quota = unmeasured(paceBefore, 2 * unknownGrowth);
     this.#setPace(paceBefore, nowMs);
   }
@@ -225,9 +226,9 @@ class AdaptivePace {
     const latest = this.#latestFall;
     const opening = this.#opening ?? accepted;
     const isStuck = accepted.count - (latest?.accepted.count ?? 0) < fewestAccepted;
-    const { sentCost, sentCount, meanCost } = this.#calls;
+    const { sentCount, meanCost } = this.#calls;
     const latestRate = kind === "overload" ? meanCost * this.#cliff.sentRate(sentCount, nowMs) : 0;
-    const sentRate = Math.max(latestRate, (1000 * sentCost) / Math.max(200, nowMs - opening.atMs));
+    const sentRate = Math.max(latestRate, sentRateSince(opening, this.#calls, nowMs));
     const asksForWindow = (askedMs ?? 0) >= windowWaitMs;
     const isShort = !asksForWindow && !isStuck;
     this.#isWindow = asksForWindow && accepted.count - opening.count >= 40;

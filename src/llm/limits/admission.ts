@@ -6,6 +6,7 @@ import { messageOf } from "../../errors/error-text.ts";
 import { isOfRow, ProviderError } from "../provider-error.ts";
 import { Alarm } from "./alarm.ts";
 import type { FirstContact } from "./first-contact.ts";
+import { type PauseReason, PauseReport, worthReportingMs } from "./pause-report.ts";
 import { type CallOutcome, type CallSize, type LimitEvent, type Limiter, noEvents } from "./limiter.ts";
 
 /** The end of one call: its answer, or the error that was thrown instead. */
@@ -33,9 +34,6 @@ interface Waiter {
   readonly turnAway: (reason: unknown) => void;
 }
 
-/** A wait that is shorter, or not so much longer than the one reported before, is not reported. */
-const worthReportingMs = 1000;
-
 export interface AdmissionSetup {
   readonly provider: string;
   /** The most calls in flight. */
@@ -55,7 +53,7 @@ export class Admission {
   /** The most calls in flight, by each limiter. */
   readonly #limitOf = new Map<Limiter, number>();
   #reportedLimit: number;
-  #reportedUntilMs = -Infinity;
+  readonly #pauses: PauseReport;
   /** When the queue looks again at whoever is first. */
   readonly #wakeUp: Alarm;
   /** When whoever waits or sleeps has done so for too long. */
@@ -70,6 +68,7 @@ export class Admission {
   constructor(options: AdmissionSetup) {
     this.#options = options;
     this.#reportedLimit = options.concurrency;
+    this.#pauses = new PauseReport(options.provider, options.emit);
     this.#wakeUp = new Alarm(options.time, () => this.#serve());
     this.#stall = new Alarm(options.time, () => this.#watchStall());
   }
@@ -151,7 +150,9 @@ export class Admission {
         },
       };
       signal.addEventListener("abort", leave, { once: true });
-      this.#waiting.push(waiter);
+      // A call that found no room in its tier came before those that were not sent yet, and falls back before them.
+      if (call.tierWait?.sinceMs === undefined) this.#waiting.push(waiter);
+      else this.#waiting.unshift(waiter);
       this.#serve();
       this.#watchStall();
     });
@@ -187,7 +188,7 @@ export class Admission {
     for (const limiter of limits) {
       for (const event of limiter.ended(outcome, call, nowMs)) {
         (all ??= []).push(event);
-        if (event.type === "pause") this.#reportPause(event.durationMs, event.reason, nowMs);
+        if (event.type === "pause") this.#pauses.add(event.durationMs, event.reason, nowMs);
         if (event.type === "limit") this.#limitOf.set(limiter, event.limit);
       }
     }
@@ -221,7 +222,7 @@ export class Admission {
   #serve(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       const waitMs = this.#waitMs(next.call);
-      if (waitMs > 0) return this.#serveLater(waitMs);
+      if (waitMs > 0) return this.#serveLater(next.call, waitMs);
       this.#waiting.shift();
       this.#start(next.call);
       next.start();
@@ -229,10 +230,10 @@ export class Admission {
     this.#wakeUp.set(Infinity);
   }
 
-  #serveLater(waitMs: number): void {
+  #serveLater(call: CallSize, waitMs: number): void {
     if (waitMs === Infinity) return this.#wakeUp.set(Infinity);
     const nowMs = this.#options.time.now();
-    if (waitMs >= worthReportingMs) this.#reportPause(waitMs, "quota", nowMs); // where a gate is closed, that is reported already
+    if (waitMs >= worthReportingMs) this.#pauses.add(waitMs, this.#reasonOf(call, nowMs), nowMs); // where a gate is closed, that is reported already
     if (this.#wakeUp.atMs <= nowMs + waitMs) return; // it comes early enough, and looks again
     this.#wakeUp.set(nowMs + waitMs);
   }
@@ -250,17 +251,10 @@ export class Admission {
     this.#stall.set(Infinity);
   }
 
-  /** Reports that no call goes for so long, where that is news: many calls may end alike within moments. */
-  #reportPause(durationMs: number, reason: "rate_limit" | "outage" | "quota", nowMs: number): void {
-    const isKnown = this.#reportedUntilMs > nowMs && nowMs + durationMs < this.#reportedUntilMs + worthReportingMs;
-    if (isKnown) return;
-    this.#reportedUntilMs = nowMs + durationMs;
-    this.#options.emit({
-      type: "gate-close",
-      provider: this.#options.provider,
-      reason,
-      durationMs: Math.ceil(durationMs),
-    });
+  /** The reason of the limiter that the call has to wait longest for. */
+  #reasonOf(call: CallSize, nowMs: number): PauseReason {
+    const waits = this.#options.limits.map(({ reason, waitMs }) => ({ reason, waitMs: waitMs(call, nowMs) }));
+    return waits.reduce((longest, one) => (one.waitMs > longest.waitMs ? one : longest)).reason ?? "quota";
   }
 
   #stalled(cause: unknown, durationMs: number): RunError {

@@ -69,6 +69,11 @@ export class Gate {
     if (this.#isProbing) this.#probe = call;
   }
 
+  /** Forgets that the call is the probe: how it ended says nothing of the quota. The next one that goes is. */
+  dismiss(call: SentCall): void {
+    if (this.#probe === call) this.#probe = undefined;
+  }
+
   isProbe(call: SentCall): boolean {
     return this.#isProbing && this.#probe === call;
   }

@@ -1,10 +1,14 @@
 import type { RateLimit } from "../../contracts/provider.ts";
 import type { ProviderErrorKind } from "../provider-error.ts";
+import type { PauseReason } from "./pause-report.ts";
+import type { TierWait } from "./tier-wait.ts";
 
 /** A call that wants to go. It is the same object from `waitMs` to `ended`. */
 export interface CallSize {
   /** About as many as the prompt has, and the most that the answer may have. */
   readonly tokens: number;
+  /** The same for all attempts of a call. @default the call does not fall back to the standard tier */
+  readonly tierWait?: TierWait | undefined;
 }
 
 /** How a call ended, as far as it tells something of the service. */
@@ -34,7 +38,7 @@ export function isRejection(outcome: CallOutcome): outcome is Failure {
 /** A limiter's answer to the end of a call. */
 export type LimitEvent =
   /** No call goes for so long. */
-  | { readonly type: "pause"; readonly reason: "rate_limit" | "outage"; readonly durationMs: number }
+  | { readonly type: "pause"; readonly reason: PauseReason; readonly durationMs: number }
   /** So many calls may be in flight from now on; Infinity where the limiter sets no bound any more. */
   | { readonly type: "limit"; readonly limit: number }
   /** The failure uses up none of the call's retries; the call goes again when this time has passed, and all limiters agree. */
@@ -49,6 +53,8 @@ export type LimitEvent =
  * that it can be run in any time.
  */
 export interface Limiter {
+  /** The reason that is reported where a call waits for it for long. @default "quota" */
+  readonly reason?: PauseReason | undefined;
   /** How long the call has to wait, in milliseconds: 0 if it may go, Infinity if that depends on a call in flight. */
   readonly waitMs: (call: CallSize, nowMs: number) => number;
   /** The call goes. */

@@ -23,6 +23,11 @@ export interface AdmissionOptions {
   readonly probeDelayMs?: readonly [number, number] | undefined;
   /** When no call has succeeded for so long, in milliseconds, the run stops, resumable. @default 900,000 */
   readonly stallTimeoutMs?: number | undefined;
+  /**
+   * When a service tier (Flex) has had no room for so long, in milliseconds, the run stops, resumable, where its calls do not fall back to
+   * the standard tier. @default 21,600,000
+   */
+  readonly capacityTimeoutMs?: number | undefined;
 }
 
 export type ResolvedAdmissionOptions = {
@@ -32,8 +37,8 @@ export type ResolvedAdmissionOptions = {
 /** The defaults filled in. */
 export function resolveAdmission(options: AdmissionOptions = {}): ResolvedAdmissionOptions {
   const { maxTransportRetries = 5, retryDelayMs = [500, 30_000], outageFailures = 10 } = options;
-  const { probeDelayMs = [5000, 30_000], stallTimeoutMs = 900_000 } = options;
-  return { maxTransportRetries, retryDelayMs, outageFailures, probeDelayMs, stallTimeoutMs };
+  const { probeDelayMs = [5000, 30_000], stallTimeoutMs = 900_000, capacityTimeoutMs = 21_600_000 } = options;
+  return { maxTransportRetries, retryDelayMs, outageFailures, probeDelayMs, stallTimeoutMs, capacityTimeoutMs };
 }
 
 /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -44,6 +49,7 @@ export function checkAdmission(options: AdmissionOptions): void {
     outageFailures: optional(isCount(1)),
     probeDelayMs: optional(isRange),
     stallTimeoutMs: optional(isDuration(1)),
+    capacityTimeoutMs: optional(isDuration(1)),
   });
 }
 

@@ -3,6 +3,13 @@ import type { ResolvedAdmissionOptions } from "./options.ts";
 
 type OutageOptions = Pick<ResolvedAdmissionOptions, "outageFailures" | "probeDelayMs" | "stallTimeoutMs">;
 
+/** True for the failure of a row of its own, and for a tier without room: the service is there. */
+function hasReplied(outcome: CallOutcome): boolean {
+  return outcome.type === "other"
+    ? outcome.isOfRow === true
+    : outcome.type === "failure" && outcome.kind === "capacity";
+}
+
 /** A service that rejects what is too much with a 503 gives answers in between, within so many milliseconds. */
 const burstMs = 2000;
 
@@ -67,8 +74,9 @@ export function outage({ outageFailures, probeDelayMs: [shortest, longest], stal
     ended: (outcome, _, nowMs) => {
       inFlight -= 1;
       if (outcome.type === "answer") return recovered();
-      if (outcome.type === "other" && outcome.isOfRow === true) stallingSinceMs = undefined;
-      return outcome.type === "failure" ? failed(outcome, nowMs) : noEvents;
+      if (hasReplied(outcome)) stallingSinceMs = undefined;
+      else if (outcome.type === "failure") return failed(outcome, nowMs);
+      return noEvents;
     },
     stall: () => {
       if (stallingSinceMs === undefined || inFlight > 0) return undefined;

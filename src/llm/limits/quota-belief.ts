@@ -1,6 +1,9 @@
 import { knownGrowth, unknownGrowth } from "./pace-growth.ts";
 import type { MeasuredQuota } from "./saturation.ts";
 
+/** A quota that was measured by so many calls is known well enough to tell when there is room again. */
+export const wellKnownBy = 30;
+
 /** A measurement by fewer calls lowers the pace to this share at most: between two windows a large quota looks tiny. */
 const fewMeasured = 12;
 const lowestShare = 0.25;

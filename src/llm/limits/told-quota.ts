@@ -1,6 +1,9 @@
 import type { RateLimit } from "../../contracts/provider.ts";
 import type { SentCall, SentCalls } from "./sent-calls.ts";
 
+/** A quota that the service tells is known as well as one that was measured by so many calls. */
+export const toldCount = 100;
+
 /** A rate is measured over so many milliseconds at least, and over so many calls. */
 const shortestMs = 100;
 const fewestCalls = 10;

@@ -12,6 +12,7 @@ import {
   extraBodyOf,
   optionalEnvironmentOf,
   reasoningOf,
+  tierFallbackOf,
   timeoutOf,
 } from "../chat-completions/options.ts";
 import { listingAt } from "../chat-completions/listing.ts";
@@ -88,6 +89,7 @@ export class AzureOpenAIProvider implements LLMProvider {
   readonly maxReasoningTokens: number;
   readonly timeoutMs: number;
   readonly tier: string | undefined;
+  readonly tierFallbackMs: number | undefined;
   #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -111,6 +113,7 @@ export class AzureOpenAIProvider implements LLMProvider {
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     this.timeoutMs = timeoutOf(options);
     this.tier = options.tier;
+    this.tierFallbackMs = tierFallbackOf(options);
     this.requirements = requirementsOf(options);
   }
 

@@ -11,6 +11,7 @@ import {
   extraBodyOf,
   optionalEnvironmentOf,
   reasoningOf,
+  tierFallbackOf,
   timeoutOf,
 } from "../chat-completions/options.ts";
 import { listingAt } from "../chat-completions/listing.ts";
@@ -62,6 +63,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
   readonly maxReasoningTokens: number;
   readonly timeoutMs: number;
   readonly tier: string | undefined;
+  readonly tierFallbackMs: number | undefined;
   #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -81,6 +83,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     this.timeoutMs = timeoutOf(options);
     this.tier = options.tier;
+    this.tierFallbackMs = tierFallbackOf(options);
     const { origin, path } = urlOf(options);
     this.listing = listingAt(`${origin}${path}`, { model: options.model });
     this.requirements = {

@@ -170,6 +170,9 @@ test("a run waits for a closed gate, in whole seconds, until it opens; a longer 
   add(gate({ provider: "mock", reason: "quota", durationMs: 60_000 }));
   pass(30_000);
   waits("mock", "30 s");
+  add(gate({ provider: "mock", reason: "capacity", durationMs: 20_000 }));
+  waits("mock", "20 s");
+  add(gate({ provider: "mock", reason: "quota", durationMs: 30_000 }));
   t.assert.snapshot(reasons, { serializers: [(lines) => lines.join("\n")] });
   add(...rowStarts(1));
   pass(30_000);

@@ -28,7 +28,7 @@ async function callWith(
     },
   };
   const layer = retried({
-    ...{ admission, time: { random }, maxTransportRetries: 5, retryDelayMs: [500, 30_000] },
+    ...{ admission, time: { now: () => 0, random }, maxTransportRetries: 5, retryDelayMs: [500, 30_000] },
     ...options,
   });
   const timeoutFactors: unknown[] = [];
@@ -128,7 +128,12 @@ test("after an abort nothing is tried again", async () => {
   const stop = new AbortController();
   let calls = 0;
   const admission = { sleep: async () => {}, startCount: 0, answerCount: 0, newestAnswered: 0 };
-  const layer = retried({ admission, time: { random: Math.random }, maxTransportRetries: 5, retryDelayMs: [0, 0] });
+  const layer = retried({
+    admission,
+    time: { now: () => 0, random: Math.random },
+    maxTransportRetries: 5,
+    retryDelayMs: [0, 0],
+  });
   const ask = layer(async () => {
     calls += 1;
     stop.abort(new Error("stopped"));

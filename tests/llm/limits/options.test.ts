@@ -11,6 +11,7 @@ test("the defaults are those of the documentation", () => {
     outageFailures: 10,
     probeDelayMs: [5000, 30_000],
     stallTimeoutMs: 900_000,
+    capacityTimeoutMs: 21_600_000,
   });
   assert.equal(resolveAdmission({ outageFailures: 3 }).outageFailures, 3);
 });
