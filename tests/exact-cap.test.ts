@@ -4,15 +4,8 @@ import { type LLMProvider, type LLMRequest, Pipeline, ProviderError, SummarizerS
 import { MockProvider } from "../src/llm/providers/mock.ts";
 import { MemorySink } from "../src/testing/memory-sink.ts";
 import { MemorySource } from "../src/testing/memory-source.ts";
+import { trialPrices } from "./support/capped-run.ts";
 import { randomNumbers } from "./support/random-numbers.ts";
-
-const prices = {
-  inputPerMillion: 2,
-  cachedInputPerMillion: 0.5,
-  cacheWritePerMillion: 2.5,
-  outputPerMillion: 8,
-  currency: "USD",
-} as const;
 
 /** A service that keeps its own bill, and fails in ways that a client can't see through: after it has charged, say. */
 class Service {
@@ -29,7 +22,7 @@ class Service {
     return {
       name,
       fingerprint,
-      prices,
+      prices: trialPrices,
       requestBytes: bytesOf,
       complete: async (request) => await this.#complete(request),
     };
