@@ -11,7 +11,8 @@ export interface WrapOptions {
 
 /** The provider with a layer around each of its attempts. What the layer throws fails the row, as what a provider throws. */
 export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint }: WrapOptions = {}): LLMProvider {
-  const { name, quota, timeoutMs, prices, requirements, maxReasoningTokens, tier, requestBytes } = provider;
+  const { name, quota, timeoutMs, prices, requirements, maxReasoningTokens, maxAnswerTokens, tier, requestBytes } =
+    provider;
   const wrapped = (inner: string): string => (fingerprint === undefined ? inner : JSON.stringify([inner, fingerprint]));
   const ask = layer(async ({ request, signal, step, pk }) => await provider.complete(request, signal, { step, pk }));
   return {
@@ -20,6 +21,7 @@ export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint 
     prices,
     requirements,
     maxReasoningTokens,
+    maxAnswerTokens,
     timeoutMs,
     tier,
     requestBytes,

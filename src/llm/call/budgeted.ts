@@ -3,7 +3,7 @@ import { costOf } from "../pricing.ts";
 import type { Budget } from "./budget.ts";
 import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
 import { sentRequest } from "./send.ts";
-import { costOfFailure, worstCaseOf } from "./worst-case.ts";
+import { costOfFailure, tierRise, worstCaseOf } from "./worst-case.ts";
 
 /** Spends each attempt from the run's budget: the call before it goes, its cost when it has ended. */
 export function budgeted(budget: Budget): RowLayer {
@@ -24,8 +24,9 @@ export function budgeted(budget: Budget): RowLayer {
       const ended = await endOf(next, call, worstCase);
       cost = ended.cost;
       if (cost > worstCase && worstCase > 0) excess *= cost / worstCase;
-      if ("answer" in ended) return ended.answer;
-      throw ended.error;
+      if (!("answer" in ended)) throw ended.error;
+      excess = Math.max(excess, tierRise(call.provider, ended.answer.usage));
+      return ended.answer;
     } finally {
       settle(cost);
     }

@@ -1,4 +1,5 @@
-import type { LLMProvider, LLMRequest } from "../../contracts/provider.ts";
+import type { LLMProvider, LLMRequest, TokenUsage } from "../../contracts/provider.ts";
+import type { Prices } from "../../contracts/prices.ts";
 import { NotSentError } from "../not-sent.ts";
 import { costOf, tierFactor } from "../pricing.ts";
 import { ProviderError } from "../provider-error.ts";
@@ -11,14 +12,25 @@ const bytesAround = 1000;
  * request are the most tokens that it can have, each at the dearest price of input; the answer is as long as it may be.
  */
 export function worstCaseOf(provider: LLMProvider, request: LLMRequest): number {
-  const { prices, maxReasoningTokens = 0, tier } = provider;
+  const { prices, maxReasoningTokens = 0, maxAnswerTokens } = provider;
   if (prices === undefined) return 0;
   const { inputPerMillion, cachedInputPerMillion, cacheWritePerMillion = 0, outputPerMillion } = prices;
   const dearest = Math.max(inputPerMillion, cachedInputPerMillion, cacheWritePerMillion);
   const inputTokens = provider.requestBytes?.(request) ?? bytesOf(request);
-  const outputTokens = request.maxOutputTokens + maxReasoningTokens * (request.lengthFactor ?? 1);
-  const factor = Math.max(1, tierFactor(prices, tier)); // it may end in the standard tier
-  return ((inputTokens * dearest + outputTokens * outputPerMillion) / 1_000_000) * factor;
+  const ownTokens = request.maxOutputTokens + maxReasoningTokens * (request.lengthFactor ?? 1);
+  const outputTokens = maxAnswerTokens ?? ownTokens;
+  return ((inputTokens * dearest + outputTokens * outputPerMillion) / 1_000_000) * dearestTierFactor(provider, prices);
+}
+
+/** How many times as dear the tier that answered is as the worst case counts with: more than 1 where a service answers in a dearer tier than it was asked for. */
+export function tierRise(provider: LLMProvider, { tier }: TokenUsage): number {
+  const { prices } = provider;
+  return prices === undefined ? 1 : tierFactor(prices, tier) / dearestTierFactor(provider, prices);
+}
+
+/** A call may end in the standard tier, whichever it asked for. */
+function dearestTierFactor({ tier }: LLMProvider, prices: Prices): number {
+  return Math.max(1, tierFactor(prices, tier));
 }
 
 function bytesOf({ messages, schema }: LLMRequest): number {
@@ -49,5 +61,6 @@ const unchargedKinds: ReadonlySet<string> = new Set([
 function mayBeCharged(error: unknown): boolean {
   if (!(error instanceof ProviderError)) return true;
   const { kind, status, unreachable } = error;
-  return unreachable === undefined && status !== 500 && !unchargedKinds.has(kind);
+  const isNeverSent = unreachable === "host" || unreachable === "port"; // what speaks another protocol may have passed the request on
+  return !isNeverSent && status !== 500 && !unchargedKinds.has(kind);
 }

@@ -10,6 +10,8 @@ import {
   type ChatOptions,
   checkChatOptions,
   extraBodyOf,
+  ownTokenLimitOf,
+  tierOf,
   optionalEnvironmentOf,
   reasoningOf,
   timeoutOf,
@@ -81,6 +83,7 @@ export class AzureOpenAIProvider implements LLMProvider {
   readonly maxReasoningTokens: number;
   readonly timeoutMs: number;
   readonly tier: string | undefined;
+  readonly maxAnswerTokens: number | undefined;
   #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -102,7 +105,8 @@ export class AzureOpenAIProvider implements LLMProvider {
     this.quota = { rpm: options.rpm, tpm: options.tpm };
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     this.timeoutMs = timeoutOf(options);
-    this.tier = options.tier;
+    this.tier = tierOf(options);
+    this.maxAnswerTokens = ownTokenLimitOf(options);
     this.requirements = requirementsOf(options);
   }
 

@@ -9,6 +9,8 @@ import {
   type ChatOptions,
   checkChatOptions,
   extraBodyOf,
+  ownTokenLimitOf,
+  tierOf,
   optionalEnvironmentOf,
   reasoningOf,
   timeoutOf,
@@ -60,6 +62,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
   readonly maxReasoningTokens: number;
   readonly timeoutMs: number;
   readonly tier: string | undefined;
+  readonly maxAnswerTokens: number | undefined;
   #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -78,7 +81,8 @@ export class OpenAICompatibleProvider implements LLMProvider {
     this.quota = { rpm: options.rpm, tpm: options.tpm };
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     this.timeoutMs = timeoutOf(options);
-    this.tier = options.tier;
+    this.tier = tierOf(options);
+    this.maxAnswerTokens = ownTokenLimitOf(options);
     const { origin } = urlOf(options);
     this.requirements = {
       environment: origin === openAI && options.apiKey === undefined ? ["OPENAI_API_KEY"] : [],
