@@ -162,10 +162,13 @@ async function uncapped(task: CappedTask, given: SimulatorFaults): Promise<Pick<
 interface CappedOptions extends Pick<CappedRun, "cap" | "whole" | "worstCase"> {
   readonly task: CappedTask;
   readonly faults: SimulatorFaults;
-  /** The share of what the cap may buy after which the run is killed; undefined for a run that is not. */
+  /** The share of what the cap will buy, about, after which the run is killed; undefined for a run that is not. */
   readonly killAt: number | undefined;
   readonly journal: string;
 }
+
+/** The part of a cap that is billed when it is booked up, as a rule. */
+const usuallyBilled = 0.35;
 
 /** A run, or one that is killed and the one that goes on with what is left of the cap. */
 async function capped({ task, faults: given, cap, killAt, journal, ...known }: CappedOptions): Promise<CappedRun[]> {
@@ -188,7 +191,8 @@ async function capped({ task, faults: given, cap, killAt, journal, ...known }: C
       return [found(await billOf(simulator), cap, outcome)];
     }
     const job = { ...task, url, journal, maxCost: cap };
-    const outcome = await killed(job, () => (simulator.bill().cost ?? 0) >= killAt * Math.min(cap, known.whole));
+    const bought = Math.min(cap * usuallyBilled, known.whole);
+    const outcome = await killed(job, () => (simulator.bill().cost ?? 0) >= killAt * bought);
     const first = found(await billOf(simulator), cap, outcome);
     const left = cap - first.bill;
     if (outcome !== undefined || left <= 0) return [first];
