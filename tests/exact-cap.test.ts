@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LLMProvider, type LLMRequest, Pipeline, ProviderError, SummarizerStep } from "../src/index.ts";
+import {
+  type LLMProvider,
+  type LLMRequest,
+  Pipeline,
+  ProviderError,
+  type RunReport,
+  SummarizerStep,
+} from "../src/index.ts";
 import { MockProvider } from "../src/llm/providers/mock.ts";
+import { OpenAICompatibleProvider } from "../src/llm/providers/openai-compatible.ts";
 import { MemorySink } from "../src/testing/memory-sink.ts";
 import { MemorySource } from "../src/testing/memory-source.ts";
+import { trialPrices } from "./support/capped-run.ts";
+import { finishedBill } from "./support/finished-bill.ts";
 import { randomNumbers } from "./support/random-numbers.ts";
-
-const prices = {
-  inputPerMillion: 2,
-  cachedInputPerMillion: 0.5,
-  cacheWritePerMillion: 2.5,
-  outputPerMillion: 8,
-  currency: "USD",
-} as const;
+import { simulatorFor } from "./support/simulator.ts";
 
 /** A service that keeps its own bill, and fails in ways that a client can't see through: after it has charged, say. */
 class Service {
@@ -29,7 +32,7 @@ class Service {
     return {
       name,
       fingerprint,
-      prices,
+      prices: trialPrices,
       requestBytes: bytesOf,
       complete: async (request) => await this.#complete(request),
     };
@@ -71,34 +74,34 @@ const rows: readonly Note[] = Array.from({ length: 400 }, (_, index) => ({
   note: `Note ${index}. `.repeat(1 + (index % 40)),
 }));
 
+/** Summarizes all rows, 256 at a time at most. */
+async function summarize(llmProvider: LLMProvider, maxCost: number, maxOutputTokens: number): Promise<RunReport> {
+  return await new Pipeline<Note>({
+    name: "capped",
+    source: new MemorySource<Note>({ rows, primaryKeyColumn: "id" }),
+    llmProvider,
+    concurrency: 256,
+    admission: { retryDelayMs: [1, 2] },
+    maxCost,
+    onRowError: "skip",
+    maxRowErrors: "never",
+    payloadLog: "off",
+    journal: "off",
+  })
+    .step(
+      new SummarizerStep({ name: "short", maxOutputTokens, inputMap: { text: (s) => s.raw.note }, outputKey: "short" }),
+    )
+    .to(new MemorySink({ columnMap: { id: (s) => s.pk, text: (s) => s.processed.short.text } }))
+    .run();
+}
+
 test("the service's own bill is never above the cap, with 256 calls in flight, resets after charging, missing usage and cut answers", async () => {
   const random = randomNumbers(20);
   let stoppedCount = 0;
   for (let run = 0; run < 12; run += 1) {
     const maxCost = run % 4 === 3 ? 20 : 0.02 * 10 ** (1.5 * random());
     const service = new Service(random);
-    const { error } = await new Pipeline<Note>({
-      name: "capped",
-      source: new MemorySource<Note>({ rows, primaryKeyColumn: "id" }),
-      llmProvider: service.provider,
-      concurrency: 256,
-      admission: { retryDelayMs: [1, 2] },
-      maxCost,
-      onRowError: "skip",
-      maxRowErrors: "never",
-      payloadLog: "off",
-      journal: "off",
-    })
-      .step(
-        new SummarizerStep({
-          name: "short",
-          maxOutputTokens: 300,
-          inputMap: { text: (s) => s.raw.note },
-          outputKey: "short",
-        }),
-      )
-      .to(new MemorySink({ columnMap: { id: (s) => s.pk, text: (s) => s.processed.short.text } }))
-      .run();
+    const { error } = await summarize(service.provider, maxCost, 300);
     assert.ok(service.bill <= maxCost, `${service.bill} of ${maxCost}`);
     if (error === null) continue;
     assert.equal(error.code, "LIMIT_REACHED", error.message);
@@ -110,4 +113,27 @@ test("the service's own bill is never above the cap, with 256 calls in flight, r
     );
   }
   assert.equal(stoppedCount, 9);
+});
+
+test("the tier and the limit of tokens that headers and fields of the user's own ask for count, too", async (t) => {
+  for (const own of [
+    { extraBody: { service_tier: "priority" } },
+    { headers: { "X-MS-Service-Tier": "priority" } },
+    { extraBody: { max_tokens: 3000 } },
+    { extraBody: { max_completion_tokens: 3000 }, tier: "flex" },
+  ] as const) {
+    // The first call, which goes alone, gives no hint: others have the longest answers.
+    const simulator = await simulatorFor(t, {
+      prices: trialPrices,
+      latencyMs: 5,
+      fault: ({ number }) => (number > 1 ? "prose" : undefined),
+    });
+    const baseURL = `${simulator.url}/v1`;
+    const provider = new OpenAICompatibleProvider({ baseURL, apiKey: "k", model: "m", prices: trialPrices, ...own });
+    const maxCost = 0.1;
+    const { error } = await summarize(provider, maxCost, 1000);
+    assert.equal(error?.code, "LIMIT_REACHED");
+    const { cost, completionTokens } = await finishedBill(simulator);
+    assert.ok(completionTokens > 0 && cost !== null && cost <= maxCost, `${cost} with ${JSON.stringify(own)}`);
+  }
 });

@@ -1,3 +1,4 @@
+import { bill } from "./bill.ts";
 import { changes } from "./changes.ts";
 import { cpu } from "./cpu.ts";
 import { withFaults } from "./faults.ts";
@@ -21,6 +22,7 @@ export const suites: readonly Suite[] = [
   changes,
   taxonomy,
   withFaults,
+  bill,
   quota,
   wall,
   memory,

@@ -113,6 +113,8 @@ export interface LLMProvider {
    * @default twice the bytes of messages and schema, and 1,000
    */
   readonly requestBytes?: ((request: LLMRequest) => number) | undefined;
+  /** The most tokens that an answer may have, where the provider asks for a limit of its own whatever the request's: a limit on the cost counts with it. @default the request's */
+  readonly maxAnswerTokens?: number | undefined;
   /** Tokens that it adds to `maxOutputTokens` for reasoning, times `lengthFactor`. @default 0 */
   readonly maxReasoningTokens?: number | undefined;
   /**

@@ -11,8 +11,18 @@ export interface WrapOptions {
 
 /** The provider with a layer around each of its attempts. What the layer throws fails the row, as what a provider throws. */
 export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint }: WrapOptions = {}): LLMProvider {
-  const { name, quota, timeoutMs, prices, requirements, maxReasoningTokens, tier, tierFallbackMs, requestBytes } =
-    provider;
+  const {
+    name,
+    quota,
+    timeoutMs,
+    prices,
+    requirements,
+    maxReasoningTokens,
+    maxAnswerTokens,
+    tier,
+    tierFallbackMs,
+    requestBytes,
+  } = provider;
   const wrapped = (inner: string): string => (fingerprint === undefined ? inner : JSON.stringify([inner, fingerprint]));
   const ask = layer(async ({ request, signal, step, pk }) => await provider.complete(request, signal, { step, pk }));
   return {
@@ -21,6 +31,7 @@ export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint 
     prices,
     requirements,
     maxReasoningTokens,
+    maxAnswerTokens,
     timeoutMs,
     tier,
     tierFallbackMs,

@@ -28,6 +28,8 @@ export class Budget {
   #spent = 0;
   #reserved = 0;
   #inFlight = 0;
+  /** The worst case of the call that did not fit any more: the run stops, and no other goes, however little it may cost. */
+  #tooDear: number | undefined;
   #waiting: readonly Waiting[] = [];
 
   constructor(options: BudgetOptions) {
@@ -54,6 +56,7 @@ export class Budget {
    */
   async reserve(worstCase: number, signal: AbortSignal): Promise<Settle> {
     signal.throwIfAborted();
+    if (this.#tooDear !== undefined) throw this.#costReached(this.#tooDear);
     if (this.#waiting.length > 0 || !this.#fits(worstCase)) await this.#turn(worstCase, signal);
     else this.#take(worstCase);
     let isSettled = false;
@@ -99,16 +102,16 @@ export class Budget {
   #next(): void {
     const [first, ...others] = this.#waiting;
     if (first === undefined) return;
-    const fits = this.#fits(first.worstCase);
-    if (!fits && this.#inFlight > 0) return;
-    this.#waiting = others;
-    if (fits) {
+    if (this.#fits(first.worstCase)) {
+      this.#waiting = others;
       this.#take(first.worstCase);
       first.go();
-    } else {
-      first.stop(this.#costReached(first.worstCase));
+      return this.#next();
     }
-    this.#next();
+    if (this.#inFlight > 0) return;
+    this.#tooDear = first.worstCase;
+    for (const { stop } of this.#waiting) stop(this.#costReached(first.worstCase));
+    this.#waiting = [];
   }
 
   #costReached(worstCase: number): RunError {

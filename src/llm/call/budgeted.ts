@@ -4,7 +4,7 @@ import { costOf } from "../pricing.ts";
 import type { Budget } from "./budget.ts";
 import type { RowAsk, RowCall, RowLayer } from "./row-call.ts";
 import { sentRequest } from "./send.ts";
-import { costOfFailure, worstCaseOf } from "./worst-case.ts";
+import { costOfFailure, tierRise, worstCaseOf } from "./worst-case.ts";
 
 /** Spends each attempt from the run's budget: the call before it goes, its cost when it has ended. */
 export function budgeted(budget: Budget, prices: CallPrices = ownPrices): RowLayer {
@@ -25,8 +25,12 @@ export function budgeted(budget: Budget, prices: CallPrices = ownPrices): RowLay
       const ended = await endOf(next, call, prices, worstCase);
       cost = ended.cost;
       if (cost > worstCase && worstCase > 0) excess *= cost / worstCase;
-      if ("answer" in ended) return ended.answer;
-      throw ended.error;
+      if (!("answer" in ended)) throw ended.error;
+      excess = Math.max(
+        excess,
+        tierRise(call.provider, ended.answer.usage, prices.of(call.provider, ended.answer.model)),
+      );
+      return ended.answer;
     } finally {
       settle(cost);
     }

@@ -1,4 +1,4 @@
-import type { LLMProvider, LLMRequest } from "../../contracts/provider.ts";
+import type { LLMProvider, LLMRequest, TokenUsage } from "../../contracts/provider.ts";
 import { NotSentError } from "../not-sent.ts";
 import type { Prices } from "../../contracts/prices.ts";
 import { ownPrices } from "../price-book.ts";
@@ -17,11 +17,12 @@ export function worstCaseOf(
   request: LLMRequest,
   possible: readonly Prices[] = ownPrices.possible(provider),
 ): number {
-  const { maxReasoningTokens = 0, tier } = provider;
+  const { maxReasoningTokens = 0, maxAnswerTokens } = provider;
   const inputTokens = provider.requestBytes?.(request) ?? bytesOf(request);
-  const outputTokens = request.maxOutputTokens + maxReasoningTokens * (request.lengthFactor ?? 1);
+  const ownTokens = request.maxOutputTokens + maxReasoningTokens * (request.lengthFactor ?? 1);
+  const outputTokens = maxAnswerTokens ?? ownTokens;
   const costs = possible.flatMap((prices) => {
-    const factor = Math.max(1, tierFactor(prices, tier)); // it may end in the standard tier
+    const factor = dearestTierFactor(provider, prices);
     return reachedPrices(prices, inputTokens).map((reached) => {
       const { inputPerMillion, cachedInputPerMillion, cacheWritePerMillion = 0, outputPerMillion } = reached;
       const dearest = Math.max(inputPerMillion, cachedInputPerMillion, cacheWritePerMillion);
@@ -29,6 +30,16 @@ export function worstCaseOf(
     });
   });
   return Math.max(0, ...costs);
+}
+
+/** How many times as dear the tier that answered is as the worst case counts with: more than 1 where a service answers in a dearer tier than it was asked for. */
+export function tierRise(provider: LLMProvider, { tier }: TokenUsage, prices: Prices | undefined): number {
+  return prices === undefined ? 1 : tierFactor(prices, tier) / dearestTierFactor(provider, prices);
+}
+
+/** A call may end in the standard tier, whichever it asked for. */
+function dearestTierFactor({ tier }: LLMProvider, prices: Prices): number {
+  return Math.max(1, tierFactor(prices, tier));
 }
 
 function bytesOf({ messages, schema }: LLMRequest): number {
@@ -60,5 +71,6 @@ const unchargedKinds: ReadonlySet<string> = new Set([
 function mayBeCharged(error: unknown): boolean {
   if (!(error instanceof ProviderError)) return true;
   const { kind, status, unreachable } = error;
-  return unreachable === undefined && status !== 500 && !unchargedKinds.has(kind);
+  const isNeverSent = unreachable === "host" || unreachable === "port"; // what speaks another protocol may have passed the request on
+  return !isNeverSent && status !== 500 && !unchargedKinds.has(kind);
 }

@@ -178,6 +178,20 @@ export function reasoningOf(options: ChatOptions): Reasoning | undefined {
   return reasoning ? { effort, maxTokens } : undefined;
 }
 
+/** The service tier that requests ask for: by the option, or by a header or a field of the user's own. */
+export function tierOf({ tier, headers = {}, extraBody = {} }: ChatOptions): string | undefined {
+  const [, inHeader] = Object.entries(headers).find(([name]) => name.toLowerCase() === tierHeader) ?? [];
+  const inBody = extraBody[tierField];
+  return inHeader ?? tier ?? (typeof inBody === "string" ? inBody : undefined);
+}
+
+/** The limit of output tokens that a field of the user's own sets, in place of the request's. */
+export function ownTokenLimitOf({ extraBody = {} }: ChatOptions): number | undefined {
+  const limits = ["max_completion_tokens", "max_tokens"].map((name) => Number(extraBody[name] ?? 0));
+  const most = Math.max(...limits);
+  return most > 0 ? most : undefined;
+}
+
 /** A copy of the fields of the user's own, in the order of their names, so that their order is none of the fingerprint. */
 export function extraBodyOf({ extraBody = {} }: ChatOptions): Readonly<Record<string, unknown>> | undefined {
   if (Object.keys(extraBody).length === 0) return undefined;
@@ -238,6 +252,7 @@ const fieldsOfSteps: Readonly<Record<string, string>> = {
   messages: "a step makes them: its prompt, its instructions and its inputMap",
   response_format: "the step's schema makes it: see the option dialect",
   stream: "answers are read whole",
+  n: "of each reply one answer is read, and all are paid for",
 };
 
 function checkExtraBody(owner: string, extraBody: Readonly<Record<string, unknown>>): void {

@@ -10,6 +10,8 @@ import {
   type ChatOptions,
   checkChatOptions,
   extraBodyOf,
+  ownTokenLimitOf,
+  tierOf,
   optionalEnvironmentOf,
   reasoningOf,
   tierFallbackOf,
@@ -90,6 +92,7 @@ export class AzureOpenAIProvider implements LLMProvider {
   readonly timeoutMs: number;
   readonly tier: string | undefined;
   readonly tierFallbackMs: number | undefined;
+  readonly maxAnswerTokens: number | undefined;
   #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -112,8 +115,9 @@ export class AzureOpenAIProvider implements LLMProvider {
     this.quota = { rpm: options.rpm, tpm: options.tpm };
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     this.timeoutMs = timeoutOf(options);
-    this.tier = options.tier;
+    this.tier = tierOf(options);
     this.tierFallbackMs = tierFallbackOf(options);
+    this.maxAnswerTokens = ownTokenLimitOf(options);
     this.requirements = requirementsOf(options);
   }
 

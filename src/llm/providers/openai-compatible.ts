@@ -9,6 +9,8 @@ import {
   type ChatOptions,
   checkChatOptions,
   extraBodyOf,
+  ownTokenLimitOf,
+  tierOf,
   optionalEnvironmentOf,
   reasoningOf,
   tierFallbackOf,
@@ -64,6 +66,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
   readonly timeoutMs: number;
   readonly tier: string | undefined;
   readonly tierFallbackMs: number | undefined;
+  readonly maxAnswerTokens: number | undefined;
   #resolved: Resolved | undefined;
 
   /** @throws {OptionError} for an option that is unknown or has a wrong value */
@@ -82,8 +85,9 @@ export class OpenAICompatibleProvider implements LLMProvider {
     this.quota = { rpm: options.rpm, tpm: options.tpm };
     this.maxReasoningTokens = reasoningOf(options)?.maxTokens ?? 0;
     this.timeoutMs = timeoutOf(options);
-    this.tier = options.tier;
+    this.tier = tierOf(options);
     this.tierFallbackMs = tierFallbackOf(options);
+    this.maxAnswerTokens = ownTokenLimitOf(options);
     const { origin, path } = urlOf(options);
     this.listing = listingAt(`${origin}${path}`, { model: options.model });
     this.requirements = {

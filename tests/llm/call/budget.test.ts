@@ -46,11 +46,14 @@ test("one that can't fit any more ends the run, once no call in flight may turn 
   const budget = new Budget({ maxCalls: Infinity, maxCost: 10 });
   const settle = await budget.reserve(8, never);
   const outcome = budget.reserve(5, never);
-  outcome.catch(() => {});
+  const smaller = budget.reserve(3, never);
+  for (const waiting of [outcome, smaller]) waiting.catch(() => {});
   await setImmediate();
   settle(7);
-  await assert.rejects(outcome, failsWith("LIMIT_REACHED", { spent: 7, worstCase: 5 }));
-  await budget.reserve(3, never);
+  const reached = failsWith("LIMIT_REACHED", { spent: 7, worstCase: 5 });
+  await assert.rejects(outcome, reached);
+  await assert.rejects(smaller, reached, "what the error says is spent is all that is spent");
+  await assert.rejects(budget.reserve(1, never), reached);
 });
 
 test("who waits and is aborted leaves the others their turn", async () => {

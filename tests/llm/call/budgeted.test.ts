@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import type { LLMProvider } from "../../../src/contracts/provider.ts";
 import { Budget } from "../../../src/llm/call/budget.ts";
 import { budgeted } from "../../../src/llm/call/budgeted.ts";
@@ -44,6 +45,7 @@ test("the worst case is each byte as a token at the dearest price of input, and 
   assert.equal(worstCaseOf({ ...provider, maxReasoningTokens: 10 }, { ...request, lengthFactor: 2 }), 290);
   assert.equal(worstCaseOf({ ...provider, tier: "flex" }, request), worstCase);
   assert.equal(worstCaseOf({ ...provider, tier: "priority" }, request), 625);
+  assert.equal(worstCaseOf({ ...provider, maxAnswerTokens: 300, maxReasoningTokens: 10 }, request), 650);
   assert.equal(worstCaseOf({ ...provider, prices: undefined }, request), 0);
   const other = { ...prices, outputPerMillion: 0 };
   assert.equal(worstCaseOf(provider, request, [other, prices]), worstCase, "the dearest that may hold");
@@ -75,6 +77,8 @@ test("a failure costs what its service said, nothing where none is charged, and 
     [failed("SERVICE_UNAVAILABLE", { status: 500, kind: "server" }), 0],
     [failed("SERVICE_UNAVAILABLE", { status: 503, kind: "overload" }), 0],
     [failed("NETWORK_ERROR", { unreachable: "port" }), 0],
+    [failed("NETWORK_ERROR", { unreachable: "host" }), 0],
+    [failed("NETWORK_ERROR", { unreachable: "protocol" }), worstCase],
     [failed("NETWORK_ERROR", {}), worstCase],
     [failed("TIMEOUT", {}), worstCase],
     [failed("CONTENT_FILTER", { status: 400, kind: "filter" }), worstCase],
@@ -94,6 +98,22 @@ test("a service that charges more than the worst case raises that of the next ca
   await assert.rejects(Promise.all([layer(async () => dear)(call), layer(async () => dear)(call)]), {
     code: "LIMIT_REACHED",
   });
+});
+
+test("a service that answers in a dearer tier than it was asked for raises the worst case, whatever the answer cost", async () => {
+  const budget = new Budget({ maxCalls: Infinity, maxCost: 1000 });
+  const layer = budgeted(budget);
+  const priority = async () => ({ ...answer, usage: { ...usage, tier: "priority" } }); // costs 30
+  await layer(priority)(call);
+  const { promise, resolve } = Promise.withResolvers<typeof answer>();
+  const asked = layer(async () => await promise)(call); // may cost 625
+  const waiting = layer(priority)(call);
+  let isOver = false;
+  void waiting.then(() => (isOver = true));
+  await setImmediate();
+  assert.equal(isOver, false, "two such calls do not fit");
+  resolve(answer);
+  await Promise.all([asked, waiting]);
 });
 
 test("an attempt that failed is one of the calls; without a limit of the cost nothing is reserved", async () => {

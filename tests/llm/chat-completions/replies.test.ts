@@ -506,7 +506,7 @@ describe("headers and fields of the user's own", () => {
 
   test("what a step makes, what carries the request, and what can't be sent is rejected at construction", () => {
     const wrong: readonly Partial<OpenAICompatibleProviderOptions>[] = [
-      ...["messages", "response_format", "stream"].map((name) => ({ extraBody: { [name]: true } })),
+      ...["messages", "response_format", "stream", "n"].map((name) => ({ extraBody: { [name]: true } })),
       ...[{ a: 1n }, [1]].map((extraBody) => ({ extraBody: extraBody as Readonly<Record<string, unknown>> })), // as JavaScript could
       ...["Content-Type", "content-length", "Transfer-Encoding", "bad name", ""].map((name) => ({
         headers: { [name]: "secret-2" },
