@@ -136,7 +136,7 @@ async function startService({ seed, tier, reasoning }: CappedTask, given: Simula
     reasoning,
     prices: trialPrices,
     priorityDowngrades: 0.2,
-    flexShortage: 0.02,
+    flexShortage: 0.005,
     latencyMs: { median: 80, sigma: 0.6 },
     faults: given,
     fault: ({ body }) => {

@@ -14,10 +14,10 @@ export interface BillCase extends Omit<CappedTask, "rows"> {
 export const billCases: readonly BillCase[] = [
   { name: "nothing goes wrong", seed: 1, expected: "equal" },
   {
-    name: "Flex, a twentieth without capacity",
+    name: "Flex, a fiftieth without capacity",
     seed: 2,
     tier: "flex",
-    simulator: { flexShortage: 0.05 },
+    simulator: { flexShortage: 0.02 },
     expected: "equal",
   },
   {
