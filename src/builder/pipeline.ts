@@ -8,6 +8,7 @@ import type { Journal } from "../contracts/journal.ts";
 import { warnOf } from "../errors/deprecation.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions, hasFunctions, isCount, isFunction, type OptionCheck, optional } from "../errors/options.ts";
+import { checkBudget } from "../pipeline/budget.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
 import {
   pipelineChecks,
@@ -136,6 +137,7 @@ export class Pipeline<Row extends object, Processed extends object = object> {
     requireStoreOptions(options);
     for (const deprecation of deprecationsOf(options)) warnOf(deprecation);
     if (options.admission !== undefined) checkAdmission(options.admission);
+    if (options.budget !== undefined) checkBudget(options.budget, options.journal);
     this.#options = options;
   }
 

@@ -1,7 +1,7 @@
 import type { AnyState } from "../engine/state.ts";
 import { acceptAlone, checkMaps } from "../pipeline/map-check.ts";
 import type { MapProblem } from "../pipeline/trials.ts";
-import { type ResolvedPipeline, resolvePipeline } from "../pipeline/resolve.ts";
+import { type ResolvedPipeline, type Settings, resolvePipeline } from "../pipeline/resolve.ts";
 import { rowFields } from "../table/row-fields.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import type { AnySource, Parameters, ReadContext, SourceRow } from "../contracts/source.ts";
@@ -59,7 +59,7 @@ export async function checkPipeline(
   for (const { option, message } of deprecationsOf(definition.options)) {
     findings.add("files", `option ${option}`, "warning", message);
   }
-  await checkProviders(findings, providers, settings.maxCost);
+  await checkProviders(findings, providers, settings);
   const maps = { source, steps, destinations };
   const reading: ReadContext = { parameters: settings.parameters, signal };
   const state = await checkSource(findings, maps, reading);
@@ -94,7 +94,11 @@ export async function checkPipeline(
   return { pipeline: name, wouldRun, findings: findings.list, prompts };
 }
 
-async function checkProviders(findings: Findings, providers: readonly LLMProvider[], maxCost: number): Promise<void> {
+async function checkProviders(
+  findings: Findings,
+  providers: readonly LLMProvider[],
+  { maxCost, budget }: Pick<Settings, "maxCost" | "budget">,
+): Promise<void> {
   for (const { name, fingerprint, former } of providers) {
     const subject = `provider ${name}`;
     const found = await findings.tryCheck("providers", subject, () => ({ now: fingerprint(), former: former?.() }));
@@ -109,7 +113,7 @@ async function checkProviders(findings: Findings, providers: readonly LLMProvide
       `${difference}: version 0.1 asked otherwise, and its stored answers are found`,
     );
   }
-  const currency = await findings.tryCheck("providers", "prices", () => currencyOf(providers, maxCost));
+  const currency = await findings.tryCheck("providers", "prices", () => currencyOf(providers, maxCost, budget));
   if (currency === undefined) return;
   findings.add("providers", "prices", "ok", currency ?? "none given, so what a run costs is not known");
 }

@@ -14,7 +14,9 @@ import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { MapError } from "../errors/map.ts";
 import { Budget } from "../llm/call/budget.ts";
 import { LLMClient } from "../llm/call/client.ts";
+import type { JournalBudget } from "../llm/call/journal-budget.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
+import { openBudget } from "./budget.ts";
 import { currencyOf } from "./currency.ts";
 import { requireMaps } from "./map-check.ts";
 import { RunMonitor } from "./monitor.ts";
@@ -72,7 +74,7 @@ export async function startRun(pipeline: ResolvedPipeline, context: RunContext):
   const { providers, steps, destinations, settings, stores } = pipeline;
   requireSeparateFiles(pipeline);
   for (const provider of providers) provider.fingerprint(); // throws here, not at the first row, what it lacks
-  const currency = currencyOf(providers, settings.maxCost);
+  const currency = currencyOf(providers, settings.maxCost, settings.budget);
   const runId = randomUUID();
   const startedAt = new Date();
   const startedMs = performance.now();
@@ -145,8 +147,9 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const lookAhead = lookAheadOf(run.journal, pipeline, context.kind, source);
   const journal = lookAhead?.journal ?? run.journal;
   const sparePlaces = new SparePlaces(settings.concurrency);
+  const journalBudget = await openBudget(run);
   const earlier = journal && earlierRunsOf(journal, pipeline);
-  const conversation = conversationsOf({ ...run, journal }, payloadLog, sparePlaces, earlier, lookAhead);
+  const conversation = conversationsOf({ ...run, journal, journalBudget }, payloadLog, sparePlaces, earlier, lookAhead);
   const outdated = new OutdatedFailures(context.kind === "run" ? deadLetter : undefined);
   const { wasAsked } = monitor;
   const hasFailedBefore = async (pk: string): Promise<boolean> => {
@@ -236,7 +239,7 @@ function detailOf(
 
 /** Gives each step and row its conversation with the step's provider. */
 function conversationsOf(
-  { runId, pipeline, monitor, journal }: Run,
+  { runId, pipeline, monitor, journal, journalBudget }: Run & { readonly journalBudget: JournalBudget | undefined },
   payloadLog: OpenFiles["payloadLog"],
   sparePlaces: SparePlaces,
   earlier: EarlierRuns | undefined,
@@ -248,6 +251,7 @@ function conversationsOf(
     concurrency: settings.concurrency,
     admission: settings.admission,
     budget: new Budget(settings),
+    journalBudget,
     payloadLog,
     journal: journal && { answers: answersOf(journal, lookAhead), runId, reuseEarlier: settings.cache },
     earlier,
