@@ -36,6 +36,7 @@ export {
   type StateOf,
   type WithItem,
 } from "./builder/pipeline.ts";
+export type { BudgetOption } from "./pipeline/budget.ts";
 export type { PipelineOptions, PreviewOptions, ReplayOptions, RunOptions } from "./pipeline/options.ts";
 export type {
   ChangesRead,

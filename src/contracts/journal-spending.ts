@@ -1,5 +1,4 @@
 import type { Page, PageRequest } from "./page.ts";
-import type { Prices } from "./prices.ts";
 
 /**
  * Money that runs with a `budget` spend, over all pipelines that use the journal. Amounts are whole billionths of a unit of their currency (10^-9 USD):
@@ -35,10 +34,8 @@ export interface Reservation {
   readonly currency: string;
   /** In billionths. */
   readonly amount: bigint;
-  /** Of the request: its answer may be in the journal when the run was killed. */
+  /** Of the request, for whoever wants to know what a reservation that stands was for. */
   readonly fingerprint: string;
-  /** The prices at which that answer is counted. */
-  readonly prices: Prices;
 }
 
 export interface OpenReservation extends Reservation {

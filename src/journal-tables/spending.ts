@@ -13,7 +13,6 @@ import type { GatheredSaves } from "./gathered-saves.ts";
 import { pageIn } from "./records.ts";
 import type { Looks, SumQuery, Transaction } from "./store.ts";
 import { type Line, tables } from "./tables.ts";
-import { toRecord } from "./texts.ts";
 
 /** The money that runs spend, changed by one transaction at a time: each has the purse's line locked until its commit. */
 export function spendingOf(saves: GatheredSaves, looks: Looks): JournalSpending {
@@ -144,7 +143,7 @@ function placeOf(slice: Omit<SpentSlice, "settled">): string {
 }
 
 export function reservationChange(reservation: OpenReservation): Change {
-  const { id, pipeline, runId, currency, reservedAt, amount, fingerprint, prices } = reservation;
+  const { id, pipeline, runId, currency, reservedAt, amount, fingerprint } = reservation;
   const line = {
     id,
     pipeline,
@@ -153,7 +152,6 @@ export function reservationChange(reservation: OpenReservation): Change {
     reserved_at: reservedAt.getTime(),
     amount: String(amount),
     fingerprint,
-    prices: toRecord(prices),
   };
   return { kind: "put", table: tables.reservations, line };
 }
@@ -163,16 +161,7 @@ function toSlice({ pipeline, currency, starts_at, settled }: Line): SpentSlice {
   return { pipeline: name, currency: of, startsAt, settled: BigInt(String(settled)) };
 }
 
-function toReservation({
-  id,
-  pipeline,
-  run_id,
-  currency,
-  reserved_at,
-  amount,
-  fingerprint,
-  prices,
-}: Line): OpenReservation {
+function toReservation({ id, pipeline, run_id, currency, reserved_at, amount, fingerprint }: Line): OpenReservation {
   return {
     id: String(id),
     pipeline: String(pipeline),
@@ -180,7 +169,6 @@ function toReservation({
     currency: String(currency),
     amount: BigInt(String(amount)),
     fingerprint: String(fingerprint),
-    prices: JSON.parse(String(prices)), // as it was saved
     reservedAt: new Date(Number(reserved_at)),
   };
 }

@@ -142,7 +142,6 @@ export const tables: Readonly<Record<TableName, Table>> = {
     reserved_at: "whole",
     amount: "whole",
     fingerprint: "fingerprint",
-    prices: "json",
   }),
 };
 

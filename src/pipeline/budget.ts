@@ -1,10 +1,9 @@
 import type { JournalSession } from "../contracts/journal.ts";
-import type { LimitsAt, OpenReservation, Settlement, SpendingLimit } from "../contracts/journal-spending.ts";
+import type { JournalSpending, LimitsAt, OpenReservation, SpendingLimit } from "../contracts/journal-spending.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions, type OptionCheck, optional } from "../errors/options.ts";
 import { JournalBudget } from "../llm/call/journal-budget.ts";
-import { costOf } from "../llm/pricing.ts";
-import { billionthsOf, limitInBillionths } from "../spending/amount.ts";
+import { limitInBillionths } from "../spending/amount.ts";
 import { Calendar, type Period } from "../spending/calendar.ts";
 
 /** Limits on what all runs together spend that have a budget and use one journal, in the currency of the providers' prices. */
@@ -76,7 +75,7 @@ interface BudgetedRun {
   readonly journal: JournalSession | undefined;
 }
 
-/** Opens the budget over the journal; undefined for a pipeline without one. What killed runs have left is settled first, where that can be. */
+/** Opens the budget over the journal; undefined for a pipeline without one. */
 export async function openBudget({
   runId,
   pipeline,
@@ -85,38 +84,21 @@ export async function openBudget({
 }: BudgetedRun): Promise<JournalBudget | undefined> {
   const { name, settings } = pipeline;
   if (settings.budget === undefined || journal === undefined || currency === null) return undefined;
-  await settleAnswered(journal, name, runId);
   const { spending } = journal;
-  return new JournalBudget({ spending, limitsAt: limitsOf(settings.budget), pipeline: name, runId, currency });
+  const standing = (await reservationsOf(spending, name)).filter((each) => each.runId !== runId);
+  const limitsAt = limitsOf(settings.budget);
+  return new JournalBudget({ spending, standing, limitsAt, pipeline: name, runId, currency });
 }
 
-/** The number of reservations that are looked at together. */
-const atOnce = 500;
-
-/**
- * Settles reservations of the pipeline's earlier runs whose answers are in the journal: their cost is known. These runs are dead, for this one holds the
- * pipeline; those of other pipelines may go on. A reservation without an answer stays: nobody knows if the service has charged for it.
- */
-async function settleAnswered({ spending, answers }: JournalSession, pipeline: string, runId: string): Promise<void> {
-  const seen = new Set<string>();
+async function reservationsOf(
+  { reservations }: JournalSpending,
+  pipeline: string,
+): Promise<readonly OpenReservation[]> {
+  const found: OpenReservation[] = [];
   for (let from: string | undefined; ;) {
-    const { items, next } = await spending.reservations({ pipeline, limit: atOnce, from });
-    const left = items.filter((each) => each.runId !== runId);
-    const found = await answers.find([...new Set(left.map(({ fingerprint }) => fingerprint))]);
-    await spending.settle(
-      left.flatMap((each): readonly Settlement[] => {
-        const answer = found.get(each.fingerprint);
-        const key = answerKey(each);
-        if (answer?.runId !== each.runId || seen.has(key)) return []; // one answer is that of one call
-        seen.add(key);
-        return [{ id: each.id, amount: billionthsOf(costOf(answer.usage, each.prices) ?? 0) }];
-      }),
-    );
-    if (next === null) return;
+    const { items, next } = await reservations({ pipeline, limit: 1_000, from });
+    found.push(...items);
+    if (next === null) return found;
     from = next;
   }
-}
-
-function answerKey({ runId, fingerprint }: OpenReservation): string {
-  return `${runId} ${fingerprint}`;
 }

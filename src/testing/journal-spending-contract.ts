@@ -19,10 +19,9 @@ export const spendingChecks: Readonly<Record<string, JournalCheck>> = {
 };
 
 const hourMs = 3_600_000;
-const prices = { inputPerMillion: 1, cachedInputPerMillion: 0.1, outputPerMillion: 10, currency: "USD" };
 
 function reservation(amount: bigint, given: Partial<Reservation> = {}): Reservation {
-  const facts = { pipeline: "visits", runId: "run-1", currency: "USD", fingerprint: one, prices };
+  const facts = { pipeline: "visits", runId: "run-1", currency: "USD", fingerprint: one };
   return { id: randomUUID(), amount, ...facts, ...given };
 }
 

@@ -6,6 +6,7 @@ import type {
   OpenReservation,
   Reservation,
   Reserved,
+  SpendingLimit,
 } from "../../contracts/journal-spending.ts";
 import { RunError } from "../../errors/llm-etl-error.ts";
 import { amountOf, billionthsOf } from "../../spending/amount.ts";
@@ -16,6 +17,8 @@ import type { RowCall } from "./row-call.ts";
 export interface JournalBudgetOptions {
   readonly spending: Pick<JournalSpending, "reserve" | "settle">;
   readonly limitsAt: LimitsAt;
+  /** Reservations of runs that were killed: nobody will settle them. @default none */
+  readonly standing?: readonly OpenReservation[] | undefined;
   readonly pipeline: string;
   readonly runId: string;
   readonly currency: string;
@@ -68,12 +71,11 @@ export class JournalBudget {
    */
   async reserve(worstCase: number, { provider, request, signal }: RowCall): Promise<Settle> {
     const { pipeline, runId, currency } = this.#options;
-    const { prices } = provider;
     signal.throwIfAborted();
-    if (worstCase === 0 || prices === undefined) return () => {};
+    if (worstCase === 0) return () => {};
     const [fingerprint] = this.#fingerprints.keysOf(provider, request);
     const amount = billionthsOf(worstCase);
-    const reservation = { id: randomUUID(), pipeline, runId, currency, amount, fingerprint, prices };
+    const reservation = { id: randomUUID(), pipeline, runId, currency, amount, fingerprint };
     const { promise, resolve: go, reject: stop } = Promise.withResolvers<Settle>();
     const waiting: Waiting = { reservation, go, stop, isGone: false };
     const onAbort = (): void => {
@@ -146,11 +148,15 @@ export class JournalBudget {
 
   /** Waits until the first that did not fit may fit; stops it where it can't. */
   async #waitFor(first: Waiting, reserved: Reserved, news: Promise<void>): Promise<void> {
-    const { othersMs = 60_000, lookMs = 1_000 } = this.#options;
-    const { amount } = first.reservation;
-    const spent = reserved.limits.findLast(({ limit, settled }) => settled + amount > limit.most);
+    const { othersMs = 60_000, lookMs = 1_000, standing = [] } = this.#options;
+    const { amount, currency } = first.reservation;
+    const own = [...this.#open.values()];
+    const stands = standing.filter((each) => each.currency === currency);
+    const spent = reserved.limits.findLast(
+      ({ limit, settled }) => settled + sumIn(limit, stands) + amount > limit.most,
+    );
     const ofOthers = reserved.limits.findLast(
-      (state) => state.settled + state.reserved - this.#own(state) + amount > state.limit.most,
+      ({ limit, settled, reserved: all }) => settled + all - sumIn(limit, own) + amount > limit.most,
     );
     if (spent !== undefined) return this.#end(first, this.#limitReached(first.reservation, spent));
     if (ofOthers === undefined && this.#open.size > 0) return await news;
@@ -164,14 +170,6 @@ export class JournalBudget {
     const timeout = setTimeout(timer.resolve, lookMs);
     await Promise.race([timer.promise, news]);
     clearTimeout(timeout);
-  }
-
-  /** The part of a limit that this run's calls in flight have reserved. */
-  #own({ limit: { from, until } }: LimitState): bigint {
-    let sum = 0n;
-    for (const { amount, reservedAt } of this.#open.values())
-      if (reservedAt >= from && reservedAt < until) sum += amount;
-    return sum;
   }
 
   #end(waiting: Waiting, error: unknown): void {
@@ -213,4 +211,11 @@ export class JournalBudget {
       },
     );
   }
+}
+
+/** The part of reservations that counts for a limit. */
+function sumIn({ from, until }: SpendingLimit, reservations: readonly OpenReservation[]): bigint {
+  let sum = 0n;
+  for (const { amount, reservedAt } of reservations) if (reservedAt >= from && reservedAt < until) sum += amount;
+  return sum;
 }

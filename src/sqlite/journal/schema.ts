@@ -151,8 +151,7 @@ const migrations: readonly string[] = [
      currency TEXT NOT NULL,
      reserved_at INTEGER NOT NULL,
      amount INTEGER NOT NULL,
-     fingerprint BLOB NOT NULL,        -- of the request
-     prices TEXT NOT NULL              -- a JSON object
+     fingerprint BLOB NOT NULL         -- of the request
    );
    CREATE INDEX reservations_by_time ON reservations (currency, reserved_at);`,
 ];

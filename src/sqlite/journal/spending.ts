@@ -14,7 +14,7 @@ import { type Line, pageOf } from "./paging.ts";
 
 /** Amounts are given as text: a number of JavaScript does not have all of their digits. */
 const reservationColumns =
-  "number, id, pipeline, run_id, currency, reserved_at, CAST(amount AS TEXT) AS amount, lower(hex(fingerprint)) AS fingerprint, prices";
+  "number, id, pipeline, run_id, currency, reserved_at, CAST(amount AS TEXT) AS amount, lower(hex(fingerprint)) AS fingerprint";
 
 /** Money that was spent, and is reserved. What changes something is to be called in a transaction. */
 export class Spending {
@@ -38,9 +38,9 @@ export class Spending {
   }
 
   /** One that is there stays. */
-  add({ id, pipeline, runId, currency, reservedAt, amount, fingerprint, prices }: OpenReservation): void {
-    const [key, atPrices] = [Buffer.from(fingerprint, "hex"), JSON.stringify(prices)];
-    this.#statements.add.run(id, pipeline, runId, currency, reservedAt.getTime(), amount, key, atPrices);
+  add({ id, pipeline, runId, currency, reservedAt, amount, fingerprint }: OpenReservation): void {
+    const key = Buffer.from(fingerprint, "hex");
+    this.#statements.add.run(id, pipeline, runId, currency, reservedAt.getTime(), amount, key);
   }
 
   settle(settlements: readonly Settlement[]): void {
@@ -88,7 +88,6 @@ function toReservation(line: Line): OpenReservation {
     currency: String(line["currency"]),
     amount: BigInt(String(line["amount"])),
     fingerprint: String(line["fingerprint"]),
-    prices: JSON.parse(String(line["prices"])), // as it was saved
     reservedAt: new Date(Number(line["reserved_at"])),
   };
 }
@@ -103,8 +102,8 @@ function prepare(database: DatabaseSync) {
     settledIn: database.prepare(sumIn("spending", "settled", "starts_at")),
     reservedIn: database.prepare(sumIn("reservations", "amount", "reserved_at")),
     add: database.prepare(
-      `INSERT OR IGNORE INTO reservations (id, pipeline, run_id, currency, reserved_at, amount, fingerprint, prices)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR IGNORE INTO reservations (id, pipeline, run_id, currency, reserved_at, amount, fingerprint)
+      VALUES (?, ?, ?, ?, ?, ?, ?)`,
     ),
     find: database.prepare("SELECT pipeline, currency, reserved_at FROM reservations WHERE id = ?"),
     remove: database.prepare("DELETE FROM reservations WHERE id = ?"),
