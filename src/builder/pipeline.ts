@@ -8,7 +8,7 @@ import type { Journal } from "../contracts/journal.ts";
 import { warnOf } from "../errors/deprecation.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions, hasFunctions, isCount, isFunction, type OptionCheck, optional } from "../errors/options.ts";
-import { checkBudget } from "../pipeline/budget.ts";
+import { type BudgetOption, checkBudget } from "../pipeline/budget.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
 import {
   pipelineChecks,
@@ -35,6 +35,8 @@ export interface RunnablePipeline<State = unknown> {
   readonly journalPath: string | null;
   /** The identities of its sinks, in order: the journal knows their rows by them. */
   readonly sinkIdentities: readonly string[];
+  /** Its budget over the journal; null for none. */
+  readonly budget: BudgetOption | null;
   /** True if `replay` can work: its sinks keep rows, and the journal is on. */
   readonly canReplay: boolean;
   /**
@@ -210,6 +212,7 @@ function runnable<State>(
     get sinkIdentities() {
       return destinations.map(({ sink }) => sink.identity);
     },
+    budget: pipeline.options.budget ?? null,
     canReplay: destinations.every(({ sink }) => sink.keepsRows) && stores.journal !== null,
     run: async (runOptions) => await runPipeline(definition, runOptions),
     replay: async (replayOptions) => await replayPipeline(definition, replayOptions),

@@ -1,6 +1,7 @@
 import type { RunReport } from "../contracts/report.ts";
 import type { RowsAside } from "../contracts/sink.ts";
 import type { Failure } from "./first-failures.ts";
+import { type LeftToDo, leftToDo } from "./left-to-do.ts";
 import type { Watched } from "./watch.ts";
 import { formatCost, formatCount, formatDuration, formatSaved, formatThings, inOneLine, shortId } from "./format.ts";
 import { fromHere } from "../files/paths.ts";
@@ -16,7 +17,7 @@ const mostCodesShown = 8;
  * @param canReplay true if the pipeline's dead letters can be replayed
  */
 export function summaryOf(
-  { report, failures, deadLetterPath }: Watched,
+  { report, failures, deadLetterPath, totalCount }: Watched,
   canReplay: boolean = false,
 ): readonly string[] {
   const { runId, status, durationMs, failureCount } = report;
@@ -33,6 +34,7 @@ export function summaryOf(
     ...invalidValuesOf(report),
     ...asideOf(report),
     ...callLinesOf(report),
+    ...leftOf(leftToDo(report, totalCount)),
   ].map(inOneLine);
 }
 
@@ -129,6 +131,14 @@ function asideLine(rowsAside: RowsAside): string {
     default:
       return line("rows in", `${path}, until the next run: the target is as it was before`);
   }
+}
+
+/** The rows that a run which reached its limit has left, and their cost. */
+function leftOf(left: LeftToDo | undefined): readonly string[] {
+  if (left === undefined) return [];
+  const { rowCount, cost } = left;
+  const forMoney = cost === null ? "" : `, about ${formatCost(cost)} if they cost as much as those so far`;
+  return [line("left", `${formatThings(rowCount, "row")}${forMoney}`)];
 }
 
 /** Names a row by its number, its key and the step or the sink at which it failed. */

@@ -42,6 +42,8 @@ export interface Watched<Report extends RunReport = RunReport> {
   readonly failures: ReadonlyMap<string, Failure>;
   /** The file with the failed rows; null if the run saves none. */
   readonly deadLetterPath: string | null;
+  /** All rows of the run; undefined if the source has not counted them. */
+  readonly totalCount?: number | undefined;
 }
 
 /** Shows a run while it goes on, and stops it on a signal. */
@@ -53,6 +55,7 @@ export async function watch<Report extends RunReport>(
   const progress = await progressFor(terminal, options);
   const failures = new FirstFailures();
   let deadLetterPath: string | null = null;
+  let totalCount: number | undefined;
   const stops = stopSignals(terminal, progress.say);
   const { signal, stopNowSignal, stop, stopNow, release } = stops;
   const calls = new CallsInFlight();
@@ -66,6 +69,7 @@ export async function watch<Report extends RunReport>(
   const onEvent: Watch["onEvent"] = (event) => {
     calls.observe(event);
     failures.add(event);
+    if (event.type === "source-count") totalCount = event.rowCount;
     if (event.type === "run-start") {
       deadLetterPath = event.deadLetterPath;
       if (options.quiet !== true && options.json !== true) progress.say(wayOf(event));
@@ -80,7 +84,7 @@ export async function watch<Report extends RunReport>(
     progress.end();
     unhandled.endRun(report.error);
     await awaitDelivery(terminal.stdout, stops.delivery);
-    return { report, failures: failures.byCode, deadLetterPath };
+    return { report, failures: failures.byCode, deadLetterPath, totalCount };
   } catch (error) {
     progress.end();
     throw error;

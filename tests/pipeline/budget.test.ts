@@ -214,3 +214,22 @@ test("a call whose reservation can't be stored does not go", async () => {
   const report = await pipelineOf("first", { journal: broken, budget: { perDay: 1 } }).run();
   assert.deepEqual([report.error?.code, report.usage.calls], ["JOURNAL_FAILED", 0]);
 });
+
+test("a call belongs to the day and the month in which it was reserved, also where it ends in the next", async (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: Date.parse("2026-12-31T22:59:59Z") });
+  const session = await newJournal().open(runFacts("run-1"), new AbortController().signal);
+  const { reserve, settle } = session.spending;
+  const limitsAt = limitsOf({ perDay: 1, perMonth: 1, timeZone: "Europe/Berlin" });
+  const wanted = { pipeline: "first", runId: "run-1", currency: "USD", amount: billionthsOf(0.9), fingerprint: one };
+  await reserve([{ ...wanted, id: "last of the year" }], limitsAt);
+  assert.equal((await reserve([{ ...wanted, id: "too much" }], limitsAt)).count, 0);
+  t.mock.timers.tick(1_000);
+  await settle([{ id: "last of the year", amount: billionthsOf(0.8) }]);
+  const { count, limits } = await reserve([{ ...wanted, id: "first of the year" }], limitsAt);
+  assert.equal(count, 1);
+  for (const { settled, reserved } of limits) assert.deepEqual([settled, reserved], [0n, billionthsOf(0.9)]);
+  t.mock.timers.setTime(Date.parse("2026-12-31T22:00:00Z"));
+  const [before] = (await reserve([{ ...wanted, id: "by a clock that was put back" }], limitsAt)).limits;
+  assert.equal(before?.settled, billionthsOf(0.8));
+  await session.close();
+});
