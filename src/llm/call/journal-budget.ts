@@ -34,8 +34,6 @@ interface Waiting {
   readonly stop: (error: unknown) => void;
   /** True once nobody waits for it any more. */
   isGone: boolean;
-  /** Since when only money that others have reserved was in its way, by `performance.now`. */
-  othersSinceMs?: number;
 }
 
 /** Reserved at once, at most. */
@@ -54,6 +52,8 @@ export class JournalBudget {
   readonly #open = new Map<string, OpenReservation>();
   #settledCount = 0;
   #isReserving = false;
+  /** Since when no call went for the money that others have reserved, by `performance.now`. */
+  #othersSinceMs: number | undefined;
   /** The first settlement that could not be stored: its reservation stays, and no call goes any more. */
   #failure: unknown;
   #news = Promise.withResolvers<void>();
@@ -116,6 +116,7 @@ export class JournalBudget {
     const wanted = asked.map(({ reservation }) => reservation);
     const reserved = await spending.reserve(wanted, limitsAt);
     for (const waiting of asked.slice(0, reserved.count)) this.#take(waiting, reserved.reservedAt);
+    if (reserved.count > 0) this.#othersSinceMs = undefined;
     const first = asked[reserved.count];
     if (first === undefined || first.isGone) return;
     if (settledCount === this.#settledCount) await this.#waitFor(first, reserved, news);
@@ -160,8 +161,8 @@ export class JournalBudget {
     );
     if (spent !== undefined) return this.#end(first, this.#limitReached(first.reservation, spent));
     if (ofOthers === undefined && this.#open.size > 0) return await news;
-    first.othersSinceMs ??= performance.now();
-    const isLongEnough = performance.now() - first.othersSinceMs >= othersMs;
+    this.#othersSinceMs ??= performance.now();
+    const isLongEnough = performance.now() - this.#othersSinceMs >= othersMs;
     const inTheWay = ofOthers ?? reserved.limits.at(-1);
     if (isLongEnough && inTheWay !== undefined) {
       return this.#end(first, this.#limitReached(first.reservation, inTheWay));
@@ -202,14 +203,9 @@ export class JournalBudget {
       nextPeriodAt: until.toISOString(),
     };
     const { limit, spent, worstCase, nextPeriodAt } = facts;
+    const step = amount > most ? "raise it: not even one call fits" : `run again from ${nextPeriodAt} on, or raise it`;
     const words = `budget.${name} (${limit} ${currency}): ${spent} is spent, ${facts.reserved} is reserved, and the next call may cost ${worstCase}`;
-    return new RunError(
-      "LIMIT_REACHED",
-      `the run has reached ${words}; run again from ${nextPeriodAt} on, or raise it`,
-      {
-        facts,
-      },
-    );
+    return new RunError("LIMIT_REACHED", `the run has reached ${words}; ${step}`, { facts });
   }
 }
 

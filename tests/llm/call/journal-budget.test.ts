@@ -118,8 +118,14 @@ test("money that others have reserved is waited for, and for a while only", asyn
   purse.othersReserved = 0n;
   await waiting;
   purse.othersReserved = billionthsOf(1);
-  const outcome = purse.budget(10, { othersMs: 0 }).reserve(6, call);
-  await assert.rejects(outcome, failsWith("LIMIT_REACHED", { spent: 0, reserved: 6, worstCase: 6 }));
+  const othersMs = 1_000;
+  const inVain = purse.budget(10, { othersMs });
+  const startedMs = performance.now();
+  const [first, second] = [inVain.reserve(6, call), inVain.reserve(5, call)];
+  second.catch(() => {});
+  await assert.rejects(first, failsWith("LIMIT_REACHED", { spent: 0, reserved: 6, worstCase: 6 }));
+  await assert.rejects(second, { code: "LIMIT_REACHED" });
+  assert.ok(performance.now() - startedMs < 2 * othersMs, "whoever is behind the first has waited long enough, too");
 });
 
 test("who is aborted leaves the others their turn, and nothing reserved", async () => {
@@ -171,4 +177,11 @@ test("a call that costs nothing is not reserved", async () => {
   const purse = new Purse();
   (await purse.budget(1).reserve(0, call))(0);
   assert.deepEqual(purse.asked, []);
+});
+
+test("a limit below one call says so, before anything is paid", async () => {
+  const purse = new Purse();
+  const outcome = purse.budget(1).reserve(2, call);
+  await assert.rejects(outcome, failsWith("LIMIT_REACHED", { limit: 1, spent: 0, reserved: 0, worstCase: 2 }));
+  await assert.rejects(purse.budget(1).reserve(2, call), /not even one call fits/u);
 });
