@@ -89,6 +89,18 @@ export type {
   ValueBins,
   ValueCounts,
 } from "./contracts/run-detail.ts";
+export type {
+  JournalSpending,
+  LimitsAt,
+  LimitState,
+  OpenReservation,
+  Reservation,
+  Reserved,
+  Settlement,
+  SpendingLimit,
+  SpendingLook,
+  SpentSlice,
+} from "./contracts/journal-spending.ts";
 export type { Evaluation, Lease, LeasedRange, Override, SubmittedWork, Watermark } from "./contracts/journal-work.ts";
 export { GlobalState, SinkState } from "./engine/state.ts";
 export { type Lineage } from "./contracts/state.ts";
