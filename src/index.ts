@@ -89,15 +89,11 @@ export type {
   ValueBins,
   ValueCounts,
 } from "./contracts/run-detail.ts";
+export type { JournalSpending, LimitsAt, LimitState, Reserved, SpendingLimit } from "./contracts/journal-spending.ts";
 export type {
-  JournalSpending,
-  LimitsAt,
-  LimitState,
   OpenReservation,
   Reservation,
-  Reserved,
   Settlement,
-  SpendingLimit,
   SpendingLook,
   SpentSlice,
 } from "./contracts/journal-spending.ts";

@@ -38,7 +38,7 @@ test("the defaults are those that the options' documentation says", () => {
     ...{
       maxCalls: Infinity,
       maxCost: Infinity,
-    budget: undefined,
+      budget: undefined,
       fresh: false,
       full: false,
       replace: false,
