@@ -19,9 +19,9 @@ export interface JournalSpending {
 export interface SpendingLook {
   /** The money that was settled, from a time on, by quarter of an hour and pipeline. */
   readonly list: (request: { readonly since?: Date | undefined } & PageRequest) => Promise<Page<SpentSlice>>;
-  /** The reservations that are not settled. */
+  /** The reservations that are not settled, made at a time or later. */
   readonly reservations: (
-    request: { readonly pipeline?: string | undefined } & PageRequest,
+    request: { readonly pipeline?: string | undefined; readonly since?: Date | undefined } & PageRequest,
   ) => Promise<Page<OpenReservation>>;
 }
 

@@ -33,8 +33,11 @@ export function spendingIn(looks: Looks): SpendingLook {
       const where = since === undefined ? [] : [["starts_at", ">=", since.getTime()] as const];
       return await pageIn(looks, tables.spending, { where, order: "rising", ...request }, toSlice);
     },
-    reservations: async ({ pipeline, ...request }) => {
-      const where = pipeline === undefined ? [] : [["pipeline", "=", pipeline] as const];
+    reservations: async ({ pipeline, since, ...request }) => {
+      const where = [
+        ...(pipeline === undefined ? [] : [["pipeline", "=", pipeline] as const]),
+        ...(since === undefined ? [] : [["reserved_at", ">=", since.getTime()] as const]),
+      ];
       return await pageIn(looks, tables.reservations, { where, order: "rising", ...request }, toReservation);
     },
   };

@@ -31,9 +31,8 @@ export async function spendingByDay(
   };
   for await (const page of pagesOf(async (request) => await spending.list({ since, ...request })))
     for (const { startsAt, currency, settled } of page) dayOf(startsAt, currency).settled += settled;
-  for await (const page of pagesOf(spending.reservations))
-    for (const { reservedAt, currency, amount } of page)
-      if (reservedAt >= since) dayOf(reservedAt, currency).reserved += amount;
+  for await (const page of pagesOf(async (request) => await spending.reservations({ since, ...request })))
+    for (const { reservedAt, currency, amount } of page) dayOf(reservedAt, currency).reserved += amount;
   return [...days]
     .toSorted(([one], [other]) => (one < other ? -1 : 1))
     .map(([, { date, currency, settled, reserved }]) => {

@@ -85,18 +85,25 @@ export async function openBudget({
   const { name, settings } = pipeline;
   if (settings.budget === undefined || journal === undefined || currency === null) return undefined;
   const { spending } = journal;
-  const standing = (await reservationsOf(spending, name)).filter((each) => each.runId !== runId);
   const limitsAt = limitsOf(settings.budget);
+  const standing = (await reservationsOf(spending, name, limitsAt)).filter((each) => each.runId !== runId);
   return new JournalBudget({ spending, standing, limitsAt, pipeline: name, runId, currency });
 }
 
+/** The journal's clock may be another machine's. */
+const clocksDifferMs = 86_400_000;
+
+/** The reservations of a pipeline that may count for a limit. */
 async function reservationsOf(
   { reservations }: JournalSpending,
   pipeline: string,
+  limitsAt: LimitsAt,
 ): Promise<readonly OpenReservation[]> {
+  const times = limitsAt(new Date()).map(({ from }) => from.getTime());
+  const since = new Date(Math.min(...times) - clocksDifferMs);
   const found: OpenReservation[] = [];
   for (let from: string | undefined; ;) {
-    const { items, next } = await reservations({ pipeline, limit: 1_000, from });
+    const { items, next } = await reservations({ pipeline, since, limit: 1_000, from });
     found.push(...items);
     if (next === null) return found;
     from = next;

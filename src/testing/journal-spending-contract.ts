@@ -144,6 +144,11 @@ async function outliveTheirRun({ open, read }: OpenedJournal): Promise<void> {
     pages.map(([each]) => each),
     killed.map((each) => ({ ...each, reservedAt })),
   );
+  for (const [since, count] of [
+    [reservedAt, 2],
+    [new Date(reservedAt.getTime() + 1), 0],
+  ] as const)
+    equal((await next.spending.reservations({ pipeline: "visits", since, limit: 9 })).items.length, count);
   await next.spending.settle([{ id: killed[0]?.id ?? "", amount: 7n }]);
   const { spending } = await read();
   const { items } = await spending.reservations({ limit: 9 });

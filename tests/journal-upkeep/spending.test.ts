@@ -27,7 +27,10 @@ const look = {
       items: slices.filter(({ startsAt }) => startsAt >= since),
       next: null,
     }),
-    reservations: async () => ({ items: open, next: null }),
+    reservations: async ({ since = new Date(0) }) => ({
+      items: open.filter(({ reservedAt }) => reservedAt >= since),
+      next: null,
+    }),
   },
 };
 

@@ -65,8 +65,13 @@ export class Spending {
     return pageOf(lines, limit, toSlice);
   }
 
-  reservations({ pipeline, limit, from }: Parameters<SpendingLook["reservations"]>[0]): Page<OpenReservation> {
-    const lines = this.#statements.reservations.all(pipeline ?? null, Number(from ?? 0), limit + 1);
+  reservations({ pipeline, since, limit, from }: Parameters<SpendingLook["reservations"]>[0]): Page<OpenReservation> {
+    const lines = this.#statements.reservations.all(
+      pipeline ?? null,
+      since?.getTime() ?? 0,
+      Number(from ?? 0),
+      limit + 1,
+    );
     return pageOf(lines, limit, toReservation);
   }
 }
@@ -114,7 +119,8 @@ function prepare(database: DatabaseSync) {
       WHERE starts_at >= ? AND number > ? ORDER BY number LIMIT ?`,
     ),
     reservations: database.prepare(
-      `SELECT ${reservationColumns} FROM reservations WHERE pipeline = coalesce(?1, pipeline) AND number > ?2 ORDER BY number LIMIT ?3`,
+      `SELECT ${reservationColumns} FROM reservations WHERE pipeline = coalesce(?1, pipeline) AND reserved_at >= ?2
+      AND number > ?3 ORDER BY number LIMIT ?4`,
     ),
   };
 }
