@@ -197,14 +197,16 @@ test("rows that did not replace the file of an earlier run are named with their 
 
 test("a run that reached its limit says what is left, and what that would cost", () => {
   const error = new RunError("LIMIT_REACHED", "the run has reached its limit");
-  const paid = { usage: { ...usage, calls: 90, reusedAnswers: 30 }, cost: { amount: 4.5, currency: "USD" } };
+  const paid = { cost: { amount: 4.5, currency: "USD" }, savedCost: { amount: 1.5, currency: "USD" } };
   const limited = { error, readCount: 64, successCount: 59, failureCount: 1, pendingCount: 4, ...paid };
   const leftIn = (report: Partial<RunReport>, totalCount?: number): readonly string[] =>
     summaryOf({ ...watched(report), totalCount }).filter((one) => one.startsWith("  left"));
-  // Of 60 rows and half of 4, 3 of 4 answers were paid for: 46.5 rows cost 4.5.
+  // 60 rows and half of 4 have cost 6, now or before.
   assert.deepEqual(leftIn(limited, 1060).map(numbersIn), [["1,000", "96.77"]]);
   assert.deepEqual(leftIn({ ...limited, cost: null }, 1060).map(numbersIn), [["1,000"]]);
-  assert.deepEqual(leftIn({ ...limited, usage, cost: { amount: 0, currency: "USD" } }, 61).map(numbersIn), [["1"]]);
+  assert.deepEqual(leftIn({ ...limited, cost: { amount: 0, currency: "USD" }, savedCost: null }, 61).map(numbersIn), [
+    ["1"],
+  ]);
   assert.deepEqual(leftIn(limited), [], "the source has not counted its rows");
   assert.deepEqual(leftIn({ ...limited, error: new RunError("SINK_FAILED", "it is full") }, 1060), []);
 });
