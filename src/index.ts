@@ -36,6 +36,7 @@ export {
   type StateOf,
   type WithItem,
 } from "./builder/pipeline.ts";
+export type { BudgetOption } from "./pipeline/budget.ts";
 export type { PlanEvent, PlanLimit, PlanOptions } from "./plan/options.ts";
 export type {
   PlanNote,
@@ -99,6 +100,14 @@ export type {
   ValueBins,
   ValueCounts,
 } from "./contracts/run-detail.ts";
+export type { JournalSpending, LimitsAt, LimitState, Reserved, SpendingLimit } from "./contracts/journal-spending.ts";
+export type {
+  OpenReservation,
+  Reservation,
+  Settlement,
+  SpendingLook,
+  SpentSlice,
+} from "./contracts/journal-spending.ts";
 export type { Evaluation, Lease, LeasedRange, Override, SubmittedWork, Watermark } from "./contracts/journal-work.ts";
 export { GlobalState, SinkState } from "./engine/state.ts";
 export { type Lineage } from "./contracts/state.ts";

@@ -48,6 +48,7 @@ const floors: readonly (readonly string[])[] = [
   ["sql-server", "postgresql", "sqlite", "duckdb", "csv"],
   ["llm"],
   ["journal-tables", "journal-answers"],
+  ["spending"],
   ["table", "data-file"],
   ["engine"],
   ["model-step"],

@@ -8,6 +8,7 @@ import type { Journal } from "../contracts/journal.ts";
 import { warnOf } from "../errors/deprecation.ts";
 import { OptionError } from "../errors/option.ts";
 import { checkOptions, hasFunctions, isCount, isFunction, type OptionCheck, optional } from "../errors/options.ts";
+import { type BudgetOption, checkBudget } from "../pipeline/budget.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
 import {
   pipelineChecks,
@@ -37,6 +38,8 @@ export interface RunnablePipeline<State = unknown> {
   readonly journalPath: string | null;
   /** The identities of its sinks, in order: the journal knows their rows by them. */
   readonly sinkIdentities: readonly string[];
+  /** Its budget over the journal; null for none. */
+  readonly budget: BudgetOption | null;
   /** True if `replay` can work: its sinks keep rows, and the journal is on. */
   readonly canReplay: boolean;
   /**
@@ -150,6 +153,7 @@ export class Pipeline<Row extends object, Processed extends object = object> {
     requireStoreOptions(options);
     for (const deprecation of deprecationsOf(options)) warnOf(deprecation);
     if (options.admission !== undefined) checkAdmission(options.admission);
+    if (options.budget !== undefined) checkBudget(options.budget, options.journal);
     this.#options = options;
   }
 
@@ -222,6 +226,7 @@ function runnable<State>(
     get sinkIdentities() {
       return destinations.map(({ sink }) => sink.identity);
     },
+    budget: pipeline.options.budget ?? null,
     canReplay: destinations.every(({ sink }) => sink.keepsRows) && stores.journal !== null,
     run: async (runOptions) => await runPipeline(definition, runOptions),
     replay: async (replayOptions) => await replayPipeline(definition, replayOptions),

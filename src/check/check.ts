@@ -60,7 +60,7 @@ export async function checkPipeline(
     findings.add("files", `option ${option}`, "warning", message);
   }
   await checkProviders(findings, providers);
-  const prices = await checkPrices(findings, providers, settings.maxCost);
+  const prices = await checkPrices(findings, providers, settings);
   const maps = { source, steps, destinations };
   const reading: ReadContext = { parameters: settings.parameters, signal };
   const state = await checkSource(findings, maps, reading);

@@ -1,13 +1,14 @@
 import type { PriceListing } from "../contracts/prices.ts";
 import { PriceBook, type PricedProvider } from "../llm/price-book.ts";
-import { currencyOf, requirePrices } from "../pipeline/currency.ts";
+import { currencyOf, requireLimitPrices } from "../pipeline/currency.ts";
+import type { Settings } from "../pipeline/resolve.ts";
 import type { Findings } from "./report.ts";
 
 /** Finds the prices by which the providers' calls would be paid, as a run does. */
 export async function checkPrices(
   findings: Findings,
   given: readonly PricedProvider[],
-  maxCost: number,
+  settings: Pick<Settings, "maxCost" | "budget">,
 ): Promise<PriceBook> {
   const providers = given.map((provider) => {
     const { name, prices } = provider;
@@ -16,7 +17,7 @@ export async function checkPrices(
   const book = await PriceBook.open(providers, { emit: () => {} });
   await findings.tryCheck("providers", "prices", () => {
     const currency = currencyOf(providers);
-    if (maxCost < Infinity) requirePrices(providers, book);
+    requireLimitPrices(providers, book, settings);
     const unpriced = providers.filter(({ prices }) => prices === undefined);
     const listed = unpriced.filter((provider) => book.whyUnknown(provider) === undefined);
     const models = [...new Set(listed.map(({ listing }) => listing?.model))];

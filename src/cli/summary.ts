@@ -2,8 +2,19 @@ import type { RunReport } from "../contracts/report.ts";
 import type { RowsAside } from "../contracts/sink.ts";
 import type { Failure } from "./first-failures.ts";
 import type { Watched } from "./watch.ts";
-import { formatCount, formatDuration, formatRunCost, formatSaved, formatThings, inOneLine, shortId } from "./format.ts";
+import {
+  formatAmount,
+  formatCost,
+  formatCount,
+  formatDuration,
+  formatRunCost,
+  formatSaved,
+  formatThings,
+  inOneLine,
+  shortId,
+} from "./format.ts";
 import { fromHere } from "../files/paths.ts";
+import type { RestOfRun } from "../pipeline/rest-of-run.ts";
 import { timeoutsOf, unansweredOf } from "./progress/lines.ts";
 import { describeError } from "./terminal.ts";
 
@@ -16,7 +27,7 @@ const mostCodesShown = 8;
  * @param canReplay true if the pipeline's dead letters can be replayed
  */
 export function summaryOf(
-  { report, failures, deadLetterPath }: Watched,
+  { report, failures, deadLetterPath, rest }: Watched,
   canReplay: boolean = false,
 ): readonly string[] {
   const { runId, status, durationMs, failureCount } = report;
@@ -33,6 +44,7 @@ export function summaryOf(
     ...invalidValuesOf(report),
     ...asideOf(report),
     ...callLinesOf(report),
+    ...leftOf(report, rest),
   ].map(inOneLine);
 }
 
@@ -129,6 +141,17 @@ function asideLine(rowsAside: RowsAside): string {
     default:
       return line("rows in", `${path}, until the next run: the target is as it was before`);
   }
+}
+
+/** The rows that a run which reached its limit has left, and their cost. */
+function leftOf({ error, cost: paid }: RunReport, rest: RestOfRun | undefined): readonly string[] {
+  if (error?.code !== "LIMIT_REACHED" || rest === undefined) return [];
+  const { rows, cost } = rest;
+  const isKnown = paid !== null && cost !== undefined && cost.estimate > 0;
+  const forMoney = isKnown
+    ? `, about ${formatCost({ ...paid, amount: cost.estimate })} (${formatAmount(cost.low)} to ${formatAmount(cost.high)})`
+    : "";
+  return [line("left", `${formatThings(rows, "row")}${forMoney}`)];
 }
 
 /** Names a row by its number, its key and the step or the sink at which it failed. */

@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import type { RunEvent } from "../contracts/events.ts";
 import type { RunReport } from "../contracts/report.ts";
 import { defaultGracePeriodMs } from "../engine/ending.ts";
+import { type RestOfRun, RestProjection } from "../pipeline/rest-of-run.ts";
 import { asLLMEtlError } from "../errors/thrown.ts";
 import { inOneLine, shortId } from "./format.ts";
 import { type Failure, FirstFailures } from "./first-failures.ts";
@@ -42,6 +43,8 @@ export interface Watched<Report extends RunReport = RunReport> {
   readonly failures: ReadonlyMap<string, Failure>;
   /** The file with the failed rows; null if the run saves none. */
   readonly deadLetterPath: string | null;
+  /** The rest of the run; undefined if the source has not counted its rows. */
+  readonly rest?: RestOfRun | undefined;
 }
 
 /** Shows a run while it goes on, and stops it on a signal. */
@@ -53,6 +56,7 @@ export async function watch<Report extends RunReport>(
   const progress = await progressFor(terminal, options);
   const failures = new FirstFailures();
   let deadLetterPath: string | null = null;
+  const projection = new RestProjection();
   const stops = stopSignals(terminal, progress.say);
   const { signal, stopNowSignal, stop, stopNow, release } = stops;
   const calls = new CallsInFlight();
@@ -66,6 +70,7 @@ export async function watch<Report extends RunReport>(
   const onEvent: Watch["onEvent"] = (event) => {
     calls.observe(event);
     failures.add(event);
+    projection.add(event);
     if (event.type === "run-start") {
       deadLetterPath = event.deadLetterPath;
       if (options.quiet !== true && options.json !== true) progress.say(wayOf(event));
@@ -80,7 +85,7 @@ export async function watch<Report extends RunReport>(
     progress.end();
     unhandled.endRun(report.error);
     await awaitDelivery(terminal.stdout, stops.delivery);
-    return { report, failures: failures.byCode, deadLetterPath };
+    return { report, failures: failures.byCode, deadLetterPath, rest: projection.rest };
   } catch (error) {
     progress.end();
     throw error;

@@ -1,4 +1,5 @@
 import type { BadRow, KnownRow, RowUse } from "./journal-rows.ts";
+import type { OpenReservation, SpentSlice } from "./journal-spending.ts";
 import type { Page, PageRequest } from "./page.ts";
 import type { RunAttempt } from "./run-detail.ts";
 
@@ -61,6 +62,10 @@ export interface JournalUpkeep {
     readonly failures: (rows: readonly BadRow[]) => Promise<void>;
     /** Stores rows of a sink as failed; no run's failures change. */
     readonly failedRows: (sink: string, rows: readonly FailedKnownRow[]) => Promise<void>;
+    /** Stores what was spent, each slice in place of a smaller one of its pipeline, currency and time. */
+    readonly spending: (slices: readonly SpentSlice[]) => Promise<void>;
+    /** Adds reservations as they were made, without a look at any limit; one that is there stays. */
+    readonly reservations: (reservations: readonly OpenReservation[]) => Promise<void>;
   };
   readonly remove: {
     readonly rows: (sinkKey: string, pks: readonly string[]) => Promise<void>;

@@ -4,6 +4,7 @@ import type { Evaluation, Lease, LeasedRange, Override, SubmittedWork, Watermark
 import type { RunAttempt, RunRow, RunRowFilter, StepFigures, TimeSlice, ValueCounts } from "./run-detail.ts";
 import type { JournalContents, JournalUpkeep } from "./journal-upkeep.ts";
 import type { BadRow, KnownRow, RowChildren, RowUse, StoredAnswer, WrittenRow } from "./journal-rows.ts";
+import type { JournalSpending, SpendingLook } from "./journal-spending.ts";
 import type { Page, PageRequest } from "./page.ts";
 
 export type { BadRow, KnownRow, RowChildren, RowUse, StoredAnswer, WrittenRow } from "./journal-rows.ts";
@@ -151,6 +152,8 @@ export interface JournalSession extends JournalWrites {
     /** The same journal, in which nothing is saved once the lease is lost: such a save rejects with a LeaseLostError. */
     readonly under: (lease: Lease) => JournalWrites;
   };
+  /** The money that runs with a `budget` spend. */
+  readonly spending: JournalSpending;
   /** Stores what was to be saved, and releases the journal. A second call does nothing. */
   readonly close: () => Promise<void>;
 }
@@ -247,6 +250,7 @@ export interface JournalReader {
   };
   /** The ranges of a run. */
   readonly leases: { readonly list: (runId: string, request: PageRequest) => Promise<Page<LeasedRange>> };
+  readonly spending: SpendingLook;
   /** All that it holds. @default `llm-etl journal` can't be used with it */
   readonly contents?: JournalContents | undefined;
   /** The run that holds the journal, in words; undefined where none does. */

@@ -93,7 +93,7 @@ export interface RunReport extends RunFigures {
   readonly error: LLMEtlError | null;
   /**
    * For `process.exitCode`. 0: all rows fine. 1: rows failed or were skipped, or `onRowError: "fail"` stopped at
-   * one. 2: aborted before the first row. 3: stopped by a run error, `maxCalls`, `maxCost` or a signal; run again to go on.
+   * one. 2: aborted before the first row. 3: stopped by a run error, `maxCalls`, `maxCost`, a budget or a signal; run again to go on.
    */
   readonly exitCode: 0 | 1 | 2 | 3;
   /** The rows that it read, where its source can tell which rows changed. @default every row */

@@ -9,6 +9,11 @@ export interface Save {
   readonly work?: ((transaction: Transaction) => Promise<unknown>) | undefined;
   /** Without it the save does nothing, and results in false. */
   readonly lease?: Lease | undefined;
+  /**
+   * Does its work behind all others of the transaction: it locks a line that sessions of other pipelines wait for, and one that waited for a line with
+   * that one locked would wait in a circle. No other session of the run has to be kept from saving.
+   */
+  readonly isLast?: boolean | undefined;
 }
 
 /** Of the texts of one transaction, beyond its first save: a server, and this process, have them all in memory several times over. */
@@ -80,7 +85,7 @@ export class GatheredSaves {
       await this.#store.save(this.#number, groupsOf(saves.flatMap(({ changes = [] }) => changes)));
       return saves.map(() => true);
     }
-    const isAlone = saves.some(({ work }) => work !== undefined);
+    const isAlone = saves.some(({ work, isLast = false }) => work !== undefined && !isLast);
     let results: readonly unknown[] = [];
     await this.#store.transact({ number: this.#number, isAlone }, async (transaction) => {
       results = await resultsOf(saves, transaction); // those of a commit in doubt, too: it is not done again where it was stored
@@ -105,7 +110,10 @@ async function resultsOf(saves: readonly Save[], transaction: Transaction): Prom
     changes = [];
     for (const group of groups) await transaction.apply(group);
   };
-  for (const { changes: wanted = [], work, lease } of saves) {
+  const places = [...saves.entries()];
+  const isLast = ([, save]: (typeof places)[number]): boolean => save.isLast === true;
+  const inOrder = [...places.filter((place) => !isLast(place)), ...places.filter(isLast)];
+  for (const [index, { changes: wanted = [], work, lease }] of inOrder) {
     if (lease !== undefined && !held.has(lease)) {
       await apply();
       held.set(lease, await isHeld(transaction, lease));
@@ -115,8 +123,8 @@ async function resultsOf(saves: readonly Save[], transaction: Transaction): Prom
     if (work !== undefined) {
       await apply();
       held.clear();
-      results.push(await work(transaction));
-    } else results.push(mayDo);
+      results[index] = await work(transaction);
+    } else results[index] = mayDo;
   }
   await apply();
   return results;

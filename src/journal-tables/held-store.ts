@@ -9,7 +9,7 @@ import { groupsOf } from "./changes.ts";
 import type { Admission, Ask, JournalDatabase, OpenDatabase, Statement } from "./database.ts";
 import { PipelineLock, silenceMs } from "./lock.ts";
 import { requireSchema } from "./schema.ts";
-import { applyIn, findIn, looksOf, nameOf, statementOf, valueOf } from "./statements.ts";
+import { applyIn, findIn, looksOf, nameOf, statementOf, sumsIn, valueOf } from "./statements.ts";
 import type { Store } from "./store.ts";
 import { tables } from "./tables.ts";
 
@@ -142,6 +142,7 @@ function heldStore(
           await work({
             now: new Date(Number(line["now"])),
             find: async (table, by, keys) => await findIn(ask, database, table, by, keys),
+            sums: async (queries) => await sumsIn(ask, database, queries),
             apply: async (group) => await applyIn(ask, database, group),
           });
           return [true, true] as const;

@@ -47,7 +47,7 @@ export function journalIn(connect: () => JournalDatabase): Parts {
       const size = async (): Promise<number | null> => (database.size === undefined ? null : await look(database.size));
       try {
         const version = await use(signal, async (ask) => await versionIn(ask, database));
-        if (version !== undefined) return readerOf(looksOf(database, look), size, close);
+        if (version !== undefined) return readerOf(looksOf(database, look), { version, size, close });
       } catch (error) {
         await close();
         throw asJournalError(database, error);

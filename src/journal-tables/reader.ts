@@ -1,4 +1,5 @@
 import type { JournalReader } from "../contracts/journal.ts";
+import type { SpendingLook } from "../contracts/journal-spending.ts";
 import type { JournalContents } from "../contracts/journal-upkeep.ts";
 import { contentsOf } from "./contents.ts";
 import { toRange } from "./leases.ts";
@@ -15,12 +16,16 @@ import {
 } from "./records.ts";
 import { byPk, childrenIn, rowKeys, toBadRow, toKnownRow, usedIn } from "./rows.ts";
 import { runRowsIn, timelineIn, toAttempt, valuesIn } from "./run-detail.ts";
+import { spendingIn } from "./spending.ts";
 import type { Looks } from "./store.ts";
 import { tables } from "./tables.ts";
 import { keyHash } from "./texts.ts";
 
 /** A look into a journal in a database. */
-export function readerOf(looks: Looks, size: JournalContents["size"], close: () => Promise<void>): JournalReader {
+export function readerOf(
+  looks: Looks,
+  { version, size, close }: Pick<JournalContents, "size"> & Pick<JournalReader, "close"> & { readonly version: number },
+): JournalReader {
   const rowsOf = async (sink: string, pks: readonly string[]) =>
     pks.length === 0 ? [] : await looks.find(tables.rows, tables.rows.key, rowKeys(sink, pks));
   return {
@@ -46,25 +51,7 @@ export function readerOf(looks: Looks, size: JournalContents["size"], close: () 
         return byPk(lines, (_, line) => childrenIn(line));
       },
     },
-    runs: {
-      list: async ({ limit, from, ...filter }) => {
-        const alive = new Set((await looks.held()).map(({ run_id }) => String(run_id)));
-        const query = { where: termsOf(filter), order: "falling", limit, from } as const;
-        return await pageIn(looks, tables.runs, query, (line) => toPastRun(line, alive));
-      },
-      count: async (filter) => await looks.count(tables.runs, termsOf(filter)),
-      failures: async (runId, request) => {
-        const query = { where: [["run_id", "=", runId]], order: "rising" } as const;
-        return await pageIn(looks, tables.failures, { ...query, ...request }, toBadRow);
-      },
-      rows: async (runId, request) => await runRowsIn(looks, runId, request),
-      attempts: async (runId, pk, request) => {
-        const where = [["run_id", "=", runId] as const, ["row_key", "=", keyHash(pk)] as const];
-        return await pageIn(looks, tables.attempts, { where, order: "rising", ...request }, toAttempt);
-      },
-      timeline: async (runId, request) => await timelineIn(looks, runId, request),
-      values: async (runId, request) => await valuesIn(looks, runId, request),
-    },
+    runs: runsIn(looks),
     work: {
       list: async (request) => await workPage(looks, request),
       fingerprints: async (id, request) => await fingerprintsPage(looks, id, request),
@@ -92,8 +79,37 @@ export function readerOf(looks: Looks, size: JournalContents["size"], close: () 
         return await pageIn(looks, tables.leases, { ...query, ...request }, toRange);
       },
     },
+    spending: version < 2 ? noSpending : spendingIn(looks),
     contents: contentsOf(looks, size),
     holder: async () => (await looks.held()).map(({ holder }) => String(holder))[0],
     close,
   };
 }
+
+function runsIn(looks: Looks): JournalReader["runs"] {
+  return {
+    list: async ({ limit, from, ...filter }) => {
+      const alive = new Set((await looks.held()).map(({ run_id }) => String(run_id)));
+      const query = { where: termsOf(filter), order: "falling", limit, from } as const;
+      return await pageIn(looks, tables.runs, query, (line) => toPastRun(line, alive));
+    },
+    count: async (filter) => await looks.count(tables.runs, termsOf(filter)),
+    failures: async (runId, request) => {
+      const query = { where: [["run_id", "=", runId]], order: "rising" } as const;
+      return await pageIn(looks, tables.failures, { ...query, ...request }, toBadRow);
+    },
+    rows: async (runId, request) => await runRowsIn(looks, runId, request),
+    attempts: async (runId, pk, request) => {
+      const where = [["run_id", "=", runId] as const, ["row_key", "=", keyHash(pk)] as const];
+      return await pageIn(looks, tables.attempts, { where, order: "rising", ...request }, toAttempt);
+    },
+    timeline: async (runId, request) => await timelineIn(looks, runId, request),
+    values: async (runId, request) => await valuesIn(looks, runId, request),
+  };
+}
+
+/** Of a journal of an older version, which has no such tables. */
+const noSpending: SpendingLook = {
+  list: async () => ({ items: [], next: null }),
+  reservations: async () => ({ items: [], next: null }),
+};

@@ -20,6 +20,7 @@ import {
   writtenChanges,
 } from "./rows.ts";
 import { attemptChanges, rowsChanges, runChanges, timelineChanges, valueChanges } from "./run-detail.ts";
+import { spendingOf } from "./spending.ts";
 import type { Store } from "./store.ts";
 import { type Line, tables } from "./tables.ts";
 import { keyHash, toRecord } from "./texts.ts";
@@ -46,6 +47,7 @@ export function sessionOf(identity: string, store: Store): JournalSession {
     lookAheadRows,
     ...writesOf(store, looks, save),
     ...storesOf(store, looks, save),
+    spending: spendingOf(saves, store),
     leases: leasesOf(identity, saves, (under) => writesOf(store, looks, under)),
     close: async () => {
       closing ??= closed();

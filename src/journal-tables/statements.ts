@@ -1,6 +1,6 @@
 import type { ChangeGroup } from "./changes.ts";
 import type { Ask, GivenColumns, JournalDatabase, Statement } from "./database.ts";
-import type { Looks, PageQuery, Term } from "./store.ts";
+import type { Looks, PageQuery, SumQuery, Term } from "./store.ts";
 import { type Cell, type ColumnKind, type Line, type Table, tables } from "./tables.ts";
 import { fromKept, toKept, toName } from "./texts.ts";
 
@@ -96,6 +96,19 @@ async function pageIn(
     values,
   );
   return toLines(place, table, found, columns ?? [...Object.keys(table.columns), "number"]);
+}
+
+export async function sumsIn(ask: Ask, place: Place, queries: readonly SumQuery[]): Promise<readonly bigint[]> {
+  if (queries.length === 0) return [];
+  const { quote } = place.dialect;
+  const values: unknown[] = [];
+  const sums = queries.map(({ table, column, where }, index) => {
+    const sum = `COALESCE(SUM(${quote(column)}), 0) AS ${quote(`n${index}`)}`;
+    return `(SELECT ${sum} FROM ${nameOf(place, table)} ${conditionOf(place, table, where, values)}) AS ${quote(`s${index}`)}`;
+  });
+  const names = queries.map((_, index) => quote(`n${index}`)).join(", ");
+  const [line = {}] = await ask(`SELECT ${names} FROM ${sums.join(" CROSS JOIN ")}`, values);
+  return queries.map((_, index) => BigInt(String(line[`n${index}`])));
 }
 
 /** Removes the lines of a run up to and including one, in the order of a column. */

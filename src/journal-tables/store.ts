@@ -17,6 +17,13 @@ export interface PageQuery {
   readonly columns?: readonly string[] | undefined;
 }
 
+/** The sum of a column of whole numbers over some lines. */
+export interface SumQuery {
+  readonly table: Table;
+  readonly column: string;
+  readonly where: readonly Term[];
+}
+
 /** Questions to the tables of a journal. Whole numbers and bytes are given back as text, too. */
 export interface Looks {
   /** The lines that have one of the keys, in any order. */
@@ -33,6 +40,8 @@ export interface Looks {
 export interface Transaction extends Pick<Looks, "find"> {
   /** The database's clock. */
   readonly now: Date;
+  /** The sums, in the order of the queries. */
+  readonly sums: (queries: readonly SumQuery[]) => Promise<readonly bigint[]>;
   readonly apply: (group: ChangeGroup) => Promise<void>;
 }
 

@@ -50,7 +50,10 @@ type TableName =
   | "watermarks"
   | "evaluations"
   | "overrides"
-  | "leases";
+  | "leases"
+  | "purse"
+  | "spending"
+  | "reservations";
 
 /** Each has a column `number` besides, which rises with each line that is added. */
 export const tables: Readonly<Record<TableName, Table>> = {
@@ -121,6 +124,25 @@ export const tables: Readonly<Record<TableName, Table>> = {
     record: "text",
   }),
   leases: table("leases", ["run_id", "range"], { run_id: "name", range: "name", record: "text" }),
+  /** One line: whoever changes what is spent or reserved has it locked. */
+  purse: table("purse", ["name"], { name: "name", changed_at: "whole" }),
+  /** Money of runs with a budget, in billionths of a unit of its currency, by quarter of an hour. */
+  spending: table("spending", ["currency", "starts_at", "pipeline"], {
+    currency: "name",
+    starts_at: "whole",
+    pipeline: "name",
+    settled: "whole",
+  }),
+  /** Of calls whose cost is not known yet. */
+  reservations: table("reservations", ["id"], {
+    id: "name",
+    pipeline: "name",
+    run_id: "name",
+    currency: "name",
+    reserved_at: "whole",
+    amount: "whole",
+    fingerprint: "fingerprint",
+  }),
 };
 
 /** Besides the keys: what pages and saves look for. */
@@ -130,7 +152,8 @@ export const indexes: readonly (readonly [Table, readonly string[]])[] = [
   [tables.runRows, ["run_id", "number"]],
   [tables.attempts, ["run_id", "row_key", "number"]],
   [tables.workFingerprints, ["work", "fingerprint"]],
+  [tables.reservations, ["currency", "reserved_at"]],
 ];
 
 /** Of the format. A journal says in a table `journal_version` which it has. */
-export const newestVersion = 1;
+export const newestVersion = 2;

@@ -10,7 +10,8 @@ import { journalLock, noticeMs } from "./lock.ts";
 import { addedFailures, failedRowChange } from "./rows.ts";
 import { requireSchema } from "./schema.ts";
 import { sessionOf } from "./session.ts";
-import { applyIn, findIn, looksOf, nameOf, removeUpTo } from "./statements.ts";
+import { applyIn, findIn, looksOf, nameOf, removeUpTo, sumsIn } from "./statements.ts";
+import { reservationChange, sliceChanges } from "./spending.ts";
 import type { Store } from "./store.ts";
 import { tables } from "./tables.ts";
 import { keyHash } from "./texts.ts";
@@ -63,8 +64,9 @@ export async function openUpkeep(
     transact: async (_, work) =>
       await use(async () => {
         const find: Store["find"] = async (table, by, keys) => await findIn(ask, database, table, by, keys);
+        const sums = sumsIn.bind(undefined, ask, database);
         const applyGroup = applyIn.bind(undefined, ask, database);
-        return await work({ now: new Date(), find, apply: applyGroup });
+        return await work({ now: new Date(), find, sums, apply: applyGroup });
       }),
     close,
   };
@@ -114,6 +116,9 @@ function upkeepOf(database: JournalDatabase, store: Store, { use, apply }: Doing
     add: {
       failures: async (rows) => await apply(addedFailures(rows)),
       failedRows: async (sink, rows) => await apply(rows.map((row) => failedRowChange(sink, row))),
+      spending: async (slices) =>
+        await apply(await sliceChanges(store, slices, (before, given) => (before > given ? before : given))),
+      reservations: async (reservations) => await apply(reservations.map(reservationChange)),
     },
     remove: {
       rows: async (sinkKey, pks) =>

@@ -1,5 +1,6 @@
 import type { JournalSession, KnownRow, PastRun, RunRecord } from "../contracts/journal.ts";
 import type { JournalUpkeep, StoredUse } from "../contracts/journal-upkeep.ts";
+import { copySpending } from "./copy-spending.ts";
 import type { Look } from "./look.ts";
 import { pagesOf, type RunAge, runAges } from "./runs.ts";
 import { UsedAnswers } from "./used-answers.ts";
@@ -11,7 +12,15 @@ export interface OwnPart {
   readonly sinks: readonly string[];
 }
 
-export type CopiedKind = "runs" | "answers" | "rows" | "decisions" | "submitted work" | "evaluations" | "watermarks";
+export type CopiedKind =
+  | "runs"
+  | "answers"
+  | "rows"
+  | "decisions"
+  | "submitted work"
+  | "evaluations"
+  | "spending"
+  | "watermarks";
 
 export interface CopyFinding {
   readonly what: CopiedKind;
@@ -49,6 +58,7 @@ export async function copyJournal(options: CopyOptions): Promise<readonly CopyFi
     ["decisions", copyDecisions],
     ["submitted work", copyWork],
     ["evaluations", copyEvaluations],
+    ["spending", copySpending],
     ["watermarks", copyWatermarks],
   ];
   const runs = await runAges(from);

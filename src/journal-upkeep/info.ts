@@ -2,6 +2,7 @@ import type { SubmittedWork } from "../contracts/journal-work.ts";
 import { parseProgress, watermarkName } from "../pipeline/changed-rows.ts";
 import type { Look } from "./look.ts";
 import { pagesOf, type RunAge, runAges } from "./runs.ts";
+import { type DaySpending, spendingByDay } from "./spending.ts";
 
 /** Answers of one step and model, by the age of the run that paid for them. */
 export interface AnswersInfo {
@@ -33,6 +34,10 @@ export interface JournalInfo {
   readonly runs: { readonly count: number; readonly first: Date | null; readonly last: Date | null };
   readonly answers: readonly AnswersInfo[];
   readonly sinks: readonly SinkInfo[];
+  /** The money of this month, by day and currency in `timeZone`: of runs that have a budget. */
+  readonly spending: readonly DaySpending[];
+  /** The time zone of days and months. */
+  readonly timeZone: string;
   readonly watermarkCount: number;
   /** Rows that a run with `changes` reads although they did not change, by pipeline. */
   readonly dueRows: Readonly<Record<string, number>>;
@@ -48,7 +53,7 @@ const dayMs = 86_400_000;
 const ageLimits = [7 * dayMs, 30 * dayMs, 90 * dayMs] as const;
 
 /** Tells what a journal holds. */
-export async function journalInfo(look: Look, now: Date = new Date()): Promise<JournalInfo> {
+export async function journalInfo(look: Look, timeZone: string = "UTC", now: Date = new Date()): Promise<JournalInfo> {
   const runs = await runAges(look);
   const times = [...runs.values()].map(({ startedAt }) => startedAt).toSorted((a, b) => a.getTime() - b.getTime());
   return {
@@ -56,6 +61,8 @@ export async function journalInfo(look: Look, now: Date = new Date()): Promise<J
     runs: { count: runs.size, first: times[0] ?? null, last: times.at(-1) ?? null },
     answers: await answersInfo(look, runs, now),
     sinks: await sinksInfo(look, runs),
+    spending: await spendingByDay(look, now, timeZone),
+    timeZone,
     ...(await watermarksInfo(look)),
     decisionCount: await countOf(look.overrides.list),
     evaluationCount: await countOf(look.evaluations.list),

@@ -4,6 +4,7 @@ import type { AdmissionOptions } from "../llm/limits/options.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import type { Parameters, Source } from "../contracts/source.ts";
 import type { EventHandler, RunEvent } from "../contracts/events.ts";
+import type { BudgetOption } from "./budget.ts";
 import {
   hasFunctions,
   isBoolean,
@@ -77,6 +78,13 @@ export interface PipelineOptions<Row extends object> {
    * An attempt whose tokens the service does not tell counts as the dearest that it can have been. @default no limit
    */
   readonly maxCost?: number | undefined;
+  /**
+   * The most that is spent in a calendar day, or month, by all runs that have a budget and use the same journal, whatever their pipeline: a call goes
+   * only once the most that it can cost is reserved there. A run that has to stop is resumable. @default no limit
+   *
+   * @example budget: { perDay: 50, perMonth: 500, timeZone: "Europe/Berlin" }
+   */
+  readonly budget?: BudgetOption | undefined;
 }
 
 export interface RunOptions {
@@ -194,6 +202,7 @@ export const pipelineChecks: { readonly [Name in keyof PipelineOptions<object>]-
   }),
   maxCalls: optional(isCount(1)),
   maxCost: optional(isNumber(0)),
+  budget: optional(isObject),
 };
 
 const isSignal: OptionCheck = {

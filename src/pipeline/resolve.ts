@@ -7,6 +7,7 @@ import type { AnyStep, ResolvedStep } from "../contracts/step.ts";
 import type { PayloadLogOptions } from "../llm/call/payload-log.ts";
 import { defaultGracePeriodMs } from "../engine/ending.ts";
 import { type ResolvedAdmissionOptions, resolveAdmission } from "../llm/limits/options.ts";
+import type { BudgetOption } from "./budget.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import type { PipelineOptions, RunOptions } from "./options.ts";
 import { deadLetterOf, journalOf, payloadLogPathOf } from "./run-files.ts";
@@ -29,6 +30,7 @@ export interface Settings {
   readonly stopsAtFirstFailures: boolean;
   readonly maxCalls: number;
   readonly maxCost: number;
+  readonly budget: BudgetOption | undefined;
   readonly fresh: boolean;
   readonly full: boolean;
   readonly replace: boolean;
@@ -105,6 +107,7 @@ function settingsOf(pipeline: PipelineDefinition["options"], run: RunOptions): S
     stopsAtFirstFailures: maxRowErrors === undefined,
     maxCalls: run.maxCalls ?? pipeline.maxCalls ?? Infinity,
     maxCost: run.maxCost ?? pipeline.maxCost ?? Infinity,
+    budget: pipeline.budget,
     fresh: run.fresh ?? false,
     full: run.full ?? false,
     replace: run.replace ?? false,

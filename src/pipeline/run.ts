@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { JournalSession } from "../contracts/journal.ts";
 import type { RunKind, RunReport } from "../contracts/report.ts";
 import type { RowsAside } from "../contracts/sink.ts";
+import type { AnySource } from "../contracts/source.ts";
 import { runEngine } from "../engine/engine.ts";
 import type { EngineOptions } from "../engine/engine-options.ts";
 import { Ending, within } from "../engine/ending.ts";
@@ -11,9 +12,12 @@ import { SparePlaces } from "../engine/spare-places.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { MapError } from "../errors/map.ts";
 import { Budget } from "../llm/call/budget.ts";
+import type { JournalBudget } from "../llm/call/journal-budget.ts";
 import { LLMClient, type LLMClientOptions } from "../llm/call/client.ts";
 import type { EarlierRuns } from "../llm/call/rejections.ts";
 import type { PriceBook } from "../llm/price-book.ts";
+import { listCurrency } from "../llm/price-list.ts";
+import { openBudget } from "./budget.ts";
 import { currencyOf, openPriceBook } from "./currency.ts";
 import { earlierRun } from "./earlier-run.ts";
 import { requireMaps } from "./map-check.ts";
@@ -148,8 +152,9 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const lookAhead = lookAheadOf(run.journal, pipeline, context.kind, source);
   const journal = lookAhead?.journal ?? run.journal;
   const sparePlaces = new SparePlaces(settings.concurrency);
+  const journalBudget = await openBudget({ ...run, currency: currencyOf(pipeline.providers) ?? listCurrency });
   const earlier = journal && earlierRunsOf(journal, pipeline);
-  const conversation = conversationsOf({ ...run, journal }, payloadLog, sparePlaces, earlier, lookAhead);
+  const conversation = conversationsOf({ ...run, journal, journalBudget }, payloadLog, sparePlaces, earlier, lookAhead);
   const outdated = new OutdatedFailures(context.kind === "run" ? deadLetter : undefined);
   const { wasAsked } = monitor;
   const hasFailedBefore = async (pk: string): Promise<boolean> => {
@@ -160,10 +165,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const isWatched = settings.stopsAtFirstFailures && context.kind === "run";
   emit(runStartOf(pipeline, { runId, kind: context.kind, startedAt: run.startedAt, source: source.name }));
   run.prices.tellKnown(pipeline.providers);
-  const { journal: kept } = pipeline.stores;
-  const earlierOf = { runId, pipeline: pipeline.name, ...sinksOf(pipeline) };
-  const findEarlier = kept === null ? undefined : async () => await earlierRun(kept, earlierOf);
-  const stopCounting = settings.countRows ? countRows({ ...settings, source, emit, earlier: findEarlier }) : undefined;
+  const stopCounting = beginCounting(run, source);
   let error: LLMEtlError | null;
   let rowsAside: readonly RowsAside[] = [];
   try {
@@ -216,6 +218,16 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   return report;
 }
 
+/** Counts the rows beside the run; undefined where nobody asked for it. */
+function beginCounting({ runId, pipeline, monitor }: Run, source: AnySource): (() => Promise<void>) | undefined {
+  const { settings, stores } = pipeline;
+  const { journal } = stores;
+  if (!settings.countRows) return undefined;
+  const run = { runId, pipeline: pipeline.name, ...sinksOf(pipeline) };
+  const earlier = journal === null ? undefined : async () => await earlierRun(journal, run);
+  return countRows({ ...settings, source, emit: monitor.emit, earlier });
+}
+
 /**
  * Keeps what code of the user's threw when it stopped the run: its message may quote a row, so it is told nowhere else. It is a
  * line without a row.
@@ -244,7 +256,15 @@ function detailOf(
 
 /** Gives each step and row its conversation with the step's provider. */
 function conversationsOf(
-  { runId, pipeline, context, prices, monitor, journal }: Run,
+  {
+    runId,
+    pipeline,
+    context,
+    prices,
+    monitor,
+    journal,
+    journalBudget,
+  }: Run & { readonly journalBudget: JournalBudget | undefined },
   payloadLog: OpenFiles["payloadLog"],
   sparePlaces: SparePlaces,
   earlier: EarlierRuns | undefined,
@@ -257,6 +277,7 @@ function conversationsOf(
     concurrency: settings.concurrency,
     admission: settings.admission,
     budget: new Budget(settings),
+    journalBudget,
     payloadLog,
     journal: journal && { answers: answersOf(journal, lookAhead), runId, reuseEarlier: settings.cache },
     earlier,

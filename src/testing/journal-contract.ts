@@ -6,6 +6,7 @@ import { leaseChecks } from "./journal-lease-contract.ts";
 import { readerChecks } from "./journal-reader-contract.ts";
 import { runDetailChecks } from "./journal-run-contract.ts";
 import { answerOf, badRow, one, other, runFacts, runningRecord, runRecord, writtenRow } from "./journal-samples.ts";
+import { spendingChecks } from "./journal-spending-contract.ts";
 import { upkeepChecks } from "./journal-upkeep-contract.ts";
 import { workChecks } from "./journal-work-contract.ts";
 
@@ -26,6 +27,7 @@ export function journalContract(options: {
     ...workChecks,
     ...leaseChecks,
     ...upkeepChecks,
+    ...spendingChecks,
   };
   return Object.entries(checks).map(([name, check]) => ({
     name,

@@ -171,6 +171,8 @@ async function outlivesItsProcess({ open, read, moduleText }: OpenedJournal): Pr
     const session = await journal.open(run, new AbortController().signal);
     await session.runs.save({ ...run, endedAt: null });
     await session.answers.save("${one}", ${JSON.stringify(answerOf("saved"))});
+    const reservation = { id: "1", pipeline: "visits", runId: "run-1", currency: "USD", amount: 5n, fingerprint: "${one}" };
+    await session.spending.reserve([reservation], () => []);
     console.log("saved");
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", source], {
@@ -189,4 +191,5 @@ async function outlivesItsProcess({ open, read, moduleText }: OpenedJournal): Pr
   equal((await (await read()).runs.list({ limit: 1 })).items[0]?.status, "interrupted");
   const session = await open("run-2");
   deepEqual((await session.answers.find([one])).get(one), answerOf("saved"));
+  equal((await session.spending.reservations({ limit: 9 })).items[0]?.amount, 5n);
 }

@@ -203,3 +203,18 @@ test("rows that did not replace the file of an earlier run are named with their 
     }
   }
 });
+
+test("a run that reached its limit says what is left, and what that would cost", () => {
+  const error = new RunError("LIMIT_REACHED", "the run has reached its limit");
+  const limited = { error, readCount: 64, successCount: 64, cost: { amount: 4.5, currency: "USD" } };
+  const rest = { rows: 1000, paidRows: 900, cost: { estimate: 96.77, low: 90.5, high: 103 } };
+  const leftIn = (
+    report: Partial<RunReport>,
+    left?: typeof rest | { rows: number; paidRows: number; cost: undefined },
+  ) => summaryOf({ ...watched(report), rest: left }).filter((one) => one.startsWith("  left"));
+  assert.deepEqual(leftIn(limited, rest).map(numbersIn), [["1,000", "96.77", "90.50", "103.00"]]);
+  assert.deepEqual(leftIn({ ...limited, cost: null }, rest).map(numbersIn), [["1,000"]]);
+  assert.deepEqual(leftIn(limited, { ...rest, cost: undefined }).map(numbersIn), [["1,000"]]);
+  assert.deepEqual(leftIn(limited), [], "the source has not counted its rows");
+  assert.deepEqual(leftIn({ ...limited, error: new RunError("SINK_FAILED", "it is full") }, rest), []);
+});

@@ -24,6 +24,7 @@ function storeWithout(isBad: (fingerprint: string) => boolean) {
     await work({
       now: new Date(0),
       find: async () => [],
+      sums: async () => [],
       apply: async (group) => void changes.push(group),
     });
     await save(number, changes);

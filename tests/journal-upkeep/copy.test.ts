@@ -85,6 +85,8 @@ async function contentOf(journal: SQLiteJournal, pipeline: string) {
     work: (await look.work.list(page)).items.map(({ id, state }) => [id, state]),
     submitted: (await look.work.fingerprints("work", page)).items,
     evaluations: (await look.evaluations.list(page)).items,
+    spent: (await look.spending.list(page)).items.filter((each) => each.pipeline === pipeline),
+    reserved: (await look.spending.reservations({ pipeline, ...page })).items,
   }));
 }
 
@@ -99,6 +101,7 @@ async function fill({
   overrides,
   work,
   evaluations,
+  spending,
 }: JournalSession): Promise<void> {
   await runs.saveRows("run-1", [runRow(1), runRow(2)]);
   await runs.saveAttempts("run-1", [runAttempt(), runAttempt({ waitMs: 1 })]);
@@ -125,15 +128,25 @@ async function fill({
   await work.addFingerprints("work", [print(7), print(8)]);
   const times = { createdAt: savedAt, updatedAt: savedAt };
   await work.save({ id: "work", pipeline: "visits", state: "submitted", ...names, ...times });
+  await spend(spending, "visits");
   await evaluations.save({ id: "e", pipeline: "visits", startedAt: savedAt, findings: "{}" });
 }
 
+/** A call that cost 7 billionths, and one that a kill has left. */
+async function spend({ reserve, settle }: JournalSession["spending"], pipeline: string): Promise<void> {
+  const facts = { pipeline, runId: "run-1", currency: "USD", amount: 10n, fingerprint: print(1) };
+  const wanted = ["settled", "open"].map((name) => Object.assign({ id: `${name} ${pipeline}` }, facts));
+  await reserve(wanted, () => []);
+  await settle([{ id: `settled ${pipeline}`, amount: 7n }]);
+}
+
 /** Of another pipeline that shares the journal. */
-async function fillOther({ answers, rows, runs, watermarks }: JournalSession): Promise<void> {
+async function fillOther({ answers, rows, runs, watermarks, spending }: JournalSession): Promise<void> {
   await runs.save(runRecord("run-of-bills", { pipeline: "bills", sink: "bills" }));
   await answers.save(print(3), answerOf("theirs alone", "run-of-bills"));
   await rows.saveWritten("bills", [{ ...writtenRow("1"), fingerprints: [print(3)] }]);
   await watermarks.save({ pipeline: "bills", name: "changes", value: "{}", basis: "b", savedAt });
+  await spend(spending, "bills");
 }
 
 const everything = {
@@ -143,6 +156,7 @@ const everything = {
   decisions: 1,
   "submitted work": 1,
   evaluations: 1,
+  spending: 2,
   watermarks: 1,
 };
 
@@ -164,7 +178,7 @@ test("under another pipeline's name it goes on from watermarks, decisions and su
   await filled(from, fill);
   await copy(from, to, { toPart: { pipeline: "renamed", sinks: ["memory"] } });
   const content = await contentOf(to, "renamed");
-  assert.equal(content.watermarks.length, 1);
+  assert.deepEqual([content.watermarks.length, content.spent.length, content.reserved.length], [1, 1, 1]);
   assert.deepEqual([...new Set(content.runs.map(({ pipeline }) => pipeline))], ["visits"]);
   const session = await to.open(runFacts("next"), noSignal());
   assert.equal((await session.overrides.find("renamed", "kind", ["h"])).size, 1);

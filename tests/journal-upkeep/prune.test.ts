@@ -236,3 +236,25 @@ test("it stops between two transactions, and goes on from there when it is calle
   });
   assert.deepEqual(await pruned(journal), { answers: { goes: 200 }, runs: { goes: 1 } });
 });
+
+test("what was spent stays, and so do reservations, whatever goes: a budget counts them", async () => {
+  const journal = await journalWith(async ({ runs, spending }) => {
+    await runs.save(ranAt("old", 100));
+    await runs.save(ranAt("newer", 95));
+    const facts = { pipeline: "visits", runId: "old", currency: "USD", amount: 10n, fingerprint: print(1) };
+    await spending.reserve(
+      ["settled", "open"].map((id) => Object.assign({ id }, facts)),
+      () => [],
+    );
+    await spending.settle([{ id: "settled", amount: 7n }]);
+  });
+  const { runs } = await pruned(journal, { before: daysAgo(-1), includeCurrent: true });
+  assert.ok(Number(runs?.goes) > 0);
+  const reader = await journal.reader();
+  const spent = await reader?.spending.list({ limit: 9 });
+  assert.deepEqual(
+    spent?.items.map(({ settled }) => settled),
+    [7n],
+  );
+  assert.equal((await reader?.spending.reservations({ limit: 9 }))?.items.length, 1);
+});

@@ -423,6 +423,10 @@ test("what a journal in a file has is copied, once, and pruned as there (not on 
   await session.rows.saveFailed("memory", [badRow(2)]);
   for (const text of ["used", "unused"]) await session.answers.save(hash("sha256", text), answerOf(text));
   await session.rows.saveWritten("memory", [{ ...writtenRow("1"), fingerprints: [hash("sha256", "used")] }]);
+  const reservation = { pipeline: "visits", runId: "run-1", currency: "USD", amount: 9n, fingerprint: one };
+  const wanted = ["settled", "open"].map((id) => Object.assign({ id }, reservation));
+  await session.spending.reserve(wanted, () => []);
+  await session.spending.settle([{ id: "settled", amount: 7n }]);
   await session.close();
   const part = { pipeline: "visits", sinks: ["memory"] };
   const signal = noSignal();
@@ -431,7 +435,7 @@ test("what a journal in a file has is copied, once, and pruned as there (not on 
       await withLook(journal, async (look) => {
         const copy = async () => await copyJournal({ from: { ...from, part }, to: { upkeep, look, part }, signal });
         const copied = (await copy()).map((finding) => finding.copied);
-        assert.deepEqual(copied, [1, 2, 2, 0, 0, 0, 0]);
+        assert.deepEqual(copied, [1, 2, 2, 0, 0, 0, 2, 0]);
         assert.ok((await copy()).every((finding) => finding.copied === 0));
         assert.equal((await look.runs.attempts("run-1", "1", { limit: 5 })).items.length, 2);
         const request = { before: new Date(), includeCurrent: false, sinkKeys: [] };

@@ -96,9 +96,9 @@ test("a file that is no database, or another program's, is refused and left as i
 test("a journal of a newer version is refused, with both versions", async () => {
   const path = await filled();
   const database = new DatabaseSync(path);
-  database.exec("PRAGMA user_version = 7");
+  database.exec("PRAGMA user_version = 8");
   database.close();
-  await assertProblem(path, "newer", { version: 7, newest: 6 });
+  await assertProblem(path, "newer", { version: 8, newest: 7 });
 });
 
 test("a journal that was cut off is refused, also at 0 bytes", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { failsWith } from "../support/error-facts.ts";
 import { PriceBook, type PricedProvider } from "../../src/llm/price-book.ts";
-import { currencyOf, requirePrices } from "../../src/pipeline/currency.ts";
+import { currencyOf, requireLimitPrices } from "../../src/pipeline/currency.ts";
 
 const pricesIn = (currency: string) => ({
   prices: { inputPerMillion: 1, cachedInputPerMillion: 1, outputPerMillion: 1, currency },
@@ -19,7 +19,10 @@ test("the currency is that of all prices; without prices there is none", () => {
 
 test("a limit of the cost needs prices that are known before the first answer: own ones, or the list price of a model that is named", async () => {
   const require = async (...providers: readonly PricedProvider[]): Promise<void> =>
-    requirePrices(providers, await PriceBook.open(providers, { emit: () => {} }));
+    requireLimitPrices(providers, await PriceBook.open(providers, { emit: () => {} }), {
+      maxCost: 1,
+      budget: undefined,
+    });
   const own = { name: "own", ...pricesIn("USD") };
   const named = { name: "named", listing: { seller: "azure", model: "gpt-4.1-mini", deployment: "visits" } };
   await require(own, named);

@@ -38,6 +38,7 @@ test("the defaults are those that the options' documentation says", () => {
     ...{
       maxCalls: Infinity,
       maxCost: Infinity,
+      budget: undefined,
       fresh: false,
       full: false,
       replace: false,

@@ -2,7 +2,8 @@ import { Command } from "commander";
 import { type AnswersInfo, type JournalInfo, journalInfo, type SinkInfo } from "../../journal-upkeep/info.ts";
 import { withLook } from "../../journal-upkeep/look.ts";
 import { type CommandContext, envFileOption, moduleOr } from "../command.ts";
-import { formatBytes, formatCount, formatTime } from "../format.ts";
+import { formatBytes, formatCost, formatCount, formatTime } from "../format.ts";
+import type { DaySpending } from "../../journal-upkeep/spending.ts";
 import { importWithJournal } from "./journal-of.ts";
 import { type Column, formatTable } from "../table.ts";
 
@@ -16,15 +17,15 @@ export function infoCommand(name: string, { terminal, unhandled }: CommandContex
     .addOption(envFileOption())
     .addHelpText("after", "\nExample:\n  llm-etl journal info pipeline.ts")
     .action(async (path: string | undefined, { json = false }: { readonly json?: boolean }) => {
-      const { journal } = await unhandled.orFirst(async () => await importWithJournal(moduleOr(path)));
-      const info = await withLook(journal, async (look) => await journalInfo(look));
+      const { journal, pipeline } = await unhandled.orFirst(async () => await importWithJournal(moduleOr(path)));
+      const info = await withLook(journal, async (look) => await journalInfo(look, pipeline.budget?.timeZone));
       const named = { journal: journal.identity, kind: journal.name, ...info };
       terminal.stdout.write(json ? `${JSON.stringify(named)}\n` : describe(named));
     });
 }
 
 function describe(info: JournalInfo & { readonly journal: string; readonly kind: string }): string {
-  const { runs, answers, sinks, dueRows, submittedWork } = info;
+  const { runs, answers, sinks, spending, timeZone, dueRows, submittedWork } = info;
   const due = Object.entries(dueRows).map(([pipeline, count]) => `${formatCount(count)} of ${pipeline}`);
   const span =
     runs.first === null || runs.last === null ? "" : `, ${formatTime(runs.first)} to ${formatTime(runs.last)}`;
@@ -44,6 +45,7 @@ function describe(info: JournalInfo & { readonly journal: string; readonly kind:
   ].map(([label = "", text = ""]) => `${label.padEnd(20)} ${text}\n`);
   const tables = [
     ...(answers.length === 0 ? [] : [`\n${formatTable(answerColumns, answers)}`]),
+    ...(spending.length === 0 ? [] : [`\n${formatTable(spendingColumns(timeZone), spending)}`]),
     ...(sinks.length === 0 ? [] : [`\n${formatTable(sinkColumns, sinks)}`]),
   ];
   return [...lines, ...tables].join("");
@@ -60,6 +62,14 @@ const answerColumns: readonly Column<AnswersInfo>[] = [
     isNumeric: true,
   })),
 ];
+
+function spendingColumns(timeZone: string): readonly Column<DaySpending>[] {
+  return [
+    { name: `spent on (${timeZone})`, text: ({ date }) => date },
+    { name: "settled", text: ({ settled, currency }) => formatCost({ amount: settled, currency }), isNumeric: true },
+    { name: "reserved", text: ({ reserved, currency }) => formatCost({ amount: reserved, currency }), isNumeric: true },
+  ];
+}
 
 const sinkColumns: readonly Column<SinkInfo>[] = [
   { name: "rows of sink", text: ({ sink, sinkKey }) => sink ?? `${sinkKey} (no run of it is known)` },

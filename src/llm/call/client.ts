@@ -16,6 +16,7 @@ import { budgeted } from "./budgeted.ts";
 import { Canary } from "./canary.ts";
 import { compose } from "./compose.ts";
 import { CallConversation } from "./conversation.ts";
+import type { JournalBudget } from "./journal-budget.ts";
 import { journaled, type JournaledOptions, type RowAnswers, rowAnswers } from "./journaled.ts";
 import { longerOnce } from "./longer-once.ts";
 import type { PayloadLog } from "./payload-log.ts";
@@ -31,6 +32,8 @@ export interface LLMClientOptions {
   readonly concurrency: number;
   readonly admission: ResolvedAdmissionOptions;
   readonly budget: Budget;
+  /** @default none */
+  readonly journalBudget?: JournalBudget | undefined;
   /** Undefined where the log is off. */
   readonly payloadLog: Pick<PayloadLog, "add"> | undefined;
   /** Undefined where there is no journal: then every request is a call. */
@@ -110,7 +113,7 @@ export class LLMClient {
 
   /** From the outermost to the innermost. Why each stands where it does: tests/llm/call/layers.test.ts. */
   #layers({ step, provider }: Route): readonly RowLayer[] {
-    const { budget, payloadLog, prices, emit, earlier, sparePlaces, admission: options } = this.#options;
+    const { budget, journalBudget, payloadLog, prices, emit, earlier, sparePlaces, admission: options } = this.#options;
     const time = this.#time;
     const admission = getOrMake(this.#admissions, provider, () => this.#newAdmission(provider));
     const canary = getOrMake(this.#canaries, step, () => new Canary());
@@ -124,7 +127,7 @@ export class LLMClient {
       rejections.layer,
       retried({ ...options, admission, time, sparePlaces }),
       admitted(admission),
-      budgeted(budget, prices),
+      budgeted(budget, journalBudget, prices),
       recorded({ report, emit, time, prices }),
     ];
   }

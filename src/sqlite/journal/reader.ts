@@ -14,6 +14,7 @@ import { holderOf, isHeld, isThere, reading, toRunRecord } from "./reading.ts";
 import { rowQuery, toKnownRow, usedIn } from "./rows.ts";
 import { attemptsIn, runRowsIn, timelineIn, valuesIn } from "./run-detail.ts";
 import { keyOfSink, versionOf } from "./schema.ts";
+import { Spending } from "./spending.ts";
 import { Work } from "./work.ts";
 
 /**
@@ -79,6 +80,10 @@ export async function openReader(path: string): Promise<JournalReader | undefine
     overrides: { list: async (request) => await list(3, (database) => new Overrides(database).list(request)) },
     leases: {
       list: async (runId, request) => await list(3, (database) => new Leases(database).list(runId, request)),
+    },
+    spending: {
+      list: async (request) => await list(7, (database) => new Spending(database).list(request)),
+      reservations: async (request) => await list(7, (database) => new Spending(database).reservations(request)),
     },
     contents: contentsOf(path, read),
     holder: async () => await guarded(async () => ((await isHeld(path)) ? holderOf(path) : undefined)),

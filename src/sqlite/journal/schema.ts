@@ -134,6 +134,26 @@ const migrations: readonly string[] = [
    CREATE TABLE children (sink BLOB, pk, children TEXT NOT NULL, PRIMARY KEY (sink, pk)) WITHOUT ROWID;`,
   `-- All else about an answer's tokens, in JSON; NULL where there is nothing.
    ALTER TABLE answers ADD COLUMN usage_details TEXT;`,
+  `-- Money of runs with a budget, in billionths of a unit of its currency.
+   CREATE TABLE spending (
+     number INTEGER PRIMARY KEY,
+     currency TEXT NOT NULL,
+     starts_at INTEGER NOT NULL,       -- of a quarter of an hour
+     pipeline TEXT NOT NULL,
+     settled INTEGER NOT NULL,
+     UNIQUE (currency, starts_at, pipeline)
+   );
+   CREATE TABLE reservations (         -- of calls whose cost is not known yet
+     number INTEGER PRIMARY KEY,
+     id TEXT NOT NULL UNIQUE,
+     pipeline TEXT NOT NULL,
+     run_id TEXT NOT NULL,
+     currency TEXT NOT NULL,
+     reserved_at INTEGER NOT NULL,
+     amount INTEGER NOT NULL,
+     fingerprint BLOB NOT NULL         -- of the request
+   );
+   CREATE INDEX reservations_by_time ON reservations (currency, reserved_at);`,
 ];
 
 /**

@@ -18,6 +18,7 @@ import { lockJournal, openJournal } from "./open.ts";
 import { Leases } from "./leases.ts";
 import { Rows } from "./rows.ts";
 import { RunDetailWriter } from "./run-detail.ts";
+import { Spending } from "./spending.ts";
 import { Work } from "./work.ts";
 
 /**
@@ -146,8 +147,9 @@ function writesOf(database: DatabaseSync, commits: GroupCommit, answers: Answers
 function storesOf(
   database: DatabaseSync,
   commits: GroupCommit,
-): Pick<JournalSession, "work" | "watermarks" | "evaluations" | "overrides"> {
+): Pick<JournalSession, "work" | "watermarks" | "evaluations" | "overrides" | "spending"> {
   const work = new Work(database);
+  const spending = new Spending(database);
   const watermarks = new Watermarks(database);
   const evaluations = new Evaluations(database);
   const overrides = new Overrides(database);
@@ -177,7 +179,22 @@ function storesOf(
       forget: async (pipeline, step, hashes) =>
         await save(() => hashes.forEach((one) => overrides.forget(pipeline, step, one))),
     },
+    spending: {
+      reserve: async (wanted, limitsAt) => await resultOf(save, () => spending.reserve(wanted, limitsAt)),
+      settle: async (settlements) => await save(() => spending.settle(settlements)),
+      reservations: async (request) => commits.read(() => spending.reservations(request)),
+    },
   };
+}
+
+/** The result of work in a transaction. */
+async function resultOf<Result>(save: Save, work: () => Result): Promise<Result> {
+  let result: { readonly value: Result } | undefined;
+  await save(() => {
+    result = { value: work() };
+  });
+  if (result === undefined) throw new Error("a transaction was committed without its work");
+  return result.value;
 }
 
 interface LeasesOptions {
@@ -190,21 +207,12 @@ function leasesOf(path: string, { database, save, writes }: LeasesOptions): Jour
   const leases = new Leases(database);
   /** The result of work in a transaction. Where it is undefined or false the lease is lost; the others of its group are saved. */
   const held = async <Result>(lease: Lease, work: () => Result | undefined): Promise<Result> => {
-    let result: Result | undefined;
-    await save(() => {
-      result = work();
-    });
+    const result = await resultOf(save, work);
     if (result === undefined || result === false) throw new LeaseLostError(path, lease);
     return result;
   };
   return {
-    claim: async (runId, range, owner, forMs) => {
-      let lease: Lease | undefined;
-      await save(() => {
-        lease = leases.claim(runId, range, owner, forMs);
-      });
-      return lease;
-    },
+    claim: async (runId, range, owner, forMs) => await resultOf(save, () => leases.claim(runId, range, owner, forMs)),
     renew: async (lease, forMs) => await held(lease, () => leases.renew(lease, forMs)),
     release: async (lease, isDone) => void (await held(lease, () => leases.release(lease, isDone))),
     under: (lease) =>

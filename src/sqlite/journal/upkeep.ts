@@ -6,6 +6,7 @@ import { asJournalError } from "./failure.ts";
 import { isReplaced } from "./contents.ts";
 import { Rows } from "./rows.ts";
 import { openAlone, type OpenSession } from "./session.ts";
+import { Spending } from "./spending.ts";
 
 /** So many lines are removed in one transaction, at most: each of them is in the log until it is committed. */
 const batchSize = 10_000;
@@ -28,6 +29,7 @@ export async function openUpkeep(
 function upkeepOf(path: string, opened: OpenSession): JournalUpkeep {
   const { database, save } = opened;
   const rows = new Rows(database);
+  const spending = new Spending(database);
   const removeRow = ["rows", "children"].map((table) =>
     database.prepare(`DELETE FROM ${table} WHERE sink = ? AND pk = ?`),
   );
@@ -41,6 +43,8 @@ function upkeepOf(path: string, opened: OpenSession): JournalUpkeep {
       failures: async (failures) => await save(() => failures.forEach((each) => rows.addFailure(each))),
       failedRows: async (sink, failed) =>
         await save(() => failed.forEach(({ pk, runId, errorCode }) => rows.setFailed(sink, pk, runId, errorCode))),
+      spending: async (slices) => await save(() => slices.forEach((slice) => spending.put(slice))),
+      reservations: async (reservations) => await save(() => reservations.forEach((each) => spending.add(each))),
     },
     remove: {
       rows: async (sinkKey, pks) => {

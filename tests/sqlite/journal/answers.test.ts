@@ -85,7 +85,9 @@ test("of a fingerprint that an earlier version left with several answers, the ne
     [one, "new"],
   ].entries())
     add.run(index + 1, Buffer.from(`${key}`, "hex"), `${text}`);
-  database.exec("DROP TABLE children; ALTER TABLE answers DROP COLUMN usage_details; PRAGMA user_version = 3");
+  database.exec(
+    "DROP TABLE children; DROP TABLE spending; DROP TABLE reservations; ALTER TABLE answers DROP COLUMN usage_details; PRAGMA user_version = 3",
+  );
   migrate(database, "j.db");
   assert.equal(countIn(database, "answers"), 2);
   const answers = new Answers(database);

@@ -145,6 +145,8 @@ test("a journal of version 2 shows what it has, and is brought to the newest ver
   assert.equal(await reader?.evaluations.find("a"), undefined);
   assert.deepEqual(await reader?.overrides.list({ limit: 10 }), none);
   assert.deepEqual(await reader?.leases.list(runId, { limit: 10 }), none);
+  assert.deepEqual(await reader?.spending.list({ limit: 10 }), none);
+  assert.deepEqual(await reader?.spending.reservations({ limit: 10 }), none);
   assert.equal((await reader?.answers.findUsed(sink, ["1"]))?.size, 0);
   assert.equal((await reader?.children.find(sink, ["1"]))?.size, 0);
   assert.equal((await reader?.answers.find(fingerprints))?.size, fingerprints.length);
