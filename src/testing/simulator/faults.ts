@@ -1,6 +1,7 @@
 import type { ChatMessage } from "../../contracts/provider.ts";
 import { OptionError } from "../../errors/option.ts";
 import { drawsFor, keyOf, type Draws } from "./request-hash.ts";
+import { pick } from "./shares.ts";
 
 /** The faults of a request, in the order in which their shares are laid on the scale from 0 to 1. */
 export const faultNames = [
@@ -171,6 +172,21 @@ export function isAtOnce(fault: SimulatorFaultName): boolean {
   return faultsBeforeTheModel.has(fault);
 }
 
+/** Faults on the way between service and client. */
+const faultsOfConnections: ReadonlySet<SimulatorFaultName> = new Set([
+  "connectionReset",
+  "hang",
+  "stalledBody",
+  "truncatedBody",
+  "html",
+  "resetAfterBilling",
+]);
+
+/** True for a fault that a line of a batch can't meet, because no connection waits for its answer. */
+export function isOfConnection(fault: SimulatorFaultName): boolean {
+  return faultsOfConnections.has(fault);
+}
+
 /** A retry, a re-ask or another run meets these faults again: they belong to the row and not to the moment. */
 const permanent: ReadonlySet<string> = new Set(["refusal", "contentFilterPrompt", "contextLength"]);
 
@@ -197,17 +213,4 @@ export function faultFor(
 export function drawsOfRow(seed: number, messages: readonly ChatMessage[]): Draws {
   const user = messages.find(({ role }) => role === "user")?.content ?? "";
   return drawsFor(seed, keyOf(user), "lasting");
-}
-
-function pick(
-  faults: SimulatorFaults,
-  names: readonly SimulatorFaultName[],
-  draw: number,
-): SimulatorFaultName | undefined {
-  let bound = 0;
-  for (const name of names) {
-    bound += faults[name] ?? 0;
-    if (draw < bound) return name;
-  }
-  return undefined;
 }
