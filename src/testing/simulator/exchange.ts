@@ -34,6 +34,7 @@ export class Exchange {
 
   /** Replies with 500 for an error of the simulator itself, or of a function in its options. */
   fail(error: unknown): void {
+    if (this.#hasLeft || this.#request.socket.destroyed) return;
     const message = `The simulator itself failed: ${messageOf(error)}`;
     this.reply(errorReply(500, { message, code: "SimulatorFailed" }));
   }
@@ -63,7 +64,7 @@ export class Exchange {
     try {
       met = outcome();
     } catch (error) {
-      return this.#hasLeft ? undefined : this.fail(error);
+      return this.fail(error);
     }
     if (this.#hasLeft) return; // it was worked on for nobody, and is billed
     if (met.kind === "hang") return;

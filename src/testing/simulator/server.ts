@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { OptionError } from "../../errors/option.ts";
 import { messageOf } from "../../errors/error-text.ts";
-import { BatchAPI, tooLarge } from "./batch/batch-api.ts";
+import { BatchAPI } from "./batch/batch-api.ts";
 import type { SimulatorBatches } from "./batch/words.ts";
 import { ChatService, type Decision } from "./chat-service.ts";
 import { Exchange } from "./exchange.ts";
@@ -42,7 +42,7 @@ export interface AzureOpenAISimulator {
    * @throws {OptionError} for an option that is unknown, has a wrong value or can't change while the simulator runs
    */
   readonly update: (changes: AzureOpenAISimulatorChanges) => void;
-  /** Stops listening and ends every connection, hanging ones as well. */
+  /** Stops listening, ends every connection, hanging ones as well, and removes its files. */
   readonly close: () => Promise<void>;
 }
 
@@ -100,7 +100,7 @@ export async function startAzureOpenAISimulator(
     },
     close: async () => {
       await close(server);
-      await Promise.all([cleared, batchAPI.reset()]);
+      await Promise.all([cleared, batchAPI.close()]);
     },
   };
 }
@@ -136,9 +136,6 @@ function serve({ request, response, route, statistics, service, nowMs }: Served)
   });
 }
 
-/** The largest upload that is read, whatever the options say of files: it stands in memory several times. */
-const maxUploadBytes = 300 * 1024 * 1024;
-
 interface ServedBatch extends Pick<Served, "request" | "response"> {
   readonly route: BatchRoute;
   readonly batchAPI: BatchAPI;
@@ -148,13 +145,10 @@ interface ServedBatch extends Pick<Served, "request" | "response"> {
 function serveBatch({ request, response, route, batchAPI, requests }: ServedBatch): void {
   const number = requests.arrived();
   const exchange = new Exchange(request, response, requests, number);
-  readBody(request, route.operation === "upload" ? maxUploadBytes : maxBodyBytes, (body) => {
-    if (body === undefined) return exchange.reply(tooLarge(maxUploadBytes));
-    batchAPI.decide({ ...route, number, headers: request.headers, body }).then(
-      (outcome) => exchange.meetBatch(outcome),
-      (error: unknown) => exchange.fail(error),
-    );
-  });
+  batchAPI.decide({ ...route, number, request }).then(
+    (outcome) => exchange.meetBatch(outcome),
+    (error: unknown) => exchange.fail(error),
+  );
 }
 
 function note({ fault, turnedAwayBy }: Decision, statistics: StatisticsCounter): void {

@@ -1,9 +1,10 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { ChatService } from "../chat-service.ts";
 import { outcomeInstead } from "../fault-outcomes.ts";
 import type { AzureOpenAISimulatorOptions } from "../options.ts";
 import { drawsFor } from "../request-hash.ts";
 import type { StatisticsCounter } from "../statistics.ts";
+import { readBody } from "../read-body.ts";
 import * as replies from "../replies.ts";
 import { Batches } from "./batches.ts";
 import { readOrder } from "./order.ts";
@@ -11,7 +12,7 @@ import { LineWorker } from "./line-worker.ts";
 import type { SimulatorBatchOptions } from "./options.ts";
 import { RequestFaults, type SimulatorBatchFaultName } from "./request-faults.ts";
 import { StoredFiles, type StoredFile } from "./stored-files.ts";
-import { readUpload } from "./upload.ts";
+import { readUpload, type Upload } from "./upload.ts";
 import type { SimulatorBatches, SimulatorBatchOperation } from "./words.ts";
 
 /** A request of the Files and Batch APIs. */
@@ -21,8 +22,7 @@ export interface BatchArrival {
   /** The id in the path. */
   readonly id: string | undefined;
   readonly query: URLSearchParams;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
+  readonly request: IncomingMessage;
 }
 
 /** The end of such a request, as its client sees it. */
@@ -41,7 +41,12 @@ interface APIParts {
   readonly requests: StatisticsCounter;
 }
 
-/** The Files and Batch APIs. It knows nothing of HTTP connections. */
+/** The body of a request, read to its end. */
+type Body = { readonly kind: "bytes"; readonly bytes: Buffer } | Upload;
+
+const maxBodyBytes = 1024 * 1024;
+
+/** The Files and Batch APIs. */
 export class BatchAPI {
   readonly #parts: APIParts;
   readonly #files = new StoredFiles();
@@ -81,24 +86,39 @@ export class BatchAPI {
     this.#worker.reset();
     this.#faults.reset();
     this.#parts.requests.reset();
-    await this.#files.clear(this.#batches.clear());
+    this.#files.clear();
+    await this.#files.remove(this.#batches.clear());
+  }
+
+  /** Ends the work on batches, and removes the files from the disk. What is known of them stays. */
+  async close(): Promise<void> {
+    await this.#batches.close();
+    await this.#files.remove(Promise.resolve());
   }
 
   /** Carries out a request. @throws {OptionError} if a function of the options returns what is no fault, and what such functions throw */
   async decide(arrival: BatchArrival): Promise<BatchOutcome> {
-    const { operation, number, id, headers } = arrival;
+    const { operation, number, id, request } = arrival;
     this.#operations.set(operation, (this.#operations.get(operation) ?? 0) + 1);
-    const turnedAway = this.#parts.service.turnAway(headers);
+    const body = await this.#receive(arrival);
+    const turnedAway = this.#parts.service.turnAway(request.headers);
     if (turnedAway !== undefined) return turnedAway;
-    const fault = this.#faults.faultOf({ operation, number, id }, this.#options);
+    const fault = await this.#faults.faultOf({ operation, number, id }, this.#options);
     if (fault !== undefined) this.#parts.requests.faulted(fault);
     const instead = this.#insteadOf(fault, number);
     if (instead !== undefined) return instead;
-    const outcome = await this.#carryOut(arrival, fault);
+    const outcome = await this.#carryOut(arrival, body, fault);
     if (outcome.kind === "file" || (outcome.kind === "reply" && outcome.reply.status === 200)) {
       await this.#tell(arrival, outcome);
     }
     return fault === "lostAnswer" ? { kind: "reset" } : outcome;
+  }
+
+  async #receive({ operation, request }: BatchArrival): Promise<Body> {
+    const { maxFileBytes = 200 * 1024 * 1024 } = this.#options;
+    if (operation === "upload") return await readUpload(request, this.#files, maxFileBytes);
+    const bytes = await new Promise<Buffer | undefined>((resolve) => readBody(request, maxBodyBytes, resolve));
+    return bytes === undefined ? { kind: "too-large" } : { kind: "bytes", bytes };
   }
 
   #insteadOf(fault: SimulatorBatchFaultName | undefined, number: number): BatchOutcome | undefined {
@@ -117,15 +137,19 @@ export class BatchAPI {
     await onBatchEvent({ operation, number, id: created, metadata });
   }
 
-  async #carryOut(arrival: BatchArrival, fault: SimulatorBatchFaultName | undefined): Promise<BatchOutcome> {
-    const { operation, id = "" } = arrival;
+  async #carryOut(
+    { operation, id = "", query }: BatchArrival,
+    body: Body,
+    fault: SimulatorBatchFaultName | undefined,
+  ): Promise<BatchOutcome> {
+    if (body.kind === "too-large") return reply(replies.errorReply(413, { message: "It is too large.", code: "413" }));
+    if (body.kind === "wrong") return reply(replies.invalidRequest(body.message, body.param));
+    if (body.kind === "file") return reply(json(fileJSON(this.#files.add(body.file))));
     switch (operation) {
-      case "upload":
-        return reply(await this.#upload(arrival));
       case "create":
-        return reply(this.#create(arrival.body));
+        return reply(this.#create(body.bytes));
       case "list":
-        return reply(this.#batches.page(arrival.query));
+        return reply(this.#batches.page(query));
       case "poll":
         return reply(this.#batches.poll(id));
       case "cancel":
@@ -134,19 +158,11 @@ export class BatchAPI {
       case "download":
       case "delete":
         return await this.#ofFile(operation, id, fault);
+      case "upload":
+        throw new TypeError("the body of an upload is a form");
       default:
         return operation satisfies never;
     }
-  }
-
-  async #upload({ body, headers }: BatchArrival): Promise<replies.Reply> {
-    const { maxFileBytes = 200 * 1024 * 1024 } = this.#options;
-    const upload = await readUpload(body, headers["content-type"]);
-    if (typeof upload === "string") return replies.invalidRequest(upload, "file");
-    const { name, purpose, content } = upload;
-    if (purpose !== "batch") return replies.invalidRequest("The purpose has to be 'batch'.", "purpose");
-    if (content.byteLength > maxFileBytes) return tooLarge(maxFileBytes);
-    return json(fileJSON(await this.#files.upload(name, content)));
   }
 
   #create(body: Buffer): replies.Reply {
@@ -169,11 +185,6 @@ export class BatchAPI {
     await this.#files.delete(id);
     return reply(json({ id, object: "file", deleted: true }));
   }
-}
-
-/** The reply to a body that is larger than a file may be. */
-export function tooLarge(maxBytes: number): replies.Reply {
-  return replies.errorReply(413, { message: `The file is larger than ${maxBytes} bytes.`, code: "413" });
 }
 
 function reply(given: replies.Reply): BatchOutcome {

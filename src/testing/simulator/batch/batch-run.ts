@@ -142,8 +142,8 @@ export class BatchRun {
     const { errorFile = "if-needed", unfinishedLines = "error-file" } = options();
     if (status !== "completed" && unfinishedLines === "error-file") {
       for (const { customId } of left) await this.#errors.add(worker.unfinished(customId, status));
+      this.record.failed += left.length;
     }
-    this.record.failed += left.length;
     const output = await this.#output.end(false);
     const errors = await this.#errors.end(errorFile === "always");
     this.#closed.signal.throwIfAborted();

@@ -16,6 +16,8 @@ interface BatchesParts {
 
 interface Running {
   readonly run: BatchRun;
+  /** The number of lists before its create. */
+  readonly lists: number;
   readonly ended: Promise<void>;
 }
 
@@ -29,6 +31,7 @@ export class Batches {
   #count = 0;
   /** The creates since the start, or the last reset. */
   #creates = 0;
+  #lists = 0;
 
   constructor(parts: BatchesParts) {
     this.#parts = parts;
@@ -56,7 +59,7 @@ export class Batches {
     const record = new BatchRecord(`batch_simulator_${this.#count}`, order);
     const problemOfModel = (model: string): ReturnType<ValidationRules["problemOfModel"]> => this.#problemOf(model);
     const run = new BatchRun(record, { ...this.#parts, options: () => this.#options, problemOfModel, rejection });
-    this.#all.set(record.id, { run, ended: run.run() });
+    this.#all.set(record.id, { run, lists: this.#lists, ended: run.run() });
     return this.#show(record);
   }
 
@@ -76,14 +79,16 @@ export class Batches {
 
   /** A page of the list, the newest batch first. */
   page(query: URLSearchParams): replies.Reply {
-    const { mayList = true, listOmits = [] } = this.#options;
+    const { mayList = true, listOmits = [], listLag = 0 } = this.#options;
     if (!mayList) return replies.forbiddenReply();
     const limit = Number(query.get("limit") ?? defaultPage);
     if (!Number.isInteger(limit) || limit < 1 || limit > longestPage) {
       return replies.invalidRequest(`'limit' must be a whole number from 1 to ${longestPage}.`, "limit");
     }
-    const records = this.list().toReversed();
     const after = query.get("after");
+    if (after === null) this.#lists += 1;
+    const listed = [...this.#all.values()].filter(({ lists }) => this.#lists - lists > listLag);
+    const records = listed.map(({ run }) => run.record).toReversed();
     const from = after === null ? 0 : records.findIndex(({ id }) => id === after) + 1;
     if (after !== null && from === 0) return replies.invalidRequest("'after' is not the id of a batch.", "after");
     const page = records.slice(from, from + limit);
@@ -93,11 +98,18 @@ export class Batches {
     return { status: 200, body: JSON.stringify(body) };
   }
 
-  /** Ends the work on all batches, and forgets them. */
+  /** Forgets all batches, and ends the work on them. */
   async clear(): Promise<void> {
-    const all = [...this.#all.values()];
+    const ended = this.close();
     this.#all = new Map();
     this.#creates = 0;
+    this.#lists = 0;
+    await ended;
+  }
+
+  /** Ends the work on all batches, which stay as they are. */
+  async close(): Promise<void> {
+    const all = [...this.#all.values()];
     for (const { run } of all) run.close();
     await Promise.all(all.map(async ({ ended }) => await ended));
   }

@@ -11,8 +11,8 @@ import {
   type OptionCheck,
 } from "../../../errors/options.ts";
 import { checkShares } from "../shares.ts";
-import { batchFaultNames, type SimulatorBatchFaultName, type SimulatorBatchFaults } from "./request-faults.ts";
-import type { SimulatedBatch, SimulatorBatchRequest, SimulatorBatchStep } from "./words.ts";
+import { batchFaultNames, type BatchFaultFunction, type SimulatorBatchFaults } from "./request-faults.ts";
+import type { SimulatedBatch, SimulatorBatchStep } from "./words.ts";
 
 /** The Files and Batch APIs of the simulator, and the ways of the services that have them. */
 export interface SimulatorBatchOptions {
@@ -71,10 +71,15 @@ export interface SimulatorBatchOptions {
   readonly listOmits?: readonly ("metadata" | "input_file_id")[] | undefined;
   /** The keys may list the batches; if false, a list gets a 403. @default true */
   readonly mayList?: boolean | undefined;
+  /** The number of lists, from its create on, in which a batch does not stand yet; pages behind the first are none. @default 0 */
+  readonly listLag?: number | undefined;
   /** Shares of the requests for files and batches that go wrong. @default none */
   readonly faults?: SimulatorBatchFaults | undefined;
-  /** Chooses the fault of such a request, before `faults`: these decide if it returns undefined. @default none */
-  readonly fault?: ((request: SimulatorBatchRequest) => SimulatorBatchFaultName | undefined) | undefined;
+  /**
+   * Chooses the fault of such a request, before `faults`: these decide if it returns undefined. Its promise holds the request before anything
+   * is done; then it is carried out, also where the client has left. @default none
+   */
+  readonly fault?: BatchFaultFunction | undefined;
 }
 
 const isShare = optional(isNumber(0, 1));
@@ -122,6 +127,7 @@ export function checkBatchOptions(by: string, options: SimulatorBatchOptions): v
     requestCounts: optional(isBoolean),
     listOmits: isOmitted,
     mayList: optional(isBoolean),
+    listLag: optional(isCount(0)),
     faults: optional(isObject),
     fault: optional(isFunction),
   });

@@ -38,9 +38,14 @@ export interface SimulatorBatchFaults {
   readonly shortDownload?: number | undefined;
 }
 
+/** Chooses the fault of a request; undefined leaves it to the shares. */
+export type BatchFaultFunction = (
+  request: SimulatorBatchRequest,
+) => SimulatorBatchFaultName | undefined | Promise<SimulatorBatchFaultName | undefined>;
+
 interface FaultChoice {
   readonly faults?: SimulatorBatchFaults | undefined;
-  readonly fault?: ((request: SimulatorBatchRequest) => SimulatorBatchFaultName | undefined) | undefined;
+  readonly fault?: BatchFaultFunction | undefined;
 }
 
 const ofDownloads: ReadonlySet<SimulatorBatchFaultName> = new Set(["tornDownload", "cutDownload", "shortDownload"]);
@@ -60,13 +65,13 @@ export class RequestFaults {
   }
 
   /** @throws {OptionError} if the function of the options returns a name that is none of a fault */
-  faultOf(
+  async faultOf(
     { operation, number, id }: Omit<SimulatorBatchRequest, "timesSeen">,
     { faults = {}, fault: choose }: FaultChoice,
-  ): SimulatorBatchFaultName | undefined {
+  ): Promise<SimulatorBatchFaultName | undefined> {
     const key = keyOf(`${operation}/${id ?? ""}`);
     const timesSeen = this.#times.meet(key);
-    const chosen = choose?.({ operation, number, id, timesSeen });
+    const chosen = await choose?.({ operation, number, id, timesSeen });
     if (chosen !== undefined && !batchFaultNames.includes(chosen)) {
       const expected = `one of ${batchFaultNames.join(", ")}`;
       throw new OptionError("startAzureOpenAISimulator", "batch.fault", "", { expected, got: chosen });

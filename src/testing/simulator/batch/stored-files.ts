@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SimulatedFile } from "./words.ts";
@@ -34,12 +34,6 @@ export class StoredFiles {
     return { id, path: join(await this.#folder, id) };
   }
 
-  async upload(name: string, content: Uint8Array): Promise<StoredFile> {
-    const { id, path } = await this.place();
-    await writeFile(path, content, { mode: 0o600, flag: "wx" });
-    return this.add({ id, path, name, purpose: "batch", bytes: content.byteLength, createdAt: nowSeconds() });
-  }
-
   /** Adds a file that stands at its place. */
   add(file: StoredFile): StoredFile {
     this.#entries.set(file.id, { file, downloads: 0, isDeleted: false });
@@ -70,11 +64,15 @@ export class StoredFiles {
     });
   }
 
-  /** Forgets all files at once, and removes them when `afterwards` is fulfilled. */
-  async clear(afterwards: Promise<void>): Promise<void> {
+  /** Forgets all files. They stay on the disk until `remove`. */
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  /** Removes all files of before from the disk when `afterwards` is fulfilled. */
+  async remove(afterwards: Promise<void>): Promise<void> {
     const folder = this.#folder;
     this.#folder = undefined;
-    this.#entries.clear();
     await afterwards;
     if (folder !== undefined) await rm(await folder, { recursive: true, force: true });
   }
