@@ -21,6 +21,7 @@ export type {
   SimulatorBatchRequest,
   SimulatorBatchStatus,
   SimulatorBatchStep,
+  SimulatorLineFaultName,
 } from "./simulator/batch/words.ts";
 export type { SimulatorFaultName, SimulatorFaults, SimulatorFaultWaits, SimulatorRequest } from "./simulator/faults.ts";
 export type { LabelledCSVOptions } from "./simulator/labelled-csv.ts";

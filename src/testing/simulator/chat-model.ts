@@ -2,7 +2,7 @@ import { messageOf } from "../../errors/error-text.ts";
 import { AnswerMaker } from "./answers.ts";
 import { keyOfRow, keysOfBeginnings, type ChatRequest } from "./chat-request.ts";
 import { type Outcome, outcomeInstead, whole } from "./fault-outcomes.ts";
-import { assertFaultName, drawsOfRow, faultFor, type SimulatorFaultName } from "./faults.ts";
+import { drawsOfRow, faultFor, faultNames, type SimulatorFaultName } from "./faults.ts";
 import type { Labels } from "./labelled-csv.ts";
 import { type BilledRequest, Ledger, type SimulatorBill } from "./ledger.ts";
 import type { AzureOpenAISimulatorOptions } from "./options.ts";
@@ -11,6 +11,7 @@ import { PrefixCache } from "./prefix-cache.ts";
 import * as replies from "./replies.ts";
 import { drawsFor, type Draws } from "./request-hash.ts";
 import { namesFields } from "./response-format.ts";
+import { assertName } from "./shares.ts";
 import { slipOfBlind, spoken, type Spoken } from "./spoken.ts";
 import type { AnswerTokens } from "./statistics.ts";
 import { Tally } from "./tally.ts";
@@ -76,7 +77,7 @@ export class ChatModel {
     const timesSeen = this.#timesSeen.count(key);
     const draws = drawsFor(seed, key, timesSeen);
     const chosen = chooseFault?.({ number, deployment: request.deployment, messages, timesSeen, body });
-    if (chosen !== undefined) assertFaultName(chosen);
+    if (chosen !== undefined) assertName("fault", faultNames, chosen);
     return { keys, key, timesSeen, draws, fault: chosen ?? faultFor(faults, seed, messages, draws) };
   }
 

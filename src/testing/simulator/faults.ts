@@ -1,5 +1,4 @@
 import type { ChatMessage } from "../../contracts/provider.ts";
-import { OptionError } from "../../errors/option.ts";
 import { drawsFor, keyOf, type Draws } from "./request-hash.ts";
 import { pick } from "./shares.ts";
 
@@ -123,13 +122,6 @@ export function faultWaitMs(
   const usual = fault === "rateLimit" && draws !== undefined ? 20 + Math.floor(80 * draws.share(6)) : "none";
   const waitMs = waits[fault] ?? usual;
   return waitMs === "none" ? undefined : waitMs;
-}
-
-/** @throws {OptionError} for a name that a `fault` function gives and that is none of a fault */
-export function assertFaultName(name: SimulatorFaultName): void {
-  if (faultNames.includes(name)) return;
-  const expected = `one of ${faultNames.join(", ")}`;
-  throw new OptionError("startAzureOpenAISimulator", "fault", "", { expected, got: name });
 }
 
 /** Faults of an answer that a model gave: it has used quota. */

@@ -33,3 +33,10 @@ export function pick<Name extends string>(
   }
   return undefined;
 }
+
+/** @throws {OptionError} for a name that a function of the options gives, and that is none of `names` */
+export function assertName<Name extends string>(option: string, names: readonly Name[], name: Name): void {
+  if (names.includes(name)) return;
+  const expected = `one of ${names.join(", ")}`;
+  throw new OptionError("startAzureOpenAISimulator", option, "", { expected, got: name });
+}

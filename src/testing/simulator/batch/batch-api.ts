@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import type { ChatService } from "../chat-service.ts";
 import { outcomeInstead } from "../fault-outcomes.ts";
@@ -98,20 +99,31 @@ export class BatchAPI {
 
   /** Carries out a request. @throws {OptionError} if a function of the options returns what is no fault, and what such functions throw */
   async decide(arrival: BatchArrival): Promise<BatchOutcome> {
-    const { operation, number, id, request } = arrival;
+    const { operation } = arrival;
     this.#operations.set(operation, (this.#operations.get(operation) ?? 0) + 1);
     const body = await this.#receive(arrival);
-    const turnedAway = this.#parts.service.turnAway(request.headers);
-    if (turnedAway !== undefined) return turnedAway;
-    const fault = await this.#faults.faultOf({ operation, number, id }, this.#options);
-    if (fault !== undefined) this.#parts.requests.faulted(fault);
-    const instead = this.#insteadOf(fault, number);
-    if (instead !== undefined) return instead;
+    const { fault, instead } = await this.#faultOf(arrival);
+    if (instead !== undefined) {
+      if (body.kind === "file") await rm(body.file.path, { force: true });
+      return instead;
+    }
     const outcome = await this.#carryOut(arrival, body, fault);
     if (outcome.kind === "file" || (outcome.kind === "reply" && outcome.reply.status === 200)) {
       await this.#tell(arrival, outcome);
     }
     return fault === "lostAnswer" ? { kind: "reset" } : outcome;
+  }
+
+  /** The fault of a request, and the outcome of one that is not carried out. */
+  async #faultOf({ operation, number, id, request }: BatchArrival): Promise<{
+    readonly fault?: SimulatorBatchFaultName | undefined;
+    readonly instead?: BatchOutcome | undefined;
+  }> {
+    const turnedAway = this.#parts.service.turnAway(request.headers);
+    if (turnedAway !== undefined) return { instead: turnedAway };
+    const fault = await this.#faults.faultOf({ operation, number, id }, this.#options);
+    if (fault !== undefined) this.#parts.requests.faulted(fault);
+    return { fault, instead: this.#insteadOf(fault, number) };
   }
 
   async #receive({ operation, request }: BatchArrival): Promise<Body> {

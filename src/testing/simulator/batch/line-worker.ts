@@ -1,10 +1,10 @@
 import type { ChatService } from "../chat-service.ts";
 import { errorReply } from "../replies.ts";
 import { drawsFor, keyOf } from "../request-hash.ts";
-import { pick } from "../shares.ts";
+import { assertName, pick } from "../shares.ts";
 import type { StatisticsCounter } from "../statistics.ts";
 import type { SimulatorBatchOptions } from "./options.ts";
-import type { SimulatedLine } from "./words.ts";
+import { lineFaultNames, type SimulatedLine } from "./words.ts";
 
 /** The end of a line. */
 export interface WorkedLine {
@@ -16,8 +16,6 @@ export interface WorkedLine {
 }
 
 type LineCounts = { -readonly [Count in keyof SimulatedLine]: number };
-
-const lineFaults = ["failedLines", "missingLines", "doubledLines", "unknownLines"] as const;
 
 interface WorkerParts {
   readonly seed: number;
@@ -55,11 +53,14 @@ export class LineWorker {
   /** Works on a line, whose JSON is `text`. */
   work(customId: string, text: string): WorkedLine {
     const { seed, options } = this.#parts;
-    const { failedLineStatus = 500, ...shares } = options();
+    const { failedLineStatus = 500, lineFault, ...shares } = options();
     const counts = this.#counts.get(customId) ?? { submitted: 0, workedOn: 0, billed: 0 };
     this.#number += 1;
     const id = `batch_req_simulator_${this.#number}`;
-    const fault = pick(shares, lineFaults, drawsFor(seed, keyOf(customId), `line/${counts.submitted}`).share(0));
+    const draw = drawsFor(seed, keyOf(customId), `line/${counts.submitted}`).share(0);
+    const chosen = lineFault?.(customId, counts.submitted);
+    if (chosen !== undefined) assertName("batch.lineFault", lineFaultNames, chosen);
+    const fault = chosen ?? pick(shares, lineFaultNames, draw);
     if (fault === "failedLines") {
       const message = "The service failed to process this line.";
       const { body } = errorReply(failedLineStatus, { message, code: "server_error", type: "server_error" });

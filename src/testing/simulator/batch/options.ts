@@ -12,7 +12,7 @@ import {
 } from "../../../errors/options.ts";
 import { checkShares } from "../shares.ts";
 import { batchFaultNames, type BatchFaultFunction, type SimulatorBatchFaults } from "./request-faults.ts";
-import type { SimulatedBatch, SimulatorBatchStep } from "./words.ts";
+import { lineFaultNames, type SimulatedBatch, type SimulatorBatchStep, type SimulatorLineFaultName } from "./words.ts";
 
 /** The Files and Batch APIs of the simulator, and the ways of the services that have them. */
 export interface SimulatorBatchOptions {
@@ -46,6 +46,11 @@ export interface SimulatorBatchOptions {
   readonly doubledLines?: number | undefined;
   /** Share of the lines with a second one behind them, whose `custom_id` nobody sent, 0 to 1. @default 0 */
   readonly unknownLines?: number | undefined;
+  /**
+   * Chooses the fault of a line, before the shares: these decide if it returns undefined. It is told the `custom_id`, and the number of lines
+   * with it so far, from 1. @default none
+   */
+  readonly lineFault?: ((customId: string, submitted: number) => SimulatorLineFaultName | undefined) | undefined;
   /** Batches that expire half done: a share of them, 0 to 1, or a function that returns true for those. @default 0 */
   readonly expires?: number | ((batch: SimulatedBatch) => boolean) | undefined;
   /** Lines that an expired or cancelled batch did not work on stand in the `"error-file"`, or are `"missing"`. @default "error-file" */
@@ -116,6 +121,7 @@ export function checkBatchOptions(by: string, options: SimulatorBatchOptions): v
     missingLines: isShare,
     doubledLines: isShare,
     unknownLines: isShare,
+    lineFault: optional(isFunction),
     expires: isExpires,
     unfinishedLines: optional(isOneOf("error-file", "missing")),
     rejectedCreates: optional(isCount(0)),
@@ -134,5 +140,5 @@ export function checkBatchOptions(by: string, options: SimulatorBatchOptions): v
   checkShares(owner, "faults", options.faults ?? {}, batchFaultNames);
   const { failedLines, missingLines, doubledLines, unknownLines } = options;
   const lines = { failedLines, missingLines, doubledLines, unknownLines };
-  checkShares(owner, "the shares of lines", lines, ["failedLines", "missingLines", "doubledLines", "unknownLines"]);
+  checkShares(owner, "the shares of lines", lines, lineFaultNames);
 }

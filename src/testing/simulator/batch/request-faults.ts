@@ -1,6 +1,5 @@
-import { OptionError } from "../../../errors/option.ts";
 import { drawsFor, keyOf } from "../request-hash.ts";
-import { pick } from "../shares.ts";
+import { assertName, pick } from "../shares.ts";
 import { Tally } from "../tally.ts";
 import type { SimulatorBatchRequest } from "./words.ts";
 
@@ -72,10 +71,7 @@ export class RequestFaults {
     const key = keyOf(`${operation}/${id ?? ""}`);
     const timesSeen = this.#times.meet(key);
     const chosen = await choose?.({ operation, number, id, timesSeen });
-    if (chosen !== undefined && !batchFaultNames.includes(chosen)) {
-      const expected = `one of ${batchFaultNames.join(", ")}`;
-      throw new OptionError("startAzureOpenAISimulator", "batch.fault", "", { expected, got: chosen });
-    }
+    if (chosen !== undefined) assertName("batch.fault", batchFaultNames, chosen);
     const draw = drawsFor(this.#seed, key, `batch/${timesSeen}`).share(0);
     const fault = chosen ?? pick(faults, batchFaultNames, draw);
     return fault !== undefined && ofDownloads.has(fault) && operation !== "download" ? undefined : fault;

@@ -3,6 +3,10 @@ export const batchOperations = ["upload", "file", "download", "delete", "create"
 /** `file` reads what is known of a file, `poll` what is known of a batch. */
 export type SimulatorBatchOperation = (typeof batchOperations)[number];
 
+/** The faults of lines, in the order in which their shares are laid on the scale from 0 to 1. */
+export const lineFaultNames = ["failedLines", "missingLines", "doubledLines", "unknownLines"] as const;
+export type SimulatorLineFaultName = (typeof lineFaultNames)[number];
+
 /** The states of a batch, in lower case. */
 export type SimulatorBatchStatus =
   | "validating"

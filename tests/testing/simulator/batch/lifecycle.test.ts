@@ -106,6 +106,10 @@ test("files are for this user alone, and gone when the simulator is closed or re
   const client = new BatchClient(simulator);
   await client.create(await client.upload(inputLines(2)));
   const [file = ""] = placed();
+  simulator.update({ batch: { stepMs, faults: { serverError: 1 } } });
+  assert.equal((await client.sendUpload(inputLines(2))).status, 500);
+  assert.deepEqual(placed(), [file], "what is no file of the service leaves nothing");
+  simulator.update({ batch: { stepMs } });
   if (process.platform !== "win32") {
     assert.equal(statSync(join(folder, dirname(file))).mode & 0o777, 0o700);
     assert.equal(statSync(join(folder, file)).mode & 0o777, 0o600);

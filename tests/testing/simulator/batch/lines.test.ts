@@ -95,6 +95,32 @@ test("shares of the lines fail, get lost, come twice, and bring some that nobody
   assert.equal(simulator.batches().lines[errors[0]?.custom_id ?? ""]?.submitted, 2);
 });
 
+test("a function chooses the faults of lines by their ids, before the shares", async (context) => {
+  const told: [string, number][] = [];
+  const simulator = await simulatorFor(context, {
+    batch: {
+      missingLines: 1,
+      lineFault: (customId, submitted) => {
+        told.push([customId, submitted]);
+        return customId === "r1" ? "doubledLines" : customId === "r2" && submitted === 1 ? "failedLines" : undefined;
+      },
+    },
+  });
+  const client = new BatchClient(simulator);
+  const first = await client.run(inputLines(3));
+  assert.deepEqual(idsOf(await client.lines(first.output_file_id)), ["r1", "r1"]);
+  assert.deepEqual(idsOf(await client.lines(first.error_file_id)), ["r2"]);
+  const second = await client.run(inputLine("r2"));
+  assert.deepEqual(second.request_counts, { total: 1, completed: 1, failed: 0 });
+  assert.equal(second.output_file_id, null, "an output file without lines is none");
+  assert.deepEqual(told.toSorted(), [
+    ["r0", 1],
+    ["r1", 1],
+    ["r2", 1],
+    ["r2", 2],
+  ]);
+});
+
 test("the lines count in the statistics of answers, and not in those of requests", async (context) => {
   const simulator = await simulatorFor(context);
   const client = new BatchClient(simulator);

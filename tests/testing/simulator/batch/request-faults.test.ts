@@ -117,6 +117,9 @@ test("a fault that is none, and a failing event, are errors of the simulator", a
   // @ts-expect-error no such fault
   simulator.update({ onBatchEvent: undefined, batch: { fault: () => "earthquake" } });
   assert.equal((await client.sendUpload(inputLines(1))).status, 500);
+  // @ts-expect-error no such fault
+  simulator.update({ batch: { lineFault: () => "eaten" } });
+  assert.equal((await client.run(inputLines(1))).errors?.data[0]?.code, "simulator_failed");
 });
 
 test("each deed is told before its answer, which its promise holds; what fails is not", async (context) => {
