@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { startAzureOpenAISimulator } from "../../../../src/testing/simulator/server.ts";
 import type { SimulatorBatchStep } from "../../../../src/testing/simulator/batch/words.ts";
-import { BatchClient, inputLines, type ShownLine } from "../../../support/batch-client.ts";
+import { BatchClient, inputLine, inputLines, type ShownLine } from "../../../support/batch-client.ts";
 import { simulatorFor } from "../../../support/simulator.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
 
@@ -71,6 +71,24 @@ describe("a batch that ends early", () => {
       assert.equal((await client.send("POST", `/batches/${id}/cancel`)).status, 409);
     });
   }
+
+  test("has each line in exactly one file, and bills what it answered, whenever it is cancelled", async (context) => {
+    const simulator = await simulatorFor(context, { batch: { stepMs: 1, failedLines: 0.1, expires: 0.3 } });
+    const client = new BatchClient(simulator);
+    const run = async (number: number): Promise<void> => {
+      const ids = Array.from({ length: 120 }, (_, index) => `${number}/${index}`);
+      const { id } = await client.create(await client.upload(ids.map((customId) => inputLine(customId)).join("\n")));
+      for (let polls = 0; polls < number; polls += 1) await client.poll(id);
+      await client.send("POST", `/batches/${id}/cancel`);
+      const batch = await client.whenIts(id, "cancelled");
+      const [output, errors] = [await client.lines(batch.output_file_id), await client.lines(batch.error_file_id)];
+      assert.deepEqual([...output, ...errors].map((line) => line.custom_id).toSorted(), ids.toSorted());
+      assert.deepEqual(batch.request_counts, { total: 120, completed: output.length, failed: errors.length });
+      const { lines } = simulator.batches();
+      assert.equal(ids.filter((customId) => lines[customId]?.billed === 1).length, output.length);
+    };
+    await Promise.all(Array.from({ length: 16 }, async (_, number) => await run(number)));
+  });
 
   test("fails if a function of its options does, and the others go on", async (context) => {
     const simulator = await simulatorFor(context, {
