@@ -9,6 +9,20 @@ export { journalContract } from "./journal-contract.ts";
 export { tableSinkContract, type TableSinkContractOptions } from "./table-sink-contract.ts";
 export type { DatabaseUnderTest, TestColumn, TestSinkOptions, TestTable } from "./table-under-test.ts";
 export { stepContract, type StepContractOptions } from "./step-contract.ts";
+export type { SimulatorBatchOptions } from "./simulator/batch/options.ts";
+export type { SimulatorBatchFaultName, SimulatorBatchFaults } from "./simulator/batch/request-faults.ts";
+export type {
+  SimulatedBatch,
+  SimulatedFile,
+  SimulatedLine,
+  SimulatorBatches,
+  SimulatorBatchEvent,
+  SimulatorBatchOperation,
+  SimulatorBatchRequest,
+  SimulatorBatchStatus,
+  SimulatorBatchStep,
+  SimulatorLineFaultName,
+} from "./simulator/batch/words.ts";
 export type { SimulatorFaultName, SimulatorFaults, SimulatorFaultWaits, SimulatorRequest } from "./simulator/faults.ts";
 export type { LabelledCSVOptions } from "./simulator/labelled-csv.ts";
 export type { SimulatorLatency } from "./simulator/latency.ts";

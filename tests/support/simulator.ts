@@ -43,7 +43,9 @@ export async function send(simulator: { readonly url: string }, sent: Sent = {})
       );
     });
     outgoing.on("error", reject);
-    outgoing.end(bytes);
+    // Node sends the body of these as the beginning of a next request.
+    if (method === "GET" || method === "DELETE") outgoing.end();
+    else outgoing.end(bytes);
   });
 }
 

@@ -58,7 +58,8 @@ export function simulateCommand(name: string, { terminal }: CommandContext): Com
       } finally {
         await simulator.close();
       }
-      const figures = { ...simulator.statistics(), bill: simulator.bill() };
+      const { batches } = simulator.batches();
+      const figures = { ...simulator.statistics(), bill: simulator.bill(), batches };
       terminal.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
     });
 }

@@ -134,15 +134,18 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Messages, and the deployment that is asked. */
+export type AskedMessages = Pick<ChatRequest, "deployment" | "messages">;
+
 /** The key of the row that a conversation is about: of its first user message, and of the first line of what stands before it, which is the step's. */
-export function keyOfRow({ deployment, messages }: ChatRequest): number {
+export function keyOfRow({ deployment, messages }: AskedMessages): number {
   const first = messages.find(({ role }) => role === "user")?.content ?? "";
   const [task = ""] = messages[0]?.role === "system" ? messages[0].content.split("\n", 1) : [];
   return keyOf(`${deployment}\n${task}\n${first}`);
 }
 
 /** The keys of a conversation's beginnings: for each message, one of all messages up to and with it. */
-export function keysOfBeginnings({ deployment, messages }: ChatRequest): readonly number[] {
+export function keysOfBeginnings({ deployment, messages }: AskedMessages): readonly number[] {
   let before = deployment;
   return messages.map(({ role, content }) => {
     const key = keyOf(`${before}\n${role}\n${content}`);

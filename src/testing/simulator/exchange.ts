@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { longestTimerMs } from "../../errors/options.ts";
 import { messageOf } from "../../errors/error-text.ts";
+import type { BatchOutcome } from "./batch/batch-api.ts";
+import { sendFile } from "./batch/send-file.ts";
 import type { Decision } from "./chat-service.ts";
 import type { Outcome } from "./fault-outcomes.ts";
 import { errorReply, type Reply } from "./replies.ts";
@@ -32,6 +34,7 @@ export class Exchange {
 
   /** Replies with 500 for an error of the simulator itself, or of a function in its options. */
   fail(error: unknown): void {
+    if (this.#hasLeft || this.#request.socket.destroyed) return;
     const message = `The simulator itself failed: ${messageOf(error)}`;
     this.reply(errorReply(500, { message, code: "SimulatorFailed" }));
   }
@@ -43,12 +46,25 @@ export class Exchange {
     this.#response.end(reply.body);
   }
 
+  /** Serves the outcome of a request for files or batches. */
+  meetBatch(outcome: BatchOutcome): void {
+    if (this.#hasLeft || outcome.kind === "hang") return;
+    if (outcome.kind === "reset") {
+      this.#request.socket.resetAndDestroy();
+      return;
+    }
+    if (outcome.kind === "reply") return this.reply(outcome.reply);
+    this.#hasStatus = true;
+    this.#statistics.ended(200);
+    sendFile(this.#response, outcome, this.#idHeaders());
+  }
+
   #serve({ outcome, headers }: Decision, body: Buffer): void {
     let met: Outcome;
     try {
       met = outcome();
     } catch (error) {
-      return this.#hasLeft ? undefined : this.fail(error);
+      return this.fail(error);
     }
     if (this.#hasLeft) return; // it was worked on for nobody, and is billed
     if (met.kind === "hang") return;
@@ -68,7 +84,6 @@ export class Exchange {
   }
 
   #begin({ status, body, contentType = "application/json", headers = [] }: Reply, others: readonly string[]): void {
-    const id = `simulator-${this.#number}`;
     this.#hasStatus = true;
     this.#statistics.ended(status);
     this.#response.writeHead(status, [
@@ -76,13 +91,15 @@ export class Exchange {
       contentType,
       "content-length",
       String(Buffer.byteLength(body)),
-      "x-request-id",
-      id,
-      "apim-request-id",
-      id,
+      ...this.#idHeaders(),
       ...headers,
       ...others,
     ]);
+  }
+
+  #idHeaders(): readonly string[] {
+    const id = `simulator-${this.#number}`;
+    return ["x-request-id", id, "apim-request-id", id];
   }
 
   #close(): void {

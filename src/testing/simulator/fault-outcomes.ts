@@ -5,17 +5,16 @@ import type { Draws } from "./request-hash.ts";
 import { retryAfterHeaders, type SimulatorRetryAfterForm } from "./retry-after.ts";
 import type { AnswerTokens } from "./statistics.ts";
 
+export interface ReplyOutcome {
+  readonly kind: "reply";
+  readonly reply: replies.Reply;
+  readonly delivery: "whole" | "stalled" | "truncated";
+  /** Set for an answer of the model. */
+  readonly answered?: { readonly systemMessage: string; readonly tokens: AnswerTokens } | undefined;
+}
+
 /** The end of a request, as its client sees it. */
-export type Outcome =
-  | {
-      readonly kind: "reply";
-      readonly reply: replies.Reply;
-      readonly delivery: "whole" | "stalled" | "truncated";
-      /** Set for an answer of the model. */
-      readonly answered?: { readonly systemMessage: string; readonly tokens: AnswerTokens } | undefined;
-    }
-  | { readonly kind: "reset" }
-  | { readonly kind: "hang" };
+export type Outcome = ReplyOutcome | { readonly kind: "reset" } | { readonly kind: "hang" };
 
 /** The waits that faults name, and the headers that name them. */
 export interface FaultWaits {
@@ -85,7 +84,7 @@ export function unavailable(waits: FaultWaits): Outcome {
 }
 
 /** A reply that is delivered as a whole. */
-export function whole(reply: replies.Reply): Outcome {
+export function whole(reply: replies.Reply): ReplyOutcome {
   return { kind: "reply", reply, delivery: "whole" };
 }
 

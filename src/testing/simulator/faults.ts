@@ -1,6 +1,6 @@
 import type { ChatMessage } from "../../contracts/provider.ts";
-import { OptionError } from "../../errors/option.ts";
 import { drawsFor, keyOf, type Draws } from "./request-hash.ts";
+import { pick } from "./shares.ts";
 
 /** The faults of a request, in the order in which their shares are laid on the scale from 0 to 1. */
 export const faultNames = [
@@ -124,13 +124,6 @@ export function faultWaitMs(
   return waitMs === "none" ? undefined : waitMs;
 }
 
-/** @throws {OptionError} for a name that a `fault` function gives and that is none of a fault */
-export function assertFaultName(name: SimulatorFaultName): void {
-  if (faultNames.includes(name)) return;
-  const expected = `one of ${faultNames.join(", ")}`;
-  throw new OptionError("startAzureOpenAISimulator", "fault", "", { expected, got: name });
-}
-
 /** Faults of an answer that a model gave: it has used quota. */
 const faultsOfAnswers: ReadonlySet<SimulatorFaultName> = new Set([
   "stalledBody",
@@ -171,6 +164,21 @@ export function isAtOnce(fault: SimulatorFaultName): boolean {
   return faultsBeforeTheModel.has(fault);
 }
 
+/** Faults on the way between service and client. */
+const faultsOfConnections: ReadonlySet<SimulatorFaultName> = new Set([
+  "connectionReset",
+  "hang",
+  "stalledBody",
+  "truncatedBody",
+  "html",
+  "resetAfterBilling",
+]);
+
+/** True for a fault that a line of a batch can't meet, because no connection waits for its answer. */
+export function isOfConnection(fault: SimulatorFaultName): boolean {
+  return faultsOfConnections.has(fault);
+}
+
 /** A retry, a re-ask or another run meets these faults again: they belong to the row and not to the moment. */
 const permanent: ReadonlySet<string> = new Set(["refusal", "contentFilterPrompt", "contextLength"]);
 
@@ -197,17 +205,4 @@ export function faultFor(
 export function drawsOfRow(seed: number, messages: readonly ChatMessage[]): Draws {
   const user = messages.find(({ role }) => role === "user")?.content ?? "";
   return drawsFor(seed, keyOf(user), "lasting");
-}
-
-function pick(
-  faults: SimulatorFaults,
-  names: readonly SimulatorFaultName[],
-  draw: number,
-): SimulatorFaultName | undefined {
-  let bound = 0;
-  for (const name of names) {
-    bound += faults[name] ?? 0;
-    if (draw < bound) return name;
-  }
-  return undefined;
 }

@@ -131,6 +131,6 @@ function amountOf(
 
 /** The factors that {@link Prices.tierFactors} promises where it names none. */
 function factorOf(tier: string, { tierFactors = {} }: Prices): number {
-  const usual = tier === "flex" ? 0.5 : tier === "priority" ? 2.5 : 1;
+  const usual = tier === "flex" || tier === "batch" ? 0.5 : tier === "priority" ? 2.5 : 1;
   return tierFactors[tier] ?? usual;
 }

@@ -1,5 +1,4 @@
 import type { Prices } from "../../contracts/prices.ts";
-import { OptionError } from "../../errors/option.ts";
 import {
   checkOptions,
   isBoolean,
@@ -16,6 +15,8 @@ import {
   type OptionCheck,
 } from "../../errors/options.ts";
 import { checkPrices } from "../../llm/pricing.ts";
+import { checkBatchOptions, type SimulatorBatchOptions } from "./batch/options.ts";
+import type { SimulatorBatchEvent } from "./batch/words.ts";
 import {
   faultNames,
   type SimulatorFaultName,
@@ -32,6 +33,7 @@ import {
   type SimulatorRetryAfter,
   type SimulatorRetryAfterForm,
 } from "./retry-after.ts";
+import { checkShares } from "./shares.ts";
 import { simulatorTiers, type SimulatorTier } from "./tiers.ts";
 
 /** The options that can change while the simulator runs. */
@@ -117,6 +119,13 @@ export interface AzureOpenAISimulatorChanges {
   readonly faultsUseQuota?: boolean | undefined;
   /** Every request gets 503, or has its connection reset. @default false */
   readonly outage?: boolean | "503" | "reset" | undefined;
+  /** The Files and Batch APIs. A change replaces it as a whole. @default batches of any deployment, each of whose steps takes 5 ms */
+  readonly batch?: SimulatorBatchOptions | undefined;
+  /**
+   * Is told each request for files and batches that was carried out, before it is answered. Its promise holds the answer until it is
+   * fulfilled. @default nothing
+   */
+  readonly onBatchEvent?: ((event: SimulatorBatchEvent) => void | Promise<void>) | undefined;
 }
 
 export interface AzureOpenAISimulatorOptions extends AzureOpenAISimulatorChanges {
@@ -151,7 +160,7 @@ export function checkSimulatorOptions(options: AzureOpenAISimulatorOptions): voi
     ...checksOfChanges,
   });
   if (options.prices !== undefined) checkPrices(owner, options.prices);
-  checkFaults(owner, options);
+  checkParts(owner, options);
   if (options.answersFrom === undefined) return;
   checkOptions<LabelledCSVOptions>(`${owner} answersFrom`, options.answersFrom, {
     path: isPath,
@@ -163,7 +172,7 @@ export function checkSimulatorOptions(options: AzureOpenAISimulatorOptions): voi
 /** Checks changed options. @throws {OptionError} also for an option that can't change while the simulator runs */
 export function checkSimulatorChanges(changes: AzureOpenAISimulatorChanges): void {
   checkOptions<AzureOpenAISimulatorChanges>("simulator.update", changes, checksOfChanges);
-  checkFaults("simulator.update", changes);
+  checkParts("simulator.update", changes);
 }
 
 const isLatency: OptionCheck = {
@@ -234,31 +243,23 @@ const checksOfChanges = {
   mistakes: optional(isOneOf("different", "same")),
   faultsUseQuota: optional(isBoolean),
   outage: optional(isOutage),
+  batch: optional(isObject),
+  onBatchEvent: optional(isFunction),
 } as const;
 
-const isShare = optional(isNumber(0, 1));
 const isFaultWait: OptionCheck = {
   expected: 'whole milliseconds from 0 up, or "none"',
   fits: (value) => value === "none" || isCount(0).fits(value),
   required: false,
 };
 
-function checkFaults(by: string, { faults = {}, faultRetryAfterMs = {} }: AzureOpenAISimulatorChanges): void {
+function checkParts(by: string, { faults = {}, faultRetryAfterMs = {}, batch }: AzureOpenAISimulatorChanges): void {
+  if (batch !== undefined) checkBatchOptions(by, batch);
   checkOptions<SimulatorFaultWaits>(`${by} faultRetryAfterMs`, faultRetryAfterMs, {
     rateLimit: isFaultWait,
     quotaExhausted: isFaultWait,
     serverError: isFaultWait,
     unavailable: isFaultWait,
   });
-  // The object has each name of the list as a key.
-  const checks = Object.fromEntries(faultNames.map((name) => [name, isShare])) as Record<
-    SimulatorFaultName,
-    OptionCheck
-  >;
-  checkOptions<SimulatorFaults>(`${by} faults`, faults, checks);
-  const total = Object.values(faults).reduce<number>((sum, share: number | undefined) => sum + (share ?? 0), 0);
-  // Shares such as 0.1 are no exact binary numbers: ten of them may be a little more than 1.
-  if (total > 1 + 1e-9) {
-    throw new OptionError(by, "faults", "", { expected: "shares of at most 1 together", got: total });
-  }
+  checkShares(by, "faults", faults, faultNames);
 }

@@ -65,6 +65,28 @@ export function deploymentNotFoundReply(): Reply {
   return errorReply(404, { message, code: "DeploymentNotFound" });
 }
 
+/** The reply of a deployment that takes batches alone, as Azure's of the kind GlobalBatch do. */
+export function batchOnlyReply(): Reply {
+  const message = "The chatCompletion operation does not work with this deployment: it takes batches alone.";
+  return errorReply(400, { message, code: "OperationNotSupported" });
+}
+
+export function forbiddenReply(): Reply {
+  return errorReply(403, { message: "This key does not have access to this operation.", code: "403" });
+}
+
+export function fileNotFoundReply(): Reply {
+  return notFoundReply("There is no such file.", "id");
+}
+
+export function batchNotFoundReply(): Reply {
+  return notFoundReply("There is no such batch.", "batch_id");
+}
+
+function notFoundReply(message: string, param: string): Reply {
+  return errorReply(404, { message, code: null, param, type: "invalid_request_error" });
+}
+
 export function serverErrorReply(headers: readonly string[] = []): Reply {
   const message = "The server had an error while it processed the request.";
   return errorReply(500, { message, code: "InternalServerError", type: "server_error" }, headers);

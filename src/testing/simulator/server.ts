@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { OptionError } from "../../errors/option.ts";
 import { messageOf } from "../../errors/error-text.ts";
+import { BatchAPI } from "./batch/batch-api.ts";
+import type { SimulatorBatches } from "./batch/words.ts";
 import { ChatService, type Decision } from "./chat-service.ts";
 import { Exchange } from "./exchange.ts";
 import type { SimulatorBill } from "./ledger.ts";
@@ -13,7 +15,7 @@ import {
 } from "./options.ts";
 import { readBody } from "./read-body.ts";
 import { errorReply, type Reply } from "./replies.ts";
-import { routeOf, type Route } from "./routes.ts";
+import { routeOf, type BatchRoute, type Route } from "./routes.ts";
 import { StatisticsCounter, type SimulatorStatistics } from "./statistics.ts";
 
 /** A running simulator. */
@@ -27,9 +29,11 @@ export interface AzureOpenAISimulator {
    * yet (`inWork`).
    */
   readonly bill: () => SimulatorBill;
+  /** The files and the batches, and for each `custom_id` how often it was submitted, worked on and billed. */
+  readonly batches: () => SimulatorBatches;
   /**
-   * Forgets every request: statistics, bill, used quotas, cached prompts, and the number of times that a request was sent. What it works on
-   * at this moment is on no bill any more.
+   * Forgets every request: statistics, bill, used quotas, cached prompts, files, batches, and the number of times that a request was sent. The
+   * work of this moment is on no bill any more.
    */
   readonly reset: () => void;
   /**
@@ -38,7 +42,7 @@ export interface AzureOpenAISimulator {
    * @throws {OptionError} for an option that is unknown, has a wrong value or can't change while the simulator runs
    */
   readonly update: (changes: AzureOpenAISimulatorChanges) => void;
-  /** Stops listening and ends every connection, hanging ones as well. */
+  /** Stops listening, ends every connection, hanging ones as well, and removes its files. */
   readonly close: () => Promise<void>;
 }
 
@@ -60,14 +64,20 @@ export async function startAzureOpenAISimulator(
   const labels = answersFrom === undefined ? undefined : await readLabels(answersFrom);
   const statistics = new StatisticsCounter();
   const service = new ChatService(options, labels);
+  const requests = new StatisticsCounter();
+  const batchAPI = new BatchAPI({ options: () => service.options, service, statistics, requests });
+  let cleared: Promise<unknown> = Promise.resolve();
   const reset = (): void => {
     service.reset();
     statistics.reset();
+    cleared = Promise.all([cleared, batchAPI.reset()]);
   };
   const startedMs = performance.now();
   const server = createServer((request, response) => {
     const route = routeOf(request.method ?? "GET", request.url ?? "/");
     if (route.kind === "bill") return answerAboutItself(request, response, service.bill());
+    if (route.kind === "batch-statistics") return answerAboutItself(request, response, batchAPI.read());
+    if (route.kind === "batch") return serveBatch({ request, response, route, batchAPI, requests });
     if (route.kind === "statistics" || route.kind === "reset") {
       if (route.kind === "reset") reset();
       return answerAboutItself(request, response, statistics.read());
@@ -82,12 +92,16 @@ export async function startAzureOpenAISimulator(
     port: actualPort,
     statistics: () => statistics.read(),
     bill: () => service.bill(),
+    batches: () => batchAPI.read(),
     reset,
     update: (changes) => {
       checkSimulatorChanges(changes);
       service.update(changes);
     },
-    close: async () => await close(server),
+    close: async () => {
+      await close(server);
+      await Promise.all([cleared, batchAPI.close()]);
+    },
   };
 }
 
@@ -96,7 +110,7 @@ const maxBodyBytes = 16 * 1024 * 1024;
 interface Served {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly route: Exclude<Route, { readonly kind: "statistics" | "bill" | "reset" }>;
+  readonly route: Exclude<Route, { readonly kind: "statistics" | "batch-statistics" | "bill" | "reset" | "batch" }>;
   readonly statistics: StatisticsCounter;
   readonly service: ChatService;
   readonly nowMs: number;
@@ -120,6 +134,21 @@ function serve({ request, response, route, statistics, service, nowMs }: Served)
       exchange.fail(error);
     }
   });
+}
+
+interface ServedBatch extends Pick<Served, "request" | "response"> {
+  readonly route: BatchRoute;
+  readonly batchAPI: BatchAPI;
+  readonly requests: StatisticsCounter;
+}
+
+function serveBatch({ request, response, route, batchAPI, requests }: ServedBatch): void {
+  const number = requests.arrived();
+  const exchange = new Exchange(request, response, requests, number);
+  batchAPI.decide({ ...route, number, request }).then(
+    (outcome) => exchange.meetBatch(outcome),
+    (error: unknown) => exchange.fail(error),
+  );
 }
 
 function note({ fault, turnedAwayBy }: Decision, statistics: StatisticsCounter): void {

@@ -3,17 +3,17 @@ import { Tally } from "./tally.ts";
 
 /** The figures of a simulator since its start or its last reset. */
 export interface SimulatorStatistics {
-  /** Requests for a completion, with any outcome; requests for an unknown path are included. */
+  /** Requests for a completion, with any outcome; requests for an unknown path are included. Lines of batches are none. */
   readonly requests: number;
   /** Requests by HTTP status; `none` counts those without a status (reset, hung, or the client went away). */
   readonly byStatus: Readonly<Record<string, number>>;
-  /** Served faults by name. */
+  /** Served faults by name, those of lines of batches included. */
   readonly byFault: Readonly<Record<string, number>>;
   /** Requests that the limits turned away with 429; the fault `rateLimit` is not among them. */
   readonly rateLimitedRequests: number;
   /** Requests for Flex that got a 429 for want of capacity. */
   readonly flexShortages: number;
-  /** Tokens of the answers that were sent as a whole. Those of lost ones, too, are on the bill. */
+  /** Tokens of the answers that were sent as a whole, and of those in batches. Those of lost ones, too, are on the bill. */
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;

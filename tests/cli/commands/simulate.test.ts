@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runCommandLine } from "../../../src/cli/program.ts";
+import { BatchClient, inputLines } from "../../support/batch-client.ts";
 import { chat, completionIn, errorIn, send } from "../../support/simulator.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { commandLine, testTerminal } from "../../support/terminal.ts";
@@ -116,6 +117,16 @@ test("a server of one's own is simulated: one slot, no sight of the schema, and 
   assert.equal(await ended, 0);
 });
 
+test("batches have their options, and stand among the figures at the end", async () => {
+  const { url, signals, ended, written } = await simulating("--set", 'batch={"expires":1,"statusCase":"capitals"}');
+  const batch = await new BatchClient({ url }).run(inputLines(2));
+  assert.equal(batch.status, "Expired");
+  signals.emit("SIGINT");
+  assert.equal(await ended, 0);
+  const { batches } = JSON.parse(written.stdout.slice(written.stdout.indexOf("{")));
+  assert.deepEqual([batches[0].id, batches[0].status, batches[0].completed], [batch.id, "expired", 1]);
+});
+
 test("a mistake on the command line is one sentence, exit code 2", async () => {
   const missing = ["--answers-from", join(folder, "none.csv"), "--text-column", "a", "--label-column", "b"];
   const cases: [words: readonly string[], ...named: string[]][] = [
@@ -130,6 +141,7 @@ test("a mistake on the command line is one sentence, exit code 2", async () => {
     [["--set", "limitKinds=bucket"], '"limitKinds"', '"limitKind"', "INVALID_OPTION"],
     [["--set", "limitKind=pail"], '"limitKind"', '"pail"', "INVALID_OPTION"],
     [["--set", 'faultRetryAfterMs={"rateLimit":-1}'], '"rateLimit"', "-1", "INVALID_OPTION"],
+    [["--set", 'batch={"failedLines":2}'], '"failedLines"', "2", "INVALID_OPTION"],
     [missing, "none.csv", "SOURCE_FAILED"],
   ];
   for (const [words, ...named] of cases) {
