@@ -75,7 +75,7 @@ const neverLonger: RowLayer = (next) => async (call) => {
  */
 export function consequenceOf(error: LLMEtlError): "retry" | "row" | "run" {
   if (error.code === "INVALID_OUTPUT") return "retry";
-  if (!(error instanceof ProviderError)) return error.scope;
+  if (!(error instanceof ProviderError)) return error.scope === "row" ? "row" : "run";
   if (error.kind === "cut-off" || error.kind === "capacity") return "retry"; // a run waits for room in a tier
   return error.class !== "row" || isShareable(error) ? "run" : "row";
 }

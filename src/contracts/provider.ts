@@ -83,6 +83,65 @@ export interface FormerProvider {
 /** A part of a request that a provider may leave out of what it sends. */
 export type RequestPart = "temperature" | "schemaName";
 
+/** A batch at a service. */
+export interface ServiceBatch {
+  readonly id: string;
+  /** `working`: it has not ended. `ended`: its files have all that there will be, also where it was cancelled or has expired. `rejected`: nothing of it was done. */
+  readonly state: "working" | "ended" | "rejected";
+  /** The service's own word: `in_progress`, `completed`, `expired`. */
+  readonly status: string;
+  /** null where the service does not say. */
+  readonly inputFileId: string | null;
+  readonly outputFileId: string | null;
+  readonly errorFileId: string | null;
+  /** The number of its lines that have ended, and of those that failed; null where the service does not say. */
+  readonly counts: { readonly total: number; readonly completed: number; readonly failed: number } | null;
+  /** The facts that were given along when it was created; empty where the service does not say. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The codes of its rejection: the service's words may hold content. */
+  readonly errorCodes: readonly string[];
+}
+
+/** The end of one request of a batch. */
+export type BatchResult =
+  | { readonly id: string; readonly answer: LLMResponse }
+  /** `error`: the row's own, as it would be online. */
+  | { readonly id: string; readonly error: Error }
+  /** It was not asked, or no answer came: it may be asked again. */
+  | { readonly id: string; readonly missed: string };
+
+/**
+ * A service's Batch API, as an ability of a provider: requests are handed over as a file, answered within a day for half the price, and
+ * collected. Each function is one exchange; it throws {@link ProviderError} as `complete` does.
+ */
+export interface BatchService {
+  /** Names the deployment or model that answers, for people. */
+  readonly deployment: string;
+  /** The most requests of a file. */
+  readonly maxRequests: number;
+  /** The most bytes of a file. */
+  readonly maxBytes: number;
+  /** The line of a file for a request, without a line break. `id` comes back with its answer. */
+  readonly lineOf: (id: string, request: LLMRequest) => string;
+  /** Uploads the file at a path. Resolves to the service's id of it. */
+  readonly upload: (path: string, name: string, signal: AbortSignal) => Promise<string>;
+  readonly create: (
+    fileId: string,
+    metadata: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ) => Promise<ServiceBatch>;
+  readonly retrieve: (id: string, signal: AbortSignal) => Promise<ServiceBatch>;
+  readonly cancel: (id: string, signal: AbortSignal) => Promise<ServiceBatch>;
+  /** All batches of the account, page by page. */
+  readonly list: (signal: AbortSignal) => AsyncIterable<ServiceBatch>;
+  /** The lines of a file. Throws where it ends before its end. */
+  readonly lines: (fileId: string, signal: AbortSignal) => AsyncIterable<string>;
+  /** Reads a line of an output file or an error file; undefined for one that is none. */
+  readonly resultOf: (line: string) => BatchResult | undefined;
+  /** Deletes a file; one that is not there is no error. */
+  readonly remove: (fileId: string, signal: AbortSignal) => Promise<void>;
+}
+
 /** Answers requests: a model behind a service, or a stand-in. */
 export interface LLMProvider {
   readonly name: string;
@@ -117,6 +176,8 @@ export interface LLMProvider {
   readonly maxAnswerTokens?: number | undefined;
   /** Tokens that it adds to `maxOutputTokens` for reasoning, times `lengthFactor`. @default 0 */
   readonly maxReasoningTokens?: number | undefined;
+  /** Its Batch API, where it has one. @default none */
+  readonly batch?: BatchService | undefined;
   /**
    * One attempt, no retry. Throws {@link ProviderError}; ends within moments when the signal aborts. The answer must not
    * depend on the subject, which is there for layers that time or count calls.

@@ -72,7 +72,7 @@ class Engine {
       this.#shutdown.end();
       this.#seen.close();
     }
-    return this.#shutdown.error;
+    return this.#shutdown.error ?? this.#rows.later ?? null;
   }
 
   async #open(): Promise<void> {

@@ -55,9 +55,15 @@ export class RowsInFlight {
   /** Each with its error, where it is yet to be confirmed that it is the row's own. */
   readonly #rows = new TransientMap<RowInFlight, LLMEtlError | undefined>();
   readonly #failing = new Set<Promise<void>>();
+  #later: LLMEtlError | undefined;
 
   constructor(options: RowsInFlightOptions) {
     this.#options = options;
+  }
+
+  /** The error of the first row that is for a later run; undefined where none is. */
+  get later(): LLMEtlError | undefined {
+    return this.#later;
   }
 
   begin({ position, raw }: SourceRow): RowInFlight {
@@ -103,6 +109,10 @@ export class RowsInFlight {
     const error = asLLMEtlError(cause);
     if (shutdown.working.aborted || error.scope === "run") {
       shutdown.stop(error);
+      return this.end(row, "pending");
+    }
+    if (error.scope === "later") {
+      this.#later ??= error;
       return this.end(row, "pending");
     }
     const { confirmation } = error;

@@ -69,7 +69,8 @@ export class SinksOfRun {
   /** One that can't be closed stops the run, and those after it with it. */
   async close(readCount: number): Promise<void> {
     for (const writer of this.writers) {
-      await writer.close(readCount, this.#shutdown.error === null ? "completed" : "stopped");
+      const isWhole = this.#shutdown.error === null && this.#rows.later === undefined;
+      await writer.close(readCount, isWhole ? "completed" : "stopped");
     }
   }
 

@@ -64,16 +64,17 @@ export const errorCodes = [
   "TOO_MANY_ROW_ERRORS",
   "UNHANDLED_ERROR",
   "VALUE_DOES_NOT_FIT",
+  "WAITING_FOR_BATCH",
   "WHEN_FAILED",
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];
 
 /**
- * `row`: this row fails and the others go on. `run`: going on is pointless or unsafe, and the run ends. The code that
- * makes an error decides its scope; nobody changes it later.
+ * `row`: this row fails and the others go on. `run`: going on is pointless or unsafe, and the run ends. `later`: this row is pending, and a
+ * later run does it; the others go on. The code that makes an error decides its scope; nobody changes it later.
  */
-export type ErrorScope = "row" | "run";
+export type ErrorScope = "row" | "run" | "later";
 
 export interface ErrorOptions {
   readonly cause?: unknown;
