@@ -39,6 +39,9 @@ export function wrapProvider(provider: LLMProvider, layer: Layer, { fingerprint 
     get omits() {
       return provider.omits; // settings may be read at their first use
     },
+    get batch() {
+      return provider.batch;
+    },
     get listing() {
       return provider.listing;
     },

@@ -71,6 +71,13 @@ export class Budget {
     };
   }
 
+  /** Takes the most that a request in a batch can cost, for good; false where it does not fit. */
+  commit(worstCase: number): boolean {
+    if (!this.#fits(worstCase)) return false;
+    this.#spent = roundAmount(this.#spent + worstCase);
+    return true;
+  }
+
   #fits(worstCase: number): boolean {
     return roundAmount(this.#spent + this.#reserved + worstCase) <= this.#options.maxCost;
   }

@@ -1,5 +1,6 @@
 import type { RowConversation } from "../../contracts/conversation.ts";
 import type { EventHandler } from "../../contracts/events.ts";
+import type { StoredAnswer } from "../../contracts/journal.ts";
 import type { LLMProvider } from "../../contracts/provider.ts";
 import type { Time } from "../../contracts/time.ts";
 import type { SparePlaces } from "../../engine/spare-places.ts";
@@ -11,6 +12,8 @@ import { FirstContact } from "../limits/first-contact.ts";
 import { realTime } from "../limits/time.ts";
 import type { CallPrices } from "../price-book.ts";
 import { admitted } from "./admitted.ts";
+import { commitTo } from "./batch-cost.ts";
+import { batchRoute, type BatchRouteOptions } from "./batch-route.ts";
 import type { Budget } from "./budget.ts";
 import { budgeted } from "./budgeted.ts";
 import { Canary } from "./canary.ts";
@@ -46,6 +49,8 @@ export interface LLMClientOptions {
   readonly outermost?: RowLayer | undefined;
   /** Takes the place of limits, retries and providers: it is asked for what the journal does not have. @default the provider is asked */
   readonly carrier?: RowAsk | undefined;
+  /** Batches of a Batch API, where there are any. @default every call is made online */
+  readonly batches?: BatchRouteOptions | undefined;
   /** @default the providers' own */
   readonly prices?: CallPrices | undefined;
   readonly emit: EventHandler;
@@ -76,10 +81,12 @@ export class LLMClient {
   readonly #admissions = new Map<LLMProvider, Admission>();
   readonly #canaries = new Map<string, Canary>();
   readonly #rejections = new Map<string, Rejections>();
+  #commit: ReturnType<typeof commitTo> | undefined;
   readonly #asks = new Map<LLMProvider, Map<string, RowAsk>>();
 
   constructor(options: LLMClientOptions) {
-    const { journal, emit, prices, time = realTime } = options;
+    const { emit, prices, batches, time = realTime } = options;
+    const journal = options.journal && notInBatches(options.journal, batches);
     this.#options = options;
     this.#time = time;
     this.#journaled = journal && journaled({ ...journal, prices }, emit);
@@ -105,10 +112,24 @@ export class LLMClient {
 
   #makeAsk({ step, provider }: Route): RowAsk {
     const { carrier, outermost } = this.#options;
-    const layers = carrier === undefined ? this.#layers({ step, provider }) : this.#layersOverCarrier();
-    const ask = compose(outermost === undefined ? layers : [outermost, ...layers], carrier ?? send);
+    const way = carrier === undefined ? this.#way({ step, provider }) : compose(this.#layersOverCarrier(), carrier);
+    const ask = outermost === undefined ? way : outermost(way);
     getOrMake(this.#asks, provider, () => new Map<string, RowAsk>()).set(step, ask);
     return ask;
+  }
+
+  /** Through the journal, and what it does not have by a batch or online. */
+  #way(route: Route): RowAsk {
+    const { batches, emit, payloadLog, prices } = this.#options;
+    const layers = this.#layers(route);
+    const place = this.#journaled === undefined ? -1 : layers.indexOf(this.#journaled);
+    if (batches === undefined || place === -1) return compose(layers, send);
+    const online = compose(layers.slice(place + 1), send);
+    const noted = recorded({ report: reportTo(emit, payloadLog), emit, time: this.#time, prices });
+    const collectedBy = (answer: StoredAnswer): RowAsk => noted(async () => await Promise.resolve(answer));
+    const { budget } = this.#options;
+    const commit = (this.#commit ??= commitTo(budget, batches.committed, prices));
+    return compose(layers.slice(0, place + 1), batchRoute(batches, { online, collectedBy, commit }));
   }
 
   /** From the outermost to the innermost. Why each stands where it does: tests/llm/call/layers.test.ts. */
@@ -148,6 +169,15 @@ export class LLMClient {
   readonly #stop = (reason: LLMEtlError): void => {
     for (const part of [...this.#admissions.values(), ...this.#canaries.values()]) part.stop(reason);
   };
+}
+
+/** The journal without what belongs to a batch: its own way knows what becomes of that. */
+function notInBatches(journal: JournaledOptions, batches: BatchRouteOptions | undefined): JournaledOptions {
+  if (batches === undefined) return journal;
+  const { answers } = journal;
+  const find: typeof answers.find = async (fingerprint) =>
+    (await batches.find(fingerprint)) === undefined ? await answers.find(fingerprint) : undefined;
+  return { ...journal, answers: { ...answers, find } };
 }
 
 function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {

@@ -101,6 +101,7 @@ export function journaled(options: JournaledOptions, emit: EventHandler): RowLay
   return (next) => (call) => {
     const keys = fingerprints.keysOf(call.provider, call.request, call.olderRequests);
     const [key] = keys;
+    call.fingerprint = key;
     call.row.fingerprints = call.row.fingerprints.concat(keys);
     const asked = inFlight.get(key);
     if (asked !== undefined) return share(asked, key, call, next);

@@ -9,6 +9,8 @@ import type { TierWait } from "../limits/tier-wait.ts";
 /** A call on its way through the layers of a run: what they leave for each other. */
 export interface RowCall extends Call {
   readonly promptHash: string;
+  /** Its key in the journal, once it was looked for there. */
+  fingerprint?: string | undefined;
   /** Sent instead of the request's own schema, which is the one in the fingerprint. */
   readonly limitedSchema: JSONSchema | undefined;
   /** The request as version 0.1 had it, where that differs: its answers are found by it. The likeliest is the first. */

@@ -1,6 +1,6 @@
 import type { Requirements } from "../../contracts/requirements.ts";
 import { OptionError, SettingError } from "../../errors/option.ts";
-import { checkOptions, isFunction, isName, optional } from "../../errors/options.ts";
+import { checkOptions, isFunction, isName, isObject, optional } from "../../errors/options.ts";
 import type { TokenProvider } from "../chat-completions/bearer-token.ts";
 import { type ChatFormat, omissionsOf, type SchemaDialect, sendsSchema } from "../chat-completions/body.ts";
 import { ChatCompletions, type Credential } from "../chat-completions/client.ts";
@@ -19,6 +19,9 @@ import {
 } from "../chat-completions/options.ts";
 import { listingAt } from "../chat-completions/listing.ts";
 import type { PriceListing, Prices } from "../../contracts/prices.ts";
+import type { BatchService } from "../../contracts/provider.ts";
+import { azureBatches } from "../batch-api/azure.ts";
+import { type AzureBatchOptions, checkAzureBatch } from "../batch-api/options.ts";
 import { type ServiceURL, serviceURL } from "../chat-completions/url.ts";
 import type {
   FormerProvider,
@@ -50,6 +53,8 @@ export interface AzureOpenAIProviderOptions extends ChatOptions {
    * can hold. It is not sent, and no part of the fingerprint. @default the model that the first answer names
    */
   readonly model?: string | undefined;
+  /** The deployment for batches, for runs over the Batch API at half the price. @default none: such a run is rejected */
+  readonly batch?: AzureBatchOptions | undefined;
   /** A dated API version, for gateways without the v1 API. @default the variable AZURE_OPENAI_API_VERSION, else v1 */
   readonly apiVersion?: string | undefined;
 }
@@ -67,6 +72,7 @@ interface Resolved extends ServiceFingerprints {
   readonly chat: ChatCompletions;
   readonly listing: PriceListing | undefined;
   readonly omits: readonly RequestPart[];
+  readonly batch: BatchService | undefined;
 }
 
 /** The first dated API with `json_schema` (Azure OpenAI API lifecycle, Microsoft Learn). */
@@ -104,8 +110,10 @@ export class AzureOpenAIProvider implements LLMProvider {
       deployment: optional(isName),
       model: optional(isName),
       apiVersion: optional(isName),
+      batch: optional(isObject),
       ...chatOptionChecks,
     });
+    if (options.batch !== undefined) checkAzureBatch(owner, options.batch);
     checkChatOptions(owner, options, options.tokenProvider === undefined ? "api-key" : "authorization");
     if (options.apiKey !== undefined && options.tokenProvider !== undefined) {
       throw new OptionError(owner, "tokenProvider", "", { expected: ["apiKey", "tokenProvider"], got: "both" });
@@ -138,6 +146,10 @@ export class AzureOpenAIProvider implements LLMProvider {
     return this.#resolve().omits;
   }
 
+  get batch(): BatchService | undefined {
+    return this.#options.batch && this.#resolve().batch;
+  }
+
   /**
    * @throws {ProviderError} by the table of `docs/azure-openai.md`
    * @throws {SettingError} if a setting is missing
@@ -164,6 +176,8 @@ export class AzureOpenAIProvider implements LLMProvider {
       ),
       listing: model === undefined ? listingAt(origin, { deployment }) : { seller: "azure", model, deployment },
       omits: omissionsOf(format),
+      batch:
+        this.#options.batch && azureBatches({ ...settings, settings: settingNames(credential) }, format, this.#options),
     };
     return this.#resolved;
   }

@@ -2,7 +2,7 @@ import type { Requirements } from "../../contracts/requirements.ts";
 import { OptionError, SettingError } from "../../errors/option.ts";
 import { checkOptions, isBoolean, isName, optional } from "../../errors/options.ts";
 import { type ChatFormat, omissionsOf } from "../chat-completions/body.ts";
-import { ChatCompletions, type Credential } from "../chat-completions/client.ts";
+import { ChatCompletions, type ChatService, type Credential } from "../chat-completions/client.ts";
 import { fingerprintsOf, type ServiceFingerprints } from "../chat-completions/fingerprints.ts";
 import {
   chatOptionChecks,
@@ -18,6 +18,10 @@ import {
 } from "../chat-completions/options.ts";
 import { listingAt } from "../chat-completions/listing.ts";
 import type { PriceListing, Prices } from "../../contracts/prices.ts";
+import type { BatchService } from "../../contracts/provider.ts";
+import { type BatchFileOptions, checkBatchFiles, defaultMaxBytes, openAIMaxRequests } from "../batch-api/options.ts";
+import { BatchAPI } from "../batch-api/service.ts";
+import { createDispatcher } from "../chat-completions/http.ts";
 import { serviceURL } from "../chat-completions/url.ts";
 import type {
   FormerProvider,
@@ -38,6 +42,8 @@ export interface OpenAICompatibleProviderOptions extends ChatOptions {
    * @default none; for `https://api.openai.com` the variable OPENAI_API_KEY, which is sent to no other host
    */
   readonly apiKey?: string | undefined;
+  /** True, or the sizes of files, for a service with OpenAI's Batch API: runs over it cost half at OpenAI. @default false */
+  readonly batch?: boolean | BatchFileOptions | undefined;
   /** Allows plain http to other hosts than this machine: anybody on the way can read rows and key. @default false */
   readonly allowHTTP?: boolean | undefined;
 }
@@ -45,6 +51,7 @@ export interface OpenAICompatibleProviderOptions extends ChatOptions {
 interface Resolved extends ServiceFingerprints {
   readonly chat: ChatCompletions;
   readonly omits: readonly RequestPart[];
+  readonly batch: BatchService | undefined;
 }
 
 const owner = "OpenAICompatibleProvider";
@@ -76,8 +83,10 @@ export class OpenAICompatibleProvider implements LLMProvider {
       model: isName,
       apiKey: optional(isName),
       allowHTTP: optional(isBoolean),
+      batch: optional({ expected: "true, or an object", fits: () => true, required: true }),
       ...chatOptionChecks,
     });
+    if (options.batch !== undefined) checkBatchFiles(owner, options.batch);
     const hasKey = options.apiKey !== undefined || urlOf(options).origin === openAI;
     checkChatOptions(owner, options, hasKey ? "authorization" : undefined);
     this.#options = { ...options, headers: { ...options.headers }, extraBody: { ...options.extraBody } };
@@ -103,6 +112,10 @@ export class OpenAICompatibleProvider implements LLMProvider {
 
   get omits(): readonly RequestPart[] {
     return this.#resolve().omits;
+  }
+
+  get batch(): BatchService | undefined {
+    return this.#resolve().batch;
   }
 
   /**
@@ -138,6 +151,7 @@ export class OpenAICompatibleProvider implements LLMProvider {
       chat: new ChatCompletions(service, this.#options),
       ...fingerprintsOf({ provider: this.name, baseURL: `${origin}${base}`, model }, format),
       omits: omissionsOf(format),
+      batch: batchOf(service, base, this.#options),
     };
     return this.#resolved;
   }
@@ -153,6 +167,31 @@ function showsSchema(origin: string): boolean {
 function urlOf({ baseURL, allowHTTP = false }: OpenAICompatibleProviderOptions): { origin: string; path: string } {
   const hint = "allowHTTP: true allows plain http, in a network of your own";
   return serviceURL(baseURL.trim(), { owner, option: "baseURL", allowHTTP, hint });
+}
+
+function batchOf(
+  service: Pick<ChatService, "origin" | "credential" | "format" | "settings">,
+  basePath: string,
+  { batch = false, headers = {}, dispatcher, model }: OpenAICompatibleProviderOptions,
+): BatchService | undefined {
+  if (batch === false) return undefined;
+  const { maxRequests = openAIMaxRequests, maxBytes = defaultMaxBytes } = batch === true ? {} : batch;
+  const { origin, credential, format, settings } = service;
+  return new BatchAPI({
+    origin,
+    basePath,
+    query: "",
+    credential,
+    headers,
+    settings,
+    dispatcher: dispatcher ?? createDispatcher(owner),
+    timeoutMs: 60_000,
+    deployment: model,
+    format: { ...format, takesCacheKey: false, tier: undefined },
+    endpoint: "/v1/chat/completions",
+    maxRequests,
+    maxBytes,
+  });
 }
 
 function credentialOf(apiKey: string | undefined, isOpenAI: boolean): Credential {
