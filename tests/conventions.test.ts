@@ -42,6 +42,7 @@ const floors: readonly (readonly string[])[] = [
   ["check", "plan", "evaluate", "journal-upkeep"],
   ["cluster"],
   ["pipeline"],
+  ["batches"],
   ["sources", "sinks", "steps"],
   ["taxonomy"],
   ["journals", "dead-letter"],

@@ -4,22 +4,16 @@ import type { JournalSession } from "../contracts/journal.ts";
 import type { RunKind, RunReport } from "../contracts/report.ts";
 import type { RowsAside } from "../contracts/sink.ts";
 import type { AnySource } from "../contracts/source.ts";
+import type { BatchRun } from "../batches/batch-run.ts";
 import { runEngine } from "../engine/engine.ts";
-import type { EngineOptions } from "../engine/engine-options.ts";
 import { Ending, within } from "../engine/ending.ts";
-import type { LookAhead } from "../engine/look-ahead.ts";
 import { SparePlaces } from "../engine/spare-places.ts";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { MapError } from "../errors/map.ts";
-import { Budget } from "../llm/call/budget.ts";
-import type { JournalBudget } from "../llm/call/journal-budget.ts";
-import { LLMClient, type LLMClientOptions } from "../llm/call/client.ts";
-import type { EarlierRuns } from "../llm/call/rejections.ts";
 import type { PriceBook } from "../llm/price-book.ts";
-import { listCurrency } from "../llm/price-list.ts";
-import { openBudget } from "./budget.ts";
 import { currencyOf, openPriceBook } from "./currency.ts";
 import { earlierRun } from "./earlier-run.ts";
+import { type CallsOfRun, conversationsOf } from "./calls-of-run.ts";
 import { requireMaps } from "./map-check.ts";
 import { RunMonitor } from "./monitor.ts";
 import type { RunOptions } from "./options.ts";
@@ -32,13 +26,15 @@ import { factsOf, runStartOf, sinksOf } from "./run-facts.ts";
 import type { RowsOfRun } from "./rows-of-run.ts";
 import { withinLimit } from "../engine/time-limit.ts";
 import { requireSeparateFiles } from "./separate-files.ts";
-import { answersOf, earlierRunsOf, lookAheadOf, type OpenFiles, openFiles, openJournal } from "./stores.ts";
+import { earlierRunsOf, lookAheadOf, type OpenFiles, openFiles, openJournal } from "./stores.ts";
 
 /** All that a run is given beside the pipeline. */
 export interface RunContext extends Pick<RunOptions, "signal" | "stopNowSignal" | "onEvent"> {
   readonly kind: RunKind;
   /** Layers of its calls: see {@link LLMClientOptions}. */
-  readonly calls?: Pick<LLMClientOptions, "outermost" | "carrier">;
+  readonly calls?: CallsOfRun["calls"];
+  /** Batches of a Batch API that it collects and hands over. @default those that the journal knows of are left alone */
+  readonly batches?: BatchRun;
   /** Takes the failed rows instead of the pipeline's dead letters. */
   readonly deadLetter?: DeadLetterSession;
   /** Gives the rows once the journal is open. @default the pipeline's source */
@@ -152,9 +148,11 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   const lookAhead = lookAheadOf(run.journal, pipeline, context.kind, source);
   const journal = lookAhead?.journal ?? run.journal;
   const sparePlaces = new SparePlaces(settings.concurrency);
-  const journalBudget = await openBudget({ ...run, currency: currencyOf(pipeline.providers) ?? listCurrency });
+  const { calls, batches } = context;
+  if (run.journal !== undefined) await batches?.begin(run.journal, runId, signal);
   const earlier = journal && earlierRunsOf(journal, pipeline);
-  const conversation = conversationsOf({ ...run, journal, journalBudget }, payloadLog, sparePlaces, earlier, lookAhead);
+  const parts = { journal, payloadLog, sparePlaces, earlier, lookAhead, calls, batches, emit };
+  const conversation = await conversationsOf({ ...run, ...parts });
   const outdated = new OutdatedFailures(context.kind === "run" ? deadLetter : undefined);
   const { wasAsked } = monitor;
   const hasFailedBefore = async (pk: string): Promise<boolean> => {
@@ -252,40 +250,6 @@ function detailOf(
   const detail = new RunDetail({ ...options, steps: steps.map(({ step }) => step), currency });
   monitor.observe(detail.observe);
   return detail;
-}
-
-/** Gives each step and row its conversation with the step's provider. */
-function conversationsOf(
-  {
-    runId,
-    pipeline,
-    context,
-    prices,
-    monitor,
-    journal,
-    journalBudget,
-  }: Run & { readonly journalBudget: JournalBudget | undefined },
-  payloadLog: OpenFiles["payloadLog"],
-  sparePlaces: SparePlaces,
-  earlier: EarlierRuns | undefined,
-  lookAhead: LookAhead | undefined,
-): EngineOptions["conversation"] {
-  const { name, settings } = pipeline;
-  const client = new LLMClient({
-    ...context.calls,
-    pipeline: name,
-    concurrency: settings.concurrency,
-    admission: settings.admission,
-    budget: new Budget(settings),
-    journalBudget,
-    payloadLog,
-    journal: journal && { answers: answersOf(journal, lookAhead), runId, reuseEarlier: settings.cache },
-    earlier,
-    sparePlaces,
-    prices,
-    emit: monitor.emit,
-  });
-  return ({ step, provider }, pk, signal) => client.conversation({ step: step.name, pk, provider, signal });
 }
 
 /** The error of ours that it ends with, or null. */

@@ -169,7 +169,7 @@ class Planning {
       },
     );
     const { error } = report;
-    const isLimit = error?.code === "LIMIT_REACHED";
+    const isLimit = error?.code === "LIMIT_REACHED" || error?.code === "WAITING_FOR_BATCH";
     if (error !== null && !isLimit && (report.status === "aborted" || rows.endedCount === 0)) throw error;
     return { rows, asked: report };
   }
