@@ -28,15 +28,11 @@ export { OptionError, SchemaError, SettingError } from "./errors/option.ts";
 export { PrimaryKeyError, RowSchemaError, SourceError } from "./errors/source.ts";
 export { TaxonomyError } from "./errors/taxonomy.ts";
 export type { Asking, FieldLimit, Step, StepContext } from "./contracts/step.ts";
-export {
-  type EachOptions,
-  Pipeline,
-  type PipelineItems,
-  type RunnablePipeline,
-  type StateOf,
-  type WithItem,
-} from "./builder/pipeline.ts";
+export { Pipeline, type StateOf } from "./builder/pipeline.ts";
+export type { EachOptions, PipelineItems, RunnablePipeline, WithItem } from "./builder/runnable.ts";
 export type { BudgetOption } from "./pipeline/budget.ts";
+export type { BatchOptions } from "./batches/options.ts";
+export type { OpenBatch } from "./pipeline/batches-of.ts";
 export type { PlanEvent, PlanLimit, PlanOptions } from "./plan/options.ts";
 export type {
   PlanNote,
@@ -144,6 +140,8 @@ export {
 } from "./llm/provider-error.ts";
 export { wrapProvider, type WrapOptions } from "./llm/wrap-provider.ts";
 export type {
+  BatchResult,
+  BatchService,
   CallSubject,
   ChatMessage,
   LLMProvider,
@@ -152,6 +150,7 @@ export type {
   Quota,
   RateLimit,
   RequestPart,
+  ServiceBatch,
   TokenUsage,
 } from "./contracts/provider.ts";
 

@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import type { ErrorFacts } from "../errors/facts.ts";
 import { LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { absolutePath } from "../files/paths.ts";
-import type { RunnablePipeline } from "../builder/pipeline.ts";
+import type { RunnablePipeline } from "../builder/runnable.ts";
 import { codeOf, messageOf, withoutSecrets } from "../errors/error-text.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import { describeThrown, placeOf, stackOf, thrownDetail } from "../errors/thrown.ts";

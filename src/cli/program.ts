@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { OptionError } from "../errors/option.ts";
 import { messageOf } from "../errors/error-text.ts";
@@ -49,6 +49,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
   journal: {
     summary: "show what a journal holds, remove what is old, copy it",
     load: async () => (await import("./commands/journal.ts")).journalCommand,
+  },
+  batches: {
+    summary: "list what is in batches of a Batch API, or cancel it",
+    load: async () => (await import("./commands/batches.ts")).batchesCommand,
   },
   sql: {
     summary: "print the SQL for a pipeline, without running it",
@@ -103,6 +107,7 @@ async function runProgram(
     .description("Rows out of a database, through steps that ask a model, into a database.")
     .version(ownVersion())
     .option("--debug", "show the stack of an error")
+    .addHelpOption(new Option("-h, --help").hideHelp()) // whoever reads it knows it
     .addHelpText("after", help)
     .hook("preAction", (_, command) => {
       const { debug, envFile } = command.optsWithGlobals<{ debug?: boolean; envFile?: readonly string[] }>();

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import type { LLMEtlError } from "../../errors/llm-etl-error.ts";
+import { OptionError } from "../../errors/option.ts";
 import type { RunOptions } from "../../pipeline/options.ts";
 import { addParameter, amount, countOrShare, wholeNumber } from "../arguments.ts";
 import { type CommandContext, envFileOption, moduleOr } from "../command.ts";
@@ -20,6 +21,8 @@ interface RunCommandOptions extends WatchOptions {
   readonly cache: boolean;
   /** False where `--no-count` was given. */
   readonly count: boolean;
+  readonly batch?: boolean;
+  readonly wait?: boolean;
   readonly onRowError?: Exclude<RunOptions["onRowError"], undefined>;
   readonly maxRowErrors?: number | "never";
 }
@@ -40,20 +43,26 @@ export function runCommand(name: string, context: CommandContext): Command {
     .option("--full", "read every row, unchanged ones as well")
     .option("--replace", "let a part of the rows, or none, replace a file")
     .option("--no-cache", "ask again, even if the journal has the answer")
-    .option("--no-count", "do not count the rows: no total in the progress")
+    .option("--batch", "at half the price by the Batch API; run again later")
+    .option("--wait", "with --batch: stay until all answers have come")
+    .addOption(new Option("--no-count", "do not count the rows: no total in the progress").hideHelp())
     .addOption(envFileOption());
   return (
     addWatchOptions(command)
       // Of the 24 lines of a terminal none is left for a blank one.
-      .addHelpText("after", "Example:\n  llm-etl run pipeline.ts --limit 100 --max-cost 5")
+      .addHelpText("after", "Example: llm-etl run pipeline.ts --limit 100 --max-cost 5")
       .action(async (path: string | undefined, options: RunCommandOptions) => {
         const pipeline = await orAborted(context, options, async () => await importPipeline(moduleOr(path)));
         const { param: parameters = {}, count, quiet = false, json = false, ...given } = options;
         const { limit, concurrency, batchSize, maxCost, fresh, full, replace, cache, onRowError, maxRowErrors } = given;
         const bounds = { limit, maxCost, onRowError, maxRowErrors };
         const settings = { ...bounds, concurrency, batchSize, fresh, full, replace, cache, parameters };
+        const { batch = false, wait: waits = false } = options;
+        if (waits && !batch)
+          throw new OptionError("run", "--wait", "is only used with --batch", { expected: "--batch" });
         const watched = await watch(context, options, async (seen) => {
-          return await pipeline.run({ ...settings, countRows: count && !quiet, ...seen });
+          const all = { ...settings, countRows: count && !quiet, ...seen };
+          return batch ? await pipeline.runBatches({ ...all, batch: { wait: waits } }) : await pipeline.run(all);
         });
         const { report } = watched;
         const say = (line: string): unknown => terminal.stderr.write(`${line}\n`);
@@ -72,5 +81,6 @@ function adviceToResume({ fresh = false, full = false, cache }: RunCommandOption
   const flags = [...(full ? ["--full"] : []), ...(fresh ? ["--fresh"] : []), ...(cache ? [] : ["--no-cache"])];
   const without = flags.length === 0 ? "" : `, without ${flags.join(" and ")},`;
   const again = `un the same command again${without} to go on: finished work is not repeated.`;
-  return error?.code === "ABORTED" ? `R${again}` : `Fix the cause, then r${again}`;
+  const isNoFault = error?.code === "ABORTED" || error?.code === "WAITING_FOR_BATCH";
+  return isNoFault ? `R${again}` : `Fix the cause, then r${again}`;
 }

@@ -1,6 +1,6 @@
 import type { Journal } from "../../contracts/journal.ts";
 import { OptionError } from "../../errors/option.ts";
-import type { RunnablePipeline } from "../../builder/pipeline.ts";
+import type { RunnablePipeline } from "../../builder/runnable.ts";
 import { importPipeline } from "../import-module.ts";
 
 /** A pipeline, and its journal, which is not off. */
