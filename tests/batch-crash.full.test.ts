@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import type { SimulatorBatchEvent } from "../src/testing/simulator/batch/words.ts";
 import { startAzureOpenAISimulator } from "../src/testing/simulator/server.ts";
 import { prices } from "./support/planned.ts";
+import { randomNumbers } from "./support/random-numbers.ts";
 import { execute, query } from "./support/sqlite.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
@@ -89,4 +90,31 @@ test(`a run over batches that is killed at ${killCount} of its exchanges submits
   }
   t.diagnostic(`${killed} were killed`);
   assert.ok(killed >= 0.7 * killCount);
+});
+
+test(`a run over batches that is killed at ${killCount} moments submits nothing twice, loses nothing, and writes the same rows`, async (t) => {
+  const { rows } = await undisturbed();
+  const random = randomNumbers(8);
+  let killed = 0;
+  while (killed < killCount) {
+    const simulator = await startAzureOpenAISimulator({ ...behaviour, batch: { stepMs: 60 } });
+    try {
+      const site = { folder: newFolder(), endpoint: simulator.url };
+      for (let exitCode: number | null = null; exitCode === null;) {
+        const child = start(site);
+        const started = once(child, "spawn");
+        await started;
+        const timer = setTimeout(() => child.kill("SIGKILL"), 300 + 1500 * random());
+        const [code, signal]: (number | string | null)[] = await once(child, "close");
+        clearTimeout(timer);
+        if (signal === "SIGKILL") killed += 1;
+        else exitCode = Number(code);
+      }
+      assert.deepEqual(rowsIn(site.folder), rows);
+      for (const [id, { billed }] of Object.entries(simulator.batches().lines)) assert.equal(billed, 1, id);
+    } finally {
+      await simulator.close();
+    }
+  }
+  t.diagnostic(`${killed} were killed`);
 });

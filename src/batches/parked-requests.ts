@@ -36,6 +36,7 @@ export class ParkedRequests {
   readonly #full: ParkedFile[] = [];
   /** Requests that are in a file, and may not be in the journal yet. */
   readonly #parked = new Set<string>();
+  #requests = 0;
   #folder: Promise<string> | undefined;
   #saving: Promise<void> = Promise.resolve();
 
@@ -44,18 +45,19 @@ export class ParkedRequests {
     this.#store = store;
   }
 
-  /** True for a request that is in one of the files. */
+  /** True for a request that is in one of the files, as far as the journal does not say so. */
   has(fingerprint: string): boolean {
     return this.#parked.has(fingerprint);
   }
 
   get requests(): number {
-    return this.#parked.size;
+    return this.#requests;
   }
 
   /** Adds a request. One at a time goes into a file. */
   async add(call: RowCall, service: BatchService, parked: ParkedRequest): Promise<void> {
     this.#parked.add(parked.fingerprint);
+    this.#requests += 1;
     const adding = this.#saving.then(async () => await this.#add(call, service, parked));
     this.#saving = adding.catch(() => {});
     await adding;
@@ -126,6 +128,7 @@ export class ParkedRequests {
     const { fingerprints } = open;
     open.fingerprints = [];
     if (fingerprints.length > 0) await this.#store.add(open.work.id, fingerprints);
+    for (const fingerprint of fingerprints) this.#parked.delete(fingerprint);
   }
 
   async #close(open: OpenFile): Promise<void> {
