@@ -7,14 +7,17 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { SimulatorBatchEvent } from "../src/testing/simulator/batch/words.ts";
+import { PostgreSQLJournal } from "../src/journals/postgresql.ts";
 import { startAzureOpenAISimulator } from "../src/testing/simulator/server.ts";
 import { prices } from "./support/planned.ts";
+import { noPostgreSQL, testDatabase } from "./support/postgresql/database.ts";
 import { randomNumbers } from "./support/random-numbers.ts";
 import { execute, query } from "./support/sqlite.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
 const script = fileURLToPath(new URL("fixtures/batched.ts", import.meta.url));
 const folder = temporaryFolder();
+const database = testDatabase();
 const killCount = Number(process.env["LLM_ETL_KILLS"] ?? 12);
 
 interface Site {
@@ -92,29 +95,34 @@ test(`a run over batches that is killed at ${killCount} of its exchanges submits
   assert.ok(killed >= 0.7 * killCount);
 });
 
-test(`a run over batches that is killed at ${killCount} moments submits nothing twice, loses nothing, and writes the same rows`, async (t) => {
+/** Runs, and is killed at random moments; each run goes on where the one before was. */
+async function killAtMoments(count: number, environment: Readonly<Record<string, string>>): Promise<void> {
   const { rows } = await undisturbed();
   const random = randomNumbers(8);
   let killed = 0;
-  while (killed < killCount) {
-    const simulator = await startAzureOpenAISimulator({ ...behaviour, batch: { stepMs: 60 } });
-    try {
-      const site = { folder: newFolder(), endpoint: simulator.url };
-      for (let exitCode: number | null = null; exitCode === null;) {
-        const child = start(site);
-        const started = once(child, "spawn");
-        await started;
-        const timer = setTimeout(() => child.kill("SIGKILL"), 300 + 1500 * random());
-        const [code, signal]: (number | string | null)[] = await once(child, "close");
-        clearTimeout(timer);
-        if (signal === "SIGKILL") killed += 1;
-        else exitCode = Number(code);
-      }
-      assert.deepEqual(rowsIn(site.folder), rows);
-      for (const [id, { billed }] of Object.entries(simulator.batches().lines)) assert.equal(billed, 1, id);
-    } finally {
-      await simulator.close();
+  const simulator = await startAzureOpenAISimulator({ ...behaviour, batch: { stepMs: 60 } });
+  try {
+    const site = { folder: newFolder(), endpoint: simulator.url };
+    for (let exitCode: number | null = null; exitCode === null;) {
+      const child = start(site, environment);
+      const timer = setTimeout(() => child.kill("SIGKILL"), killed < count ? 300 + 1500 * random() : 60_000);
+      const [code, signal]: (number | string | null)[] = await once(child, "close");
+      clearTimeout(timer);
+      if (signal === "SIGKILL") killed += 1;
+      else exitCode = Number(code);
     }
+    assert.deepEqual(rowsIn(site.folder), rows);
+    for (const [id, { billed }] of Object.entries(simulator.batches().lines)) assert.equal(billed, 1, id);
+  } finally {
+    await simulator.close();
   }
-  t.diagnostic(`${killed} were killed`);
+}
+
+test("a run over batches that is killed at any moment submits nothing twice, loses nothing, and writes the same rows", async () => {
+  for (let round = 0; round < killCount / 4; round += 1) await killAtMoments(4, {});
+});
+
+test("the same with an encrypted journal in PostgreSQL", { skip: noPostgreSQL }, async () => {
+  await database.run(new PostgreSQLJournal({ connectionString: database.url() }).createStatements());
+  await killAtMoments(4, { JOURNAL_URL: database.url() });
 });
