@@ -65,3 +65,10 @@ export function added(one: Amounts, other: Amounts): Amounts {
 export function scaled(amounts: Amounts, times: number): Amounts {
   return Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, amount * times]));
 }
+
+/** The larger one of each amount. */
+export function largerOf(one: Amounts, other: Amounts): Amounts {
+  const larger: Record<string, number> = { ...one };
+  for (const [name, amount] of Object.entries(other)) larger[name] = Math.max(larger[name] ?? 0, amount);
+  return larger;
+}

@@ -73,10 +73,19 @@ function namesOf(pipeline: ResolvedPipeline): readonly string[] {
   ];
 }
 
-/** The part of the totals that is left for a run: the journal has the answers of the sample. */
-function restOf({ pipeline, spent }: PlanFacts, totals: Totals): Totals {
+/** The part of the totals that is left for a run: the journal has the answers of the sample, but for rows that failed. */
+function restOf({ pipeline, spent, asked, expected, likeliest }: PlanFacts, totals: Totals): Totals {
   if (pipeline.stores.journal === null) return totals;
-  return (name) => less(totals(name), spent[name] ?? 0);
+  if (asked === undefined || expected !== undefined) return (name) => less(totals(name), spent[name] ?? 0);
+  const { least, likely, most } = likeliest.askedAgain;
+  return (name) => {
+    const { estimate, low, high } = less(totals(name), spent[name] ?? 0);
+    return {
+      estimate: estimate + (likely[name] ?? 0),
+      low: low + (least[name] ?? 0),
+      high: high === null ? null : high + (most[name] ?? 0),
+    };
+  };
 }
 
 function runFrom(facts: PlanFacts, totals: Totals): PlannedRun {
@@ -96,13 +105,16 @@ function runFrom(facts: PlanFacts, totals: Totals): PlannedRun {
   };
 }
 
-/** Any row may fail where nothing was asked. */
+/** Any row may fail where nothing was asked; one that a model failed in the sample may be answered the next time. */
 function failuresOf(
-  { open, asked, expected, chosen }: PlanFacts,
+  { open, asked, expected, chosen, likeliest }: PlanFacts,
   failed: PlannedNumber,
   failing: number,
 ): PlannedNumber {
-  if ((asked !== undefined && expected === undefined) || chosen.of === 0) return plus(failed, failing);
+  if ((asked !== undefined && expected === undefined) || chosen.of === 0) {
+    const { rows } = likeliest.askedAgain;
+    return plus({ ...failed, low: Math.max(0, Math.floor(failed.low - rows)) }, failing);
+  }
   return { estimate: failing, low: failing, high: failing + open.rows.toAsk };
 }
 

@@ -76,8 +76,7 @@ class Planning {
     const chosen = chooseRequests(open.all, sample, this.#random);
     const limit = this.#limitOf(chosen);
     const { maxCost } = this.#pipeline.settings;
-    const isBelowOneCall =
-      chosen.requests.length > 0 && maxCost < Math.min(...chosen.requests.map((one) => one.worstCase));
+    const isBelowOneCall = chosen.requests.length > 0 && chosen.requests.every((one) => maxCost < one.worstCase);
     const facts = {
       pipeline: this.#pipeline,
       open,

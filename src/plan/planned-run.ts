@@ -27,7 +27,7 @@ export interface TotalsOptions {
 
 /** Of these a unit that was not met in the sample has one more: a call that is repeated, a row that fails. */
 const countedByOne: Readonly<Record<string, Quantity>> = {
-  calls: { unseen: 1 },
+  calls: { unseen: 1, fewest: 1 },
   reAsks: { unseen: 1 },
   failed: { per: "row", unseen: 1 },
 };
