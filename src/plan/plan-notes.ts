@@ -29,9 +29,14 @@ export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" 
     const likely = chosenTier.estimate > settings.maxCost ? "will" : "may";
     note("COST_LIMIT_REACHED", `a run ${likely} stop at maxCost (${settings.maxCost}) before it is done`);
   }
+  if ((run.calls.high ?? Infinity) > settings.maxCalls) {
+    const likely = run.calls.estimate > settings.maxCalls ? "will" : "may";
+    note("CALL_LIMIT_REACHED", `a run ${likely} stop at maxCalls (${settings.maxCalls}) before it is done`);
+  }
   if (asked !== undefined && asked.error !== null) {
     const rows = expected === undefined ? likeliest.endedCount : 0;
-    note("SAMPLE_STOPPED", `the sample was stopped after ${rows} rows: ${asked.error.message}`);
+    const reason = isOwnBound(facts) ? "more could have cost more than was said before it" : asked.error.message;
+    note("SAMPLE_STOPPED", `the sample was stopped after ${rows} rows: ${reason}`);
   }
   const missing = chosen.places.length - likeliest.endedCount;
   if (asked?.error === null && missing > 0) {
@@ -70,4 +75,11 @@ export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" 
     note("STOPS_AT_FAILURE", 'onRowError is "fail": the run stops at the first row that fails');
   }
   return notes;
+}
+
+/** True if the sample has reached the bound that was said before it, and no limit of the pipeline. */
+function isOwnBound({ asked, limit, pipeline: { settings } }: PlanFacts): boolean {
+  if (asked?.error?.code !== "LIMIT_REACHED") return false;
+  const isCost = asked.error.facts["maxCost"] !== undefined;
+  return isCost ? (limit.cost?.amount ?? Infinity) < settings.maxCost : limit.calls < settings.maxCalls;
 }

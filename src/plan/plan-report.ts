@@ -4,7 +4,7 @@ import { roundAmount } from "../llm/pricing.ts";
 import type { ResolvedPipeline } from "../pipeline/resolve.ts";
 import type { AskedRows } from "./asked-rows.ts";
 import type { PlanFacts } from "./plan-facts.ts";
-import { comparedTiers, costIn, quotaCalls, quotaTokens, tierName } from "./call-amounts.ts";
+import { comparedTiers, costAsSet, costIn, quotaCalls, quotaTokens, tierName } from "./call-amounts.ts";
 import { notesOf } from "./plan-notes.ts";
 import { durationOf, less, type Measured, plus, type Totals, totalsOf } from "./planned-run.ts";
 import { randomFrom } from "./random.ts";
@@ -70,6 +70,7 @@ function namesOf(pipeline: ResolvedPipeline): readonly string[] {
     ...amounts,
     ...places.flatMap((place) => [quotaCalls(place), quotaTokens(place)]),
     ...tiersOf(pipeline).map(costIn),
+    costAsSet,
   ];
 }
 
@@ -125,16 +126,23 @@ function costFrom(facts: PlanFacts, totals: Totals): PlanReport["cost"] {
   if (!isKnown && (chosen.of === 0 || !likeliest.isPriced)) return null;
   const rest = restOf(facts, totals);
   const chosenTiers = new Set(pipeline.providers.map(({ tier }) => tierName(asTier(tier))));
-  const tiers = tiersOf(pipeline).map((tier): PlannedCost => {
-    const { estimate, low, high } = rest(costIn(tier));
+  const isMixed = chosenTiers.size > 1;
+  const costOf = (name: string, tier: string, isChosen: boolean): PlannedCost => {
+    const { estimate, low, high } = rest(name);
     return {
-      tier: tierName(tier),
-      isChosen: chosenTiers.has(tierName(tier)),
+      tier,
+      isChosen,
       estimate: roundAmount(estimate),
       low: roundAmount(low),
       high: high === null ? null : roundAmount(high),
     };
-  });
+  };
+  const tiers = [
+    ...(isMixed ? [costOf(costAsSet, "mixed", true)] : []),
+    ...tiersOf(pipeline).map((tier) => {
+      return costOf(costIn(tier), tierName(tier), !isMixed && chosenTiers.has(tierName(tier)));
+    }),
+  ];
   return { currency, listedIn: prices.source ?? null, tiers };
 }
 

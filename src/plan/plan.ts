@@ -3,6 +3,7 @@ import type { RunReport } from "../contracts/report.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { PriceBook } from "../llm/price-book.ts";
 import { listCurrency } from "../llm/price-list.ts";
+import { roundAmount } from "../llm/pricing.ts";
 import { currencyOf, openPriceBook } from "../pipeline/currency.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
 import { heldJournal, lookOnlySession, lookOnlySink } from "../pipeline/look-only.ts";
@@ -15,7 +16,7 @@ import { AskedRows, type AskedRowsOptions } from "./asked-rows.ts";
 import { comparedTiers } from "./call-amounts.ts";
 import { type ChosenRequests, chooseRequests } from "./chosen-requests.ts";
 import { expectedAnswers, historyOf, type View } from "./expectations.ts";
-import { OpenRequests } from "./open-requests.ts";
+import { callsOf, OpenRequests } from "./open-requests.ts";
 import { planChecks, type PlanLimit, type PlanOptions } from "./options.ts";
 import type { PlanFacts } from "./plan-facts.ts";
 import { reportOf } from "./plan-report.ts";
@@ -83,6 +84,7 @@ class Planning {
       chosen,
       counter: this.#counter,
       prices: this.#prices,
+      limit,
       isBelowOneCall,
       seed: this.#options.seed ?? 0,
     };
@@ -99,7 +101,8 @@ class Planning {
 
   /** Takes all rows as far as the journal has answers. */
   async #count(): Promise<OpenRequests> {
-    const open = new OpenRequests(this.#size, this.#random, this.#prices);
+    const { steps } = this.#pipeline;
+    const open = new OpenRequests({ size: this.#size, random: this.#random, prices: this.#prices, steps });
     const rows = rowsOfRun(this.#pipeline, {});
     const report = await this.#run(
       { settings: this.#pipeline.settings, identityOf: (identity) => identity, isLookOnly: true },
@@ -123,20 +126,20 @@ class Planning {
   /** The most that the sample may spend: twice the worst cases of what it is likely to ask, and no more than the pipeline allows. */
   #limitOf({ requests }: ChosenRequests): PlanLimit {
     const { settings, steps, providers } = this.#pipeline;
-    const asking = steps.flatMap(({ step }) => (step.outputSchema === undefined ? [] : [step.name]));
+    const callsFrom = new Map(
+      steps.map(({ step }, place) => [step.name, steps.slice(place).reduce((sum, one) => sum + callsOf(one), 0)]),
+    );
     let calls = 0;
     let cost = 0;
-    for (const { step, places, worstCase } of requests) {
-      const later = asking.length - 1 - asking.indexOf(step);
-      const asked = 1 + places.length * Math.max(0, later);
-      calls += 4 * asked;
-      cost += 2 * asked * worstCase;
+    for (const { step, places, worstCase, worstCaseBehind } of requests) {
+      calls += 4 * (1 + places.length * ((callsFrom.get(step) ?? 1) - 1));
+      cost += 2 * (worstCase + places.length * worstCaseBehind);
     }
     const isKnown = providers.every((provider) => this.#prices.whyUnknown(provider) === undefined);
     const currency = currencyOf(providers) ?? listCurrency;
     return {
       calls: Math.min(calls, settings.maxCalls),
-      cost: isKnown ? { amount: Math.min(cost, settings.maxCost), currency } : null,
+      cost: isKnown ? { amount: Math.min(roundAmount(cost), settings.maxCost), currency } : null,
     };
   }
 
@@ -176,8 +179,8 @@ class Planning {
   /** As many rows at once as may end under the limit: rows that it stops midway tell nothing. */
   #concurrencyOf({ requests }: ChosenRequests, maxCost: number): number {
     const { concurrency } = this.#pipeline.settings;
-    const largest = requests.reduce((most, { worstCase }) => Math.max(most, worstCase), 0);
-    const rowsAtLimit = largest === 0 ? Infinity : Math.floor(maxCost / (4 * this.#pipeline.steps.length * largest));
+    const largest = requests.reduce((most, one) => Math.max(most, one.worstCase + one.worstCaseBehind), 0);
+    const rowsAtLimit = largest === 0 ? Infinity : Math.floor(maxCost / (4 * largest));
     return Math.max(1, Math.min(concurrency, rowsAtLimit));
   }
 
