@@ -3,6 +3,15 @@ import type { LLMProvider } from "../contracts/provider.ts";
 import type { RowLayer } from "../llm/call/row-call.ts";
 import type { CallPrices } from "../llm/price-book.ts";
 import { added, type Amounts, amountsOf, largerOf, type PlannedCall, scaled } from "./call-amounts.ts";
+import {
+  type AskedRow,
+  type Ended,
+  laterUses,
+  type OffBehind,
+  offBehind,
+  type Sharing,
+  sharingOf,
+} from "./later-uses.ts";
 import type { OpenRequest } from "./open-requests.ts";
 
 export interface AskedRowsOptions {
@@ -11,30 +20,6 @@ export interface AskedRowsOptions {
   readonly providers: readonly LLMProvider[];
   readonly tiers: readonly (string | undefined)[];
   readonly prices: Pick<CallPrices, "of">;
-}
-
-/** The requests of a step about one row. */
-interface StepUse {
-  provider: LLMProvider;
-  maxOutputTokens: number;
-  /** The fingerprints of its requests. */
-  requests: readonly string[];
-  amounts: Amounts;
-}
-
-interface AskedRow {
-  readonly request: OpenRequest;
-  readonly steps: Map<string, StepUse>;
-  /** Undefined until it has ended. */
-  hasFailed: boolean | undefined;
-  /** The step at which it failed. */
-  failedAt: string | undefined;
-}
-
-/** The rows that have ended, by request, and what they asked at later steps. */
-interface Ended {
-  readonly rows: ReadonlyMap<OpenRequest, readonly AskedRow[]>;
-  readonly later: readonly LaterUse[];
 }
 
 /** The calls about rows of the sample that failed: the journal has no answers of the steps at which they did, so that a run makes such calls again. */
@@ -47,21 +32,6 @@ export interface AskedAgain {
   readonly most: Amounts;
   /** The rows whose request failed in the sample, and which may be answered the next time. */
   readonly rows: number;
-}
-
-/** Requests that one or several rows made alike at a step behind the one that was chosen. */
-interface LaterUse {
-  readonly step: string;
-  readonly rows: AskedRow[];
-  readonly requests: Set<OpenRequest>;
-  amounts: Amounts;
-}
-
-/** How many of the requests at a later step were new, and how many of several rows. */
-export interface Sharing {
-  /** The share of the rest of the rows that ask something new at this step: an estimate, and the least that is plausible. */
-  readonly estimate: number;
-  readonly least: number;
 }
 
 /** Rows of the sample on their way, and what their calls took. */
@@ -209,11 +179,7 @@ export class AskedRows {
   }
 
   /**
-   * By later step, how much of what the rest of the rows ask there is new, where the sample met requests that several rows share: 1 where it met
-   * none.
-   *
-   * Source: Chao, Gotelli, Hsieh and others, Rarefaction and extrapolation with Hill numbers, Ecological Monographs 84 (2014): the
-   * number of kinds that a larger sample would show.
+   * By later step, how much of what the rest of the rows ask there is new.
    *
    * @param requestCount The number of requests that the sample was chosen from.
    */
@@ -221,6 +187,15 @@ export class AskedRows {
     const { rows, later } = this.#endedRows();
     const byStep = Map.groupBy(later, ({ step }) => step);
     return new Map([...byStep].map(([step, uses]) => [step, sharingOf(uses, requestCount / Math.max(1, rows.size))]));
+  }
+
+  /**
+   * How far the totals may be off, beside all that requests differ, for what rows of one request ask at later steps.
+   *
+   * @param requestCount The number of requests that the sample was chosen from.
+   */
+  offBehind(requestCount: number): OffBehind {
+    return offBehind(this.#endedRows(), requestCount);
   }
 
   #endedRows(): Ended {
@@ -235,22 +210,6 @@ export class AskedRows {
   }
 }
 
-function laterUses(ended: Ended["rows"], steps: readonly string[]): readonly LaterUse[] {
-  const uses = new Map<string, LaterUse>();
-  for (const row of [...ended.values()].flat()) {
-    for (const [step, { requests, amounts }] of row.steps) {
-      if (steps.indexOf(step) <= steps.indexOf(row.request.step)) continue;
-      const key = JSON.stringify([step, requests]);
-      const use = uses.get(key) ?? { step, rows: [], requests: new Set(), amounts: {} };
-      uses.set(key, use);
-      use.rows.push(row);
-      use.requests.add(row.request);
-      use.amounts = added(use.amounts, amounts);
-    }
-  }
-  return [...uses.values()];
-}
-
 /** By step, what a row took there on average that did not fail at it. */
 function meansOf(rows: readonly AskedRow[], steps: readonly string[]): ReadonlyMap<string, Amounts> {
   return new Map(
@@ -260,17 +219,4 @@ function meansOf(rows: readonly AskedRow[], steps: readonly string[]): ReadonlyM
       return [step, scaled(sum, 1 / Math.max(1, uses.length))];
     }),
   );
-}
-
-/** @param times How many times as many requests there are as were asked. */
-function sharingOf(uses: readonly LaterUse[], times: number): Sharing {
-  const asked = uses.reduce((sum, { requests }) => sum + requests.size, 0);
-  const alone = uses.filter(({ requests }) => requests.size === 1).length;
-  const ofTwo = uses.filter(({ requests }) => requests.size === 2).length;
-  const rest = asked * (times - 1);
-  if (alone === asked || alone === 0 || rest <= 0) return { estimate: 1, least: 1 };
-  const unseen = (alone * (alone - 1)) / (2 * (ofTwo + 1));
-  const newOnes = unseen * (1 - (1 - alone / (asked * unseen + alone)) ** rest);
-  const least = Math.min(1, newOnes / (rest * (alone / asked)));
-  return { estimate: alone / asked < 0.5 ? least : 1, least };
 }

@@ -1,7 +1,7 @@
 import { bootstrapT, type Errors, type Reach } from "./bootstrap-t.ts";
 import { type Group, groupsOf } from "./measured-groups.ts";
 import { type MeasuredQuantity, project } from "./projection.ts";
-import { projectRare, usualValue } from "./rare-events.ts";
+import { mostUnseen, projectRare, usualValue } from "./rare-events.ts";
 import { type Stratum, sum } from "./sample.ts";
 
 /** A number of each unit: its cost, its output tokens, its calls, 1 if it failed and 0 if not. */
@@ -50,9 +50,6 @@ export interface EstimateOptions<Name extends string> {
   /** The number of samples that are drawn from the sample: more make the ends of the intervals steadier. @default 999 */
   readonly resamples?: number;
 }
-
-/** The end of the 95 % interval of a Poisson count of 0: where none of n units is of a kind, up to 3.69 / n of all may be. */
-const mostUnseen = 3.69;
 
 /**
  * Estimates totals over all units from those that were measured, each with an interval that holds the true total in about 95

@@ -52,8 +52,8 @@ export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" 
       `the service did not count the tokens of ${likeliest.estimatedCalls} calls: they are estimated`,
     );
   }
-  for (const [step, { estimate, least }] of likeliest.sharing(chosen.of)) {
-    if (least === 1) continue;
+  for (const [step, { estimate, least, isMet }] of likeliest.sharing(chosen.of)) {
+    if (!isMet || least === 1) continue;
     const how = estimate < 1 ? "few further ones are expected" : "how many further ones there are is not certain";
     note("SHARED_REQUESTS", `rows share requests of step "${step}", which are asked once: ${how}`);
   }

@@ -45,6 +45,7 @@ function totalsFrom({ pipeline, chosen, likeliest, expected, seed }: PlanFacts):
     lowest:
       expected === undefined && !isShared ? measured : measuredBy(lowest, (step) => sharing.get(step)?.least ?? 1),
     highest: expected === undefined && !isShared ? measured : measuredBy(highest, () => 1),
+    offBehind: likeliest.offBehind(chosen.of),
     random: () => randomFrom(seed + 1),
   });
   return totals ?? (() => anything);

@@ -2,6 +2,7 @@ import type { LLMProvider } from "../contracts/provider.ts";
 import type { Amounts } from "./call-amounts.ts";
 import { quotaCalls, quotaTokens } from "./call-amounts.ts";
 import { type Estimate, estimateTotals, type Quantity } from "./estimator.ts";
+import type { OffBehind } from "./later-uses.ts";
 import type { PlannedNumber, PlannedRun } from "./report.ts";
 import type { Stratum } from "./sample.ts";
 
@@ -21,6 +22,8 @@ export interface TotalsOptions {
   readonly measured: Measured;
   readonly lowest: Measured;
   readonly highest: Measured;
+  /** How far each total may be off for what the sample does not show of later steps. */
+  readonly offBehind: OffBehind;
   /** A seed each time the same: a further set of measurements changes no other. */
   readonly random: () => () => number;
 }
@@ -33,7 +36,15 @@ const countedByOne: Readonly<Record<string, Quantity>> = {
 };
 
 /** Totals over all requests; undefined where there are requests and none was measured. */
-export function totalsOf({ strata, names, measured, lowest, highest, random }: TotalsOptions): Totals | undefined {
+export function totalsOf({
+  strata,
+  names,
+  measured,
+  lowest,
+  highest,
+  offBehind,
+  random,
+}: TotalsOptions): Totals | undefined {
   const quantities = Object.fromEntries(names.map((name) => [name, countedByOne[name] ?? {}]));
   const estimate = ({ measurements }: Measured): Readonly<Record<string, Estimate>> | undefined =>
     estimateTotals({ strata, measurements: complete(measurements, names), quantities, random: random() });
@@ -45,7 +56,12 @@ export function totalsOf({ strata, names, measured, lowest, highest, random }: T
     const total = (likeliest[name]?.total ?? 0) + (measured.shared[name] ?? 0);
     const from = (low[name]?.low ?? 0) + (lowest.shared[name] ?? 0);
     const to = (high[name]?.high ?? 0) + (highest.shared[name] ?? 0);
-    return { estimate: total, low: Math.min(total, from), high: Number.isFinite(to) ? Math.max(total, to) : null };
+    const off = offBehind(name);
+    return {
+      estimate: total,
+      low: Math.max(0, total - Math.hypot(Math.max(0, total - from), off.below)),
+      high: Number.isFinite(to) ? total + Math.hypot(Math.max(0, to - total), off.above) : null,
+    };
   };
 }
 

@@ -5,6 +5,9 @@ import { sum } from "./sample.ts";
 /** The place that a normal value exceeds in 2.5 % of cases: the ends of a 95 % interval. */
 const z = 1.96;
 
+/** The end of the 95 % interval of a Poisson count of 0: where none of n units is of a kind, up to 3.69 / n of all may be. */
+export const mostUnseen = 3.69;
+
 /** Fewer units than this with another value than the usual one are rare events: too few for a bootstrap. */
 const fewUnusual = 20;
 
