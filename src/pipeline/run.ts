@@ -161,7 +161,8 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   emit(runStartOf(pipeline, { runId, kind: context.kind, startedAt: run.startedAt, source: source.name }));
   run.prices.tellKnown(pipeline.providers);
   const { journal: kept } = pipeline.stores;
-  const earlierOf = { runId, pipeline: pipeline.name, ...sinksOf(pipeline) };
+  const knowsRows = destinations.every(({ sink }) => sink.keepsRows);
+  const earlierOf = { runId, pipeline: pipeline.name, ...sinksOf(pipeline), knowsRows };
   const findEarlier = kept === null ? undefined : async () => await earlierRun(kept, earlierOf);
   const stopCounting = settings.countRows ? countRows({ ...settings, source, emit, earlier: findEarlier }) : undefined;
   let error: LLMEtlError | null;
@@ -200,8 +201,7 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
   }
   if (error instanceof MapError && tally.readCount === 0) throw error;
   await within(settings.closeTimeoutMs, keepMessage(error, context.deadLetter ?? deadLetter), ending);
-  const keepRows = destinations.every(({ sink }) => sink.keepsRows);
-  const haveReachedTarget = keepRows || (error === null && rowsAside.length === 0);
+  const haveReachedTarget = knowsRows || (error === null && rowsAside.length === 0);
   const finish = async (): Promise<void> => {
     await context.finish?.();
     await outdated.remove(haveReachedTarget);
