@@ -11,9 +11,10 @@ export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" 
   const notes: PlanNote[] = [];
   const note = (code: PlanNote["code"], message: string): void => void notes.push({ code, message });
   const unknown = pipeline.providers.flatMap((provider) => prices.whyUnknown(provider) ?? []);
-  if (cost === null) note("NO_PRICES", `the plan is in tokens: ${unknown.join("; ")}`);
+  if (cost === null && unknown.length > 0) note("NO_PRICES", `the plan is in tokens: ${unknown.join("; ")}`);
   if (cost !== null && likeliest.unpricedCalls > 0) {
-    note("PRICES_MISSING", `the cost leaves out calls of unknown price: ${unknown.join("; ")}`);
+    const reason = unknown.length === 0 ? "the list has none of a model that answered" : unknown.join("; ");
+    note("PRICES_MISSING", `the cost leaves out ${likeliest.unpricedCalls} calls of unknown price: ${reason}`);
   }
   if (stores.journal === null) {
     note("JOURNAL_OFF", "without a journal a run asks everything, what the sample has asked too");

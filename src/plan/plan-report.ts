@@ -3,11 +3,13 @@ import { listCurrency } from "../llm/price-list.ts";
 import { roundAmount } from "../llm/pricing.ts";
 import type { ResolvedPipeline } from "../pipeline/resolve.ts";
 import type { AskedRows } from "./asked-rows.ts";
+import type { ChosenRequests } from "./chosen-requests.ts";
 import type { PlanFacts } from "./plan-facts.ts";
 import { comparedTiers, costAsSet, costIn, quotaCalls, quotaTokens, tierName } from "./call-amounts.ts";
 import { notesOf } from "./plan-notes.ts";
 import { durationOf, less, type Measured, plus, type Totals, totalsOf } from "./planned-run.ts";
 import { randomFrom } from "./random.ts";
+import { sizeOf, sum } from "./sample.ts";
 import type { PlannedCost, PlannedNumber, PlannedRun, PlannedSample, PlannedStep, PlanReport } from "./report.ts";
 
 export function reportOf(facts: PlanFacts): PlanReport {
@@ -27,9 +29,17 @@ export function reportOf(facts: PlanFacts): PlanReport {
   };
 }
 
-/** The totals where there is nothing to ask, and where nothing was measured. */
+/** The totals where there is nothing to ask. */
 const nothing: PlannedNumber = { estimate: 0, low: 0, high: 0 };
-const anything: PlannedNumber = { estimate: 0, low: 0, high: null };
+
+/** The totals where nothing was measured: each request is one call at least, as long as it is. */
+function unmeasured({ strata, of }: ChosenRequests): Totals {
+  const size = strata.reduce((total, { units }) => total + sum(units.map(sizeOf)), 0);
+  return (name) => {
+    if (name === "calls") return { estimate: of, low: of, high: null };
+    return { estimate: name === "inputTokens" ? size : 0, low: 0, high: null };
+  };
+}
 
 function totalsFrom({ pipeline, chosen, likeliest, expected, seed }: PlanFacts): Totals {
   if (chosen.of === 0) return () => nothing;
@@ -48,7 +58,7 @@ function totalsFrom({ pipeline, chosen, likeliest, expected, seed }: PlanFacts):
     offBehind: likeliest.offBehind(chosen.of),
     random: () => randomFrom(seed + 1),
   });
-  return totals ?? (() => anything);
+  return totals ?? unmeasured(chosen);
 }
 
 function measuredBy(rows: AskedRows, newShareOf: (step: string) => number): Measured {
@@ -124,6 +134,7 @@ function costFrom(facts: PlanFacts, totals: Totals): PlanReport["cost"] {
   const { pipeline, prices, likeliest, chosen } = facts;
   const currency = currencyOf(pipeline.providers) ?? listCurrency;
   const isKnown = pipeline.providers.every((provider) => prices.whyUnknown(provider) === undefined);
+  if (chosen.of > 0 && likeliest.endedCount === 0) return null; // nothing was measured
   if (!isKnown && (chosen.of === 0 || !likeliest.isPriced)) return null;
   const rest = restOf(facts, totals);
   const chosenTiers = new Set(pipeline.providers.map(({ tier }) => tierName(asTier(tier))));
@@ -156,7 +167,9 @@ function stepsFrom({ pipeline, open }: PlanFacts): readonly PlannedStep[] {
     const ofStep = byStep.get(step) ?? [];
     const reusedAnswers = open.reusedAnswers.get(step) ?? 0;
     if (outputSchema === undefined && ofStep.length === 0) return [];
-    return [{ step, requests: ofStep.length, rows: ofStep.reduce((sum, { rows }) => sum + rows, 0), reusedAnswers }];
+    return [
+      { step, requests: ofStep.length, rows: ofStep.reduce((total, { rows }) => total + rows, 0), reusedAnswers },
+    ];
   });
 }
 

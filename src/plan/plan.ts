@@ -17,7 +17,7 @@ import { comparedTiers } from "./call-amounts.ts";
 import { type ChosenRequests, chooseRequests } from "./chosen-requests.ts";
 import { expectedAnswers, historyOf, type View } from "./expectations.ts";
 import { callsOf, OpenRequests } from "./open-requests.ts";
-import { planChecks, type PlanLimit, type PlanOptions } from "./options.ts";
+import { planChecks, type PlanEvent, type PlanLimit, type PlanOptions } from "./options.ts";
 import type { PlanFacts } from "./plan-facts.ts";
 import { reportOf } from "./plan-report.ts";
 import { randomFrom } from "./random.ts";
@@ -60,6 +60,8 @@ class Planning {
   readonly #counter: TokenCounter;
   readonly #size: RequestSize;
   readonly #random: () => number;
+  /** Set once `onPlanEvent` threw. */
+  #thrown: { readonly error: unknown } | undefined;
 
   constructor({ pipeline, options, session, prices, counter }: PlanningOptions) {
     this.#prices = prices;
@@ -114,12 +116,12 @@ class Planning {
           open.observe(event);
           if (event.type !== "row-end") return;
           const { read } = open.rows;
-          if (read % 1000 === 0) this.#options.onPlanEvent?.({ type: "rows-looked-up", rowCount: read });
+          if (read % 1000 === 0) this.#tell({ type: "rows-looked-up", rowCount: read });
         },
       },
     );
     if (report.error !== null) throw report.error;
-    this.#options.onPlanEvent?.({ type: "rows-looked-up", rowCount: open.rows.read });
+    this.#tell({ type: "rows-looked-up", rowCount: open.rows.read });
     return open;
   }
 
@@ -145,13 +147,12 @@ class Planning {
 
   /** Asks the chosen requests, and takes their rows through all steps. */
   async #ask(chosen: ChosenRequests, limit: PlanLimit): Promise<{ rows: AskedRows; asked: RunReport | undefined }> {
-    const { onPlanEvent } = this.#options;
     const rows = new AskedRows(this.#rowsOptions(), chosen.requests);
     const { settings } = this.#pipeline;
     const { places } = chosen;
     const { requests, of } = { requests: chosen.requests.length, of: chosen.of };
     if (places.length === 0) return { rows, asked: undefined };
-    onPlanEvent?.({ type: "sample-start", requests, of, rows: places.length, atMost: limit });
+    this.#tell({ type: "sample-start", requests, of, rows: places.length, atMost: limit });
     const maxCost = limit.cost?.amount ?? Infinity;
     const report = await this.#run(
       {
@@ -165,7 +166,7 @@ class Planning {
         onEvent: (event) => {
           rows.observe(event);
           if (event.type === "row-end") {
-            onPlanEvent?.({ type: "sample-row", rowCount: rows.endedCount, of: places.length });
+            this.#tell({ type: "sample-row", rowCount: rows.endedCount, of: places.length });
           }
         },
       },
@@ -211,6 +212,15 @@ class Planning {
     return { likeliest, expected: { low, high, history } };
   }
 
+  #tell(event: PlanEvent): void {
+    try {
+      this.#options.onPlanEvent?.(event);
+    } catch (error) {
+      this.#thrown ??= { error };
+      throw error;
+    }
+  }
+
   #rowsOptions(): AskedRowsOptions {
     const { steps, providers } = this.#pipeline;
     const chosenTiers = new Set(
@@ -235,7 +245,7 @@ class Planning {
     const { journal } = stores;
     const used = session === undefined || !isLookOnly ? session : lookOnlySession(session);
     const limits = isLookOnly ? { maxCalls: Infinity, maxCost: Infinity } : {};
-    return await startRun(
+    const report = await startRun(
       {
         ...this.#pipeline,
         settings: {
@@ -257,6 +267,8 @@ class Planning {
       },
       { ...context, kind: "plan", signal, stopNowSignal },
     );
+    if (this.#thrown !== undefined) throw this.#thrown.error; // it is no fault of a row or of the run
+    return report;
   }
 }
 

@@ -102,7 +102,7 @@ export interface PlanReport {
   /** How the tokens of requests were counted before the service counted them: the sample's usage corrects them. */
   readonly tokensBy: "tokenizer" | "characters";
   readonly run: PlannedRun;
-  /** The cost of the run, tiers side by side; null without prices. */
+  /** The cost of the run, tiers side by side; null without prices, and where nothing was measured. */
   readonly cost: {
     readonly currency: string;
     /** The package of list prices, with its version; null where all prices are the providers' own. */

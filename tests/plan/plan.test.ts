@@ -275,8 +275,22 @@ test("a source whose rows can be read once only is planned without an answer, an
   const plan = await pipeline.plan({ sample: 10 });
   assert.equal(service.calls, 0);
   assert.equal(plan.rows.toAsk, 50);
-  assert.equal(plan.run.calls.high, null);
-  assert.ok(plan.notes.some(({ code }) => code === "ROWS_GONE"));
+  assert.deepEqual(plan.run.calls, { estimate: 50, low: 50, high: null }, "no estimate of 0 for what was not measured");
+  assert.ok(plan.run.inputTokens.estimate > 1000);
+  assert.equal(plan.cost, null);
+  const codes = plan.notes.map(({ code }) => code);
+  assert.ok(codes.includes("ROWS_GONE") && !codes.includes("NO_PRICES"), codes.join());
+});
+
+test("what onPlanEvent throws ends the plan, whenever it throws", async (t) => {
+  for (const type of ["rows-looked-up", "sample-start", "sample-row"]) {
+    const { pipeline } = made({ provider: new BilledService().provider(), journal: journalOf(t) });
+    const error = new Error("of the caller");
+    const onPlanEvent = (event: PlanEvent): void => {
+      if (event.type === type) throw error;
+    };
+    await assert.rejects(pipeline.plan({ sample: 10, onPlanEvent }), error);
+  }
 });
 
 test("a service that answers nothing ends the plan with its error, and a signal stops it", async (t) => {
