@@ -196,6 +196,7 @@ class Planning {
         ...counting,
         view: which,
         rows,
+        isShared: stores.journal !== null,
       });
       const report = await this.#run(
         { settings: this.#pipeline.settings, identityOf: (identity) => identity, isLookOnly: true },

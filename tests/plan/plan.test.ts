@@ -158,6 +158,14 @@ test("requests of a later step that rows share are not planned for each row", as
   covers(plan.run.calls, service.calls - before);
 });
 
+test("without calls, too, requests that rows share are counted once", async (t) => {
+  const service = new BilledService();
+  const { pipeline } = made({ provider: service.provider(), journal: journalOf(t), second: "category" });
+  const { run } = await pipeline.plan({ calls: false });
+  await pipeline.run();
+  covers(run.calls, service.calls);
+});
+
 test("a sample as large as the table is the whole table: exact, and a run then pays nothing", async (t) => {
   const service = new BilledService();
   const { pipeline } = made({ rows: notes(40), provider: service.provider(), journal: journalOf(t), second: "note" });
