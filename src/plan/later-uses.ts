@@ -107,13 +107,14 @@ export function offBehind({ rows, later }: Ended, requestCount: number): OffBehi
   const left = inPart.reduce((sum, [request, asked]) => sum + request.rows - asked.length, 0);
   const t = studentT[askedCount - inPart.length - 1] ?? 1.96;
   const rowCount = [...rows.values()].reduce((sum, asked) => sum + asked.length, 0);
+  const usesOfRow = later.reduce((sum, use) => sum + use.rows.length, 0) / Math.max(1, rowCount);
   return (name) => {
     const variance = inPart.reduce((sum, [request, asked]) => {
       const values = asked.map((row) => amountsOf.get(row)?.[name] ?? 0);
       return sum + (request.rows * (request.rows - asked.length) * varianceOf(values)) / asked.length;
     }, 0);
     const within = t * Math.sqrt(variance);
-    const perRow = (all[name] ?? 0) / Math.max(1, rowCount);
+    const perRow = ((all[name] ?? 0) * usesOfRow) / Math.max(1, later.length);
     const unseen = left === 0 ? 0 : (mostUnseen * left * perRow) / askedCount;
     const shared = isAlone ? (mostUnseen * perRow * Math.max(0, requestCount - rows.size)) / rows.size : 0;
     return { below: Math.hypot(within, shared), above: Math.max(within, unseen) };

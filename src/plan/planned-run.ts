@@ -54,15 +54,23 @@ export function totalsOf({
   const high = highest === measured ? likeliest : (estimate(highest) ?? likeliest);
   return (name) => {
     const total = (likeliest[name]?.total ?? 0) + (measured.shared[name] ?? 0);
-    const from = (low[name]?.low ?? 0) + (lowest.shared[name] ?? 0);
-    const to = (high[name]?.high ?? 0) + (highest.shared[name] ?? 0);
+    const atLeast = asNumber(low[name], lowest.shared[name]);
+    const atMost = asNumber(high[name], highest.shared[name]);
     const off = offBehind(name);
+    const from = atLeast.total - Math.hypot(atLeast.total - atLeast.low, off.below);
+    const to = atMost.total + Math.hypot(atMost.high - atMost.total, off.above);
     return {
       estimate: total,
-      low: Math.max(0, total - Math.hypot(Math.max(0, total - from), off.below)),
-      high: Number.isFinite(to) ? total + Math.hypot(Math.max(0, to - total), off.above) : null,
+      low: Math.max(0, Math.min(total, from)),
+      high: Number.isFinite(to) ? Math.max(total, to) : null,
     };
   };
+}
+
+/** With what counts beside it. */
+function asNumber(estimate: Estimate | undefined, shared = 0): Pick<Estimate, "total" | "low" | "high"> {
+  const { total = 0, low = 0, high = 0 } = estimate ?? {};
+  return { total: total + shared, low: low + shared, high: high + shared };
 }
 
 function complete(measurements: ReadonlyMap<string, Amounts>, names: readonly string[]): ReadonlyMap<string, Amounts> {
