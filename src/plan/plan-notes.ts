@@ -53,6 +53,13 @@ export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" 
       `the service did not count the tokens of ${likeliest.estimatedCalls} calls: they are estimated`,
     );
   }
+  const { calls = 0, unansweredCalls = 0 } = asked?.usage ?? {};
+  if (unansweredCalls > 0) {
+    note(
+      "CALLS_UNANSWERED",
+      `${unansweredCalls} of ${calls} calls brought no answer: what the service charges for such is in no figure but maxCost`,
+    );
+  }
   for (const [step, { estimate, least, isMet }] of likeliest.sharing(chosen.of)) {
     if (!isMet || least === 1) continue;
     const how = estimate < 1 ? "few further ones are expected" : "how many further ones there are is not certain";

@@ -75,6 +75,7 @@ export interface PlannedCost extends PlannedNumber {
 export interface PlanNote {
   readonly code:
     | "BUDGET_BELOW_ONE_CALL"
+    | "CALLS_UNANSWERED"
     | "CALL_LIMIT_REACHED"
     | "COST_LIMIT_REACHED"
     | "FEW_MEASURED"

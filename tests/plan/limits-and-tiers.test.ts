@@ -5,6 +5,7 @@ import {
   type LLMProvider,
   Pipeline,
   type PlanEvent,
+  ProviderError,
   type RunnablePipeline,
   SummarizerStep,
 } from "../../src/index.ts";
@@ -85,4 +86,18 @@ test("a plan says that a run would reach maxCalls", async (t) => {
   assert.ok(plan.notes.some(({ code }) => code === "CALL_LIMIT_REACHED"));
   const enough = await pipeline.plan({ sample: 20, maxCalls: 1000 });
   assert.ok(!enough.notes.some(({ code }) => code === "CALL_LIMIT_REACHED"));
+});
+
+test("a plan says how many calls of its sample brought no answer, for the service may charge for them", async (t) => {
+  let calls = 0;
+  const service = new BilledService();
+  const provider = service.provider();
+  const complete: LLMProvider["complete"] = async (...given) => {
+    calls += 1;
+    if (calls === 5) throw new ProviderError("transient", "PROVIDER_UNREACHABLE", "reset");
+    return await provider.complete(...given);
+  };
+  const plan = await twoProviders(t, { ...provider, complete }, service.provider()).plan({ sample: 20 });
+  const { message } = plan.notes.find(({ code }) => code === "CALLS_UNANSWERED") ?? assert.fail("it says so");
+  assert.match(message, /^1 of 41 calls /);
 });
