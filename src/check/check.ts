@@ -85,6 +85,7 @@ export async function checkPipeline(
     state,
     ping,
     prices,
+    maxCost: settings.maxCost,
     show: areShown ? settings.redact : undefined,
     signal,
   });

@@ -3,7 +3,9 @@ import type { AnyState } from "../engine/state.ts";
 import { runStep, withProviderFor } from "../engine/run-step.ts";
 import type { Prompt } from "../contracts/conversation.ts";
 import { consequenceOf, Ping } from "./ping.ts";
+import { worstCaseOf } from "../llm/call/worst-case.ts";
 import type { CallPrices } from "../llm/price-book.ts";
+import { roundAmount } from "../llm/pricing.ts";
 import { estimatedInputTokens, estimatedTokens } from "../llm/token-usage.ts";
 import type { ChatMessage } from "../contracts/provider.ts";
 import { DryRun } from "./dry-run.ts";
@@ -23,6 +25,8 @@ export interface StepsCheckOptions {
   readonly ping: boolean;
   /** The prices of its calls. */
   readonly prices: CallPrices;
+  /** In the currency of the prices. @default Infinity */
+  readonly maxCost?: number | undefined;
   /** Makes the text that is shown of a message; undefined to show none. */
   readonly show: ((text: string) => string) | undefined;
   readonly signal: AbortSignal;
@@ -164,6 +168,7 @@ async function check(findings: Findings, question: Question, options: StepsCheck
   const estimated = estimatedInputTokens(messages);
   const size = `about ${estimated} input tokens, at most ${maxOutputTokens} output tokens`;
   findings.add("steps", `prompt of ${step.name}`, "ok", size);
+  checkCost(findings, question, options);
   return {
     step: step.name,
     provider: provider.name,
@@ -173,6 +178,21 @@ async function check(findings: Findings, question: Question, options: StepsCheck
     calls: step.asking?.().calls,
     ping: options.ping ? await ping(findings, question, options) : undefined,
   };
+}
+
+/** A run with less than one call may cost stops before it. */
+function checkCost(
+  findings: Findings,
+  { step, provider, prompt }: Question,
+  { prices, maxCost = Infinity }: StepsCheckOptions,
+): void {
+  const { limitedSchema, schema } = prompt;
+  const sent = limitedSchema === undefined ? schema : { ...schema, json: limitedSchema };
+  const possible = maxCost === Infinity ? [] : prices.possible(provider);
+  const worstCase = roundAmount(worstCaseOf(provider, { ...prompt, schema: sent, cacheKey: "" }, possible));
+  if (worstCase <= maxCost) return;
+  const consequence = `more than maxCost (${maxCost}): a run would stop before it`;
+  findings.add("steps", `cost of ${step.name}`, "problem", `a call may cost ${worstCase}, ${consequence}`);
 }
 
 function showMessages(

@@ -6,6 +6,11 @@ export function wholeNumber(text: string): number {
   throw new InvalidArgumentError("Expected a whole number from 1 up.");
 }
 
+/** Parses a whole number from 0 up. @throws {InvalidArgumentError} */
+export function wholeNumberOrZero(text: string): number {
+  return text === "0" ? 0 : wholeNumber(text);
+}
+
 /** Parses an amount of money above 0. @throws {InvalidArgumentError} */
 export function amount(text: string): number {
   const value = Number(text);

@@ -79,13 +79,19 @@ function linesOf({ run, cost }: PlanReport): readonly Line[] {
   if (cost === null) return counts;
   const { currency, tiers } = cost;
   const costs = tiers.map(({ tier, isChosen, ...amount }) => {
-    const name = tier === "standard" ? "Cost" : `Cost in ${tier === "batch" ? "a Batch API" : tier}`;
+    const name = tierNames.get(tier) ?? `Cost in ${tier}`;
     return line(isChosen && tiers.length > 1 ? `${name} (chosen)` : name, amount, (value) =>
       formatCost({ amount: value, currency }),
     );
   });
   return [...counts, ...costs];
 }
+
+const tierNames: ReadonlyMap<string, string> = new Map([
+  ["standard", "Cost"],
+  ["batch", "Cost in a Batch API"],
+  ["mixed", "Cost in each provider's tier"],
+]);
 
 function line(name: string, { estimate, low, high }: PlannedNumber, format: (value: number) => string): Line {
   return { name, low: format(low), estimate: format(estimate), high: high === null ? "not known" : format(high) };

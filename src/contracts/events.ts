@@ -17,6 +17,12 @@ export type AttemptKind = "first" | "re-ask" | "longer" | "retry";
 export interface EarlierRun {
   /** Rows that were in the target when it ended. */
   readonly doneRows: number;
+  /** The most rows that one of the last runs had in the target: more than `doneRows` where the last one was stopped. @default doneRows */
+  readonly writtenRows?: number | undefined;
+  /** Rows that failed or were skipped: the next run asks about them again. @default 0 */
+  readonly failedRows?: number | undefined;
+  /** True if the journal knows of each row if an earlier run has written it: then `row-end` says so of all of them. @default false */
+  readonly knowsRows?: boolean | undefined;
   /** The mean cost of a row about which a model was asked, in the run's currency; null where that is not known. */
   readonly costPerRow: number | null;
   /** The mean time of such a row, in milliseconds: that of the run by the number of them. null where that is not known. */

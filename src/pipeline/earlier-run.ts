@@ -10,7 +10,7 @@ const enoughRows = 20;
 /** The last run of the pipeline to the same sink before this one, as far as it tells what this one has to do. */
 export async function earlierRun(
   journal: Journal,
-  { runId, pipeline, sink }: Pick<RunFacts, "runId" | "pipeline" | "sink">,
+  { runId, pipeline, sink, knowsRows }: Pick<RunFacts, "runId" | "pipeline" | "sink"> & { readonly knowsRows: boolean },
 ): Promise<EarlierRun | undefined> {
   const reader = await journal.reader();
   if (reader === undefined) return undefined;
@@ -26,6 +26,9 @@ export async function earlierRun(
     const cost = paying?.figures.cost ?? null;
     return {
       doneRows: last.figures.successCount,
+      writtenRows: Math.max(...runs.map(({ figures }) => figures.successCount)),
+      failedRows: last.figures.failureCount + last.figures.skippedCount,
+      knowsRows,
       costPerRow: cost === null || rows === 0 ? null : cost.amount / rows,
       rowMs: paying === undefined || rows === 0 ? null : paying.figures.durationMs / rows,
     };

@@ -24,11 +24,14 @@ const z = 1.96;
 const earlierOff = 0.3;
 
 /**
- * Projects the rest of a run from the rows that have ended. Rows that an earlier run did, whose answers are in the journal, and rows that are
- * new are counted apart: a resumed run begins with the first and ends with the others.
+ * Projects the rest of a run from the rows that have ended, whatever their order. Four kinds are counted apart: rows that the last run did, whose
+ * answers are in the journal; rows that only earlier runs did, whose answers may be those to another prompt; rows that failed in the last run
+ * and fail again; and new ones.
  */
 export class RestProjection {
-  readonly #known = new RowCosts();
+  #done = new RowCosts();
+  #older = new RowCosts();
+  readonly #failed = new RowCosts();
   readonly #new = new RowCosts();
   /** By primary key, of rows on their way. */
   readonly #onTheirWay = new Map<string, { cost: number; isPaid: boolean; isReused: boolean }>();
@@ -40,6 +43,7 @@ export class RestProjection {
     if (event.type === "source-count") {
       this.#totalCount = event.rowCount;
       this.#earlier = event.earlier ?? undefined;
+      [this.#done, this.#older] = [this.#older, this.#done]; // rows that ended before are the first of the last run's
     }
     if (event.type === "call-end" && event.wasSent !== false) {
       const row = this.#row(event.pk);
@@ -53,7 +57,14 @@ export class RestProjection {
     this.#onTheirWay.delete(pk ?? "");
     if (outcome === "pending") return;
     this.#endedCost += cost;
-    (isReused || wasWritten ? this.#known : this.#new).add(cost, isPaid);
+    const hasFailed = outcome === "failed" || outcome === "skipped";
+    this.#kind({ isKnown: isReused || wasWritten, hasFailed }).add({ cost, isPaid, hasFailed });
+  }
+
+  #kind({ isKnown, hasFailed }: { readonly isKnown: boolean; readonly hasFailed: boolean }): RowCosts {
+    const { doneRows = 0, failedRows = 0 } = this.#earlier ?? {};
+    if (isKnown) return this.#done.count < doneRows ? this.#done : this.#older;
+    return hasFailed && this.#failed.count < failedRows ? this.#failed : this.#new;
   }
 
   /** The cost of the rows that have ended. */
@@ -63,15 +74,29 @@ export class RestProjection {
 
   /** The rows that have ended for which a model was asked. */
   get paidCount(): number {
-    return this.#known.paidCount + this.#new.paidCount;
+    return this.#kinds.reduce((sum, { paidCount }) => sum + paidCount, 0);
   }
 
   /** Undefined where the source has not counted its rows. */
   get rest(): RestOfRun | undefined {
     if (this.#totalCount === undefined) return undefined;
-    const rows = Math.max(0, this.#totalCount - this.#known.count - this.#new.count);
-    const known = Math.min(rows, Math.max(0, (this.#earlier?.doneRows ?? 0) - this.#known.count));
-    const parts = [this.#part(known, this.#likeKnown()), this.#part(rows - known, this.#likeNew())];
+    const rows = Math.max(0, this.#totalCount - this.#kinds.reduce((sum, { count }) => sum + count, 0));
+    const { doneRows = 0, failedRows = 0 } = this.#earlier ?? {};
+    let left = rows;
+    const take = (count: number): number => {
+      const taken = Math.min(left, Math.max(0, count));
+      left -= taken;
+      return taken;
+    };
+    const done = take(doneRows - this.#done.count);
+    const older = take(this.#olderRows - this.#older.count);
+    const failed = take(failedRows - this.#failed.count);
+    const parts = [
+      this.#part(done, this.#likeDone()),
+      this.#part(older, this.#done.isMixed ? this.#done : this.#older),
+      this.#part(failed, this.#failed.count >= leastRows ? this.#failed : this.#likeNew()),
+      this.#part(left, this.#likeNew()),
+    ];
     const paidRows = parts.reduce((sum, part) => sum + part.paidRows, 0);
     const costs = parts.map(({ cost }) => cost);
     if (costs.some((cost) => cost === undefined)) return { rows, paidRows, cost: undefined };
@@ -86,23 +111,34 @@ export class RestProjection {
     return row;
   }
 
-  /**
-   * Rows that an earlier run did are like those that were met, and before any was met their answers are taken to be there. Where many new ones
-   * come first, they are like these: the prompt may have changed.
-   */
-  #likeKnown(): RowCosts {
-    return this.#known.count > 0 || this.#new.count < enoughRows ? this.#known : this.#new;
+  get #kinds(): readonly RowCosts[] {
+    return [this.#done, this.#older, this.#failed, this.#new];
   }
 
-  /** New rows are like the new ones that were met, and like those with stored answers that are more than an earlier run did. */
+  /** Rows that only runs before the last one did. */
+  get #olderRows(): number {
+    const { doneRows = 0, writtenRows = doneRows } = this.#earlier ?? {};
+    return Math.max(0, writtenRows - doneRows);
+  }
+
+  /**
+   * Rows that the last run did are like those that were met, and before any was met their answers are taken to be there. Where the journal does
+   * not know them, and many new ones come first, they are like these: the prompt may have changed.
+   */
+  #likeDone(): RowCosts {
+    const isTold = this.#done.count > 0 || this.#earlier?.knowsRows === true || this.#new.count < enoughRows;
+    return isTold ? this.#done : this.#new;
+  }
+
+  /** New rows are like the new ones that were met, and like those with stored answers that are more than earlier runs did. */
   #likeNew(): RowCosts {
-    const surplus = this.#known.count - (this.#earlier?.doneRows ?? 0);
-    return surplus <= 0 ? this.#new : this.#new.with(this.#known, surplus / this.#known.count);
+    const surplus = this.#older.count - this.#olderRows;
+    return surplus <= 0 ? this.#new : this.#new.with(this.#older, surplus / this.#older.count);
   }
 
   #part(rows: number, like: RowCosts): Part {
     if (rows === 0) return { paidRows: 0, cost: { estimate: 0, deviation: 0 } };
-    if (like.count >= enoughRows || like === this.#known) return like.times(rows);
+    if (like.goodCount >= enoughRows || like === this.#done) return like.times(rows);
     const { costPerRow = null } = this.#earlier ?? {};
     if (costPerRow !== null) {
       return { paidRows: rows, cost: { estimate: rows * costPerRow, deviation: (rows * costPerRow * earlierOff) / z } };
@@ -119,12 +155,28 @@ interface Part {
 /** The costs of rows of one kind. */
 class RowCosts {
   count = 0;
+  /** Those of them that did not fail: rows that fail end before others of their time, which wait for their batch. */
+  goodCount = 0;
   paidCount = 0;
   #sum = 0;
   #squares = 0;
 
-  add(cost: number, isPaid: boolean): void {
+  /** True if many were paid and many were not. */
+  get isMixed(): boolean {
+    return this.paidCount >= enoughRows && this.count - this.paidCount >= enoughRows;
+  }
+
+  add({
+    cost,
+    isPaid,
+    hasFailed,
+  }: {
+    readonly cost: number;
+    readonly isPaid: boolean;
+    readonly hasFailed: boolean;
+  }): void {
     this.count += 1;
+    this.goodCount += hasFailed ? 0 : 1;
     this.paidCount += isPaid ? 1 : 0;
     this.#sum += cost;
     this.#squares += cost ** 2;
@@ -134,6 +186,7 @@ class RowCosts {
   with(other: RowCosts, share: number): RowCosts {
     const both = new RowCosts();
     both.count = this.count + share * other.count;
+    both.goodCount = this.goodCount + share * other.goodCount;
     both.paidCount = this.paidCount + share * other.paidCount;
     both.#sum = this.#sum + share * other.#sum;
     both.#squares = this.#squares + share * other.#squares;

@@ -218,10 +218,11 @@ async function takeRows(run: Run, { payloadLog, deadLetter }: OpenFiles): Promis
 
 /** Counts the rows beside the run; undefined where nobody asked for it. */
 function beginCounting({ runId, pipeline, monitor }: Run, source: AnySource): (() => Promise<void>) | undefined {
-  const { settings, stores } = pipeline;
+  const { settings, stores, destinations } = pipeline;
   const { journal } = stores;
   if (!settings.countRows) return undefined;
-  const run = { runId, pipeline: pipeline.name, ...sinksOf(pipeline) };
+  const knowsRows = destinations.every(({ sink }) => sink.keepsRows);
+  const run = { runId, pipeline: pipeline.name, ...sinksOf(pipeline), knowsRows };
   const earlier = journal === null ? undefined : async () => await earlierRun(journal, run);
   return countRows({ ...settings, source, emit: monitor.emit, earlier });
 }

@@ -2,7 +2,16 @@ import type { RunEvent } from "../contracts/events.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
 import type { RowLayer } from "../llm/call/row-call.ts";
 import type { CallPrices } from "../llm/price-book.ts";
-import { added, type Amounts, amountsOf, type PlannedCall, scaled } from "./call-amounts.ts";
+import { added, type Amounts, amountsOf, largerOf, type PlannedCall, scaled } from "./call-amounts.ts";
+import {
+  type AskedRow,
+  type Ended,
+  laterUses,
+  type OffBehind,
+  offBehind,
+  type Sharing,
+  sharingOf,
+} from "./later-uses.ts";
 import type { OpenRequest } from "./open-requests.ts";
 
 export interface AskedRowsOptions {
@@ -13,35 +22,16 @@ export interface AskedRowsOptions {
   readonly prices: Pick<CallPrices, "of">;
 }
 
-/** The requests of a step about one row. */
-interface StepUse {
-  provider: LLMProvider;
-  maxOutputTokens: number;
-  /** The fingerprints of its requests. */
-  requests: readonly string[];
-  amounts: Amounts;
-}
-
-interface AskedRow {
-  readonly request: OpenRequest;
-  readonly steps: Map<string, StepUse>;
-  /** Undefined until it has ended. */
-  hasFailed: boolean | undefined;
-}
-
-/** Requests that one or several rows made alike at a step behind the one that was chosen. */
-interface LaterUse {
-  readonly step: string;
-  readonly rows: AskedRow[];
-  readonly requests: Set<OpenRequest>;
-  amounts: Amounts;
-}
-
-/** How many of the requests at a later step were new, and how many of several rows. */
-export interface Sharing {
-  /** The share of the rest of the rows that ask something new at this step: an estimate, and the least that is plausible. */
-  readonly estimate: number;
-  readonly least: number;
+/** The calls about rows of the sample that failed: the journal has no answers of the steps at which they did, so that a run makes such calls again. */
+export interface AskedAgain {
+  /** Each of these rows is asked once at least. */
+  readonly least: Amounts;
+  /** As often as in the sample. */
+  readonly likely: Amounts;
+  /** As often as in the sample, and then they go on to the steps behind it. */
+  readonly most: Amounts;
+  /** The rows whose request failed in the sample, and which may be answered the next time. */
+  readonly rows: number;
 }
 
 /** Rows of the sample on their way, and what their calls took. */
@@ -53,11 +43,14 @@ export class AskedRows {
   #pricedCalls = 0;
   #unpricedCalls = 0;
   #endedCount = 0;
+  /** Undefined after a change. */
+  #ended: Ended | undefined;
 
   constructor(options: AskedRowsOptions, requests: readonly OpenRequest[]) {
     this.#options = options;
     for (const request of requests) {
-      for (const { pk } of request.places) this.#rows.set(pk, { request, steps: new Map(), hasFailed: undefined });
+      for (const { pk } of request.places)
+        this.#rows.set(pk, { request, steps: new Map(), hasFailed: undefined, failedAt: undefined });
     }
   }
 
@@ -113,7 +106,9 @@ export class AskedRows {
       const row = this.#rows.get(event.pk);
       if (row === undefined) return;
       row.hasFailed = event.outcome === "failed" || event.outcome === "skipped";
+      row.failedAt = row.hasFailed ? (event.step ?? undefined) : undefined;
       this.#endedCount += 1;
+      this.#ended = undefined;
     }
   };
 
@@ -125,6 +120,7 @@ export class AskedRows {
     if (call.prices !== undefined) this.#pricedCalls += 1;
     else if (call.usage.inputTokens > 0) this.#unpricedCalls += 1;
     use.amounts = added(use.amounts, amounts);
+    this.#ended = undefined;
     this.#spent = added(this.#spent, amounts);
   }
 
@@ -133,9 +129,9 @@ export class AskedRows {
    * later step asked of one request alone counts. Requests of which a row has not ended are left out.
    */
   measurements(newShareOf: (step: string) => number): ReadonlyMap<string, Amounts> {
-    const later = this.#laterUses();
+    const { rows: ended, later } = this.#endedRows();
     const measured = new Map<string, Amounts>();
-    for (const [request, rows] of this.#endedRows()) {
+    for (const [request, rows] of ended) {
       const own = rows.reduce<Amounts>((sum, { steps }) => added(sum, steps.get(request.step)?.amounts ?? {}), {});
       const failed = rows.filter(({ hasFailed }) => hasFailed).length / rows.length;
       measured.set(request.key, { ...own, failed });
@@ -144,7 +140,7 @@ export class AskedRows {
       const [request, other] = requests;
       const before = request && measured.get(request.key);
       if (request === undefined || before === undefined || other !== undefined) continue;
-      const measuredRows = this.#endedRows().get(request)?.length ?? 1;
+      const measuredRows = ended.get(request)?.length ?? 1;
       const isSameForAll = rows.length === measuredRows && (measuredRows > 1 || request.rows === 1);
       const times = (isSameForAll ? 1 : request.rows / measuredRows) * newShareOf(step);
       measured.set(request.key, added(before, scaled(amounts, times)));
@@ -152,64 +148,75 @@ export class AskedRows {
     return measured;
   }
 
+  /** The calls that a run makes again although the sample has made them. */
+  get askedAgain(): AskedAgain {
+    let least: Amounts = {};
+    let likely: Amounts = {};
+    let most: Amounts = {};
+    let failedRows = 0;
+    const { rows: ended } = this.#endedRows();
+    const { steps: names } = this.#options;
+    const means = meansOf([...ended.values()].flat(), names);
+    for (const [request, rows] of ended) {
+      for (const { steps, failedAt } of rows) {
+        const { amounts = {} } = (failedAt === undefined ? undefined : steps.get(failedAt)) ?? {};
+        const { calls = 0 } = amounts;
+        if (calls === 0) continue; // it failed for what it is, or shared the call of another row
+        likely = added(likely, amounts);
+        least = added(least, scaled(amounts, 1 / calls));
+        const [own = {}, ...behind] = names.slice(names.indexOf(failedAt ?? "")).map((step) => means.get(step) ?? {});
+        most = [largerOf(own, amounts), ...behind].reduce(added, most);
+        failedRows += request.rows / rows.length;
+      }
+    }
+    return { least, likely, most, rows: failedRows };
+  }
+
   /** The calls of later steps that were the same for rows of several requests: they are made once, however many rows there are. */
   get shared(): Amounts {
-    const shared = this.#laterUses().filter(({ requests }) => requests.size > 1);
+    const shared = this.#endedRows().later.filter(({ requests }) => requests.size > 1);
     return shared.reduce<Amounts>((sum, { amounts }) => added(sum, amounts), {});
   }
 
   /**
-   * By later step, how much of what the rest of the rows ask there is new, where the sample met requests that several rows share: 1 where it met
-   * none.
-   *
-   * Source: Chao, Gotelli, Hsieh and others, Rarefaction and extrapolation with Hill numbers, Ecological Monographs 84 (2014): the
-   * number of kinds that a larger sample would show.
+   * By later step, how much of what the rest of the rows ask there is new.
    *
    * @param requestCount The number of requests that the sample was chosen from.
    */
   sharing(requestCount: number): ReadonlyMap<string, Sharing> {
-    const sampled = this.#endedRows().size;
-    const byStep = Map.groupBy(this.#laterUses(), ({ step }) => step);
-    return new Map([...byStep].map(([step, uses]) => [step, sharingOf(uses, requestCount / Math.max(1, sampled))]));
+    const { rows, later } = this.#endedRows();
+    const byStep = Map.groupBy(later, ({ step }) => step);
+    return new Map([...byStep].map(([step, uses]) => [step, sharingOf(uses, requestCount / Math.max(1, rows.size))]));
   }
 
-  #endedRows(): ReadonlyMap<OpenRequest, readonly AskedRow[]> {
+  /**
+   * How far the totals may be off, beside all that requests differ, for what rows of one request ask at later steps.
+   *
+   * @param requestCount The number of requests that the sample was chosen from.
+   */
+  offBehind(requestCount: number): OffBehind {
+    return offBehind(this.#endedRows(), requestCount);
+  }
+
+  #endedRows(): Ended {
+    if (this.#ended !== undefined) return this.#ended;
     const byRequest = Map.groupBy(this.#rows.values(), ({ request }) => request);
     const ended = [...byRequest].map(([request, rows]) => {
       return [request, rows.filter(({ hasFailed }) => hasFailed !== undefined)] as const;
     });
-    return new Map(ended.filter(([, rows]) => rows.length > 0));
-  }
-
-  #laterUses(): readonly LaterUse[] {
-    const { steps } = this.#options;
-    const uses = new Map<string, LaterUse>();
-    for (const rows of this.#endedRows().values()) {
-      for (const row of rows) {
-        for (const [step, { requests, amounts }] of row.steps) {
-          if (steps.indexOf(step) <= steps.indexOf(row.request.step)) continue;
-          const key = JSON.stringify([step, requests]);
-          const use = uses.get(key) ?? { step, rows: [], requests: new Set(), amounts: {} };
-          uses.set(key, use);
-          use.rows.push(row);
-          use.requests.add(row.request);
-          use.amounts = added(use.amounts, amounts);
-        }
-      }
-    }
-    return [...uses.values()];
+    const rows = new Map(ended.filter(([, ofRequest]) => ofRequest.length > 0));
+    this.#ended = { rows, later: laterUses(rows, this.#options.steps) };
+    return this.#ended;
   }
 }
 
-/** @param times How many times as many requests there are as were asked. */
-function sharingOf(uses: readonly LaterUse[], times: number): Sharing {
-  const asked = uses.reduce((sum, { requests }) => sum + requests.size, 0);
-  const alone = uses.filter(({ requests }) => requests.size === 1).length;
-  const ofTwo = uses.filter(({ requests }) => requests.size === 2).length;
-  const rest = asked * (times - 1);
-  if (alone === asked || alone === 0 || rest <= 0) return { estimate: 1, least: 1 };
-  const unseen = (alone * (alone - 1)) / (2 * (ofTwo + 1));
-  const newOnes = unseen * (1 - (1 - alone / (asked * unseen + alone)) ** rest);
-  const least = Math.min(1, newOnes / (rest * (alone / asked)));
-  return { estimate: alone / asked < 0.5 ? least : 1, least };
+/** By step, what a row took there on average that did not fail at it. */
+function meansOf(rows: readonly AskedRow[], steps: readonly string[]): ReadonlyMap<string, Amounts> {
+  return new Map(
+    steps.map((step) => {
+      const uses = rows.flatMap((row) => (row.failedAt === step ? [] : (row.steps.get(step) ?? [])));
+      const sum = uses.reduce<Amounts>((total, { amounts }) => added(total, amounts), {});
+      return [step, scaled(sum, 1 / Math.max(1, uses.length))];
+    }),
+  );
 }

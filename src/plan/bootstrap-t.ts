@@ -2,7 +2,7 @@
 const tail = 0.025;
 
 /** Student's t at 97.5 % for 1, 2, 3… degrees of freedom: with so few the resamples know too little of the errors. */
-const studentT = [
+export const studentT: readonly number[] = [
   12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131,
 ];
 

@@ -48,9 +48,12 @@ export function amountsOf(
     const priced = tier === "batch" ? { ...usage, cachedTokens: 0, tier } : { ...usage, tier };
     amounts[costIn(tier)] = costOf(priced, prices) ?? 0;
   }
+  if (prices !== undefined) amounts[costAsSet] = costOf({ ...usage, tier: provider.tier }, prices) ?? 0;
   return times === 1 ? amounts : scaled(amounts, times);
 }
 
+/** The cost of a call in the tier that its own provider asks for. */
+export const costAsSet = "cost as set";
 export const costIn = (tier: string | undefined): string => `cost ${tierName(tier)}`;
 /** By the provider's place among those of the pipeline. */
 export const quotaCalls = (place: number): string => `calls of ${place}`;
@@ -64,4 +67,11 @@ export function added(one: Amounts, other: Amounts): Amounts {
 
 export function scaled(amounts: Amounts, times: number): Amounts {
   return Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, amount * times]));
+}
+
+/** The larger one of each amount. */
+export function largerOf(one: Amounts, other: Amounts): Amounts {
+  const larger: Record<string, number> = { ...one };
+  for (const [name, amount] of Object.entries(other)) larger[name] = Math.max(larger[name] ?? 0, amount);
+  return larger;
 }

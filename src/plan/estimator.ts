@@ -1,7 +1,7 @@
 import { bootstrapT, type Errors, type Reach } from "./bootstrap-t.ts";
 import { type Group, groupsOf } from "./measured-groups.ts";
 import { type MeasuredQuantity, project } from "./projection.ts";
-import { projectRare, usualValue } from "./rare-events.ts";
+import { mostUnseen, projectRare, usualValue } from "./rare-events.ts";
 import { type Stratum, sum } from "./sample.ts";
 
 /** A number of each unit: its cost, its output tokens, its calls, 1 if it failed and 0 if not. */
@@ -16,6 +16,12 @@ export interface Quantity {
    * @default as much again as is expected of it, as where it is asked a second time
    */
   readonly unseen?: number;
+  /**
+   * The least that a unit (or row) has, whatever becomes of it: 1 for calls. One of a kind too rare for the sample may have no more, as where it
+   * fails, and nothing is asked of it at later steps.
+   * @default 0
+   */
+  readonly fewest?: number;
 }
 
 /** The total of a quantity over all units, in the unit of its measurements. */
@@ -45,16 +51,13 @@ export interface EstimateOptions<Name extends string> {
   readonly resamples?: number;
 }
 
-/** The end of the 95 % interval of a Poisson count of 0: where none of n units is of a kind, up to 3.69 / n of all may be. */
-const mostUnseen = 3.69;
-
 /**
  * Estimates totals over all units from those that were measured, each with an interval that holds the true total in about 95
  * of 100 tables. Where every unit was measured, the totals are exact and the intervals have no width.
  *
  * A quantity is projected by its relation to the size inside strata, with a bootstrap-t interval (`projection.ts`,
- * `bootstrap-t.ts`); one that is the same for nearly all units by counting the others as rare events (`rare-events.ts`). No
- * interval ends below what a kind of unit may add that the sample has not met: 120 units may not show what 1 % of all do.
+ * `bootstrap-t.ts`); one that is the same for nearly all units by counting the others as rare events (`rare-events.ts`). Every
+ * interval reaches as far as a kind of unit may add, or lack, that the sample has not met: 120 units may not show what 1 % of all do.
  *
  * The same strata, measurements and random numbers give the same totals; a further quantity changes no other. Time grows with
  * `resamples` times the measured units times the quantities: 120 of 20,000 units and seven quantities take some 20 ms.
@@ -78,14 +81,14 @@ export function estimateTotals<Name extends string>({
   if (counts.includes(0)) return undefined;
   const names = Object.keys(quantities) as Name[]; // the keys of a record of names
   const parts = names.map((name) => {
-    const { per = "unit", unseen } = quantities[name];
+    const { per = "unit", unseen, fewest = 0 } = quantities[name];
     const quantity: MeasuredQuantity = {
       value: ({ key }) => measurements.get(key)?.[name] ?? 0,
       times: ({ rows }) => (per === "row" ? rows : 1),
     };
     const units = all.flatMap(({ measured }) => measured);
     const known = sum(units.map((unit) => quantity.times(unit) * quantity.value(unit)));
-    return { known, ...restOf(groups, quantity, unseen) };
+    return { known, ...restOf(groups, quantity, { unseen, fewest }) };
   });
   const reaches = counts.includes(1) ? undefined : bootstrapT(counts, parts, { random, resamples });
   const estimates = parts.map((part, index) => [names[index], estimateOf(part, reaches?.[index])]);
@@ -101,12 +104,16 @@ interface Rest extends Errors {
 
 const nothing: Rest = { total: 0, values: new Float64Array(), leastVariance: 0, least: { below: 0, above: 0 } };
 
-function restOf(groups: readonly Group[], quantity: MeasuredQuantity, unseen: number | undefined): Rest {
+function restOf(
+  groups: readonly Group[],
+  quantity: MeasuredQuantity,
+  { unseen, fewest }: { readonly unseen: number | undefined; readonly fewest: number },
+): Rest {
   const measured = sum(groups.map((group) => group.measured.length));
   if (measured === 0) return nothing;
   const usual = usualValue(groups, quantity);
   if (usual !== undefined) {
-    const { total, low, high } = projectRare(groups, quantity, { usual, unseen: unseen ?? usual });
+    const { total, low, high } = projectRare(groups, quantity, { usual, unseen: unseen ?? usual, fewest });
     const least = { below: total - low, above: high - total };
     return { total, values: new Float64Array(measured), leastVariance: 0, least };
   }
@@ -114,7 +121,8 @@ function restOf(groups: readonly Group[], quantity: MeasuredQuantity, unseen: nu
   const timesLeft = sum(groups.flatMap(({ rest }) => rest.map(quantity.times)));
   const oneMore = (unseen === undefined ? Math.max(0, total) : unseen * timesLeft) / measured;
   const above = Math.max(unseen ?? largest, mostUnseen * oneMore);
-  return { total, values: errors, leastVariance: oneMore ** 2, least: { below: 0, above } };
+  const below = (mostUnseen * Math.max(0, total - fewest * timesLeft)) / measured;
+  return { total, values: errors, leastVariance: oneMore ** 2, least: { below, above } };
 }
 
 /** Without a reach the upper end is open. */

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { Journal, PastRun } from "../contracts/journal.ts";
 import type { TokenUsage } from "../contracts/provider.ts";
 import type { StepFigures } from "../contracts/run-detail.ts";
@@ -74,18 +75,25 @@ export interface ExpectedAnswersOptions {
   readonly prices: Pick<CallPrices, "of">;
   /** Takes the calls as they are expected. */
   readonly rows: AskedRows;
+  /** True where rows with one request are asked once. */
+  readonly isShared: boolean;
 }
 
 /** Answers in place of a model, with what a mock would say, and notes what the call is expected to take. Nothing is asked. */
 export function expectedAnswers(options: ExpectedAnswersOptions): RowAsk {
-  const { counter, rows, prices } = options;
+  const { counter, rows, prices, isShared } = options;
   const sampler = new AnswerSampler(1);
+  const asked = new Set<string>();
+  const isFirst = ({ provider, request }: RowCall): boolean => {
+    const key = hash("sha256", JSON.stringify([provider.name, request.messages, request.schema.name]), "base64");
+    return asked.size < asked.add(key).size;
+  };
   const schemas = new Map<object, number>();
   return async (call) => {
     const { step, pk, provider, request, limitedSchema = request.schema.json } = call;
     const text = JSON.stringify(sampler.answer(request.messages, limitedSchema));
     const usage = expectedUsage(call, text, schemaTokens(request.schema.json, schemas, counter.count), options);
-    if (call.issueCount === 0) {
+    if (call.issueCount === 0 && (!isShared || isFirst(call))) {
       const { reAskShare, latencyMs } = expectedOf(step, options);
       const { maxReasoningTokens = 0 } = provider;
       const maxOutputTokens = request.maxOutputTokens + maxReasoningTokens;

@@ -1,5 +1,6 @@
 import type { RunEvent } from "../contracts/events.ts";
 import type { LLMProvider } from "../contracts/provider.ts";
+import type { ResolvedStep } from "../contracts/step.ts";
 import type { AnySource, SourceRow } from "../contracts/source.ts";
 import { keyAsGiven } from "../engine/primary-key.ts";
 import { sentRequest } from "../llm/call/send.ts";
@@ -25,6 +26,8 @@ export interface OpenRequest extends Unit {
   readonly provider: LLMProvider;
   /** The most that asking it once can cost; 0 without prices. */
   readonly worstCase: number;
+  /** The most that a row of it is likely to cost beyond this call, at its own step and those behind it; 0 without prices. */
+  readonly worstCaseBehind: number;
   /** Some of its rows, chosen at random. */
   readonly places: readonly RowPlace[];
 }
@@ -35,14 +38,22 @@ const mostPlaces = 3;
 /** The error at which a row stops whose next request has no answer. Nobody sees it. */
 class OpenRequestError extends Error {}
 
+export interface OpenRequestsOptions {
+  readonly size: RequestSize;
+  readonly random: () => number;
+  readonly prices: Pick<CallPrices, "possible">;
+  /** All of the pipeline. */
+  readonly steps: readonly ResolvedStep[];
+}
+
 /**
  * Takes rows as far through their steps as the journal has answers, and counts the requests at which they stop. Nothing is asked.
  * Memory: some 300 bytes a distinct request.
  */
 export class OpenRequests {
-  readonly #size: RequestSize;
-  readonly #random: () => number;
-  readonly #prices: Pick<CallPrices, "possible">;
+  readonly #options: OpenRequestsOptions;
+  /** By name, a step and those behind it. */
+  readonly #stepsFrom: ReadonlyMap<string, readonly StepCalls[]>;
   readonly #found = new Map<string, Found>();
   readonly #reused = new Map<string, number>();
   /** By position, the keys of rows on their way, as the source gave them. */
@@ -51,10 +62,12 @@ export class OpenRequests {
   readonly #stopped = new Map<string, Found>();
   readonly #rows = { read: 0, answered: 0, toAsk: 0, failing: 0 };
 
-  constructor(size: RequestSize, random: () => number, prices: Pick<CallPrices, "possible">) {
-    this.#size = size;
-    this.#random = random;
-    this.#prices = prices;
+  constructor(options: OpenRequestsOptions) {
+    this.#options = options;
+    const steps = options.steps.map((one) => {
+      return { calls: callsOf(one), providers: Object.values(one.choices ?? { provider: one.provider }) };
+    });
+    this.#stepsFrom = new Map(options.steps.map(({ step }, place) => [step.name, steps.slice(place)]));
   }
 
   get rows(): PlannedRows {
@@ -120,8 +133,8 @@ export class OpenRequests {
       key,
       step,
       provider,
-      size: this.#size.of(request.messages),
-      worstCase: worstCaseOf(provider, sentRequest(call), this.#prices.possible(provider)),
+      size: this.#options.size.of(request.messages),
+      ...this.#worstCasesOf(call),
       rows: 0,
       places: [],
     };
@@ -129,15 +142,41 @@ export class OpenRequests {
     this.#stopped.set(pk, found);
   }
 
+  /** Requests of later steps are not known yet: they are taken to be like this one, sent to the provider there. */
+  #worstCasesOf(call: RowCall): Pick<OpenRequest, "worstCase" | "worstCaseBehind"> {
+    const request = sentRequest(call);
+    const known = new Map<LLMProvider, number>();
+    const of = (provider: LLMProvider): number => {
+      const cost = known.get(provider) ?? worstCaseOf(provider, request, this.#options.prices.possible(provider));
+      known.set(provider, cost);
+      return cost;
+    };
+    const worstCase = of(call.provider);
+    const steps = this.#stepsFrom.get(call.step) ?? [];
+    const all = steps.reduce((sum, { calls, providers }) => sum + calls * Math.max(...providers.map(of)), 0);
+    return { worstCase, worstCaseBehind: Math.max(0, all - worstCase) };
+  }
+
   /** Each of its rows is as likely to be kept (Vitter, Random sampling with a reservoir, 1985, algorithm R). */
   #keepPlace(found: Found, place: RowPlace): void {
     found.rows += 1;
     if (found.places.length < mostPlaces) found.places.push(place);
     else {
-      const index = Math.floor(this.#random() * found.rows);
+      const index = Math.floor(this.#options.random() * found.rows);
       if (index < mostPlaces) found.places[index] = place;
     }
   }
+}
+
+/** The most calls of a step about a row, and whom they may go to. */
+interface StepCalls {
+  readonly calls: number;
+  readonly providers: readonly LLMProvider[];
+}
+
+/** The most calls of a step about a row, re-asks aside; 0 where it asks no model. */
+export function callsOf({ step: { outputSchema, asking } }: ResolvedStep): number {
+  return outputSchema === undefined ? 0 : (asking?.().calls.most ?? 1);
 }
 
 /** A request while rows are counted. */

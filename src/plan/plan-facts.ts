@@ -6,6 +6,7 @@ import type { Amounts } from "./call-amounts.ts";
 import type { ChosenRequests } from "./chosen-requests.ts";
 import type { StepHistory } from "./expectations.ts";
 import type { OpenRequests } from "./open-requests.ts";
+import type { PlanLimit } from "./options.ts";
 import type { TokenCounter } from "./token-count.ts";
 
 /** All that a plan is made from. */
@@ -16,6 +17,8 @@ export interface PlanFacts {
   readonly counter: TokenCounter;
   readonly seed: number;
   readonly prices: PriceBook;
+  /** The most that the sample may spend. */
+  readonly limit: PlanLimit;
   /** True if not even one call fits under `maxCost`. */
   readonly isBelowOneCall: boolean;
   /** The sample as it was asked, or as it is expected. */

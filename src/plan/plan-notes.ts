@@ -11,9 +11,10 @@ export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" 
   const notes: PlanNote[] = [];
   const note = (code: PlanNote["code"], message: string): void => void notes.push({ code, message });
   const unknown = pipeline.providers.flatMap((provider) => prices.whyUnknown(provider) ?? []);
-  if (cost === null) note("NO_PRICES", `the plan is in tokens: ${unknown.join("; ")}`);
+  if (cost === null && unknown.length > 0) note("NO_PRICES", `the plan is in tokens: ${unknown.join("; ")}`);
   if (cost !== null && likeliest.unpricedCalls > 0) {
-    note("PRICES_MISSING", `the cost leaves out calls of unknown price: ${unknown.join("; ")}`);
+    const reason = unknown.length === 0 ? "the list has none of a model that answered" : unknown.join("; ");
+    note("PRICES_MISSING", `the cost leaves out ${likeliest.unpricedCalls} calls of unknown price: ${reason}`);
   }
   if (stores.journal === null) {
     note("JOURNAL_OFF", "without a journal a run asks everything, what the sample has asked too");
@@ -29,9 +30,14 @@ export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" 
     const likely = chosenTier.estimate > settings.maxCost ? "will" : "may";
     note("COST_LIMIT_REACHED", `a run ${likely} stop at maxCost (${settings.maxCost}) before it is done`);
   }
+  if ((run.calls.high ?? Infinity) > settings.maxCalls) {
+    const likely = run.calls.estimate > settings.maxCalls ? "will" : "may";
+    note("CALL_LIMIT_REACHED", `a run ${likely} stop at maxCalls (${settings.maxCalls}) before it is done`);
+  }
   if (asked !== undefined && asked.error !== null) {
     const rows = expected === undefined ? likeliest.endedCount : 0;
-    note("SAMPLE_STOPPED", `the sample was stopped after ${rows} rows: ${asked.error.message}`);
+    const reason = isOwnBound(facts) ? "more could have cost more than was said before it" : asked.error.message;
+    note("SAMPLE_STOPPED", `the sample was stopped after ${rows} rows: ${reason}`);
   }
   const missing = chosen.places.length - likeliest.endedCount;
   if (asked?.error === null && missing > 0) {
@@ -47,8 +53,15 @@ export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" 
       `the service did not count the tokens of ${likeliest.estimatedCalls} calls: they are estimated`,
     );
   }
-  for (const [step, { estimate, least }] of likeliest.sharing(chosen.of)) {
-    if (least === 1) continue;
+  const { calls = 0, unansweredCalls = 0 } = asked?.usage ?? {};
+  if (unansweredCalls > 0) {
+    note(
+      "CALLS_UNANSWERED",
+      `${unansweredCalls} of ${calls} calls brought no answer: what the service charges for such is in no figure but maxCost`,
+    );
+  }
+  for (const [step, { estimate, least, isMet }] of likeliest.sharing(chosen.of)) {
+    if (!isMet || least === 1) continue;
     const how = estimate < 1 ? "few further ones are expected" : "how many further ones there are is not certain";
     note("SHARED_REQUESTS", `rows share requests of step "${step}", which are asked once: ${how}`);
   }
@@ -70,4 +83,11 @@ export function notesOf(facts: PlanFacts, { run, cost }: Pick<PlanReport, "run" 
     note("STOPS_AT_FAILURE", 'onRowError is "fail": the run stops at the first row that fails');
   }
   return notes;
+}
+
+/** True if the sample has reached the bound that was said before it, and no limit of the pipeline. */
+function isOwnBound({ asked, limit, pipeline: { settings } }: PlanFacts): boolean {
+  if (asked?.error?.code !== "LIMIT_REACHED") return false;
+  const isCost = asked.error.facts["maxCost"] !== undefined;
+  return isCost ? (limit.cost?.amount ?? Infinity) < settings.maxCost : limit.calls < settings.maxCalls;
 }

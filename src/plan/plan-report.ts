@@ -3,11 +3,13 @@ import { listCurrency } from "../llm/price-list.ts";
 import { roundAmount } from "../llm/pricing.ts";
 import type { ResolvedPipeline } from "../pipeline/resolve.ts";
 import type { AskedRows } from "./asked-rows.ts";
+import type { ChosenRequests } from "./chosen-requests.ts";
 import type { PlanFacts } from "./plan-facts.ts";
-import { comparedTiers, costIn, quotaCalls, quotaTokens, tierName } from "./call-amounts.ts";
+import { comparedTiers, costAsSet, costIn, quotaCalls, quotaTokens, tierName } from "./call-amounts.ts";
 import { notesOf } from "./plan-notes.ts";
 import { durationOf, less, type Measured, plus, type Totals, totalsOf } from "./planned-run.ts";
 import { randomFrom } from "./random.ts";
+import { sizeOf, sum } from "./sample.ts";
 import type { PlannedCost, PlannedNumber, PlannedRun, PlannedSample, PlannedStep, PlanReport } from "./report.ts";
 
 export function reportOf(facts: PlanFacts): PlanReport {
@@ -27,9 +29,17 @@ export function reportOf(facts: PlanFacts): PlanReport {
   };
 }
 
-/** The totals where there is nothing to ask, and where nothing was measured. */
+/** The totals where there is nothing to ask. */
 const nothing: PlannedNumber = { estimate: 0, low: 0, high: 0 };
-const anything: PlannedNumber = { estimate: 0, low: 0, high: null };
+
+/** The totals where nothing was measured: each request is one call at least, as long as it is. */
+function unmeasured({ strata, of }: ChosenRequests): Totals {
+  const size = strata.reduce((total, { units }) => total + sum(units.map(sizeOf)), 0);
+  return (name) => {
+    if (name === "calls") return { estimate: of, low: of, high: null };
+    return { estimate: name === "inputTokens" ? size : 0, low: 0, high: null };
+  };
+}
 
 function totalsFrom({ pipeline, chosen, likeliest, expected, seed }: PlanFacts): Totals {
   if (chosen.of === 0) return () => nothing;
@@ -45,9 +55,10 @@ function totalsFrom({ pipeline, chosen, likeliest, expected, seed }: PlanFacts):
     lowest:
       expected === undefined && !isShared ? measured : measuredBy(lowest, (step) => sharing.get(step)?.least ?? 1),
     highest: expected === undefined && !isShared ? measured : measuredBy(highest, () => 1),
+    offBehind: likeliest.offBehind(chosen.of),
     random: () => randomFrom(seed + 1),
   });
-  return totals ?? (() => anything);
+  return totals ?? unmeasured(chosen);
 }
 
 function measuredBy(rows: AskedRows, newShareOf: (step: string) => number): Measured {
@@ -70,13 +81,23 @@ function namesOf(pipeline: ResolvedPipeline): readonly string[] {
     ...amounts,
     ...places.flatMap((place) => [quotaCalls(place), quotaTokens(place)]),
     ...tiersOf(pipeline).map(costIn),
+    costAsSet,
   ];
 }
 
-/** The part of the totals that is left for a run: the journal has the answers of the sample. */
-function restOf({ pipeline, spent }: PlanFacts, totals: Totals): Totals {
+/** The part of the totals that is left for a run: the journal has the answers of the sample, but for rows that failed. */
+function restOf({ pipeline, spent, asked, expected, likeliest }: PlanFacts, totals: Totals): Totals {
   if (pipeline.stores.journal === null) return totals;
-  return (name) => less(totals(name), spent[name] ?? 0);
+  if (asked === undefined || expected !== undefined) return (name) => less(totals(name), spent[name] ?? 0);
+  const { least, likely, most } = likeliest.askedAgain;
+  return (name) => {
+    const { estimate, low, high } = less(totals(name), spent[name] ?? 0);
+    return {
+      estimate: estimate + (likely[name] ?? 0),
+      low: low + (least[name] ?? 0),
+      high: high === null ? null : high + (most[name] ?? 0),
+    };
+  };
 }
 
 function runFrom(facts: PlanFacts, totals: Totals): PlannedRun {
@@ -96,13 +117,16 @@ function runFrom(facts: PlanFacts, totals: Totals): PlannedRun {
   };
 }
 
-/** Any row may fail where nothing was asked. */
+/** Any row may fail where nothing was asked; one that a model failed in the sample may be answered the next time. */
 function failuresOf(
-  { open, asked, expected, chosen }: PlanFacts,
+  { open, asked, expected, chosen, likeliest }: PlanFacts,
   failed: PlannedNumber,
   failing: number,
 ): PlannedNumber {
-  if ((asked !== undefined && expected === undefined) || chosen.of === 0) return plus(failed, failing);
+  if ((asked !== undefined && expected === undefined) || chosen.of === 0) {
+    const { rows } = likeliest.askedAgain;
+    return plus({ ...failed, low: Math.max(0, Math.floor(failed.low - rows)) }, failing);
+  }
   return { estimate: failing, low: failing, high: failing + open.rows.toAsk };
 }
 
@@ -110,19 +134,27 @@ function costFrom(facts: PlanFacts, totals: Totals): PlanReport["cost"] {
   const { pipeline, prices, likeliest, chosen } = facts;
   const currency = currencyOf(pipeline.providers) ?? listCurrency;
   const isKnown = pipeline.providers.every((provider) => prices.whyUnknown(provider) === undefined);
+  if (chosen.of > 0 && likeliest.endedCount === 0) return null; // nothing was measured
   if (!isKnown && (chosen.of === 0 || !likeliest.isPriced)) return null;
   const rest = restOf(facts, totals);
   const chosenTiers = new Set(pipeline.providers.map(({ tier }) => tierName(asTier(tier))));
-  const tiers = tiersOf(pipeline).map((tier): PlannedCost => {
-    const { estimate, low, high } = rest(costIn(tier));
+  const isMixed = chosenTiers.size > 1;
+  const costOf = (name: string, tier: string, isChosen: boolean): PlannedCost => {
+    const { estimate, low, high } = rest(name);
     return {
-      tier: tierName(tier),
-      isChosen: chosenTiers.has(tierName(tier)),
+      tier,
+      isChosen,
       estimate: roundAmount(estimate),
       low: roundAmount(low),
       high: high === null ? null : roundAmount(high),
     };
-  });
+  };
+  const tiers = [
+    ...(isMixed ? [costOf(costAsSet, "mixed", true)] : []),
+    ...tiersOf(pipeline).map((tier) => {
+      return costOf(costIn(tier), tierName(tier), !isMixed && chosenTiers.has(tierName(tier)));
+    }),
+  ];
   return { currency, listedIn: prices.source ?? null, tiers };
 }
 
@@ -135,7 +167,9 @@ function stepsFrom({ pipeline, open }: PlanFacts): readonly PlannedStep[] {
     const ofStep = byStep.get(step) ?? [];
     const reusedAnswers = open.reusedAnswers.get(step) ?? 0;
     if (outputSchema === undefined && ofStep.length === 0) return [];
-    return [{ step, requests: ofStep.length, rows: ofStep.reduce((sum, { rows }) => sum + rows, 0), reusedAnswers }];
+    return [
+      { step, requests: ofStep.length, rows: ofStep.reduce((total, { rows }) => total + rows, 0), reusedAnswers },
+    ];
   });
 }
 

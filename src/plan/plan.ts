@@ -3,6 +3,7 @@ import type { RunReport } from "../contracts/report.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { PriceBook } from "../llm/price-book.ts";
 import { listCurrency } from "../llm/price-list.ts";
+import { roundAmount } from "../llm/pricing.ts";
 import { currencyOf, openPriceBook } from "../pipeline/currency.ts";
 import type { PipelineDefinition } from "../pipeline/definition.ts";
 import { heldJournal, lookOnlySession, lookOnlySink } from "../pipeline/look-only.ts";
@@ -15,8 +16,8 @@ import { AskedRows, type AskedRowsOptions } from "./asked-rows.ts";
 import { comparedTiers } from "./call-amounts.ts";
 import { type ChosenRequests, chooseRequests } from "./chosen-requests.ts";
 import { expectedAnswers, historyOf, type View } from "./expectations.ts";
-import { OpenRequests } from "./open-requests.ts";
-import { planChecks, type PlanLimit, type PlanOptions } from "./options.ts";
+import { callsOf, OpenRequests } from "./open-requests.ts";
+import { planChecks, type PlanEvent, type PlanLimit, type PlanOptions } from "./options.ts";
 import type { PlanFacts } from "./plan-facts.ts";
 import { reportOf } from "./plan-report.ts";
 import { randomFrom } from "./random.ts";
@@ -59,6 +60,8 @@ class Planning {
   readonly #counter: TokenCounter;
   readonly #size: RequestSize;
   readonly #random: () => number;
+  /** Set once `onPlanEvent` threw. */
+  #thrown: { readonly error: unknown } | undefined;
 
   constructor({ pipeline, options, session, prices, counter }: PlanningOptions) {
     this.#prices = prices;
@@ -76,14 +79,14 @@ class Planning {
     const chosen = chooseRequests(open.all, sample, this.#random);
     const limit = this.#limitOf(chosen);
     const { maxCost } = this.#pipeline.settings;
-    const isBelowOneCall =
-      chosen.requests.length > 0 && maxCost < Math.min(...chosen.requests.map((one) => one.worstCase));
+    const isBelowOneCall = chosen.requests.length > 0 && chosen.requests.every((one) => maxCost < one.worstCase);
     const facts = {
       pipeline: this.#pipeline,
       open,
       chosen,
       counter: this.#counter,
       prices: this.#prices,
+      limit,
       isBelowOneCall,
       seed: this.#options.seed ?? 0,
     };
@@ -100,7 +103,8 @@ class Planning {
 
   /** Takes all rows as far as the journal has answers. */
   async #count(): Promise<OpenRequests> {
-    const open = new OpenRequests(this.#size, this.#random, this.#prices);
+    const { steps } = this.#pipeline;
+    const open = new OpenRequests({ size: this.#size, random: this.#random, prices: this.#prices, steps });
     const rows = rowsOfRun(this.#pipeline, {});
     const report = await this.#run(
       { settings: this.#pipeline.settings, identityOf: (identity) => identity, isLookOnly: true },
@@ -112,44 +116,43 @@ class Planning {
           open.observe(event);
           if (event.type !== "row-end") return;
           const { read } = open.rows;
-          if (read % 1000 === 0) this.#options.onPlanEvent?.({ type: "rows-looked-up", rowCount: read });
+          if (read % 1000 === 0) this.#tell({ type: "rows-looked-up", rowCount: read });
         },
       },
     );
     if (report.error !== null) throw report.error;
-    this.#options.onPlanEvent?.({ type: "rows-looked-up", rowCount: open.rows.read });
+    this.#tell({ type: "rows-looked-up", rowCount: open.rows.read });
     return open;
   }
 
   /** The most that the sample may spend: twice the worst cases of what it is likely to ask, and no more than the pipeline allows. */
   #limitOf({ requests }: ChosenRequests): PlanLimit {
     const { settings, steps, providers } = this.#pipeline;
-    const asking = steps.flatMap(({ step }) => (step.outputSchema === undefined ? [] : [step.name]));
+    const callsFrom = new Map(
+      steps.map(({ step }, place) => [step.name, steps.slice(place).reduce((sum, one) => sum + callsOf(one), 0)]),
+    );
     let calls = 0;
     let cost = 0;
-    for (const { step, places, worstCase } of requests) {
-      const later = asking.length - 1 - asking.indexOf(step);
-      const asked = 1 + places.length * Math.max(0, later);
-      calls += 4 * asked;
-      cost += 2 * asked * worstCase;
+    for (const { step, places, worstCase, worstCaseBehind } of requests) {
+      calls += 4 * (1 + places.length * ((callsFrom.get(step) ?? 1) - 1));
+      cost += 2 * (worstCase + places.length * worstCaseBehind);
     }
     const isKnown = providers.every((provider) => this.#prices.whyUnknown(provider) === undefined);
     const currency = currencyOf(providers) ?? listCurrency;
     return {
       calls: Math.min(calls, settings.maxCalls),
-      cost: isKnown ? { amount: Math.min(cost, settings.maxCost), currency } : null,
+      cost: isKnown ? { amount: Math.min(roundAmount(cost), settings.maxCost), currency } : null,
     };
   }
 
   /** Asks the chosen requests, and takes their rows through all steps. */
   async #ask(chosen: ChosenRequests, limit: PlanLimit): Promise<{ rows: AskedRows; asked: RunReport | undefined }> {
-    const { onPlanEvent } = this.#options;
     const rows = new AskedRows(this.#rowsOptions(), chosen.requests);
     const { settings } = this.#pipeline;
     const { places } = chosen;
     const { requests, of } = { requests: chosen.requests.length, of: chosen.of };
     if (places.length === 0) return { rows, asked: undefined };
-    onPlanEvent?.({ type: "sample-start", requests, of, rows: places.length, atMost: limit });
+    this.#tell({ type: "sample-start", requests, of, rows: places.length, atMost: limit });
     const maxCost = limit.cost?.amount ?? Infinity;
     const report = await this.#run(
       {
@@ -163,7 +166,7 @@ class Planning {
         onEvent: (event) => {
           rows.observe(event);
           if (event.type === "row-end") {
-            onPlanEvent?.({ type: "sample-row", rowCount: rows.endedCount, of: places.length });
+            this.#tell({ type: "sample-row", rowCount: rows.endedCount, of: places.length });
           }
         },
       },
@@ -177,8 +180,8 @@ class Planning {
   /** As many rows at once as may end under the limit: rows that it stops midway tell nothing. */
   #concurrencyOf({ requests }: ChosenRequests, maxCost: number): number {
     const { concurrency } = this.#pipeline.settings;
-    const largest = requests.reduce((most, { worstCase }) => Math.max(most, worstCase), 0);
-    const rowsAtLimit = largest === 0 ? Infinity : Math.floor(maxCost / (4 * this.#pipeline.steps.length * largest));
+    const largest = requests.reduce((most, one) => Math.max(most, one.worstCase + one.worstCaseBehind), 0);
+    const rowsAtLimit = largest === 0 ? Infinity : Math.floor(maxCost / (4 * largest));
     return Math.max(1, Math.min(concurrency, rowsAtLimit));
   }
 
@@ -193,6 +196,7 @@ class Planning {
         ...counting,
         view: which,
         rows,
+        isShared: stores.journal !== null,
       });
       const report = await this.#run(
         { settings: this.#pipeline.settings, identityOf: (identity) => identity, isLookOnly: true },
@@ -207,6 +211,15 @@ class Planning {
     };
     const [likeliest, low, high] = [await view("likeliest"), await view("low"), await view("high")];
     return { likeliest, expected: { low, high, history } };
+  }
+
+  #tell(event: PlanEvent): void {
+    try {
+      this.#options.onPlanEvent?.(event);
+    } catch (error) {
+      this.#thrown ??= { error };
+      throw error;
+    }
   }
 
   #rowsOptions(): AskedRowsOptions {
@@ -233,7 +246,7 @@ class Planning {
     const { journal } = stores;
     const used = session === undefined || !isLookOnly ? session : lookOnlySession(session);
     const limits = isLookOnly ? { maxCalls: Infinity, maxCost: Infinity } : {};
-    return await startRun(
+    const report = await startRun(
       {
         ...this.#pipeline,
         settings: {
@@ -255,6 +268,8 @@ class Planning {
       },
       { ...context, kind: "plan", signal, stopNowSignal },
     );
+    if (this.#thrown !== undefined) throw this.#thrown.error; // it is no fault of a row or of the run
+    return report;
   }
 }
 

@@ -2,6 +2,7 @@ import type { LLMProvider } from "../contracts/provider.ts";
 import type { Amounts } from "./call-amounts.ts";
 import { quotaCalls, quotaTokens } from "./call-amounts.ts";
 import { type Estimate, estimateTotals, type Quantity } from "./estimator.ts";
+import type { OffBehind } from "./later-uses.ts";
 import type { PlannedNumber, PlannedRun } from "./report.ts";
 import type { Stratum } from "./sample.ts";
 
@@ -21,19 +22,29 @@ export interface TotalsOptions {
   readonly measured: Measured;
   readonly lowest: Measured;
   readonly highest: Measured;
+  /** How far each total may be off for what the sample does not show of later steps. */
+  readonly offBehind: OffBehind;
   /** A seed each time the same: a further set of measurements changes no other. */
   readonly random: () => () => number;
 }
 
 /** Of these a unit that was not met in the sample has one more: a call that is repeated, a row that fails. */
 const countedByOne: Readonly<Record<string, Quantity>> = {
-  calls: { unseen: 1 },
+  calls: { unseen: 1, fewest: 1 },
   reAsks: { unseen: 1 },
   failed: { per: "row", unseen: 1 },
 };
 
 /** Totals over all requests; undefined where there are requests and none was measured. */
-export function totalsOf({ strata, names, measured, lowest, highest, random }: TotalsOptions): Totals | undefined {
+export function totalsOf({
+  strata,
+  names,
+  measured,
+  lowest,
+  highest,
+  offBehind,
+  random,
+}: TotalsOptions): Totals | undefined {
   const quantities = Object.fromEntries(names.map((name) => [name, countedByOne[name] ?? {}]));
   const estimate = ({ measurements }: Measured): Readonly<Record<string, Estimate>> | undefined =>
     estimateTotals({ strata, measurements: complete(measurements, names), quantities, random: random() });
@@ -43,10 +54,23 @@ export function totalsOf({ strata, names, measured, lowest, highest, random }: T
   const high = highest === measured ? likeliest : (estimate(highest) ?? likeliest);
   return (name) => {
     const total = (likeliest[name]?.total ?? 0) + (measured.shared[name] ?? 0);
-    const from = (low[name]?.low ?? 0) + (lowest.shared[name] ?? 0);
-    const to = (high[name]?.high ?? 0) + (highest.shared[name] ?? 0);
-    return { estimate: total, low: Math.min(total, from), high: Number.isFinite(to) ? Math.max(total, to) : null };
+    const atLeast = asNumber(low[name], lowest.shared[name]);
+    const atMost = asNumber(high[name], highest.shared[name]);
+    const off = offBehind(name);
+    const from = atLeast.total - Math.hypot(atLeast.total - atLeast.low, off.below);
+    const to = atMost.total + Math.hypot(atMost.high - atMost.total, off.above);
+    return {
+      estimate: total,
+      low: Math.max(0, Math.min(total, from)),
+      high: Number.isFinite(to) ? Math.max(total, to) : null,
+    };
   };
+}
+
+/** With what counts beside it. */
+function asNumber(estimate: Estimate | undefined, shared = 0): Pick<Estimate, "total" | "low" | "high"> {
+  const { total = 0, low = 0, high = 0 } = estimate ?? {};
+  return { total: total + shared, low: low + shared, high: high + shared };
 }
 
 function complete(measurements: ReadonlyMap<string, Amounts>, names: readonly string[]): ReadonlyMap<string, Amounts> {

@@ -5,6 +5,9 @@ import { sum } from "./sample.ts";
 /** The place that a normal value exceeds in 2.5 % of cases: the ends of a 95 % interval. */
 const z = 1.96;
 
+/** The end of the 95 % interval of a Poisson count of 0: where none of n units is of a kind, up to 3.69 / n of all may be. */
+export const mostUnseen = 3.69;
+
 /** Fewer units than this with another value than the usual one are rare events: too few for a bootstrap. */
 const fewUnusual = 20;
 
@@ -28,28 +31,28 @@ export function usualValue(groups: readonly Group[], { value }: MeasuredQuantity
 
 /**
  * The total over the units that were not measured of a quantity that is `usual` for nearly all units: of calls that are
- * seldom repeated, of failures. More than the usual and less are counted apart, as rare events; less is not looked for where
- * none was seen.
+ * seldom repeated, of failures. More than the usual and less are counted apart, as rare events.
  *
  * @param unseen What a unit has, beyond the usual value, of a kind that was not in the sample.
+ * @param fewest What a unit has at least: of a kind that was not in the sample it may have no more.
  */
 export function projectRare(
   groups: readonly Group[],
   { value, times }: MeasuredQuantity,
-  { usual, unseen }: { readonly usual: number; readonly unseen: number },
+  { usual, unseen, fewest }: { readonly usual: number; readonly unseen: number; readonly fewest: number },
 ): Interval {
   const events = groups.flatMap(({ measured, rest }) =>
     measured.map((unit) => ({ more: times(unit) * (value(unit) - usual), others: rest.length / measured.length })),
   );
   const timesLeft = sum(groups.flatMap(({ rest }) => rest.map(times)));
-  const missed = { size: unseen, total: (timesLeft / events.length) * unseen };
+  const missedOf = (size: number): Missed => ({ size, total: (timesLeft / events.length) * size });
   const more = rareEvents(
     events.filter((event) => event.more > 0),
-    missed,
+    missedOf(unseen),
   );
   const less = rareEvents(
     events.filter((event) => event.more < 0),
-    { size: 0, total: 0 },
+    missedOf(Math.max(0, usual - fewest)),
   );
   const total = usual * timesLeft + more.total - less.total;
   // The two are independent: Zou and Donner, Construction of confidence limits about effect measures, Statistics in Medicine 27 (2008).
@@ -58,6 +61,12 @@ export function projectRare(
     low: total - Math.hypot(more.total - more.low, less.high - less.total),
     high: total + Math.hypot(more.high - more.total, less.total - less.low),
   };
+}
+
+/** One more event in the sample: its size, and what it would have stood for. */
+interface Missed {
+  readonly size: number;
+  readonly total: number;
 }
 
 /** An event that was seen, and the number of units that were not measured for which its unit stands. */
@@ -71,10 +80,8 @@ interface Event {
  * at whole events: where few units are left it is none, or one, or two.
  *
  * Source: Fay and Feuer, Confidence intervals for directly standardized rates, Statistics in Medicine 16 (1997).
- *
- * @param missed One more event in the sample: its size, and what it would have stood for.
  */
-function rareEvents(seen: readonly Event[], missed: { readonly size: number; readonly total: number }): Interval {
+function rareEvents(seen: readonly Event[], missed: Missed): Interval {
   const total = sum(seen.map(({ more, others }) => Math.abs(more) * others));
   const variance = sum(seen.map(({ more, others }) => more ** 2 * others * (1 + others)));
   const low = gammaQuantile(total, variance, -z);

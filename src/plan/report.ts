@@ -63,7 +63,7 @@ export interface PlannedRun {
   readonly durationBy: "concurrency" | "requests per minute" | "tokens per minute";
 }
 
-/** The cost of the run in one service tier; `batch` is that of a Batch API. */
+/** The cost of the run in one service tier; `batch` is that of a Batch API, `mixed` that of each call in the tier of its own provider, where these are several. */
 export interface PlannedCost extends PlannedNumber {
   /** `standard`: that of a call without a tier. */
   readonly tier: string;
@@ -75,6 +75,8 @@ export interface PlannedCost extends PlannedNumber {
 export interface PlanNote {
   readonly code:
     | "BUDGET_BELOW_ONE_CALL"
+    | "CALLS_UNANSWERED"
+    | "CALL_LIMIT_REACHED"
     | "COST_LIMIT_REACHED"
     | "FEW_MEASURED"
     | "JOURNAL_OFF"
@@ -101,7 +103,7 @@ export interface PlanReport {
   /** How the tokens of requests were counted before the service counted them: the sample's usage corrects them. */
   readonly tokensBy: "tokenizer" | "characters";
   readonly run: PlannedRun;
-  /** The cost of the run, tiers side by side; null without prices. */
+  /** The cost of the run, tiers side by side; null without prices, and where nothing was measured. */
   readonly cost: {
     readonly currency: string;
     /** The package of list prices, with its version; null where all prices are the providers' own. */

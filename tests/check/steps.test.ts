@@ -42,14 +42,18 @@ interface Given extends Partial<Omit<StepsCheckOptions, "steps" | "state">> {
   readonly note?: string | null;
   readonly rowErrorStatus?: "problem" | "warning";
   readonly answer?: MockAnswer;
+  /** Of the provider: USD for a million tokens. */
+  readonly price?: number;
 }
 
 /** Checks the steps on a row with that note; where a call is answered, with that answer. */
 async function look(steps: readonly Step<never, string, unknown>[], given: Given = {}) {
-  const { note = "Sudden pain.", rowErrorStatus = "problem", answer, ...options } = given;
+  const { note = "Sudden pain.", rowErrorStatus = "problem", answer, price, ...options } = given;
   const findings = new Findings({ rowErrorStatus, signal });
   let callCount = 0;
+  const perMillion = { inputPerMillion: price ?? 0, cachedInputPerMillion: price ?? 0, outputPerMillion: price ?? 0 };
   const provider = new MockProvider({
+    ...(price !== undefined && { prices: { ...perMillion, currency: "USD" } }),
     responses: () => {
       callCount += 1;
       return answer;
@@ -192,4 +196,13 @@ test("a call that fails is a problem, unless it is the row's own", async () => {
   assert.match(await ping(error("transient", "NETWORK_ERROR")), / problem NETWORK_ERROR$/);
   assert.match(await ping({ text: "", finishReason: "content_filter" }), / warning CONTENT_FILTER$/);
   assert.match(await ping({ text: "", finishReason: "content_filter" }, "problem"), / problem CONTENT_FILTER$/);
+});
+
+test("a maxCost below the most that one call may cost is a problem: a run would stop before it", async () => {
+  const dear = await look([kind], { price: 1000, maxCost: 0.01 });
+  assert.ok(dear.found.includes("cost of kind problem"), JSON.stringify(dear.found));
+  assert.equal(dear.callCount, 0);
+  for (const enough of [{ price: 1000, maxCost: 10 }, { price: 1000 }, { maxCost: 0.01 }]) {
+    assert.ok(!(await look([kind], enough)).found.some((line) => line.startsWith("cost of")));
+  }
 });

@@ -222,3 +222,12 @@ test("the committed files are as large as they were: whoever opens one works on 
   });
   assert.deepEqual(sizes, [110_592, 73_728, 32_768]);
 });
+
+for (const name of ["all-written-mock", "all-written-azure"] as const) {
+  test(`a plan over the journal of 0.1 finds every answer, and asks nothing (${name})`, async () => {
+    const plan = await allWritten({ folder: copyOf(name), llmProvider: deaf(name) }).plan();
+    assert.ok(plan.rows.read > 0);
+    assert.deepEqual([plan.rows.answered, plan.rows.toAsk], [plan.rows.read, 0]);
+    assert.deepEqual(plan.run.calls, { estimate: 0, low: 0, high: 0 });
+  });
+}

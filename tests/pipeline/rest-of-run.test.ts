@@ -12,6 +12,7 @@ interface Row {
   readonly wasWritten?: boolean;
   /** True where an earlier run's answer is reused beside what is paid. */
   readonly reuses?: boolean;
+  readonly hasFailed?: boolean;
 }
 
 const reuse = (pk: string): RunEvent => ({
@@ -31,11 +32,11 @@ const reuse = (pk: string): RunEvent => ({
 function projections(rows: readonly Row[], earlier?: Extract<RunEvent, { type: "source-count" }>["earlier"]) {
   const projection = new RestProjection();
   projection.add({ type: "source-count", rowCount: rows.length, earlier });
-  return rows.map(({ cost, wasWritten = false, reuses = false }, index) => {
+  return rows.map(({ cost, wasWritten = false, reuses = false, hasFailed = false }, index) => {
     const pk = `r${index}`;
     if ((cost === null && !wasWritten) || reuses) projection.add(reuse(pk));
     if (cost !== null) projection.add(callEnd({ pk, cost }));
-    const outcome = cost === null && wasWritten ? "unchanged" : "written";
+    const outcome = hasFailed ? "failed" : cost === null && wasWritten ? "unchanged" : "written";
     projection.add(rowEnd(index, { pk, outcome, wasWritten }));
     const rest = projection.rest?.cost;
     const inAll = (amount: number | undefined): number | undefined =>
@@ -65,6 +66,44 @@ for (const [name, done] of [
     for (const { estimate = 0 } of after) assert.ok(Math.abs(estimate / truth - 1) <= 0.2, `${estimate} of ${truth}`);
   });
 }
+
+test("a resumed run in another order than the first, new rows before those that were done, costs what is projected", () => {
+  const rows = [...costs(2000, 4), ...unchanged(2000)];
+  const earlier = { doneRows: 2000, costPerRow: totalOf(rows) / 2000, rowMs: 100, knowsRows: true };
+  for (const { estimate = 0 } of projections(rows, earlier).slice(0, -1)) {
+    assert.ok(Math.abs(estimate / totalOf(rows) - 1) <= 0.2, `${estimate} of ${totalOf(rows)}`);
+  }
+});
+
+for (const isShuffled of [false, true]) {
+  test(`a run after a changed prompt that was stopped pays for the other half${isShuffled ? ", in another order, too" : ""}: all rows were written before`, () => {
+    const random = randomFrom(12);
+    const inOrder = [...unchanged(2000), ...costs(2000, 12).map((row) => ({ ...row, wasWritten: true }))];
+    const places = inOrder.map((row) => ({ row, place: random() })).toSorted((one, other) => one.place - other.place);
+    const rows = isShuffled ? places.map(({ row }) => row) : inOrder;
+    const truth = totalOf(rows);
+    const earlier = { doneRows: 2000, writtenRows: 4000, costPerRow: truth / 2000, rowMs: 100, knowsRows: true };
+    for (const { estimate = 0 } of projections(rows, earlier).slice(isShuffled ? 400 : 2200)) {
+      assert.ok(Math.abs(estimate / truth - 1) <= 0.2, `${estimate} of ${truth}`);
+    }
+  });
+}
+
+test("rows that failed in the last run fail again, first and for nothing: they say nothing of those that are new", () => {
+  const failing = Array.from({ length: 200 }, (): Row => ({ cost: 0, hasFailed: true }));
+  const rows = [...unchanged(1800), ...failing, ...costs(2000, 5)];
+  const earlier = { doneRows: 1800, failedRows: 200, costPerRow: 0.0032, rowMs: 100, knowsRows: true };
+  for (const { estimate = 0 } of projections(rows, earlier).slice(0, -1)) {
+    assert.ok(Math.abs(estimate / totalOf(rows) - 1) <= 0.2, `${estimate} of ${totalOf(rows)}`);
+  }
+});
+
+test("rows that fail end before those that wait for their batch: alone they are no rows of the rest", () => {
+  const failing = Array.from({ length: 40 }, (): Row => ({ cost: 0, hasFailed: true }));
+  const mean = totalOf(costs(2000, 6)) / 2000;
+  const after = projections([...failing, ...costs(960, 6)], { doneRows: 0, costPerRow: mean, rowMs: null })[39];
+  assert.ok(Math.abs((after?.estimate ?? 0) / (960 * mean) - 1) < 0.1, JSON.stringify(after));
+});
 
 test("while a resumed run passes over what was done, the run before says what the rest costs", () => {
   const rows = [...unchanged(5000), ...costs(5000, 1)];

@@ -16,6 +16,7 @@ interface Given {
   readonly measured?: number;
   readonly per?: "unit" | "row";
   readonly unseen?: number;
+  readonly fewest?: number;
 }
 
 /** The estimate of one quantity from a sample of the units. */
@@ -153,7 +154,7 @@ test("a quantity that is 0 for all is estimated as 0; failures that a sample may
 });
 
 test("where all units of the sample are alike, the interval still reaches to what 120 units do not show", () => {
-  const calls = estimateOf(units(10_000), () => 1, { count: 120, unseen: 1 }) ?? assert.fail();
+  const calls = estimateOf(units(10_000), () => 1, { count: 120, unseen: 1, fewest: 1 }) ?? assert.fail();
   assert.equal(calls.total, 10_000);
   assert.equal(calls.low, 10_000);
   assert.ok(calls.high > 10_290 && calls.high < 10_320, `${calls.high}`);
@@ -166,6 +167,10 @@ test("where all units of the sample are alike, the interval still reaches to wha
   const truth = 10_000 * (500 + 4999.5) * 2;
   assert.ok(Math.abs(cost.total / truth - 1) < 1e-9, "a cost that is proportional to the size is exact");
   assert.ok(cost.high > 1.025 * truth && cost.high < 1.035 * truth, `${cost.high / truth}`);
+  assert.ok(
+    cost.low > 0.965 * truth && cost.low < 0.975 * truth,
+    `${cost.low / truth}: rows may fail, and cost nothing`,
+  );
 });
 
 test("two failures in a sample of 120 may be seven: the interval is that of a Poisson count", () => {
@@ -178,10 +183,13 @@ test("two failures in a sample of 120 may be seven: the interval is that of a Po
   assert.ok(failed.low > 15 && failed.low < 35 && failed.high > 690 && failed.high < 750, JSON.stringify(failed));
 });
 
-test("a cost that is the same for all may be twice that of units that the sample has not met", () => {
+test("a cost that is the same for all may be twice that, or none, of units that the sample has not met", () => {
   const cost = estimateOf(units(10_000), () => 5, { count: 120 }) ?? assert.fail();
-  assert.deepEqual([cost.total, cost.low], [50_000, 50_000]);
+  assert.equal(cost.total, 50_000);
   assert.ok(cost.high > 51_450 && cost.high < 51_600, `${cost.high}`);
+  assert.ok(cost.low > 48_400 && cost.low < 48_550, `${cost.low}`);
+  const second = estimateOf(units(10_000), () => 2, { count: 120, unseen: 1, fewest: 1 }) ?? assert.fail();
+  assert.ok(second.low > 19_690 && second.low < 19_710, `${second.low}: a row that fails is not asked a second time`);
 });
 
 test("with one unit left, it may cost twice", () => {
@@ -194,7 +202,11 @@ test("with one unit left, it may cost twice", () => {
 });
 
 test("with few units left, a rare event is none or one of them", () => {
-  const calls = estimateOf(units(125), (unit) => (indexOf(unit) % 60 === 0 ? 2 : 1), { count: 120, unseen: 1 });
+  const calls = estimateOf(units(125), (unit) => (indexOf(unit) % 60 === 0 ? 2 : 1), {
+    count: 120,
+    unseen: 1,
+    fewest: 1,
+  });
   assert.ok(calls !== undefined);
   assert.equal(calls.low - calls.measured, 5);
   assert.ok(calls.high - calls.measured >= 6 && calls.high - calls.measured <= 7, `${calls.high - calls.measured}`);
@@ -271,7 +283,7 @@ test("four units of 300 give an interval that is wide, but true", () => {
 
 test("calls that nearly all units need once need no relation to the size", () => {
   const table = units(2000, (index) => 200 + index * 20);
-  const calls = estimateOf(table, () => 3, { count: 60, unseen: 1 }) ?? assert.fail();
+  const calls = estimateOf(table, () => 3, { count: 60, unseen: 1, fewest: 3 }) ?? assert.fail();
   assert.deepEqual([calls.total, calls.low], [6000, 6000]);
 });
 

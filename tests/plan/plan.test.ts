@@ -158,6 +158,14 @@ test("requests of a later step that rows share are not planned for each row", as
   covers(plan.run.calls, service.calls - before);
 });
 
+test("without calls, too, requests that rows share are counted once", async (t) => {
+  const service = new BilledService();
+  const { pipeline } = made({ provider: service.provider(), journal: journalOf(t), second: "category" });
+  const { run } = await pipeline.plan({ calls: false });
+  await pipeline.run();
+  covers(run.calls, service.calls);
+});
+
 test("a sample as large as the table is the whole table: exact, and a run then pays nothing", async (t) => {
   const service = new BilledService();
   const { pipeline } = made({ rows: notes(40), provider: service.provider(), journal: journalOf(t), second: "note" });
@@ -275,8 +283,22 @@ test("a source whose rows can be read once only is planned without an answer, an
   const plan = await pipeline.plan({ sample: 10 });
   assert.equal(service.calls, 0);
   assert.equal(plan.rows.toAsk, 50);
-  assert.equal(plan.run.calls.high, null);
-  assert.ok(plan.notes.some(({ code }) => code === "ROWS_GONE"));
+  assert.deepEqual(plan.run.calls, { estimate: 50, low: 50, high: null }, "no estimate of 0 for what was not measured");
+  assert.ok(plan.run.inputTokens.estimate > 1000);
+  assert.equal(plan.cost, null);
+  const codes = plan.notes.map(({ code }) => code);
+  assert.ok(codes.includes("ROWS_GONE") && !codes.includes("NO_PRICES"), codes.join());
+});
+
+test("what onPlanEvent throws ends the plan, whenever it throws", async (t) => {
+  for (const type of ["rows-looked-up", "sample-start", "sample-row"]) {
+    const { pipeline } = made({ provider: new BilledService().provider(), journal: journalOf(t) });
+    const error = new Error("of the caller");
+    const onPlanEvent = (event: PlanEvent): void => {
+      if (event.type === type) throw error;
+    };
+    await assert.rejects(pipeline.plan({ sample: 10, onPlanEvent }), error);
+  }
 });
 
 test("a service that answers nothing ends the plan with its error, and a signal stops it", async (t) => {

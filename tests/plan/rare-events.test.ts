@@ -25,7 +25,7 @@ test("the interval of a few events is that of a Poisson count", () => {
   const others = 300_000;
   for (const [count, low, high] of limits) {
     const { groups, quantity } = amounts([...some(1, count), ...some(0, 1000 - count)], others);
-    const found = projectRare(groups, quantity, { usual: 0, unseen: 1 });
+    const found = projectRare(groups, quantity, { usual: 0, unseen: 1, fewest: 0 });
     const inSample = (amount: number): number => (amount * 1000) / others;
     assert.ok(Math.abs(inSample(found.total) - count) < 1e-9);
     assert.ok(Math.abs(inSample(found.low) - low) < 0.03, `${count}: from ${inSample(found.low)}`);
@@ -33,20 +33,23 @@ test("the interval of a few events is that of a Poisson count", () => {
   }
 });
 
-test("less than the usual is counted too, but not looked for where none was seen", () => {
+test("less than the usual is counted too, and may not have been seen", () => {
   const { groups, quantity } = amounts([...some(1, 5), ...some(2, 95)], 900);
-  const found = projectRare(groups, quantity, { usual: 2, unseen: 1 });
+  const found = projectRare(groups, quantity, { usual: 2, unseen: 1, fewest: 1 });
   assert.equal(found.total, 1800 - 45);
   assert.ok(found.low < 1800 - 90 && found.low > 1800 - 130, `${found.low}`);
   assert.ok(found.high > 1800 - 20, `${found.high}: a call more may not have been seen`);
   const alike = amounts(some(2, 100), 900);
-  assert.equal(projectRare(alike.groups, alike.quantity, { usual: 2, unseen: 1 }).low, 1800);
+  const lowOf = (fewest: number): number =>
+    projectRare(alike.groups, alike.quantity, { usual: 2, unseen: 1, fewest }).low;
+  assert.equal(lowOf(2), 1800, "no unit has fewer");
+  assert.ok(lowOf(1) < 1800 - 30 && lowOf(1) > 1800 - 45, `${lowOf(1)}`);
 });
 
 test("the interval ends at whole events", () => {
   for (const seen of [1, 3, 8]) {
     const { groups, quantity } = amounts([...some(2, seen), ...some(1, 80 - seen)], 60);
-    const { low, high } = projectRare(groups, quantity, { usual: 1, unseen: 1 });
+    const { low, high } = projectRare(groups, quantity, { usual: 1, unseen: 1, fewest: 1 });
     assert.ok(Number.isInteger(low) && Number.isInteger(high), `${seen} seen: ${low} to ${high}`);
   }
 });

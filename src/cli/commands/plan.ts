@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { addParameter, amount, wholeNumber } from "../arguments.ts";
+import { addParameter, amount, wholeNumber, wholeNumberOrZero } from "../arguments.ts";
 import { type CommandContext, envFileOption, moduleOr } from "../command.ts";
 import { formatCost, formatCount, formatThings } from "../format.ts";
 import { importPipeline } from "../import-module.ts";
@@ -27,7 +27,7 @@ export function planCommand(name: string, { terminal, setExitCode, unhandled }: 
     .argument("[pipeline.ts]")
     .option("--sample <requests>", "ask this many requests for real (default 120)", wholeNumber)
     .option("--no-calls", "ask nothing: wider intervals")
-    .option("--seed <number>", "another sample (default 0)", wholeNumber)
+    .option("--seed <number>", "another sample (default 0)", wholeNumberOrZero)
     .option("--limit <rows>", "plan a run of at most this many rows", wholeNumber)
     .option("--concurrency <rows>", "rows processed concurrently", wholeNumber)
     .option("--param <name=value>", "a value for the source's statement (repeatable)", addParameter)

@@ -41,14 +41,15 @@ export function runsCommand(name: string, { terminal }: CommandContext): Command
 
 const columns: readonly Column<RunInJournal>[] = [
   { name: "run", text: ({ runId }) => shortId(runId) },
-  { name: "pipeline", text: ({ pipeline }) => pipeline },
+  { name: "pipeline", text: ({ pipeline, kind }) => (kind === "run" ? pipeline : `${pipeline} (${kind})`) },
   { name: "started", text: ({ startedAt }) => formatTime(startedAt) },
   { name: "took", text: ({ figures }) => formatDuration(figures.durationMs), isNumeric: true },
   { name: "status", text: ({ status }) => status },
   { name: "read", text: ({ figures }) => formatCount(figures.readCount), isNumeric: true },
   {
     name: "written",
-    text: ({ figures }) => formatCount(figures.successCount - figures.unchangedCount),
+    text: ({ kind, figures }) =>
+      writesNothing(kind) ? "-" : formatCount(figures.successCount - figures.unchangedCount),
     isNumeric: true,
   },
   { name: "unchanged", text: ({ figures }) => formatCount(figures.unchangedCount), isNumeric: true },
@@ -56,6 +57,11 @@ const columns: readonly Column<RunInJournal>[] = [
   { name: "calls", text: ({ figures }) => formatCount(figures.usage.calls), isNumeric: true },
   { name: "cost", text: ({ figures }) => formatCost(figures.cost), isNumeric: true },
 ];
+
+/** True for what takes rows through the steps only. */
+function writesNothing(kind: RunInJournal["kind"]): boolean {
+  return kind === "plan" || kind === "preview";
+}
 
 function badRows({ figures: { failureCount, skippedCount } }: RunInJournal): string {
   const skipped = skippedCount === 0 ? "" : ` (+${formatCount(skippedCount)})`;

@@ -135,7 +135,7 @@ function origin({
 }: RunInJournal): Line[] {
   return [
     ["Run", runId],
-    ["Pipeline", run.kind === "replay" ? `${pipeline}, a replay of failed rows` : pipeline],
+    ["Pipeline", `${pipeline}${kindInWords[run.kind]}`],
     [sinks.length === 1 ? "Sink" : "Sinks", sinks.join(", ")],
     ["Journal", journal],
     ["Process", `${run.processId} on ${run.host}`],
@@ -146,6 +146,13 @@ function origin({
     ...errorLines(run.error),
   ];
 }
+
+const kindInWords: Readonly<Record<RunInJournal["kind"], string>> = {
+  run: "",
+  replay: ", a replay of failed rows",
+  preview: ", a preview: nothing was written",
+  plan: ", the sample of a plan: nothing was written",
+};
 
 function errorLines(error: RunInJournal["error"]): Line[] {
   if (error === null) return [];

@@ -47,6 +47,11 @@ test("as Markdown it has two tables, and marks in names do no harm", async () =>
   assert.match(stdout, /^\| Calls \| \d+ \| 9 \| \d+ \|$/m);
 });
 
+test("the default seed can be given", async () => {
+  assert.equal((await plan(fixture("good"), "--no-calls", "--seed", "0")).exitCode, 0);
+  assert.equal((await plan(fixture("good"), "--no-calls", "--seed", "-1")).exitCode, 2);
+});
+
 test("the limit of rows is that of the planned run, and an unknown option or a wrong value is rejected", async () => {
   const { stdout } = await plan(fixture("good"), "--limit", "3", "--no-calls", "--json");
   assert.equal(Report.parse(JSON.parse(stdout)).rows.read, 3);

@@ -28,6 +28,20 @@ test("it lists runs in a table, the newest first, exit code 0", async () => {
   });
 });
 
+test("a plan and a preview are told from a run, and wrote nothing", async () => {
+  const journal = join(folder, "kinds.db");
+  const counts = figures({ readCount: 120, successCount: 120 });
+  await writeJournal(journal, [
+    runRecord({ runId: "aaaaaaaa", kind: "plan", figures: counts }),
+    runRecord({ runId: "bbbbbbbb", kind: "preview", startedAt: new Date(2026, 0, 3), figures: counts }),
+  ]);
+  const { stdout } = await commandLine(["runs", "--journal", journal]);
+  assert.match(stdout, /^bbbbbbbb +visits \(preview\) .* completed +120 +- /m);
+  assert.match(stdout, /^aaaaaaaa +visits \(plan\) .* completed +120 +- /m);
+  const shown = await commandLine(["show", "aaaaaaaa", "--journal", journal]);
+  assert.match(shown.stdout, /Pipeline +visits, the sample of a plan: nothing was written/);
+});
+
 test("--limit lists the newest and says how many there are; 20 unless it is given", async () => {
   const journal = join(folder, "many.db");
   const ids = Array.from({ length: 25 }, (_, index) => `run${index}`);
