@@ -39,7 +39,7 @@ interface Changes {
   readonly journal?: "off";
 }
 
-const quick: BatchOptions = { wait: true, pollMs: 20, minRequests: 1, lookAgainMs: 50 };
+const quick: BatchOptions = { wait: true, batchPollMs: 20, batchMinRequests: 1, batchLookAgainMs: 50 };
 
 async function site(
   t: TestContext,
@@ -125,7 +125,7 @@ test("two steps with invalid answers, failed lines and a batch that expires half
     { failedLines: 0.02, expires: ({ id }) => id.endsWith("_1") || id.endsWith("-1") },
     { faults },
   );
-  const report = await batched.pipeline.runBatches({ batch: quick });
+  const report = await batched.pipeline.runBatches(quick);
   completed(report);
   assert.deepEqual(batched.rows(), online.rows());
   const [half, whole] = [batched.simulator.bill().cost ?? 0, online.simulator.bill().cost ?? 0];
@@ -138,7 +138,7 @@ test("online, then by batches, then in Flex: no request after the first run", as
   const { simulator, pipeline, again } = await site(t);
   completed(await pipeline.run());
   const { requests } = simulator.bill();
-  completed(await pipeline.runBatches({ batch: quick }));
+  completed(await pipeline.runBatches(quick));
   completed(await again({ provider: { tier: "flex" } }).run());
   assert.equal(simulator.bill().requests, requests);
   assert.deepEqual(simulator.batches().batches, []);
@@ -148,7 +148,7 @@ test("without wait it ends with 3 when all is handed over; the same call collect
   const here = await site(t, { stepMs: 150 });
   const { pipeline, simulator } = here;
   const batch = { ...quick, wait: false };
-  const first = await pipeline.runBatches({ batch });
+  const first = await pipeline.runBatches(batch);
   assert.deepEqual([first.exitCode, first.error?.code, first.pendingCount], [3, "WAITING_FOR_BATCH", 120]);
   assert.deepEqual([first.error?.facts["batches"], first.error?.facts["requests"]], [1, 120]);
   const meanwhile = await pipeline.run();
@@ -161,7 +161,7 @@ test("without wait it ends with 3 when all is handed over; the same call collect
     await new Promise((resolve) => {
       setTimeout(resolve, 100);
     });
-    report = await pipeline.runBatches({ batch });
+    report = await pipeline.runBatches(batch);
     runs += 1;
   }
   completed(report);
@@ -172,15 +172,15 @@ test("without wait it ends with 3 when all is handed over; the same call collect
 test("a prompt that is changed between handing over and collecting: paid answers are kept, new ones are asked", async (t) => {
   const { pipeline, again, simulator } = await site(t, { stepMs: 100 });
   const batch = { ...quick, wait: false };
-  await pipeline.runBatches({ batch }); // the first step
+  await pipeline.runBatches(batch); // the first step
   await new Promise((resolve) => {
     setTimeout(resolve, 500);
   });
-  await pipeline.runBatches({ batch }); // the second
+  await pipeline.runBatches(batch); // the second
   const changed = again({ focus: "treatment" });
-  completed(await changed.runBatches({ batch: quick }));
+  completed(await changed.runBatches(quick));
   assert.equal(simulator.bill().requests, 360);
-  completed(await pipeline.runBatches({ batch: quick }));
+  completed(await pipeline.runBatches(quick));
   assert.equal(simulator.bill().requests, 360, "what was paid for is in the journal");
 });
 
@@ -202,23 +202,23 @@ const services: Readonly<Record<string, SimulatorBatchOptions>> = {
 for (const [name, batch] of Object.entries(services)) {
   test(`a service with ${name}: nothing is submitted twice, and every row is written`, async (t) => {
     const here = await site(t, batch);
-    completed(await here.pipeline.runBatches({ batch: quick }));
+    completed(await here.pipeline.runBatches(quick));
     submittedOnce(here);
   });
 }
 
 test("lines that are in no file are asked again, at most twice, or online, or fail their rows, as it was wanted", async (t) => {
   const again = await site(t, { missingLines: 0.1 });
-  completed(await again.pipeline.runBatches({ batch: quick }));
+  completed(await again.pipeline.runBatches(quick));
   const online = await site(t, { missingLines: 0.1 });
-  completed(await online.pipeline.runBatches({ batch: { ...quick, onMiss: "online" } }));
+  completed(await online.pipeline.runBatches({ ...quick, onBatchMiss: "online" }));
   assert.ok((online.simulator.bill().byTier["default"]?.requests ?? 0) > 0);
   const fail = await site(t, { missingLines: 0.1 });
-  const report = await fail.pipeline.runBatches({ batch: { ...quick, onMiss: "fail" } });
+  const report = await fail.pipeline.runBatches({ ...quick, onBatchMiss: "fail" });
   assert.equal(report.exitCode, 1);
   assert.ok(report.skippedCount > 0 && report.skippedCount + report.successCount === 120);
   const never = await site(t, { missingLines: 1 }, {}, 20);
-  const nothing = await never.pipeline.runBatches({ batch: quick });
+  const nothing = await never.pipeline.runBatches(quick);
   assert.deepEqual([nothing.skippedCount, nothing.pendingCount], [20, 0]);
   assert.deepEqual(
     new Set(Object.values(never.simulator.batches().lines).map(({ submitted }) => submitted)),
@@ -231,7 +231,7 @@ test("rows that the content filter rejects fail as online, and are no miss", asy
   const online = await site(t, {}, { faults });
   const expected = await online.pipeline.run();
   const batched = await site(t, {}, { faults });
-  const report = await batched.pipeline.runBatches({ batch: quick });
+  const report = await batched.pipeline.runBatches(quick);
   assert.ok(expected.skippedCount > 0);
   assert.deepEqual(report.failuresByCode, expected.failuresByCode);
   assert.deepEqual(batched.rows(), online.rows());
@@ -239,7 +239,7 @@ test("rows that the content filter rejects fail as online, and are no miss", asy
 
 test("fewer requests than are worth a batch are asked online", async (t) => {
   const { pipeline, simulator } = await site(t, {}, {}, 20);
-  completed(await pipeline.runBatches({ batch: { ...quick, minRequests: 100 } }), 20);
+  completed(await pipeline.runBatches({ ...quick, batchMinRequests: 100 }), 20);
   assert.deepEqual(Object.keys(simulator.bill().byTier), ["default"]);
   assert.deepEqual(simulator.batches().batches, []);
 });
@@ -247,12 +247,12 @@ test("fewer requests than are worth a batch are asked online", async (t) => {
 test("what does not fit under maxCost beside what is in batches is not submitted; the bill stays below, over all waves", async (t) => {
   const { pipeline, simulator } = await site(t);
   const maxCost = 0.02;
-  const report = await pipeline.runBatches({ maxCost, batch: quick });
+  const report = await pipeline.runBatches({ ...quick, maxCost });
   assert.deepEqual([report.exitCode, report.error?.code], [3, "LIMIT_REACHED"]);
   const submitted = Object.keys(simulator.batches().lines).length;
   assert.ok(submitted > 0 && submitted < 240, `${submitted}`);
   assert.ok((simulator.bill().cost ?? 0) <= maxCost);
-  completed(await pipeline.runBatches({ batch: quick }));
+  completed(await pipeline.runBatches(quick));
 });
 
 test("a key that may not list: what may have been submitted is held, and not submitted again", async (t) => {
@@ -261,9 +261,9 @@ test("a key that may not list: what may have been submitted is held, and not sub
     mayList: false,
     fault: ({ operation }) => (operation === "create" && (creates += 1) === 1 ? "lostAnswer" : undefined),
   });
-  const report = await here.pipeline.runBatches({ batch: { ...quick, wait: false } });
+  const report = await here.pipeline.runBatches({ ...quick, wait: false });
   assert.deepEqual([report.exitCode, report.pendingCount], [3, 120]);
-  const second = await here.pipeline.runBatches({ batch: { ...quick, wait: false } });
+  const second = await here.pipeline.runBatches({ ...quick, wait: false });
   assert.equal(second.pendingCount, 120);
   assert.equal(here.simulator.batches().batches.length, 1);
 });
@@ -272,7 +272,7 @@ test("files of at most so many requests; nothing of them is left here or at the 
   const before = readdirSync(tmpdir()).filter((name) => name.startsWith("llm-etl-batch-")).length;
   const { again, simulator } = await site(t);
   const batch = { deployment: "d-batch", sameModel: true, maxRequests: 50 } as const;
-  completed(await again({ provider: { batch } }).runBatches({ batch: quick }));
+  completed(await again({ provider: { batch } }).runBatches(quick));
   assert.deepEqual(
     simulator.batches().batches.map(({ lines }) => lines),
     [50, 50, 20, 50, 50, 20],
@@ -283,7 +283,7 @@ test("files of at most so many requests; nothing of them is left here or at the 
 
 test("the dated API of Azure OpenAI, and a service with OpenAI's API", async (t) => {
   const dated = await site(t, {}, {}, 20);
-  completed(await dated.again({ provider: { apiVersion: "2025-03-01-preview" } }).runBatches({ batch: quick }), 20);
+  completed(await dated.again({ provider: { apiVersion: "2025-03-01-preview" } }).runBatches(quick), 20);
   const { simulator } = await site(t, {}, {}, 20);
   const llmProvider: LLMProvider = new OpenAICompatibleProvider({
     baseURL: `${simulator.url}/v1`,
@@ -302,20 +302,20 @@ test("the dated API of Azure OpenAI, and a service with OpenAI's API", async (t)
   })
     .step(new SummarizerStep({ name: "summary", inputMap: { text: (s) => s.raw.note }, outputKey: "summary" }))
     .to(sink);
-  completed(await pipeline.runBatches({ batch: quick }), 20);
+  completed(await pipeline.runBatches(quick), 20);
   assert.deepEqual(Object.keys(simulator.bill().byTier), ["batch"]);
 });
 
 test("what is in batches is listed, and cancelled: what was answered by then is collected, the rest is asked again", async (t) => {
   const here = await site(t, { stepMs: (step) => (step === "in_progress" ? Infinity : 5) });
   const { pipeline, simulator } = here;
-  await pipeline.runBatches({ batch: { ...quick, wait: false } });
+  await pipeline.runBatches({ ...quick, wait: false });
   const [open, ...others] = await pipeline.openBatches();
   assert.deepEqual([open?.state, open?.requests, open?.deployment, others.length], ["submitted", 120, "d-batch", 0]);
   assert.ok((open?.worstCase ?? 0) > 0);
   assert.equal((await pipeline.cancelBatches()).length, 1);
   simulator.update({ batch: { stepMs: 10, faultsOf: { "d-batch": "d" } } });
-  completed(await pipeline.runBatches({ batch: quick }));
+  completed(await pipeline.runBatches(quick));
   assert.deepEqual(await pipeline.openBatches(), []);
   assert.ok(Object.values(simulator.batches().lines).every(({ billed }) => billed === 1));
 });
@@ -326,7 +326,7 @@ test("without a journal, without a Batch API, and with wrong options it is rejec
   await assert.rejects(again({ journal: "off" }).runBatches(), rejected);
   await assert.rejects(again({ provider: { batch: undefined } }).runBatches(), rejected);
   await assert.rejects(pipeline.runBatches({ cache: false }), rejected);
-  await assert.rejects(pipeline.runBatches({ batch: { pollMs: 0 } }), rejected);
+  await assert.rejects(pipeline.runBatches({ batchPollMs: 0 }), rejected);
   assert.throws(() => again({ provider: { batch: { deployment: "x", sameModel: false } as never } }), rejected);
   rmSync(`${tmpdir()}/none`, { force: true });
 });

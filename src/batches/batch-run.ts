@@ -59,7 +59,7 @@ export class BatchRun {
 
   /** Takes up what runs before have left, and collects what has ended. */
   async begin(journal: JournalSession, runId: string, signal: AbortSignal): Promise<void> {
-    const { pipeline, keepFiles, lookAgainMs, errors } = this.#options;
+    const { pipeline, keepBatchFiles: keepFiles, batchLookAgainMs: lookAgainMs, errors } = this.#options;
     await this.load(journal);
     const store = this.#store;
     if (store === undefined) return;
@@ -77,7 +77,7 @@ export class BatchRun {
 
   /** The way of this run's calls beneath the journal. */
   get route(): BatchRouteOptions {
-    const { parks, onMiss, spentBefore = 0 } = this.#options;
+    const { parks, onBatchMiss: onMiss, spentBefore = 0 } = this.#options;
     return {
       find: async (fingerprint) => await this.#find(fingerprint),
       counted: async (fingerprint) => {
@@ -92,11 +92,11 @@ export class BatchRun {
 
   /** Hands over what was kept, unless it is too little: then it is free, and is to be asked online. Resolves to false then. */
   async finish(signal: AbortSignal): Promise<boolean> {
-    const { minRequests, lookAgainMs } = this.#options;
+    const { batchMinRequests, batchLookAgainMs: lookAgainMs } = this.#options;
     const store = this.#store;
     const parked = this.#parked;
     if (store === undefined || parked === undefined) return true;
-    const isEnough = parked.requests === 0 || parked.requests >= minRequests;
+    const isEnough = parked.requests === 0 || parked.requests >= batchMinRequests;
     try {
       for (const file of await parked.end()) {
         if (!isEnough) {

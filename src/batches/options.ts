@@ -3,18 +3,18 @@ export interface BatchOptions {
   /** True to stay until all rows have ended; false ends the run as soon as everything is handed over. @default false */
   readonly wait?: boolean | undefined;
   /** How often a batch is asked for while the run waits, in milliseconds. @default 60,000 */
-  readonly pollMs?: number | undefined;
+  readonly batchPollMs?: number | undefined;
   /**
    * The consequence of a request that came back without an answer, for its batch has expired or was cancelled, or the service failed: `again` in
    * another batch, at most twice, then its row fails; `online`; or its row fails at once. @default "again"
    */
-  readonly onMiss?: "again" | "online" | "fail" | undefined;
+  readonly onBatchMiss?: "again" | "online" | "fail" | undefined;
   /** Fewer requests than these are asked online: a batch may take a day. @default 100 */
-  readonly minRequests?: number | undefined;
+  readonly batchMinRequests?: number | undefined;
   /** True to leave the files of a batch at the service. @default false: they are deleted once every answer is in the journal */
-  readonly keepFiles?: boolean | undefined;
+  readonly keepBatchFiles?: boolean | undefined;
   /** The time between the two lists by which a batch is looked for of which it is not known if it was created, in milliseconds. @default 60,000 */
-  readonly lookAgainMs?: number | undefined;
+  readonly batchLookAgainMs?: number | undefined;
 }
 
 /** The same, with every default filled in. */
@@ -22,11 +22,11 @@ export type ResolvedBatchOptions = { readonly [Name in keyof BatchOptions]-?: No
 
 export function resolveBatchOptions({
   wait = false,
-  pollMs = 60_000,
-  onMiss = "again",
-  minRequests = 100,
-  keepFiles = false,
-  lookAgainMs = 60_000,
+  batchPollMs = 60_000,
+  onBatchMiss = "again",
+  batchMinRequests = 100,
+  keepBatchFiles = false,
+  batchLookAgainMs = 60_000,
 }: BatchOptions = {}): ResolvedBatchOptions {
-  return { wait, pollMs, onMiss, minRequests, keepFiles, lookAgainMs };
+  return { wait, batchPollMs, onBatchMiss, batchMinRequests, keepBatchFiles, batchLookAgainMs };
 }

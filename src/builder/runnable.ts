@@ -34,14 +34,14 @@ export interface RunnablePipeline<State = unknown> {
   /**
    * The same run over the Batch API of its providers, at half the price: what the journal lacks is handed over in files, and the answers come
    * within a day. The run ends with `WAITING_FOR_BATCH` and exit code 3 as soon as everything is handed over, and the same call later goes on; with
-   * `batch: { wait: true }` it stays. Steps that follow each other, and re-asks, are further batches. Nothing is handed over twice, whatever
+   * `wait: true` it stays. Steps that follow each other, and re-asks, are further batches. Nothing is handed over twice, whatever
    * dies in between; a request that is in a batch is asked online by no run of that journal.
    *
    * @throws {LLMEtlError} as a run; and without a journal, or for a provider without the option `batch`
    *
-   * @example const { exitCode } = await pipeline.runBatches({ batch: { wait: true } });
+   * @example const { exitCode } = await pipeline.runBatches({ wait: true });
    */
-  readonly runBatches: (options?: RunOptions & { readonly batch?: BatchOptions | undefined }) => Promise<RunReport>;
+  readonly runBatches: (options?: RunOptions & BatchOptions) => Promise<RunReport>;
   /** The batches that `runBatches` has handed over and not collected, as the journal knows them: no service is asked. */
   readonly openBatches: () => Promise<readonly OpenBatch[]>;
   /**

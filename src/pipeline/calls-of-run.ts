@@ -58,7 +58,7 @@ async function batchesOf({ batches, journal, pipeline }: CallsOfRun): Promise<LL
   if (batches !== undefined) return batches.route;
   if (journal === undefined) return undefined;
   const { name, providers } = pipeline;
-  const options = { ...resolveBatchOptions({ onMiss: "online" }), pipeline: name, providers, parks: false };
+  const options = { ...resolveBatchOptions({ onBatchMiss: "online" }), pipeline: name, providers, parks: false };
   const known = new BatchRun({ ...options, errors: new Map() });
   return (await known.load(journal)) ? known.route : undefined;
 }

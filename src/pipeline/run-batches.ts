@@ -5,7 +5,15 @@ import { type BatchOptions, resolveBatchOptions } from "../batches/options.ts";
 import { WaitingForBatchError } from "../errors/batch.ts";
 import { RunError } from "../errors/llm-etl-error.ts";
 import { OptionError } from "../errors/option.ts";
-import { checkOptions, isBoolean, isCount, isDuration, isOneOf, optional } from "../errors/options.ts";
+import {
+  checkOptions,
+  isBoolean,
+  isCount,
+  isDuration,
+  isOneOf,
+  optional,
+  type OptionCheck,
+} from "../errors/options.ts";
 import type { ProviderError } from "../llm/provider-error.ts";
 import { roundAmount } from "../llm/pricing.ts";
 import type { PipelineDefinition } from "./definition.ts";
@@ -14,21 +22,24 @@ import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
 import { rowsOfRun } from "./rows-of-run.ts";
 import { startRun } from "./run.ts";
 
+const batchChecks: { readonly [Name in keyof BatchOptions]-?: OptionCheck } = {
+  wait: optional(isBoolean),
+  batchPollMs: optional(isDuration(1)),
+  onBatchMiss: optional(isOneOf("again", "online", "fail")),
+  batchMinRequests: optional(isCount(0)),
+  keepBatchFiles: optional(isBoolean),
+  batchLookAgainMs: optional(isDuration(0)),
+};
+
 /** Runs a pipeline over the Batch API of its providers: see `RunnablePipeline.runBatches`. */
 export async function runBatches(
   definition: PipelineDefinition,
-  { batch = {}, ...runOptions }: RunOptions & { readonly batch?: BatchOptions | undefined } = {},
+  given: RunOptions & BatchOptions = {},
 ): Promise<RunReport> {
-  checkOptions("run", runOptions, runChecks);
-  checkOptions("run batch", batch, {
-    wait: optional(isBoolean),
-    pollMs: optional(isDuration(1)),
-    onMiss: optional(isOneOf("again", "online", "fail")),
-    minRequests: optional(isCount(0)),
-    keepFiles: optional(isBoolean),
-    lookAgainMs: optional(isDuration(0)),
-  });
-  const options = resolveBatchOptions(batch);
+  checkOptions("runBatches", given, { ...runChecks, ...batchChecks });
+  const { wait, batchPollMs, onBatchMiss, batchMinRequests, keepBatchFiles, batchLookAgainMs, ...runOptions } = given;
+  const ofBatches = { wait, batchPollMs, onBatchMiss, batchMinRequests, keepBatchFiles, batchLookAgainMs };
+  const options = resolveBatchOptions(ofBatches);
   const pipeline = resolvePipeline(definition, runOptions);
   requireBatches(pipeline);
   const signal = runOptions.signal ?? new AbortController().signal;
@@ -55,7 +66,7 @@ export async function runBatches(
     parks = true;
     if (run.open.length === 0) return { ...report, error: report.error && limitReached(settings.maxCost) };
     if (!options.wait) return report.error === null ? report : { ...report, error: waitingFor(run) };
-    do await setTimeout(options.pollMs, undefined, { signal });
+    do await setTimeout(options.batchPollMs, undefined, { signal });
     while (!(await run.hasEnded(signal)));
   }
 }

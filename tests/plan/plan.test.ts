@@ -24,6 +24,7 @@ interface Made {
   readonly second?: "note" | "category" | undefined;
   readonly focus?: string;
   readonly onRowError?: "fail" | "skip";
+  readonly budget?: { readonly perDay: number } | undefined;
 }
 
 const taxonomy = [
@@ -40,13 +41,22 @@ function made({
   second,
   focus = "symptoms",
   onRowError = "skip",
+  budget,
   sink = memorySink(),
 }: Made): {
   readonly pipeline: RunnablePipeline;
   readonly written: () => number;
 } {
   const source = new MemorySource<Note>({ rows, primaryKeyColumn: "id" });
-  const options = { name: "planned", source, llmProvider: provider, journal, payloadLog: "off", onRowError } as const;
+  const options = {
+    name: "planned",
+    source,
+    llmProvider: provider,
+    journal,
+    payloadLog: "off",
+    onRowError,
+    budget,
+  } as const;
   const kind = new ClassifierStep({
     name: "kind",
     taxonomy,
@@ -231,6 +241,19 @@ test("a cap below one call is said in words, and nothing is asked", async (t) =>
   assert.equal(service.calls, 0);
   assert.ok(plan.notes.some(({ code }) => code === "BUDGET_BELOW_ONE_CALL"));
   assert.ok(standard(plan).estimate > 0);
+});
+
+test("the sample counts in the journal's budget, and stops at it", async (t) => {
+  const service = new BilledService();
+  const journal = journalOf(t);
+  const budget = { perDay: 0.004 };
+  const { pipeline } = made({ provider: service.provider(), journal, second: "note", budget });
+  const plan = await pipeline.plan();
+  assert.ok(service.calls > 0 && service.bill <= budget.perDay, `${service.bill}`);
+  assert.ok(plan.notes.some(({ code }) => code === "SAMPLE_STOPPED"));
+  const report = await pipeline.run();
+  assert.equal(report.error?.code, "LIMIT_REACHED");
+  assert.ok(service.bill <= budget.perDay, "the day's money is that of plan and run together");
 });
 
 test("without prices a plan is in tokens; maxCost is then rejected as in a run", async (t) => {

@@ -62,7 +62,7 @@ export function runCommand(name: string, context: CommandContext): Command {
           throw new OptionError("run", "--wait", "is only used with --batch", { expected: "--batch" });
         const watched = await watch(context, options, async (seen) => {
           const all = { ...settings, countRows: count && !quiet, ...seen };
-          return batch ? await pipeline.runBatches({ ...all, batch: { wait: waits } }) : await pipeline.run(all);
+          return batch ? await pipeline.runBatches({ ...all, wait: waits }) : await pipeline.run(all);
         });
         const { report } = watched;
         const say = (line: string): unknown => terminal.stderr.write(`${line}\n`);
