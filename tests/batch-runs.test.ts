@@ -268,6 +268,35 @@ test("a key that may not list: what may have been submitted is held, and not sub
   assert.equal(here.simulator.batches().batches.length, 1);
 });
 
+test("a service that takes no file, and one that is away while it is asked: exit code 3, no row fails, and the next command goes on", async (t) => {
+  const full = await site(t, { maxFileBytes: 1000 });
+  const rejected = await full.pipeline.runBatches(quick);
+  assert.deepEqual([rejected.exitCode, rejected.pendingCount, rejected.skippedCount], [3, 120, 0]);
+  assert.notEqual(rejected.error?.code, "WAITING_FOR_BATCH");
+  full.simulator.update({ batch: { stepMs: 10, faultsOf: { "d-batch": "d" } } });
+  completed(await full.pipeline.runBatches(quick));
+  submittedOnce(full);
+  const away = await site(t, {}, {}, 20);
+  await away.pipeline.runBatches({ ...quick, wait: false });
+  away.simulator.update({ outage: "reset" });
+  const meanwhile = await away.pipeline.runBatches({ ...quick, wait: false });
+  assert.deepEqual([meanwhile.exitCode, meanwhile.error?.code, meanwhile.pendingCount], [3, "WAITING_FOR_BATCH", 20]);
+  away.simulator.update({ outage: false });
+  completed(await away.pipeline.runBatches(quick), 20);
+  submittedOnce(away);
+});
+
+test("a signal ends the wait with exit code 3; nothing is lost", async (t) => {
+  const here = await site(t, { stepMs: 2000 }, {}, 20);
+  const stopping = new AbortController();
+  setTimeout(() => stopping.abort(), 400);
+  const report = await here.pipeline.runBatches({ ...quick, signal: stopping.signal });
+  assert.deepEqual([report.exitCode, report.error?.code], [3, "WAITING_FOR_BATCH"]);
+  here.simulator.update({ batch: { stepMs: 10, faultsOf: { "d-batch": "d" } } });
+  completed(await here.pipeline.runBatches(quick), 20);
+  submittedOnce(here);
+});
+
 test("files of at most so many requests; nothing of them is left here or at the service", async (t) => {
   const before = readdirSync(tmpdir()).filter((name) => name.startsWith("llm-etl-batch-")).length;
   const { again, simulator } = await site(t);

@@ -5,11 +5,12 @@ import type { LLMProvider } from "../contracts/provider.ts";
 import { gathered } from "../engine/gathered.ts";
 import type { BatchedRequest, BatchRouteOptions, ParkedRequest } from "../llm/call/batch-route.ts";
 import type { RowCall } from "../llm/call/row-call.ts";
+import { LLMEtlError } from "../errors/llm-etl-error.ts";
 import { ProviderError } from "../llm/provider-error.ts";
 import { collect } from "./collect.ts";
 import { handOver } from "./hand-over.ts";
 import type { ResolvedBatchOptions } from "./options.ts";
-import { ParkedRequests } from "./parked-requests.ts";
+import { type ParkedFile, ParkedRequests } from "./parked-requests.ts";
 import { recover } from "./recover.ts";
 import { WorkStore } from "./work-store.ts";
 
@@ -30,15 +31,22 @@ export class BatchRun {
   readonly #options: BatchRunOptions;
   #store: WorkStore | undefined;
   #parked: ParkedRequests | undefined;
+  #failure: LLMEtlError | undefined;
   #find: BatchRouteOptions["find"] = async () => await Promise.resolve(undefined);
 
   constructor(options: BatchRunOptions) {
     this.#options = options;
   }
 
-  /** The works that have not ended. */
+  /** The works of the pipeline that have not ended. */
   get open(): readonly SubmittedWork[] {
-    return this.#store?.all.filter(({ state }) => state !== "ended") ?? [];
+    const { pipeline: name } = this.#options;
+    return this.#store?.all.filter(({ pipeline, state }) => pipeline === name && state !== "ended") ?? [];
+  }
+
+  /** The first error at which something could not be handed over. */
+  get failure(): LLMEtlError | undefined {
+    return this.#failure;
   }
 
   /** The number of requests that were kept for a batch in this run. */
@@ -59,19 +67,22 @@ export class BatchRun {
 
   /** Takes up what runs before have left, and collects what has ended. */
   async begin(journal: JournalSession, runId: string, signal: AbortSignal): Promise<void> {
-    const { pipeline, keepBatchFiles: keepFiles, batchLookAgainMs: lookAgainMs, errors } = this.#options;
+    const { keepBatchFiles: keepFiles, batchLookAgainMs: lookAgainMs, errors } = this.#options;
     await this.load(journal);
     const store = this.#store;
     if (store === undefined) return;
     const onError = (fingerprint: string, error: ProviderError): void => void errors.set(fingerprint, error);
-    for (const { id } of this.open.filter((work) => work.pipeline === pipeline)) {
-      const work = this.#workOf(id);
-      const service = work && this.#serviceOf(work);
-      if (work === undefined || service === undefined) continue;
-      await recover(store, work, service, { lookAgainMs, signal });
-      const now = this.#workOf(id);
-      if (now?.state !== "submitted") continue;
-      await collect(now, service, { store, answers: journal.answers, runId, keepFiles, signal, onError });
+    for (const work of this.open) {
+      const service = this.#serviceOf(work);
+      if (service === undefined) continue;
+      try {
+        await recover(store, work, service, { lookAgainMs, signal });
+        const now = this.#workOf(work.id);
+        if (now?.state !== "submitted") continue;
+        await collect(now, service, { store, answers: journal.answers, runId, keepFiles, signal, onError });
+      } catch (error) {
+        if (!mayPass(error)) throw error; // else its rows wait for the next run
+      }
     }
   }
 
@@ -104,14 +115,11 @@ export class BatchRun {
           await store.save({ ...file.work, state: "ended" });
           continue;
         }
-        try {
-          await handOver(store, file, signal);
-        } catch (error) {
-          const left = this.#workOf(file.work.id);
-          if (left?.state !== "sent" || !isUnclear(error)) throw error;
-          await recover(store, left, file.service, { lookAgainMs, signal });
-        }
+        await this.#handOver(store, file, { lookAgainMs, signal });
       }
+    } catch (error) {
+      if (!(error instanceof LLMEtlError)) throw error;
+      this.#failure = error;
     } finally {
       await parked.remove();
     }
@@ -124,9 +132,27 @@ export class BatchRun {
       const service = this.#serviceOf(work);
       if (service === undefined) continue;
       if (work.state !== "submitted") return true; // it is to be created
-      if (work.batchId !== null && (await service.retrieve(work.batchId, signal)).state !== "working") return true;
+      try {
+        if (work.batchId !== null && (await service.retrieve(work.batchId, signal)).state !== "working") return true;
+      } catch (error) {
+        if (!mayPass(error)) throw error;
+      }
     }
     return false;
+  }
+
+  async #handOver(
+    store: WorkStore,
+    file: ParkedFile,
+    looking: { readonly lookAgainMs: number; readonly signal: AbortSignal },
+  ): Promise<void> {
+    try {
+      await handOver(store, file, looking.signal);
+    } catch (error) {
+      const left = this.#workOf(file.work.id);
+      if (left?.state !== "sent" || !mayPass(error)) throw error;
+      await recover(store, left, file.service, looking);
+    }
   }
 
   #workOf(id: string): SubmittedWork | undefined {
@@ -166,6 +192,7 @@ export class BatchRun {
   }
 }
 
-function isUnclear(error: unknown): boolean {
+/** True for an error of a service that could not answer for now. */
+function mayPass(error: unknown): boolean {
   return error instanceof ProviderError && error.class === "transient";
 }

@@ -1,9 +1,9 @@
 import { setTimeout } from "node:timers/promises";
 import type { RunReport } from "../contracts/report.ts";
 import { BatchRun } from "../batches/batch-run.ts";
-import { type BatchOptions, resolveBatchOptions } from "../batches/options.ts";
+import { type BatchOptions, type ResolvedBatchOptions, resolveBatchOptions } from "../batches/options.ts";
 import { WaitingForBatchError } from "../errors/batch.ts";
-import { RunError } from "../errors/llm-etl-error.ts";
+import { type LLMEtlError, RunError } from "../errors/llm-etl-error.ts";
 import { OptionError } from "../errors/option.ts";
 import {
   checkOptions,
@@ -14,7 +14,7 @@ import {
   optional,
   type OptionCheck,
 } from "../errors/options.ts";
-import type { ProviderError } from "../llm/provider-error.ts";
+import { ProviderError } from "../llm/provider-error.ts";
 import { roundAmount } from "../llm/pricing.ts";
 import type { PipelineDefinition } from "./definition.ts";
 import { runChecks, type RunOptions } from "./options.ts";
@@ -64,11 +64,28 @@ export async function runBatches(
       continue;
     }
     parks = true;
-    if (run.open.length === 0) return { ...report, error: report.error && limitReached(settings.maxCost) };
-    if (!options.wait) return report.error === null ? report : { ...report, error: waitingFor(run) };
-    do await setTimeout(options.batchPollMs, undefined, { signal });
-    while (!(await run.hasEnded(signal)));
+    if (report.error === null && run.failure === undefined) return report;
+    const waiting = { ...report, status: "failed", exitCode: 3, error: run.failure ?? waitingFor(run) } as const;
+    if (run.failure !== undefined && !(options.wait && mayPass(run.failure))) return waiting;
+    if (run.open.length === 0) return { ...waiting, error: limitReached(settings.maxCost) };
+    if (!options.wait || (await isStopped(run, options, signal))) return waiting;
   }
+}
+
+/** Waits until a batch has ended. Resolves to true if the signal aborts before. */
+async function isStopped(run: BatchRun, { batchPollMs }: ResolvedBatchOptions, signal: AbortSignal): Promise<boolean> {
+  try {
+    do await setTimeout(batchPollMs, undefined, { signal });
+    while (!(await run.hasEnded(signal)));
+    return false;
+  } catch (error) {
+    if (signal.aborted) return true;
+    throw error;
+  }
+}
+
+function mayPass(error: LLMEtlError): boolean {
+  return error instanceof ProviderError && error.class === "transient";
 }
 
 function waitingFor({ open }: BatchRun): WaitingForBatchError {
