@@ -168,7 +168,7 @@ export class OpenRequests {
   }
 }
 
-/** The most calls of a step about a row, and whom they may go to. */
+/** The most calls of a step about a row, and the providers that they may go to. */
 interface StepCalls {
   readonly calls: number;
   readonly providers: readonly LLMProvider[];

@@ -89,7 +89,7 @@ export interface AzureOpenAISimulatorChanges {
   readonly tiers?: readonly SimulatorTier[] | undefined;
   /**
    * Flex requests that get a 429 for want of capacity, which costs nothing and uses no quota: a share of them, 0 to 1, or a function
-   * that is told each and returns true for it. @default 0
+   * that is called with each and returns true for it. @default 0
    */
   readonly flexShortage?: number | ((request: SimulatorRequest) => boolean) | undefined;
   /** Share of the requests for the tier `"priority"` that the standard tier answers, 0 to 1: the reply says so. @default 0 */
@@ -122,7 +122,7 @@ export interface AzureOpenAISimulatorChanges {
   /** The Files and Batch APIs. A change replaces it as a whole. @default batches of any deployment, each of whose steps takes 5 ms */
   readonly batch?: SimulatorBatchOptions | undefined;
   /**
-   * Is told each request for files and batches that was carried out, before it is answered. Its promise holds the answer until it is
+   * Called with each request for files and batches that was carried out, before it is answered. Its promise holds the answer until it is
    * fulfilled. @default nothing
    */
   readonly onBatchEvent?: ((event: SimulatorBatchEvent) => void | Promise<void>) | undefined;

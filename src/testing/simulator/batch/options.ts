@@ -47,7 +47,7 @@ export interface SimulatorBatchOptions {
   /** Share of the lines with a second one behind them, whose `custom_id` nobody sent, 0 to 1. @default 0 */
   readonly unknownLines?: number | undefined;
   /**
-   * Chooses the fault of a line, before the shares: these decide if it returns undefined. It is told the `custom_id`, and the number of lines
+   * Chooses the fault of a line, before the shares: these decide if it returns undefined. It is given the `custom_id`, and the number of lines
    * with it so far, from 1. @default none
    */
   readonly lineFault?: ((customId: string, submitted: number) => SimulatorLineFaultName | undefined) | undefined;
